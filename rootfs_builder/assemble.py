@@ -1,0 +1,177 @@
+"""The sentences that join the rooms: Recipe → Plan that is proved, Plan → Image.
+
+Which architecture an image is for comes from the program's ELF header, never from the machine that
+packs it.
+"""
+
+from collections.abc import Callable
+
+from msgspec import UNSET
+
+from rootfs_builder import collector, elf, layers, planner, replay
+from rootfs_builder.collector import Closure
+from rootfs_builder.errors import UsageError, VerificationError
+from rootfs_builder.image import (
+    CONFIG,
+    MANIFEST,
+    Config,
+    Descriptor,
+    History,
+    Image,
+    Manifest,
+    Platform,
+    RootFs,
+    Settings,
+    canonical,
+)
+from rootfs_builder.paths import OpenedPath, printable
+from rootfs_builder.plan import Plan, PlanRoot
+from rootfs_builder.recipe import DEFAULT_PATH, Recipe
+from rootfs_builder.recipe import Platform as Wanted
+from rootfs_builder.root import Walker
+from rootfs_builder.sources import Sources
+from rootfs_builder.store import Store
+
+_ARM_HARD_FLOAT = 0x400
+_MACHINES = {  # (e_machine, bits, little-endian): architecture as `go tool dist list` spells it
+    (62, 64, True): "amd64",
+    (62, 32, True): "amd64",  # x32: programs of an amd64 kernel
+    (3, 32, True): "386",
+    (183, 64, True): "arm64",
+    (40, 32, True): "arm",
+    (243, 64, True): "riscv64",
+    (22, 64, False): "s390x",
+    (21, 64, True): "ppc64le",
+    (258, 64, True): "loong64",
+    (8, 64, True): "mips64le",
+    (8, 32, True): "mipsle",
+}
+
+
+def plan(recipe: Recipe, sources: Sources) -> tuple[Closure, Plan]:
+    """Collect, lay out, and resolve once more inside the plan.
+
+    Raises:
+        RootfsError: see collector.collect and planner.plan.
+        VerificationError: the image would resolve differently; what and how.
+    """
+    closure = collector.collect(recipe, sources)
+    result = planner.plan(closure)
+    differences = replay.check(closure, PlanRoot(result))
+    if differences:
+        raise VerificationError("\n".join(finding.text for finding in differences))
+    return closure, result
+
+
+def platform(recipe: Recipe, closure: Closure) -> Platform:
+    """The platform that the programs are for.
+
+    Raises:
+        UsageError: `--platform`, or another program, contradicts the first program.
+    """
+    found: dict[Wanted, str] = {}
+    for program in closure.programs:
+        if program.link_maps:
+            found.setdefault(_platform(program.link_maps[0].program.elf.header), program.shown)
+    if len(found) > 1:
+        each = ", ".join(f"{printable(shown)} is for {one}" for one, shown in found.items())
+        raise UsageError(f"one image is for one platform: {each}")
+    wanted = recipe.platform
+    actual = next(iter(found), wanted or Wanted("amd64"))
+    if wanted is not None and (
+        wanted.architecture != actual.architecture
+        or (wanted.variant and actual.variant and wanted.variant != actual.variant)
+    ):
+        raise UsageError(f"--platform {wanted}: {printable(found[actual])} is for {actual}")
+    variant = (wanted.variant if wanted else "") or actual.variant
+    return Platform(actual.architecture, "linux", variant or UNSET)
+
+
+def _platform(header: elf.Header) -> Wanted:
+    key = (header.machine, header.bits, header.little)
+    if key not in _MACHINES:
+        raise UsageError(f"no image platform is known for e_machine {header.machine}")
+    architecture = _MACHINES[key]
+    variant = ""
+    if architecture == "arm":
+        variant = "v7" if header.flags & _ARM_HARD_FLOAT else "v5"
+    elif architecture == "arm64":
+        variant = "v8"
+    return Wanted(architecture, variant)
+
+
+def image(
+    recipe: Recipe,
+    plan: Plan,
+    store: Store,
+    *,
+    platform: Platform,
+    epoch: int = 0,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Image:
+    """Pack a plan and describe it; all blobs end in `store`.
+
+    Raises:
+        UsageError: the entrypoint is not in the image.
+    """
+    settings = _settings(recipe, plan)
+    layer = layers.pack(plan, store, epoch=epoch, progress=progress)
+    created = _rfc3339(epoch)
+    config = Config(
+        architecture=platform.architecture,
+        os=platform.os,
+        variant=platform.variant,
+        created=created,
+        config=settings,
+        rootfs=RootFs((layer.diff_id,)),
+        history=(History(created, "rootfs-builder"),),
+    )
+    config_blob = store.add(canonical(config))
+    manifest = Manifest(
+        config=Descriptor(CONFIG, config_blob.digest, config_blob.size),
+        layers=(layer.descriptor,),
+        annotations=dict(recipe.annotations) or UNSET,
+    )
+    blob = store.add(canonical(manifest))
+    descriptor = Descriptor(MANIFEST, blob.digest, blob.size, platform)
+    return Image(descriptor, manifest, config)
+
+
+def _settings(recipe: Recipe, plan: Plan) -> Settings:
+    env = {"PATH": DEFAULT_PATH} | dict(plan.env) | dict(recipe.env)
+    entrypoint = recipe.entrypoint or (plan.programs[0],)
+    _check_entrypoint(entrypoint[0], plan, recipe)
+    return Settings(
+        entrypoint=entrypoint,
+        cmd=recipe.command or UNSET,
+        env=tuple(f"{key}={value}" for key, value in env.items()),
+        user=recipe.user or UNSET,
+        working_dir=recipe.workdir or UNSET,
+        labels=dict(recipe.labels) or UNSET,
+        exposed_ports={port: {} for port in recipe.exposed_ports} or UNSET,
+        volumes={volume: {} for volume in recipe.volumes} or UNSET,
+        stop_signal=recipe.stop_signal or UNSET,
+    )
+
+
+def _check_entrypoint(program: str, plan: Plan, recipe: Recipe) -> None:
+    walker = Walker(PlanRoot(plan))
+    if program.startswith("/"):
+        places = [program]
+    elif "/" in program:
+        places = [f"{recipe.workdir or '/'}/{program}"]
+    else:
+        places = [f"{directory}/{program}" for directory in recipe.search_path]
+    if all(walker.walk(OpenedPath(place)).node is None for place in places):
+        inside = ", ".join(printable(one) for one in plan.programs)
+        raise UsageError(
+            f"--entrypoint {printable(program)}: not in the image, which has {inside}; "
+            "add it as another EXECUTABLE"
+        )
+
+
+def _rfc3339(epoch: int) -> str:
+    """Seconds since 1970 as RFC 3339 in UTC."""
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

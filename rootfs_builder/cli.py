@@ -1,0 +1,103 @@
+"""The command line: argv → one verb → an exit code.
+
+The words behind the first `--` are the container's command and never reach click, so that no option
+of ours can be taken for one of theirs. Every error of the tree in `errors` ends here, as a sentence
+on stderr and its exit code; only a defect of ours, or `--debug`, shows a traceback.
+"""
+
+import io
+import os
+import signal
+import sys
+from importlib import import_module
+
+import click
+
+from rootfs_builder import __version__
+from rootfs_builder.commands import VERBS
+from rootfs_builder.errors import RootfsError
+
+_INTERRUPTED = 128  # a shell adds the number of the signal
+
+
+class _Verbs(click.Group):
+    """Imports only the verb that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        del ctx
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        del ctx
+        if cmd_name not in VERBS:
+            return None
+        command = import_module(f"rootfs_builder.commands.{cmd_name}").command
+        assert isinstance(command, click.Command)  # noqa: S101 - each file in the folder has one
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(
+    cls=_Verbs,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Example: rootfs-builder pack ./hello -o hello.tar && docker load -i hello.tar",
+)
+@click.version_option(__version__, prog_name="rootfs-builder")
+def _group() -> None:
+    """Turn a compiled program into the smallest container image that runs it.
+
+    Without Docker, without root, and without running the program.
+    """
+
+
+class _TerminatedError(BaseException):
+    """SIGTERM, as something that `finally` blocks see."""
+
+
+def _terminate(number: int, _frame: object) -> None:
+    raise _TerminatedError(number)
+
+
+def main() -> None:
+    """Run one command line and exit."""
+    signal.signal(signal.SIGTERM, _terminate)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    words = sys.argv[1:]
+    cut = words.index("--") if "--" in words else len(words)
+    sys.exit(run(words[:cut], tuple(words[cut + 1 :]) if cut < len(words) else None))
+
+
+def run(words: list[str], command: tuple[str, ...] | None) -> int:
+    """Run one command line; `command` is what stood behind `--`, None without one."""
+    debug = "--debug" in words
+    try:
+        _group.main(words, "rootfs-builder", standalone_mode=False, obj=command)
+        sys.stdout.flush()
+    except RootfsError as error:
+        if debug:
+            raise
+        click.echo(f"rootfs-builder: {error}", err=True)
+        return error.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return 2
+    except click.UsageError as error:
+        error.show()
+        return 2
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except BrokenPipeError:  # the reader of our stdout has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the flush on exit complains again
+        return 1
+    except (KeyboardInterrupt, click.Abort):
+        return _INTERRUPTED + signal.SIGINT
+    except _TerminatedError:
+        return _INTERRUPTED + signal.SIGTERM
+    return 0

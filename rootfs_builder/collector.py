@@ -1,0 +1,334 @@
+"""Recipe + Root → Closure: everything the programs need, each with the request that brought it.
+
+One worklist. A program enters, is looked at, and puts what it asks for on the list: an ELF file its
+interpreter and libraries, a script the program of its first line. Nothing is run. All that is
+missing is collected before it is reported, so that one run of the user finds all of it.
+"""
+
+import errno
+import os
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from rootfs_builder import elf, executable, process
+from rootfs_builder.errors import ElfError, InputError, NotFoundError, UsageError
+from rootfs_builder.executable import Script
+from rootfs_builder.link_map import LinkMap, Loaded, Loader, Resolution
+from rootfs_builder.paths import ImagePath, OpenedPath, decode, join, name, parent, printable
+from rootfs_builder.plan import Finding
+from rootfs_builder.process import Objects
+from rootfs_builder.recipe import Added, Recipe
+from rootfs_builder.root import Node, Walk
+from rootfs_builder.sources import Sources
+
+_MAX_SCRIPTS = 5  # a script whose interpreter is a script whose …
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Program:
+    """A file that execve(2) is given.
+
+    `shown` is how it was named, `key` the path of that name with every directory resolved, `by`
+    the script that needs it (None: the user). `link_maps` has the start-up map at each hwcaps level
+    that makes a difference, then one for each dlopen; a script has none.
+    """
+
+    shown: str
+    key: ImagePath
+    walk: Walk
+    by: "Program | None"
+    kind: str
+    link_maps: tuple[LinkMap, ...] = ()
+
+    @property
+    def real(self) -> ImagePath:
+        """Its resolved path."""
+        return self.walk.real
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AddedTree:
+    """What `--add` brings: the nodes below `source`, itself first, that go to `destination`.
+
+    `programs` and `plugins` are the ELF files among them: the one start by themselves, the others
+    are loaded by the first program.
+    """
+
+    source: ImagePath
+    destination: ImagePath
+    nodes: tuple[tuple[ImagePath, Node], ...]
+    programs: tuple[Program, ...] = ()
+    plugins: tuple[LinkMap, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """Everything a plan is made from, in the paths of the source."""
+
+    recipe: Recipe
+    sources: Sources
+    objects: Objects
+    programs: tuple[Program, ...]
+    added: tuple[AddedTree, ...]
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Todo:
+    shown: str
+    path: OpenedPath
+    by: Program | None = None
+    kind: str = "executable"
+    depth: int = 0
+
+
+def collect(recipe: Recipe, sources: Sources) -> Closure:
+    """Find everything that the recipe's programs need.
+
+    Raises:
+        InputError: a program or an added file is not what it has to be.
+        NotFoundError: all that is missing: its name, who needs it, where was looked.
+        UsageError: an option that the programs cannot take.
+    """
+    return _Collector(recipe, sources).run()
+
+
+class _Collector:
+    def __init__(self, recipe: Recipe, sources: Sources) -> None:
+        self._recipe = recipe
+        self._sources = sources
+        self._objects = Objects(sources)
+        self._library_path = tuple(sources.locate(path) for path in recipe.library_path)
+        self._programs: list[Program] = []
+        self._missing: list[str] = []
+        self._findings: list[Finding] = []
+        self._loaders: dict[tuple[OpenedPath, ImagePath], Loader] = {}
+
+    def run(self) -> Closure:
+        todo = deque(
+            _Todo(shown, self._sources.locate(path))
+            for shown, path in zip(self._recipe.shown, self._recipe.executables, strict=True)
+        )
+        while todo:
+            todo.extend(self._program(todo.popleft()))
+        self._stop_if_missing()
+        for wanted in self._recipe.include_libraries:
+            self._include(wanted)
+        added = tuple(self._add(one) for one in self._recipe.added)
+        self._stop_if_missing()
+        return Closure(
+            self._recipe,
+            self._sources,
+            self._objects,
+            tuple(self._programs),
+            added,
+            tuple(dict.fromkeys(self._findings)),
+        )
+
+    def _stop_if_missing(self) -> None:
+        if self._missing:
+            raise NotFoundError("\n".join(dict.fromkeys(self._missing)))
+
+    def _program(self, todo: _Todo) -> list[_Todo]:
+        """Take one program in; what it asks for is the answer."""
+        shown = printable(todo.shown)
+        walk = self._objects.walker.walk(todo.path)
+        if walk.errno in (errno.ENOENT, errno.ENOTDIR):
+            by = f"\n  needed by {printable(todo.by.shown)}, as its interpreter" if todo.by else ""
+            self._missing.append(f"{shown}: no such file{by}")
+            return []
+        if walk.errno or walk.node is None:
+            raise InputError(f"{shown}: cannot be read: {os.strerror(walk.errno)}")
+        found = executable.look(shown, walk, self._objects)
+        if not walk.node.mode & 0o111:
+            self._findings.append(
+                Finding("warning", f"{shown} is not executable here; in the image it is (0755)")
+            )
+        above = self._objects.walker.walk(OpenedPath(parent(todo.path)))
+        key = join(above.real, name(todo.path))
+        program = Program(todo.shown, key, walk, todo.by, todo.kind)
+        if isinstance(found, Script):
+            self._programs.append(program)
+            return self._interpreters(program, found, todo.depth + 1)
+        self._programs.append(replace(program, link_maps=self._start(program, found)))
+        for link_map in self._programs[-1].link_maps:
+            self._missing += self._not_found(link_map)
+        return []
+
+    def _interpreters(self, program: Program, script: Script, depth: int) -> list[_Todo]:
+        if depth > _MAX_SCRIPTS:
+            raise InputError(f"{printable(program.shown)}: scripts that start scripts, over 5 deep")
+        interpreter = OpenedPath(script.interpreter)
+        found = [_Todo(script.interpreter, interpreter, program, "interpreter", depth)]
+        if script.looked_up is not None:
+            path = self._in_path(script.looked_up)
+            found.append(_Todo(script.looked_up, path, program, "interpreter", depth))
+        return found
+
+    def _in_path(self, wanted: str) -> OpenedPath:
+        if wanted.startswith("/"):
+            return OpenedPath(wanted)
+        for directory in self._recipe.search_path:
+            path = OpenedPath(f"{directory.rstrip('/')}/{wanted}")
+            node = self._objects.walker.walk(path).node
+            if node is not None and node.kind == "file" and node.mode & 0o111:
+                return path
+        return OpenedPath(f"/usr/bin/{wanted}")  # is not there either, and the error says so
+
+    def _start(self, program: Program, file: elf.ElfFile) -> tuple[LinkMap, ...]:
+        """The link maps of an ELF program, one for each hwcaps level that may differ."""
+        source = self._objects.source(program.real)
+        loaded = Loaded(program.shown, OpenedPath(program.key), program.walk, source, file)
+        loader = self._loader(program, file)
+        if loader is None:
+            return (process.start(loaded, None, self._objects),)
+        plain = process.start(loaded, loader, self._objects, library_path=self._library_path)
+        if not process.has_hwcaps(plain, self._objects):
+            return (plain,)
+        special = (
+            process.start(
+                loaded,
+                loader,
+                self._objects,
+                hwcaps=loader.hwcaps[level:],
+                library_path=self._library_path,
+            )
+            for level in range(len(loader.hwcaps))
+        )
+        return (plain, *special)
+
+    def _loader(self, program: Program, file: elf.ElfFile) -> Loader | None:
+        """The rules of the program's own interpreter; None for a static one."""
+        if file.interpreter is None:
+            return None
+        shown = printable(program.shown)
+        interpreter = OpenedPath(decode(file.interpreter))
+        walk = self._objects.walker.walk(interpreter)
+        if walk.errno or walk.node is None or walk.node.kind != "file":
+            self._missing.append(
+                f"{printable(interpreter)}: not found\n"
+                f"  needed by {shown}, as the dynamic loader that starts it\n"
+                "  install the libc it was built for, or name a root that has it: --sysroot DIR"
+            )
+            return None
+        key = (interpreter, walk.real)
+        if key not in self._loaders:
+            self._loaders[key] = self._identify(shown, interpreter)
+        return self._loaders[key]
+
+    def _identify(self, shown: str, interpreter: OpenedPath) -> Loader:
+        try:
+            loader = process.loader(interpreter, self._objects)
+        except ElfError as error:
+            raise InputError(f"{printable(interpreter)}: a damaged loader: {error}") from error
+        if loader is None:
+            raise InputError(
+                f"{shown}: its interpreter {printable(interpreter)} is no dynamic loader of "
+                "glibc or musl; no other is known"
+            )
+        self._findings += [Finding("warning", doubt) for doubt in loader.doubts]
+        return loader
+
+    def _not_found(self, link_map: LinkMap) -> Iterator[str]:
+        for resolution in link_map.resolutions:
+            if resolution.found is None and resolution.request.kind != "AUXILIARY":
+                yield self._sentence(resolution)
+        yield from process.version_errors(link_map)
+
+    def _sentence(self, resolution: Resolution) -> str:
+        """What ld.so would say, who asked, where was looked, and what to do."""
+        shown, wanted = self._sources.shown, printable(resolution.request.name)
+        by = printable(shown(resolution.request.by.real))
+        if resolution.fatal is not None and resolution.walk is not None:
+            found = printable(shown(resolution.walk.real))
+            return f"{found}: {resolution.fatal}\n  needed by {by} as {wanted}"
+        tried = [f"  not at {printable(shown(path))} ({why})" for path, why in resolution.tried]
+        return "\n".join(
+            [
+                f"{wanted}: not found",
+                f"  needed by {by}",
+                *(tried or ["  its loader would look nowhere"]),
+                "  if it is on this machine, name its directory: -L DIR",
+            ]
+        )
+
+    def _dynamic(self) -> list[int]:
+        return [
+            index
+            for index, program in enumerate(self._programs)
+            if program.by is None and program.link_maps and program.link_maps[0].loader
+        ]
+
+    def _include(self, wanted: str) -> None:
+        """`--include-lib NAME`: what each dynamic program gets from dlopen(NAME)."""
+        if not self._dynamic():
+            raise UsageError(f"--include-lib {wanted}: no program here has a dynamic loader")
+        for index in self._dynamic():
+            program = self._programs[index]
+            started = program.link_maps[0]
+            link_map = process.dlopen(started, wanted, started.program, self._objects)
+            self._missing += self._not_found(link_map)
+            self._programs[index] = replace(program, link_maps=(*program.link_maps, link_map))
+
+    def _add(self, added: Added) -> AddedTree:
+        shown = f"--add {printable(added.source)}"
+        path = self._sources.locate(added.source)
+        walk = self._objects.walker.walk(path)
+        if walk.errno or walk.node is None:
+            self._missing.append(f"{shown}: {os.strerror(walk.errno)}")
+            return AddedTree(ImagePath(path), added.destination, ())
+        nodes = tuple(self._tree(walk.real, walk.node))
+        for special, node in nodes:
+            if node.kind == "special":
+                raise InputError(
+                    f"{shown}: {printable(self._sources.shown(special))} is a device, FIFO or "
+                    "socket, which no image can hold"
+                )
+        tree = AddedTree(walk.real, added.destination, nodes)
+        return self._with_closures(tree)
+
+    def _tree(self, path: ImagePath, node: Node) -> Iterator[tuple[ImagePath, Node]]:
+        yield path, node
+        if node.kind != "dir":
+            return
+        try:
+            names = self._sources.list(path)
+            below = [(join(path, one), self._sources.lstat(join(path, one))) for one in names]
+        except OSError as error:
+            shown = printable(self._sources.shown(path))
+            raise InputError(f"{shown}: cannot be read: {error.strerror}") from error
+        for inner, found in below:
+            if found is not None:
+                yield from self._tree(inner, found)
+
+    def _with_closures(self, tree: AddedTree) -> AddedTree:
+        """The closure of every ELF file below an added tree; what is missing there is a warning."""
+        programs: list[Program] = []
+        plugins: list[LinkMap] = []
+        for path, node in tree.nodes:
+            if node.kind != "file" or not self._is_elf(path):
+                continue
+            try:
+                file = self._objects.file(path)
+            except ElfError:
+                continue  # data that looks like ELF, or an object file: packed as it is
+            walk = self._objects.walker.walk(path)
+            if file.interpreter is not None:
+                program = Program(self._sources.shown(path), path, walk, None, "added")
+                programs.append(replace(program, link_maps=self._start(program, file)))
+                found = programs[-1].link_maps
+            elif file.dependencies and self._dynamic():
+                started = self._programs[self._dynamic()[0]].link_maps[0]
+                plugins.append(process.dlopen(started, path, started.program, self._objects))
+                found = (plugins[-1],)
+            else:
+                continue
+            for link_map in found:
+                for sentence in self._not_found(link_map):
+                    self._findings.append(Finding("warning", sentence))
+        return replace(tree, programs=tuple(programs), plugins=tuple(plugins))
+
+    def _is_elf(self, path: ImagePath) -> bool:
+        with self._objects.source(path).open() as content:
+            return content[0:4] == elf.MAGIC

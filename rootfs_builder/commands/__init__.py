@@ -1,0 +1,14 @@
+"""The verbs of the command line: one module each, with a click command named `command`.
+
+A verb parses, calls one library function and prints. What it shares with others stands in
+`options` (what a build is told) and `terminal` (what a person is shown).
+
+To add one: write the module, and put its line into `VERBS`.
+"""
+
+VERBS = {
+    "pack": "Write a container image with a program and all it needs.",
+    "stage": "Write the same files into a directory.",
+    "tree": "Show what a program loads: who needs what, found by which rule.",
+    "why": "Explain why one file is in the image.",
+}

@@ -1,0 +1,116 @@
+"""What a build is told on the command line: click options, and the Recipe and Sources of them."""
+
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from rootfs_builder.errors import InputError, UsageError
+from rootfs_builder.paths import decode, printable
+from rootfs_builder.tar import MAX_TIME
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_FILES = (
+    click.option(
+        "--sysroot",
+        metavar="DIR",
+        help="Take libraries, loader and scripts' interpreters from this root, not from /.",
+    ),
+    click.option(
+        "-L",
+        "--library-path",
+        multiple=True,
+        metavar="DIR",
+        help="Look for libraries here too, as LD_LIBRARY_PATH would.",
+    ),
+    click.option(
+        "--include-lib",
+        multiple=True,
+        metavar="NAME",
+        help="Add a library that the program loads by dlopen, and what it needs.",
+    ),
+    click.option(
+        "--add",
+        multiple=True,
+        metavar="SRC[:DEST]",
+        help="Add a file or directory; ELF files in it get their libraries.",
+    ),
+    click.option("--at", metavar="PATH", help="Where the program goes in the image."),
+)
+
+_TALK = (
+    click.option("-q", "--quiet", is_flag=True, help="Only errors on stderr."),
+    click.option("-v", "--verbose", is_flag=True, help="List every file and why it is there."),
+    click.option("--debug", is_flag=True, help="Show a traceback with an error."),
+)
+
+
+def _all(options: tuple[Callable[[F], F], ...]) -> Callable[[F], F]:
+    def decorate(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+def files(function: F) -> F:
+    """The options that decide which files go in."""
+    return _all(_FILES)(function)
+
+
+def talk(function: F) -> F:
+    """-q, -v and --debug."""
+    return _all(_TALK)(function)
+
+
+executables = click.argument("executables", nargs=-1, required=True, metavar="EXECUTABLE...")
+as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+
+
+def no_command(command: tuple[str, ...] | None, verb: str) -> None:
+    """Refuse words behind `--` where they have no meaning."""
+    if command is not None:
+        raise UsageError(f"{verb} starts nothing, so words behind -- have no meaning here")
+
+
+def text(value: str) -> str:
+    """An argument as text that does not depend on the locale."""
+    return decode(os.fsencode(value))
+
+
+def recipe(**options: Any) -> Any:
+    """The Recipe that click's values describe; relative paths start in the working directory."""
+    from rootfs_builder import recipe as recipes
+
+    cleaned: dict[str, Any] = {
+        key: tuple(map(text, value)) if isinstance(value, tuple) else value and text(value)
+        for key, value in options.items()
+    }
+    return recipes.from_options(directory=decode(os.getcwdb()), **cleaned)
+
+
+def sources(sysroot: str | None) -> Any:
+    """What the build reads: this machine, or `sysroot` with this machine beside it."""
+    from rootfs_builder.root import DirectoryRoot
+    from rootfs_builder.sources import Sources
+
+    machine = DirectoryRoot()
+    if sysroot is None:
+        return Sources(machine)
+    directory = os.path.realpath(os.fsencode(sysroot))
+    if not os.path.isdir(directory):
+        raise InputError(f"--sysroot {printable(text(sysroot))}: no such directory")
+    if directory == b"/":
+        return Sources(machine)
+    return Sources(machine, DirectoryRoot(decode(directory)), decode(directory))
+
+
+def epoch() -> int:
+    """SOURCE_DATE_EPOCH, in seconds since 1970; 0 where it is not set."""
+    value = os.environ.get("SOURCE_DATE_EPOCH", "").strip() or "0"
+    if not value.isascii() or not value.isdigit() or int(value) > MAX_TIME:
+        raise UsageError(f"SOURCE_DATE_EPOCH={value}: seconds since 1970, 0 to {MAX_TIME}")
+    return int(value)

@@ -1,0 +1,153 @@
+"""`rootfs-builder pack`: programs in, an image archive out."""
+
+import json
+import shutil
+import sys
+import tempfile
+from typing import Any, BinaryIO
+
+import click
+
+from rootfs_builder.commands import options, terminal
+from rootfs_builder.errors import OutputError, UsageError
+
+_CONFIG = (
+    click.option("-t", "--tag", metavar="NAME[:TAG]", help="The image's name."),
+    click.option("--entrypoint", metavar="WORDS", help="What starts, as words or a JSON array."),
+    click.option("-e", "--env", multiple=True, metavar="NAME=VALUE", help="Set a variable."),
+    click.option("-u", "--user", metavar="UID[:GID]", help="Run as this user, in digits."),
+    click.option("-w", "--workdir", metavar="PATH", help="Start in this directory."),
+    click.option("-l", "--label", multiple=True, metavar="KEY=VALUE", help="Add a label."),
+    click.option("--annotation", multiple=True, metavar="KEY=VALUE", help="Annotate the manifest."),
+    click.option("--expose", multiple=True, metavar="PORT[/PROTO]", help="Document a port."),
+    click.option("--volume", multiple=True, metavar="PATH", help="Declare a volume."),
+    click.option("--stop-signal", metavar="SIGNAL", help="What asks the program to stop."),
+    click.option("--platform", metavar="OS/ARCH", help="Insist on a platform."),
+)
+
+
+def _config(function: Any) -> Any:
+    for option in reversed(_CONFIG):
+        function = option(function)
+    return function
+
+
+@click.command(
+    epilog="Example: rootfs-builder pack ./server -o server.tar -t server:1.0 -u 1000 -- --port 80"
+)
+@options.executables
+@click.option("-o", "--output", required=True, metavar="FILE", help="The archive; - is stdout.")
+@options.files
+@_config
+@options.as_json
+@options.talk
+@click.pass_obj
+def command(
+    cmd: tuple[str, ...] | None,
+    /,
+    *,
+    output: str,
+    sysroot: str | None,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+    debug: bool,
+    **given: Any,
+) -> None:
+    """Write a container image with EXECUTABLE and exactly the files it needs.
+
+    The first EXECUTABLE is what the container starts; words behind -- are its arguments. docker
+    load, podman load and skopeo (docker-archive: and oci-archive:) take the archive.
+    """
+    del debug
+    _check_output(output, as_json=as_json)
+    from rootfs_builder import assemble
+
+    recipe = options.recipe(command=cmd or (), **given)
+    epoch = options.epoch()
+    closure, plan = assemble.plan(recipe, options.sources(sysroot))
+    if verbose:
+        terminal.reasons(plan)
+    platform = assemble.platform(recipe, closure)
+
+    def write(stream: BinaryIO) -> Any:
+        from rootfs_builder.archives import hybrid
+        from rootfs_builder.store import Store
+
+        store = Store(stream)
+        with terminal.progress(plan.size, quiet=quiet) as progress:
+            image = assemble.image(
+                recipe, plan, store, platform=platform, epoch=epoch, progress=progress
+            )
+        hybrid.write(image, store, name=recipe.name)
+        return image, stream.tell()
+
+    image, size = _to_stdout(write) if output == "-" else _to_file(output, write)
+    if not quiet:
+        where = "on stdout" if output == "-" else f"in {output}"
+        line = f"{recipe.name} for {recipe_platform(image)}: {size:,} bytes {where}"
+        terminal.summary(plan, line)
+    result = f"{recipe.name}@{image.descriptor.digest}"
+    if as_json:
+        result = json.dumps(_facts(recipe, plan, image, size), indent=2)
+    click.echo(result, err=output == "-")
+
+
+def _check_output(output: str, *, as_json: bool) -> None:
+    if output == "-" and sys.stdout.isatty():
+        raise UsageError(
+            "-o -: an archive is not for a terminal; redirect it: … -o - | docker load"
+        )
+    if output == "-" and as_json:
+        raise UsageError("-o - and --json: stdout takes one of them")
+    if output.startswith(("oci:", "docker:", "docker-archive:", "oci-archive:")):
+        raise UsageError(f"-o {output}: name a file; skopeo copies it to other places")
+
+
+def _to_file(output: str, write: Any) -> Any:
+    from rootfs_builder import output as outputs
+
+    with outputs.file(options.text(output)) as stream:
+        return write(stream)
+
+
+def _to_stdout(write: Any) -> Any:
+    """The archive is complete before its first byte is written."""
+    try:
+        with tempfile.TemporaryFile() as stream:
+            result = write(stream)
+            stream.seek(0)
+            shutil.copyfileobj(stream, sys.stdout.buffer, 1 << 20)
+            sys.stdout.buffer.flush()
+            return result
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(
+            f"-o -: {error.strerror} in {tempfile.gettempdir()}, where the archive is kept until "
+            "it is complete; TMPDIR names another directory"
+        ) from error
+
+
+def recipe_platform(image: Any) -> str:
+    """The platform as one word."""
+    return f"{image.config.os}/{image.config.architecture}"
+
+
+def _facts(recipe: Any, plan: Any, image: Any, size: int) -> dict[str, Any]:
+    return {
+        "name": str(recipe.name),
+        "digest": image.descriptor.digest,
+        "config": image.manifest.config.digest,
+        "platform": recipe_platform(image),
+        "layers": [
+            {"digest": layer.digest, "size": layer.size, "diff_id": diff_id}
+            for layer, diff_id in zip(
+                image.manifest.layers, image.config.rootfs.diff_ids, strict=True
+            )
+        ],
+        "files": sum(entry.kind == "file" for entry in plan.entries),
+        "bytes": plan.size,
+        "archive_bytes": size,
+        "findings": [{"level": one.level, "text": one.text} for one in plan.findings],
+    }

@@ -1,0 +1,56 @@
+"""`rootfs-builder stage`: the same files as pack, in a directory."""
+
+import json
+from typing import Any
+
+import click
+
+from rootfs_builder.commands import options, terminal
+
+
+@click.command(
+    epilog="Example: rootfs-builder stage ./server -o out   # then COPY out / in a Dockerfile"
+)
+@options.executables
+@click.option("-o", "--output", required=True, metavar="DIR", help="A new or empty directory.")
+@options.files
+@options.as_json
+@options.talk
+@click.pass_obj
+def command(
+    cmd: tuple[str, ...] | None,
+    /,
+    *,
+    output: str,
+    sysroot: str | None,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+    debug: bool,
+    **given: Any,
+) -> None:
+    """Write EXECUTABLE and exactly the files it needs into a directory."""
+    del debug
+    options.no_command(cmd, "stage")
+    from rootfs_builder import assemble, stage
+    from rootfs_builder import output as outputs
+
+    recipe = options.recipe(**given)
+    epoch = options.epoch()
+    _, plan = assemble.plan(recipe, options.sources(sysroot))
+    if verbose:
+        terminal.reasons(plan)
+    with outputs.directory(options.text(output)) as directory:
+        stage.write(plan, directory, epoch=epoch)
+    if not quiet:
+        terminal.summary(plan)
+    if as_json:
+        from rootfs_builder.paths import printable
+
+        entries = [
+            {"path": printable(e.path), "kind": e.kind, "mode": f"{e.mode:04o}", "size": e.size}
+            for e in plan.entries
+        ]
+        click.echo(json.dumps({"directory": output, "entries": entries}, indent=2))
+    else:
+        click.echo(output)

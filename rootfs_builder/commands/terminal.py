@@ -1,0 +1,81 @@
+"""What a person at the terminal is shown besides the result: the summary, warnings, progress."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+
+from rootfs_builder.paths import printable
+from rootfs_builder.plan import Entry, Plan
+
+_LONG = 64 << 20  # bytes from which packing is long enough for a progress bar
+_ROWS = {
+    "executable": "programs",
+    "interpreter": "loaders and interpreters",
+    "added": "added files",
+    "generated": "generated files",
+}
+
+
+def summary(plan: Plan, image: str = "") -> None:
+    """A table of what is in the image, by kind, and the warnings."""
+    rows: dict[str, list[Entry]] = {}
+    for entry in plan.entries:
+        if entry.kind == "file":
+            rows.setdefault(_ROWS.get(entry.reasons[0].kind, "libraries"), []).append(entry)
+    table = [
+        (label, len(rows[label]), sum(entry.size for entry in rows[label]))
+        for label in (
+            "programs",
+            "loaders and interpreters",
+            "libraries",
+            *list(_ROWS.values())[2:],
+        )
+        if label in rows
+    ]
+    files = sum(count for _, count, _ in table)
+    for label, count, size in [*table, ("all files", files, plan.size)]:
+        click.echo(f"{label:<24} {count:>6} {size:>15,} bytes", err=True)
+    if image:
+        click.echo(image, err=True)
+    findings(plan)
+
+
+def findings(plan: Plan) -> None:
+    """Warnings and hints, a line each."""
+    for finding in plan.findings:
+        click.echo(f"{finding.level}: {finding.text}", err=True)
+
+
+def reasons(plan: Plan) -> None:
+    """Every file and link, and the first reason for it."""
+    for entry in plan.entries:
+        if entry.kind == "dir":
+            continue
+        reason = entry.reasons[0]
+        by = f" by {printable(reason.by)}" if reason.by else ""
+        found = f" ({reason.found_by})" if reason.found_by else ""
+        asked = printable(reason.asked)
+        click.echo(f"{printable(entry.path)}: {reason.kind} {asked}{by}{found}", err=True)
+
+
+@contextmanager
+def progress(total: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """A bar over `total` bytes, where stderr is a terminal and there is time to see it."""
+    if quiet or total < _LONG or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (TextColumn("packing"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("packing", total=total)
+        yield lambda size: bar.advance(task, size)

@@ -1,0 +1,119 @@
+"""`rootfs-builder why`: the chain of reasons from one file up to what the user asked for."""
+
+import json
+from typing import Any
+
+import click
+
+from rootfs_builder.commands import options
+from rootfs_builder.errors import NotFoundError
+
+
+@click.command(epilog="Example: rootfs-builder why /usr/bin/curl libcrypto.so.3")
+@click.argument("executable")
+@click.argument("path")
+@options.files
+@options.as_json
+@options.talk
+@click.pass_obj
+def command(
+    cmd: tuple[str, ...] | None,
+    /,
+    *,
+    executable: str,
+    path: str,
+    sysroot: str | None,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Explain why PATH is in the image of EXECUTABLE.
+
+    PATH is a path of the image, or a file name or SONAME alone.
+    """
+    options.no_command(cmd, "why")
+    for talk in ("quiet", "verbose", "debug"):
+        given.pop(talk)
+    from rootfs_builder import assemble
+
+    recipe = options.recipe(executables=(executable,), **given)
+    _, plan = assemble.plan(recipe, options.sources(sysroot))
+    entry = _find(plan, options.text(path))
+    chain = _chain(plan, entry)
+    if as_json:
+        click.echo(json.dumps(_facts(entry, chain), indent=2))
+        return
+    for depth, (one, reason) in enumerate(chain):
+        click.echo(f"{'   ' * depth}{_sentence(one, reason)}")
+    others = entry.reasons[1:]
+    if others:
+        click.echo("also:")
+    for reason in others:
+        click.echo(f"   {_sentence(entry, reason)}")
+
+
+def _find(plan: Any, text: str) -> Any:
+    """The entry that `text` names: its path, a path through symlinks, or a name alone."""
+    from rootfs_builder.paths import OpenedPath, name, printable
+    from rootfs_builder.plan import PlanRoot
+    from rootfs_builder.root import Walker
+
+    by_path = {entry.path: entry for entry in plan.entries}
+    if text in by_path:
+        return by_path[text]
+    if text.startswith("/"):
+        walk = Walker(PlanRoot(plan)).walk(OpenedPath(text))
+        if not walk.errno and walk.real in by_path:
+            return by_path[walk.real]
+    for entry in plan.entries:
+        if entry.kind == "file" and any(reason.asked == text for reason in entry.reasons):
+            return entry
+    same = [entry for entry in plan.entries if name(entry.path) == name(text)]
+    if same and "/" not in text:
+        return same[0]
+    near = f"; there is {', '.join(printable(entry.path) for entry in same)}" if same else ""
+    raise NotFoundError(f"{printable(text)}: not in the image{near}")
+
+
+def _chain(plan: Any, entry: Any) -> list[tuple[Any, Any]]:
+    by_path = {one.path: one for one in plan.entries}
+    chain = [(entry, entry.reasons[0])]
+    seen = {entry.path}
+    while chain[-1][1].by is not None and chain[-1][1].by not in seen:
+        above = by_path[chain[-1][1].by]
+        seen.add(above.path)
+        chain.append((above, above.reasons[0]))
+    return chain
+
+
+def _sentence(entry: Any, reason: Any) -> str:
+    from rootfs_builder.paths import printable
+
+    path = printable(entry.path)
+    if reason.by is None:
+        asked = printable(reason.asked)
+        return f"{path}: {reason.kind} {asked}".rstrip() + ", named by you"
+    found = f", found by {reason.found_by}" if reason.found_by else ""
+    arrow = f" -> {printable(entry.target)}" if entry.target else ""
+    asked = f" {printable(reason.asked)}" if reason.asked else ""
+    return f"{path}{arrow}: {reason.kind}{asked} of {printable(reason.by)}{found}"
+
+
+def _facts(entry: Any, chain: list[tuple[Any, Any]]) -> dict[str, Any]:
+    from rootfs_builder.paths import printable
+
+    def reason(path: str, one: Any) -> dict[str, Any]:
+        return {
+            "path": printable(path),
+            "kind": one.kind,
+            "asked": printable(one.asked),
+            "by": printable(one.by) if one.by else None,
+            "found_by": one.found_by,
+        }
+
+    return {
+        "path": printable(entry.path),
+        "kind": entry.kind,
+        "size": entry.size,
+        "chain": [reason(one.path, why) for one, why in chain],
+        "reasons": [reason(entry.path, one) for one in entry.reasons],
+    }

@@ -1,0 +1,56 @@
+"""Everything that can go wrong, as one tree.
+
+    RootfsError              exit 1   the job cannot go on
+    ├── UsageError           exit 2   options that are malformed or contradict the program
+    ├── InputError           exit 1   a file is not what it has to be
+    │   └── ElfError         exit 1   … an ELF file that no loader would take
+    ├── ChangedError         exit 1   a file changed while it was being read
+    ├── NotFoundError        exit 3   something needed is not there
+    ├── VerificationError    exit 4   the image does not resolve as the source did
+    └── OutputError          exit 1   the result could not be written
+
+A message is a sentence for the person at the terminal: it names the thing and says what to do.
+A negative answer that is no failure is a value (`None`, a `Finding`), never one of these.
+"""
+
+from typing import ClassVar
+
+
+class RootfsError(Exception):
+    """The root of the tree; `exit_code` is what the command line ends with (DESIGN: exit codes)."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(RootfsError):
+    """Options that are malformed, or that contradict each other or the program."""
+
+    exit_code = 2
+
+
+class InputError(RootfsError):
+    """A file is not what it has to be; the message names it."""
+
+
+class ElfError(InputError):
+    """An ELF file that no loader would take; the message is in the loader's own words."""
+
+
+class ChangedError(RootfsError):
+    """A file is no longer what it was when it was first looked at."""
+
+
+class NotFoundError(RootfsError):
+    """Something needed is not there: its name, who needs it, where was looked."""
+
+    exit_code = 3
+
+
+class VerificationError(RootfsError):
+    """Resolving inside the image gives something else than resolving in the source."""
+
+    exit_code = 4
+
+
+class OutputError(RootfsError):
+    """The result could not be written; what stood there before is untouched."""

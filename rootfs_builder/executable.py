@@ -1,0 +1,94 @@
+"""A file that the kernel is asked to start → its ELF, or the words of its `#!` line.
+
+What is neither gets a sentence that says what it is instead, since "exec format error" in a
+container is where most people start to guess. Source: execve(2), fs/binfmt_script.c.
+"""
+
+from dataclasses import dataclass
+
+from rootfs_builder import elf
+from rootfs_builder.errors import ElfError, InputError
+from rootfs_builder.paths import decode, name, printable
+from rootfs_builder.process import Objects
+from rootfs_builder.root import Walk
+
+_SHEBANG_BYTES = 256  # BINPRM_BUF_SIZE
+_MACHO = (b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"\xfe\xed\xfa\xcf")
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """The `#!` line: an absolute path, and the rest of the line as one argument."""
+
+    interpreter: str
+    argument: str
+
+    @property
+    def looked_up(self) -> str | None:
+        """The command that env(1) would look up in PATH, where env is the interpreter."""
+        if name(self.interpreter) != "env":
+            return None
+        words = (w for w in self.argument.split() if not w.startswith("-") and "=" not in w)
+        return next(words, None)
+
+
+def look(shown: str, walk: Walk, objects: Objects) -> elf.ElfFile | Script:
+    """What the kernel would make of the file at the end of `walk`.
+
+    Raises:
+        InputError: it is nothing that can be started; the sentence begins with `shown`.
+    """
+    if walk.node is None or walk.node.kind != "file":
+        kind = walk.node.kind if walk.node else ""
+        what = "a directory" if kind == "dir" else "a FIFO, socket or device"
+        raise InputError(f"{shown}: {what}; name the compiled program itself")
+    with objects.source(walk.real).open() as content:
+        head = content[0:_SHEBANG_BYTES]
+    if head.startswith(b"#!"):
+        return _script(shown, head)
+    if not head.startswith(elf.MAGIC):
+        raise InputError(f"{shown}: {_what_it_is(head)}")
+    try:
+        kind_ = objects.header(walk.real).type
+        if kind_ == elf.ET_REL:
+            raise InputError(f"{shown}: an object file, not linked yet; link it into a program")
+        if kind_ == elf.ET_CORE:
+            raise InputError(f"{shown}: a core dump; name the program that left it")
+        file = objects.file(walk.real)
+    except ElfError as error:
+        raise InputError(f"{shown}: a damaged ELF file: {error}; build or copy it again") from error
+    if not file.loads:
+        raise InputError(f"{shown}: an ELF file without code; is it a file of debug symbols?")
+    if file.interpreter is None and file.dependencies:
+        raise InputError(
+            f"{shown}: a shared library, not a program; name the program that loads it, "
+            "and the library with --include-lib"
+        )
+    return file
+
+
+def _script(shown: str, head: bytes) -> Script:
+    line = head[2:].partition(b"\n")[0].strip(b" \t\r")
+    words = [decode(word) for word in line.split(None, 1)]
+    if not words:
+        raise InputError(f"{shown}: its first line names no interpreter after #!")
+    if not words[0].startswith("/"):
+        raise InputError(
+            f"{shown}: its interpreter {printable(words[0])} is no absolute path; write #!/…"
+        )
+    script = Script(words[0], words[1] if len(words) > 1 else "")
+    if name(words[0]) == "env" and script.looked_up is None:
+        raise InputError(f"{shown}: its first line does not say which program env is to start")
+    return script
+
+
+def _what_it_is(head: bytes) -> str:
+    if not head:
+        return "the file is empty; was it built?"
+    if head.startswith(b"MZ"):
+        return "a Windows program; name a program compiled for Linux"
+    if head[:4] in _MACHO:
+        return "a macOS program or Java class; name a program compiled for Linux"
+    if b"\0" not in head:
+        return "text that is no script: its first line has no #!; name a program or a script"
+    return "no ELF file and no script; name a compiled program"

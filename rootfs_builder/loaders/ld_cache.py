@@ -1,0 +1,148 @@
+"""ld.so.cache: bytes → entries by name, and entries → the bytes that ldconfig would write.
+
+A cache is a sorted table for a binary search, so writing one means sorting exactly as glibc
+compares (`_dl_cache_libcmp`: digit runs as numbers), descending. All fields are in the byte order
+of the machine it is for. Source: glibc sysdeps/generic/dl-cache.h, elf/dl-cache.c, elf/cache.c.
+"""
+
+import re
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cmp_to_key
+
+_MAGIC = b"glibc-ld.so.cache1.1"
+_OLD_MAGIC = b"ld.so-1.7.0"
+_EXTENSION_MAGIC = 0xEAA42174
+_HWCAPS_TAG = 1
+_HWCAP_NAMED = 1 << 62
+_HEADER = 48
+_ENTRY = 24
+_OLD_HEADER, _OLD_ENTRY = 16, 12
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A name, the path it leads to, the ABI it is for, the glibc-hwcaps level if any."""
+
+    name: bytes
+    path: bytes
+    flags: int
+    hwcap: bytes | None = None
+    isa_level: int = 0
+
+
+def parse(data: bytes, *, little: bool) -> tuple[Entry, ...] | None:
+    """The entries in file order; None where the loader of that byte order would ignore the file.
+
+    Entries for the hwcaps of before glibc 2.33 are left out, as loaders since 2.37 do.
+    """
+    base = 0
+    if data.startswith(_OLD_MAGIC):
+        (count,) = struct.unpack_from("<I" if little else ">I", data.ljust(_OLD_HEADER, b"\0"), 12)
+        base = (_OLD_HEADER + count * _OLD_ENTRY + 7) & ~7
+    table = data[base:]
+    if not table.startswith(_MAGIC) or len(table) < _HEADER:
+        return None
+    order = "<" if little else ">"
+    count, _, endian, extension = struct.unpack_from(order + "IIB3xI", table, 20)
+    if endian not in (0, 2 if little else 3) or _HEADER + count * _ENTRY > len(table):
+        return None
+    levels = _levels(data, extension, order)
+    entries = []
+    for index in range(count):
+        flags, key, value, _, hwcap = struct.unpack_from(
+            order + "IIIIQ", table, _HEADER + index * _ENTRY
+        )
+        level = None
+        if hwcap:
+            if not hwcap & _HWCAP_NAMED or (hwcap & 0xFFFFFFFF) >= len(levels):
+                continue
+            level = levels[hwcap & 0xFFFFFFFF]
+        isa_level = hwcap >> 32 & 0x3FF if level else 0
+        entries.append(Entry(_text(table, key), _text(table, value), flags, level, isa_level))
+    return tuple(entries)
+
+
+def _text(data: bytes, offset: int) -> bytes:
+    end = data.find(b"\0", offset)
+    return data[offset:end] if end >= 0 else data[offset:]
+
+
+def _levels(data: bytes, offset: int, order: str) -> tuple[bytes, ...]:
+    if not offset or len(data) < offset + 8:
+        return ()
+    magic, count = struct.unpack_from(order + "II", data, offset)
+    if magic != _EXTENSION_MAGIC or len(data) < offset + 8 + count * 16:
+        return ()
+    for index in range(count):
+        tag, _, start, size = struct.unpack_from(order + "4I", data, offset + 8 + index * 16)
+        if tag == _HWCAPS_TAG and len(data) >= start + size:
+            offsets = struct.unpack_from(f"{order}{size // 4}I", data, start)
+            return tuple(_text(data, one) for one in offsets)
+    return ()
+
+
+def build(entries: Iterable[Entry], *, little: bool) -> bytes:
+    """The cache file for these entries: the new format, without a generator string."""
+    order = "<" if little else ">"
+    ordered = sorted(set(entries), key=cmp_to_key(_compare), reverse=True)
+    levels = sorted({entry.hwcap for entry in ordered if entry.hwcap is not None})
+    strings = bytearray()
+    offsets: dict[bytes, int] = {}
+    start = _HEADER + len(ordered) * _ENTRY
+    for entry in ordered:  # a name is mostly the tail of its path: one string serves both
+        if entry.path not in offsets:
+            offsets[entry.path] = start + len(strings)
+            strings += entry.path + b"\0"
+        if entry.path.endswith(b"/" + entry.name):
+            offsets[entry.name] = offsets[entry.path] + len(entry.path) - len(entry.name)
+    for text in [entry.name for entry in ordered] + levels:
+        if text not in offsets:
+            offsets[text] = start + len(strings)
+            strings += text + b"\0"
+    rows = bytearray()
+    for entry in ordered:
+        hwcap = 0
+        if entry.hwcap is not None:
+            hwcap = _HWCAP_NAMED | entry.isa_level << 32 | levels.index(entry.hwcap)
+        key, value = offsets[entry.name], offsets[entry.path]
+        rows += struct.pack(order + "IIIIQ", entry.flags, key, value, 0, hwcap)
+    pad = -(start + len(strings)) % 4
+    extension = start + len(strings) + pad if levels else 0
+    header = struct.pack(
+        order + "20sIIB3xI12x", _MAGIC, len(ordered), len(strings), 2 if little else 3, extension
+    )
+    tail = b""
+    if levels:
+        tail = bytes(pad) + struct.pack(
+            order + "6I", _EXTENSION_MAGIC, 1, _HWCAPS_TAG, 0, extension + 24, 4 * len(levels)
+        )
+        tail += b"".join(struct.pack(order + "I", offsets[level]) for level in levels)
+    return header + bytes(rows) + bytes(strings) + tail
+
+
+def _compare(a: Entry, b: Entry) -> int:
+    by_name = _libcmp(a.name, b.name)
+    if by_name:
+        return by_name
+    if a.flags != b.flags:
+        return a.flags - b.flags
+    # Reversed by the caller: a named level stands before the plain entry, levels ascend, and
+    # among equals the path decides, so that the bytes do not depend on the order of discovery.
+    left = (a.hwcap is None, a.hwcap or b"", a.path)
+    right = (b.hwcap is None, b.hwcap or b"", b.path)
+    return (left < right) - (left > right)
+
+
+def _libcmp(a: bytes, b: bytes) -> int:
+    """_dl_cache_libcmp: digit runs compare as numbers, a digit is greater than a non-digit."""
+    left, right = _pieces(a), _pieces(b)
+    return (left > right) - (left < right)
+
+
+def _pieces(name: bytes) -> list[tuple[int, int]]:
+    return [
+        (1, int(piece)) if piece.isdigit() else (0, piece[0])
+        for piece in re.findall(rb"[0-9]+|[^0-9]", name)
+    ]

@@ -1,0 +1,132 @@
+"""A destination on disk that is either as it was or complete, never half-written.
+
+The bytes go to `.NAME.XXXXXXXX.tmp` beside it and are renamed when they are whole. The temporary
+file is locked while its run lives, so that the next run can tell what a killed one left behind
+from what another run is still writing.
+"""
+
+import errno
+import fcntl
+import os
+import re
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import BinaryIO
+
+from rootfs_builder.errors import OutputError
+from rootfs_builder.paths import decode, encode, printable
+
+
+@contextmanager
+def file(destination: str) -> Iterator[BinaryIO]:
+    """A file that takes the place of `destination` if the block ends well.
+
+    A symlink at `destination` is kept and what it points to is replaced.
+
+    Raises:
+        OutputError: there is no such directory, no permission, no space; names the destination.
+    """
+    path = os.path.realpath(encode(destination))
+    directory, name = os.path.split(path)
+    with _errors(destination):
+        _check_destination(path, destination)
+        _remove_leftovers(directory, name)
+        temporary, descriptor = _temporary(directory, name)
+        try:
+            with os.fdopen(descriptor, "w+b") as stream:
+                yield stream
+                stream.flush()
+                os.rename(temporary, path)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(temporary)
+            raise
+
+
+@contextmanager
+def directory(destination: str) -> Iterator[str]:
+    """A new directory that becomes `destination` if the block ends well.
+
+    Raises:
+        OutputError: `destination` exists and is not an empty directory, or cannot be made.
+    """
+    path = os.path.realpath(encode(destination)).rstrip(b"/")
+    above, name = os.path.split(path)
+    with _errors(destination):
+        if os.path.lexists(path) and not (os.path.isdir(path) and not os.listdir(path)):
+            raise OutputError(
+                f"{printable(destination)}: exists and is not an empty directory; remove it first"
+            )
+        temporary = os.path.join(above, b".%s.%s.tmp" % (name, secrets.token_hex(4).encode()))
+        os.mkdir(temporary)
+        try:
+            yield decode(temporary)
+            os.rename(temporary, path)
+        except BaseException:
+            _remove_tree(temporary)
+            raise
+
+
+@contextmanager
+def _errors(destination: str) -> Iterator[None]:
+    """What the system says about the destination, as a sentence with a way out."""
+    shown = printable(destination)
+    try:
+        yield
+    except OSError as error:
+        advice = {
+            errno.ENOENT: "the directory does not exist; make it first",
+            errno.ENOTDIR: "a part of its path is no directory",
+            errno.EACCES: "no permission to write there",
+            errno.EROFS: "the file system is read-only",
+            errno.ENOSPC: "the disk is full; the old file, if any, is untouched",
+            errno.EDQUOT: "the disk quota is used up; the old file, if any, is untouched",
+        }.get(error.errno or 0, error.strerror or str(error))
+        raise OutputError(f"{shown}: cannot be written: {advice}") from error
+
+
+def _check_destination(path: bytes, destination: str) -> None:
+    with suppress(FileNotFoundError):
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            raise OutputError(f"{printable(destination)}: a directory; name a file, such as x.tar")
+        if not stat.S_ISREG(mode):
+            raise OutputError(
+                f"{printable(destination)}: no regular file; to write into a pipe use -o -"
+            )
+
+
+def _temporary(directory: bytes, name: bytes) -> tuple[bytes, int]:
+    """A new locked file that is still there after it was locked."""
+    while True:
+        path = os.path.join(directory, b".%s.%s.tmp" % (name, secrets.token_hex(4).encode()))
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        with suppress(OSError):  # a file system without locks: leftovers stay, nothing else
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.exists(path):
+            return path, descriptor
+        os.close(descriptor)  # another run took it for a leftover before it was locked
+
+
+def _remove_leftovers(directory: bytes, name: bytes) -> None:
+    """Delete what a killed run left: a temporary file of this name that nobody holds locked."""
+    pattern = re.compile(rb"\." + re.escape(name) + rb"\.[0-9a-f]{8}\.tmp")
+    for one in os.listdir(directory or b"/"):
+        if not pattern.fullmatch(one):
+            continue
+        path = os.path.join(directory, one)
+        with suppress(OSError):
+            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                os.unlink(path)
+            finally:
+                os.close(descriptor)
+
+
+def _remove_tree(path: bytes) -> None:
+    import shutil
+
+    shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,59 @@
+"""Bytes of a file name → str, the same in every locale.
+
+Two kinds of path must not be mixed up. An `ImagePath` is a key: absolute, resolved, no `.`, `..`,
+doubled or trailing slash. An `OpenedPath` is the loader's own text for a file, never normalised,
+because `$ORIGIN` and the order of lookups depend on how it was spelt. Both are UTF-8 with
+surrogateescape, so any byte string survives the round trip whatever `LANG` says.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NewType
+
+ImagePath = NewType("ImagePath", str)
+OpenedPath = NewType("OpenedPath", str)
+
+ROOT = ImagePath("/")
+
+
+def decode(raw: bytes) -> str:
+    """File-name bytes as text."""
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def encode(text: str) -> bytes:
+    """Text back to the file-name bytes it came from."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def printable(path: str) -> str:
+    """A path for JSON and terminals: an undecodable byte as `%XX`, `%` itself as `%25`."""
+    return re.sub(
+        "[\udc80-\udcff]", lambda m: f"%{ord(m[0]) - 0xDC00:02X}", path.replace("%", "%25")
+    )
+
+
+def join(directory: str, name: str) -> ImagePath:
+    """The key of `name` in the resolved `directory`."""
+    return ImagePath(f"{directory}/{name}" if directory != "/" else f"/{name}")
+
+
+def parent(path: str) -> ImagePath:
+    """The directory that holds a key; `/` holds itself."""
+    return ImagePath(path.rpartition("/")[0] or "/")
+
+
+def name(path: str) -> str:
+    """The last component."""
+    return path.rpartition("/")[2]
+
+
+def ancestors(path: str) -> Iterator[ImagePath]:
+    """Every directory above a key, nearest first, `/` left out."""
+    while (path := parent(path)) != "/":
+        yield ImagePath(path)
+
+
+def below(path: str, directory: str) -> bool:
+    """Whether a key is `directory` itself or lies in it."""
+    return directory in ("/", path) or path.startswith(directory + "/")

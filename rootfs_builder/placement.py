@@ -1,0 +1,170 @@
+"""Closure → where each object goes in the image.
+
+What lies in the system keeps its path. A program from elsewhere goes to /usr/local/bin, and if it
+finds files through `$ORIGIN`, the smallest directory that holds it and them becomes /opt/NAME with
+its inside unchanged. A `Move` says that for one directory or file; which Move an object follows
+depends on how it was found, since the loader will look for it the same way in the image.
+"""
+
+import posixpath
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from rootfs_builder.collector import AddedTree, Closure, Program
+from rootfs_builder.errors import UsageError
+from rootfs_builder.link_map import Candidate, LinkMap, Loaded
+from rootfs_builder.paths import ImagePath, OpenedPath, below, join, name, parent, printable
+from rootfs_builder.root import Walk
+
+_BIN = ImagePath("/usr/local/bin")
+_LIB = ImagePath("/usr/local/lib")
+_OPT = ImagePath("/opt")
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """`source`, a resolved path, and all below it goes to `target`; `text` is how it is spelt."""
+
+    source: ImagePath
+    target: ImagePath
+    text: str
+
+    def apply(self, path: str) -> ImagePath | None:
+        """The new place of a resolved path; None where it is not below `source`."""
+        return (
+            ImagePath(self.target + path[len(self.source) :]) if below(path, self.source) else None
+        )
+
+    def respell(self, opened: OpenedPath) -> OpenedPath:
+        """The loader's text for a file, as it will be in the image."""
+        return OpenedPath(self.target + opened[len(self.text) :])
+
+
+class Placement:
+    """Where the objects of one closure go.
+
+    Raises:
+        UsageError: `--at` contradicts where the program looks for its libraries.
+    """
+
+    def __init__(self, closure: Closure) -> None:
+        self._closure = closure
+        self._outside = closure.sources.outside
+        self._walker = closure.objects.walker
+        self._programs: dict[ImagePath, Move] = {}
+        self._added = [_added_move(tree) for tree in closure.added]
+        self._libraries: dict[str, Move | None] = {}
+        for program in closure.programs:
+            move = self._place_program(program)
+            if move is not None:
+                self._programs[program.real] = move
+
+    def _place_program(self, program: Program) -> Move | None:
+        at = self._closure.recipe.at if program.kind == "executable" else None
+        if not self._outside(program.real):
+            return None if at is None else Move(program.real, at, program.real)
+        directory = self._private_directory(program)
+        if directory is None:
+            target = at or join(_BIN, name(program.key))
+            return Move(program.real, target, program.real)
+        for known in self._programs.values():  # a second program out of the same directory
+            if at is None and below(directory, known.source) and known.source != program.real:
+                return known
+        target = join(_OPT, name(program.key))
+        if at is not None:
+            target = _fit(program, directory, at)
+        return Move(directory, target, directory)
+
+    def _private_directory(self, program: Program) -> ImagePath | None:
+        """The smallest directory that holds a program and what it finds through $ORIGIN."""
+        steps: list[ImagePath] = []
+        for link_map in program.link_maps:
+            for loaded, walk, candidate in _opened(link_map):
+                if self._follows(loaded, candidate, link_map.program):
+                    steps += self._beyond_origin(walk, candidate)
+        if not any(self._outside(step) for step in steps):
+            return None
+        return ImagePath(posixpath.commonpath([parent(program.real), *steps]))
+
+    def _follows(self, loaded: Loaded, candidate: Candidate, program: Loaded) -> bool:
+        """Whether the way to an object starts at the program, through one `$ORIGIN` or more."""
+        del loaded
+        owner = candidate.owner
+        while owner is not None and owner is not program:
+            owner = owner.candidate.owner if owner.candidate else None
+        return owner is program
+
+    def _beyond_origin(self, walk: Walk, candidate: Candidate) -> Iterable[ImagePath]:
+        """The steps of a walk behind the $ORIGIN it starts from; of a file its directory."""
+        if candidate.owner is None:
+            return ()
+        known = len(self._walker.walk(OpenedPath(candidate.owner.origin)).steps)
+        steps = walk.steps[known:-1]
+        return [s if self._is_directory(s) else parent(s) for s in steps] + [parent(walk.real)]
+
+    def _is_directory(self, path: ImagePath) -> bool:
+        node = self._closure.sources.lstat(path)
+        return node is not None and node.kind == "dir"
+
+    def of_program(self, program: Program) -> Move | None:
+        """The Move of a program, None where it keeps its path."""
+        for move in self._added:
+            if program.kind == "added" and move.apply(program.real):
+                return move
+        return self._programs.get(program.real)
+
+    def of(self, loaded: Loaded, candidate: Candidate | None, program: Program) -> Move | None:
+        """The Move of an object that was found by `candidate`."""
+        if candidate is None:
+            return self.of_program(program) if loaded.by is None else None
+        if candidate.owner is not None:
+            owner = candidate.owner
+            return self.of(owner, owner.candidate, program)
+        if candidate.found_by == "-L":
+            return self._library_move(candidate.path)
+        for move in self._added:
+            if loaded.requested.startswith("/") and move.apply(loaded.requested):
+                return move
+        return None
+
+    def _library_move(self, path: str) -> Move | None:
+        for directory in self._closure.recipe.library_path:
+            text = self._closure.sources.locate(directory)
+            if path.startswith(text + "/"):
+                if text not in self._libraries:
+                    real = self._walker.walk(text).real
+                    outside = self._outside(real)
+                    self._libraries[text] = Move(real, _LIB, text) if outside else None
+                return self._libraries[text]
+        return None
+
+    def image_path(self, program: Program) -> ImagePath:
+        """Where the program itself is started from."""
+        move = self.of_program(program)
+        if move is not None:
+            return move.apply(program.real) or program.real
+        if self._outside(program.key):  # a link from outside to a program of the system
+            same = name(program.key) == name(program.real)
+            return program.real if same else join(_BIN, name(program.key))
+        return program.key
+
+
+def _opened(link_map: LinkMap) -> Iterable[tuple[Loaded, Walk, Candidate]]:
+    for one in link_map.resolutions:
+        if one.found is not None and one.walk is not None and one.candidate is not None:
+            yield one.found, one.walk, one.candidate
+
+
+def _added_move(tree: AddedTree) -> Move:
+    return Move(tree.source, tree.destination, tree.source)
+
+
+def _fit(program: Program, directory: ImagePath, at: ImagePath) -> ImagePath:
+    """The image directory for `directory` that puts the program at `at`."""
+    inside = program.real.removeprefix(directory.rstrip("/"))
+    if not at.endswith(inside):
+        raise UsageError(
+            f"--at {printable(at)}: {printable(program.shown)} finds its libraries from where it "
+            f"is, so the path must end in {printable(inside)}"
+        )
+    return ImagePath(at.removesuffix(inside) or "/")

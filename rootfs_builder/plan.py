@@ -1,0 +1,163 @@
+"""The staging tree as a value: every image path, its content, and why it is there.
+
+What wants files ends in a Plan; what uses files reads only the Plan. `PlanRoot` answers for a Plan
+as a directory would, so that whatever resolves in a directory resolves in a Plan.
+"""
+
+import errno
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from rootfs_builder.errors import InputError
+from rootfs_builder.paths import ROOT, ImagePath, ancestors, encode, name, parent, printable
+from rootfs_builder.root import Node, Source
+
+EntryKind = Literal["dir", "symlink", "file", "hardlink"]
+Level = Literal["warning", "hint"]
+
+SET_ID_BITS = 0o6000
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why an entry is there: `by` (a path of the plan, None for the user) asked for it.
+
+    `kind` is what sort of request it was (executable, NEEDED, interpreter, symlink, directory …),
+    `asked` the name as it was asked, `found_by` the rule that answered.
+    """
+
+    kind: str
+    by: ImagePath | None = None
+    asked: str = ""
+    found_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One path of the image.
+
+    `content` belongs to a file, `target` to a symlink (verbatim) or a hardlink (a path of the
+    plan that sorts before it). `mode` has permission bits only.
+    """
+
+    path: ImagePath
+    kind: EntryKind
+    mode: int
+    reasons: tuple[Reason, ...]
+    content: Source | None = None
+    target: str = ""
+    uid: int = 0
+    gid: int = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes of content; 0 for whatever is no file."""
+        return 0 if self.content is None else self.content.size
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something the user should know: a warning, or a hint with the flag that changes it."""
+
+    level: Level
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The staging tree.
+
+    `entries` are sorted by path and hold every parent directory; `env` is what the image's
+    environment needs, as (name, value); `programs` are the executables in the order given;
+    `probes` the paths that were looked for and not there, on the machine it was collected from.
+
+    Raises:
+        InputError: two entries for one path, an entry below something that is no directory, a
+            hard link without its target, or a name that readers take for a whiteout.
+    """
+
+    entries: tuple[Entry, ...]
+    programs: tuple[ImagePath, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+    findings: tuple[Finding, ...] = ()
+    probes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        kinds: dict[str, EntryKind] = {}
+        for entry in self.entries:
+            shown = printable(entry.path)
+            if entry.path in kinds:
+                raise InputError(f"{shown}: two entries for one path")
+            if name(entry.path).startswith(".wh."):
+                raise InputError(f"{shown}: a name that starts with .wh. deletes files in an image")
+            above = parent(entry.path)
+            if above != ROOT and kinds.get(above) != "dir":
+                raise InputError(f"{shown}: {printable(above)} is no directory of the image")
+            if entry.kind == "hardlink" and kinds.get(entry.target) != "file":
+                raise InputError(f"{shown}: a hard link to {printable(entry.target)}, no file")
+            kinds[entry.path] = entry.kind
+
+    @property
+    def size(self) -> int:
+        """The bytes of all files, each inode once."""
+        return sum(entry.size for entry in self.entries)
+
+
+def order(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """Entries in the one order a Plan has: by the bytes of the path, so parents come first."""
+    return tuple(sorted(entries, key=lambda entry: encode(entry.path)))
+
+
+def with_parents(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """The entries, and a directory of mode 0755 for every parent that is not among them."""
+    by_path = {entry.path: entry for entry in entries}
+    for entry in order(by_path.values()):
+        for directory in ancestors(entry.path):
+            if directory not in by_path:
+                reason = Reason("directory", entry.path)
+                by_path[directory] = Entry(directory, "dir", 0o755, (reason,))
+    return order(by_path.values())
+
+
+class PlanRoot:
+    """A Plan as a Root."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._entries = {entry.path: entry for entry in plan.entries}
+        self._nodes = {
+            path: self._node(entry, i) for i, (path, entry) in enumerate(self._entries.items(), 1)
+        }
+        self._nodes[ROOT] = Node("dir", 0o755, 0, (0, 0))
+        for entry in plan.entries:
+            if entry.kind == "hardlink":
+                self._nodes[entry.path] = self._nodes[ImagePath(entry.target)]
+        self._names: dict[str, list[str]] = {ROOT: []}
+        for path in self._entries:
+            self._names.setdefault(parent(path), []).append(name(path))
+
+    @staticmethod
+    def _node(entry: Entry, number: int) -> Node:
+        kind = "file" if entry.kind == "hardlink" else entry.kind
+        return Node(kind, entry.mode, entry.size, (0, number))
+
+    def lstat(self, path: ImagePath) -> Node | None:
+        """See Root."""
+        return self._nodes.get(path)
+
+    def readlink(self, path: ImagePath) -> str:
+        """See Root."""
+        return self._entries[path].target
+
+    def open(self, path: ImagePath) -> Source:
+        """See Root."""
+        entry = self._entries[path]
+        if entry.kind == "hardlink":
+            entry = self._entries[ImagePath(entry.target)]
+        if entry.content is None:
+            raise OSError(errno.EINVAL, "not a regular file", path)
+        return entry.content
+
+    def list(self, path: ImagePath) -> tuple[str, ...]:
+        """See Root."""
+        return tuple(sorted(self._names.get(path, ()), key=encode))

@@ -1,0 +1,294 @@
+"""Closure → Plan: every path with its content and the reasons for it.
+
+Each walk that the loader or the kernel will do is replayed into entries: the directories, every
+symlink verbatim, the file at the end. What no walk names is generated (ld.so.cache) or a parent
+directory. System files keep their modes; what comes from elsewhere gets 0755 or 0644, so that a
+umask decides nothing.
+"""
+
+import posixpath
+from collections.abc import Iterator
+
+from rootfs_builder.collector import AddedTree, Closure, Program
+from rootfs_builder.errors import InputError
+from rootfs_builder.link_map import LinkMap, Loaded, Resolution
+from rootfs_builder.loaders import glibc
+from rootfs_builder.paths import ImagePath, OpenedPath, name, parent, printable
+from rootfs_builder.placement import Move, Placement
+from rootfs_builder.plan import (
+    SET_ID_BITS,
+    Entry,
+    Finding,
+    Plan,
+    PlanRoot,
+    Reason,
+    order,
+    with_parents,
+)
+from rootfs_builder.root import BytesSource, Identity, Node, Walk, Walker
+
+
+def plan(closure: Closure) -> Plan:
+    """The staging tree of a closure.
+
+    Raises:
+        InputError: two different files for one path; the sentence names both.
+    """
+    return _Planner(closure).plan()
+
+
+class _Planner:
+    def __init__(self, closure: Closure) -> None:
+        self._closure = closure
+        self._sources = closure.sources
+        self._placement = Placement(closure)
+        self._entries: dict[ImagePath, Entry] = {}
+        self._origins: dict[ImagePath, str] = {}
+        self._identities: dict[ImagePath, Identity] = {}
+        self._findings = list(closure.findings)
+        self._probes: set[str] = set()
+
+    def plan(self) -> Plan:
+        programs = []
+        for program in self._closure.programs:
+            path = self._program(program)
+            if program.kind == "executable":
+                programs.append(path)
+        for tree in self._closure.added:
+            self._tree(tree)
+        draft = Plan(with_parents(self._entries.values()))
+        for path, data in self._caches(draft):
+            reason = Reason("generated", asked="ld.so.cache", found_by="libraries it alone finds")
+            self._put(Entry(path, "file", 0o644, (reason,), BytesSource(data)), "generated")
+        entries = with_parents(self._hard_linked())
+        return Plan(
+            entries,
+            tuple(dict.fromkeys(programs)),
+            findings=tuple(dict.fromkeys(self._findings)),
+            probes=tuple(sorted(self._probes)),
+        )
+
+    def _program(self, program: Program) -> ImagePath:
+        path = self._placement.image_path(program)
+        by = None if program.by is None else self._placement.image_path(program.by)
+        reason = Reason(program.kind, by, name(program.shown) if by is None else program.shown)
+        move = self._placement.of_program(program)
+        self._walk(program.walk, move, reason, executable=True)
+        if path not in self._entries:
+            link = program.real if self._sources.outside(program.key) else None
+            self._put(Entry(path, "symlink", 0o777, (reason,), target=link or ""), program.shown)
+        for link_map in program.link_maps:
+            self._link_map(link_map, program)
+        return path
+
+    def _link_map(self, link_map: LinkMap, program: Program) -> None:
+        loader = link_map.loader
+        if loader is not None:
+            walk = self._closure.objects.walker.walk(loader.interpreter)
+            by = self._image_of(link_map.program, program)
+            self._walk(walk, None, Reason("interpreter", by, loader.interpreter, "PT_INTERP"))
+        for resolution in link_map.resolutions:
+            self._probes.update(path for path, _ in resolution.tried)
+            if resolution.found is not None:
+                self._resolution(resolution, resolution.found, program)
+
+    def _resolution(self, resolution: Resolution, found: Loaded, program: Program) -> None:
+        request, candidate = resolution.request, resolution.candidate
+        by = self._image_of(request.by, program)
+        if resolution.walk is None or candidate is None:
+            reason = Reason(request.kind, by, request.name, "already loaded")
+            self._because(self._image_of(found, program), reason)
+            return
+        move = self._placement.of(found, candidate, program)
+        reason = Reason(request.kind, by, request.name, candidate.found_by)
+        self._walk(resolution.walk, move, reason)
+        if move is None and self._sources.outside(resolution.walk.real):
+            self._warn_of_build_path(candidate.path, candidate.found_by, by)
+
+    def _warn_of_build_path(self, path: str, found_by: str, by: ImagePath) -> None:
+        text = (
+            f"{printable(self._sources.shown(path))} keeps its path of this machine, because "
+            f"{printable(by)} looks for it there ({found_by}); build with $ORIGIN to avoid that"
+        )
+        self._findings.append(Finding("warning", text))
+
+    def _image_of(self, loaded: Loaded, program: Program) -> ImagePath:
+        """The path of an object's file in the image."""
+        move = self._placement.of(loaded, loaded.candidate, program)
+        if move is None:
+            return loaded.real
+        return move.apply(loaded.real) or ImagePath(move.respell(loaded.opened))
+
+    def _walk(
+        self, walk: Walk, move: Move | None, reason: Reason, *, executable: bool = False
+    ) -> None:
+        """An entry for every step that has a place in the image."""
+        for step in walk.steps:
+            node = self._sources.lstat(step)
+            if node is None or step == "/":
+                continue
+            place = self._place(step, move)
+            if place is None:
+                continue
+            if node.kind == "symlink":
+                target = self._link_target(step, move)
+                if target is None:  # it leads to where nothing has a place: the file stands here
+                    assert walk.node is not None  # noqa: S101 - only arrived walks are planned
+                    self._file(walk.real, place, walk.node, reason, executable=executable)
+                    return
+                why = Reason("symlink", reason.by, reason.asked, reason.found_by)
+                self._put(Entry(place, "symlink", 0o777, (why,), target=target), step)
+            elif node.kind == "dir":
+                mode = (
+                    node.mode & 0o1777
+                    if place == step and not self._sources.outside(step)
+                    else 0o755
+                )
+                why = Reason("directory", reason.by, reason.asked, reason.found_by)
+                self._put(Entry(place, "dir", mode, (why,)), step)
+            else:
+                self._file(step, place, node, reason, executable=executable)
+
+    def _place(self, step: ImagePath, move: Move | None) -> ImagePath | None:
+        if move is None:
+            return step if "\0" not in step else None
+        moved = move.apply(step)
+        if moved is not None:
+            return moved
+        return None if self._sources.outside(step) else step
+
+    def _link_target(self, link: ImagePath, move: Move | None) -> str | None:
+        """A link's target in the image: verbatim, unless it leads out of what is moved."""
+        target = self._sources.readlink(link)
+        if move is None:
+            return target
+        whole = ImagePath(posixpath.normpath(posixpath.join(parent(link), target)))
+        moved = move.apply(whole)
+        if moved is not None:
+            return moved if target.startswith("/") else target
+        return None if self._sources.outside(whole) else whole
+
+    def _file(
+        self, step: ImagePath, place: ImagePath, node: Node, reason: Reason, *, executable: bool
+    ) -> None:
+        mode = node.mode
+        if self._sources.outside(step):
+            mode = 0o755 if node.mode & 0o111 else 0o644
+        if executable and not mode & 0o111:
+            mode = 0o755
+        if mode & SET_ID_BITS:
+            text = f"{printable(place)}: its set-user-id and set-group-id bits are dropped"
+            self._findings.append(Finding("warning", text))
+            mode &= ~SET_ID_BITS
+        content = self._closure.objects.source(step)
+        self._identities[place] = node.identity
+        self._put(Entry(place, "file", mode, (reason,), content), step)
+
+    def _put(self, entry: Entry, origin: str) -> None:
+        known = self._entries.get(entry.path)
+        if known is None:
+            self._entries[entry.path] = entry
+            self._origins[entry.path] = origin
+            return
+        same = (known.kind, known.content, known.target) == (
+            entry.kind,
+            entry.content,
+            entry.target,
+        )
+        if not same:
+            first, second = (
+                printable(self._sources.shown(one)) for one in (self._origins[entry.path], origin)
+            )
+            raise InputError(
+                f"{printable(entry.path)}: two different files for one path of the image: "
+                f"{first} and {second}"
+            )
+        for reason in entry.reasons:
+            self._because(entry.path, reason)
+
+    def _because(self, path: ImagePath, reason: Reason) -> None:
+        entry = self._entries.get(path)
+        if entry is None or reason in entry.reasons:
+            return
+        reasons = (*entry.reasons, reason)
+        self._entries[path] = Entry(
+            entry.path, entry.kind, entry.mode, reasons, entry.content, entry.target
+        )
+
+    def _tree(self, tree: AddedTree) -> None:
+        outside = self._sources.outside(tree.source)
+        for path, node in tree.nodes:
+            place = ImagePath(tree.destination + path.removeprefix(tree.source))
+            reason = Reason("added", None, tree.destination)
+            if node.kind == "symlink":
+                target = self._sources.readlink(path).removeprefix("/\0")
+                self._put(Entry(place, "symlink", 0o777, (reason,), target=target), path)
+            elif node.kind == "dir":
+                mode = 0o755 if outside else node.mode & 0o1777
+                if place != "/":
+                    self._put(Entry(place, "dir", mode, (reason,)), path)
+            else:
+                self._file(path, place, node, reason, executable=False)
+        for program in tree.programs:
+            for link_map in program.link_maps:
+                self._link_map(link_map, program)
+        for link_map in tree.plugins:
+            host = next(
+                p
+                for p in self._closure.programs
+                if p.link_maps and p.link_maps[0].program is link_map.program
+            )
+            self._link_map(link_map, host)
+
+    def _caches(self, draft: Plan) -> Iterator[tuple[ImagePath, bytes]]:
+        """ld.so.cache, for what a loader would not find in its default directories alone."""
+        walker = Walker(PlanRoot(draft))
+        wanted: dict[OpenedPath, tuple[glibc.Glibc, set[tuple[str, str, str | None]]]] = {}
+        for program, link_map in self._link_maps():
+            loader = link_map.loader
+            if not isinstance(loader, glibc.Glibc):
+                continue
+            for one in link_map.resolutions:
+                if one.found is None or one.candidate is None:
+                    continue
+                if one.candidate.found_by not in ("-L", "ld.so.cache"):
+                    continue
+                move = self._placement.of(one.found, one.candidate, program)
+                opened = OpenedPath(one.candidate.path)
+                opened = opened if move is None else move.respell(opened)
+                if opened != _by_default(loader, one.request.name, walker):
+                    entries = wanted.setdefault(loader.cache_path, (loader, set()))[1]
+                    entries.add((one.request.name, opened, one.candidate.hwcap))
+        for path, (loader, entries) in sorted(wanted.items()):
+            yield ImagePath(path), glibc.cache(sorted(entries, key=str), loader)
+
+    def _link_maps(self) -> Iterator[tuple[Program, LinkMap]]:
+        for program in self._closure.programs:
+            for link_map in program.link_maps:
+                yield program, link_map
+        for tree in self._closure.added:
+            for program in tree.programs:
+                for link_map in program.link_maps:
+                    yield program, link_map
+
+    def _hard_linked(self) -> Iterator[Entry]:
+        """Files that are one inode in the source are one in the image."""
+        first: dict[tuple[Identity, int], ImagePath] = {}
+        for entry in order(self._entries.values()):
+            identity = self._identities.get(entry.path)
+            if identity is None:
+                yield entry
+                continue
+            target = first.setdefault((identity, entry.mode), entry.path)
+            if target == entry.path:
+                yield entry
+            else:
+                yield Entry(entry.path, "hardlink", entry.mode, entry.reasons, target=target)
+
+
+def _by_default(loader: glibc.Glibc, wanted: str, walker: Walker) -> str | None:
+    """What the loader would open for a name without its cache."""
+    for directory in loader.system_dirs:
+        if walker.walk(OpenedPath(directory + wanted)).node is not None:
+            return directory + wanted
+    return None

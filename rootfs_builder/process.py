@@ -1,0 +1,247 @@
+"""An executable and its loader's rules → its LinkMap: a process started on paper, never run.
+
+Start-up objects enter breadth first as in ld.so's _dl_map_object_deps: the dependencies of each
+object in the order of its dynamic segment, an AUXILIARY or FILTER object before the one that asks.
+A dlopen starts from a copy of the start-up map, so that two of them never see each other.
+"""
+
+import errno
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+
+from rootfs_builder import elf, loaders
+from rootfs_builder.errors import ElfError, UsageError
+from rootfs_builder.link_map import Candidate, LinkMap, Loaded, Loader, Request, Resolution
+from rootfs_builder.paths import ImagePath, OpenedPath, decode, parent
+from rootfs_builder.root import Content, Node, Root, Source, Walk, Walker, read
+
+
+class Objects:
+    """The ELF files of one root, each read once."""
+
+    def __init__(self, root: Root) -> None:
+        self.root = root
+        self.walker = Walker(root)
+        self._read: dict[ImagePath, elf.ElfFile | elf.Header | ElfError] = {}
+        self._sources: dict[ImagePath, Source] = {}
+
+    def source(self, path: ImagePath) -> Source:
+        """The content at a resolved path; one Source a path, however often it is asked."""
+        if path not in self._sources:
+            self._sources[path] = self.root.open(path)
+        return self._sources[path]
+
+    def file(self, path: ImagePath) -> elf.ElfFile:
+        """Read an ELF file; raises ElfError, again each time it is asked."""
+        if path not in self._read:
+            try:
+                with self.source(path).open() as content:
+                    self._read[path] = _read(content)
+            except ElfError as error:
+                self._read[path] = error
+        found = self._read[path]
+        if isinstance(found, ElfError):
+            raise found
+        if isinstance(found, elf.Header):
+            raise ElfError("only ET_DYN and ET_EXEC can be loaded")
+        return found
+
+    def content(self, path: OpenedPath) -> bytes | None:
+        """All bytes of the regular file that `path` leads to; None where there is none."""
+        walk = self.walker.walk(path)
+        if walk.node is None or walk.node.kind != "file":
+            return None
+        return read(self.source(walk.real))
+
+    def header(self, path: ImagePath) -> elf.Header:
+        """The ELF header alone, where the rest may be broken; raises ElfError."""
+        try:
+            return self.file(path).header
+        except ElfError:
+            with self.source(path).open() as content:
+                return elf.header(content)
+
+
+def _read(content: Content) -> elf.ElfFile | elf.Header:
+    header = elf.header(content)
+    if header.type not in (elf.ET_EXEC, elf.ET_DYN):
+        return header
+    return elf.read(content)
+
+
+def loader(interpreter: OpenedPath, objects: Objects) -> Loader | None:
+    """The rules of the loader at `interpreter`; None if there is none that we know.
+
+    Raises:
+        ElfError: it is a damaged file.
+    """
+    walk = objects.walker.walk(interpreter)
+    if walk.node is None or walk.node.kind != "file":
+        return None
+    data = read(objects.source(walk.real))
+    return loaders.identify(interpreter, objects.header(walk.real), data, objects.content)
+
+
+def start(
+    program: Loaded,
+    rules: Loader | None,
+    objects: Objects,
+    *,
+    hwcaps: tuple[str, ...] = (),
+    library_path: tuple[str, ...] = (),
+) -> LinkMap:
+    """What the loader would have mapped when it hands over to the program.
+
+    A missing object is a Resolution that found None; nothing is raised for it.
+    """
+    link_map = LinkMap(rules, program, hwcaps, library_path)
+    link_map.add(program)
+    if rules is not None:
+        walk = objects.walker.walk(rules.interpreter)
+        source, file = objects.source(walk.real), objects.file(walk.real)
+        itself = Loaded(rules.interpreter, rules.interpreter, walk, source, file, program)
+        link_map.learn(itself)
+        _Mapping(link_map, rules, itself, objects).run(set())
+        if itself not in link_map.objects:
+            link_map.objects.append(itself)
+    link_map.startup = len(link_map.objects)
+    return link_map
+
+
+def dlopen(started: LinkMap, name: str, by: Loaded, objects: Objects) -> LinkMap:
+    """The start-up map and what `by` then gets from a dlopen; its first resolution is that answer.
+
+    Objects up to `startup` are the process's own, those behind came with the call.
+
+    Raises:
+        UsageError: the program is static and has no loader to ask.
+    """
+    rules = started.loader
+    if rules is None:
+        raise UsageError(f"{name}: a static program loads no library")
+    link_map = replace(
+        started,
+        objects=list(started.objects),
+        resolutions=[],
+        names=dict(started.names),
+        identities=dict(started.identities),
+    )
+    itself = next(o for o in started.objects if o.opened == rules.interpreter)
+    mapping = _Mapping(link_map, rules, itself, objects)
+    mapping.answer(Request(name, by, "dlopen"))
+    mapping.run(set(started.objects))
+    return link_map
+
+
+class _Mapping:
+    """A link map while it grows."""
+
+    def __init__(self, link_map: LinkMap, rules: Loader, itself: Loaded, objects: Objects) -> None:
+        self._map = link_map
+        self._loader = rules
+        self._itself = itself
+        self._objects = objects
+
+    def run(self, done: set[Loaded]) -> None:
+        """Ask for the dependencies of every object that is not `done`, until none is left."""
+        while pending := next((o for o in self._map.objects if o not in done), None):
+            done.add(pending)
+            for kind, raw in pending.elf.dependencies:
+                self.answer(Request(decode(raw), pending, kind))
+
+    def answer(self, request: Request) -> None:
+        """Find what a name stands for, and give a new object its place in the order."""
+        known = self._map.names.get(request.name)
+        if known is None and self._loader.is_itself(request.name):
+            known = self._itself
+        resolution = self._search(request) if known is None else Resolution(request, known)
+        self._map.resolutions.append(resolution)
+        found = resolution.found
+        if found is not None and found not in self._map.objects:
+            before = request.kind in ("AUXILIARY", "FILTER")
+            self._map.add(found, self._map.objects.index(request.by) if before else None)
+
+    def _search(self, request: Request) -> Resolution:
+        tried: list[tuple[str, str]] = []
+        ended: set[int] = set()
+        for candidate in self._loader.candidates(request.name, request.by, self._map):
+            if candidate.series in ended:
+                continue
+            if not candidate.path.startswith("/"):
+                tried.append((candidate.path, "relative to a working directory: not searched"))
+                continue
+            walk = self._objects.walker.walk(OpenedPath(candidate.path))
+            if walk.errno or walk.node is None:
+                missing = walk.errno == errno.ENOENT
+                why = candidate.found_by if missing else os.strerror(walk.errno)
+                tried.append((candidate.path, why))
+                scope = self._loader.after_error(walk.errno)
+                if scope == "all":
+                    break
+                if scope == "list":
+                    ended.add(candidate.series)
+                continue
+            loaded, error = self._take(request, candidate, walk, walk.node)
+            if loaded is not None:
+                return Resolution(request, loaded, candidate, walk)
+            if error is not None:
+                return Resolution(request, None, candidate, walk, error, tuple(tried))
+            tried.append((candidate.path, "for another kind of machine"))
+        return Resolution(request, None, tried=tuple(tried))
+
+    def _take(
+        self, request: Request, candidate: Candidate, walk: Walk, node: Node
+    ) -> tuple[Loaded | None, str | None]:
+        """(object, None), (None, the error that ends the process) or (None, None): look further."""
+        if node.kind != "file":
+            return None, "cannot read file data: it is no regular file"
+        try:
+            usable, why = self._loader.verdict(
+                self._objects.header(walk.real), self._map.program.elf.header
+            )
+            if not usable:
+                return None, why
+            known = self._map.identities.get(node.identity)
+            if known is not None:
+                self._map.names.setdefault(request.name, known)
+                return known, None
+            file = self._objects.file(walk.real)
+        except ElfError as error:
+            return None, str(error)
+        why = self._loader.unusable(file)
+        if why is not None:
+            return None, why
+        opened, source = OpenedPath(candidate.path), self._objects.source(walk.real)
+        return Loaded(request.name, opened, walk, source, file, request.by, candidate), None
+
+
+def has_hwcaps(link_map: LinkMap, objects: Objects) -> bool:
+    """Whether any directory that was searched, or the cache, has files for special CPUs."""
+    if link_map.loader is None or not link_map.loader.hwcaps:
+        return False
+    searched = {parent(path) for one in link_map.resolutions for path, _ in one.tried}
+    searched |= {parent(loaded.opened) for loaded in link_map.objects}
+    walks = (
+        objects.walker.walk(OpenedPath(f"{one}/glibc-hwcaps")) for one in searched if one[0] == "/"
+    )
+    return link_map.loader.caches_hwcaps() or any(walk.node is not None for walk in walks)
+
+
+def version_errors(link_map: LinkMap) -> Iterator[str]:
+    """Symbol versions that an object wants and the object it names does not define.
+
+    An object without any definitions passes, as glibc only warns of it (elf/dl-version.c).
+    """
+    if link_map.loader is None or link_map.loader.name != "glibc":
+        return
+    for loaded in link_map.objects:
+        for need in loaded.elf.version_needs:
+            provider = link_map.names.get(decode(need.file))
+            if provider is None or not provider.elf.version_definitions or need.weak:
+                continue
+            if need.version not in provider.elf.version_definitions:
+                yield (
+                    f"version {decode(need.version)} of {decode(need.file)}: not found in "
+                    f"{provider.real}, required by {loaded.real}"
+                )

@@ -1,0 +1,280 @@
+"""Options → `Recipe`: the one value that a build is described by.
+
+Every value is checked here, where its name is still known, and all mistakes are reported at once.
+Config values follow the OCI image-spec, config.md.
+"""
+
+import json
+import re
+import shlex
+import signal
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from rootfs_builder import reference
+from rootfs_builder.errors import UsageError
+from rootfs_builder.paths import ImagePath, name, printable
+from rootfs_builder.reference import Reference
+
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_SHELL = set("|&;<>()")
+_MAX_ID = 2**32 - 2
+_MAX_PORT = 65535
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armhf": "arm", "i386": "386"}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """`--add SRC:DEST`: a file or tree of this machine, and its path in the image."""
+
+    source: str
+    destination: ImagePath
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """os/architecture[/variant] in Go's spelling; os is always linux."""
+
+    architecture: str
+    variant: str = ""
+
+    def __str__(self) -> str:
+        return "/".join(part for part in ("linux", self.architecture, self.variant) if part)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What goes into an image and how it starts.
+
+    Paths in `executables`, `library_path` and `Added.source` are of this machine, absolute, not
+    normalised. `shown` has the executables as the user typed them. `entrypoint` None means the
+    first executable.
+    """
+
+    executables: tuple[str, ...]
+    shown: tuple[str, ...]
+    name: Reference
+    library_path: tuple[str, ...] = ()
+    include_libraries: tuple[str, ...] = ()
+    added: tuple[Added, ...] = ()
+    at: ImagePath | None = None
+    entrypoint: tuple[str, ...] | None = None
+    command: tuple[str, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+    user: str = ""
+    workdir: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+    annotations: tuple[tuple[str, str], ...] = ()
+    exposed_ports: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    stop_signal: str = ""
+    platform: Platform | None = None
+
+    @property
+    def search_path(self) -> tuple[str, ...]:
+        """PATH inside the image."""
+        return tuple(dict(self.env).get("PATH", DEFAULT_PATH).split(":"))
+
+
+class _Mistakes:
+    """Runs each check, keeps what is wrong, reports everything together."""
+
+    def __init__(self) -> None:
+        self._found: list[str] = []
+
+    def check(self, option: str, parse: Callable[[str], T], text: str) -> T | None:
+        try:
+            return parse(text)
+        except UsageError as error:
+            self._found.append(f"{option}: {error}")
+            return None
+
+    def each(self, option: str, parse: Callable[[str], T], texts: Iterable[str]) -> tuple[T, ...]:
+        found = [self.check(option, parse, text) for text in texts]
+        return tuple(one for one in found if one is not None)
+
+    def add(self, sentence: str) -> None:
+        self._found.append(sentence)
+
+    def report(self) -> None:
+        if self._found:
+            raise UsageError("\n".join(self._found))
+
+
+def from_options(
+    *,
+    directory: str,
+    executables: tuple[str, ...],
+    tag: str | None = None,
+    library_path: tuple[str, ...] = (),
+    include_lib: tuple[str, ...] = (),
+    add: tuple[str, ...] = (),
+    at: str | None = None,
+    entrypoint: str | None = None,
+    command: tuple[str, ...] = (),
+    env: tuple[str, ...] = (),
+    user: str | None = None,
+    workdir: str | None = None,
+    label: tuple[str, ...] = (),
+    annotation: tuple[str, ...] = (),
+    expose: tuple[str, ...] = (),
+    volume: tuple[str, ...] = (),
+    stop_signal: str | None = None,
+    platform: str | None = None,
+) -> Recipe:
+    """The recipe that the command line describes; relative paths start at `directory`.
+
+    Raises:
+        UsageError: every mistake, a line each, led by its option.
+    """
+    mistakes = _Mistakes()
+    if not executables:
+        mistakes.add("EXECUTABLE: name at least one program")
+    if at is not None and len(executables) > 1:
+        mistakes.add(f"--at: takes one executable, {len(executables)} are given")
+
+    def optional(option: str, parse: Callable[[str], T], text: str | None) -> T | None:
+        return None if text is None else mistakes.check(option, parse, text)
+
+    name_ = optional("--tag", reference.parse, tag)
+    recipe = Recipe(
+        executables=tuple(_absolute(one, directory) for one in executables),
+        shown=executables,
+        name=name_ or reference.from_file_name(name(executables[0]) if executables else ""),
+        library_path=mistakes.each("-L", lambda text: _directory(text, directory), library_path),
+        include_libraries=include_lib,
+        added=mistakes.each("--add", lambda text: _added(text, directory), add),
+        at=optional("--at", _image_path, at),
+        entrypoint=optional("--entrypoint", _words, entrypoint),
+        command=command,
+        env=mistakes.each("--env", _variable, env),
+        user=optional("--user", _user, user) or "",
+        workdir=optional("--workdir", _image_path, workdir) or "",
+        labels=mistakes.each("--label", _pair, label),
+        annotations=mistakes.each("--annotation", _pair, annotation),
+        exposed_ports=mistakes.each("--expose", _port, expose),
+        volumes=mistakes.each("--volume", _image_path, volume),
+        stop_signal=optional("--stop-signal", _signal, stop_signal) or "",
+        platform=optional("--platform", _platform, platform),
+    )
+    mistakes.report()
+    return recipe
+
+
+def _absolute(path: str, directory: str) -> str:
+    return path if path.startswith("/") else f"{directory.rstrip('/')}/{path}"
+
+
+def _directory(text: str, directory: str) -> str:
+    if not text:
+        raise UsageError("the directory has no name")
+    return _absolute(text, directory).rstrip("/") or "/"
+
+
+def _image_path(text: str) -> ImagePath:
+    """An absolute path inside the image, as a key."""
+    parts = [part for part in text.split("/") if part not in ("", ".")]
+    if not text.startswith("/") or ".." in parts:
+        raise UsageError(f"{text!r} is no absolute path without ..")
+    return ImagePath("/" + "/".join(parts))
+
+
+def _added(text: str, directory: str) -> Added:
+    source, destination = text, ""
+    if ":/" in text:
+        source, _, destination = text.rpartition(":/")
+        destination = "/" + destination
+    if not source:
+        raise UsageError(f"{text!r} names no source: SRC or SRC:DEST")
+    if not destination:
+        if ".." in source.split("/"):
+            raise UsageError(f"{text!r} leads upwards: say where it goes, SRC:DEST")
+        destination = source if source.startswith("/") else "/" + source
+    elif destination.endswith("/"):
+        destination += name(source.rstrip("/"))
+    return Added(_absolute(source, directory).rstrip("/") or "/", _image_path(destination))
+
+
+def _words(text: str) -> tuple[str, ...]:
+    """An entrypoint in exec form: a JSON array of strings, or words as a shell would quote them."""
+    if text.lstrip().startswith("["):
+        try:
+            words = json.loads(text)
+        except ValueError:
+            raise UsageError(f"{text!r} is no JSON array of strings") from None
+        if not words or not all(isinstance(word, str) for word in words):
+            raise UsageError(f"{text!r} is no JSON array of strings")
+        return tuple(words)
+    lexer = shlex.shlex(text, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    lexer.commenters = ""
+    try:
+        words = list(lexer)
+    except ValueError:
+        raise UsageError(f"{text!r} has a quote that is not closed") from None
+    unquoted = re.sub(r"'[^']*'", "", text)
+    if any(set(word) <= _SHELL for word in words) or re.search(r"(?<!\\)[$`]", unquoted):
+        raise UsageError(
+            f"{text!r} is for a shell, and the image has no shell; give the program and its "
+            'arguments, as words or as a JSON array: ["/usr/local/bin/app", "--flag"]'
+        )
+    if not words:
+        raise UsageError("it is empty")
+    return tuple(words)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not key or not equals:
+        raise UsageError(f"{text!r} is not KEY=VALUE")
+    return key, value
+
+
+def _variable(text: str) -> tuple[str, str]:
+    if text and "=" not in text:
+        raise UsageError(
+            f"{text!r} has no =VALUE; this machine's environment is not read: -e {text}=VALUE"
+        )
+    key, value = _pair(text)
+    if "\0" in text:
+        raise UsageError(f"{text!r} has a NUL byte")
+    return key, value
+
+
+def _user(text: str) -> str:
+    if not re.fullmatch(r"\d+(:\d+)?", text) or any(int(n) > _MAX_ID for n in text.split(":")):
+        raise UsageError(
+            f"{text!r}: digits, UID or UID:GID; a name needs an /etc/passwd in the image"
+        )
+    return text
+
+
+def _port(text: str) -> str:
+    match = re.fullmatch(r"(\d{1,5})(?:/(tcp|udp|sctp))?", text)
+    if not match or not 1 <= int(match[1]) <= _MAX_PORT:
+        raise UsageError(f"{text!r} is no port: 1 to 65535, with /tcp, /udp or /sctp")
+    return f"{int(match[1])}/{match[2] or 'tcp'}"
+
+
+def _signal(text: str) -> str:
+    upper = text.upper()
+    full = upper if upper.startswith("SIG") else "SIG" + upper
+    if text.isdigit() and 1 <= int(text) <= signal.NSIG - 1:
+        return text
+    if full in signal.Signals.__members__ or re.fullmatch(r"SIGRT(MIN\+|MAX-)\d+", full):
+        return full
+    raise UsageError(f"{text!r} is no signal: SIGTERM, SIGINT, SIGQUIT …, or a number")
+
+
+def _platform(text: str) -> Platform:
+    os, _, rest = text.lower().partition("/")
+    if os != "linux":
+        os, rest = "linux", text.lower() if "/" not in text else ""
+    architecture, _, variant = rest.partition("/")
+    architecture = _ARCHITECTURES.get(architecture, architecture)
+    if not re.fullmatch(r"[a-z0-9]+", architecture) or not re.fullmatch(r"[a-z0-9.]*", variant):
+        raise UsageError(f"{printable(text)!r} is no platform of Linux: linux/amd64, linux/arm64 …")
+    return Platform(architecture, variant)

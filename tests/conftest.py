@@ -1,0 +1,92 @@
+"""For all tests: the option ``--engines``, a compiler, and the command line."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--engines",
+        action="store_true",
+        help="run the tests marked engines; a test or module that skips then fails",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    # Skipped here, not by a mark: the summary then has one line for all of them.
+    if item.get_closest_marker("engines") and not item.config.getoption("engines"):
+        pytest.skip("needs container engines: scripts/test --engines")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item):
+    report = yield
+    if item.get_closest_marker("engines"):
+        _fail_if_skipped(report, item.config)
+    return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_make_collect_report(collector):
+    report = yield
+    _fail_if_skipped(report, collector.config)
+    return report
+
+
+def _fail_if_skipped(report, config):
+    """Where everything is installed, a skip hides that something broke."""
+    expected_to_fail = hasattr(report, "wasxfail")
+    if report.skipped and config.getoption("engines") and not expected_to_fail:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"{reason} (a skip is a failure under --engines)"
+
+
+@pytest.fixture
+def cc(tmp_path):
+    """Compile C (or C++, with compiler="g++"): the path of the program, or of the library.
+
+    ``args`` come after the source, so libraries can be among them. The source goes in by stdin:
+    no file beside the result, and no path in it that differs from run to run.
+    """
+
+    def compile_source(source, *, name="hello", where=None, args=(), compiler="gcc"):
+        language = "c++" if compiler.endswith("g++") else "c"
+        result = (where or tmp_path) / name
+        result.parent.mkdir(parents=True, exist_ok=True)
+        command = [compiler, "-x", language, "-", "-x", "none", "-o", result, *args]
+        done = subprocess.run(command, input=source, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return result
+
+    return compile_source
+
+
+@pytest.fixture
+def cli(tmp_path):
+    """Run ``rootfs-builder ARGS...`` in a process of its own, in tmp_path unless told otherwise.
+
+    ``env`` is laid over this process's environment; None takes a variable away. Other keywords
+    are those of ``subprocess.run``: ``text=False`` gives bytes.
+    """
+
+    def run(*args, cwd=None, env=None, check=False, **options):
+        environment = {**os.environ, **(env or {})}
+        options = {"capture_output": True, "text": True, "timeout": 300, **options}
+        if options["text"]:
+            # Not the locale's: a test may set that, and a file's name may be no UTF-8.
+            options |= {"encoding": "utf-8", "errors": "surrogateescape"}
+        return subprocess.run(
+            [sys.executable, "-m", "rootfs_builder", *args],
+            cwd=Path(cwd or tmp_path),
+            env={name: value for name, value in environment.items() if value is not None},
+            check=check,
+            **options,
+        )
+
+    return run

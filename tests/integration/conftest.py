@@ -1,0 +1,106 @@
+"""The engines, one for each session (of each xdist worker). A test chooses its images' names."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.integration.engines import Engine, Skopeo, Tool
+
+
+@pytest.fixture(scope="session")
+def docker():
+    """The machine's docker: all workers share it, so a test takes a name of its own."""
+    engine = Engine("docker")
+    if engine("info", check=False).returncode != 0:
+        pytest.fail("dockerd does not answer: start it with scripts/engines", False)
+    return engine
+
+
+@pytest.fixture(scope="session")
+def podman():
+    """A podman with a store of its own."""
+    Tool("runc")
+    Tool("podman")  # before there is a folder to clean up
+    # Not in pytest's folder: podman makes sockets below it, whose paths must be short.
+    store = Path(tempfile.mkdtemp(prefix="podman."))
+    engine = Engine(
+        "podman",
+        *("--root", store / "root", "--runroot", store / "run"),
+        *("--runtime", "runc", "--cgroup-manager", "cgroupfs"),
+        env={"PODMAN_IGNORE_CGROUPSV1_WARNING": "1"},
+    )
+    yield engine
+    engine("rm", "--all", "--force", check=False)
+    subprocess.run(["umount", store / "root" / "overlay"], capture_output=True, check=False)
+    shutil.rmtree(store)
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory):
+    """An empty registry without TLS: its address, 127.0.0.1:PORT."""
+    Tool("docker-registry")
+    folder = tmp_path_factory.mktemp("registry")
+    config = {
+        "version": "0.1",
+        "log": {"level": "info", "accesslog": {"disabled": True}},
+        "storage": {
+            "filesystem": {"rootdirectory": str(folder / "storage")},
+            "delete": {"enabled": True},
+        },
+        # Port 0: the kernel picks one that is free, the log says which.
+        "http": {"addr": "127.0.0.1:0"},
+    }
+    (folder / "config.yml").write_text(json.dumps(config))  # JSON is YAML
+    log = folder / "log"
+    with log.open("w") as out:
+        server = subprocess.Popen(
+            ["docker-registry", "serve", folder / "config.yml"],
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env={"PATH": os.environ["PATH"]},  # REGISTRY_* would change the configuration
+        )
+    try:
+        yield _address(server, log)
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def _address(server, log):
+    deadline = time.monotonic() + 30
+    while server.poll() is None and time.monotonic() < deadline:
+        if found := re.search(r"listening on (127\.0\.0\.1:\d+)", log.read_text()):
+            return found[1]
+        time.sleep(0.05)
+    pytest.fail(f"docker-registry does not listen:\n{log.read_text()}", False)
+
+
+@pytest.fixture(scope="session")
+def skopeo():
+    """Copies images between archives, directories and the registry."""
+    return Skopeo("skopeo", "--insecure-policy")
+
+
+@pytest.fixture(scope="session")
+def umoci():
+    """Reads OCI layouts, and checks all that it reads."""
+    return Tool("umoci")
+
+
+@pytest.fixture(scope="session")
+def oras():
+    """Copies OCI layouts, and checks digests and sizes."""
+    return Tool("oras")
+
+
+@pytest.fixture(scope="session")
+def buildah():
+    """Reads what podman reads, with other code for archives."""
+    return Tool("buildah")

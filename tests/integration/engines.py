@@ -1,0 +1,90 @@
+"""The container engines and tools that integration tests use, as plain objects."""
+
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+
+PACKAGES = {
+    "docker": "docker-cli",
+    "dockerd": "docker.io",
+    "podman": "podman",
+    "runc": "runc",
+    "skopeo": "skopeo",
+    "umoci": "umoci",
+    "oras": "oras",
+    "docker-registry": "docker-registry",
+    "buildah": "buildah",
+}
+
+
+class Tool:
+    """A program with the options that every call of it gets."""
+
+    def __init__(self, program, *options, env=None):
+        if shutil.which(program) is None:
+            pytest.fail(f"{program} is not installed: apt-get install {PACKAGES[program]}", False)
+        self.command = (program, *options)
+        self.env = {**os.environ, **(env or {})}
+
+    def __call__(self, *args, check=True):
+        """Run it; unless told otherwise, a failure is the test's, with all that was said."""
+        command = [str(word) for word in (*self.command, *args)]
+        done = subprocess.run(
+            command, env=self.env, capture_output=True, text=True, timeout=300, check=False
+        )
+        if check and done.returncode != 0:
+            pytest.fail(
+                f"{' '.join(command)}: exit {done.returncode}\n{done.stdout}{done.stderr}", False
+            )
+        return done
+
+
+class Engine(Tool):
+    """docker or podman."""
+
+    def load(self, tar):
+        """Load an archive; the name that the engine gave the image (its id when it gave none)."""
+        said = self("load", "-q", "-i", tar).stdout
+        # "Loaded image: NAME" a line, or docker's "Loaded image ID: sha256:..."
+        return said.splitlines()[-1].partition(": ")[2]
+
+    def pull(self, name):
+        """Pull from a registry on this machine; what the engine calls it is its name."""
+        insecure = ["--tls-verify=false"] if self.command[0] == "podman" else []
+        self("pull", "-q", *insecure, name)
+        return name
+
+    def run(self, name, *args, extra=()):
+        """Run an image once, without a network; a failure is the caller's to look at.
+
+        ``extra`` are options of the engine's ``run``, ``args`` the container's arguments.
+        """
+        return self("run", "--rm", "--network", "none", *extra, name, *args, check=False)
+
+    def inspect(self, name):
+        """What the engine knows about an image."""
+        return json.loads(self("image", "inspect", name).stdout)[0]
+
+    def remove(self, name):
+        """Forget an image, all its names with it if it is given by its id."""
+        self("image", "rm", "--force", name)
+
+
+class Skopeo(Tool):
+    """skopeo, against a registry without TLS."""
+
+    def push(self, tar, transport, name):
+        """Copy an archive (transport oci-archive or docker-archive) to a registry."""
+        self("copy", "--dest-tls-verify=false", f"{transport}:{tar}", f"docker://{name}")
+
+    def pull(self, name, destination):
+        """Copy an image from a registry, to oci:DIR:TAG, docker-archive:FILE:NAME or another."""
+        self("copy", "--src-tls-verify=false", f"docker://{name}", destination)
+
+    def inspect(self, source, *options):
+        """What skopeo says of an image, given with its transport."""
+        insecure = ["--tls-verify=false"] if source.startswith("docker://") else []
+        return json.loads(self("inspect", *insecure, *options, source).stdout)
