@@ -9,7 +9,9 @@ import errno
 import os
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from rootfs_builder import elf, executable, process
 from rootfs_builder.errors import ElfError, InputError, NotFoundError, UsageError
@@ -25,8 +27,7 @@ from rootfs_builder.sources import Sources
 _MAX_SCRIPTS = 5  # a script whose interpreter is a script whose …
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Program:
+class Program(Struct, frozen=True, eq=False):
     """A file that execve(2) is given.
 
     `shown` is how it was named, `key` the path of that name with every directory resolved, `by`
@@ -47,8 +48,7 @@ class Program:
         return self.walk.real
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class AddedTree:
+class AddedTree(Struct, frozen=True, eq=False):
     """What `--add` brings: the nodes below `source`, itself first, that go to `destination`.
 
     `programs` and `plugins` are the ELF files among them: the one start by themselves, the others
@@ -62,8 +62,7 @@ class AddedTree:
     plugins: tuple[LinkMap, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Closure:
+class Closure(Struct, frozen=True):
     """Everything a plan is made from, in the paths of the source."""
 
     recipe: Recipe
@@ -74,8 +73,7 @@ class Closure:
     findings: tuple[Finding, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Todo:
+class _Todo(Struct, frozen=True):
     shown: str
     path: OpenedPath
     by: Program | None = None

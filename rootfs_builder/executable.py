@@ -4,7 +4,7 @@ What is neither gets a sentence that says what it is instead, since "exec format
 container is where most people start to guess. Source: execve(2), fs/binfmt_script.c.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from rootfs_builder import elf
 from rootfs_builder.errors import ElfError, InputError
@@ -16,8 +16,7 @@ _SHEBANG_BYTES = 256  # BINPRM_BUF_SIZE
 _MACHO = (b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"\xfe\xed\xfa\xcf")
 
 
-@dataclass(frozen=True, slots=True)
-class Script:
+class Script(Struct, frozen=True):
     """The `#!` line: an absolute path, and the rest of the line as one argument."""
 
     interpreter: str

@@ -8,7 +8,8 @@ depends on how it was found, since the loader will look for it the same way in t
 
 import posixpath
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from rootfs_builder.collector import AddedTree, Closure, Program
 from rootfs_builder.errors import UsageError
@@ -21,8 +22,7 @@ _LIB = ImagePath("/usr/local/lib")
 _OPT = ImagePath("/opt")
 
 
-@dataclass(frozen=True, slots=True)
-class Move:
+class Move(Struct, frozen=True):
     """`source`, a resolved path, and all below it goes to `target`; `text` is how it is spelt."""
 
     source: ImagePath
@@ -51,44 +51,47 @@ class Placement:
         self._closure = closure
         self._outside = closure.sources.outside
         self._walker = closure.objects.walker
-        self._programs: dict[ImagePath, Move] = {}
+        self._programs: dict[ImagePath, Move] = {}  # of the program's own file
+        self._private: dict[ImagePath, Move] = {}  # of what it finds through $ORIGIN
         self._added = [_added_move(tree) for tree in closure.added]
         self._libraries: dict[str, Move | None] = {}
         for program in closure.programs:
-            move = self._place_program(program)
-            if move is not None:
-                self._programs[program.real] = move
+            self._place(program)
 
-    def _place_program(self, program: Program) -> Move | None:
+    def _place(self, program: Program) -> None:
+        real, directory = program.real, self._private_directory(program)
         at = self._closure.recipe.at if program.kind == "executable" else None
-        if not self._outside(program.real):
-            return None if at is None else Move(program.real, at, program.real)
-        directory = self._private_directory(program)
-        if directory is None:
-            target = at or join(_BIN, name(program.key))
-            return Move(program.real, target, program.real)
-        for known in self._programs.values():  # a second program out of the same directory
-            if at is None and below(directory, known.source) and known.source != program.real:
-                return known
-        target = join(_OPT, name(program.key))
+        if directory is not None:
+            self._private[real] = self._place_private(program, directory, at)
         if at is not None:
-            target = _fit(program, directory, at)
-        return Move(directory, target, directory)
+            self._programs[real] = Move(real, at, real)
+        elif directory is not None:
+            self._programs[real] = self._private[real]
+        elif self._outside(real):
+            self._programs[real] = Move(real, join(_BIN, name(program.key)), real)
+
+    def _place_private(self, program: Program, directory: ImagePath, at: ImagePath | None) -> Move:
+        if at is not None:
+            return Move(directory, _fit(program, directory, at), directory)
+        for known in self._private.values():  # a second program out of the same directory
+            if below(directory, known.source):
+                return known
+        return Move(directory, join(_OPT, name(program.key)), directory)
 
     def _private_directory(self, program: Program) -> ImagePath | None:
         """The smallest directory that holds a program and what it finds through $ORIGIN."""
         steps: list[ImagePath] = []
         for link_map in program.link_maps:
-            for loaded, walk, candidate in _opened(link_map):
-                if self._follows(loaded, candidate, link_map.program):
+            for walk, candidate in _opened(link_map):
+                if self._follows(candidate, link_map.program):
                     steps += self._beyond_origin(walk, candidate)
-        if not any(self._outside(step) for step in steps):
+        moves = self._closure.recipe.at is not None and bool(steps)
+        if not moves and not any(self._outside(step) for step in steps):
             return None
         return ImagePath(posixpath.commonpath([parent(program.real), *steps]))
 
-    def _follows(self, loaded: Loaded, candidate: Candidate, program: Loaded) -> bool:
+    def _follows(self, candidate: Candidate, program: Loaded) -> bool:
         """Whether the way to an object starts at the program, through one `$ORIGIN` or more."""
-        del loaded
         owner = candidate.owner
         while owner is not None and owner is not program:
             owner = owner.candidate.owner if owner.candidate else None
@@ -119,6 +122,8 @@ class Placement:
             return self.of_program(program) if loaded.by is None else None
         if candidate.owner is not None:
             owner = candidate.owner
+            if owner.by is None:
+                return self._private.get(owner.real)
             return self.of(owner, owner.candidate, program)
         if candidate.found_by == "-L":
             return self._library_move(candidate.path)
@@ -149,10 +154,10 @@ class Placement:
         return program.key
 
 
-def _opened(link_map: LinkMap) -> Iterable[tuple[Loaded, Walk, Candidate]]:
+def _opened(link_map: LinkMap) -> Iterable[tuple[Walk, Candidate]]:
     for one in link_map.resolutions:
         if one.found is not None and one.walk is not None and one.candidate is not None:
-            yield one.found, one.walk, one.candidate
+            yield one.walk, one.candidate
 
 
 def _added_move(tree: AddedTree) -> Move:
@@ -160,11 +165,11 @@ def _added_move(tree: AddedTree) -> Move:
 
 
 def _fit(program: Program, directory: ImagePath, at: ImagePath) -> ImagePath:
-    """The image directory for `directory` that puts the program at `at`."""
-    inside = program.real.removeprefix(directory.rstrip("/"))
-    if not at.endswith(inside):
+    """The image directory for `directory` that puts the program's own directory where `at` is."""
+    inside = parent(program.real).removeprefix(directory)
+    if not parent(at).endswith(inside):
         raise UsageError(
             f"--at {printable(at)}: {printable(program.shown)} finds its libraries from where it "
-            f"is, so the path must end in {printable(inside)}"
+            f"is, so the directory must end in {printable(inside)}"
         )
-    return ImagePath(at.removesuffix(inside) or "/")
+    return ImagePath(parent(at).removesuffix(inside) or "/")

@@ -6,8 +6,9 @@ as a directory would, so that whatever resolves in a directory resolves in a Pla
 
 import errno
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from rootfs_builder.errors import InputError
 from rootfs_builder.paths import ROOT, ImagePath, ancestors, encode, name, parent, printable
@@ -19,8 +20,7 @@ Level = Literal["warning", "hint"]
 SET_ID_BITS = 0o6000
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(Struct, frozen=True):
     """Why an entry is there: `by` (a path of the plan, None for the user) asked for it.
 
     `kind` is what sort of request it was (executable, NEEDED, interpreter, symlink, directory …),
@@ -33,8 +33,7 @@ class Reason:
     found_by: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One path of the image.
 
     `content` belongs to a file, `target` to a symlink (verbatim) or a hardlink (a path of the
@@ -56,16 +55,14 @@ class Entry:
         return 0 if self.content is None else self.content.size
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """Something the user should know: a warning, or a hint with the flag that changes it."""
 
     level: Level
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """The staging tree.
 
     `entries` are sorted by path and hold every parent directory; `env` is what the image's

@@ -4,13 +4,12 @@ Every value is checked here, where its name is still known, and all mistakes are
 Config values follow the OCI image-spec, config.md.
 """
 
-import json
 import re
-import shlex
 import signal
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct
 
 from rootfs_builder import reference
 from rootfs_builder.errors import UsageError
@@ -26,16 +25,14 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armhf": "arm", "i386":
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Added:
+class Added(Struct, frozen=True):
     """`--add SRC:DEST`: a file or tree of this machine, and its path in the image."""
 
     source: str
     destination: ImagePath
 
 
-@dataclass(frozen=True, slots=True)
-class Platform:
+class Platform(Struct, frozen=True):
     """os/architecture[/variant] in Go's spelling; os is always linux."""
 
     architecture: str
@@ -45,8 +42,7 @@ class Platform:
         return "/".join(part for part in ("linux", self.architecture, self.variant) if part)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipe:
+class Recipe(Struct, frozen=True, kw_only=True):
     """What goes into an image and how it starts.
 
     Paths in `executables`, `library_path` and `Added.source` are of this machine, absolute, not
@@ -201,6 +197,8 @@ def _added(text: str, directory: str) -> Added:
 def _words(text: str) -> tuple[str, ...]:
     """An entrypoint in exec form: a JSON array of strings, or words as a shell would quote them."""
     if text.lstrip().startswith("["):
+        import json
+
         try:
             words = json.loads(text)
         except ValueError:
@@ -208,6 +206,8 @@ def _words(text: str) -> tuple[str, ...]:
         if not words or not all(isinstance(word, str) for word in words):
             raise UsageError(f"{text!r} is no JSON array of strings")
         return tuple(words)
+    import shlex
+
     lexer = shlex.shlex(text, posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
     lexer.commenters = ""

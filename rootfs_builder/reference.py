@@ -5,7 +5,8 @@ name is normalised once, here. Source: distribution/reference, the grammar in it
 """
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from rootfs_builder.errors import UsageError
 
@@ -16,8 +17,7 @@ _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _MAX_NAME = 255
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """A full image name: registry, repository, tag."""
 
     domain: str

@@ -10,9 +10,10 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Literal, Protocol, Self
+
+from msgspec import Struct
 
 from rootfs_builder.errors import ChangedError, InputError
 from rootfs_builder.paths import (
@@ -36,8 +37,7 @@ _PATH_MAX = 4096
 _NAME_MAX = 255
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """What lstat(2) says of a path. `mode` has the permission bits only, `size` is in bytes."""
 
     kind: Kind
@@ -101,8 +101,7 @@ def read(source: Source) -> bytes:
         return content[0 : source.size]
 
 
-@dataclass(frozen=True, slots=True)
-class BytesSource:
+class BytesSource(Struct, frozen=True):
     """Content that was generated, not read."""
 
     data: bytes
@@ -125,15 +124,21 @@ class _Bytes(bytes):
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class FileSource:
+class FileSource(Struct, frozen=True, eq=False):
     """A regular file as it was when it was first seen.
 
-    `stamp` is (device, inode, size, mtime, ctime); reading raises ChangedError if it differs.
+    `stamp` is (device, inode, size, mtime, ctime); reading raises ChangedError if it differs, and
+    two names of one file are equal.
     """
 
-    path: bytes = field(compare=False)
+    path: bytes
     stamp: tuple[int, int, int, int, int]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FileSource) and self.stamp == other.stamp
+
+    def __hash__(self) -> int:
+        return hash(self.stamp)
 
     @property
     def size(self) -> int:
@@ -252,8 +257,7 @@ class DirectoryRoot:
         return self._lists[path]
 
 
-@dataclass(frozen=True, slots=True)
-class Walk:
+class Walk(Struct, frozen=True):
     """One path walk: every node stepped on in order, links and directories too, the end last.
 
     `errno` is 0 when the walk arrived (then `real` and `node` are set), else why it stopped.

@@ -13,11 +13,11 @@ import os
 import struct
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import chain, islice
 from typing import BinaryIO, Literal
 
 import deflate
+from msgspec import Struct
 
 from rootfs_builder.errors import RootfsError
 from rootfs_builder.tar import BLOCK, padding
@@ -31,8 +31,7 @@ _KNOWN_SHA256 = "0747a684553dd89635e7ef8696f5559d7752e14686af6d2204ebd71c07182c5
 _PARALLEL_FROM = 4  # units: fewer are done before a pool would have started
 
 
-@dataclass(frozen=True, slots=True)
-class Blob:
+class Blob(Struct, frozen=True):
     """Bytes in a store: `offset` and `size` in its file."""
 
     digest: str

@@ -1,9 +1,6 @@
 """`rootfs-builder pack`: programs in, an image archive out."""
 
-import json
-import shutil
 import sys
-import tempfile
 from typing import Any, BinaryIO
 
 import click
@@ -89,6 +86,8 @@ def command(
         terminal.summary(plan, line)
     result = f"{recipe.name}@{image.descriptor.digest}"
     if as_json:
+        import json
+
         result = json.dumps(_facts(recipe, plan, image, size), indent=2)
     click.echo(result, err=output == "-")
 
@@ -113,6 +112,9 @@ def _to_file(output: str, write: Any) -> Any:
 
 def _to_stdout(write: Any) -> Any:
     """The archive is complete before its first byte is written."""
+    import shutil  # 10 ms with tempfile, for this case alone
+    import tempfile
+
     try:
         with tempfile.TemporaryFile() as stream:
             result = write(stream)

@@ -1,6 +1,5 @@
 """`rootfs-builder stage`: the same files as pack, in a directory."""
 
-import json
 from typing import Any
 
 import click
@@ -45,6 +44,8 @@ def command(
     if not quiet:
         terminal.summary(plan)
     if as_json:
+        import json
+
         from rootfs_builder.paths import printable
 
         entries = [

@@ -1,6 +1,5 @@
 """`rootfs-builder tree`: the closure as it was found, in the paths of the source."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,6 +26,8 @@ def command(
     sources = options.sources(sysroot)
     closure = collector.collect(options.recipe(**given), sources)
     if as_json:
+        import json
+
         click.echo(json.dumps(_facts(closure), indent=2))
         return
     for program in closure.programs:

@@ -1,6 +1,5 @@
 """`rootfs-builder why`: the chain of reasons from one file up to what the user asked for."""
 
-import json
 from typing import Any
 
 import click
@@ -40,6 +39,8 @@ def command(
     entry = _find(plan, options.text(path))
     chain = _chain(plan, entry)
     if as_json:
+        import json
+
         click.echo(json.dumps(_facts(entry, chain), indent=2))
         return
     for depth, (one, reason) in enumerate(chain):

@@ -254,9 +254,11 @@ def identify(
 def _system_dirs(data: bytes, header: Header) -> tuple[str, ...] | None:
     """The longest run of directories whose array of lengths stands in the file too."""
     word = header.order + ("Q" if header.bits == 64 else "I")
-    runs = re.findall(rb"(?=\0((?:/[^\0\n]{0,250}/\0){1,16}))", data)
-    for run in sorted((r for r in runs if b"lib" in r), key=len, reverse=True):
-        dirs = run.split(b"\0")[:-1]
+    runs = re.findall(rb"\0((?:/[^\0\n]{0,250}/\0)+)", data)
+    lists = [run.split(b"\0")[:-1] for run in runs if b"lib" in run]
+    # Another string may stand before the list, so its tails are tried too.
+    tails = [dirs[start:] for dirs in lists for start in range(len(dirs))]
+    for dirs in sorted(tails, key=len, reverse=True):
         if b"".join(struct.pack(word, len(one)) for one in dirs) in data:
             return tuple(decode(one) for one in dirs)
     return None

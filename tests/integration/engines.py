@@ -29,12 +29,14 @@ class Tool:
         self.command = (program, *options)
         self.env = {**os.environ, **(env or {})}
 
-    def __call__(self, *args, check=True):
-        """Run it; unless told otherwise, a failure is the test's, with all that was said."""
+    def __call__(self, *args, check=True, **options):
+        """Run it; unless told otherwise, a failure is the test's, with all that was said.
+
+        Other keywords, such as ``input``, are those of ``subprocess.run``.
+        """
         command = [str(word) for word in (*self.command, *args)]
-        done = subprocess.run(
-            command, env=self.env, capture_output=True, text=True, timeout=300, check=False
-        )
+        options = {"capture_output": True, "text": True, "timeout": 300, **options}
+        done = subprocess.run(command, env=self.env, check=False, **options)
         if check and done.returncode != 0:
             pytest.fail(
                 f"{' '.join(command)}: exit {done.returncode}\n{done.stdout}{done.stderr}", False
@@ -57,12 +59,13 @@ class Engine(Tool):
         self("pull", "-q", *insecure, name)
         return name
 
-    def run(self, name, *args, extra=()):
+    def run(self, name, *args, extra=(), **options):
         """Run an image once, without a network; a failure is the caller's to look at.
 
-        ``extra`` are options of the engine's ``run``, ``args`` the container's arguments.
+        ``extra`` are options of the engine's ``run``, ``args`` the container's arguments. With
+        ``input``, and ``-i`` in ``extra``, the container gets a stdin.
         """
-        return self("run", "--rm", "--network", "none", *extra, name, *args, check=False)
+        return self("run", "--rm", "--network", "none", *extra, name, *args, check=False, **options)
 
     def inspect(self, name):
         """What the engine knows about an image."""
