@@ -2,13 +2,17 @@
 
 import os
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from rootfs_builder.errors import InputError, UsageError
 from rootfs_builder.paths import decode, printable
 from rootfs_builder.tar import MAX_TIME
+
+if TYPE_CHECKING:  # imported when it is used: --help must be quick
+    from rootfs_builder.recipe import Recipe
+    from rootfs_builder.sources import Sources
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -81,7 +85,7 @@ def text(value: str) -> str:
     return decode(os.fsencode(value))
 
 
-def recipe(**options: Any) -> Any:
+def recipe(**options: Any) -> "Recipe":
     """The Recipe that click's values describe; relative paths start in the working directory."""
     from rootfs_builder import recipe as recipes
 
@@ -92,7 +96,7 @@ def recipe(**options: Any) -> Any:
     return recipes.from_options(directory=decode(os.getcwdb()), **cleaned)
 
 
-def sources(sysroot: str | None) -> Any:
+def sources(sysroot: str | None) -> "Sources":
     """What the build reads: this machine, or `sysroot` with this machine beside it."""
     from rootfs_builder.root import DirectoryRoot
     from rootfs_builder.sources import Sources

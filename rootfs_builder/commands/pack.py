@@ -1,12 +1,21 @@
 """`rootfs-builder pack`: programs in, an image archive out."""
 
 import sys
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
 from rootfs_builder.commands import options, terminal
 from rootfs_builder.errors import OutputError, UsageError
+
+if TYPE_CHECKING:  # imported when it is used: --help must be quick
+    from collections.abc import Callable
+
+    from rootfs_builder.image import Image
+    from rootfs_builder.plan import Plan
+    from rootfs_builder.recipe import Recipe
+
+    Write = Callable[[BinaryIO], tuple[Image, int]]
 
 _CONFIG = (
     click.option("-t", "--tag", metavar="NAME[:TAG]", help="The image's name."),
@@ -67,7 +76,7 @@ def command(
         terminal.reasons(plan)
     platform = assemble.platform(recipe, closure)
 
-    def write(stream: BinaryIO) -> Any:
+    def write(stream: BinaryIO) -> "tuple[Image, int]":
         from rootfs_builder.archives import hybrid
         from rootfs_builder.store import Store
 
@@ -82,7 +91,7 @@ def command(
     image, size = _to_stdout(write) if output == "-" else _to_file(output, write)
     if not quiet:
         where = "on stdout" if output == "-" else f"in {output}"
-        line = f"{recipe.name} for {recipe_platform(image)}: {size:,} bytes {where}"
+        line = f"{recipe.name} for {_platform(image)}: {size:,} bytes {where}"
         terminal.summary(plan, line)
     result = f"{recipe.name}@{image.descriptor.digest}"
     if as_json:
@@ -103,14 +112,14 @@ def _check_output(output: str, *, as_json: bool) -> None:
         raise UsageError(f"-o {output}: name a file; skopeo copies it to other places")
 
 
-def _to_file(output: str, write: Any) -> Any:
+def _to_file(output: str, write: "Write") -> "tuple[Image, int]":
     from rootfs_builder import output as outputs
 
     with outputs.file(options.text(output)) as stream:
         return write(stream)
 
 
-def _to_stdout(write: Any) -> Any:
+def _to_stdout(write: "Write") -> "tuple[Image, int]":
     """The archive is complete before its first byte is written."""
     import shutil  # 10 ms with tempfile, for this case alone
     import tempfile
@@ -131,17 +140,17 @@ def _to_stdout(write: Any) -> Any:
         ) from error
 
 
-def recipe_platform(image: Any) -> str:
+def _platform(image: "Image") -> str:
     """The platform as one word."""
     return f"{image.config.os}/{image.config.architecture}"
 
 
-def _facts(recipe: Any, plan: Any, image: Any, size: int) -> dict[str, Any]:
+def _facts(recipe: "Recipe", plan: "Plan", image: "Image", size: int) -> dict[str, Any]:
     return {
         "name": str(recipe.name),
         "digest": image.descriptor.digest,
         "config": image.manifest.config.digest,
-        "platform": recipe_platform(image),
+        "platform": _platform(image),
         "layers": [
             {"digest": layer.digest, "size": layer.size, "diff_id": diff_id}
             for layer, diff_id in zip(

@@ -1,11 +1,15 @@
 """`rootfs-builder tree`: the closure as it was found, in the paths of the source."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rootfs_builder.commands import options
+
+if TYPE_CHECKING:  # imported when it is used: --help must be quick
+    from rootfs_builder.collector import Closure, Program
+    from rootfs_builder.link_map import LinkMap, Loaded, Resolution
 
 
 @click.command(epilog="Example: rootfs-builder tree /usr/bin/curl")
@@ -39,38 +43,45 @@ def command(
                 click.echo(line)
 
 
-def _text(closure: Any, path: str) -> str:
+def _text(closure: "Closure", path: str) -> str:
     from rootfs_builder.paths import printable
 
     return printable(closure.sources.shown(path))
 
 
-def _kind(program: Any) -> str:
+def _kind(program: "Program") -> str:
     if not program.link_maps:
         return " (script)"
     loader = program.link_maps[0].loader
     return " (static)" if loader is None else f" ({loader.name}, {loader.interpreter})"
 
 
-def _lines(closure: Any, link_map: Any, loaded: Any, indent: str, shown: set[Any]) -> Iterator[str]:
+def _lines(
+    closure: "Closure", link_map: "LinkMap", loaded: "Loaded", indent: str, shown: "set[Loaded]"
+) -> Iterator[str]:
     """One line a request of `loaded`; what stood above already is not opened up again."""
     shown.add(loaded)
     asked = [one for one in link_map.resolutions if one.request.by is loaded]
-    for index, one in enumerate(asked):
-        last = index == len(asked) - 1
-        again = one.found in shown
-        if one.walk is None or again:
-            where = "already loaded" if one.walk is None else _text(closure, one.found.real)
-        else:
-            where = f"{_text(closure, one.found.real)}, {one.candidate.found_by}"
+    for one in asked:
+        last = one is asked[-1]
         kind = "" if one.request.kind == "NEEDED" else f"{one.request.kind} "
-        yield f"{indent}{'└' if last else '├'}─ {kind}{_text(closure, one.request.name)} ({where})"
-        if not again and one.walk is not None:
+        name = _text(closure, one.request.name)
+        opened = one.found is not None and one.candidate is not None and one.found not in shown
+        yield f"{indent}{'└' if last else '├'}─ {kind}{name} ({_where(closure, one)})"
+        if opened and one.found is not None:
             below = indent + ("   " if last else "│  ")
             yield from _lines(closure, link_map, one.found, below, shown)
 
 
-def _facts(closure: Any) -> dict[str, Any]:
+def _where(closure: "Closure", one: "Resolution") -> str:
+    if one.found is None:
+        return "not found, and not required"
+    if one.candidate is None:
+        return "already loaded"
+    return f"{_text(closure, one.found.real)}, {one.candidate.found_by}"
+
+
+def _facts(closure: "Closure") -> dict[str, Any]:
     files: set[str] = set()
     executables = []
     for program in closure.programs:
@@ -95,7 +106,7 @@ def _facts(closure: Any) -> dict[str, Any]:
     return {"executables": executables, "files": sorted(_text(closure, one) for one in files)}
 
 
-def _object(closure: Any, loaded: Any) -> dict[str, Any]:
+def _object(closure: "Closure", loaded: "Loaded") -> dict[str, Any]:
     return {
         "name": _text(closure, loaded.requested),
         "opened": _text(closure, loaded.opened),

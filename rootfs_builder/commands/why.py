@@ -1,11 +1,16 @@
 """`rootfs-builder why`: the chain of reasons from one file up to what the user asked for."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rootfs_builder.commands import options
 from rootfs_builder.errors import NotFoundError
+
+if TYPE_CHECKING:  # imported when it is used: --help must be quick
+    from rootfs_builder.plan import Entry, Plan, Reason
+
+    Chain = list[tuple[Entry, Reason]]
 
 
 @click.command(epilog="Example: rootfs-builder why /usr/bin/curl libcrypto.so.3")
@@ -52,13 +57,13 @@ def command(
         click.echo(f"   {_sentence(entry, reason)}")
 
 
-def _find(plan: Any, text: str) -> Any:
+def _find(plan: "Plan", text: str) -> "Entry":
     """The entry that `text` names: its path, a path through symlinks, or a name alone."""
     from rootfs_builder.paths import OpenedPath, name, printable
     from rootfs_builder.plan import PlanRoot
     from rootfs_builder.root import Walker
 
-    by_path = {entry.path: entry for entry in plan.entries}
+    by_path: dict[str, Entry] = {entry.path: entry for entry in plan.entries}
     if text in by_path:
         return by_path[text]
     if text.startswith("/"):
@@ -75,7 +80,7 @@ def _find(plan: Any, text: str) -> Any:
     raise NotFoundError(f"{printable(text)}: not in the image{near}")
 
 
-def _chain(plan: Any, entry: Any) -> list[tuple[Any, Any]]:
+def _chain(plan: "Plan", entry: "Entry") -> "Chain":
     by_path = {one.path: one for one in plan.entries}
     chain = [(entry, entry.reasons[0])]
     seen = {entry.path}
@@ -86,7 +91,7 @@ def _chain(plan: Any, entry: Any) -> list[tuple[Any, Any]]:
     return chain
 
 
-def _sentence(entry: Any, reason: Any) -> str:
+def _sentence(entry: "Entry", reason: "Reason") -> str:
     from rootfs_builder.paths import printable
 
     path = printable(entry.path)
@@ -99,10 +104,10 @@ def _sentence(entry: Any, reason: Any) -> str:
     return f"{path}{arrow}: {reason.kind}{asked} of {printable(reason.by)}{found}"
 
 
-def _facts(entry: Any, chain: list[tuple[Any, Any]]) -> dict[str, Any]:
+def _facts(entry: "Entry", chain: "Chain") -> dict[str, Any]:
     from rootfs_builder.paths import printable
 
-    def reason(path: str, one: Any) -> dict[str, Any]:
+    def reason(path: str, one: "Reason") -> dict[str, Any]:
         return {
             "path": printable(path),
             "kind": one.kind,
