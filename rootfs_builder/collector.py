@@ -13,16 +13,17 @@ from collections.abc import Iterator
 from msgspec import Struct
 from msgspec.structs import replace
 
-from rootfs_builder import elf, executable, process
+from rootfs_builder import elf, executable, missing, process
 from rootfs_builder.errors import ElfError, InputError, NotFoundError, UsageError
 from rootfs_builder.executable import Script
-from rootfs_builder.link_map import LinkMap, Loaded, Loader, Resolution
+from rootfs_builder.link_map import LinkMap, Loaded, Loader
 from rootfs_builder.paths import ImagePath, OpenedPath, decode, join, name, parent, printable
 from rootfs_builder.plan import Finding
 from rootfs_builder.process import Objects
 from rootfs_builder.recipe import Added, Recipe
-from rootfs_builder.root import Node, Walk
+from rootfs_builder.root import Node
 from rootfs_builder.sources import Sources
+from rootfs_builder.walk import Walk
 
 _MAX_SCRIPTS = 5  # a script whose interpreter is a script whose …
 
@@ -175,26 +176,26 @@ class _Collector:
         return OpenedPath(f"/usr/bin/{wanted}")  # is not there either, and the error says so
 
     def _start(self, program: Program, file: elf.ElfFile) -> tuple[LinkMap, ...]:
-        """The link maps of an ELF program, one for each hwcaps level that may differ."""
+        """The link maps of an ELF program, one for each kind of CPU that makes a difference."""
         source = self._objects.source(program.real)
         loaded = Loaded(program.shown, OpenedPath(program.key), program.walk, source, file)
         loader = self._loader(program, file)
-        if loader is None:
-            return (process.start(loaded, None, self._objects),)
-        plain = process.start(loaded, loader, self._objects, library_path=self._library_path)
-        if not process.has_hwcaps(plain, self._objects):
-            return (plain,)
-        special = (
-            process.start(
-                loaded,
-                loader,
-                self._objects,
-                hwcaps=loader.hwcaps[level:],
-                library_path=self._library_path,
-            )
-            for level in range(len(loader.hwcaps))
+        maps = process.levels(
+            loaded,
+            loader,
+            self._objects,
+            library_path=self._library_path,
+            hwcaps=self._recipe.hwcaps,
         )
-        return (plain, *special)
+        kept = [maps[0]]
+        for link_map in maps[1:]:
+            lacking = next(self._not_found(link_map), None)
+            if lacking is None or link_map.platform == maps[0].platform:
+                kept.append(link_map)
+            else:  # on such a CPU it does not start here either
+                text = f"where $PLATFORM is {link_map.platform}: {lacking}"
+                self._findings.append(Finding("warning", text))
+        return tuple(kept)
 
     def _loader(self, program: Program, file: elf.ElfFile) -> Loader | None:
         """The rules of the program's own interpreter; None for a static one."""
@@ -229,27 +230,7 @@ class _Collector:
         return loader
 
     def _not_found(self, link_map: LinkMap) -> Iterator[str]:
-        for resolution in link_map.resolutions:
-            if resolution.found is None and resolution.request.kind != "AUXILIARY":
-                yield self._sentence(resolution)
-        yield from process.version_errors(link_map)
-
-    def _sentence(self, resolution: Resolution) -> str:
-        """What ld.so would say, who asked, where was looked, and what to do."""
-        shown, wanted = self._sources.shown, printable(resolution.request.name)
-        by = printable(shown(resolution.request.by.real))
-        if resolution.fatal is not None and resolution.walk is not None:
-            found = printable(shown(resolution.walk.real))
-            return f"{found}: {resolution.fatal}\n  needed by {by} as {wanted}"
-        tried = [f"  not at {printable(shown(path))} ({why})" for path, why in resolution.tried]
-        return "\n".join(
-            [
-                f"{wanted}: not found",
-                f"  needed by {by}",
-                *(tried or ["  its loader would look nowhere"]),
-                "  if it is on this machine, name its directory: -L DIR",
-            ]
-        )
+        return missing.sentences(link_map, self._sources.shown)
 
     def _dynamic(self) -> list[int]:
         return [
@@ -264,10 +245,10 @@ class _Collector:
             raise UsageError(f"--include-lib {wanted}: no program here has a dynamic loader")
         for index in self._dynamic():
             program = self._programs[index]
-            started = program.link_maps[0]
-            link_map = process.dlopen(started, wanted, started.program, self._objects)
-            self._missing += self._not_found(link_map)
-            self._programs[index] = replace(program, link_maps=(*program.link_maps, link_map))
+            started = [one for one in program.link_maps if one.startup == len(one.objects)]
+            called = [process.dlopen(one, wanted, one.program, self._objects) for one in started]
+            self._missing += [text for one in called for text in self._not_found(one)]
+            self._programs[index] = replace(program, link_maps=(*program.link_maps, *called))
 
     def _add(self, added: Added) -> AddedTree:
         shown = f"--add {printable(added.source)}"

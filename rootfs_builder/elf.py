@@ -28,7 +28,9 @@ _MAX_PHDR_BYTES = 65536  # the kernel's own limit, fs/binfmt_elf.c
 _MAX_DYNAMIC = 1 << 16
 _MAX_STRING = 1 << 16
 _MAX_VERSIONS = 1 << 16
+_MAX_STRINGS = 1 << 20  # of one file, together
 _WINDOW = 4096
+_BLOCK = 14  # 16 KiB
 
 
 class Buffer(Protocol):
@@ -44,10 +46,10 @@ class Header:
 
     bits: int
     little: bool
-    osabi: int
-    abi_version: int
+    ident: bytes  # its first 16 bytes, as they are
     type: int
     machine: int
+    version: int
     flags: int
     program_headers: tuple[int, int, int]  # file offset, size of one, count
 
@@ -97,18 +99,18 @@ class ElfFile:
 def header(data: Buffer) -> Header:
     """Read the ELF header.
 
+    A class or byte order that does not exist is left to the caller: `bits` is 0, or little endian.
+
     Raises:
         ElfError: in glibc's words, `file too short` or `invalid ELF header` (elf/dl-load.c).
     """
     head = data[0:64]
-    if head[:4] != MAGIC[: len(head)]:
-        raise ElfError("invalid ELF header")
-    if len(head) < 52 or (head[4] != 1 and len(head) < 64):
+    if len(head) < 64:  # of a 32-bit file 52 would do, but it could hold no program header then
         raise ElfError("file too short")
-    if head[4] not in (1, 2) or head[5] not in (1, 2):
+    if head[:4] != MAGIC:
         raise ElfError("invalid ELF header")
-    order = "<" if head[5] == 1 else ">"
-    type_, machine = struct.unpack_from(order + "HH", head, 16)
+    order = ">" if head[5] == 2 else "<"
+    type_, machine, version = struct.unpack_from(order + "HHI", head, 16)
     if head[4] == 2:
         (phoff,) = struct.unpack_from(order + "Q", head, 32)
         flags, _, phentsize, phnum = struct.unpack_from(order + "IHHH", head, 48)
@@ -116,12 +118,12 @@ def header(data: Buffer) -> Header:
         (phoff,) = struct.unpack_from(order + "I", head, 28)
         flags, _, phentsize, phnum = struct.unpack_from(order + "IHHH", head, 36)
     return Header(
-        bits=64 if head[4] == 2 else 32,
-        little=head[5] == 1,
-        osabi=head[7],
-        abi_version=head[8],
+        bits={1: 32, 2: 64}.get(head[4], 0),
+        little=order == "<",
+        ident=head[:16],
         type=type_,
         machine=machine,
+        version=version,
         flags=flags,
         program_headers=(phoff, phentsize, phnum),
     )
@@ -133,6 +135,7 @@ def read(data: Buffer) -> ElfFile:
     Raises:
         ElfError: the file is no ELF file, is cut short, or its tables contradict each other.
     """
+    data = _Blocks(data)
     head = header(data)
     segments = _segments(data, head)
     loads = tuple(s for s in segments if s.type == PT_LOAD)
@@ -149,9 +152,29 @@ def read(data: Buffer) -> ElfFile:
             break
     notes = tuple((s.offset, s.size) for s in segments if s.type == PT_NOTE)
     for segment in segments:
-        if segment.type == PT_DYNAMIC:
+        if segment.type == PT_DYNAMIC and segment.size:  # it is empty in a file of debug symbols
             return _Dynamic(data, head, segment, loads).file(interpreter, notes)
     return ElfFile(head, interpreter, dynamic=False, loads=bool(loads), notes=notes)
+
+
+class _Blocks:
+    """The same bytes, read in blocks: what a loader wants of a file stands close together."""
+
+    def __init__(self, data: Buffer) -> None:
+        self._data = data
+        self._blocks: dict[int, bytes] = {}
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __getitem__(self, part: slice) -> bytes:
+        number = part.start >> _BLOCK
+        if (part.stop - 1) >> _BLOCK != number:
+            return self._data[part]
+        start = number << _BLOCK
+        if number not in self._blocks:
+            self._blocks[number] = self._data[start : start + (1 << _BLOCK)]
+        return self._blocks[number][part.start - start : part.stop - start]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +188,13 @@ class _Segment:
 def _segments(data: Buffer, head: Header) -> list[_Segment]:
     offset, entry_size, count = head.program_headers
     wanted = 56 if head.bits == 64 else 32
-    if entry_size != wanted or not 0 < count * wanted <= _MAX_PHDR_BYTES:
-        raise ElfError("invalid ELF header: no usable program headers")
+    if not head.bits:
+        raise ElfError("invalid ELF header")
+    if entry_size != wanted:
+        raise ElfError("ELF file's phentsize not the expected size")
     table = data[offset : offset + count * wanted]
-    if len(table) < count * wanted:
-        raise ElfError("file too short: its program headers are cut off")
+    if len(table) < count * wanted or len(table) > _MAX_PHDR_BYTES:
+        raise ElfError("cannot read file data")
     segments = []
     for fields in struct.iter_unpack(head.order + ("IIQQQQQQ" if wanted == 56 else "8I"), table):
         if wanted == 56:
@@ -199,6 +224,9 @@ class _Dynamic:
         self._loads = loads
         self._single: dict[int, int] = {}
         self._listed: list[tuple[int, int]] = []
+        self._read_strings: dict[int, bytes] = {}
+        self._room = _MAX_STRINGS
+        self._records = _MAX_VERSIONS
         start = self._offset(segment.address)
         self._read(segment.offset if start is None else start, segment.size)
         strings = self._single.get(_DT_STRTAB)
@@ -225,16 +253,20 @@ class _Dynamic:
                 return address - load.address + load.offset
         return None
 
-    def _string(self, index: int, base: int | None = None) -> bytes:
-        start = self._strings if base is None else base
-        if start is None:
+    def _string(self, index: int) -> bytes:
+        if index in self._read_strings:
+            return self._read_strings[index]
+        if self._strings is None:
             raise ElfError("its dynamic segment has no string table")
-        text = self._data[start + index : start + index + 256]
-        if b"\0" not in text:
-            text = self._data[start + index : start + index + _MAX_STRING]
-            if b"\0" not in text:
-                raise ElfError("a string of its dynamic segment has no end")
-        return text.partition(b"\0")[0]
+        start = self._strings + index
+        text, end, _ = self._data[start : start + 256].partition(b"\0")
+        if not end:
+            text, end, _ = self._data[start : start + _MAX_STRING].partition(b"\0")
+        self._room -= len(text)
+        if not end or self._room < 0:
+            raise ElfError("a string of its dynamic segment has no end")
+        self._read_strings[index] = text
+        return text
 
     def _optional(self, tag: int) -> bytes | None:
         return self._string(self._single[tag]) if tag in self._single else None
@@ -256,42 +288,37 @@ class _Dynamic:
             notes=notes,
         )
 
-    def _chain(self, tag: int, layout: str, next_field: int) -> Iterator[tuple[int, list[int]]]:
-        """The linked records that start where `tag` points: (file offset, fields)."""
-        address = self._single.get(tag)
-        position = None if address is None else self._offset(address)
-        form = struct.Struct(self._head.order + layout)
-        for _ in range(_MAX_VERSIONS):
-            if position is None:
-                return
-            record = self._data[position : position + form.size]
-            if len(record) < form.size:
+    def _chain(self, at: int, form: str, onward: int) -> Iterator[tuple[int, tuple[int, ...]]]:
+        """Linked records from a file offset on: (offset, fields), up to one without a next."""
+        record = struct.Struct(self._head.order + form)
+        while True:
+            raw = self._data[at : at + record.size]
+            if len(raw) < record.size:
                 raise ElfError("its version table is cut off")
-            fields = list(form.unpack(record))
-            yield position, fields
-            if not fields[next_field]:
+            self._records -= 1
+            if self._records < 0:
+                raise ElfError("its version table has no end")
+            fields = record.unpack(raw)
+            yield at, fields
+            if not fields[onward]:
                 return
-            position += fields[next_field]
+            at += fields[onward]
+
+    def _table(self, tag: int, form: str, onward: int) -> Iterator[tuple[int, tuple[int, ...]]]:
+        address = self._single.get(tag)
+        start = None if address is None else self._offset(address)
+        return iter(()) if start is None else self._chain(start, form, onward)
 
     def _needs(self) -> Iterator[VersionNeed]:
         # Elf_Verneed: version, count, file, aux, next; Elf_Vernaux: hash, flags, other, name, next.
-        aux = struct.Struct(self._head.order + "IHHII")
-        for position, (_, count, file, first, _) in self._chain(_DT_VERNEED, "HHIII", 4):
-            at = position + first
-            for _ in range(count):
-                record = self._data[at : at + aux.size]
-                if len(record) < aux.size:
-                    raise ElfError("its version table is cut off")
-                _, flags, _, name, onward = aux.unpack(record)
+        # The count is not looked at: glibc does not either.
+        for at, (_, _, file, first, _) in self._table(_DT_VERNEED, "HHIII", 4):
+            for _, (_, flags, _, name, _) in self._chain(at + first, "IHHII", 4):
                 weak = bool(flags & VER_FLG_WEAK)
                 yield VersionNeed(self._string(file), self._string(name), weak)
-                at += onward
 
     def _definitions(self) -> Iterator[bytes]:
         # Elf_Verdef: version, flags, ndx, count, hash, aux, next; Elf_Verdaux: name, next.
-        for position, fields in self._chain(_DT_VERDEF, "HHHHIII", 6):
-            at = position + fields[5]
-            record = self._data[at : at + 4]
-            if len(record) < 4:
-                raise ElfError("its version table is cut off")
-            yield self._string(struct.unpack(self._head.order + "I", record)[0])
+        for at, fields in self._table(_DT_VERDEF, "HHHHIII", 6):
+            _, (name, _) = next(self._chain(at + fields[5], "II", 1))
+            yield self._string(name)

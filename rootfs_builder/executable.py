@@ -10,7 +10,7 @@ from rootfs_builder import elf
 from rootfs_builder.errors import ElfError, InputError
 from rootfs_builder.paths import decode, name, printable
 from rootfs_builder.process import Objects
-from rootfs_builder.root import Walk
+from rootfs_builder.walk import Walk
 
 _SHEBANG_BYTES = 256  # BINPRM_BUF_SIZE
 _MACHO = (b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"\xfe\xed\xfa\xcf")

@@ -5,15 +5,18 @@ what to be loaded. So a `LinkMap` belongs to one executable at one set of active
 shared. It grows while `process.start` runs and is not touched after that.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from rootfs_builder.elf import ElfFile, Header
 from rootfs_builder.paths import ImagePath, OpenedPath, decode, parent
-from rootfs_builder.root import Identity, Source, Walk
+from rootfs_builder.root import Identity, Source
+from rootfs_builder.walk import Walk
 
 Scope = Literal["next", "list", "all"]  # how much of the search an answer ends
+LIBRARY_PATH, CACHE, SYSTEM_PATH = "-L", "ld.so.cache", "the system path"
+Verdict = Literal["use", "skip", "fatal"]  # what is done with a file that was found
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +34,18 @@ class Candidate:
     owner: "Loaded | None" = None
     hwcap: str | None = None
 
+    @property
+    def configured(self) -> bool:
+        """Whether the machine's configuration, or the user, led here, and no object of its own."""
+        return self.found_by in (LIBRARY_PATH, CACHE, SYSTEM_PATH)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Loaded:
     """An object in a link map: how it was asked for, as what it was opened, what it is.
 
-    `by` is the object that first caused it to be loaded, None for the program.
+    `by` is the object that first caused it to be loaded, None for the program; `called` is set when
+    it did so by dlopen. `name` is `requested` with its tokens expanded.
     """
 
     requested: str
@@ -46,6 +55,8 @@ class Loaded:
     elf: ElfFile
     by: "Loaded | None" = None
     candidate: Candidate | None = None
+    called: bool = False
+    name: str = ""
 
     @property
     def real(self) -> ImagePath:
@@ -89,6 +100,14 @@ class Resolution:
     tried: tuple[tuple[str, str], ...] = ()
 
 
+class Find(NamedTuple):
+    """What a loader must find in an image: `opened` for `name`, at the hwcaps level if any."""
+
+    name: str
+    opened: str
+    hwcap: str | None = None
+
+
 class Loader(Protocol):
     """The rules of one dynamic loader, as it stands in a root. It opens no object itself."""
 
@@ -105,23 +124,58 @@ class Loader(Protocol):
         """Subdirectories for special CPUs, best first."""
 
     @property
+    def platforms(self) -> tuple[str, ...]:
+        """What `$PLATFORM` may stand for, by CPU and kernel, the most common first."""
+
+    @property
+    def preload(self) -> tuple[str, ...]:
+        """What its configuration in the root makes every program load first."""
+
+    @property
     def doubts(self) -> tuple[str, ...]:
         """Sentences about what had to be guessed."""
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of dependency that it reads."""
 
     def caches_hwcaps(self) -> bool:
         """Whether its cache names files for special CPUs, so that they may be anywhere."""
 
+    def library_path(self, text: str) -> tuple[str, ...]:
+        """The elements of an LD_LIBRARY_PATH."""
+
+    def expand(self, name: str, by: Loaded, link_map: "LinkMap") -> str | None:
+        """A dependency's name with its tokens replaced; None where one stands for nothing."""
+
     def candidates(self, name: str, by: Loaded, link_map: "LinkMap") -> Iterator[Candidate]:
         """Where the loader looks for `name`, in its order."""
+
+    def caller(self, by: Loaded, program: Loaded) -> Loaded:
+        """For which object a dlopen by `by` is searched."""
+
+    def configuration(
+        self, finds: Iterable[Find], exists: Callable[[str], bool]
+    ) -> tuple[ImagePath, bytes] | None:
+        """The file that makes it find all of `finds` in an image; None where it does without.
+
+        `exists` says of a path whether the image has it.
+        """
 
     def names(self, loaded: Loaded) -> tuple[str, ...]:
         """The names under which a loaded object is reused without a search."""
 
+    def alias(self, name: str, known: Loaded) -> str | None:
+        """The name that is learnt when a search for `name` ends at a file loaded already."""
+
     def is_itself(self, name: str) -> bool:
         """Whether a request for `name` means the loader, which is already there."""
 
-    def verdict(self, header: Header, program: Header) -> tuple[bool, str | None]:
-        """(usable, error): (False, None) means look further, an error ends the process."""
+    def is_virtual(self, name: str) -> bool:
+        """Whether `name` is an object of the kernel's, for which there is no file."""
+
+    def verdict(self, header: Header, program: Header) -> tuple[Verdict, str]:
+        """What is done with a file of this header, and why if it is not used."""
 
     def after_error(self, errno: int) -> Scope:
         """What an open(2) that failed so puts an end to."""
@@ -129,40 +183,70 @@ class Loader(Protocol):
     def unusable(self, elf: ElfFile) -> str | None:
         """Why an object of the right kind still cannot be loaded."""
 
+    def unreadable(self, why: str) -> str:
+        """How it says that a file is not to be read; `why` is in glibc's words."""
+
 
 @dataclass(slots=True, eq=False)
 class LinkMap:
     """One executable's load order. `library_path` is the user's -L, in LD_LIBRARY_PATH's place.
 
-    `hwcaps` are the levels that this process would find active, best first. Objects that a program
-    asks for later, by dlopen, stand after `startup` objects.
+    `hwcaps` are the levels that this process would find active, best first, and `platform` its
+    `$PLATFORM`. Objects that a program asks for later, by dlopen, stand after `startup` objects.
     """
 
     loader: Loader | None
     program: Loaded
     hwcaps: tuple[str, ...] = ()
     library_path: tuple[str, ...] = ()
+    platform: str = ""
     objects: list[Loaded] = field(default_factory=list)
     resolutions: list[Resolution] = field(default_factory=list)
     names: dict[str, Loaded] = field(default_factory=dict)
     identities: dict[Identity, Loaded] = field(default_factory=dict)
     startup: int = 0
 
-    def add(self, loaded: Loaded, position: int | None = None) -> None:
-        """Append an object, or put it at `position`."""
-        self.objects.insert(len(self.objects) if position is None else position, loaded)
+    def add(self, loaded: Loaded) -> None:
+        """Append an object."""
+        self.objects.append(loaded)
+        self.learn(loaded)
+
+    def move_before(self, loaded: Loaded, other: Loaded) -> None:
+        """Put an object in front of another, unless it stands there; the program stays the first.
+
+        Of two objects with one name the first in the order answers to it.
+        """
+        place = max(self.objects.index(other), 1)
+        if loaded in self.objects:
+            if self.objects.index(loaded) <= place:
+                return
+            self.objects.remove(loaded)
+        self.objects.insert(place, loaded)
+        behind = set(self.objects[place + 1 :])
+        self.names.update(
+            {name: loaded for name in self._names(loaded) if self.names.get(name) in behind}
+        )
         self.learn(loaded)
 
     def learn(self, loaded: Loaded) -> None:
-        """Remember the names of an object without giving it a place in the order."""
-        if self.loader:
-            for name in self.loader.names(loaded):
-                self.names.setdefault(name, loaded)
-        if loaded.walk.node is not None:
+        """Remember the names of an object without giving it a place in the order.
+
+        Its file too, but not the program's, which the kernel mapped: loaders do not know that one.
+        """
+        for name in self._names(loaded):
+            self.names.setdefault(name, loaded)
+        if loaded.by is not None and loaded.walk.node is not None:
             self.identities.setdefault(loaded.walk.node.identity, loaded)
 
+    def _names(self, loaded: Loaded) -> tuple[str, ...]:
+        return self.loader.names(loaded) if self.loader else ()
+
     def chain(self, loaded: Loaded | None) -> Iterator[Loaded]:
-        """An object, who caused it to be loaded, and so on up to the program."""
-        while loaded is not None:
+        """An object, who caused it to be loaded, and so on up to the program; it comes last.
+
+        A dlopen is not remembered as a cause: behind what it loaded there is only the program.
+        """
+        while loaded is not None and loaded is not self.program:
             yield loaded
-            loaded = loaded.by
+            loaded = None if loaded.called else loaded.by
+        yield self.program

@@ -13,9 +13,9 @@ from msgspec import Struct
 
 from rootfs_builder.collector import AddedTree, Closure, Program
 from rootfs_builder.errors import UsageError
-from rootfs_builder.link_map import Candidate, LinkMap, Loaded
+from rootfs_builder.link_map import LIBRARY_PATH, Candidate, LinkMap, Loaded
 from rootfs_builder.paths import ImagePath, OpenedPath, below, join, name, parent, printable
-from rootfs_builder.root import Walk
+from rootfs_builder.walk import Walk
 
 _BIN = ImagePath("/usr/local/bin")
 _LIB = ImagePath("/usr/local/lib")
@@ -125,7 +125,7 @@ class Placement:
             if owner.by is None:
                 return self._private.get(owner.real)
             return self.of(owner, owner.candidate, program)
-        if candidate.found_by == "-L":
+        if candidate.found_by == LIBRARY_PATH:
             return self._library_move(candidate.path)
         for move in self._added:
             if loaded.requested.startswith("/") and move.apply(loaded.requested):

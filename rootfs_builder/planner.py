@@ -11,8 +11,7 @@ from collections.abc import Iterator
 
 from rootfs_builder.collector import AddedTree, Closure, Program
 from rootfs_builder.errors import InputError
-from rootfs_builder.link_map import LinkMap, Loaded, Resolution
-from rootfs_builder.loaders import glibc
+from rootfs_builder.link_map import Find, LinkMap, Loaded, Loader, Resolution
 from rootfs_builder.paths import ImagePath, OpenedPath, name, parent, printable
 from rootfs_builder.placement import Move, Placement
 from rootfs_builder.plan import (
@@ -25,7 +24,8 @@ from rootfs_builder.plan import (
     order,
     with_parents,
 )
-from rootfs_builder.root import BytesSource, Identity, Node, Walk, Walker
+from rootfs_builder.root import BytesSource, Identity, Node
+from rootfs_builder.walk import Walk, Walker
 
 
 def plan(closure: Closure) -> Plan:
@@ -57,8 +57,8 @@ class _Planner:
         for tree in self._closure.added:
             self._tree(tree)
         draft = Plan(with_parents(self._entries.values()))
-        for path, data in self._caches(draft):
-            reason = Reason("generated", asked="ld.so.cache", found_by="libraries it alone finds")
+        for path, data in self._configurations(draft):
+            reason = Reason("generated", asked="what its loader needs to find libraries")
             self._put(Entry(path, "file", 0o644, (reason,), BytesSource(data)), "generated")
         entries = with_parents(self._hard_linked())
         return Plan(
@@ -203,8 +203,9 @@ class _Planner:
                 f"{printable(entry.path)}: two different files for one path of the image: "
                 f"{first} and {second}"
             )
-        for reason in entry.reasons:
-            self._because(entry.path, reason)
+        if entry.kind != "dir":  # one thing below a directory is reason enough for it
+            for reason in entry.reasons:
+                self._because(entry.path, reason)
 
     def _because(self, path: ImagePath, reason: Reason) -> None:
         entry = self._entries.get(path)
@@ -240,27 +241,26 @@ class _Planner:
             )
             self._link_map(link_map, host)
 
-    def _caches(self, draft: Plan) -> Iterator[tuple[ImagePath, bytes]]:
-        """ld.so.cache, for what a loader would not find in its default directories alone."""
+    def _configurations(self, draft: Plan) -> Iterator[tuple[ImagePath, bytes]]:
+        """What the loaders need to find what the machine's configuration led them to."""
         walker = Walker(PlanRoot(draft))
-        wanted: dict[OpenedPath, tuple[glibc.Glibc, set[tuple[str, str, str | None]]]] = {}
+        finds: dict[int, tuple[Loader, dict[Find, None]]] = {}
         for program, link_map in self._link_maps():
-            loader = link_map.loader
-            if not isinstance(loader, glibc.Glibc):
-                continue
             for one in link_map.resolutions:
-                if one.found is None or one.candidate is None:
+                if link_map.loader is None or one.found is None or one.candidate is None:
                     continue
-                if one.candidate.found_by not in ("-L", "ld.so.cache"):
-                    continue
-                move = self._placement.of(one.found, one.candidate, program)
-                opened = OpenedPath(one.candidate.path)
-                opened = opened if move is None else move.respell(opened)
-                if opened != _by_default(loader, one.request.name, walker):
-                    entries = wanted.setdefault(loader.cache_path, (loader, set()))[1]
-                    entries.add((one.request.name, opened, one.candidate.hwcap))
-        for path, (loader, entries) in sorted(wanted.items()):
-            yield ImagePath(path), glibc.cache(sorted(entries, key=str), loader)
+                if one.candidate.configured:
+                    move = self._placement.of(one.found, one.candidate, program)
+                    opened = OpenedPath(one.candidate.path)
+                    opened = opened if move is None else move.respell(opened)
+                    of_loader = finds.setdefault(id(link_map.loader), (link_map.loader, {}))[1]
+                    of_loader[Find(one.request.name, opened, one.candidate.hwcap)] = None
+        for loader, wanted in finds.values():
+            found = loader.configuration(
+                wanted, lambda path: walker.walk(OpenedPath(path)).node is not None
+            )
+            if found is not None:
+                yield found
 
     def _link_maps(self) -> Iterator[tuple[Program, LinkMap]]:
         for program in self._closure.programs:
@@ -284,11 +284,3 @@ class _Planner:
                 yield entry
             else:
                 yield Entry(entry.path, "hardlink", entry.mode, entry.reasons, target=target)
-
-
-def _by_default(loader: glibc.Glibc, wanted: str, walker: Walker) -> str | None:
-    """What the loader would open for a name without its cache."""
-    for directory in loader.system_dirs:
-        if walker.walk(OpenedPath(directory + wanted)).node is not None:
-            return directory + wanted
-    return None

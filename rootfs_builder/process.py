@@ -12,9 +12,10 @@ from dataclasses import replace
 
 from rootfs_builder import elf, loaders
 from rootfs_builder.errors import ElfError, UsageError
-from rootfs_builder.link_map import Candidate, LinkMap, Loaded, Loader, Request, Resolution
+from rootfs_builder.link_map import Candidate, LinkMap, Loaded, Loader, Request, Resolution, Verdict
 from rootfs_builder.paths import ImagePath, OpenedPath, decode, parent
-from rootfs_builder.root import Content, Node, Root, Source, Walk, Walker, read
+from rootfs_builder.root import Content, Node, Root, Source, read
+from rootfs_builder.walk import Walk, Walker
 
 
 class Objects:
@@ -89,24 +90,55 @@ def start(
     objects: Objects,
     *,
     hwcaps: tuple[str, ...] = (),
+    platform: str | None = None,
     library_path: tuple[str, ...] = (),
+    preload: tuple[str, ...] = (),
 ) -> LinkMap:
     """What the loader would have mapped when it hands over to the program.
 
-    A missing object is a Resolution that found None; nothing is raised for it.
+    `platform` is what `$PLATFORM` stands for, by default what it mostly does. A missing object is
+    a Resolution that found None; nothing is raised for it.
     """
     link_map = LinkMap(rules, program, hwcaps, library_path)
     link_map.add(program)
     if rules is not None:
+        link_map.platform = next(iter(rules.platforms), "") if platform is None else platform
         walk = objects.walker.walk(rules.interpreter)
         source, file = objects.source(walk.real), objects.file(walk.real)
         itself = Loaded(rules.interpreter, rules.interpreter, walk, source, file, program)
         link_map.learn(itself)
-        _Mapping(link_map, rules, itself, objects).run(set())
+        mapping = _Mapping(link_map, rules, itself, objects)
+        for name in preload:
+            mapping.answer(Request(name, program, "preload"))
+        mapping.run(set())
         if itself not in link_map.objects:
             link_map.objects.append(itself)
     link_map.startup = len(link_map.objects)
     return link_map
+
+
+def levels(
+    program: Loaded,
+    rules: Loader | None,
+    objects: Objects,
+    *,
+    library_path: tuple[str, ...] = (),
+    hwcaps: bool = True,
+) -> tuple[LinkMap, ...]:
+    """The start-up map on the plainest CPU, then one for each kind of CPU that may differ.
+
+    Those are the glibc-hwcaps levels (not without `hwcaps`) and the other values of `$PLATFORM`.
+    """
+    plain = start(program, rules, objects, library_path=library_path)
+    maps = [plain]
+    if rules is not None and hwcaps and has_hwcaps(plain, objects):
+        for level in range(len(rules.hwcaps)):
+            active = rules.hwcaps[level:]
+            maps.append(start(program, rules, objects, hwcaps=active, library_path=library_path))
+    if rules is not None and has_platforms(plain):
+        for one in rules.platforms[1:]:
+            maps.append(start(program, rules, objects, platform=one, library_path=library_path))
+    return tuple(maps)
 
 
 def dlopen(started: LinkMap, name: str, by: Loaded, objects: Objects) -> LinkMap:
@@ -129,7 +161,7 @@ def dlopen(started: LinkMap, name: str, by: Loaded, objects: Objects) -> LinkMap
     )
     itself = next(o for o in started.objects if o.opened == rules.interpreter)
     mapping = _Mapping(link_map, rules, itself, objects)
-    mapping.answer(Request(name, by, "dlopen"))
+    mapping.answer(Request(name, rules.caller(by, started.program), "dlopen"))
     mapping.run(set(started.objects))
     return link_map
 
@@ -148,21 +180,32 @@ class _Mapping:
         while pending := next((o for o in self._map.objects if o not in done), None):
             done.add(pending)
             for kind, raw in pending.elf.dependencies:
-                self.answer(Request(decode(raw), pending, kind))
+                if kind in self._loader.kinds:
+                    self.answer(Request(decode(raw), pending, kind))
 
     def answer(self, request: Request) -> None:
         """Find what a name stands for, and give a new object its place in the order."""
-        known = self._map.names.get(request.name)
-        if known is None and self._loader.is_itself(request.name):
+        name = self._loader.expand(request.name, request.by, self._map)
+        if name is None:
+            error = "empty dynamic string token substitution"
+            self._map.resolutions.append(Resolution(request, None, fatal=error))
+            return
+        if self._loader.is_virtual(name):
+            return
+        known = self._map.names.get(name)
+        if known is None and self._loader.is_itself(name):
             known = self._itself
-        resolution = self._search(request) if known is None else Resolution(request, known)
+        resolution = self._search(request, name) if known is None else Resolution(request, known)
         self._map.resolutions.append(resolution)
         found = resolution.found
-        if found is not None and found not in self._map.objects:
-            before = request.kind in ("AUXILIARY", "FILTER")
-            self._map.add(found, self._map.objects.index(request.by) if before else None)
+        if found is None:
+            return
+        if request.kind in ("AUXILIARY", "FILTER"):
+            self._map.move_before(found, request.by)
+        elif found not in self._map.objects:
+            self._map.add(found)
 
-    def _search(self, request: Request) -> Resolution:
+    def _search(self, request: Request, name: str) -> Resolution:
         tried: list[tuple[str, str]] = []
         ended: set[int] = set()
         for candidate in self._loader.candidates(request.name, request.by, self._map):
@@ -179,41 +222,52 @@ class _Mapping:
                 scope = self._loader.after_error(walk.errno)
                 if scope == "all":
                     break
-                if scope == "list":
+                if scope == "list" and self._ends_list(candidate):
                     ended.add(candidate.series)
                 continue
-            loaded, error = self._take(request, candidate, walk, walk.node)
-            if loaded is not None:
-                return Resolution(request, loaded, candidate, walk)
-            if error is not None:
-                return Resolution(request, None, candidate, walk, error, tuple(tried))
-            tried.append((candidate.path, "for another kind of machine"))
+            verdict, why, loaded = self._take(request, name, candidate, walk, walk.node)
+            if verdict != "skip":
+                fatal = why if verdict == "fatal" else None
+                return Resolution(request, loaded, candidate, walk, fatal, tuple(tried))
+            tried.append((candidate.path, why))
         return Resolution(request, None, tried=tuple(tried))
 
+    def _ends_list(self, candidate: Candidate) -> bool:
+        """Whether an error counts: only of a directory that exists, and of its own file."""
+        directory = self._objects.walker.walk(parent(candidate.path)).node
+        return candidate.hwcap is None and directory is not None and directory.kind == "dir"
+
     def _take(
-        self, request: Request, candidate: Candidate, walk: Walk, node: Node
-    ) -> tuple[Loaded | None, str | None]:
-        """(object, None), (None, the error that ends the process) or (None, None): look further."""
+        self, request: Request, name: str, candidate: Candidate, walk: Walk, node: Node
+    ) -> tuple[Verdict, str, Loaded | None]:
+        """What becomes of a file that is there: the verdict, the reason against it, the object."""
+        rules, objects = self._loader, self._objects
+        if node.kind == "dir":
+            why = "cannot read file data: Error 21, it is a directory"
+            return "fatal", rules.unreadable(why), None
         if node.kind != "file":
-            return None, "cannot read file data: it is no regular file"
+            return "fatal", "it is a device, FIFO or socket", None
         try:
-            usable, why = self._loader.verdict(
-                self._objects.header(walk.real), self._map.program.elf.header
-            )
-            if not usable:
-                return None, why
+            verdict, why = rules.verdict(objects.header(walk.real), self._map.program.elf.header)
+            if verdict != "use":
+                return verdict, why, None
             known = self._map.identities.get(node.identity)
             if known is not None:
-                self._map.names.setdefault(request.name, known)
-                return known, None
-            file = self._objects.file(walk.real)
+                alias = rules.alias(name, known)
+                if alias is not None:
+                    self._map.names.setdefault(alias, known)
+                return "use", "", known
+            file = objects.file(walk.real)
         except ElfError as error:
-            return None, str(error)
-        why = self._loader.unusable(file)
-        if why is not None:
-            return None, why
-        opened, source = OpenedPath(candidate.path), self._objects.source(walk.real)
-        return Loaded(request.name, opened, walk, source, file, request.by, candidate), None
+            return "fatal", rules.unreadable(str(error)), None
+        unusable = rules.unusable(file)
+        if unusable is not None:
+            return "fatal", unusable, None
+        opened, source = OpenedPath(candidate.path), objects.source(walk.real)
+        called = request.kind == "dlopen"
+        by = request.by
+        loaded = Loaded(request.name, opened, walk, source, file, by, candidate, called, name)
+        return "use", "", loaded
 
 
 def has_hwcaps(link_map: LinkMap, objects: Objects) -> bool:
@@ -228,8 +282,22 @@ def has_hwcaps(link_map: LinkMap, objects: Objects) -> bool:
     return link_map.loader.caches_hwcaps() or any(walk.node is not None for walk in walks)
 
 
+def has_platforms(link_map: LinkMap) -> bool:
+    """Whether what is loaded depends on what `$PLATFORM` stands for."""
+    texts = (
+        text
+        for loaded in link_map.objects
+        for text in (
+            loaded.elf.rpath,
+            loaded.elf.runpath,
+            *(raw for _, raw in loaded.elf.dependencies),
+        )
+    )
+    return any(text is not None and b"PLATFORM" in text for text in texts)
+
+
 def version_errors(link_map: LinkMap) -> Iterator[str]:
-    """Symbol versions that an object wants and the object it names does not define.
+    """Symbol versions that an object wants and the object it names does not define, as ld.so says.
 
     An object without any definitions passes, as glibc only warns of it (elf/dl-version.c).
     """
@@ -242,6 +310,6 @@ def version_errors(link_map: LinkMap) -> Iterator[str]:
                 continue
             if need.version not in provider.elf.version_definitions:
                 yield (
-                    f"version {decode(need.version)} of {decode(need.file)}: not found in "
-                    f"{provider.real}, required by {loaded.real}"
+                    f"{provider.opened}: version `{decode(need.version)}' not found "
+                    f"(required by {loaded.opened})"
                 )

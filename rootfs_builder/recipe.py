@@ -46,7 +46,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
     """What goes into an image and how it starts.
 
     Paths in `executables`, `library_path` and `Added.source` are of this machine, absolute, not
-    normalised. `shown` has the executables as the user typed them. `entrypoint` None means the
+    normalised. `hwcaps` says whether libraries for special CPUs go in. `shown` has the executables as the user typed them. `entrypoint` None means the
     first executable.
     """
 
@@ -56,6 +56,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
     library_path: tuple[str, ...] = ()
     include_libraries: tuple[str, ...] = ()
     added: tuple[Added, ...] = ()
+    hwcaps: bool = True
     at: ImagePath | None = None
     entrypoint: tuple[str, ...] | None = None
     command: tuple[str, ...] = ()
@@ -108,6 +109,7 @@ def from_options(
     library_path: tuple[str, ...] = (),
     include_lib: tuple[str, ...] = (),
     add: tuple[str, ...] = (),
+    hwcaps: str = "all",
     at: str | None = None,
     entrypoint: str | None = None,
     command: tuple[str, ...] = (),
@@ -143,6 +145,7 @@ def from_options(
         library_path=mistakes.each("-L", lambda text: _directory(text, directory), library_path),
         include_libraries=include_lib,
         added=mistakes.each("--add", lambda text: _added(text, directory), add),
+        hwcaps=hwcaps != "baseline",
         at=optional("--at", _image_path, at),
         entrypoint=optional("--entrypoint", _words, entrypoint),
         command=command,

@@ -65,7 +65,9 @@ def _again(program: Program, link_map: LinkMap, placement: Placement, objects: O
     loader = process.loader(interpreter, objects)
     if loader is None:
         raise InputError(f"{printable(interpreter)} is not in the image")
-    started = process.start(loaded, loader, objects, hwcaps=link_map.hwcaps)
+    started = process.start(
+        loaded, loader, objects, hwcaps=link_map.hwcaps, platform=link_map.platform
+    )
     if link_map.startup == len(link_map.objects):
         return started
     return process.dlopen(started, link_map.resolutions[0].request.name, started.program, objects)

@@ -1,17 +1,15 @@
 """A tree of files as one question-and-answer: lstat, readlink, open, list.
 
 A directory of this machine is a Root, and so is a Plan: what resolves names cannot tell which it
-asks. Paths given to a Root are resolved keys; `Walker` turns the loader's text into keys the way
-the kernel's path walk does, confined to the root: absolute link targets start again at the root,
-`..` applies after the link it follows, more than 40 links are ELOOP (path_resolution(7)).
+asks. Paths given to a Root are resolved keys; `walk` turns other texts into keys. What is read is
+what was seen: content is checked against what lstat(2) said when its path was first looked at.
 """
 
-import errno
 import os
 import stat
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import BinaryIO, Literal, Protocol, Self
 
 from msgspec import Struct
 
@@ -19,22 +17,14 @@ from rootfs_builder.errors import ChangedError, InputError
 from rootfs_builder.paths import (
     ROOT,
     ImagePath,
-    OpenedPath,
     decode,
     encode,
-    join,
-    parent,
     printable,
 )
 
 Kind = Literal["file", "dir", "symlink", "special"]
 Identity = tuple[int, int]  # (device, inode): two names with one identity are one file
 _KINDS: dict[int, Kind] = {stat.S_IFREG: "file", stat.S_IFDIR: "dir", stat.S_IFLNK: "symlink"}
-
-_MAX_LINKS = 40
-_MAX_DEPTH = 4 * _MAX_LINKS  # links to links, followed at one time
-_PATH_MAX = 4096
-_NAME_MAX = 255
 
 
 class Node(Struct, frozen=True):
@@ -210,6 +200,37 @@ class _OpenFile:
             os.close(self._descriptor)
 
 
+class Slice(Struct, frozen=True):
+    """Bytes of an open file, from `offset`."""
+
+    file: BinaryIO
+    offset: int
+    size: int
+
+    def open(self) -> Content:
+        """See Source."""
+        return _OpenSlice(self)
+
+
+class _OpenSlice:
+    def __init__(self, source: Slice) -> None:
+        self._source = source
+
+    def __len__(self) -> int:
+        return self._source.size
+
+    def __getitem__(self, part: slice) -> bytes:
+        start, stop, _ = part.indices(self._source.size)
+        at = self._source.offset + start
+        return os.pread(self._source.file.fileno(), max(stop - start, 0), at)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
 class DirectoryRoot:
     """A directory of this machine as a Root: a snapshot, each path is looked at once."""
 
@@ -255,87 +276,3 @@ class DirectoryRoot:
             names = os.listdir(self._base + encode(path) or b"/")
             self._lists[path] = tuple(sorted((decode(n) for n in names), key=encode))
         return self._lists[path]
-
-
-class Walk(Struct, frozen=True):
-    """One path walk: every node stepped on in order, links and directories too, the end last.
-
-    `errno` is 0 when the walk arrived (then `real` and `node` are set), else why it stopped.
-    """
-
-    steps: tuple[ImagePath, ...]
-    errno: int = 0
-    links: int = 0
-    node: Node | None = None
-
-    @property
-    def real(self) -> ImagePath:
-        """The resolved path of what was found."""
-        return self.steps[-1]
-
-
-class Walker:
-    """Path walks in one Root, each directory prefix walked once."""
-
-    def __init__(self, root: Root) -> None:
-        self.root = root
-        start = Walk((ROOT,), node=root.lstat(ROOT))
-        self._walks: dict[str, Walk] = {"": start}
-        self._depth = 0
-
-    def walk(self, path: OpenedPath | ImagePath) -> Walk:
-        """Resolve an absolute path as the kernel would, confined to the root."""
-        if len(path) >= _PATH_MAX and len(encode(path)) >= _PATH_MAX:
-            return Walk((), errno.ENAMETOOLONG)
-        result = self._resolve(path.rstrip("/"))
-        if path.endswith("/") and result.node is not None and result.node.kind != "dir":
-            return Walk(result.steps, errno.ENOTDIR, result.links)
-        return result
-
-    def _resolve(self, path: str) -> Walk:
-        pending = []
-        while path not in self._walks:
-            pending.append(path)
-            path = path.rpartition("/")[0]
-        result = self._walks[path]
-        for onward in reversed(pending):
-            self._walks[onward] = Walk((), errno.ELOOP)  # met again below: a loop
-            result = self._walks[onward] = self._step(result, onward.rpartition("/")[2])
-        return result
-
-    def _step(self, above: Walk, name: str) -> Walk:
-        if above.errno or name in ("", "."):
-            return above
-        if above.node is None or above.node.kind != "dir":
-            return Walk(above.steps, errno.ENOTDIR, above.links)
-        if name == "..":
-            up = parent(above.real)
-            return Walk((*above.steps, up), 0, above.links, self.root.lstat(up))
-        if len(name) > _NAME_MAX // 4 and len(encode(name)) > _NAME_MAX:
-            return Walk(above.steps, errno.ENAMETOOLONG, above.links)
-        here = join(above.real, name)
-        try:
-            node = self.root.lstat(here)
-        except OSError as error:
-            return Walk(above.steps, error.errno or errno.EIO, above.links)
-        if node is None:
-            return Walk(above.steps, errno.ENOENT, above.links)
-        steps = (*above.steps, here)
-        if node.kind != "symlink":
-            return Walk(steps, 0, above.links, node)
-        return self._follow(here, steps, above)
-
-    def _follow(self, link: ImagePath, steps: tuple[ImagePath, ...], above: Walk) -> Walk:
-        target = self.root.readlink(link)
-        if not target or self._depth > _MAX_DEPTH:
-            return Walk(steps, errno.ELOOP if target else errno.ENOENT, above.links)
-        text = target if target.startswith("/") else join(above.real, target)
-        self._depth += 1
-        onward = self._resolve(text.rstrip("/"))
-        self._depth -= 1
-        links = above.links + 1 + onward.links
-        if links > _MAX_LINKS:
-            return Walk(steps, errno.ELOOP, links)
-        if target.endswith("/") and onward.node is not None and onward.node.kind != "dir":
-            return Walk(steps, errno.ENOTDIR, links)
-        return Walk((*steps, *onward.steps), onward.errno, links, onward.node)

@@ -6,7 +6,8 @@ unchanged, `$ORIGIN` included, and nothing of this machine is found by chance.
 """
 
 from rootfs_builder.paths import ImagePath, OpenedPath, below, join, name, parent
-from rootfs_builder.root import Node, Root, Source, Walker
+from rootfs_builder.root import Node, Root, Source
+from rootfs_builder.walk import Walker
 
 OUTSIDE = "/\0"
 _SYSTEM = ("bin", "sbin", "usr", "opt", "etc", "nix")

@@ -15,6 +15,7 @@ ROOMS = (
     "errors",
     "paths",
     "root",
+    "walk",
     "elf",
     "plan",
     "reference",
@@ -23,15 +24,18 @@ ROOMS = (
     "link_map",
     "loaders",
     "process",
+    "missing",
     "executable",
     "collector",
     "placement",
     "planner",
     "replay",
+    "verify",
     "tar",
     "image",
     "store",
     "layers",
+    "unpack",
     "archives",
     "stage",
     "output",
@@ -40,10 +44,10 @@ ROOMS = (
     "cli",
 )
 ONLY = {"elf": {"errors"}, "image": {"errors", "paths"}}
-ELF_SIDE = {"elf", "link_map", "loaders", "process", "executable", "collector"}
-OCI_SIDE = {"image", "store", "layers", "archives", "reference"} - {"reference"}
+ELF_SIDE = {"elf", "link_map", "loaders", "process", "missing", "executable", "collector"}
+OCI_SIDE = {"image", "store", "layers", "unpack", "archives"}
 FOLDERS_OF_SIBLINGS = {"loaders", "archives", "commands"}
-NOT_SIBLINGS = {"loaders.ld_cache", "commands.options", "commands.terminal"}
+NOT_SIBLINGS = {"loaders.ld_cache", "archives.packed", "commands.options", "commands.terminal"}
 PROCESS_ROOMS: set[str] = set()  # no room imports subprocess yet
 TERMINAL_ROOMS = {"commands", "cli"}
 MAX_LINES = 350

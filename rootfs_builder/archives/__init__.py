@@ -1,6 +1,33 @@
-"""An Image as one file or directory, in the shapes that other programs read: one module a shape.
+"""An Image as one file or directory, in the shapes that other programs use: one module a shape.
 
-Each has a function `write(image, store, *, name)` that turns the store's file into the archive.
+A shape that we write has a function `write(image, store, *, name)`, which turns the store's file
+into the archive. A shape that we read has a function `read(members)`, which gives its images, or
+None where the members are not of its shape.
 
-To add one: write the module, and offer it in `commands/pack.py`.
+To add one: write the module; put its `read` into `_READ`, or offer its `write` in
+`commands/pack.py`.
 """
+
+import tarfile
+
+from rootfs_builder.archives import docker, oci
+from rootfs_builder.archives.packed import Members, Packed
+from rootfs_builder.errors import InputError
+
+_READ = (oci.read, docker.read)
+
+
+def read(members: Members) -> tuple[Packed, ...]:
+    """The images among the members of an archive or directory.
+
+    Raises:
+        InputError: there is none, or its documents are damaged.
+    """
+    try:
+        for one in _READ:
+            images = one(members)
+            if images:
+                return images
+    except (KeyError, TypeError, AttributeError, tarfile.TarError) as error:
+        raise InputError(f"its documents are not those of an image: {error!r}") from error
+    raise InputError("no image: neither an OCI layout nor a docker archive")

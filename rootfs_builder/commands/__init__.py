@@ -11,4 +11,5 @@ VERBS = {
     "stage": "Write the same files into a directory.",
     "tree": "Show what a program loads: who needs what, found by which rule.",
     "why": "Explain why one file is in the image.",
+    "verify": "Say what an image's programs would not find when they start.",
 }

@@ -41,6 +41,12 @@ _FILES = (
         metavar="SRC[:DEST]",
         help="Add a file or directory; ELF files in it get their libraries.",
     ),
+    click.option(
+        "--hwcaps",
+        type=click.Choice(["all", "baseline"]),
+        default="all",
+        help="Libraries built for special CPUs: all that exist (the default), or none.",
+    ),
     click.option("--at", metavar="PATH", help="Where the program goes in the image."),
 )
 

@@ -12,6 +12,8 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
 
     Chain = list[tuple[Entry, Reason]]
 
+_MOST = 5  # further reasons that are shown to a person
+
 
 @click.command(epilog="Example: rootfs-builder why /usr/bin/curl libcrypto.so.3")
 @click.argument("executable")
@@ -50,18 +52,17 @@ def command(
         return
     for depth, (one, reason) in enumerate(chain):
         click.echo(f"{'   ' * depth}{_sentence(one, reason)}")
-    others = entry.reasons[1:]
-    if others:
-        click.echo("also:")
-    for reason in others:
-        click.echo(f"   {_sentence(entry, reason)}")
+    for reason in entry.reasons[1 : 1 + _MOST]:
+        click.echo(f"also {_request(reason)}")
+    if len(entry.reasons) > 1 + _MOST:
+        click.echo(f"and {len(entry.reasons) - 1 - _MOST} more; --json has them all")
 
 
 def _find(plan: "Plan", text: str) -> "Entry":
     """The entry that `text` names: its path, a path through symlinks, or a name alone."""
     from rootfs_builder.paths import OpenedPath, name, printable
     from rootfs_builder.plan import PlanRoot
-    from rootfs_builder.root import Walker
+    from rootfs_builder.walk import Walker
 
     by_path: dict[str, Entry] = {entry.path: entry for entry in plan.entries}
     if text in by_path:
@@ -94,14 +95,18 @@ def _chain(plan: "Plan", entry: "Entry") -> "Chain":
 def _sentence(entry: "Entry", reason: "Reason") -> str:
     from rootfs_builder.paths import printable
 
-    path = printable(entry.path)
-    if reason.by is None:
-        asked = printable(reason.asked)
-        return f"{path}: {reason.kind} {asked}".rstrip() + ", named by you"
-    found = f", found by {reason.found_by}" if reason.found_by else ""
     arrow = f" -> {printable(entry.target)}" if entry.target else ""
-    asked = f" {printable(reason.asked)}" if reason.asked else ""
-    return f"{path}{arrow}: {reason.kind}{asked} of {printable(reason.by)}{found}"
+    return f"{printable(entry.path)}{arrow}: {_request(reason)}"
+
+
+def _request(reason: "Reason") -> str:
+    from rootfs_builder.paths import printable
+
+    words = [reason.kind, printable(reason.asked)]
+    if reason.by is not None:
+        words += ["of", printable(reason.by)]
+    found = f" ({reason.found_by})" if reason.found_by else ""
+    return " ".join(word for word in words if word) + found
 
 
 def _facts(entry: "Entry", chain: "Chain") -> dict[str, Any]:

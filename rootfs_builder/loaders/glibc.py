@@ -10,19 +10,40 @@ elf/dl-cache.c, elf/dl-hwcaps.c.
 import errno
 import re
 import struct
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 from rootfs_builder.elf import DF_1_NODEFLIB, DF_1_PIE, ET_DYN, ET_EXEC, ElfFile, Header
-from rootfs_builder.link_map import Candidate, LinkMap, Loaded, Scope
+from rootfs_builder.link_map import (
+    CACHE,
+    LIBRARY_PATH,
+    Candidate,
+    Find,
+    LinkMap,
+    Loaded,
+    Scope,
+    Verdict,
+)
 from rootfs_builder.loaders import ld_cache
-from rootfs_builder.paths import OpenedPath, decode, encode
+from rootfs_builder.paths import ImagePath, OpenedPath, decode, encode
 
 _ARM, _X86_64, _I386, _AARCH64, _RISCV, _S390, _PPC64, _LOONGARCH = 40, 62, 3, 183, 243, 22, 21, 258
 _EF_ARM_HARD, _EF_ARM_SOFT, _EF_RISCV_FLOAT = 0x400, 0x200, 0x6
+_OSABI_SYSV, _OSABI_GNU = 0, 3
+_ABI_VERSIONS = 4  # LIBC_ABI_MAX: UNIQUE, IFUNC and ABSOLUTE are 1 to 3
 
-# AT_PLATFORM of each machine's baseline; some kernels report another for a newer CPU.
-_PLATFORMS = {_X86_64: "x86_64", _AARCH64: "aarch64", _I386: "i686", _S390: "z900", _ARM: "v7l"}
+# What AT_PLATFORM can be (the kernel's ELF_PLATFORM), or what glibc makes of it on some CPUs
+# (sysdeps/x86/cpu-features.c); the most common first. Other machines have none.
+_PLATFORMS = {
+    _X86_64: ("x86_64", "haswell", "xeon_phi"),
+    _I386: ("i686", "i586"),
+    _AARCH64: ("aarch64",),
+    _ARM: ("v7l", "v8l", "v6l"),
+    _PPC64: ("power9", "power8", "power10", "power11"),
+    _S390: ("z13", "z14", "z15", "z16", "z17", "z900", "z990", "z9-109", "z10", "z196", "zEC12"),
+    _LOONGARCH: ("loongarch",),
+}
+_VIRTUAL = frozenset(f"linux-{one}.so.1" for one in ("vdso", "gate", "vdso32", "vdso64"))
 
 _TOKEN = re.compile(r"\$(?:\{(ORIGIN|LIB|PLATFORM)\}|(ORIGIN|LIB|PLATFORM)(?![A-Za-z0-9_]))")
 _HWCAPS = re.compile(
@@ -48,83 +69,85 @@ class Glibc:
     version: tuple[int, int]
     cache_path: OpenedPath
     cache: dict[str, tuple[ld_cache.Entry, ...]]
+    preload: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     name: str = "glibc"
+    kinds: tuple[str, ...] = ("NEEDED", "AUXILIARY", "FILTER")
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """See Loader."""
+        return _PLATFORMS.get(self.header.machine, ())
+
+    def library_path(self, text: str) -> tuple[str, ...]:
+        """Here `;` separates too, as nowhere else."""
+        return tuple(re.split("[:;]", text)) if text else ()
+
+    def expand(self, name: str, by: Loaded, link_map: LinkMap) -> str | None:
+        """See Loader."""
+        return (_expand(name, by, self.lib, link_map.platform) or None) if "$" in name else name
 
     def candidates(self, name: str, by: Loaded, link_map: LinkMap) -> Iterator[Candidate]:
         """RPATHs, LD_LIBRARY_PATH, RUNPATH, the cache, the default directories."""
+        owner = by if "ORIGIN" in name else None
+        name = self.expand(name, by, link_map) or ""
         if "/" in name:
-            expanded = self._expand(name, by)
-            if expanded is not None:
-                yield Candidate(expanded, "a path in NEEDED", 0, by if "$" in name else None)
+            yield Candidate(name, "a path in NEEDED", 0, owner)
             return
         series = 0
         for series, (found_by, directories) in enumerate(self._lists(by, link_map), 1):
             for directory, owner in directories:
-                model = Candidate("", found_by, series, owner)
-                yield from _in(directory, name, link_map.hwcaps, model)
+                yield from _in(directory, name, link_map.hwcaps, found_by, series, owner=owner)
         yield from self._cached(name, by, link_map, series + 1)
         if not by.elf.flags_1 & DF_1_NODEFLIB:
-            model = Candidate("", "a default directory", -1)
             for directory in self.system_dirs:
-                yield from _in(directory.rstrip("/"), name, link_map.hwcaps, model)
+                yield from _in(directory[:-1], name, link_map.hwcaps, "a default directory", -1)
 
     def _lists(
         self, by: Loaded, link_map: LinkMap
     ) -> Iterator[tuple[str, list[tuple[str, Loaded | None]]]]:
         if by.elf.runpath is None:
-            visited = list(link_map.chain(by))
-            if link_map.program not in visited:
-                visited.append(link_map.program)
-            for needer in visited:
+            for needer in link_map.chain(by):
                 if needer.elf.runpath is None and needer.elf.rpath:
-                    yield "RPATH", self._directories(needer.elf.rpath, needer)
+                    path = decode(needer.elf.rpath).split(":")
+                    yield "RPATH", self._directories(path, needer, link_map)
         if link_map.library_path:
-            yield "-L", [(directory, None) for directory in link_map.library_path]
+            path = list(link_map.library_path)
+            yield LIBRARY_PATH, self._directories(path, link_map.program, link_map)
         if by.elf.runpath:
-            yield "RUNPATH", self._directories(by.elf.runpath, by)
+            path = decode(by.elf.runpath).split(":")
+            yield "RUNPATH", self._directories(path, by, link_map)
 
     def _cached(self, name: str, by: Loaded, link_map: LinkMap, series: int) -> Iterator[Candidate]:
-        best: ld_cache.Entry | None = None
-        for entry in self.cache.get(name, ()):
-            level = None if entry.hwcap is None else decode(entry.hwcap)
-            if level is None:
-                best = best or entry
-                break  # named levels stand before the plain entry
-            rank = link_map.hwcaps.index(level) if level in link_map.hwcaps else None
-            if rank is not None and (
-                best is None or rank < link_map.hwcaps.index(decode(best.hwcap or b""))
-            ):
-                best = entry
-        if best is None:
+        found = ld_cache.best(self.cache.get(name, ()), link_map.hwcaps)
+        if found is None:
             return
-        path = decode(best.path)
-        default = path.startswith(self.system_dirs)
-        if not (default and by.elf.flags_1 & DF_1_NODEFLIB):
-            level = None if best.hwcap is None else decode(best.hwcap)
-            yield Candidate(path, "ld.so.cache", series, hwcap=level)
+        path = decode(found.path)
+        if not (by.elf.flags_1 & DF_1_NODEFLIB and path.startswith(self.system_dirs)):
+            level = None if found.hwcap is None else decode(found.hwcap)
+            yield Candidate(path, CACHE, series, hwcap=level)
 
-    def _directories(self, path: bytes, owner: Loaded) -> list[tuple[str, Loaded | None]]:
-        """The directories of an RPATH or RUNPATH; "" is the working directory of the process."""
+    def _directories(
+        self, path: list[str], owner: Loaded, link_map: LinkMap
+    ) -> list[tuple[str, Loaded | None]]:
+        """The directories of a path, each once; an empty element is the working directory."""
         result: dict[str, Loaded | None] = {}
-        for element in decode(path).split(":"):
-            expanded = self._expand(element, owner)
-            if expanded or (expanded is not None and not element):
+        for element in path:
+            expanded = element
+            if "$" in element:
+                expanded = _expand(element, owner, self.lib, link_map.platform)
+            if expanded:
                 # "/" alone stays as the empty text before the slash that is put behind it.
-                directory = expanded.rstrip("/") if expanded else "."
-                result.setdefault(directory, owner if "$" in element else None)
+                directory = expanded.rstrip("/")
+                result.setdefault(directory, owner if "ORIGIN" in element else None)
+            elif not element:
+                result.setdefault(".", None)
         return list(result.items())
 
-    def _expand(self, text: str, owner: Loaded) -> str | None:
-        """Replace the dynamic string tokens; None where one of them stands for nothing."""
-        values = {
-            "ORIGIN": owner.origin,
-            "LIB": self.lib,
-            "PLATFORM": _PLATFORMS.get(self.header.machine, ""),
-        }
-        if any(not values[m[1] or m[2]] for m in _TOKEN.finditer(text)):
-            return None
-        return _TOKEN.sub(lambda m: values[m[1] or m[2]], text)
+    def caller(self, by: Loaded, program: Loaded) -> Loaded:
+        """See Loader."""
+        del program
+        return by
 
     def caches_hwcaps(self) -> bool:
         """See Loader."""
@@ -132,33 +155,37 @@ class Glibc:
 
     def names(self, loaded: Loaded) -> tuple[str, ...]:
         """Every name it was asked by, the path it was opened as, its SONAME."""
-        names = (loaded.requested, loaded.opened, loaded.soname)
-        return tuple(name for name in (names if loaded.by else names[1:]) if name)
+        asked = (loaded.name or loaded.requested, loaded.opened) if loaded.by else ()
+        return tuple(name for name in (*asked, loaded.soname) if name)
+
+    def alias(self, name: str, known: Loaded) -> str | None:
+        """See Loader."""
+        del known
+        return name
 
     def is_itself(self, name: str) -> bool:
         """The PT_INTERP string; its SONAME is known like any other object's."""
         return name == self.interpreter
 
-    def verdict(self, header: Header, program: Header) -> tuple[bool, str | None]:
+    def is_virtual(self, name: str) -> bool:
+        """The vDSO is in every process, and known by its SONAME."""
+        return name in _VIRTUAL
+
+    def verdict(self, header: Header, program: Header) -> tuple[Verdict, str]:
         """open_verify(): other classes and machines are skipped, broken files are fatal."""
         if header.bits != program.bits:
-            return False, None
+            return "skip", f"wrong ELF class: ELFCLASS{header.bits}"
         machine = header.machine
         if header.little != program.little:  # the loader reads the field in its own order
             machine = (machine & 0xFF) << 8 | machine >> 8
-        if machine != program.machine or not _same_float_abi(header, program):
-            return False, None
-        if header.little != program.little:
-            return False, "ELF file data encoding not " + ("little", "big")[not program.little] + (
-                "-endian"
-            )
-        if header.osabi not in (0, 3) and not (machine == _ARM and header.osabi == 97):
-            return False, "ELF file OS ABI invalid"
-        if header.abi_version and header.osabi == 0:
-            return False, "ELF file ABI version invalid"
-        if header.type not in (ET_DYN, ET_EXEC):
-            return False, "only ET_DYN and ET_EXEC can be loaded"
-        return True, None
+        if machine != program.machine or not _same_abi(header, program):
+            return "skip", "for another kind of machine"
+        error = _ident_error(header.ident, program)
+        if error is None and header.version != 1:
+            error = "ELF file version does not match current one"
+        if error is None and header.type not in (ET_DYN, ET_EXEC):
+            error = "only ET_DYN and ET_EXEC can be loaded"
+        return ("use", "") if error is None else ("fatal", error)
 
     def after_error(self, errno_: int) -> Scope:
         """open_path(): these mean there is no such file, any other ends this list."""
@@ -168,57 +195,82 @@ class Glibc:
         """_dl_map_object_from_fd(): what only shows once the program headers are read."""
         if not elf.loads:
             return "object file has no loadable segments"
-        if not elf.dynamic:
-            return "object file has no dynamic section"
         if elf.header.type == ET_EXEC:
             return "cannot dynamically load executable"
+        if not elf.dynamic:
+            return "object file has no dynamic section"
         if elf.flags_1 & DF_1_PIE:
             return "cannot dynamically load position-independent executable"
         return None
 
-    def cache_flags(self) -> int:
-        """The ABI number that a cache entry for this loader carries."""
-        return _cache_flags(self.header)[0]
+    def unreadable(self, why: str) -> str:
+        """See Loader."""
+        return why
+
+    def configuration(
+        self, finds: Iterable[Find], exists: Callable[[str], bool]
+    ) -> tuple[ImagePath, bytes] | None:
+        """An ld.so.cache of what the default directories alone would not give."""
+        flags = ld_cache.flags(self.header)[0]
+        entries = []
+        for name, opened, level in finds:
+            places = (directory + name for directory in self.system_dirs)
+            if opened != next((place for place in places if exists(place)), None):
+                hwcap = encode(level) if level else None
+                entry = ld_cache.Entry(encode(name), encode(opened), flags, hwcap, _isa(level))
+                entries.append(entry)
+        if not entries:
+            return None
+        return ImagePath(self.cache_path), ld_cache.build(entries, little=self.header.little)
 
 
 def _in(
-    directory: str, name: str, hwcaps: tuple[str, ...], model: Candidate
+    directory: str,
+    name: str,
+    hwcaps: tuple[str, ...],
+    found_by: str,
+    series: int,
+    *,
+    owner: Loaded | None = None,
 ) -> Iterator[Candidate]:
-    """What is tried in one directory, each otherwise as `model`."""
+    """What is tried in one directory."""
     for level in hwcaps:
         path = f"{directory}/glibc-hwcaps/{level}/{name}"
-        yield replace(model, path=path, hwcap=level)
-    yield replace(model, path=f"{directory}/{name}")
+        yield Candidate(path, found_by, series, owner, level)
+    yield Candidate(f"{directory}/{name}", found_by, series, owner)
 
 
-def _same_float_abi(header: Header, program: Header) -> bool:
+def _expand(text: str, owner: Loaded, lib: str, platform: str) -> str:
+    """Replace the dynamic string tokens; "" where one of them stands for nothing."""
+    values = {"ORIGIN": owner.origin, "LIB": lib, "PLATFORM": platform}
+    if any(not values[m[1] or m[2]] for m in _TOKEN.finditer(text)):
+        return ""
+    return _TOKEN.sub(lambda m: values[m[1] or m[2]], text)
+
+
+def _ident_error(ident: bytes, program: Header) -> str | None:
+    """What is wrong with the first 16 bytes of a file of the right class."""
+    if ident[5] != (1 if program.little else 2):
+        return f"ELF file data encoding not {'little' if program.little else 'big'}-endian"
+    if ident[6] != 1:
+        return "ELF file version ident does not match current one"
+    if ident[7] not in (_OSABI_SYSV, _OSABI_GNU, *((97,) if program.machine == _ARM else ())):
+        return "ELF file OS ABI invalid"
+    if ident[8] and not (ident[7] == _OSABI_GNU and ident[8] < _ABI_VERSIONS):
+        return "ELF file ABI version invalid"
+    return "nonzero padding in e_ident" if any(ident[9:16]) else None
+
+
+def _same_abi(header: Header, program: Header) -> bool:
+    """Whether the flags of two files for one machine allow them in one process."""
     if program.machine == _ARM:
         either = header.flags | program.flags
         return not (either & _EF_ARM_HARD and either & _EF_ARM_SOFT)
     if program.machine == _RISCV:
         return header.flags & _EF_RISCV_FLOAT == program.flags & _EF_RISCV_FLOAT
+    if program.machine == _PPC64:  # 0 is a file that depends on neither version
+        return not header.flags & 3 or header.flags & 3 == (program.flags & 3 or 2)
     return True
-
-
-def _cache_flags(header: Header) -> tuple[int, ...]:
-    """The ABI numbers a loader accepts in the cache, its own first (sysdeps dl-cache.h)."""
-    match header.machine:
-        case 62:  # x86-64, and x32 with 32 bits
-            return (0x0303,) if header.bits == 64 else (0x0803,)
-        case 183:
-            return (0x0A03,)
-        case 40:
-            return (0x0B03,) if header.flags & _EF_ARM_SOFT else (0x0903, 0x0003)
-        case 243:
-            return (0x1003,) if header.flags & _EF_RISCV_FLOAT else (0x0F03,)
-        case 22:
-            return (0x0403,) if header.bits == 64 else (0x0003,)
-        case 21:
-            return (0x0503,)
-        case 258:
-            return (0x1203,)
-        case _:
-            return (0x0003, 0x0001)
 
 
 def identify(
@@ -246,7 +298,8 @@ def identify(
         _levels(data),
         (int(version[1]), int(version[2])) if version else (0, 0),
         path,
-        _cache(read(path), header),
+        ld_cache.usable(read(path), header),
+        _preload(data, read),
         tuple(doubts),
     )
 
@@ -274,24 +327,21 @@ def _levels(data: bytes) -> tuple[str, ...]:
     return tuple(decode(max(lists, key=len)).split(":")) if lists else ()
 
 
-def _cache(data: bytes | None, header: Header) -> dict[str, tuple[ld_cache.Entry, ...]]:
-    entries = ld_cache.parse(data, little=header.little) if data is not None else None
-    accepted = _cache_flags(header)
-    by_name: dict[str, list[ld_cache.Entry]] = {}
-    for entry in entries or ():
-        if entry.flags in accepted:
-            by_name.setdefault(decode(entry.name), []).append(entry)
-    return {name: tuple(found) for name, found in by_name.items()}
+def _preload(data: bytes, read: Callable[[OpenedPath], bytes | None]) -> tuple[str, ...]:
+    path = re.search(rb"\0(/[^\0]*ld\.so\.preload)\0", data)
+    content = None if path is None else read(OpenedPath(decode(path[1])))
+    names = re.split(rb"[: \t\n]", _without_comments(content or b""))
+    return tuple(decode(one) for one in names if one)
 
 
-def cache(entries: list[tuple[str, str, str | None]], loader: Glibc) -> bytes:
-    """A minimal ld.so.cache of (name, path, hwcaps level) for one loader."""
-    flags = loader.cache_flags()
-    found = []
-    for name, path, level in entries:
-        hwcap = encode(level) if level else None
-        found.append(ld_cache.Entry(encode(name), encode(path), flags, hwcap, _isa(level)))
-    return ld_cache.build(found, little=loader.header.little)
+def _without_comments(text: bytes) -> bytes:
+    """As dl_main() does it: it looks for each `#` from the start, in ever fewer bytes."""
+    result, rest = bytearray(text), len(text)
+    while (at := result.find(b"#", 0, max(rest, 0))) >= 0:
+        end = min(text.find(b"\n", at) % (len(text) + 1), rest)
+        result[at:end] = bytes(b" " * (end - at))
+        rest -= end
+    return bytes(result)
 
 
 def _isa(level: str | None) -> int:

@@ -7,10 +7,14 @@ of the machine it is for. Source: glibc sysdeps/generic/dl-cache.h, elf/dl-cache
 
 import re
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cmp_to_key
 
+from rootfs_builder.elf import Header
+from rootfs_builder.paths import decode
+
+_EF_ARM_SOFT, _EF_RISCV_FLOAT = 0x200, 0x6
 _MAGIC = b"glibc-ld.so.cache1.1"
 _OLD_MAGIC = b"ld.so-1.7.0"
 _EXTENSION_MAGIC = 0xEAA42174
@@ -37,31 +41,38 @@ def parse(data: bytes, *, little: bool) -> tuple[Entry, ...] | None:
 
     Entries for the hwcaps of before glibc 2.33 are left out, as loaders since 2.37 do.
     """
+    order = "<" if little else ">"
     base = 0
     if data.startswith(_OLD_MAGIC):
-        (count,) = struct.unpack_from("<I" if little else ">I", data.ljust(_OLD_HEADER, b"\0"), 12)
-        base = (_OLD_HEADER + count * _OLD_ENTRY + 7) & ~7
+        (count,) = struct.unpack_from(order + "I", data.ljust(_OLD_HEADER, b"\0"), 12)
+        end = _OLD_HEADER + count * _OLD_ENTRY
+        if end > len(data):
+            return None
+        base = (end + 7) & ~7
+        if not data.startswith(_MAGIC, base):
+            rows = struct.iter_unpack(order + "III", data[_OLD_HEADER:end])
+            strings = data[end:]
+            return tuple(Entry(_text(strings, k), _text(strings, v), flags) for flags, k, v in rows)
     table = data[base:]
     if not table.startswith(_MAGIC) or len(table) < _HEADER:
         return None
-    order = "<" if little else ">"
     count, _, endian, extension = struct.unpack_from(order + "IIB3xI", table, 20)
-    if endian not in (0, 2 if little else 3) or _HEADER + count * _ENTRY > len(table):
+    if endian & 3 not in (0, 2 if little else 3) or _HEADER + count * _ENTRY > len(table):
         return None
     levels = _levels(data, extension, order)
-    entries = []
-    for index in range(count):
-        flags, key, value, _, hwcap = struct.unpack_from(
-            order + "IIIIQ", table, _HEADER + index * _ENTRY
-        )
-        level = None
-        if hwcap:
-            if not hwcap & _HWCAP_NAMED or (hwcap & 0xFFFFFFFF) >= len(levels):
-                continue
+    rows = struct.iter_unpack(order + "IIIIQ", table[_HEADER : _HEADER + count * _ENTRY])
+    return tuple(_entries(rows, table, levels))
+
+
+def _entries(
+    rows: Iterable[tuple[int, int, int, int, int]], table: bytes, levels: tuple[bytes, ...]
+) -> Iterator[Entry]:
+    for flags, key, value, _, hwcap in rows:
+        if not hwcap:
+            yield Entry(_text(table, key), _text(table, value), flags)
+        elif hwcap & _HWCAP_NAMED and hwcap & 0xFFFFFFFF < len(levels):
             level = levels[hwcap & 0xFFFFFFFF]
-        isa_level = hwcap >> 32 & 0x3FF if level else 0
-        entries.append(Entry(_text(table, key), _text(table, value), flags, level, isa_level))
-    return tuple(entries)
+            yield Entry(_text(table, key), _text(table, value), flags, level, hwcap >> 32 & 0x3FF)
 
 
 def _text(data: bytes, offset: int) -> bytes:
@@ -81,6 +92,50 @@ def _levels(data: bytes, offset: int, order: str) -> tuple[bytes, ...]:
             offsets = struct.unpack_from(f"{order}{size // 4}I", data, start)
             return tuple(_text(data, one) for one in offsets)
     return ()
+
+
+def flags(header: Header) -> tuple[int, ...]:
+    """The ABI numbers that a loader of this kind accepts, its own first (sysdeps dl-cache.h)."""
+    match header.machine:
+        case 62:  # x86-64, and x32 with 32 bits
+            return (0x0303,) if header.bits == 64 else (0x0803,)
+        case 183:
+            return (0x0A03,)
+        case 40:
+            return (0x0B03,) if header.flags & _EF_ARM_SOFT else (0x0903, 0x0003)
+        case 243:
+            return (0x1003,) if header.flags & _EF_RISCV_FLOAT else (0x0F03,)
+        case 22:
+            return (0x0403,) if header.bits == 64 else (0x0003,)
+        case 21:
+            return (0x0503,)
+        case 258:
+            return (0x1203,)
+        case _:
+            return (0x0003, 0x0001)
+
+
+def usable(data: bytes | None, header: Header) -> dict[str, tuple[Entry, ...]]:
+    """The entries by name, in file order, of a cache for a loader with this header."""
+    entries = None if data is None else parse(data, little=header.little)
+    accepted = flags(header)
+    by_name: dict[str, tuple[Entry, ...]] = {}
+    for entry in entries or ():
+        if entry.flags in accepted:
+            name = decode(entry.name)
+            by_name[name] = (*by_name.get(name, ()), entry)
+    return by_name
+
+
+def best(entries: tuple[Entry, ...], hwcaps: tuple[str, ...]) -> Entry | None:
+    """Of the entries for one name the one that is taken: that of the best level, or the plain."""
+    ranked: dict[int, Entry] = {}
+    for entry in entries:
+        if entry.hwcap is None:
+            return ranked[min(ranked)] if ranked else entry  # named levels stand before the plain
+        if decode(entry.hwcap) in hwcaps:
+            ranked.setdefault(hwcaps.index(decode(entry.hwcap)), entry)
+    return ranked[min(ranked)] if ranked else None
 
 
 def build(entries: Iterable[Entry], *, little: bool) -> bytes:

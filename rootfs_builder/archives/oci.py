@@ -1,0 +1,47 @@
+"""An OCI image layout, in a directory or a tar (image-spec, image-layout.md)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from rootfs_builder.archives.packed import Members, Packed, document, packed
+from rootfs_builder.errors import InputError
+from rootfs_builder.root import Source
+
+_INDEXES = (
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+)
+_MAX_DEPTH = 4
+
+
+def read(members: Members) -> tuple[Packed, ...] | None:
+    """Every image that the layout's index leads to; None where there is no layout."""
+    if members("oci-layout") is None:
+        return None
+    return tuple(_images(members, document(members, "index.json"), 0))
+
+
+def _images(members: Members, index: Any, depth: int) -> Iterator[Packed]:
+    if depth > _MAX_DEPTH:
+        raise InputError("an index of indexes of indexes, without end")
+    for descriptor in index.get("manifests") or ():
+        if "vnd.docker.reference.type" in (descriptor.get("annotations") or {}):
+            continue  # an attestation, stored as if it were an image
+        found = document(members, _path(descriptor))
+        if descriptor.get("mediaType") in _INDEXES:
+            yield from _images(members, found, depth + 1)
+        else:
+            config = document(members, _path(found["config"]))
+            yield packed(config, [_blob(members, layer) for layer in found["layers"]])
+
+
+def _blob(members: Members, descriptor: Any) -> Source:
+    source = members(_path(descriptor))
+    if source is None:
+        raise InputError(f"{_path(descriptor)} is missing")
+    return source
+
+
+def _path(descriptor: Any) -> str:
+    algorithm, _, encoded = str(descriptor.get("digest", "")).partition(":")
+    return f"blobs/{algorithm}/{encoded}"

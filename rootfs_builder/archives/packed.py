@@ -1,0 +1,79 @@
+"""What the readers of archives answer: an image as it lies in a file, not unpacked yet."""
+
+import posixpath
+import tarfile
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+from msgspec import DecodeError, Struct, json
+
+from rootfs_builder.errors import InputError
+from rootfs_builder.paths import OpenedPath
+from rootfs_builder.root import DirectoryRoot, Slice, Source, read
+from rootfs_builder.walk import Walker
+
+Members = Callable[[str], Source | None]
+
+
+class Packed(Struct, frozen=True):
+    """How its container starts, and the blobs of its layers, lowest first."""
+
+    platform: str
+    entrypoint: tuple[str, ...]
+    command: tuple[str, ...]
+    env: tuple[str, ...]
+    layers: tuple[Source, ...]
+
+
+def of_archive(file: BinaryIO) -> Members:
+    """The members of a tar; raises tarfile.TarError where it is none."""
+    found: dict[str, Source] = {}
+    links: dict[str, str] = {}
+    with tarfile.open(fileobj=file, mode="r:") as archive:
+        for member in archive.getmembers():
+            name = posixpath.normpath(member.name)
+            if member.isreg():
+                found[name] = Slice(file, member.offset_data, member.size)
+            elif member.issym():  # docker save once wrote a layer that it had written before so
+                links[name] = posixpath.join(posixpath.dirname(name), member.linkname)
+    for name, target in links.items():
+        source = found.get(posixpath.normpath(target))
+        if source is not None:
+            found[name] = source
+    return found.get
+
+
+def of_directory(directory: str) -> Members:
+    """The files of a directory."""
+    walker = Walker(DirectoryRoot(directory))
+
+    def find(name: str) -> Source | None:
+        walk = walker.walk(OpenedPath(f"/{name}"))
+        return walker.root.open(walk.real) if walk.node and walk.node.kind == "file" else None
+
+    return find
+
+
+def document(members: Members, name: str) -> Any:
+    """The JSON document `name`, of any shape; raises InputError where it is none."""
+    source = members(name)
+    if source is None:
+        raise InputError(f"{name} is missing")
+    try:
+        return json.decode(read(source))
+    except DecodeError as error:
+        raise InputError(f"{name} is no JSON: {error}") from error
+
+
+def packed(config: Any, layers: list[Source]) -> Packed:
+    """The config document of an image, and its layers."""
+    if not isinstance(config, dict):
+        raise InputError("its config is no JSON object")
+    settings = config.get("config") or {}
+    return Packed(
+        "/".join(str(config.get(key, "?")) for key in ("os", "architecture")),
+        tuple(settings.get("Entrypoint") or ()),
+        tuple(settings.get("Cmd") or ()),
+        tuple(settings.get("Env") or ()),
+        tuple(layers),
+    )

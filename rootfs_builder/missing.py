@@ -1,0 +1,37 @@
+"""What a link map lacks → sentences: the name, who needs it, where was looked, what to do.
+
+The first line says what the loader itself would say (glibc elf/dl-load.c, elf/dl-version.c).
+"""
+
+from collections.abc import Callable, Iterator
+
+from rootfs_builder import process
+from rootfs_builder.link_map import LinkMap, Resolution
+from rootfs_builder.paths import printable
+
+Shown = Callable[[str], str]
+
+_ADVICE = "if it is on this machine, name its directory: -L DIR"
+
+
+def sentences(link_map: LinkMap, shown: Shown = str, advice: str = _ADVICE) -> Iterator[str]:
+    """One text, of a few lines, for each thing without which the program does not start.
+
+    `shown` makes a path of the root one for the reader; `advice` ends each text about a name.
+    """
+    for resolution in link_map.resolutions:
+        if resolution.found is None and resolution.request.kind != "AUXILIARY":
+            yield _sentence(resolution, shown, advice)
+    yield from process.version_errors(link_map)
+
+
+def _sentence(resolution: Resolution, shown: Shown, advice: str) -> str:
+    wanted = printable(resolution.request.name)
+    by = printable(shown(resolution.request.by.real))
+    if resolution.fatal is not None and resolution.walk is not None:
+        found = printable(shown(resolution.walk.real))
+        return f"{found}: {resolution.fatal}\n  needed by {by} as {wanted}"
+    tried = [f"  not at {printable(shown(path))} ({why})" for path, why in resolution.tried]
+    lines = [f"{wanted}: not found", f"  needed by {by}"]
+    lines += tried or ["  its loader would look nowhere"]
+    return "\n".join(lines + ([f"  {advice}"] if advice else []))

@@ -1,0 +1,188 @@
+"""Layers, lowest first → Plan: what a container of them would see, whoever wrote them.
+
+Each layer is decompressed once, into a scratch file, and an entry's content is a slice of that. A
+whiteout deletes what the layers below have, never what its own layer has; what an upper layer puts
+below a lower one's symlink replaces that link, as a directory over it does in an overlay
+(image-spec, layer.md, "Applying Changesets").
+"""
+
+import gzip
+import io
+import tarfile
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import BinaryIO
+
+import zstandard
+from msgspec.structs import replace
+
+from rootfs_builder.errors import InputError
+from rootfs_builder.paths import ROOT, ImagePath, below, join, name, parent
+from rootfs_builder.plan import Entry, EntryKind, Plan, Reason, order, with_parents
+from rootfs_builder.root import Content, Slice, Source
+
+_WHITEOUT = ".wh."
+_OPAQUE = ".wh..wh..opq"
+_UNIT = 1 << 20
+_WHY = (Reason("image"),)
+
+
+class _Reader(io.RawIOBase):
+    """A Source as a stream, for decompressors."""
+
+    def __init__(self, content: Content) -> None:
+        self._content = content
+        self._position = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "memoryview | bytearray") -> int:  # type: ignore[override]
+        data = self._content[self._position : self._position + len(buffer)]
+        buffer[: len(data)] = data
+        self._position += len(data)
+        return len(data)
+
+
+def read(layers: Iterable[Source], scratch: BinaryIO) -> Plan:
+    """The plan that the blobs of an image's layers add up to.
+
+    `scratch` is an empty file on disk, open for reading and writing; it takes the layers' tars and
+    must stay open as long as the plan is used.
+
+    Raises:
+        InputError: a layer is damaged, or compressed in a way that no engine is sure to read.
+    """
+    tree = _Tree()
+    for number, layer in enumerate(layers, 1):
+        try:
+            start = _decompress(layer, scratch)
+            scratch.seek(start)
+            with tarfile.open(fileobj=scratch, mode="r:", errorlevel=2) as archive:
+                tree.apply(archive.getmembers(), scratch)
+        except (tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile) as error:
+            raise InputError(f"layer {number} is damaged: {error}") from error
+    return tree.plan()
+
+
+def _decompress(layer: Source, scratch: BinaryIO) -> int:
+    """Append a layer's tar to the scratch file; where it starts."""
+    start = scratch.seek(0, io.SEEK_END)
+    with layer.open() as content:
+        magic = content[0:4]
+        raw = io.BufferedReader(_Reader(content), _UNIT)
+        stream: io.BufferedIOBase | zstandard.ZstdDecompressionReader = raw
+        if magic[:2] == b"\x1f\x8b":
+            stream = gzip.GzipFile(fileobj=raw)
+        elif magic == b"\x28\xb5\x2f\xfd":
+            stream = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
+        elif magic[:3] in (b"BZh", b"\xfd7z"):
+            raise InputError("a layer is compressed by bzip2 or xz; gzip, zstd or none is read")
+        while piece := stream.read(_UNIT):
+            scratch.write(piece)
+    scratch.flush()
+    return start
+
+
+class _Tree:
+    """The entries of the layers applied so far."""
+
+    def __init__(self) -> None:
+        self._entries: dict[ImagePath, Entry] = {}
+        self._own: set[ImagePath] = set()  # what the layer at hand has written
+
+    def apply(self, members: list[tarfile.TarInfo], scratch: BinaryIO) -> None:
+        self._own = set()
+        for member in members:
+            path = _key(member.name)
+            if name(path) == _OPAQUE:
+                self._remove(parent(path), itself=False)
+            elif name(path).startswith(_WHITEOUT):
+                self._remove(join(parent(path), name(path)[len(_WHITEOUT) :]), itself=True)
+        for member in members:
+            path = _key(member.name)
+            if path == ROOT or name(path).startswith(_WHITEOUT):
+                continue
+            entry = self._entry(self._below_links(path), member, scratch)
+            if entry is not None:
+                self._put(entry)
+
+    def _entry(self, path: ImagePath, member: tarfile.TarInfo, scratch: BinaryIO) -> Entry | None:
+        kind: EntryKind = "file"
+        content: Source | None = None
+        target = ""
+        if member.isdir():
+            kind = "dir"
+        elif member.issym():
+            kind, target = "symlink", member.linkname
+        elif member.islnk():
+            linked = self._entries.get(self._below_links(_key(member.linkname)))
+            if linked is None or linked.kind != "file":
+                raise tarfile.TarError(f"{member.name}: a hard link to nothing")
+            content = linked.content
+        elif member.isreg():
+            content = Slice(scratch, member.offset_data, member.size)
+        else:
+            return None  # devices and FIFOs: runtimes bring their own
+        mode = member.mode & 0o7777
+        return Entry(path, kind, mode, _WHY, content, target, member.uid, member.gid)
+
+    def _below_links(self, path: ImagePath) -> ImagePath:
+        """Where a path leads through the symlinks that its own layer has written."""
+        place = ROOT
+        parts = path[1:].split("/")
+        budget = 40
+        while len(parts) > 1:
+            part = parts.pop(0)
+            if part in ("", "."):
+                continue
+            here = parent(place) if part == ".." else join(place, part)
+            entry = self._entries.get(here)
+            if entry is not None and entry.kind == "symlink" and here in self._own and budget:
+                budget -= 1
+                parts = entry.target.split("/") + parts
+                place = ROOT if entry.target.startswith("/") else place
+            else:
+                place = here
+        return join(place, parts[0])
+
+    def _put(self, entry: Entry) -> None:
+        above = parent(entry.path)
+        if above != ROOT:
+            known = self._entries.get(above)
+            if known is None or known.kind != "dir":
+                self._put(Entry(above, "dir", 0o755, _WHY))
+        known = self._entries.get(entry.path)
+        if known is not None and known.kind == "dir" and entry.kind != "dir":
+            self._remove(entry.path, itself=True)
+        self._entries[entry.path] = entry
+        self._own.add(entry.path)
+
+    def _remove(self, path: ImagePath, *, itself: bool) -> None:
+        for one in [one for one in self._entries if below(one, path)]:
+            if itself or one != path:
+                del self._entries[one]
+
+    def plan(self) -> Plan:
+        return Plan(with_parents(self._hard_linked()))
+
+    def _hard_linked(self) -> Iterator[Entry]:
+        """Entries that share their content are one file, under the first name."""
+        first: dict[Source, ImagePath] = {}
+        for entry in order(self._entries.values()):
+            if entry.content is None or entry.size == 0:
+                yield entry
+                continue
+            target = first.setdefault(entry.content, entry.path)
+            if target == entry.path:
+                yield entry
+            else:
+                yield replace(entry, kind="hardlink", content=None, target=target)
+
+
+def _key(text: str) -> ImagePath:
+    """A member's name as a key: image-spec names are relative, some writers put ./ in front."""
+    parts = [part for part in text.split("/") if part not in ("", ".")]
+    if ".." in parts:
+        raise tarfile.TarError(f"{text}: a path that leads upwards")
+    return ImagePath("/" + "/".join(parts))

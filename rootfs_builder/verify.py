@@ -1,0 +1,128 @@
+"""A root (+ how its container starts) → what its programs would not find when they start.
+
+Every program in the root is resolved as its own loader would, once without special CPU features and
+once with each level; nothing of the machine that asks is looked at. The program that the container
+starts must be there, and every script in PATH must have its interpreter.
+"""
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from rootfs_builder import elf, executable, missing, process
+from rootfs_builder.errors import ElfError, InputError
+from rootfs_builder.executable import Script
+from rootfs_builder.link_map import LinkMap, Loaded
+from rootfs_builder.paths import ROOT, ImagePath, OpenedPath, decode, join, name, parent, printable
+from rootfs_builder.process import Objects
+from rootfs_builder.root import Root
+from rootfs_builder.walk import Walk
+
+_ET_PROGRAM = (elf.ET_EXEC, elf.ET_DYN)
+_MOUNTED = ("/proc", "/sys", "/dev")  # by every runtime, over what the image has there
+
+
+class Report(Struct, frozen=True):
+    """How many programs were resolved and how many files they load; what is wrong, a text each."""
+
+    programs: int
+    files: int
+    problems: tuple[str, ...]
+
+
+def check(root: Root, *, start: tuple[str, ...] = (), path: tuple[str, ...] = ()) -> Report:
+    """Resolve every program of `root`.
+
+    `start` are the first words of the container's command line, `path` the directories of its PATH.
+    """
+    work = _Work(root)
+    problems = list(work.entry(start, path))
+    for file in work.executables():
+        problems += work.program(file, in_path=parent(file) in path or not path)
+    return Report(work.programs, len(work.files), tuple(dict.fromkeys(problems)))
+
+
+class _Work:
+    def __init__(self, root: Root) -> None:
+        self._root = root
+        self._objects = Objects(root)
+        self.programs = 0
+        self.files: set[ImagePath] = set()
+
+    def entry(self, start: tuple[str, ...], path: tuple[str, ...]) -> Iterator[str]:
+        """The command that the container starts, looked up as the runtime does."""
+        if not start:
+            return
+        places = [start[0]] if "/" in start[0] else [f"{one}/{start[0]}" for one in path]
+        walks = [self._objects.walker.walk(OpenedPath(_absolute(place))) for place in places]
+        if not any(walk.node is not None and walk.node.kind == "file" for walk in walks):
+            yield f"{printable(start[0])}: not in the image, which starts it"
+
+    def executables(self, directory: ImagePath = ROOT) -> Iterator[ImagePath]:
+        """Every regular file with an x bit, by path."""
+        for one in self._root.list(directory):
+            path = join(directory, one)
+            node = self._root.lstat(path)
+            if path in _MOUNTED:
+                continue
+            if node is not None and node.kind == "dir":
+                yield from self.executables(path)
+            elif node is not None and node.kind == "file" and node.mode & 0o111:
+                yield path
+
+    def program(self, path: ImagePath, *, in_path: bool) -> Iterator[str]:
+        """What one executable file lacks; a file that is no program lacks nothing."""
+        walk = self._objects.walker.walk(path)
+        with self._objects.source(path).open() as content:
+            magic = content[0:4]
+        if magic[:2] == b"#!" and in_path:
+            yield from self._script(path, walk)
+        elif magic == elf.MAGIC:
+            yield from self._elf(path, walk)
+
+    def _script(self, path: ImagePath, walk: Walk) -> Iterator[str]:
+        try:
+            found = executable.look(printable(path), walk, self._objects)
+        except InputError as error:
+            yield str(error)
+            return
+        if isinstance(found, Script):
+            interpreter = self._objects.walker.walk(OpenedPath(found.interpreter))
+            if interpreter.node is None:
+                wanted = printable(found.interpreter)
+                yield f"{wanted}: not found\n  needed by {printable(path)}, as its interpreter"
+
+    def _elf(self, path: ImagePath, walk: Walk) -> Iterator[str]:
+        try:
+            if self._objects.header(path).type not in _ET_PROGRAM:
+                return
+            file = self._objects.file(path)
+        except ElfError as error:
+            yield f"{printable(path)}: a damaged ELF file: {error}"
+            return
+        if file.interpreter is None:
+            return  # static, or a library: whoever loads it is asked
+        self.programs += file.soname is None  # glibc's libc can be started too
+        interpreter = OpenedPath(decode(file.interpreter))
+        try:
+            loader = process.loader(interpreter, self._objects)
+        except ElfError as error:
+            yield f"{printable(interpreter)}: a damaged loader: {error}"
+            return
+        if loader is None:
+            yield (
+                f"{printable(interpreter)}: not found, or no loader\n"
+                f"  needed by {printable(path)}, as the dynamic loader that starts it"
+            )
+            return
+        loaded = Loaded(name(path), OpenedPath(path), walk, self._objects.source(path), file)
+        for link_map in process.levels(loaded, loader, self._objects):
+            yield from self._link_map(link_map)
+
+    def _link_map(self, link_map: LinkMap) -> Iterator[str]:
+        self.files.update(loaded.real for loaded in link_map.objects)
+        yield from missing.sentences(link_map, advice="")
+
+
+def _absolute(place: str) -> str:
+    return place if place.startswith("/") else f"/{place}"
