@@ -46,8 +46,8 @@ class Recipe(Struct, frozen=True, kw_only=True):
     """What goes into an image and how it starts.
 
     Paths in `executables`, `library_path` and `Added.source` are of this machine, absolute, not
-    normalised. `hwcaps` says whether libraries for special CPUs go in. `shown` has the executables as the user typed them. `entrypoint` None means the
-    first executable.
+    normalised. `shown` has the executables as the user typed them. `hwcaps` says whether libraries
+    for special CPUs go in. `entrypoint` None means the first executable.
     """
 
     executables: tuple[str, ...]

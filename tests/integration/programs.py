@@ -31,8 +31,8 @@ class Program:
         """Run it in a container."""
         extra = () if self.stdin is None else ("-i",)
         done = engine.run(image, *self.args, extra=extra, input=self.stdin)
-        expected = (self.code, self.said, "")
-        assert (done.returncode, done.stdout, done.stderr) == expected, f"{engine.command} {image}"
+        got, expected = (done.returncode, done.stdout, done.stderr), (self.code, self.said, "")
+        assert got == expected, f"{engine.command[0]} run {image}: {got}, not {expected}"
 
 
 # --- programs that are compiled here ---
@@ -137,13 +137,14 @@ GREETING = {"said": "hello from a private library\n"}
 PROGRAMS = {
     "C": Program(words=compiled(ROOT, "-lm"), args=("27",), said="3.00\n"),
     "C++ with exceptions": Program(
-        words=compiled(EXCEPTIONS, compiler="g++"), args=("a", "b c"), said="a\nb c\ncaught\n", code=3
+        words=compiled(EXCEPTIONS, compiler="g++"),
+        args=("a", "b c"),
+        said="a\nb c\ncaught\n",
+        code=3,
     ),
     "static glibc": Program(words=compiled(COUNT, "-static"), files=1, **THREE),
     "static-pie": Program(words=compiled(COUNT, "-static-pie"), files=1, **THREE),
-    "static musl": Program(
-        words=compiled(COUNT, "-static", compiler="musl-gcc"), files=1, **THREE
-    ),
+    "static musl": Program(words=compiled(COUNT, "-static", compiler="musl-gcc"), files=1, **THREE),
     "dynamic musl": Program(words=compiled(COUNT, compiler="musl-gcc"), **THREE),
     "library by $ORIGIN, in a folder with a space": Program(words=private_library, **GREETING),
     "library by -L": Program(words=library_path, **GREETING),
@@ -162,8 +163,7 @@ PROGRAMS = {
         said="b c\n",
     ),
     "script that starts another program": Program(
-        words=script("#!/bin/sh -e\nset -o pipefail\ngrep -c a | sed 's/$/ lines/'\n",
-            "/usr/bin/grep", "/usr/bin/sed"),
+        words=script("#!/bin/sh\ngrep -c a | sed 's/$/ lines/'\n", "/usr/bin/grep", "/usr/bin/sed"),
         stdin="a\nb\nab\n",
         said="2 lines\n",
     ),
@@ -235,9 +235,12 @@ class Pack:
         """Whether all outside checkers take an archive that pack called `result`."""
         name, _, digest = result.strip().partition("@")
         tag = name.rpartition(":")[2]
-        assert conformance.problems(tar) == []
-        assert conformance.schema_problems(tar, SCHEMAS) == []
-        assert conformance.outside_reader_problems(tar) == []
+        found = [
+            *conformance.problems(tar),
+            *conformance.schema_problems(tar, SCHEMAS),
+            *conformance.outside_reader_problems(tar),
+        ]
+        assert not found, "\n".join(found)
         folder = self._folder()
         layout, copy = folder / "layout", folder / "copy"
         with tarfile.open(tar) as archive:
@@ -246,10 +249,9 @@ class Pack:
             *("cp", "--from-oci-layout", f"{layout}:{tag}"),
             *("--to-oci-layout", f"{copy}:{tag}"),
         )
-        assert sorted(os.listdir(copy / "blobs" / "sha256")) == sorted(
-            os.listdir(layout / "blobs" / "sha256")
-        )
-        assert (copy / "blobs" / digest.replace(":", "/")).exists()
+        blobs, copied = (set(os.listdir(where / "blobs" / "sha256")) for where in (layout, copy))
+        assert blobs == copied, f"oras copied {copied} of {blobs}"
+        assert digest.removeprefix("sha256:") in copied, f"{digest} is not among {copied}"
         bundle = folder / "bundle"
         self.umoci("unpack", "--rootless", "--image", f"{layout}:{tag}", bundle)
         return Archive(tar=tar, name=name, digest=digest, said=said, rootfs=bundle / "rootfs")
