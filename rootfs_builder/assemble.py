@@ -72,7 +72,8 @@ def platform(recipe: Recipe, closure: Closure) -> Platform:
     found: dict[Wanted, str] = {}
     for program in closure.programs:
         if program.link_maps:
-            found.setdefault(_platform(program.link_maps[0].program.elf.header), program.shown)
+            wanted_by = _platform(program.shown, program.link_maps[0].program.elf.header)
+            found.setdefault(wanted_by, program.shown)
     if len(found) > 1:
         each = ", ".join(f"{printable(shown)} is for {one}" for one, shown in found.items())
         raise UsageError(f"one image is for one platform: {each}")
@@ -87,10 +88,13 @@ def platform(recipe: Recipe, closure: Closure) -> Platform:
     return Platform(actual.architecture, "linux", variant or UNSET)
 
 
-def _platform(header: elf.Header) -> Wanted:
+def _platform(shown: str, header: elf.Header) -> Wanted:
     key = (header.machine, header.bits, header.little)
     if key not in _MACHINES:
-        raise UsageError(f"no image platform is known for e_machine {header.machine}")
+        raise UsageError(
+            f"{printable(shown)}: no image platform is known for its machine, "
+            f"e_machine {header.machine} with {header.bits} bits"
+        )
     architecture = _MACHINES[key]
     variant = ""
     if architecture == "arm":
@@ -162,7 +166,10 @@ def _check_entrypoint(program: str, plan: Plan, recipe: Recipe) -> None:
         places = [f"{recipe.workdir or '/'}/{program}"]
     else:
         places = [f"{directory}/{program}" for directory in recipe.search_path]
-    if all(walker.walk(OpenedPath(place)).node is None for place in places):
+    nodes = [walker.walk(OpenedPath(place)).node for place in places]
+    if not any(node is not None and node.kind == "file" for node in nodes):
+        if program.startswith("/") and nodes[0] is not None:
+            raise UsageError(f"--entrypoint {printable(program)}: a directory; name a program")
         inside = ", ".join(printable(one) for one in plan.programs)
         raise UsageError(
             f"--entrypoint {printable(program)}: not in the image, which has {inside}; "

@@ -16,6 +16,7 @@ import click
 from rootfs_builder import __version__
 from rootfs_builder.commands import VERBS
 from rootfs_builder.errors import RootfsError
+from rootfs_builder.paths import decode, printable
 
 _INTERRUPTED = 128  # a shell adds the number of the signal
 
@@ -55,7 +56,7 @@ def _group() -> None:
 
 
 class _TerminatedError(BaseException):
-    """SIGTERM, as something that `finally` blocks see."""
+    """SIGTERM or SIGHUP, as something that `finally` blocks see."""
 
 
 def _terminate(number: int, _frame: object) -> None:
@@ -64,13 +65,29 @@ def _terminate(number: int, _frame: object) -> None:
 
 def main() -> None:
     """Run one command line and exit."""
-    signal.signal(signal.SIGTERM, _terminate)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup(1) asks for
+            signal.signal(number, _terminate)
+    if sys.stdout is None:
+        click.echo("rootfs-builder: stdout is closed; to drop the result, >/dev/null", err=True)
+        sys.exit(1)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     words = sys.argv[1:]
     cut = words.index("--") if "--" in words else len(words)
     sys.exit(run(words[:cut], tuple(words[cut + 1 :]) if cut < len(words) else None))
+
+
+def _not_written(error: OSError) -> int:
+    """Say that stdout takes no more, unless its reader has gone by choice."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the flush on exit complains again
+    if not isinstance(error, BrokenPipeError):
+        where = (
+            "stdout" if error.filename is None else printable(decode(os.fsencode(error.filename)))
+        )
+        click.echo(f"rootfs-builder: {where}: {error.strerror}", err=True)
+    return 1
 
 
 def run(words: list[str], command: tuple[str, ...] | None) -> int:
@@ -93,11 +110,12 @@ def run(words: list[str], command: tuple[str, ...] | None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except BrokenPipeError:  # the reader of our stdout has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the flush on exit complains again
-        return 1
+    except OSError as error:
+        if debug:
+            raise
+        return _not_written(error)
     except (KeyboardInterrupt, click.Abort):
         return _INTERRUPTED + signal.SIGINT
-    except _TerminatedError:
-        return _INTERRUPTED + signal.SIGTERM
+    except _TerminatedError as error:
+        return _INTERRUPTED + int(error.args[0])
     return 0

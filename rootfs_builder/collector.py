@@ -133,13 +133,16 @@ class _Collector:
         """Take one program in; what it asks for is the answer."""
         shown = printable(todo.shown)
         walk = self._objects.walker.walk(todo.path)
+        by = f"\n  needed by {printable(todo.by.shown)}, as its interpreter" if todo.by else ""
         if walk.errno in (errno.ENOENT, errno.ENOTDIR):
-            by = f"\n  needed by {printable(todo.by.shown)}, as its interpreter" if todo.by else ""
             self._missing.append(f"{shown}: no such file{by}")
             return []
         if walk.errno or walk.node is None:
-            raise InputError(f"{shown}: cannot be read: {os.strerror(walk.errno)}")
-        found = executable.look(shown, walk, self._objects)
+            raise InputError(f"{shown}: cannot be read: {os.strerror(walk.errno)}{by}")
+        try:
+            found = executable.look(shown, walk, self._objects)
+        except InputError as error:
+            raise InputError(f"{error}{by}") from error
         if not walk.node.mode & 0o111:
             self._findings.append(
                 Finding("warning", f"{shown} is not executable here; in the image it is (0755)")

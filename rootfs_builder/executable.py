@@ -13,6 +13,7 @@ from rootfs_builder.process import Objects
 from rootfs_builder.walk import Walk
 
 _SHEBANG_BYTES = 256  # BINPRM_BUF_SIZE
+_ELFCLASS64 = 2
 _MACHO = (b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"\xfe\xed\xfa\xcf")
 
 
@@ -58,7 +59,7 @@ def look(shown: str, walk: Walk, objects: Objects) -> elf.ElfFile | Script:
         raise InputError(f"{shown}: a damaged ELF file: {error}; build or copy it again") from error
     if not file.loads:
         raise InputError(f"{shown}: an ELF file without code; is it a file of debug symbols?")
-    if file.interpreter is None and file.dependencies:
+    if file.interpreter is None and (file.dependencies or not _entry(head)):
         raise InputError(
             f"{shown}: a shared library, not a program; name the program that loads it, "
             "and the library with --include-lib"
@@ -67,7 +68,12 @@ def look(shown: str, walk: Walk, objects: Objects) -> elf.ElfFile | Script:
 
 
 def _script(shown: str, head: bytes) -> Script:
-    line = head[2:].partition(b"\n")[0].strip(b" \t\r")
+    line = head[2:].partition(b"\n")[0].strip(b" \t")
+    if line.endswith(b"\r"):
+        raise InputError(
+            f"{shown}: a script with Windows line ends, whose interpreter the kernel would not "
+            r"find; convert it: sed -i 's/\r$//'"
+        )
     words = [decode(word) for word in line.split(None, 1)]
     if not words:
         raise InputError(f"{shown}: its first line names no interpreter after #!")
@@ -79,6 +85,11 @@ def _script(shown: str, head: bytes) -> Script:
     if name(words[0]) == "env" and script.looked_up is None:
         raise InputError(f"{shown}: its first line does not say which program env is to start")
     return script
+
+
+def _entry(head: bytes) -> bytes:
+    """e_entry without its zero bytes: empty in a library that nothing can be started in."""
+    return head[24 : 32 if head[4] == _ELFCLASS64 else 28].strip(b"\0")
 
 
 def _what_it_is(head: bytes) -> str:

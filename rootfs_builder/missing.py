@@ -12,6 +12,7 @@ from rootfs_builder.paths import printable
 Shown = Callable[[str], str]
 
 _ADVICE = "if it is on this machine, name its directory: -L DIR"
+_FOREIGN = "name a root of the machine that it was built for: --sysroot DIR"
 
 
 def sentences(link_map: LinkMap, shown: Shown = str, advice: str = _ADVICE) -> Iterator[str]:
@@ -33,5 +34,7 @@ def _sentence(resolution: Resolution, shown: Shown, advice: str) -> str:
         return f"{found}: {resolution.fatal}\n  needed by {by} as {wanted}"
     tried = [f"  not at {printable(shown(path))} ({why})" for path, why in resolution.tried]
     lines = [f"{wanted}: not found", f"  needed by {by}"]
-    lines += tried or ["  its loader would look nowhere"]
+    lines += dict.fromkeys(tried) or ["  its loader would look nowhere"]
+    if advice and any("another kind of machine" in why for _, why in resolution.tried):
+        advice = _FOREIGN
     return "\n".join(lines + ([f"  {advice}"] if advice else []))

@@ -29,11 +29,11 @@ def file(destination: str) -> Iterator[BinaryIO]:
         OutputError: there is no such directory, no permission, no space; names the destination.
     """
     path = os.path.realpath(encode(destination))
-    directory, name = os.path.split(path)
+    above, name = os.path.split(path)
     with _errors(destination):
         _check_destination(path, destination)
-        _remove_leftovers(directory, name)
-        temporary, descriptor = _temporary(directory, name)
+        _remove_leftovers(above, name)
+        temporary, descriptor = _temporary(above, name)
         try:
             with os.fdopen(descriptor, "w+b") as stream:
                 yield stream
@@ -52,21 +52,20 @@ def directory(destination: str) -> Iterator[str]:
     Raises:
         OutputError: `destination` exists and is not an empty directory, or cannot be made.
     """
-    path = os.path.realpath(encode(destination)).rstrip(b"/")
+    path = os.path.realpath(encode(destination))
     above, name = os.path.split(path)
     with _errors(destination):
-        if os.path.lexists(path) and not (os.path.isdir(path) and not os.listdir(path)):
-            raise OutputError(
-                f"{printable(destination)}: exists and is not an empty directory; remove it first"
-            )
-        temporary = os.path.join(above, b".%s.%s.tmp" % (name, secrets.token_hex(4).encode()))
-        os.mkdir(temporary)
+        _check_directory(path, destination)
+        _remove_leftovers(above, name, directory=True)
+        temporary, descriptor = _temporary(above, name, directory=True)
         try:
             yield decode(temporary)
             os.rename(temporary, path)
         except BaseException:
             _remove_tree(temporary)
             raise
+        finally:
+            os.close(descriptor)
 
 
 @contextmanager
@@ -87,7 +86,25 @@ def _errors(destination: str) -> Iterator[None]:
         raise OutputError(f"{shown}: cannot be written: {advice}") from error
 
 
+def _check_directory(path: bytes, destination: str) -> None:
+    shown = printable(destination)
+    if not destination:
+        raise OutputError("-o: no name is given; name a new directory")
+    if os.path.lexists(path) and not (os.path.isdir(path) and not os.listdir(path)):
+        raise OutputError(f"{shown}: exists and is not an empty directory; remove it first")
+    if os.path.ismount(path):
+        raise OutputError(
+            f"{shown}: a mount point, which cannot be replaced; name a directory below it"
+        )
+
+
 def _check_destination(path: bytes, destination: str) -> None:
+    if not destination:
+        raise OutputError("-o: no name is given; name a file, such as x.tar")
+    if destination.endswith("/"):
+        raise OutputError(
+            f"{printable(destination)}: the name of a directory; name a file, such as x.tar"
+        )
     with suppress(FileNotFoundError):
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
@@ -98,30 +115,42 @@ def _check_destination(path: bytes, destination: str) -> None:
             )
 
 
-def _temporary(directory: bytes, name: bytes) -> tuple[bytes, int]:
-    """A new locked file that is still there after it was locked."""
+def _temporary(above: bytes, name: bytes, *, directory: bool = False) -> tuple[bytes, int]:
+    """A new locked file or directory that is still there after it was locked."""
     while True:
-        path = os.path.join(directory, b".%s.%s.tmp" % (name, secrets.token_hex(4).encode()))
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        path = os.path.join(above, b".%s.%s.tmp" % (name, secrets.token_hex(4).encode()))
+        if directory:
+            os.mkdir(path)
+        try:
+            flags = os.O_RDONLY if directory else os.O_RDWR | os.O_CREAT | os.O_EXCL
+            descriptor = os.open(path, flags | os.O_CLOEXEC, 0o666)
+        except FileNotFoundError:
+            if not directory:
+                raise
+            continue  # another run took it for a leftover
         with suppress(OSError):  # a file system without locks: leftovers stay, nothing else
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # waits for a run that is about to remove it
         if os.path.exists(path):
             return path, descriptor
         os.close(descriptor)  # another run took it for a leftover before it was locked
 
 
-def _remove_leftovers(directory: bytes, name: bytes) -> None:
-    """Delete what a killed run left: a temporary file of this name that nobody holds locked."""
+def _remove_leftovers(above: bytes, name: bytes, *, directory: bool = False) -> None:
+    """Delete what a killed run left: what has a temporary name and is locked by nobody."""
     pattern = re.compile(rb"\." + re.escape(name) + rb"\.[0-9a-f]{8}\.tmp")
-    for one in os.listdir(directory or b"/"):
+    for one in os.listdir(above):
         if not pattern.fullmatch(one):
             continue
-        path = os.path.join(directory, one)
+        path = os.path.join(above, one)
         with suppress(OSError):
-            descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+            flags = os.O_RDONLY | os.O_DIRECTORY if directory else os.O_RDWR
+            descriptor = os.open(path, flags | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                os.unlink(path)
+                if directory:
+                    _remove_tree(path)
+                else:
+                    os.unlink(path)
             finally:
                 os.close(descriptor)
 

@@ -131,6 +131,8 @@ def from_options(
     mistakes = _Mistakes()
     if not executables:
         mistakes.add("EXECUTABLE: name at least one program")
+    if not all(executables):
+        mistakes.add("EXECUTABLE: an empty name; is a variable not set?")
     if at is not None and len(executables) > 1:
         mistakes.add(f"--at: takes one executable, {len(executables)} are given")
 
@@ -143,10 +145,10 @@ def from_options(
         shown=executables,
         name=name_ or reference.from_file_name(name(executables[0]) if executables else ""),
         library_path=mistakes.each("-L", lambda text: _directory(text, directory), library_path),
-        include_libraries=include_lib,
+        include_libraries=mistakes.each("--include-lib", _library, include_lib),
         added=mistakes.each("--add", lambda text: _added(text, directory), add),
         hwcaps=hwcaps != "baseline",
-        at=optional("--at", _image_path, at),
+        at=optional("--at", _file_path, at),
         entrypoint=optional("--entrypoint", _words, entrypoint),
         command=command,
         env=mistakes.each("--env", _variable, env),
@@ -181,6 +183,20 @@ def _image_path(text: str) -> ImagePath:
     return ImagePath("/" + "/".join(parts))
 
 
+def _file_path(text: str) -> ImagePath:
+    """A path inside the image that can be a file's."""
+    path = _image_path(text)
+    if path == "/":
+        raise UsageError(f"{text!r} is the root directory: say the file's name too, /NAME")
+    return path
+
+
+def _library(text: str) -> str:
+    if not text:
+        raise UsageError("the library has no name")
+    return text
+
+
 def _added(text: str, directory: str) -> Added:
     source, destination = text, ""
     if ":/" in text:
@@ -208,6 +224,8 @@ def _words(text: str) -> tuple[str, ...]:
             raise UsageError(f"{text!r} is no JSON array of strings") from None
         if not words or not all(isinstance(word, str) for word in words):
             raise UsageError(f"{text!r} is no JSON array of strings")
+        if not words[0]:
+            raise UsageError("its first word is empty")
         return tuple(words)
     import shlex
 
@@ -224,7 +242,7 @@ def _words(text: str) -> tuple[str, ...]:
             f"{text!r} is for a shell, and the image has no shell; give the program and its "
             'arguments, as words or as a JSON array: ["/usr/local/bin/app", "--flag"]'
         )
-    if not words:
+    if not words or not words[0]:
         raise UsageError("it is empty")
     return tuple(words)
 

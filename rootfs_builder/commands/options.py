@@ -99,7 +99,11 @@ def recipe(**options: Any) -> "Recipe":
         key: tuple(map(text, value)) if isinstance(value, tuple) else value and text(value)
         for key, value in options.items()
     }
-    return recipes.from_options(directory=decode(os.getcwdb()), **cleaned)
+    try:
+        directory = decode(os.getcwdb())
+    except FileNotFoundError:
+        raise InputError("the working directory does not exist any more; cd to another") from None
+    return recipes.from_options(directory=directory, **cleaned)
 
 
 def sources(sysroot: str | None) -> "Sources":
@@ -110,6 +114,8 @@ def sources(sysroot: str | None) -> "Sources":
     machine = DirectoryRoot()
     if sysroot is None:
         return Sources(machine)
+    if not sysroot:
+        raise UsageError("--sysroot: the directory has no name")
     directory = os.path.realpath(os.fsencode(sysroot))
     if not os.path.isdir(directory):
         raise InputError(f"--sysroot {printable(text(sysroot))}: no such directory")

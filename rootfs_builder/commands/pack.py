@@ -1,5 +1,6 @@
 """`rootfs-builder pack`: programs in, an image archive out."""
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -75,6 +76,8 @@ def command(
     if verbose:
         terminal.reasons(plan)
     platform = assemble.platform(recipe, closure)
+    if output != "-":
+        _check_no_input(output, plan)
 
     def write(stream: BinaryIO) -> "tuple[Image, int]":
         from rootfs_builder.archives import hybrid
@@ -112,6 +115,24 @@ def _check_output(output: str, *, as_json: bool) -> None:
         raise UsageError(f"-o {output}: name a file; skopeo copies it to other places")
 
 
+def _check_no_input(output: str, plan: "Plan") -> None:
+    """Refuse `pack ./hello -o hello`: it would replace the program."""
+    from rootfs_builder.paths import printable
+    from rootfs_builder.root import FileSource
+
+    try:
+        info = os.stat(os.fsencode(output))
+    except OSError:
+        return
+    for entry in plan.entries:
+        source = entry.content
+        if isinstance(source, FileSource) and source.stamp[:2] == (info.st_dev, info.st_ino):
+            raise UsageError(
+                f"-o {output}: would be overwritten, and goes into the image as "
+                f"{printable(entry.path)}; name another file"
+            )
+
+
 def _to_file(output: str, write: "Write") -> "tuple[Image, int]":
     from rootfs_builder import output as outputs
 
@@ -125,19 +146,24 @@ def _to_stdout(write: "Write") -> "tuple[Image, int]":
     import tempfile
 
     try:
-        with tempfile.TemporaryFile() as stream:
+        directory = tempfile.gettempdir()
+    except FileNotFoundError as error:
+        raise OutputError(
+            "-o -: no directory can be written that could keep the archive until it is complete; "
+            "TMPDIR names one"
+        ) from error
+    with tempfile.TemporaryFile(dir=directory) as stream:
+        try:
             result = write(stream)
             stream.seek(0)
-            shutil.copyfileobj(stream, sys.stdout.buffer, 1 << 20)
-            sys.stdout.buffer.flush()
-            return result
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise OutputError(
-            f"-o -: {error.strerror} in {tempfile.gettempdir()}, where the archive is kept until "
-            "it is complete; TMPDIR names another directory"
-        ) from error
+        except OSError as error:
+            raise OutputError(
+                f"-o -: {error.strerror} in {directory}, where the archive is kept until it is "
+                "complete; TMPDIR names another directory"
+            ) from error
+        shutil.copyfileobj(stream, sys.stdout.buffer, 1 << 20)
+        sys.stdout.buffer.flush()
+        return result
 
 
 def _platform(image: "Image") -> str:

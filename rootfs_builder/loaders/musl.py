@@ -147,7 +147,8 @@ def _expand(path: str, needer: Loaded) -> Iterator[tuple[str, Loaded | None]]:
     """The directories of an rpath; all of it is ignored if it has a token but $ORIGIN."""
     if re.search(r"\$(?!ORIGIN|\{ORIGIN\})", path):
         return
-    origin = needer.origin.removesuffix("/")  # of a file in / it is the text before the slash
+    # The text before the last slash, even where that is none.
+    origin = (needer.real if needer.by is None else needer.opened).rpartition("/")[0]
     for directory in _split(path):
         expanded = re.sub(r"\$(ORIGIN|\{ORIGIN\})", lambda _: origin, directory)
         yield expanded, needer if "$" in directory else None
