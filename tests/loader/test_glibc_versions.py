@@ -1,0 +1,87 @@
+"""Symbol versions: what a library wants of another, and what that defines."""
+
+import pytest
+
+from tests.loader.objects import flawed, library, program
+
+V2 = "V1 { global: f; }; V2 { global: g; } V1;"
+V1 = "V1 { global: f; };"
+BOTH = "void f(void) {} void g(void) {}"
+USES_G = "void g(void); void h(void) { g(); }"
+NEW = library(soname="libv.so.1", source=BOTH, script=V2)
+OLD = library(soname="libv.so.1", source=BOTH, script=V1)
+PLAIN = library(soname="libv.so.1", source=BOTH)
+WANTS_V2 = library(soname="libu.so", source=USES_G, links=(NEW,))
+HASH_OF_V2 = b"\x92\x05\0\0"
+WANTS_WEAK = flawed(WANTS_V2, (HASH_OF_V2 + b"\0\0", HASH_OF_V2 + b"\2\0"))
+PROGRAM = program("libu.so")
+
+
+def test_version_that_is_defined(glibc):
+    glibc.agrees({"/app/prog": PROGRAM, "/usr/lib/libu.so": WANTS_V2, "/usr/lib/libv.so.1": NEW})
+
+
+def test_version_that_is_not_defined(glibc):
+    theirs = glibc.agrees(
+        {"/app/prog": PROGRAM, "/usr/lib/libu.so": WANTS_V2, "/usr/lib/libv.so.1": OLD}
+    )
+    assert glibc.ours().error == theirs.error
+
+
+def test_version_that_the_program_wants(glibc):
+    wants = program(source=USES_G + "void _start(void) { h(); }", links=(NEW,))
+    theirs = glibc.agrees({"/app/prog": wants, "/usr/lib/libv.so.1": OLD})
+    assert glibc.ours().error == theirs.error
+
+
+def test_version_of_a_library_without_versions(glibc):
+    """Real ld.so only warns, of the symbol."""
+    glibc.fill({"/app/prog": PROGRAM, "/usr/lib/libu.so": WANTS_V2, "/usr/lib/libv.so.1": PLAIN})
+    assert "no version information available" in glibc.trace().error
+    assert glibc.ours().error == ""
+    assert glibc.ours().found == glibc.trace().found
+
+
+def test_weak_version_that_is_not_defined(glibc):
+    tree = {"/app/prog": PROGRAM, "/usr/lib/libu.so": WANTS_WEAK, "/usr/lib/libv.so.1": OLD}
+    glibc.fill(tree)
+    assert glibc.trace().error.startswith("/usr/lib/libv.so.1: weak version `V2' not found")
+    assert glibc.ours().error == ""
+    assert glibc.ours().found == glibc.trace().found
+
+
+def test_version_of_a_library_that_is_missing(glibc):
+    glibc.agrees({"/app/prog": PROGRAM, "/usr/lib/libu.so": WANTS_V2})
+
+
+def test_version_is_that_of_the_library_found_first(glibc):
+    theirs = glibc.agrees(
+        {
+            "/app/prog": program("libu.so", runpath="/old"),
+            "/usr/lib/libu.so": WANTS_V2,
+            "/old/libu.so": WANTS_V2,
+            "/old/libv.so.1": OLD,
+            "/usr/lib/libv.so.1": NEW,
+        },
+        library_path="/old",
+    )
+    assert theirs.error
+
+
+@pytest.mark.parametrize("many", [2, 40])
+def test_each_version_that_is_missing_is_named(glibc, many):
+    names = [f"f{i}" for i in range(many)]
+    script = "".join(f"V{i} {{ global: {name}; }};" for i, name in enumerate(names))
+    full = library(
+        soname="libv.so.1", source="".join(f"void {n}(void) {{}}" for n in names), script=script
+    )
+    uses = "".join(f"void {n}(void);" for n in names)
+    uses += f"void h(void) {{ {''.join(f'{n}();' for n in names)} }}"
+    wants = library(soname="libu.so", source=uses, links=(full,))
+    tree = {"/app/prog": PROGRAM, "/usr/lib/libu.so": wants, "/usr/lib/libv.so.1": OLD}
+    theirs = glibc.agrees(tree)
+    lines = [line.partition("/usr")[2] for line in theirs.error.splitlines()]
+    assert sorted(lines) == sorted(
+        line.partition("/usr")[2] for line in glibc.ours().error.splitlines()
+    )
+    assert len(lines) == many - 1  # V1 is there, as it happens
