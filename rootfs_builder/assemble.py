@@ -57,6 +57,7 @@ def plan(recipe: Recipe, sources: Sources) -> tuple[Closure, Plan]:
     """
     closure = collector.collect(recipe, sources)
     result = planner.plan(closure)
+    platform(recipe, closure)  # before anything is written
     differences = replay.check(closure, PlanRoot(result))
     if differences:
         raise VerificationError("\n".join(finding.text for finding in differences))
@@ -76,7 +77,7 @@ def platform(recipe: Recipe, closure: Closure) -> Platform:
             found.setdefault(wanted_by, program.shown)
     if len(found) > 1:
         each = ", ".join(f"{printable(shown)} is for {one}" for one, shown in found.items())
-        raise UsageError(f"one image is for one platform: {each}")
+        raise UsageError(f"one image is for one platform, and {each}; pack them separately")
     wanted = recipe.platform
     actual = next(iter(found), wanted or Wanted("amd64"))
     if wanted is not None and (
@@ -144,7 +145,11 @@ def image(
 def _settings(recipe: Recipe, plan: Plan) -> Settings:
     env = {"PATH": DEFAULT_PATH} | dict(plan.env) | dict(recipe.env)
     entrypoint = recipe.entrypoint or (plan.programs[0],)
-    _check_entrypoint(entrypoint[0], plan, recipe)
+    walker = Walker(PlanRoot(plan))
+    _check_entrypoint(entrypoint[0], recipe, plan, walker)
+    workdir = walker.walk(OpenedPath(recipe.workdir or "/")).node
+    if workdir is not None and workdir.kind != "dir":
+        raise UsageError(f"--workdir {printable(recipe.workdir)}: a file of the image")
     return Settings(
         entrypoint=entrypoint,
         cmd=recipe.command or UNSET,
@@ -158,23 +163,22 @@ def _settings(recipe: Recipe, plan: Plan) -> Settings:
     )
 
 
-def _check_entrypoint(program: str, plan: Plan, recipe: Recipe) -> None:
-    walker = Walker(PlanRoot(plan))
+def _check_entrypoint(program: str, recipe: Recipe, plan: Plan, walker: Walker) -> None:
     if program.startswith("/"):
         places = [program]
     elif "/" in program:
         places = [f"{recipe.workdir or '/'}/{program}"]
     else:
         places = [f"{directory}/{program}" for directory in recipe.search_path]
-    nodes = [walker.walk(OpenedPath(place)).node for place in places]
-    if not any(node is not None and node.kind == "file" for node in nodes):
-        if program.startswith("/") and nodes[0] is not None:
-            raise UsageError(f"--entrypoint {printable(program)}: a directory; name a program")
-        inside = ", ".join(printable(one) for one in plan.programs)
-        raise UsageError(
-            f"--entrypoint {printable(program)}: not in the image, which has {inside}; "
-            "add it as another EXECUTABLE"
-        )
+    nodes = [node for place in places if (node := walker.walk(OpenedPath(place)).node)]
+    if any(node.kind == "file" and node.mode & 0o111 for node in nodes):
+        return
+    shown = f"--entrypoint {printable(program)}"
+    if nodes:
+        what = "a directory" if nodes[0].kind == "dir" else "not executable"
+        raise UsageError(f"{shown}: {what} in the image; name a program")
+    inside = ", ".join(printable(one) for one in plan.programs)
+    raise UsageError(f"{shown}: not in the image, which has {inside}; add it as another EXECUTABLE")
 
 
 def _rfc3339(epoch: int) -> str:

@@ -98,9 +98,9 @@ class _Collector:
         self._recipe = recipe
         self._sources = sources
         self._objects = Objects(sources)
-        self._library_path = tuple(sources.locate(path) for path in recipe.library_path)
-        self._programs: list[Program] = []
         self._missing: list[str] = []
+        self._library_path = tuple(self._directory(path) for path in recipe.library_path)
+        self._programs: list[Program] = []
         self._findings: list[Finding] = []
         self._loaders: dict[tuple[OpenedPath, ImagePath], Loader] = {}
 
@@ -125,6 +125,13 @@ class _Collector:
             tuple(dict.fromkeys(self._findings)),
         )
 
+    def _directory(self, path: str) -> OpenedPath:
+        located = self._sources.locate(path)
+        node = self._objects.walker.walk(located).node
+        if node is None or node.kind != "dir":
+            self._missing.append(f"-L {printable(path)}: no such directory")
+        return located
+
     def _stop_if_missing(self) -> None:
         if self._missing:
             raise NotFoundError("\n".join(dict.fromkeys(self._missing)))
@@ -135,10 +142,12 @@ class _Collector:
         walk = self._objects.walker.walk(todo.path)
         by = f"\n  needed by {printable(todo.by.shown)}, as its interpreter" if todo.by else ""
         if walk.errno in (errno.ENOENT, errno.ENOTDIR):
-            self._missing.append(f"{shown}: no such file{by}")
+            advice = by or "; is it built, and is the path right?"
+            self._missing.append(f"{shown}: no such file{advice}")
             return []
         if walk.errno or walk.node is None:
-            raise InputError(f"{shown}: cannot be read: {os.strerror(walk.errno)}{by}")
+            why = "a symlink that leads back to itself" if walk.errno == errno.ELOOP else ""
+            raise InputError(f"{shown}: {why or 'cannot be read: ' + os.strerror(walk.errno)}{by}")
         try:
             found = executable.look(shown, walk, self._objects)
         except InputError as error:
@@ -164,11 +173,12 @@ class _Collector:
         interpreter = OpenedPath(script.interpreter)
         found = [_Todo(script.interpreter, interpreter, program, "interpreter", depth)]
         if script.looked_up is not None:
-            path = self._in_path(script.looked_up)
-            found.append(_Todo(script.looked_up, path, program, "interpreter", depth))
+            path = self._in_path(script.looked_up, program)
+            if path is not None:
+                found.append(_Todo(script.looked_up, path, program, "interpreter", depth))
         return found
 
-    def _in_path(self, wanted: str) -> OpenedPath:
+    def _in_path(self, wanted: str, program: Program) -> OpenedPath | None:
         if wanted.startswith("/"):
             return OpenedPath(wanted)
         for directory in self._recipe.search_path:
@@ -176,7 +186,12 @@ class _Collector:
             node = self._objects.walker.walk(path).node
             if node is not None and node.kind == "file" and node.mode & 0o111:
                 return path
-        return OpenedPath(f"/usr/bin/{wanted}")  # is not there either, and the error says so
+        self._missing.append(
+            f"{printable(wanted)}: no such file in the image's PATH, "
+            f"{':'.join(self._recipe.search_path)}\n"
+            f"  needed by {printable(program.shown)}, as its interpreter"
+        )
+        return None
 
     def _start(self, program: Program, file: elf.ElfFile) -> tuple[LinkMap, ...]:
         """The link maps of an ELF program, one for each kind of CPU that makes a difference."""
@@ -230,6 +245,10 @@ class _Collector:
                 "glibc or musl; no other is known"
             )
         self._findings += [Finding("warning", doubt) for doubt in loader.doubts]
+        if loader.preload:
+            names = ", ".join(map(printable, loader.preload))
+            text = f"ld.so.preload of this machine, which names {names}, is not copied"
+            self._findings.append(Finding("warning", text))
         return loader
 
     def _not_found(self, link_map: LinkMap) -> Iterator[str]:

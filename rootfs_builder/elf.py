@@ -50,6 +50,7 @@ class Header:
     type: int
     machine: int
     version: int
+    entry: int
     flags: int
     program_headers: tuple[int, int, int]  # file offset, size of one, count
 
@@ -112,10 +113,10 @@ def header(data: Buffer) -> Header:
     order = ">" if head[5] == 2 else "<"
     type_, machine, version = struct.unpack_from(order + "HHI", head, 16)
     if head[4] == 2:
-        (phoff,) = struct.unpack_from(order + "Q", head, 32)
+        entry, phoff = struct.unpack_from(order + "QQ", head, 24)
         flags, _, phentsize, phnum = struct.unpack_from(order + "IHHH", head, 48)
     else:
-        (phoff,) = struct.unpack_from(order + "I", head, 28)
+        entry, phoff = struct.unpack_from(order + "II", head, 24)
         flags, _, phentsize, phnum = struct.unpack_from(order + "IHHH", head, 36)
     return Header(
         bits={1: 32, 2: 64}.get(head[4], 0),
@@ -124,6 +125,7 @@ def header(data: Buffer) -> Header:
         type=type_,
         machine=machine,
         version=version,
+        entry=entry,
         flags=flags,
         program_headers=(phoff, phentsize, phnum),
     )

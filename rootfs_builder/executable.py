@@ -13,7 +13,6 @@ from rootfs_builder.process import Objects
 from rootfs_builder.walk import Walk
 
 _SHEBANG_BYTES = 256  # BINPRM_BUF_SIZE
-_ELFCLASS64 = 2
 _MACHO = (b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"\xfe\xed\xfa\xcf")
 
 
@@ -59,7 +58,7 @@ def look(shown: str, walk: Walk, objects: Objects) -> elf.ElfFile | Script:
         raise InputError(f"{shown}: a damaged ELF file: {error}; build or copy it again") from error
     if not file.loads:
         raise InputError(f"{shown}: an ELF file without code; is it a file of debug symbols?")
-    if file.interpreter is None and (file.dependencies or not _entry(head)):
+    if file.interpreter is None and (file.dependencies or not file.header.entry):
         raise InputError(
             f"{shown}: a shared library, not a program; name the program that loads it, "
             "and the library with --include-lib"
@@ -85,11 +84,6 @@ def _script(shown: str, head: bytes) -> Script:
     if name(words[0]) == "env" and script.looked_up is None:
         raise InputError(f"{shown}: its first line does not say which program env is to start")
     return script
-
-
-def _entry(head: bytes) -> bytes:
-    """e_entry without its zero bytes: empty in a library that nothing can be started in."""
-    return head[24 : 32 if head[4] == _ELFCLASS64 else 28].strip(b"\0")
 
 
 def _what_it_is(head: bytes) -> str:

@@ -12,6 +12,7 @@ from rootfs_builder.paths import printable
 Shown = Callable[[str], str]
 
 _ADVICE = "if it is on this machine, name its directory: -L DIR"
+_OPTIONAL = ("AUXILIARY", "preload")  # a loader goes on without them
 _FOREIGN = "name a root of the machine that it was built for: --sysroot DIR"
 
 
@@ -21,7 +22,7 @@ def sentences(link_map: LinkMap, shown: Shown = str, advice: str = _ADVICE) -> I
     `shown` makes a path of the root one for the reader; `advice` ends each text about a name.
     """
     for resolution in link_map.resolutions:
-        if resolution.found is None and resolution.request.kind != "AUXILIARY":
+        if resolution.found is None and resolution.request.kind not in _OPTIONAL:
             yield _sentence(resolution, shown, advice)
     yield from process.version_errors(link_map)
 

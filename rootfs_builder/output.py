@@ -92,6 +92,10 @@ def _check_directory(path: bytes, destination: str) -> None:
         raise OutputError("-o: no name is given; name a new directory")
     if os.path.lexists(path) and not (os.path.isdir(path) and not os.listdir(path)):
         raise OutputError(f"{shown}: exists and is not an empty directory; remove it first")
+    if path == os.path.realpath(os.getcwdb()):
+        raise OutputError(
+            f"{shown}: the working directory, which would be replaced; name a new one below it"
+        )
     if os.path.ismount(path):
         raise OutputError(
             f"{shown}: a mount point, which cannot be replaced; name a directory below it"

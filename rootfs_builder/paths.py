@@ -27,10 +27,8 @@ def encode(text: str) -> bytes:
 
 
 def printable(path: str) -> str:
-    """A path for JSON and terminals: an undecodable byte as `%XX`, `%` itself as `%25`."""
-    return re.sub(
-        "[\udc80-\udcff]", lambda m: f"%{ord(m[0]) - 0xDC00:02X}", path.replace("%", "%25")
-    )
+    """A path for JSON and terminals: an undecodable or control byte as `%XX`, `%` as `%25`."""
+    return re.sub("[%\0-\x1f\x7f\udc80-\udcff]", lambda m: f"%{ord(m[0]) & 0xFF:02X}", path)
 
 
 def join(directory: str, name: str) -> ImagePath:

@@ -11,10 +11,20 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from rootfs_builder.collector import AddedTree, Closure, Program
+from rootfs_builder.collector import Closure, Program
 from rootfs_builder.errors import UsageError
 from rootfs_builder.link_map import LIBRARY_PATH, Candidate, LinkMap, Loaded
-from rootfs_builder.paths import ImagePath, OpenedPath, below, join, name, parent, printable
+from rootfs_builder.paths import (
+    ImagePath,
+    OpenedPath,
+    ancestors,
+    below,
+    join,
+    name,
+    parent,
+    printable,
+)
+from rootfs_builder.sources import in_system
 from rootfs_builder.walk import Walk
 
 _BIN = ImagePath("/usr/local/bin")
@@ -53,7 +63,10 @@ class Placement:
         self._walker = closure.objects.walker
         self._programs: dict[ImagePath, Move] = {}  # of the program's own file
         self._private: dict[ImagePath, Move] = {}  # of what it finds through $ORIGIN
-        self._added = [_added_move(tree) for tree in closure.added]
+        self._added = [
+            Move(tree.source, self.landing(tree.destination)[0], tree.source)
+            for tree in closure.added
+        ]
         self._libraries: dict[str, Move | None] = {}
         for program in closure.programs:
             self._place(program)
@@ -61,6 +74,8 @@ class Placement:
     def _place(self, program: Program) -> None:
         real, directory = program.real, self._private_directory(program)
         at = self._closure.recipe.at if program.kind == "executable" else None
+        if at is not None:
+            at = self.landing(at)[0]
         if directory is not None:
             self._private[real] = self._place_private(program, directory, at)
         if at is not None:
@@ -108,6 +123,17 @@ class Placement:
     def _is_directory(self, path: ImagePath) -> bool:
         node = self._closure.sources.lstat(path)
         return node is not None and node.kind == "dir"
+
+    def landing(self, path: ImagePath) -> tuple[ImagePath, Walk | None]:
+        """Where a path that the user chose lies: the root's links lead, such as /lib on Debian.
+
+        With it the walk to the directory that is there already, if one is.
+        """
+        for directory in ancestors(path):
+            walk = self._walker.walk(directory)
+            if in_system(path) and walk.node is not None and walk.node.kind == "dir":
+                return ImagePath(walk.real + path[len(directory) :]), walk
+        return path, None
 
     def of_program(self, program: Program) -> Move | None:
         """The Move of a program, None where it keeps its path."""
@@ -158,10 +184,6 @@ def _opened(link_map: LinkMap) -> Iterable[tuple[Walk, Candidate]]:
     for one in link_map.resolutions:
         if one.found is not None and one.walk is not None and one.candidate is not None:
             yield one.walk, one.candidate
-
-
-def _added_move(tree: AddedTree) -> Move:
-    return Move(tree.source, tree.destination, tree.source)
 
 
 def _fit(program: Program, directory: ImagePath, at: ImagePath) -> ImagePath:

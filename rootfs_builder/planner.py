@@ -73,6 +73,8 @@ class _Planner:
         by = None if program.by is None else self._placement.image_path(program.by)
         reason = Reason(program.kind, by, name(program.shown) if by is None else program.shown)
         move = self._placement.of_program(program)
+        if program.kind == "executable" and self._closure.recipe.at is not None:
+            self._landing(self._closure.recipe.at, reason)
         self._walk(program.walk, move, reason, executable=True)
         if path not in self._entries:
             link = program.real if self._sources.outside(program.key) else None
@@ -201,7 +203,7 @@ class _Planner:
             )
             raise InputError(
                 f"{printable(entry.path)}: two different files for one path of the image: "
-                f"{first} and {second}"
+                f"{first} and {second}; rename one, or place one with --add SRC:DEST"
             )
         if entry.kind != "dir":  # one thing below a directory is reason enough for it
             for reason in entry.reasons:
@@ -216,11 +218,19 @@ class _Planner:
             entry.path, entry.kind, entry.mode, reasons, entry.content, entry.target
         )
 
+    def _landing(self, path: ImagePath, reason: Reason) -> ImagePath:
+        """Where a path that the user chose lies, with entries for the root's links to it."""
+        landing, walk = self._placement.landing(path)
+        if walk is not None:
+            self._walk(walk, None, reason)
+        return landing
+
     def _tree(self, tree: AddedTree) -> None:
         outside = self._sources.outside(tree.source)
+        reason = Reason("added", None, tree.destination)
+        destination = self._landing(tree.destination, reason)
         for path, node in tree.nodes:
-            place = ImagePath(tree.destination + path.removeprefix(tree.source))
-            reason = Reason("added", None, tree.destination)
+            place = ImagePath(destination + path.removeprefix(tree.source))
             if node.kind == "symlink":
                 target = self._sources.readlink(path).removeprefix("/\0")
                 self._put(Entry(place, "symlink", 0o777, (reason,), target=target), path)

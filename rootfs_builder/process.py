@@ -9,6 +9,7 @@ import errno
 import os
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 from rootfs_builder import elf, loaders
 from rootfs_builder.errors import ElfError, UsageError
@@ -123,21 +124,20 @@ def levels(
     objects: Objects,
     *,
     library_path: tuple[str, ...] = (),
+    preload: tuple[str, ...] = (),
     hwcaps: bool = True,
 ) -> tuple[LinkMap, ...]:
     """The start-up map on the plainest CPU, then one for each kind of CPU that may differ.
 
     Those are the glibc-hwcaps levels (not without `hwcaps`) and the other values of `$PLATFORM`.
     """
-    plain = start(program, rules, objects, library_path=library_path)
+    one = partial(start, program, rules, objects, library_path=library_path, preload=preload)
+    plain = one()
     maps = [plain]
     if rules is not None and hwcaps and has_hwcaps(plain, objects):
-        for level in range(len(rules.hwcaps)):
-            active = rules.hwcaps[level:]
-            maps.append(start(program, rules, objects, hwcaps=active, library_path=library_path))
+        maps += [one(hwcaps=rules.hwcaps[level:]) for level in range(len(rules.hwcaps))]
     if rules is not None and has_platforms(plain):
-        for one in rules.platforms[1:]:
-            maps.append(start(program, rules, objects, platform=one, library_path=library_path))
+        maps += [one(platform=other) for other in rules.platforms[1:]]
     return tuple(maps)
 
 

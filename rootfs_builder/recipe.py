@@ -13,14 +13,18 @@ from msgspec import Struct
 
 from rootfs_builder import reference
 from rootfs_builder.errors import UsageError
-from rootfs_builder.paths import ImagePath, name, printable
+from rootfs_builder.paths import ImagePath, below, name, printable
 from rootfs_builder.reference import Reference
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _SHELL = set("|&;<>()")
-_MAX_ID = 2**32 - 2
+_MAX_ID = 2**31 - 1  # runc takes no more
 _MAX_PORT = 65535
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armhf": "arm", "i386": "386"}
+
+_REALTIME = re.compile(r"SIGRTMIN\+([1-9]|1[0-5])|SIGRTMAX-([1-9]|1[0-4])")
+_MOUNTED = ("/dev", "/proc", "/sys")  # by every runtime
+_MOUNTED_FILES = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
 
 T = TypeVar("T")
 
@@ -157,7 +161,7 @@ def from_options(
         labels=mistakes.each("--label", _pair, label),
         annotations=mistakes.each("--annotation", _pair, annotation),
         exposed_ports=mistakes.each("--expose", _port, expose),
-        volumes=mistakes.each("--volume", _image_path, volume),
+        volumes=mistakes.each("--volume", _volume, volume),
         stop_signal=optional("--stop-signal", _signal, stop_signal) or "",
         platform=optional("--platform", _platform, platform),
     )
@@ -172,6 +176,8 @@ def _absolute(path: str, directory: str) -> str:
 def _directory(text: str, directory: str) -> str:
     if not text:
         raise UsageError("the directory has no name")
+    if re.search(r"\$\{?(ORIGIN|LIB|PLATFORM)", text):
+        raise UsageError(f"{text!r}: a loader would replace the token in it; rename the directory")
     return _absolute(text, directory).rstrip("/") or "/"
 
 
@@ -179,7 +185,7 @@ def _image_path(text: str) -> ImagePath:
     """An absolute path inside the image, as a key."""
     parts = [part for part in text.split("/") if part not in ("", ".")]
     if not text.startswith("/") or ".." in parts:
-        raise UsageError(f"{text!r} is no absolute path without ..")
+        raise UsageError(f"{text!r}: write an absolute path of the image, without ..: /NAME")
     return ImagePath("/" + "/".join(parts))
 
 
@@ -188,6 +194,23 @@ def _file_path(text: str) -> ImagePath:
     path = _image_path(text)
     if path == "/":
         raise UsageError(f"{text!r} is the root directory: say the file's name too, /NAME")
+    return _visible(path)
+
+
+def _volume(text: str) -> ImagePath:
+    path = _image_path(text)
+    if path == "/":
+        raise UsageError("'/' cannot be a volume: it would hide the program")
+    return path
+
+
+def _visible(path: ImagePath) -> ImagePath:
+    """A path that no runtime mounts something over."""
+    for mounted in (*_MOUNTED, *(f"{file}/" for file in _MOUNTED_FILES)):
+        if below(path, mounted) or path.startswith(mounted.rstrip("/") + "/"):
+            raise UsageError(
+                f"{path}: a container would not see it: its runtime mounts {mounted.rstrip('/')}"
+            )
     return path
 
 
@@ -210,7 +233,8 @@ def _added(text: str, directory: str) -> Added:
         destination = source if source.startswith("/") else "/" + source
     elif destination.endswith("/"):
         destination += name(source.rstrip("/"))
-    return Added(_absolute(source, directory).rstrip("/") or "/", _image_path(destination))
+    place = _visible(_image_path(destination))
+    return Added(_absolute(source, directory).rstrip("/") or "/", place)
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -268,15 +292,15 @@ def _variable(text: str) -> tuple[str, str]:
 def _user(text: str) -> str:
     if not re.fullmatch(r"\d+(:\d+)?", text) or any(int(n) > _MAX_ID for n in text.split(":")):
         raise UsageError(
-            f"{text!r}: digits, UID or UID:GID; a name needs an /etc/passwd in the image"
+            f"{text!r}: digits only, such as 1000 or 1000:1000; a name needs an /etc/passwd"
         )
     return text
 
 
 def _port(text: str) -> str:
-    match = re.fullmatch(r"(\d{1,5})(?:/(tcp|udp|sctp))?", text)
+    match = re.fullmatch(r"(\d{1,5})(?:/(tcp|udp|sctp))?", text.lower())
     if not match or not 1 <= int(match[1]) <= _MAX_PORT:
-        raise UsageError(f"{text!r} is no port: 1 to 65535, with /tcp, /udp or /sctp")
+        raise UsageError(f"{text!r} is no port: 1 to 65535, with /tcp, /udp or /sctp; no range")
     return f"{int(match[1])}/{match[2] or 'tcp'}"
 
 
@@ -285,7 +309,7 @@ def _signal(text: str) -> str:
     full = upper if upper.startswith("SIG") else "SIG" + upper
     if text.isdigit() and 1 <= int(text) <= signal.NSIG - 1:
         return text
-    if full in signal.Signals.__members__ or re.fullmatch(r"SIGRT(MIN\+|MAX-)\d+", full):
+    if full in signal.Signals.__members__ or _REALTIME.fullmatch(full):
         return full
     raise UsageError(f"{text!r} is no signal: SIGTERM, SIGINT, SIGQUIT …, or a number")
 

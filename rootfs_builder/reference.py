@@ -53,7 +53,10 @@ def parse(text: str) -> Reference:
             f"{text!r} is no image name: letters a-z, digits, single . _ - inside, / between parts"
         )
     if colon and not _TAG.fullmatch(tag):
-        raise UsageError(f"{tag!r} is no tag: up to 128 letters, digits, _ . -, no . or - in front")
+        raise UsageError(
+            f"{tag!r}, behind the colon, is no tag: up to 128 letters, digits, _ . -, "
+            "no . or - in front"
+        )
     return Reference(domain, repository, tag or "latest")
 
 

@@ -5,6 +5,7 @@ asks. Paths given to a Root are resolved keys; `walk` turns other texts into key
 what was seen: content is checked against what lstat(2) said when its path was first looked at.
 """
 
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -145,7 +146,8 @@ def _stamp(info: os.stat_result) -> tuple[int, int, int, int, int]:
 
 
 def _unreadable(path: bytes, error: OSError) -> InputError:
-    return InputError(f"{printable(decode(path))}: cannot be read: {error.strerror}")
+    advice = "; chmod +r it, or run as its owner" if error.errno == errno.EACCES else ""
+    return InputError(f"{printable(decode(path))}: cannot be read: {error.strerror}{advice}")
 
 
 class _OpenFile:

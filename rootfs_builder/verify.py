@@ -30,12 +30,15 @@ class Report(Struct, frozen=True):
     problems: tuple[str, ...]
 
 
-def check(root: Root, *, start: tuple[str, ...] = (), path: tuple[str, ...] = ()) -> Report:
+def check(
+    root: Root, *, start: str = "", path: tuple[str, ...] = (), library_path: str = ""
+) -> Report:
     """Resolve every program of `root`.
 
-    `start` are the first words of the container's command line, `path` the directories of its PATH.
+    `start` is the first word of the container's command line, `path` the directories of its PATH,
+    `library_path` the text of its LD_LIBRARY_PATH.
     """
-    work = _Work(root)
+    work = _Work(root, library_path)
     problems = list(work.entry(start, path))
     for file in work.executables():
         problems += work.program(file, in_path=parent(file) in path or not path)
@@ -43,20 +46,21 @@ def check(root: Root, *, start: tuple[str, ...] = (), path: tuple[str, ...] = ()
 
 
 class _Work:
-    def __init__(self, root: Root) -> None:
+    def __init__(self, root: Root, library_path: str) -> None:
         self._root = root
+        self._library_path = library_path
         self._objects = Objects(root)
         self.programs = 0
         self.files: set[ImagePath] = set()
 
-    def entry(self, start: tuple[str, ...], path: tuple[str, ...]) -> Iterator[str]:
+    def entry(self, start: str, path: tuple[str, ...]) -> Iterator[str]:
         """The command that the container starts, looked up as the runtime does."""
         if not start:
             return
-        places = [start[0]] if "/" in start[0] else [f"{one}/{start[0]}" for one in path]
+        places = [start] if "/" in start else [f"{one}/{start}" for one in path]
         walks = [self._objects.walker.walk(OpenedPath(_absolute(place))) for place in places]
         if not any(walk.node is not None and walk.node.kind == "file" for walk in walks):
-            yield f"{printable(start[0])}: not in the image, which starts it"
+            yield f"{printable(start)}: not in the image, which starts it"
 
     def executables(self, directory: ImagePath = ROOT) -> Iterator[ImagePath]:
         """Every regular file with an x bit, by path."""
@@ -116,7 +120,10 @@ class _Work:
             )
             return
         loaded = Loaded(name(path), OpenedPath(path), walk, self._objects.source(path), file)
-        for link_map in process.levels(loaded, loader, self._objects):
+        library_path = loader.library_path(self._library_path)
+        for link_map in process.levels(
+            loaded, loader, self._objects, library_path=library_path, preload=loader.preload
+        ):
             yield from self._link_map(link_map)
 
     def _link_map(self, link_map: LinkMap) -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from rootfs_builder.errors import InputError, UsageError
+from rootfs_builder.errors import InputError, NotFoundError, UsageError
 from rootfs_builder.paths import decode, printable
 from rootfs_builder.tar import MAX_TIME
 
@@ -118,7 +118,7 @@ def sources(sysroot: str | None) -> "Sources":
         raise UsageError("--sysroot: the directory has no name")
     directory = os.path.realpath(os.fsencode(sysroot))
     if not os.path.isdir(directory):
-        raise InputError(f"--sysroot {printable(text(sysroot))}: no such directory")
+        raise NotFoundError(f"--sysroot {printable(text(sysroot))}: no such directory")
     if directory == b"/":
         return Sources(machine)
     return Sources(machine, DirectoryRoot(decode(directory)), decode(directory))

@@ -76,9 +76,12 @@ def _report(image: "Packed") -> "Report":
     def unpacked(scratch: BinaryIO) -> "Report":
         plan = unpack.read(image.layers, scratch)
         env = dict(one.partition("=")[::2] for one in image.env)
-        start = (*image.entrypoint, *image.command)
-        path = tuple(env.get("PATH", DEFAULT_PATH).split(":"))
-        return verify.check(PlanRoot(plan), start=start[:1], path=path)
+        return verify.check(
+            PlanRoot(plan),
+            start=next(iter((*image.entrypoint, *image.command)), ""),
+            path=tuple(env.get("PATH", DEFAULT_PATH).split(":")),
+            library_path=env.get("LD_LIBRARY_PATH", ""),
+        )
 
     try:
         with tempfile.TemporaryFile() as scratch:

@@ -78,7 +78,7 @@ def _find(plan: "Plan", text: str) -> "Entry":
     if same and "/" not in text:
         return same[0]
     near = f"; there is {', '.join(printable(entry.path) for entry in same)}" if same else ""
-    raise NotFoundError(f"{printable(text)}: not in the image{near}")
+    raise NotFoundError(f"{printable(text)}: not in the image{near}; `tree` shows what is")
 
 
 def _chain(plan: "Plan", entry: "Entry") -> "Chain":
