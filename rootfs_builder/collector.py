@@ -290,18 +290,20 @@ class _Collector:
         return self._with_closures(tree)
 
     def _tree(self, path: ImagePath, node: Node) -> Iterator[tuple[ImagePath, Node]]:
-        yield path, node
-        if node.kind != "dir":
-            return
-        try:
-            names = self._sources.list(path)
-            below = [(join(path, one), self._sources.lstat(join(path, one))) for one in names]
-        except OSError as error:
-            shown = printable(self._sources.shown(path))
-            raise InputError(f"{shown}: cannot be read: {error.strerror}") from error
-        for inner, found in below:
-            if found is not None:
-                yield from self._tree(inner, found)
+        """A file or directory and all below it, parents first."""
+        todo = [(path, node)]
+        while todo:
+            here, found = todo.pop()
+            yield here, found
+            if found.kind != "dir":
+                continue
+            try:
+                below = [join(here, one) for one in self._sources.list(here)]
+                nodes = [(one, self._sources.lstat(one)) for one in reversed(below)]
+            except OSError as error:
+                shown = printable(self._sources.shown(here))
+                raise InputError(f"{shown}: cannot be read: {error.strerror}") from error
+            todo += [(one, inner) for one, inner in nodes if inner is not None]
 
     def _with_closures(self, tree: AddedTree) -> AddedTree:
         """The closure of every ELF file below an added tree; what is missing there is a warning."""

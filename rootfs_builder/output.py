@@ -18,6 +18,8 @@ from typing import BinaryIO
 from rootfs_builder.errors import OutputError
 from rootfs_builder.paths import decode, encode, printable
 
+_NAME_MAX = 255
+
 
 @contextmanager
 def file(destination: str) -> Iterator[BinaryIO]:
@@ -122,7 +124,7 @@ def _check_destination(path: bytes, destination: str) -> None:
 def _temporary(above: bytes, name: bytes, *, directory: bool = False) -> tuple[bytes, int]:
     """A new locked file or directory that is still there after it was locked."""
     while True:
-        path = os.path.join(above, b".%s.%s.tmp" % (name, secrets.token_hex(4).encode()))
+        path = os.path.join(above, b".%s.%s.tmp" % (_cut(name), secrets.token_hex(4).encode()))
         if directory:
             os.mkdir(path)
         try:
@@ -139,9 +141,14 @@ def _temporary(above: bytes, name: bytes, *, directory: bool = False) -> tuple[b
         os.close(descriptor)  # another run took it for a leftover before it was locked
 
 
+def _cut(name: bytes) -> bytes:
+    """What of a name leaves room for the rest of a temporary one."""
+    return name[: _NAME_MAX - len(b"..01234567.tmp")]
+
+
 def _remove_leftovers(above: bytes, name: bytes, *, directory: bool = False) -> None:
     """Delete what a killed run left: what has a temporary name and is locked by nobody."""
-    pattern = re.compile(rb"\." + re.escape(name) + rb"\.[0-9a-f]{8}\.tmp")
+    pattern = re.compile(rb"\." + re.escape(_cut(name)) + rb"\.[0-9a-f]{8}\.tmp")
     for one in os.listdir(above):
         if not pattern.fullmatch(one):
             continue

@@ -15,6 +15,7 @@ from rootfs_builder.collector import Closure, Program
 from rootfs_builder.errors import UsageError
 from rootfs_builder.link_map import LIBRARY_PATH, Candidate, LinkMap, Loaded
 from rootfs_builder.paths import (
+    ROOT,
     ImagePath,
     OpenedPath,
     ancestors,
@@ -41,13 +42,17 @@ class Move(Struct, frozen=True):
 
     def apply(self, path: str) -> ImagePath | None:
         """The new place of a resolved path; None where it is not below `source`."""
-        return (
-            ImagePath(self.target + path[len(self.source) :]) if below(path, self.source) else None
-        )
+        if not below(path, self.source):
+            return None
+        return _onto(self.target, path.removeprefix(self.source.rstrip("/")))
 
     def respell(self, opened: OpenedPath) -> OpenedPath:
         """The loader's text for a file, as it will be in the image."""
-        return OpenedPath(self.target + opened[len(self.text) :])
+        return OpenedPath(_onto(self.target, opened.removeprefix(self.text.rstrip("/"))))
+
+
+def _onto(target: str, inside: str) -> ImagePath:
+    return ImagePath(target.rstrip("/") + inside or "/")
 
 
 class Placement:
@@ -72,6 +77,8 @@ class Placement:
             self._place(program)
 
     def _place(self, program: Program) -> None:
+        if program.kind == "interpreter":
+            return  # a script names it by this path, or PATH does
         real, directory = program.real, self._private_directory(program)
         at = self._closure.recipe.at if program.kind == "executable" else None
         if at is not None:
@@ -113,12 +120,26 @@ class Placement:
         return owner is program
 
     def _beyond_origin(self, walk: Walk, candidate: Candidate) -> Iterable[ImagePath]:
-        """The steps of a walk behind the $ORIGIN it starts from; of a file its directory."""
+        """The directories of a walk that must keep their places towards $ORIGIN, where it starts.
+
+        Those it goes through, and those of the links and the file it comes to. Behind an absolute
+        link the way there does not matter.
+        """
         if candidate.owner is None:
-            return ()
+            return
         known = len(self._walker.walk(OpenedPath(candidate.owner.origin)).steps)
-        steps = walk.steps[known:-1]
-        return [s if self._is_directory(s) else parent(s) for s in steps] + [parent(walk.real)]
+        restarted = False
+        moves_system = self._closure.recipe.at is not None
+        for before, step in zip(walk.steps[known - 1 :], walk.steps[known:], strict=False):
+            if step == ROOT and not self._is_directory(before):
+                restarted = True
+            if self._is_directory(step):
+                if not restarted:
+                    yield step
+                continue
+            restarted = False
+            if moves_system or self._outside(step):
+                yield parent(step)
 
     def _is_directory(self, path: ImagePath) -> bool:
         node = self._closure.sources.lstat(path)
@@ -137,10 +158,12 @@ class Placement:
 
     def of_program(self, program: Program) -> Move | None:
         """The Move of a program, None where it keeps its path."""
-        for move in self._added:
-            if program.kind == "added" and move.apply(program.real):
-                return move
+        if program.kind == "added":
+            return self._of_added(program.real)
         return self._programs.get(program.real)
+
+    def _of_added(self, path: str) -> Move | None:
+        return next((move for move in self._added if move.apply(path)), None)
 
     def of(self, loaded: Loaded, candidate: Candidate | None, program: Program) -> Move | None:
         """The Move of an object that was found by `candidate`."""
@@ -149,14 +172,11 @@ class Placement:
         if candidate.owner is not None:
             owner = candidate.owner
             if owner.by is None:
-                return self._private.get(owner.real)
+                return self._private.get(owner.real) or self._of_added(owner.real)
             return self.of(owner, owner.candidate, program)
         if candidate.found_by == LIBRARY_PATH:
             return self._library_move(candidate.path)
-        for move in self._added:
-            if loaded.requested.startswith("/") and move.apply(loaded.requested):
-                return move
-        return None
+        return self._of_added(loaded.requested) if loaded.requested.startswith("/") else None
 
     def _library_move(self, path: str) -> Move | None:
         for directory in self._closure.recipe.library_path:

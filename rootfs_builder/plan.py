@@ -5,6 +5,7 @@ as a directory would, so that whatever resolves in a directory resolves in a Pla
 """
 
 import errno
+import re
 from collections.abc import Iterable
 from typing import Literal
 
@@ -18,6 +19,7 @@ EntryKind = Literal["dir", "symlink", "file", "hardlink"]
 Level = Literal["warning", "hint"]
 
 SET_ID_BITS = 0o6000
+_KEY = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[^/\0]+)+", re.DOTALL)
 
 
 class Reason(Struct, frozen=True):
@@ -70,8 +72,9 @@ class Plan(Struct, frozen=True):
     `probes` the paths that were looked for and not there, on the machine it was collected from.
 
     Raises:
-        InputError: two entries for one path, an entry below something that is no directory, a
-            hard link without its target, or a name that readers take for a whiteout.
+        InputError: a path that is no key, two entries for one path, an entry below something that
+            is no directory, a hard link without its target or of another mode, or a name that
+            readers take for a whiteout.
     """
 
     entries: tuple[Entry, ...]
@@ -81,19 +84,23 @@ class Plan(Struct, frozen=True):
     probes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        kinds: dict[str, EntryKind] = {}
+        seen: dict[str, Entry] = {}
         for entry in self.entries:
-            shown = printable(entry.path)
-            if entry.path in kinds:
+            shown, above = printable(entry.path), parent(entry.path)
+            if not _KEY.fullmatch(entry.path):
+                raise InputError(f"{shown}: no absolute path without empty parts, . and ..")
+            if entry.path in seen:
                 raise InputError(f"{shown}: two entries for one path")
             if name(entry.path).startswith(".wh."):
                 raise InputError(f"{shown}: a name that starts with .wh. deletes files in an image")
-            above = parent(entry.path)
-            if above != ROOT and kinds.get(above) != "dir":
+            if above != ROOT and (above not in seen or seen[above].kind != "dir"):
                 raise InputError(f"{shown}: {printable(above)} is no directory of the image")
-            if entry.kind == "hardlink" and kinds.get(entry.target) != "file":
-                raise InputError(f"{shown}: a hard link to {printable(entry.target)}, no file")
-            kinds[entry.path] = entry.kind
+            if entry.kind == "hardlink":
+                target = seen.get(entry.target)
+                if target is None or target.kind != "file" or target.mode != entry.mode:
+                    to = printable(entry.target)
+                    raise InputError(f"{shown}: a hard link to {to}, no file of this mode")
+            seen[entry.path] = entry
 
     @property
     def size(self) -> int:

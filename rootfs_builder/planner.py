@@ -41,6 +41,7 @@ class _Planner:
     def __init__(self, closure: Closure) -> None:
         self._closure = closure
         self._sources = closure.sources
+        self._walker = closure.objects.walker
         self._placement = Placement(closure)
         self._entries: dict[ImagePath, Entry] = {}
         self._origins: dict[ImagePath, str] = {}
@@ -75,10 +76,15 @@ class _Planner:
         move = self._placement.of_program(program)
         if program.kind == "executable" and self._closure.recipe.at is not None:
             self._landing(self._closure.recipe.at, reason)
-        self._walk(program.walk, move, reason, executable=True)
+        if program.kind == "interpreter" or not self._sources.outside(program.key):
+            self._walk(program.walk, move, reason, executable=True)
+        else:  # by what link of this machine it was named is nothing to the image
+            self._walk(self._walker.walk(program.real), move, reason, executable=True)
         if path not in self._entries:
-            link = program.real if self._sources.outside(program.key) else None
-            self._put(Entry(path, "symlink", 0o777, (reason,), target=link or ""), program.shown)
+            link = Entry(path, "symlink", 0o777, (reason,), target=program.real)
+            self._put(link, program.shown)
+        if program.by is not None and by is not None:
+            self._warn_of_build_path(program.key, "its first line", by)
         for link_map in program.link_maps:
             self._link_map(link_map, program)
         return path
@@ -86,8 +92,9 @@ class _Planner:
     def _link_map(self, link_map: LinkMap, program: Program) -> None:
         loader = link_map.loader
         if loader is not None:
-            walk = self._closure.objects.walker.walk(loader.interpreter)
+            walk = self._walker.walk(loader.interpreter)
             by = self._image_of(link_map.program, program)
+            self._warn_of_build_path(loader.interpreter, "PT_INTERP", by)
             self._walk(walk, None, Reason("interpreter", by, loader.interpreter, "PT_INTERP"))
         for resolution in link_map.resolutions:
             self._probes.update(path for path, _ in resolution.tried)
@@ -104,10 +111,12 @@ class _Planner:
         move = self._placement.of(found, candidate, program)
         reason = Reason(request.kind, by, request.name, candidate.found_by)
         self._walk(resolution.walk, move, reason)
-        if move is None and self._sources.outside(resolution.walk.real):
+        if move is None:
             self._warn_of_build_path(candidate.path, candidate.found_by, by)
 
     def _warn_of_build_path(self, path: str, found_by: str, by: ImagePath) -> None:
+        if not self._sources.outside(path):
+            return
         text = (
             f"{printable(self._sources.shown(path))} keeps its path of this machine, because "
             f"{printable(by)} looks for it there ({found_by}); build with $ORIGIN to avoid that"
@@ -229,10 +238,13 @@ class _Planner:
         outside = self._sources.outside(tree.source)
         reason = Reason("added", None, tree.destination)
         destination = self._landing(tree.destination, reason)
+        move = Move(tree.source, destination, tree.source)
         for path, node in tree.nodes:
-            place = ImagePath(destination + path.removeprefix(tree.source))
+            place = move.apply(path) or path
             if node.kind == "symlink":
-                target = self._sources.readlink(path).removeprefix("/\0")
+                target = self._sources.readlink(path)
+                inside = move.apply(target) if target.startswith("/") else None
+                target = self._sources.shown(inside or target)
                 self._put(Entry(place, "symlink", 0o777, (reason,), target=target), path)
             elif node.kind == "dir":
                 mode = 0o755 if outside else node.mode & 0o1777

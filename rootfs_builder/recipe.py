@@ -154,10 +154,10 @@ def from_options(
         hwcaps=hwcaps != "baseline",
         at=optional("--at", _file_path, at),
         entrypoint=optional("--entrypoint", _words, entrypoint),
-        command=command,
+        command=mistakes.each("--", _plain, command),
         env=mistakes.each("--env", _variable, env),
         user=optional("--user", _user, user) or "",
-        workdir=optional("--workdir", _image_path, workdir) or "",
+        workdir=optional("--workdir", _directory_path, workdir) or "",
         labels=mistakes.each("--label", _pair, label),
         annotations=mistakes.each("--annotation", _pair, annotation),
         exposed_ports=mistakes.each("--expose", _port, expose),
@@ -197,8 +197,12 @@ def _file_path(text: str) -> ImagePath:
     return _visible(path)
 
 
+def _directory_path(text: str) -> ImagePath:
+    return _image_path(_plain(text))
+
+
 def _volume(text: str) -> ImagePath:
-    path = _image_path(text)
+    path = _directory_path(text)
     if path == "/":
         raise UsageError("'/' cannot be a volume: it would hide the program")
     return path
@@ -250,29 +254,51 @@ def _words(text: str) -> tuple[str, ...]:
             raise UsageError(f"{text!r} is no JSON array of strings")
         if not words[0]:
             raise UsageError("its first word is empty")
-        return tuple(words)
+        return tuple(map(_plain, words))
     import shlex
 
-    lexer = shlex.shlex(text, posix=True, punctuation_chars=True)
-    lexer.whitespace_split = True
-    lexer.commenters = ""
-    try:
-        words = list(lexer)
-    except ValueError:
-        raise UsageError(f"{text!r} has a quote that is not closed") from None
-    unquoted = re.sub(r"'[^']*'", "", text)
-    if any(set(word) <= _SHELL for word in words) or re.search(r"(?<!\\)[$`]", unquoted):
+    if _is_for_a_shell(text):
         raise UsageError(
             f"{text!r} is for a shell, and the image has no shell; give the program and its "
             'arguments, as words or as a JSON array: ["/usr/local/bin/app", "--flag"]'
         )
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        raise UsageError(f"{text!r} has a quote that is not closed") from None
     if not words or not words[0]:
         raise UsageError("it is empty")
-    return tuple(words)
+    return tuple(map(_plain, words))
+
+
+def _is_for_a_shell(text: str) -> bool:
+    """Whether a shell would do more with the text than split it at blanks."""
+    quote, escaped = "", False
+    for character in text:
+        if escaped or (quote == "'" and character != "'"):
+            escaped = False
+        elif character == "\\":
+            escaped = True
+        elif character in "$`" or (not quote and character in _SHELL):
+            return True
+        elif character in (quote or "'\""):
+            quote = "" if quote else character
+    return False
+
+
+def _plain(text: str) -> str:
+    """Text that a JSON document and an exec(2) can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{printable(text)!r} is not UTF-8, which an image must be") from None
+    if "\0" in text:
+        raise UsageError(f"{printable(text)!r} has a NUL byte in it")
+    return text
 
 
 def _pair(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
+    key, equals, value = _plain(text).partition("=")
     if not key or not equals:
         raise UsageError(f"{text!r} is not KEY=VALUE")
     return key, value
@@ -283,14 +309,12 @@ def _variable(text: str) -> tuple[str, str]:
         raise UsageError(
             f"{text!r} has no =VALUE; this machine's environment is not read: -e {text}=VALUE"
         )
-    key, value = _pair(text)
-    if "\0" in text:
-        raise UsageError(f"{text!r} has a NUL byte")
-    return key, value
+    return _pair(text)
 
 
 def _user(text: str) -> str:
-    if not re.fullmatch(r"\d+(:\d+)?", text) or any(int(n) > _MAX_ID for n in text.split(":")):
+    numbers = re.fullmatch(r"([0-9]{1,10})(?::([0-9]{1,10}))?", text)
+    if numbers is None or any(int(one or 0) > _MAX_ID for one in numbers.groups()):
         raise UsageError(
             f"{text!r}: digits only, such as 1000 or 1000:1000; a name needs an /etc/passwd"
         )
@@ -298,7 +322,7 @@ def _user(text: str) -> str:
 
 
 def _port(text: str) -> str:
-    match = re.fullmatch(r"(\d{1,5})(?:/(tcp|udp|sctp))?", text.lower())
+    match = re.fullmatch(r"([0-9]{1,5})(?:/(tcp|udp|sctp))?", text.lower())
     if not match or not 1 <= int(match[1]) <= _MAX_PORT:
         raise UsageError(f"{text!r} is no port: 1 to 65535, with /tcp, /udp or /sctp; no range")
     return f"{int(match[1])}/{match[2] or 'tcp'}"
@@ -307,7 +331,7 @@ def _port(text: str) -> str:
 def _signal(text: str) -> str:
     upper = text.upper()
     full = upper if upper.startswith("SIG") else "SIG" + upper
-    if text.isdigit() and 1 <= int(text) <= signal.NSIG - 1:
+    if re.fullmatch("[0-9]{1,2}", text) and 1 <= int(text) < signal.NSIG:
         return text
     if full in signal.Signals.__members__ or _REALTIME.fullmatch(full):
         return full

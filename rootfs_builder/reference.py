@@ -10,11 +10,13 @@ from msgspec import Struct
 
 from rootfs_builder.errors import UsageError
 
-_DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\])(?::[0-9]+)?")
+_LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+_DOMAIN = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:]+\])(?::[0-9]+)?")
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _MAX_NAME = 255
+_MAX_FILE_NAME = 200  # leaves room for a registry
 
 
 class Reference(Struct, frozen=True):
@@ -63,5 +65,5 @@ def parse(text: str) -> Reference:
 def from_file_name(name: str) -> Reference:
     """The name an image gets from its program's file name, with what is not allowed replaced."""
     cleaned = re.sub(r"[^a-z0-9._-]+", "-", name.lower())
-    cleaned = re.sub(r"([._-])[._-]+", r"\1", cleaned).strip("._-")
+    cleaned = re.sub(r"([._-])[._-]+", r"\1", cleaned)[:_MAX_FILE_NAME].strip("._-")
     return Reference("docker.io", f"library/{cleaned or 'image'}", "latest")

@@ -187,7 +187,8 @@ class _OpenFile:
                 raise _unreadable(self._source.path, error) from error
             if not more:
                 self._check()  # it shrank: says so
-                break
+                shown = printable(decode(self._source.path))
+                raise InputError(f"{shown}: shorter than its size says; it is no file on a disk")
             data = data + more if data else more
         return data
 
@@ -240,6 +241,7 @@ class DirectoryRoot:
         self._base = encode(directory).rstrip(b"/")
         self._nodes: dict[str, Node | None] = {ROOT: self._node(os.stat(self._base or b"/"))}
         self._stamps: dict[str, tuple[int, int, int, int, int]] = {}
+        self._links: dict[str, str] = {}
         self._lists: dict[str, tuple[str, ...]] = {}
 
     @staticmethod
@@ -265,7 +267,9 @@ class DirectoryRoot:
 
     def readlink(self, path: ImagePath) -> str:
         """See Root."""
-        return decode(os.readlink(self._base + encode(path)))
+        if path not in self._links:
+            self._links[path] = decode(os.readlink(self._base + encode(path)))
+        return self._links[path]
 
     def open(self, path: ImagePath) -> Source:
         """See Root."""

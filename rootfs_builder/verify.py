@@ -62,17 +62,18 @@ class _Work:
         if not any(walk.node is not None and walk.node.kind == "file" for walk in walks):
             yield f"{printable(start)}: not in the image, which starts it"
 
-    def executables(self, directory: ImagePath = ROOT) -> Iterator[ImagePath]:
-        """Every regular file with an x bit, by path."""
-        for one in self._root.list(directory):
-            path = join(directory, one)
-            node = self._root.lstat(path)
-            if path in _MOUNTED:
-                continue
-            if node is not None and node.kind == "dir":
-                yield from self.executables(path)
-            elif node is not None and node.kind == "file" and node.mode & 0o111:
-                yield path
+    def executables(self) -> Iterator[ImagePath]:
+        """Every regular file with an x bit."""
+        todo = [ROOT]
+        while todo:
+            directory = todo.pop()
+            for one in self._root.list(directory):
+                path = join(directory, one)
+                node = self._root.lstat(path)
+                if node is not None and node.kind == "dir" and path not in _MOUNTED:
+                    todo.append(path)
+                elif node is not None and node.kind == "file" and node.mode & 0o111:
+                    yield path
 
     def program(self, path: ImagePath, *, in_path: bool) -> Iterator[str]:
         """What one executable file lacks; a file that is no program lacks nothing."""

@@ -34,6 +34,10 @@ class Walk(Struct, frozen=True):
         return self.steps[-1]
 
 
+class _TooDeepError(Exception):
+    """More links lead to links than any kernel follows."""
+
+
 class Walker:
     """Path walks in one Root, each directory prefix walked once."""
 
@@ -41,13 +45,19 @@ class Walker:
         self.root = root
         start = Walk((ROOT,), node=root.lstat(ROOT))
         self._walks: dict[str, Walk] = {"": start}
-        self._depth = 0
+        self._open: list[str] = []  # what is being walked, outermost first
 
     def walk(self, path: OpenedPath | ImagePath) -> Walk:
         """Resolve an absolute path as the kernel would, confined to the root."""
         if len(path) >= _PATH_MAX and len(encode(path)) >= _PATH_MAX:
             return Walk((), errno.ENAMETOOLONG)
-        result = self._resolve(path.rstrip("/"))
+        try:
+            result = self._resolve(path.rstrip("/"))
+        except _TooDeepError:
+            for unfinished in self._open:
+                del self._walks[unfinished]
+            self._open.clear()
+            return Walk((), errno.ELOOP)
         if path.endswith("/") and result.node is not None and result.node.kind != "dir":
             return Walk(result.steps, errno.ENOTDIR, result.links)
         return result
@@ -60,14 +70,18 @@ class Walker:
         result = self._walks[path]
         for onward in reversed(pending):
             self._walks[onward] = Walk((), errno.ELOOP)  # met again below: a loop
+            self._open.append(onward)
             result = self._walks[onward] = self._step(result, onward.rpartition("/")[2])
+            self._open.pop()
         return result
 
     def _step(self, above: Walk, name: str) -> Walk:
-        if above.errno or name in ("", "."):
+        if above.errno:
             return above
         if above.node is None or above.node.kind != "dir":
             return Walk(above.steps, errno.ENOTDIR, above.links)
+        if name in ("", "."):
+            return above
         if name == "..":
             up = parent(above.real)
             return Walk((*above.steps, up), 0, above.links, self.root.lstat(up))
@@ -87,15 +101,17 @@ class Walker:
 
     def _follow(self, link: ImagePath, steps: tuple[ImagePath, ...], above: Walk) -> Walk:
         target = self.root.readlink(link)
-        if not target or self._depth > _MAX_DEPTH:
-            return Walk(steps, errno.ELOOP if target else errno.ENOENT, above.links)
-        text = target if target.startswith("/") else join(above.real, target)
-        self._depth += 1
-        onward = self._resolve(text.rstrip("/"))
-        self._depth -= 1
+        if not target:
+            return Walk(steps, errno.ENOENT, above.links)
+        if len(self._open) > _MAX_DEPTH:
+            raise _TooDeepError
+        absolute = target.startswith("/")
+        onward = self._resolve((target if absolute else join(above.real, target)).rstrip("/"))
         links = above.links + 1 + onward.links
         if links > _MAX_LINKS:
             return Walk(steps, errno.ELOOP, links)
         if target.endswith("/") and onward.node is not None and onward.node.kind != "dir":
             return Walk(steps, errno.ENOTDIR, links)
-        return Walk((*steps, *onward.steps), onward.errno, links, onward.node)
+        here = 0 if absolute else len(self._resolve(above.real.rstrip("/")).steps)
+        beyond = onward.steps[here:] or onward.steps[-1:]  # "." leads to where it stands
+        return Walk((*steps, *beyond), onward.errno, links, onward.node)

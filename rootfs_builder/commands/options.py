@@ -117,6 +117,8 @@ def sources(sysroot: str | None) -> "Sources":
     if not sysroot:
         raise UsageError("--sysroot: the directory has no name")
     directory = os.path.realpath(os.fsencode(sysroot))
+    if os.path.exists(directory) and not os.path.isdir(directory):
+        raise InputError(f"--sysroot {printable(text(sysroot))}: not a directory")
     if not os.path.isdir(directory):
         raise NotFoundError(f"--sysroot {printable(text(sysroot))}: no such directory")
     if directory == b"/":

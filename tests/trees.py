@@ -1,0 +1,148 @@
+"""Trees of files as dicts, the same for a Plan, a tar and a directory.
+
+`{"/usr/lib/": "dir 0755", "/lib": "symlink usr/lib", "/hello": "file 0755 2cf24dba"}`: a directory
+ends in a slash, a file shows the first eight digits of its content's SHA-256, and the second name
+of a file shows the first: `"/hi": "hardlink /hello"`. `plan` reads the same words, with the content
+itself (as text) in place of its hash.
+"""
+
+import hashlib
+import io
+import os
+import stat
+import tarfile
+
+from hypothesis import strategies as st
+
+from rootfs_builder.plan import Entry, Plan, Reason, order, with_parents
+from rootfs_builder.root import BytesSource, read
+
+WHY = (Reason("executable", None, "hello"),)
+
+
+def sha8(data):
+    return hashlib.sha256(data).hexdigest()[:8]
+
+
+def entry(path, words):
+    """One entry; a directory's path ends in a slash."""
+    kind, _, rest = words.partition(" ")
+    if kind == "dir":
+        return Entry(path.rstrip("/"), "dir", int(rest, 8), WHY)
+    if kind == "symlink":
+        return Entry(path, "symlink", 0o777, WHY, target=rest)
+    if kind == "hardlink":
+        mode, _, target = rest.partition(" ")
+        return Entry(path, "hardlink", int(mode, 8), WHY, target=target)
+    mode, _, content = rest.partition(" ")
+    return file(path, content.encode(), int(mode, 8))
+
+
+def file(path, data, mode=0o644):
+    return Entry(path, "file", mode, WHY, BytesSource(data))
+
+
+def plan(tree):
+    """The Plan of a dict, with parents; `hardlink MODE TARGET` for a second name."""
+    return of_entries([entry(path, words) for path, words in tree.items()])
+
+
+def of_entries(entries):
+    return Plan(order(with_parents(entries)))
+
+
+def of_plan(plan):
+    return {
+        one.path + ("/" if one.kind == "dir" else ""): {
+            "dir": f"dir {one.mode:04o}",
+            "symlink": f"symlink {one.target}",
+            "hardlink": f"hardlink {one.target}",
+            "file": f"file {one.mode:04o} {sha8(read(one.content)) if one.content else ''}",
+        }[one.kind]
+        for one in plan.entries
+    }
+
+
+def of_tar(data):
+    """The tree that a tar holds, as Python's own reader sees it."""
+    return dict(_member(tar, one) for tar in (opened(data),) for one in tar)
+
+
+def opened(data):
+    return tarfile.open(fileobj=io.BytesIO(data), encoding="utf-8", errors="surrogateescape")
+
+
+def _member(tar, one):
+    path = "/" + one.name
+    if one.isdir():
+        return path + "/", f"dir {one.mode:04o}"
+    if one.issym():
+        return path, f"symlink {one.linkname}"
+    if one.islnk():
+        return path, f"hardlink /{one.linkname}"
+    return path, f"file {one.mode:04o} {sha8(tar.extractfile(one).read())}"
+
+
+def of_directory(top):
+    """The tree below a directory of this machine."""
+    found, inodes = {}, {}
+    base = os.fsencode(top)
+    for here, directories, files in os.walk(base):
+        directories.sort()
+        for name in sorted(directories + files):
+            path = os.path.join(here, name)
+            shown = path[len(base) :].decode("utf-8", "surrogateescape")
+            info = os.lstat(path)
+            mode = f"{stat.S_IMODE(info.st_mode):04o}"
+            if stat.S_ISLNK(info.st_mode):
+                target = os.readlink(path).decode("utf-8", "surrogateescape")
+                found[shown] = f"symlink {target}"
+            elif stat.S_ISDIR(info.st_mode):
+                found[shown + "/"] = f"dir {mode}"
+            else:
+                with open(path, "rb") as stream:
+                    found[shown] = f"file {mode} {sha8(stream.read())}"
+                inodes.setdefault(info.st_ino, []).append(shown)
+    for names in inodes.values():
+        names.sort(key=lambda one: one.encode("utf-8", "surrogateescape"))
+        for second in names[1:]:
+            found[second] = f"hardlink {names[0]}"
+    return found
+
+
+def names():
+    """File names as the kernel allows them: any bytes but NUL and `/`."""
+    raw = st.binary(min_size=1, max_size=12) | st.sampled_from([b"a", b"b", b"lib", b"x" * 120])
+    return raw.filter(lambda one: not set(one) & set(b"/\0") and one not in (b".", b".."))
+
+
+@st.composite
+def plans(draw):
+    """Valid plans of every kind of entry, with names that are no UTF-8."""
+    named = names().filter(lambda one: not one.startswith(b".wh."))
+    text = named.map(lambda one: one.decode("utf-8", "surrogateescape"))
+    entries = {}
+    directories = [""]
+    for name in draw(st.lists(text, max_size=8)):
+        path = f"{draw(st.sampled_from(directories))}/{name}"
+        if path in entries:
+            continue
+        kind = draw(st.sampled_from(["dir", "file", "symlink", "hardlink"]))
+        mode = draw(st.sampled_from([0o755, 0o644, 0o700, 0o1777, 0o555]))
+        files = sorted(p for p in entries if entries[p].kind == "file" and _before(p, path))
+        if kind == "dir":
+            entries[path] = Entry(path, "dir", mode, WHY)
+            directories.append(path)
+        elif kind == "symlink":
+            target = draw(st.sampled_from(["a", "../b", "/a/b", "/", ".."]) | text)
+            entries[path] = Entry(path, "symlink", 0o777, WHY, target=target)
+        elif kind == "hardlink" and files:
+            target = draw(st.sampled_from(files))
+            entries[path] = Entry(path, "hardlink", entries[target].mode, WHY, target=target)
+        else:
+            entries[path] = file(path, draw(st.binary(max_size=600)), mode)
+    return Plan(order(entries.values()))
+
+
+def _before(path, other):
+    return path.encode("utf-8", "surrogateescape") < other.encode("utf-8", "surrogateescape")

@@ -1,0 +1,251 @@
+"""A destination is as it was or complete; what dead runs left goes, what live ones hold stays."""
+
+import contextlib
+import os
+import subprocess
+import sys
+
+import pytest
+
+from rootfs_builder import output
+from rootfs_builder.errors import OutputError, UsageError
+
+
+@pytest.fixture
+def out(tmp_path):
+    (tmp_path / "d").mkdir()
+    return tmp_path / "d" / "x.tar"
+
+
+def write(out, data=b"new"):
+    with output.file(str(out)) as stream:
+        stream.write(data)
+
+
+def beside(out):
+    return sorted(os.listdir(out.parent))
+
+
+def test_a_file_is_there_when_the_block_ends_and_not_before(out):
+    with output.file(str(out)) as stream:
+        stream.write(b"new")
+        stream.flush()
+        assert not out.exists()
+    assert out.read_bytes() == b"new"
+    assert beside(out) == ["x.tar"]
+
+
+@pytest.mark.parametrize(
+    "error", [ZeroDivisionError, UsageError, KeyboardInterrupt, SystemExit, GeneratorExit]
+)
+def test_after_an_error_everything_is_as_it_was(out, error):
+    out.write_bytes(b"old")
+    with pytest.raises(error), output.file(str(out)) as stream:  # noqa: PT012
+        stream.write(b"half of it")
+        raise error
+    assert out.read_bytes() == b"old"
+    assert beside(out) == ["x.tar"]
+
+
+def test_the_file_can_be_read_while_it_is_written(out):
+    with output.file(str(out)) as stream:
+        stream.write(b"abc")
+        stream.seek(0)
+        assert stream.read() == b"abc"
+
+
+KILLED = """
+import os, signal, sys
+from rootfs_builder import output
+with output.file(sys.argv[1]) as stream:
+    stream.write(b"half of it")
+    stream.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_run_left_is_removed_by_the_next(out):
+    out.write_bytes(b"old")
+    subprocess.run([sys.executable, "-c", KILLED, out], check=False)
+    assert len(beside(out)) == 2
+    assert out.read_bytes() == b"old"
+    write(out)
+    assert beside(out) == ["x.tar"]
+    assert out.read_bytes() == b"new"
+
+
+def test_what_a_live_run_holds_is_kept(out):
+    with output.file(str(out)) as stream:
+        stream.write(b"slow")
+        write(out, b"quick")
+        assert out.read_bytes() == b"quick"
+        assert len(beside(out)) == 2
+    assert out.read_bytes() == b"slow"
+    assert beside(out) == ["x.tar"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [".y.tar.01234567.tmp", ".x.tar.0123456.tmp", ".x.tar.0123456X.tmp", ".xxtar.01234567.tmp"],
+)
+def test_files_that_only_look_like_leftovers_are_kept(out, name):
+    (out.parent / name).touch()
+    write(out)
+    assert beside(out) == sorted([name, "x.tar"])
+
+
+@pytest.mark.parametrize("make", [os.mkdir, lambda path: os.symlink("/etc/passwd", path)])
+def test_a_leftover_that_is_no_file_is_kept(out, make):
+    make(out.parent / ".x.tar.01234567.tmp")
+    write(out)
+    assert len(beside(out)) == 2
+
+
+def test_a_link_stays_and_what_it_points_to_is_replaced(out):
+    real = out.parent.parent / "elsewhere"
+    real.mkdir()
+    (real / "y.tar").write_bytes(b"old")
+    out.symlink_to("../elsewhere/y.tar")
+    write(out)
+    assert out.is_symlink()
+    assert (real / "y.tar").read_bytes() == b"new"
+    assert os.listdir(real) == ["y.tar"]
+    assert beside(out) == ["x.tar"]
+
+
+def test_a_link_to_nothing_makes_what_it_points_to(out):
+    out.symlink_to("y.tar")
+    write(out)
+    assert (out.parent / "y.tar").read_bytes() == b"new"
+    assert out.is_symlink()
+
+
+@pytest.mark.parametrize("umask", [0o022, 0o077, 0o002, 0])
+def test_permissions_are_the_umasks(out, umask):
+    before = os.umask(umask)
+    try:
+        write(out)
+        with output.directory(str(out.parent / "tree")):
+            pass
+    finally:
+        os.umask(before)
+    assert out.stat().st_mode & 0o7777 == 0o666 & ~umask
+    assert (out.parent / "tree").stat().st_mode & 0o7777 == 0o777 & ~umask
+
+
+def test_a_relative_destination(out, monkeypatch):
+    monkeypatch.chdir(out.parent)
+    with output.file("x.tar"):
+        pass
+    with output.directory("tree/"):
+        pass
+    assert beside(out) == ["tree", "x.tar"]
+
+
+def test_a_name_of_no_encoding(out):
+    with output.file(f"{out.parent}/\udcff") as stream:
+        stream.write(b"x")
+    assert os.listdir(os.fsencode(out.parent)) == [b"\xff"]
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (os.mkdir, "a directory; name a file"),
+        (os.mkfifo, "no regular file; to write into a pipe use -o -"),
+        (lambda path: os.symlink("/dev/null", path), "no regular file"),
+        (lambda path: os.symlink(path, path), "cannot be written: "),
+    ],
+)
+def test_a_destination_that_is_no_file_is_refused_and_kept(out, make, words):
+    make(out)
+    kind = os.lstat(out).st_mode
+    with pytest.raises(OutputError, match=words) as refused:
+        write(out)
+    assert str(refused.value).startswith(f"{out}: ")
+    assert os.lstat(out).st_mode == kind
+    assert beside(out) == ["x.tar"]
+
+
+def test_a_destination_in_no_directory_is_refused(out):
+    for path, words in ((out / "y", "a part of its path"), (out.parent / "no/y", "does not exist")):
+        out.touch()
+        with pytest.raises(OutputError, match=words):
+            write(path)
+        with (
+            pytest.raises(OutputError, match=words),
+            output.directory(str(path)),
+        ):
+            pass
+
+
+def test_a_full_disk_is_said_in_words_and_leaves_the_old_file(out):
+    if not os.path.exists("/dev/full"):
+        pytest.skip("no /dev/full")
+    out.write_bytes(b"old")
+    with (  # noqa: PT012
+        pytest.raises(OutputError, match="the disk is full"),
+        output.file(str(out)) as stream,
+        open("/dev/full", "wb") as full,
+    ):
+        os.dup2(full.fileno(), stream.fileno())
+        stream.write(b"x" * 100_000)
+    assert out.read_bytes() == b"old"
+    assert beside(out) == ["x.tar"]
+
+
+def test_a_name_as_long_as_names_may_be(out):
+    path = out.with_name("n" * 255)
+    write(path)
+    assert path.read_bytes() == b"new"
+
+
+def test_a_directory_is_there_when_the_block_ends_and_not_before(out):
+    tree = out.parent / "tree"
+    with output.directory(str(tree)) as temporary:
+        assert os.path.dirname(temporary) == str(out.parent)
+        with open(f"{temporary}/f", "w"):
+            pass
+        assert not tree.exists()
+    assert os.listdir(tree) == ["f"]
+    assert beside(out) == ["tree"]
+
+
+def test_after_an_error_no_directory_is_there(out):
+    tree = out.parent / "tree"
+    with pytest.raises(KeyboardInterrupt), output.directory(str(tree)) as temporary:  # noqa: PT012
+        os.mkdir(f"{temporary}/d")
+        with open(f"{temporary}/d/f", "w"):
+            pass
+        raise KeyboardInterrupt
+    assert beside(out) == []
+
+
+def test_an_empty_directory_is_filled_and_a_link_to_one_kept(out):
+    (out.parent / "empty").mkdir()
+    (out.parent / "link").symlink_to("empty")
+    with output.directory(str(out.parent / "link")) as temporary, open(f"{temporary}/f", "w"):
+        pass
+    assert os.listdir(out.parent / "empty") == ["f"]
+    assert (out.parent / "link").is_symlink()
+
+
+@pytest.mark.parametrize("make", [lambda p: (p / "f").touch(), lambda p: p.rmdir() or p.touch()])
+def test_what_is_no_empty_directory_is_refused_and_kept(out, make):
+    tree = out.parent / "tree"
+    tree.mkdir()
+    make(tree)
+    with (
+        pytest.raises(OutputError, match="exists and is not an empty directory"),
+        output.directory(str(tree)),
+    ):
+        pytest.fail("it began to write")
+    assert beside(out) == ["tree"]
+
+
+def test_the_root_is_no_empty_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    began = False
+    with contextlib.suppress(OutputError), output.directory("/"):
+        began = True
+    assert not began

@@ -1,0 +1,635 @@
+"""Where files go in the image (DESIGN §3), on a machine in a directory with its own libc.
+
+People's files on it lie below /home/q7marker: a path of that machine in an image is easy to find.
+"""
+
+import gzip
+import io
+import os
+import shutil
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from rootfs_builder import assemble, elf, recipe
+from rootfs_builder.archives import hybrid
+from rootfs_builder.errors import InputError, UsageError
+from rootfs_builder.plan import PlanRoot
+from rootfs_builder.root import DirectoryRoot
+from rootfs_builder.sources import Sources
+from rootfs_builder.store import Store
+from rootfs_builder.walk import Walker
+
+MAIN = "int main(void) { return 0; }"
+HOME = "/home/q7marker"
+
+
+class Machine:
+    """A machine in the directory `top`; paths are the machine's."""
+
+    def __init__(self, top, cc):
+        self.top = top
+        self._cc = cc
+
+    def real(self, path):
+        made = self.top / path[1:]
+        made.parent.mkdir(parents=True, exist_ok=True)
+        return made
+
+    def program(self, path, *needs, rpath=None, args=(), source=MAIN):
+        """A program that needs libraries, given by their paths."""
+        flags = [] if rpath is None else [f"-Wl,-rpath,{rpath}"]
+        libraries = [self.real(one) for one in needs]
+        args = ["-Wl,--no-as-needed", *libraries, *flags, *args]
+        self._cc(source, name=path[1:], where=self.top, args=args)
+        return path
+
+    def library(self, path, *needs, rpath=None, args=()):
+        soname = f"-Wl,-soname,{os.path.basename(path)}"
+        args = ("-shared", "-fPIC", soname, *args)
+        return self.program(path, *needs, rpath=rpath, args=args, source="")
+
+    def file(self, path, text, mode=0o644):
+        self.real(path).write_text(text)
+        self.real(path).chmod(mode)
+        return path
+
+    def link(self, path, target):
+        self.real(path).symlink_to(target)
+        return path
+
+    def plan(self, *programs, sysroot=None, **options):
+        return self.planned(*programs, sysroot=sysroot, **options)[2]
+
+    def planned(self, *programs, sysroot=None, **options):
+        wanted = recipe.from_options(directory=HOME, executables=programs, **options)
+        machine = DirectoryRoot(str(self.top))
+        sources = Sources(machine)
+        if sysroot is not None:
+            sources = Sources(machine, DirectoryRoot(f"{self.top}{sysroot}"), sysroot)
+        return (wanted, *assemble.plan(wanted, sources))
+
+    def image(self, *programs, **options):
+        """Everything that leaves the machine: the archive, and the layer's tar."""
+        wanted, closure, plan = self.planned(*programs, **options)
+        store = Store(io.BytesIO())
+        platform = assemble.platform(wanted, closure)
+        image = assemble.image(wanted, plan, store, platform=platform)
+        hybrid.write(image, store, name=wanted.name)
+        archive = store.file.getvalue()
+        blob = store.blobs[image.manifest.layers[0].digest]
+        return archive + gzip.decompress(archive[blob.offset : blob.offset + blob.size])
+
+
+@pytest.fixture
+def libc(cc):
+    """The loader's path in programs, and the libc's."""
+    interpreter = elf.read(cc(MAIN, name="probe").read_bytes()).interpreter.decode()
+    said = subprocess.run(["gcc", "-print-file-name=libc.so.6"], capture_output=True, check=True)
+    return interpreter, os.path.realpath(said.stdout.decode().strip())
+
+
+@pytest.fixture
+def machine(tmp_path, cc, libc):
+    made = Machine(tmp_path / "top", cc)
+    made.real(HOME).mkdir()
+    for path in libc:
+        shutil.copy(path, made.real(path))
+    return made
+
+
+def files(plan):
+    """Everything but directories, the libc and its loader."""
+    return {
+        entry.path
+        for entry in plan.entries
+        if entry.kind != "dir" and not entry.path.rpartition("/")[2].startswith(("ld-", "libc."))
+    }
+
+
+def entry(plan, path):
+    return next(one for one in plan.entries if one.path == path)
+
+
+def warnings(plan):
+    return [finding.text for finding in plan.findings if finding.level == "warning"]
+
+
+@pytest.mark.parametrize("folder", ["/usr/bin", "/opt/x/bin", "/bin", "/etc/x", "/usr/local/bin"])
+def test_a_system_program_keeps_its_path(machine, folder):
+    plan = machine.plan(machine.program(f"{folder}/prog"))
+    assert plan.programs == (f"{folder}/prog",)
+    assert files(plan) == {f"{folder}/prog"}
+
+
+def test_every_link_on_the_way_is_kept_as_it_is(machine):
+    machine.program("/usr/bin/prog-1.2")
+    machine.link("/usr/bin/prog", "prog-1.2")
+    machine.link("/bin", "usr/bin")
+    plan = machine.plan("/bin/prog")
+    assert plan.programs == ("/usr/bin/prog",)
+    assert files(plan) == {"/bin", "/usr/bin/prog", "/usr/bin/prog-1.2"}
+    assert entry(plan, "/bin").target == "usr/bin"
+    assert entry(plan, "/usr/bin/prog").target == "prog-1.2"
+
+
+def test_a_program_from_outside_goes_to_usr_local_bin(machine):
+    plan = machine.plan(machine.program(f"{HOME}/build/prog"))
+    assert plan.programs == ("/usr/local/bin/prog",)
+    assert files(plan) == {"/usr/local/bin/prog"}
+    assert warnings(plan) == []
+
+
+def test_a_program_from_outside_with_system_libraries_takes_them_in_place(machine, libc):
+    library = machine.library(f"{os.path.dirname(libc[1])}/libx.so.1")
+    plan = machine.plan(machine.program(f"{HOME}/prog", library))
+    assert files(plan) == {"/usr/local/bin/prog", library}
+
+
+def test_a_directory_that_is_found_through_origin_becomes_opt_name(machine):
+    library = machine.library(f"{HOME}/app/lib/libx.so.1")
+    machine.file(f"{HOME}/app/lib/README", "not asked for")
+    program = machine.program(f"{HOME}/app/bin/prog", library, rpath="$ORIGIN/../lib")
+    plan = machine.plan(program)
+    assert plan.programs == ("/opt/prog/bin/prog",)
+    assert files(plan) == {"/opt/prog/bin/prog", "/opt/prog/lib/libx.so.1"}
+
+
+def test_the_directory_is_the_smallest_that_holds_both(machine):
+    library = machine.library(f"{HOME}/app/libx.so.1")
+    plan = machine.plan(machine.program(f"{HOME}/app/prog", library, rpath="$ORIGIN"))
+    assert files(plan) == {"/opt/prog/prog", "/opt/prog/libx.so.1"}
+
+
+def test_a_linked_private_library_stays_beside_its_file(machine):
+    library = machine.library(f"{HOME}/app/lib/libx.so.1")
+    machine.real(library).rename(machine.real(f"{HOME}/app/lib/libx.so.1.2"))
+    machine.link(library, "libx.so.1.2")
+    program = machine.program(f"{HOME}/app/bin/prog", library, rpath="$ORIGIN/../lib")
+    plan = machine.plan(program)
+    assert files(plan) == {
+        "/opt/prog/bin/prog",
+        "/opt/prog/lib/libx.so.1",
+        "/opt/prog/lib/libx.so.1.2",
+    }
+    assert entry(plan, "/opt/prog/lib/libx.so.1").target == "libx.so.1.2"
+
+
+def test_a_linked_private_directory_stays_as_it_is(machine):
+    real = machine.library(f"{HOME}/app/lib-1/libx.so.1")
+    machine.link(f"{HOME}/app/lib", "lib-1")
+    program = machine.program(f"{HOME}/app/bin/prog", real, rpath="$ORIGIN/../lib")
+    plan = machine.plan(program)
+    assert files(plan) == {"/opt/prog/bin/prog", "/opt/prog/lib", "/opt/prog/lib-1/libx.so.1"}
+    assert entry(plan, "/opt/prog/lib").target == "lib-1"
+
+
+def test_an_absolute_link_inside_a_private_directory_follows_the_move(machine):
+    real = machine.library(f"{HOME}/app/lib-1/libx.so.1")
+    machine.link(f"{HOME}/app/lib", f"{HOME}/app/lib-1")
+    program = machine.program(f"{HOME}/app/bin/prog", real, rpath="$ORIGIN/../lib")
+    plan = machine.plan(program)
+    assert files(plan) == {"/opt/prog/bin/prog", "/opt/prog/lib", "/opt/prog/lib-1/libx.so.1"}
+    assert entry(plan, "/opt/prog/lib").target == "/opt/prog/lib-1"
+
+
+def test_a_link_that_climbs_makes_the_directory_larger(machine):
+    library = machine.library(f"{HOME}/app/lib/libx.so.1.2")
+    machine.real(library).rename(machine.real(f"{HOME}/app/lib/real"))
+    machine.link(library, "../../app/lib/real")
+    program = machine.program(f"{HOME}/app/prog", library, rpath="$ORIGIN/lib")
+    assert files(machine.plan(program)) == {
+        "/opt/prog/app/prog",
+        "/opt/prog/app/lib/libx.so.1.2",
+        "/opt/prog/app/lib/real",
+    }
+
+
+def test_origin_of_a_library_is_followed_too(machine):
+    inner = machine.library(f"{HOME}/app/plugins/inner/libb.so")
+    outer = machine.library(f"{HOME}/app/lib/liba.so", inner, rpath="$ORIGIN/../plugins/inner")
+    program = machine.program(
+        f"{HOME}/app/bin/prog",
+        outer,
+        rpath="$ORIGIN/../lib",
+        args=[f"-Wl,-rpath-link,{machine.real(inner).parent}"],
+    )
+    assert files(machine.plan(program)) == {
+        "/opt/prog/bin/prog",
+        "/opt/prog/lib/liba.so",
+        "/opt/prog/plugins/inner/libb.so",
+    }
+
+
+def test_a_private_link_into_the_system_leaves_the_system_in_place(machine, libc):
+    system = machine.library(f"{os.path.dirname(libc[1])}/libx.so.1")
+    machine.link(f"{HOME}/app/lib/libx.so.1", system)
+    program = machine.program(f"{HOME}/app/bin/prog", system, rpath="$ORIGIN/../lib")
+    plan = machine.plan(program)
+    assert files(plan) == {"/opt/prog/bin/prog", "/opt/prog/lib/libx.so.1", system}
+
+
+def test_a_private_directory_may_be_the_root(machine):
+    library = machine.library("/srv/libx.so.1")
+    program = machine.program(f"{HOME}/prog", library, rpath="$ORIGIN/../../srv")
+    assert files(machine.plan(program)) == {"/opt/prog" + program, "/opt/prog/srv/libx.so.1"}
+
+
+def test_origin_into_the_system_leads_there_in_the_image_too(machine, libc):
+    folder = os.path.dirname(libc[1])
+    library = machine.library(f"{folder}/libx.so.1")
+    program = machine.program(f"{HOME}/prog", library, rpath=f"$ORIGIN/../..{folder}")
+    plan = machine.plan(program)
+    started = plan.programs[0].rpartition("/")[0]
+    walk = Walker(PlanRoot(plan)).walk(f"{started}/../..{folder}/libx.so.1")
+    assert walk.node is not None
+
+
+def test_two_programs_of_one_directory_share_it(machine):
+    library = machine.library(f"{HOME}/app/lib/libx.so.1")
+    one, two = (
+        machine.program(f"{HOME}/app/bin/{name}", library, rpath="$ORIGIN/../lib")
+        for name in ("one", "two")
+    )
+    plan = machine.plan(one, two)
+    assert plan.programs == ("/opt/one/bin/one", "/opt/one/bin/two")
+    assert files(plan) == {*plan.programs, "/opt/one/lib/libx.so.1"}
+
+
+def test_two_programs_of_two_directories_do_not(machine):
+    programs = [
+        machine.program(
+            f"{HOME}/{name}/{name}", machine.library(f"{HOME}/{name}/libx.so"), rpath="$ORIGIN"
+        )
+        for name in ("one", "two")
+    ]
+    assert machine.plan(*programs).programs == ("/opt/one/one", "/opt/two/two")
+
+
+def test_two_files_for_one_path_are_an_error_that_names_both(machine):
+    one, two = machine.program(f"{HOME}/one/prog"), machine.program(f"{HOME}/two/prog")
+    with pytest.raises(InputError, match="/usr/local/bin/prog: two different files") as error:
+        machine.plan(one, two)
+    assert one in str(error.value)
+    assert two in str(error.value)
+
+
+def test_one_file_named_twice_is_one(machine):
+    program = machine.program(f"{HOME}/prog")
+    assert machine.plan(program, f"{HOME}/../q7marker/prog").programs == ("/usr/local/bin/prog",)
+
+
+def test_a_library_of_library_path_goes_to_usr_local_lib_and_is_found_there(machine):
+    library = machine.library(f"{HOME}/libs/libx.so.1")
+    plan = machine.plan(machine.program(f"{HOME}/prog", library), library_path=("libs",))
+    assert "/usr/local/lib/libx.so.1" in files(plan)
+    assert files(plan) <= {
+        "/usr/local/bin/prog",
+        "/usr/local/lib/libx.so.1",
+        "/etc/ld.so.cache",
+    }
+
+
+def test_a_library_of_library_path_in_the_system_keeps_its_path(machine):
+    library = machine.library("/opt/libs/libx.so.1")
+    plan = machine.plan(machine.program(f"{HOME}/prog", library), library_path=("/opt/libs",))
+    assert {library, "/etc/ld.so.cache"} <= files(plan)
+
+
+def test_links_of_library_path_stay_beside_their_file(machine):
+    library = machine.library(f"{HOME}/libs/libx.so.1")
+    machine.real(library).rename(machine.real(f"{HOME}/libs/libx.so.1.2"))
+    machine.link(library, "libx.so.1.2")
+    plan = machine.plan(machine.program(f"{HOME}/prog", library), library_path=("libs",))
+    assert entry(plan, "/usr/local/lib/libx.so.1").target == "libx.so.1.2"
+    assert entry(plan, "/usr/local/lib/libx.so.1.2").kind == "file"
+
+
+def test_an_absolute_runpath_that_leads_into_the_system_has_a_warning_too(machine, libc):
+    system = machine.library(f"{os.path.dirname(libc[1])}/libx.so.1")
+    machine.link(f"{HOME}/libs/libx.so.1", system)
+    plan = machine.plan(machine.program(f"{HOME}/prog", system, rpath=f"{HOME}/libs"))
+    assert f"{HOME}/libs/libx.so.1" in files(plan)
+    assert f"{HOME}/libs/libx.so.1 keeps its path of this machine" in " ".join(warnings(plan))
+
+
+def test_an_absolute_runpath_keeps_its_path_with_a_warning(machine):
+    library = machine.library(f"{HOME}/libs/libx.so.1")
+    plan = machine.plan(machine.program(f"{HOME}/prog", library, rpath=f"{HOME}/libs"))
+    assert files(plan) == {"/usr/local/bin/prog", library}
+    (warning,) = warnings(plan)
+    assert f"{library} keeps its path of this machine" in warning
+    assert "/usr/local/bin/prog looks for it there" in warning
+
+
+def test_an_interpreter_outside_the_system_keeps_its_path_with_a_warning(machine, libc):
+    loader = f"{HOME}/ld-x.so"
+    shutil.copy(libc[0], machine.real(loader))
+    program = machine.program(f"{HOME}/prog", args=[f"-Wl,--dynamic-linker,{loader}"])
+    plan = machine.plan(program)
+    assert loader in {entry.path for entry in plan.entries}
+    assert loader in " ".join(warnings(plan))
+
+
+@pytest.mark.parametrize("program", ["/usr/bin/prog", f"{HOME}/prog"])
+def test_at_says_where_the_program_goes(machine, program):
+    plan = machine.plan(machine.program(program), at="/srv/other-name")
+    assert plan.programs == ("/srv/other-name",)
+    assert files(plan) == {"/srv/other-name"}
+
+
+def test_at_takes_a_private_directory_along(machine):
+    library = machine.library(f"{HOME}/app/lib/libx.so.1")
+    program = machine.program(f"{HOME}/app/bin/prog", library, rpath="$ORIGIN/../lib")
+    plan = machine.plan(program, at="/srv/bin/prog")
+    assert files(plan) == {"/srv/bin/prog", "/srv/lib/libx.so.1"}
+
+
+def test_at_is_refused_where_the_libraries_would_not_be_found(machine):
+    library = machine.library(f"{HOME}/app/lib/libx.so.1")
+    program = machine.program(f"{HOME}/app/bin/prog", library, rpath="$ORIGIN/../lib")
+    with pytest.raises(UsageError, match=r"--at /srv/prog: .* must end in /bin"):
+        machine.plan(program, at="/srv/prog")
+
+
+def test_a_linked_program_goes_by_the_name_of_the_link(machine):
+    machine.program(f"{HOME}/build/prog-1.2")
+    plan = machine.plan(machine.link(f"{HOME}/prog", "build/prog-1.2"))
+    assert plan.programs == ("/usr/local/bin/prog",)
+    assert files(plan) == {"/usr/local/bin/prog"}
+
+
+def test_a_linked_program_finds_its_directory_from_its_real_place(machine):
+    library = machine.library(f"{HOME}/app/lib/libx.so.1")
+    machine.program(f"{HOME}/app/bin/prog", library, rpath="$ORIGIN/../lib")
+    plan = machine.plan(machine.link(f"{HOME}/start", "app/bin/prog"))
+    assert plan.programs == ("/opt/start/bin/prog",)
+    assert files(plan) == {"/opt/start/bin/prog", "/opt/start/lib/libx.so.1"}
+
+
+def test_a_link_to_a_system_program_keeps_the_name_that_it_is_started_by(machine):
+    machine.program("/usr/bin/busybox")
+    plan = machine.plan(machine.link(f"{HOME}/ls", "/usr/bin/busybox"))
+    assert plan.programs == ("/usr/local/bin/ls",)
+    assert entry(plan, "/usr/local/bin/ls").target == "/usr/bin/busybox"
+
+
+def test_a_link_of_the_same_name_is_the_system_program_itself(machine):
+    machine.program("/usr/bin/prog")
+    assert machine.plan(machine.link(f"{HOME}/prog", "/usr/bin/prog")).programs == (
+        "/usr/bin/prog",
+    )
+
+
+SCENARIOS = {}
+
+
+def scenario(make):
+    SCENARIOS[make.__name__] = make
+    return make
+
+
+@scenario
+def plain(machine):
+    return machine.image(machine.program(f"{HOME}/prog"))
+
+
+@scenario
+def relative_name(machine):
+    machine.program(f"{HOME}/prog")
+    return machine.image("../q7marker/./prog")
+
+
+@scenario
+def private_directory(machine):
+    library = machine.library(f"{HOME}/app/lib-1/libx.so.1")
+    return machine.image(machine.program(f"{HOME}/app/prog", library, rpath="$ORIGIN/lib-1"))
+
+
+def test_no_absolute_link_of_a_private_directory_reaches_the_image(machine):
+    library = machine.library(f"{HOME}/app/lib-1/libx.so.1")
+    machine.link(f"{HOME}/app/lib", f"{HOME}/app/lib-1")
+    program = machine.program(f"{HOME}/app/prog", library, rpath="$ORIGIN/lib")
+    assert b"q7marker" not in machine.image(program)
+
+
+@scenario
+def library_path(machine):
+    library = machine.library(f"{HOME}/libs/libx.so.1")
+    return machine.image(machine.program(f"{HOME}/prog", library), library_path=(f"{HOME}/libs",))
+
+
+@scenario
+def linked_library_path(machine):
+    library = machine.library(f"{HOME}/libs/libx.so.1")
+    machine.link(f"{HOME}/more/libx.so.1", f"{HOME}/libs/libx.so.1")
+    return machine.image(machine.program(f"{HOME}/prog", library), library_path=("more",))
+
+
+@scenario
+def linked_program(machine):
+    machine.program(f"{HOME}/build/prog")
+    return machine.image(machine.link(f"{HOME}/other", f"{HOME}/build/prog"))
+
+
+@scenario
+def added_files(machine):
+    machine.file(f"{HOME}/data/x/y", "y")
+    machine.link(f"{HOME}/data/link", "x/y")
+    return machine.image(machine.program(f"{HOME}/prog"), add=("data:/srv/data", "data/x/y:/z"))
+
+
+@scenario
+def script(machine):
+    machine.program("/usr/bin/sh")
+    return machine.image(machine.file(f"{HOME}/run", "#!/usr/bin/sh\n", 0o755))
+
+
+@scenario
+def outside_of_a_sysroot(machine):
+    copy_libc(machine)
+    return machine.image(machine.program(f"{HOME}/prog"), sysroot="/home/q7marker-root")
+
+
+@pytest.mark.parametrize("make", SCENARIOS.values(), ids=SCENARIOS)
+def test_no_path_of_the_build_machine_reaches_the_image(machine, make):
+    image = make(machine)
+    assert b"usr/local/bin" in image or b"opt/" in image
+    assert b"q7marker" not in image
+    assert os.fsencode(machine.top) not in image
+
+
+@pytest.mark.parametrize("name", ["ls", "busybox"])
+def test_no_link_of_the_build_machine_reaches_the_image(machine, name):
+    machine.program("/usr/bin/busybox")
+    assert b"q7marker" not in machine.image(machine.link(f"{HOME}/{name}", "/usr/bin/busybox"))
+
+
+def test_an_added_tree_goes_where_it_is_sent(machine):
+    machine.file(f"{HOME}/data/x/y", "y", 0o600)
+    machine.file(f"{HOME}/data/run", "#!/bin/sh", 0o700)
+    program = machine.program(f"{HOME}/prog")
+    plan = machine.plan(program, add=("data:/srv/",))
+    assert files(plan) == {"/usr/local/bin/prog", "/srv/data/x/y", "/srv/data/run"}
+    assert entry(plan, "/srv/data/x/y").mode == 0o644
+    assert entry(plan, "/srv/data/run").mode == 0o755
+
+
+def test_the_inside_of_a_tree_can_go_to_the_root(machine):
+    machine.file(f"{HOME}/data/x/y", "y")
+    plan = machine.plan(machine.program(f"{HOME}/prog"), add=("data:/.",))
+    assert files(plan) == {"/usr/local/bin/prog", "/x/y"}
+
+
+def test_programs_in_an_added_tree_get_their_libraries(machine, libc):
+    system = machine.library(f"{os.path.dirname(libc[1])}/libx.so.1")
+    private = machine.library(f"{HOME}/data/lib/liby.so.1")
+    machine.program(f"{HOME}/data/bin/tool", system, private, rpath="$ORIGIN/../lib")
+    plan = machine.plan(machine.program(f"{HOME}/prog"), add=("data:/srv/data",))
+    assert files(plan) == {
+        "/usr/local/bin/prog",
+        "/srv/data/bin/tool",
+        "/srv/data/lib/liby.so.1",
+        system,
+    }
+
+
+def test_a_tree_too_deep_for_recursion_is_added_or_refused(machine):
+    command = "i=0; while [ $i -lt 1100 ]; do mkdir d && cd -P d || exit; i=$((i+1)); done"
+    subprocess.run(["sh", "-c", command], cwd=machine.real(HOME), check=True)
+    try:
+        plan = machine.plan(machine.program(f"{HOME}/prog"), add=("d:/d",))
+        assert "/d" * 1100 in {one.path for one in plan.entries}
+    finally:
+        subprocess.run(["rm", "-r", machine.real(f"{HOME}/d")], check=True)
+
+
+def test_a_device_in_an_added_tree_is_refused(machine):
+    machine.file(f"{HOME}/data/x", "x")
+    os.mkfifo(machine.real(f"{HOME}/data/fifo"))
+    with pytest.raises(InputError, match="/data/fifo is a device, FIFO or socket"):
+        machine.plan(machine.program(f"{HOME}/prog"), add=("data:/data",))
+
+
+def test_an_absolute_link_inside_an_added_tree_follows_it(machine):
+    machine.file(f"{HOME}/data/x", "x")
+    machine.link(f"{HOME}/data/link", f"{HOME}/data/x")
+    program = machine.program(f"{HOME}/prog")
+    assert entry(machine.plan(program, add=("data:/srv",)), "/srv/link").target == "/srv/x"
+    assert b"q7marker" not in machine.image(program, add=("data:/srv",))
+
+
+def test_a_scripts_interpreter_is_where_the_script_says(machine):
+    interpreter = machine.program(f"{HOME}/bin/sh")
+    try:
+        plan = machine.plan(machine.file(f"{HOME}/run", f"#!{interpreter}\n", 0o755))
+    except InputError:
+        return
+    assert Walker(PlanRoot(plan)).walk(interpreter).node is not None
+    assert interpreter in " ".join(warnings(plan))
+
+
+def copy_libc(machine, top="/home/q7marker-root"):
+    """The machine's own system once more, below `top`."""
+    for name in os.listdir(machine.top):
+        if name != "home" and (machine.top / name).is_dir():
+            shutil.copytree(machine.top / name, machine.real(f"{top}/{name}"), symlinks=True)
+
+
+def test_a_program_inside_a_sysroot_keeps_its_place_there(machine):
+    copy_libc(machine)
+    machine.program("/home/q7marker-root/usr/bin/prog")
+    machine.link("/home/q7marker-root/bin", "usr/bin")
+    plan = machine.plan("/home/q7marker-root/bin/prog", sysroot="/home/q7marker-root")
+    assert plan.programs == ("/usr/bin/prog",)
+    assert "/usr/bin/prog" in files(plan)
+
+
+def test_a_program_outside_a_sysroot_is_resolved_against_it(machine, libc):
+    copy_libc(machine)
+    library = machine.library(f"{os.path.dirname(libc[1])}/libx.so.1")
+    shutil.copy(machine.real(library), machine.real(f"/home/q7marker-root{library}"))
+    machine.real(library).write_text("the machine's own, and broken")
+    program = machine.program(f"{HOME}/prog", f"/home/q7marker-root{library}")
+    plan = machine.plan(program, sysroot="/home/q7marker-root")
+    assert files(plan) == {"/usr/local/bin/prog", library}
+    assert entry(plan, library).content.path.startswith(os.fsencode(machine.top / "home"))
+
+
+def test_a_system_path_of_the_machine_is_outside_of_a_sysroot(machine):
+    copy_libc(machine)
+    plan = machine.plan(machine.program("/usr/bin/prog"), sysroot="/home/q7marker-root")
+    assert files(plan) == {"/usr/local/bin/prog"}
+
+
+def test_a_private_directory_outside_of_a_sysroot_moves_as_without(machine):
+    copy_libc(machine)
+    library = machine.library(f"{HOME}/app/lib/libx.so.1")
+    program = machine.program(f"{HOME}/app/bin/prog", library, rpath="$ORIGIN/../lib")
+    plan = machine.plan(program, sysroot="/home/q7marker-root")
+    assert files(plan) == {"/opt/prog/bin/prog", "/opt/prog/lib/libx.so.1"}
+
+
+@pytest.mark.parametrize(
+    ("path", "given", "mode"),
+    [
+        (f"{HOME}/prog", 0o700, 0o755),
+        (f"{HOME}/prog", 0o600, 0o755),
+        (f"{HOME}/prog", 0o777, 0o755),
+        ("/usr/bin/prog", 0o750, 0o750),
+        ("/usr/bin/prog", 0o644, 0o755),
+        ("/usr/bin/prog", 0o4755, 0o755),
+        ("/usr/bin/prog", 0o2711, 0o711),
+    ],
+)
+def test_modes_of_a_program(machine, path, given, mode):
+    machine.real(machine.program(path)).chmod(given)
+    plan = machine.plan(path)
+    assert entry(plan, plan.programs[0]).mode == mode
+    dropped = [text for text in warnings(plan) if "set-user-id and set-group-id bits" in text]
+    assert len(dropped) == bool(given & 0o6000)
+
+
+def test_a_program_that_is_not_executable_here_is_said(machine):
+    machine.real(machine.program(f"{HOME}/prog")).chmod(0o644)
+    (warning,) = warnings(machine.plan(f"{HOME}/prog"))
+    assert "is not executable here" in warning
+
+
+def test_modes_of_outside_files_and_directories_are_not_the_umasks(machine):
+    library = machine.library(f"{HOME}/app/lib/libx.so.1")
+    program = machine.program(f"{HOME}/app/bin/prog", library, rpath="$ORIGIN/../lib")
+    machine.real(library).chmod(0o600)
+    machine.real(f"{HOME}/app/lib").chmod(0o700)
+    plan = machine.plan(program)
+    assert entry(plan, "/opt/prog/lib/libx.so.1").mode == 0o644
+    assert entry(plan, "/opt/prog/lib").mode == 0o755
+
+
+def test_modes_of_system_directories_are_kept(machine):
+    program = machine.program("/opt/x/prog")
+    machine.real("/opt/x").chmod(0o711)
+    assert entry(machine.plan(program), "/opt/x").mode == 0o711
+
+
+def test_nothing_is_owned_by_anybody(machine):
+    program = machine.program(f"{HOME}/prog")
+    if os.geteuid() == 0:
+        os.chown(machine.real(program), 12, 34)
+    assert {(one.uid, one.gid) for one in machine.plan(program).entries} == {(0, 0)}
+
+
+def test_the_real_command_line_leaves_no_trace_of_where_it_ran(cc, cli, tmp_path):
+    cc(MAIN)
+    cli("pack", "./hello", "-o", "x.tar", check=True)
+    cli("stage", tmp_path / "hello", "-o", "tree", check=True)
+    with tarfile.open(tmp_path / "x.tar") as archive:
+        blobs = [archive.extractfile(member).read() for member in archive]
+    layers = [gzip.decompress(blob) for blob in blobs if blob.startswith(b"\x1f\x8b")]
+    assert layers
+    for data in (*blobs, *layers):
+        assert os.fsencode(tmp_path.name) not in data
+    assert (tmp_path / "tree/usr/local/bin/hello").is_file()
+    assert not Path(f"{tmp_path}/tree{tmp_path}").exists()
