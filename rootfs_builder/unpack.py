@@ -59,8 +59,16 @@ def read(layers: Iterable[Source], scratch: BinaryIO) -> Plan:
             start = _decompress(layer, scratch)
             scratch.seek(start)
             with tarfile.open(fileobj=scratch, mode="r:", errorlevel=2) as archive:
-                tree.apply(archive.getmembers(), scratch)
-        except (tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile) as error:
+                members = archive.getmembers()
+                _check_end(archive, scratch)
+            tree.apply(members, scratch)
+        except (
+            tarfile.TarError,
+            zlib.error,
+            zstandard.ZstdError,
+            EOFError,
+            gzip.BadGzipFile,
+        ) as error:
             raise InputError(f"layer {number} is damaged: {error}") from error
     return tree.plan()
 
@@ -82,6 +90,15 @@ def _decompress(layer: Source, scratch: BinaryIO) -> int:
             scratch.write(piece)
     scratch.flush()
     return start
+
+
+def _check_end(archive: tarfile.TarFile, scratch: BinaryIO) -> None:
+    """Tarfile takes an archive that is cut off for one that ends; raises tarfile.TarError."""
+    end = scratch.seek(0, io.SEEK_END)
+    last = max((member.offset_data + member.size for member in archive.getmembers()), default=0)
+    scratch.seek(archive.offset)
+    if last > end or scratch.read(tarfile.BLOCKSIZE).strip(b"\0"):
+        raise tarfile.ReadError("it is cut off")
 
 
 class _Tree:

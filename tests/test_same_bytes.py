@@ -47,10 +47,10 @@ def grow(folder, numbers):
     (folder / "latest").symlink_to("3/3.txt")
 
 
-def pack(project, python=sys.executable, out=None, **options):
+def pack(project, python=(sys.executable,), out=None, **options):
     """The digest of the project's image."""
     output = (out or project) / "out.tar"
-    command = [python, "-m", "rootfs_builder", "pack", "bin/app", "greet", "--add", "data"]
+    command = [*python, "-m", "rootfs_builder", "pack", "bin/app", "greet", "--add", "data"]
     command += ["-o", output, "-q", "-l", "b=2", "-l", "a=1", "-e", "Z=1", "-e", "A=2"]
     done = subprocess.run(
         command, cwd=project, capture_output=True, text=True, check=False, **options
@@ -150,6 +150,17 @@ def test_source_date_epoch_is_the_only_time(project):
     assert dated == pack(project, env=environment(SOURCE_DATE_EPOCH="1700000000", TZ="Asia/Tokyo"))
 
 
+@pytest.mark.engines
+@pytest.mark.parametrize("model", ["Conroe", "Nehalem", "Haswell"])  # x86-64-v1, -v2, -v3
+def test_the_cpu_does_not_matter(project, cc, model):
+    """Nor which of its libraries' glibc-hwcaps siblings this machine would load."""
+    flags = ("-shared", "-fPIC", "-Wl,-soname,libanswer.so")
+    for level in ("x86-64-v2", "x86-64-v3", "x86-64-v4"):
+        cc(LIBRARY, name=f"lib/glibc-hwcaps/{level}/libanswer.so", where=project, args=flags)
+    command = ["qemu-x86_64", "-cpu", model, sys.executable]
+    assert pack(project, command) == pack(project)
+
+
 @pytest.fixture(scope="module")
 def other_python():
     """The package installed for the system's Python, where every user can read it."""
@@ -179,7 +190,7 @@ def test_the_python_and_the_user_do_not_matter(project, other_python):
         out.mkdir()
         out.chmod(0o777)
         before = pack(project)
-        assert pack(elsewhere, other_python, out) == before
-        assert pack(elsewhere, other_python, out, user="nobody", umask=0o077) == before
+        assert pack(elsewhere, [other_python], out) == before
+        assert pack(elsewhere, [other_python], out, user="nobody", umask=0o077) == before
     finally:
         shutil.rmtree(public)

@@ -1,9 +1,12 @@
 """scripts/survey: a sample of this machine agrees, and what does not agree is seen."""
 
+import os
 import re
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 from tests.loader.conftest import fill
 from tests.loader.objects import library, program
@@ -22,6 +25,16 @@ def test_a_sample_of_this_machine():
     assert done.returncode == 0, done.stdout + done.stderr
     agreeing, total = re.search(r"^(\d+)/(\d+) agree$", done.stdout, re.MULTILINE).groups()
     assert agreeing == total
+    assert int(total) > 50
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="the staged loader runs in a chroot: needs root")
+def test_a_sample_of_this_machine_loads_the_same_when_staged(tmp_path):
+    done = survey("--sample", "200", "--staged", tmp_path, "/usr/bin")
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = r"^(\d+)/(\d+) programs load the same when staged$"
+    same, total = re.search(said, done.stdout, re.MULTILINE).groups()
+    assert same == total
     assert int(total) > 50
 
 

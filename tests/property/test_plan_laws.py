@@ -5,7 +5,6 @@ import os
 import random
 import re
 import subprocess
-import tempfile
 from functools import cache
 
 import pytest
@@ -154,7 +153,7 @@ def test_the_real_loader_finds_in_the_plan_what_it_finds_on_the_machine(path):
     if "ld-linux" not in loader:
         pytest.skip("musl's loader lists by another option")
     program = os.path.realpath(path)  # started by hand, ld.so takes $ORIGIN from what it is told
-    with tempfile.TemporaryDirectory() as top:
+    with trees.scratch() as top:
         stage.write(plan, top)
         chroot = ["chroot", top] if os.geteuid() == 0 else ["unshare", "-r", "chroot", top]
         inside = listed([*chroot, loader, "--list", program])

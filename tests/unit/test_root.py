@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -93,7 +92,7 @@ def grow(top, nodes):
 @settings(max_examples=60, deadline=None)
 @given(nodes=forests(), paths=st.lists(PATHS, min_size=30, max_size=60))
 def test_a_walk_ends_where_the_kernel_ends(nodes, paths):
-    with tempfile.TemporaryDirectory() as top:
+    with trees.scratch() as top:
         grow(top, nodes)
         assert walked(DirectoryRoot(top), paths) == kernel(top, paths)
 
@@ -228,7 +227,7 @@ def test_what_may_not_be_asked_is_an_errno_not_a_crash():
 @settings(max_examples=50, deadline=None)
 @given(plan=trees.plans(), data=st.data())
 def test_a_plan_answers_as_the_directory_it_is_written_to(plan, data):
-    with tempfile.TemporaryDirectory() as top:
+    with trees.scratch() as top:
         stage.write(plan, top)
         roots = DirectoryRoot(top), PlanRoot(plan)
         paths = ["/", *(entry.path for entry in plan.entries)]

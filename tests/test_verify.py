@@ -1,0 +1,131 @@
+"""`verify` against the real loaders: whatever breaks a program, it says so, and nothing else.
+
+Each image of the integration tests is laid out, and every ELF file in it is deleted
+in turn, then altered in one dynamic entry at a time. The real loader, in a chroot, tells whether
+the programs still start.
+"""
+
+import contextlib
+import os
+import struct
+from pathlib import Path
+
+import pytest
+from elftools.common.exceptions import ELFError
+from elftools.elf.elffile import ELFFile
+
+from rootfs_builder import assemble, recipe, stage, verify
+from rootfs_builder.root import DirectoryRoot
+from rootfs_builder.sources import Sources
+from rootfs_builder.walk import Walker
+from tests.integration.programs import PROGRAMS
+from tests.loader import oracle
+
+STRINGS = ("DT_NEEDED", "DT_SONAME", "DT_RPATH", "DT_RUNPATH")
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the oracle is a chroot: needs root")
+
+
+class Tree:
+    """A staged image, and what starts in it."""
+
+    def __init__(self, words, folder):
+        options = {"executables": [], "add": [], "library_path": [], "include_lib": []}
+        known = {"--add": "add", "-L": "library_path", "--include-lib": "include_lib"}
+        words = iter(words)
+        for word in words:
+            options[known.get(word, "executables")].append(next(words) if word in known else word)
+        given = {key: tuple(map(str, value)) for key, value in options.items()}
+        _, plan = assemble.plan(
+            recipe.from_options(directory=str(folder), **given), Sources(DirectoryRoot())
+        )
+        self.top = folder / "tree"
+        self.top.mkdir()
+        stage.write(plan, str(self.top))
+        self.start = plan.programs[0]
+        self.files = [e.path for e in plan.entries if e.kind == "file"]
+
+    def path(self, inside):
+        return Path(f"{self.top}{inside}")
+
+    def elf_files(self):
+        return [one for one in self.files if self.path(one).read_bytes()[:4] == b"\x7fELF"]
+
+    def problems(self):
+        return verify.check(
+            DirectoryRoot(str(self.top)), start=self.start, path=("/usr/local/bin", "/usr/bin")
+        ).problems
+
+    def is_broken(self):
+        """Whether the program of the container, or any other here, does not start."""
+        if not self.path(self.start).exists():
+            return True
+        return any(self._refuses(one) for one in self.files if self.path(one).exists())
+
+    def _refuses(self, inside):
+        data = self.path(inside).read_bytes()
+        if data[:2] == b"#!":
+            interpreter = data[2:].split(None, 1)[0].decode()
+            return Walker(DirectoryRoot(str(self.top))).walk(interpreter).node is None
+        if data[:4] != b"\x7fELF":
+            return False
+        interpreter = interpreter_of(self.path(inside))
+        if interpreter is None:
+            return False
+        musl = "musl" in interpreter
+        try:
+            done = oracle.in_root(
+                self.top,
+                [interpreter, "--list", inside] if musl else [interpreter, inside],
+                env=None if musl else {"LD_TRACE_LOADED_OBJECTS": 1},
+                cwd="/usr",  # a relative path finds nothing there
+            )
+        except OSError:
+            return True
+        return done.returncode != 0 or "not found" in done.stdout + done.stderr
+
+
+def interpreter_of(path):
+    with path.open("rb") as file, contextlib.suppress(ELFError):
+        for segment in ELFFile(file).iter_segments("PT_INTERP"):
+            return segment.get_interp_name()
+    return None
+
+
+def alterations(path):
+    """(what, file offset, word size) of each dynamic entry whose value is a string."""
+    with path.open("rb") as file:
+        elf = ELFFile(file)
+        size = elf.elfclass // 8
+        for segment in elf.iter_segments("PT_DYNAMIC"):
+            for number, tag in enumerate(segment.iter_tags()):
+                if tag.entry.d_tag in STRINGS:
+                    offset = segment["p_offset"] + (2 * number + 1) * size
+                    yield f"{tag.entry.d_tag} {number}", offset
+
+
+@pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
+def test_what_breaks_a_program_is_found(program, cc, tmp_path):
+    tree = Tree(program.words(cc, tmp_path), tmp_path)
+    assert not tree.is_broken()
+    assert tree.problems() == ()
+    wrong = []
+    for file in tree.elf_files():
+        path = tree.path(file)
+        aside = path.with_name(path.name + ".aside")
+        path.rename(aside)
+        if bool(tree.problems()) != tree.is_broken():
+            wrong.append(f"{file} deleted: {tree.problems()}")
+        aside.rename(path)
+        for what, offset in alterations(path):
+            with path.open("r+b") as stream:
+                stream.seek(offset)
+                value = stream.read(8)
+                stream.seek(offset)
+                stream.write(struct.pack("<Q", struct.unpack("<Q", value)[0] + 1))
+            if bool(tree.problems()) != tree.is_broken():
+                wrong.append(f"{file}, {what} altered: {tree.problems()}")
+            with path.open("r+b") as stream:
+                stream.seek(offset)
+                stream.write(value)
+    assert wrong == []
