@@ -146,6 +146,11 @@ def _settings(recipe: Recipe, plan: Plan) -> Settings:
     env = {"PATH": DEFAULT_PATH} | dict(plan.env) | dict(recipe.env)
     entrypoint = recipe.entrypoint or (plan.programs[0],)
     walker = Walker(PlanRoot(plan))
+    if printable(entrypoint[0]) != entrypoint[0].replace("%", "%25"):
+        raise UsageError(
+            f"{printable(entrypoint[0])}: a name that is not plain UTF-8 text cannot be an "
+            "entrypoint; --at gives it another"
+        )
     _check_entrypoint(entrypoint[0], recipe, plan, walker)
     workdir = walker.walk(OpenedPath(recipe.workdir or "/")).node
     if workdir is not None and workdir.kind != "dir":

@@ -9,6 +9,8 @@ umask decides nothing.
 import posixpath
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from rootfs_builder.collector import AddedTree, Closure, Program
 from rootfs_builder.errors import InputError
 from rootfs_builder.link_map import Find, LinkMap, Loaded, Loader, Resolution
@@ -222,10 +224,7 @@ class _Planner:
         entry = self._entries.get(path)
         if entry is None or reason in entry.reasons:
             return
-        reasons = (*entry.reasons, reason)
-        self._entries[path] = Entry(
-            entry.path, entry.kind, entry.mode, reasons, entry.content, entry.target
-        )
+        self._entries[path] = replace(entry, reasons=(*entry.reasons, reason))
 
     def _landing(self, path: ImagePath, reason: Reason) -> ImagePath:
         """Where a path that the user chose lies, with entries for the root's links to it."""
@@ -305,4 +304,4 @@ class _Planner:
             if target == entry.path:
                 yield entry
             else:
-                yield Entry(entry.path, "hardlink", entry.mode, entry.reasons, target=target)
+                yield replace(entry, kind="hardlink", content=None, target=target)
