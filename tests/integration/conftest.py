@@ -7,11 +7,13 @@ import shutil
 import subprocess
 import tempfile
 import time
+import uuid
 from pathlib import Path
 
 import pytest
 
 from tests.integration.engines import Engine, Skopeo, Tool
+from tests.integration.programs import Pack
 
 
 @pytest.fixture(scope="session")
@@ -104,3 +106,15 @@ def oras():
 def buildah():
     """Reads what podman reads, with other code for archives."""
     return Tool("buildah")
+
+
+@pytest.fixture
+def pack(cli, umoci, oras, tmp_path):
+    """Run ``rootfs-builder pack``; every archive is checked by all outside readers."""
+    return Pack(cli, umoci, oras, tmp_path)
+
+
+@pytest.fixture
+def name():
+    """A name that no other test gives to an image."""
+    return f"image-{uuid.uuid4().hex}"

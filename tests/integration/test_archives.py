@@ -3,11 +3,10 @@
 import os
 import subprocess
 import time
-import uuid
 
 import pytest
 
-from tests.integration.programs import Pack, image, tree
+from tests.integration.programs import image, tree
 
 pytestmark = pytest.mark.engines
 
@@ -57,17 +56,6 @@ SETTINGS = (
     *("--expose", "8080", "--expose", "53/udp", "--volume", "/data", "--stop-signal", "SIGUSR1"),
 )
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-
-@pytest.fixture
-def pack(cli, umoci, oras, tmp_path):
-    return Pack(cli, umoci, oras, tmp_path)
-
-
-@pytest.fixture
-def name():
-    """A name that no other test gives to an image (or to a program: then the image is unique)."""
-    return f"archives-{uuid.uuid4().hex}"
 
 
 @pytest.fixture(params=["docker", "podman"])

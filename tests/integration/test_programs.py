@@ -1,25 +1,12 @@
 """Programs of every kind run, however their image comes to the engine."""
 
-import uuid
-
 import pytest
 
-from tests.integration.programs import PROGRAMS, Pack, image, tree
+from tests.integration.programs import PROGRAMS, image, tree
 
 pytestmark = pytest.mark.engines
 
 each_program = pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
-
-
-@pytest.fixture
-def pack(cli, umoci, oras, tmp_path):
-    return Pack(cli, umoci, oras, tmp_path)
-
-
-@pytest.fixture
-def name():
-    """A name that no other test gives to an image."""
-    return f"programs-{uuid.uuid4().hex}"
 
 
 @each_program
