@@ -101,7 +101,8 @@ def command(
         import json
 
         result = json.dumps(_facts(recipe, plan, image, size), indent=2)
-    click.echo(result, err=output == "-")
+    if output != "-" or not quiet:
+        click.echo(result, err=output == "-")
 
 
 def _check_output(output: str, *, as_json: bool) -> None:
