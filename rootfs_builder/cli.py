@@ -7,6 +7,7 @@ on stderr and its exit code; only a defect of ours, or `--debug`, shows a traceb
 
 import io
 import os
+import re
 import signal
 import sys
 from importlib import import_module
@@ -18,6 +19,7 @@ from rootfs_builder.commands import VERBS
 from rootfs_builder.errors import RootfsError
 from rootfs_builder.paths import decode, printable
 
+_CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f]")  # an image's texts must not steer a terminal
 _INTERRUPTED = 128  # a shell adds the number of the signal
 
 
@@ -99,14 +101,9 @@ def run(words: list[str], command: tuple[str, ...] | None) -> int:
     except RootfsError as error:
         if debug:
             raise
-        click.echo(f"rootfs-builder: {error}", err=True)
+        said = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", str(error))
+        click.echo(f"rootfs-builder: {said}", err=True)
         return error.exit_code
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return 2
-    except click.UsageError as error:
-        error.show()
-        return 2
     except click.ClickException as error:
         error.show()
         return error.exit_code

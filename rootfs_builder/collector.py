@@ -255,11 +255,13 @@ class _Collector:
         return missing.sentences(link_map, self._sources.shown)
 
     def _dynamic(self) -> list[int]:
-        return [
+        """Which programs call dlopen: those that the user named, or their interpreters."""
+        dynamic = [
             index
             for index, program in enumerate(self._programs)
-            if program.by is None and program.link_maps and program.link_maps[0].loader
+            if program.link_maps and program.link_maps[0].loader
         ]
+        return [index for index in dynamic if self._programs[index].by is None] or dynamic
 
     def _include(self, wanted: str) -> None:
         """`--include-lib NAME`: what each dynamic program gets from dlopen(NAME)."""

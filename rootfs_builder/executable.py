@@ -67,7 +67,7 @@ def look(shown: str, walk: Walk, objects: Objects) -> elf.ElfFile | Script:
 
 
 def _script(shown: str, head: bytes) -> Script:
-    line = head[2:].partition(b"\n")[0].strip(b" \t")
+    line = head[2:].partition(b"\n")[0].partition(b"\0")[0].strip(b" \t")
     if line.endswith(b"\r"):
         raise InputError(
             f"{shown}: a script with Windows line ends, whose interpreter the kernel would not "

@@ -6,7 +6,7 @@ means sorted keys, no white space, absent values left out, so that equal values 
 
 from typing import Annotated
 
-from msgspec import UNSET, Meta, Struct, UnsetType, field, json
+from msgspec import UNSET, Meta, Struct, UnsetType, json
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -98,7 +98,7 @@ class Image(Struct, frozen=True):
 
     descriptor: Descriptor
     manifest: Manifest
-    config: Config = field()
+    config: Config
 
 
 def canonical(document: Struct | dict[str, object] | list[object]) -> bytes:

@@ -27,8 +27,12 @@ def encode(text: str) -> bytes:
 
 
 def printable(path: str) -> str:
-    """A path for JSON and terminals: an undecodable or control byte as `%XX`, `%` as `%25`."""
-    return re.sub("[%\0-\x1f\x7f\udc80-\udcff]", lambda m: f"%{ord(m[0]) & 0xFF:02X}", path)
+    """A path for JSON and terminals: undecodable and control bytes as `%XX`, `%` as `%25`."""
+    return re.sub("[%\0-\x1f\x7f-\x9f\udc80-\udcff]", _escaped, path)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in encode(found[0]))
 
 
 def join(directory: str, name: str) -> ImagePath:

@@ -179,15 +179,15 @@ class Placement:
         return self._of_added(loaded.requested) if loaded.requested.startswith("/") else None
 
     def _library_move(self, path: str) -> Move | None:
-        for directory in self._closure.recipe.library_path:
-            text = self._closure.sources.locate(directory)
-            if path.startswith(text + "/"):
-                if text not in self._libraries:
-                    real = self._walker.walk(text).real
-                    outside = self._outside(real)
-                    self._libraries[text] = Move(real, _LIB, text) if outside else None
-                return self._libraries[text]
-        return None
+        texts = map(self._closure.sources.locate, self._closure.recipe.library_path)
+        holding = [text for text in texts if path.startswith(text + "/")]
+        if not holding:
+            return None
+        text = max(holding, key=len)  # one may lie in another
+        if text not in self._libraries:
+            real = self._walker.walk(text).real
+            self._libraries[text] = Move(real, _LIB, text) if self._outside(real) else None
+        return self._libraries[text]
 
     def image_path(self, program: Program) -> ImagePath:
         """Where the program itself is started from."""

@@ -19,7 +19,7 @@ EntryKind = Literal["dir", "symlink", "file", "hardlink"]
 Level = Literal["warning", "hint"]
 
 SET_ID_BITS = 0o6000
-_KEY = re.compile(r"(?:/(?!\.{1,2}(?:/|$))[^/\0]+)+", re.DOTALL)
+_KEY = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[^/\0]+)+", re.DOTALL)
 
 
 class Reason(Struct, frozen=True):

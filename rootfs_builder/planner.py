@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from rootfs_builder.collector import AddedTree, Closure, Program
 from rootfs_builder.errors import InputError
 from rootfs_builder.link_map import Find, LinkMap, Loaded, Loader, Resolution
-from rootfs_builder.paths import ImagePath, OpenedPath, name, parent, printable
+from rootfs_builder.paths import ImagePath, OpenedPath, below, name, parent, printable
 from rootfs_builder.placement import Move, Placement
 from rootfs_builder.plan import (
     SET_ID_BITS,
@@ -60,6 +60,7 @@ class _Planner:
         for tree in self._closure.added:
             self._tree(tree)
         draft = Plan(with_parents(self._entries.values()))
+        self._warn_of_links(draft)
         for path, data in self._configurations(draft):
             reason = Reason("generated", asked="what its loader needs to find libraries")
             self._put(Entry(path, "file", 0o644, (reason,), BytesSource(data)), "generated")
@@ -78,9 +79,10 @@ class _Planner:
         move = self._placement.of_program(program)
         if program.kind == "executable" and self._closure.recipe.at is not None:
             self._landing(self._closure.recipe.at, reason)
-        if program.kind == "interpreter" or not self._sources.outside(program.key):
+        named = program.kind == "interpreter" or not self._sources.outside(program.key)
+        if named and (move is None or program.key != path):
             self._walk(program.walk, move, reason, executable=True)
-        else:  # by what link of this machine it was named is nothing to the image
+        else:  # the link it was named by is of this machine, or is where the program itself goes
             self._walk(self._walker.walk(program.real), move, reason, executable=True)
         if path not in self._entries:
             link = Entry(path, "symlink", 0o777, (reason,), target=program.real)
@@ -114,7 +116,9 @@ class _Planner:
         reason = Reason(request.kind, by, request.name, candidate.found_by)
         self._walk(resolution.walk, move, reason)
         if move is None:
-            self._warn_of_build_path(candidate.path, candidate.found_by, by)
+            outside = self._sources.outside(candidate.path)
+            path = candidate.path if outside else resolution.walk.real
+            self._warn_of_build_path(path, candidate.found_by, by)
 
     def _warn_of_build_path(self, path: str, found_by: str, by: ImagePath) -> None:
         if not self._sources.outside(path):
@@ -255,12 +259,33 @@ class _Planner:
             for link_map in program.link_maps:
                 self._link_map(link_map, program)
         for link_map in tree.plugins:
-            host = next(
-                p
-                for p in self._closure.programs
-                if p.link_maps and p.link_maps[0].program is link_map.program
-            )
-            self._link_map(link_map, host)
+            self._link_map(link_map, self._host(link_map))
+
+    def _host(self, plugin: LinkMap) -> Program:
+        """The program that loads a plugin."""
+        return next(
+            program
+            for program in self._closure.programs
+            if program.link_maps and program.link_maps[0].program is plugin.program
+        )
+
+    def _warn_of_links(self, draft: Plan) -> None:
+        """Added links to paths of this machine that lead nowhere in the image."""
+        walker = Walker(PlanRoot(draft))
+        for tree in self._closure.added:
+            for path, node in tree.nodes:
+                target = self._sources.readlink(path) if node.kind == "symlink" else ""
+                inside = below(target, tree.source)
+                if not target.startswith("/") or inside or not self._sources.outside(target):
+                    continue
+                target = self._sources.shown(target)
+                if walker.walk(OpenedPath(target)).node is None:
+                    text = (
+                        f"{printable(self._sources.shown(path))}: a symlink to "
+                        f"{printable(target)}, which the image does not have; add that too, or "
+                        "make the link relative"
+                    )
+                    self._findings.append(Finding("warning", text))
 
     def _configurations(self, draft: Plan) -> Iterator[tuple[ImagePath, bytes]]:
         """What the loaders need to find what the machine's configuration led them to."""
@@ -291,6 +316,8 @@ class _Planner:
             for program in tree.programs:
                 for link_map in program.link_maps:
                     yield program, link_map
+            for plugin in tree.plugins:
+                yield self._host(plugin), plugin
 
     def _hard_linked(self) -> Iterator[Entry]:
         """Files that are one inode in the source are one in the image."""

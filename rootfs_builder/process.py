@@ -82,7 +82,7 @@ def loader(interpreter: OpenedPath, objects: Objects) -> Loader | None:
     if walk.node is None or walk.node.kind != "file":
         return None
     data = read(objects.source(walk.real))
-    return loaders.identify(interpreter, objects.header(walk.real), data, objects.content)
+    return loaders.identify(interpreter, objects.file(walk.real).header, data, objects.content)
 
 
 def start(

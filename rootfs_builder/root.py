@@ -256,8 +256,8 @@ class DirectoryRoot:
         node = None
         try:
             info = os.lstat(self._base + encode(path))
-        except (FileNotFoundError, NotADirectoryError):
-            pass
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            pass  # ValueError: a NUL in it, so no file can be called that
         else:
             node = self._node(info)
             if node.kind == "file":

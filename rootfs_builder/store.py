@@ -49,7 +49,7 @@ class Store:
 
     def add(self, data: bytes) -> Blob:
         """Keep a document."""
-        return self._write(iter((data,)))[0]
+        return self._write((data,))
 
     def compress(
         self,
@@ -70,10 +70,10 @@ class Store:
                 yield unit
 
         stream = _members(hashed()) if codec == "gzip" else hashed()
-        blob, _ = self._write(stream)
+        blob = self._write(stream)
         return blob, f"sha256:{whole.hexdigest()}"
 
-    def _write(self, pieces: Iterator[bytes]) -> tuple[Blob, int]:
+    def _write(self, pieces: Iterable[bytes]) -> Blob:
         offset = self._end + BLOCK
         self.file.seek(offset)
         digest, size = hashlib.sha256(), 0
@@ -83,11 +83,11 @@ class Store:
             self.file.write(piece)
         name = f"sha256:{digest.hexdigest()}"
         if name in self.blobs:  # the same bytes again: what follows is written over them
-            return self.blobs[name], size
+            return self.blobs[name]
         self.file.write(padding(size))
         self._end = offset + size + len(padding(size))
         self.blobs[name] = Blob(name, size, offset)
-        return self.blobs[name], size
+        return self.blobs[name]
 
     @property
     def end(self) -> int:

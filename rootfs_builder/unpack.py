@@ -17,7 +17,7 @@ import zstandard
 from msgspec.structs import replace
 
 from rootfs_builder.errors import InputError
-from rootfs_builder.paths import ROOT, ImagePath, below, join, name, parent
+from rootfs_builder.paths import ROOT, ImagePath, ancestors, below, join, name, parent
 from rootfs_builder.plan import Entry, EntryKind, Plan, Reason, order, with_parents
 from rootfs_builder.root import Content, Slice, Source
 
@@ -58,10 +58,7 @@ def read(layers: Iterable[Source], scratch: BinaryIO) -> Plan:
         try:
             start = _decompress(layer, scratch)
             scratch.seek(start)
-            with tarfile.open(fileobj=scratch, mode="r:", errorlevel=2) as archive:
-                members = archive.getmembers()
-                _check_end(archive, scratch)
-            tree.apply(members, scratch)
+            tree.apply(members(scratch), scratch)
         except (
             tarfile.TarError,
             zlib.error,
@@ -92,13 +89,28 @@ def _decompress(layer: Source, scratch: BinaryIO) -> int:
     return start
 
 
-def _check_end(archive: tarfile.TarFile, scratch: BinaryIO) -> None:
-    """Tarfile takes an archive that is cut off for one that ends; raises tarfile.TarError."""
-    end = scratch.seek(0, io.SEEK_END)
-    last = max((member.offset_data + member.size for member in archive.getmembers()), default=0)
-    scratch.seek(archive.offset)
-    if last > end or scratch.read(tarfile.BLOCKSIZE).strip(b"\0"):
+def members(file: BinaryIO) -> list[tarfile.TarInfo]:
+    """The members of the tar from where `file` stands up to its end.
+
+    Raises:
+        tarfile.TarError: it is damaged. Tarfile itself takes one that is cut off for one that ends,
+            and ends in other errors where a header has absurd numbers.
+    """
+    found = []
+    try:
+        with tarfile.open(fileobj=file, mode="r:", encoding="utf-8") as archive:
+            for member in archive:
+                if member.size < 0:
+                    raise tarfile.ReadError("a member of negative size")
+                found.append(member)
+    except (ValueError, OverflowError, MemoryError) as error:
+        raise tarfile.ReadError("a header with numbers that cannot be") from error
+    end = file.seek(0, io.SEEK_END)
+    last = max((member.offset_data + member.size for member in found), default=0)
+    file.seek(archive.offset)
+    if last > end or file.read(tarfile.BLOCKSIZE).strip(b"\0"):
         raise tarfile.ReadError("it is cut off")
+    return found
 
 
 class _Tree:
@@ -134,9 +146,9 @@ class _Tree:
             kind, target = "symlink", member.linkname
         elif member.islnk():
             linked = self._entries.get(self._below_links(_key(member.linkname)))
-            if linked is None or linked.kind != "file":
+            if linked is None or linked.kind == "dir":
                 raise tarfile.TarError(f"{member.name}: a hard link to nothing")
-            content = linked.content
+            return replace(linked, path=path)  # one inode: of a symlink too, whatever it says here
         elif member.isreg():
             content = Slice(scratch, member.offset_data, member.size)
         else:
@@ -164,11 +176,11 @@ class _Tree:
         return join(place, parts[0])
 
     def _put(self, entry: Entry) -> None:
-        above = parent(entry.path)
-        if above != ROOT:
+        for above in reversed(tuple(ancestors(entry.path))):
             known = self._entries.get(above)
             if known is None or known.kind != "dir":
-                self._put(Entry(above, "dir", 0o755, _WHY))
+                self._entries[above] = Entry(above, "dir", 0o755, _WHY)
+                self._own.add(above)
         known = self._entries.get(entry.path)
         if known is not None and known.kind == "dir" and entry.kind != "dir":
             self._remove(entry.path, itself=True)

@@ -2,9 +2,10 @@
 
 Every program in the root is resolved as its own loader would, once without special CPU features and
 once with each level; nothing of the machine that asks is looked at. The program that the container
-starts must be there, and every script in PATH must have its interpreter.
+starts must be there, and that and every script in PATH must have its interpreter.
 """
 
+import posixpath
 from collections.abc import Iterator
 
 from msgspec import Struct
@@ -31,36 +32,51 @@ class Report(Struct, frozen=True):
 
 
 def check(
-    root: Root, *, start: str = "", path: tuple[str, ...] = (), library_path: str = ""
+    root: Root,
+    *,
+    start: str = "",
+    workdir: str = "/",
+    path: tuple[str, ...] = (),
+    library_path: str = "",
 ) -> Report:
     """Resolve every program of `root`.
 
-    `start` is the first word of the container's command line, `path` the directories of its PATH,
-    `library_path` the text of its LD_LIBRARY_PATH.
+    `start` is the first word of the container's command line, `workdir` where it starts, `path` the
+    directories of its PATH, `library_path` the text of its LD_LIBRARY_PATH.
     """
-    work = _Work(root, library_path)
-    problems = list(work.entry(start, path))
+    work = _Work(root, path, library_path)
+    problems = list(work.entry(start, workdir))
     for file in work.executables():
-        problems += work.program(file, in_path=parent(file) in path or not path)
+        problems += work.program(file)
     return Report(work.programs, len(work.files), tuple(dict.fromkeys(problems)))
 
 
 class _Work:
-    def __init__(self, root: Root, library_path: str) -> None:
+    def __init__(self, root: Root, path: tuple[str, ...], library_path: str) -> None:
         self._root = root
+        self._path = path
+        self._started: ImagePath | None = None
         self._library_path = library_path
         self._objects = Objects(root)
         self.programs = 0
         self.files: set[ImagePath] = set()
 
-    def entry(self, start: str, path: tuple[str, ...]) -> Iterator[str]:
+    def entry(self, start: str, workdir: str) -> Iterator[str]:
         """The command that the container starts, looked up as the runtime does."""
         if not start:
             return
-        places = [start] if "/" in start else [f"{one}/{start}" for one in path]
-        walks = [self._objects.walker.walk(OpenedPath(_absolute(place))) for place in places]
-        if not any(walk.node is not None and walk.node.kind == "file" for walk in walks):
-            yield f"{printable(start)}: not in the image, which starts it"
+        found = self._look_up(start, workdir)
+        self._started = next((real for real, mode in found if mode & 0o111), None)
+        if self._started is None:
+            why = "not executable in" if found else "not in"
+            yield f"{printable(start)}: {why} the image, which starts it"
+
+    def _look_up(self, command: str, workdir: str = "/") -> list[tuple[ImagePath, int]]:
+        """The files that a command can mean, and their modes."""
+        directories = (workdir,) if "/" in command else self._path
+        places = (posixpath.join("/", one, command) for one in directories)
+        walks = (self._objects.walker.walk(OpenedPath(place)) for place in places)
+        return [(w.real, w.node.mode) for w in walks if w.node and w.node.kind == "file"]
 
     def executables(self) -> Iterator[ImagePath]:
         """Every regular file with an x bit."""
@@ -75,8 +91,9 @@ class _Work:
                 elif node is not None and node.kind == "file" and node.mode & 0o111:
                     yield path
 
-    def program(self, path: ImagePath, *, in_path: bool) -> Iterator[str]:
+    def program(self, path: ImagePath) -> Iterator[str]:
         """What one executable file lacks; a file that is no program lacks nothing."""
+        in_path = parent(path) in self._path or not self._path or path == self._started
         walk = self._objects.walker.walk(path)
         with self._objects.source(path).open() as content:
             magic = content[0:4]
@@ -96,6 +113,9 @@ class _Work:
             if interpreter.node is None:
                 wanted = printable(found.interpreter)
                 yield f"{wanted}: not found\n  needed by {printable(path)}, as its interpreter"
+            elif found.looked_up is not None and self._path and not self._look_up(found.looked_up):
+                wanted = printable(found.looked_up)
+                yield f"{wanted}: not in PATH\n  needed by {printable(path)}, as its interpreter"
 
     def _elf(self, path: ImagePath, walk: Walk) -> Iterator[str]:
         try:
@@ -130,7 +150,3 @@ class _Work:
     def _link_map(self, link_map: LinkMap) -> Iterator[str]:
         self.files.update(loaded.real for loaded in link_map.objects)
         yield from missing.sentences(link_map, advice="")
-
-
-def _absolute(place: str) -> str:
-    return place if place.startswith("/") else f"/{place}"

@@ -21,6 +21,7 @@ from rootfs_builder.walk import Walker
 from tests.integration.programs import PROGRAMS
 from tests.loader import oracle
 
+PATH = ("/usr/local/bin", "/usr/bin")
 STRINGS = ("DT_NEEDED", "DT_SONAME", "DT_RPATH", "DT_RUNPATH")
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the oracle is a chroot: needs root")
@@ -52,9 +53,7 @@ class Tree:
         return [one for one in self.files if self.path(one).read_bytes()[:4] == b"\x7fELF"]
 
     def problems(self):
-        return verify.check(
-            DirectoryRoot(str(self.top)), start=self.start, path=("/usr/local/bin", "/usr/bin")
-        ).problems
+        return verify.check(DirectoryRoot(str(self.top)), start=self.start, path=PATH).problems
 
     def is_broken(self):
         """Whether the program of the container, or any other here, does not start."""
@@ -65,8 +64,11 @@ class Tree:
     def _refuses(self, inside):
         data = self.path(inside).read_bytes()
         if data[:2] == b"#!":
-            interpreter = data[2:].split(None, 1)[0].decode()
-            return Walker(DirectoryRoot(str(self.top))).walk(interpreter).node is None
+            interpreter, *words = data[2:].partition(b"\n")[0].decode().split()
+            walker = Walker(DirectoryRoot(str(self.top)))
+            places = [f"{directory}/{words[0]}" for directory in PATH] if words else [interpreter]
+            missing = [walker.walk(place).node is None for place in (interpreter, *places)]
+            return missing[0] or all(missing[1:])  # the words are those of env
         if data[:4] != b"\x7fELF":
             return False
         interpreter = interpreter_of(self.path(inside))

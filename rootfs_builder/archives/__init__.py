@@ -8,8 +8,6 @@ To add one: write the module; put its `read` into `_READ`, or offer its `write` 
 `commands/pack.py`.
 """
 
-import tarfile
-
 from rootfs_builder.archives import docker, oci
 from rootfs_builder.archives.packed import Members, Packed
 from rootfs_builder.errors import InputError
@@ -28,6 +26,6 @@ def read(members: Members) -> tuple[Packed, ...]:
             images = one(members)
             if images:
                 return images
-    except (KeyError, TypeError, AttributeError, tarfile.TarError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"its documents are not those of an image: {error!r}") from error
     raise InputError("no image: neither an OCI layout nor a docker archive")

@@ -5,14 +5,24 @@ import tarfile
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from msgspec import DecodeError, Struct, json
+from msgspec import DecodeError, Struct, ValidationError, convert, json
 
+from rootfs_builder import unpack
 from rootfs_builder.errors import InputError
 from rootfs_builder.paths import OpenedPath
 from rootfs_builder.root import DirectoryRoot, Slice, Source, read
 from rootfs_builder.walk import Walker
 
 Members = Callable[[str], Source | None]
+
+_MAX_DOCUMENT = 32 << 20  # bytes; real ones have some thousands
+
+
+class _Settings(Struct, rename="pascal"):
+    entrypoint: tuple[str, ...] | None = None
+    cmd: tuple[str, ...] | None = None
+    env: tuple[str, ...] | None = None
+    working_dir: str | None = None
 
 
 class Packed(Struct, frozen=True):
@@ -22,20 +32,24 @@ class Packed(Struct, frozen=True):
     entrypoint: tuple[str, ...]
     command: tuple[str, ...]
     env: tuple[str, ...]
+    workdir: str
     layers: tuple[Source, ...]
 
 
 def of_archive(file: BinaryIO) -> Members:
-    """The members of a tar; raises tarfile.TarError where it is none."""
+    """The members of a tar; raises InputError where it is none."""
     found: dict[str, Source] = {}
     links: dict[str, str] = {}
-    with tarfile.open(fileobj=file, mode="r:") as archive:
-        for member in archive.getmembers():
-            name = posixpath.normpath(member.name)
-            if member.isreg():
-                found[name] = Slice(file, member.offset_data, member.size)
-            elif member.issym():  # docker save once wrote a layer that it had written before so
-                links[name] = posixpath.join(posixpath.dirname(name), member.linkname)
+    try:
+        members = unpack.members(file)
+    except tarfile.TarError as error:
+        raise InputError(f"no tar archive: {error}; if it is compressed, gunzip it") from error
+    for member in members:
+        name = posixpath.normpath(member.name)
+        if member.isreg():
+            found[name] = Slice(file, member.offset_data, member.size)
+        elif member.issym():  # docker save once wrote a layer that it had written before so
+            links[name] = posixpath.join(posixpath.dirname(name), member.linkname)
     for name, target in links.items():
         source = found.get(posixpath.normpath(target))
         if source is not None:
@@ -59,9 +73,11 @@ def document(members: Members, name: str) -> Any:
     source = members(name)
     if source is None:
         raise InputError(f"{name} is missing")
+    if source.size > _MAX_DOCUMENT:
+        raise InputError(f"{name} has {source.size} bytes, too many for a document of an image")
     try:
         return json.decode(read(source))
-    except DecodeError as error:
+    except (DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{name} is no JSON: {error}") from error
 
 
@@ -69,11 +85,15 @@ def packed(config: Any, layers: list[Source]) -> Packed:
     """The config document of an image, and its layers."""
     if not isinstance(config, dict):
         raise InputError("its config is no JSON object")
-    settings = config.get("config") or {}
+    try:
+        settings = convert(config.get("config") or {}, _Settings)
+    except ValidationError as error:
+        raise InputError(f"its config is not that of an image: {error}") from error
     return Packed(
         "/".join(str(config.get(key, "?")) for key in ("os", "architecture")),
-        tuple(settings.get("Entrypoint") or ()),
-        tuple(settings.get("Cmd") or ()),
-        tuple(settings.get("Env") or ()),
+        settings.entrypoint or (),
+        settings.cmd or (),
+        settings.env or (),
+        settings.working_dir or "/",
         tuple(layers),
     )

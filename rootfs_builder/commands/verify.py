@@ -54,6 +54,8 @@ def _reports(path: str) -> "list[Report]":
     raw = encode(path)
     if not os.path.exists(raw):
         raise NotFoundError(f"{printable(path)}: no such image or directory")
+    if not (os.path.isfile(raw) or os.path.isdir(raw)):
+        raise InputError(f"{printable(path)}: a pipe or device; name a file or directory")
     try:
         if not os.path.isdir(raw):
             with open(raw, "rb") as file:
@@ -79,6 +81,7 @@ def _report(image: "Packed") -> "Report":
         return verify.check(
             PlanRoot(plan),
             start=next(iter((*image.entrypoint, *image.command)), ""),
+            workdir=image.workdir,
             path=tuple(env.get("PATH", DEFAULT_PATH).split(":")),
             library_path=env.get("LD_LIBRARY_PATH", ""),
         )

@@ -308,8 +308,8 @@ def _system_dirs(data: bytes, header: Header) -> tuple[str, ...] | None:
     """The longest run of directories whose array of lengths stands in the file too."""
     word = header.order + ("Q" if header.bits == 64 else "I")
     runs = re.findall(rb"\0((?:/[^\0\n]{0,250}/\0)+)", data)
-    lists = [run.split(b"\0")[:-1] for run in runs if b"lib" in run]
-    # Another string may stand before the list, so its tails are tried too.
+    lists = [run.split(b"\0")[-17:-1] for run in runs if b"lib" in run]
+    # Another string may stand before the list, of two to four, so its tails are tried too.
     tails = [dirs[start:] for dirs in lists for start in range(len(dirs))]
     for dirs in sorted(tails, key=len, reverse=True):
         if b"".join(struct.pack(word, len(one)) for one in dirs) in data:

@@ -383,6 +383,28 @@ def test_a_link_of_the_same_name_is_the_system_program_itself(machine):
     )
 
 
+def test_a_link_in_usr_local_bin_becomes_the_program_itself(machine):
+    machine.program(f"{HOME}/prog")
+    plan = machine.plan(machine.link("/usr/local/bin/prog", f"{HOME}/prog"))
+    assert files(plan) == {"/usr/local/bin/prog"}
+    assert entry(plan, "/usr/local/bin/prog").kind == "file"
+
+
+def test_a_system_link_to_a_library_outside_keeps_its_path_with_a_warning(machine):
+    library = machine.library(f"{HOME}/libx.so.1")
+    machine.link("/opt/x/libx.so.1", library)
+    plan = machine.plan(machine.program(f"{HOME}/prog", library, rpath="/opt/x"))
+    assert library in files(plan)
+    assert any(library in text and "RUNPATH" in text for text in warnings(plan))
+
+
+def test_of_two_library_paths_the_inner_one_counts(machine):
+    library = machine.library(f"{HOME}/libs/inner/libx.so.1")
+    program = machine.program(f"{HOME}/prog", library)
+    plan = machine.plan(program, library_path=("libs", "libs/inner"))
+    assert "/usr/local/lib/libx.so.1" in files(plan)
+
+
 SCENARIOS = {}
 
 
@@ -519,6 +541,32 @@ def test_an_absolute_link_inside_an_added_tree_follows_it(machine):
     program = machine.program(f"{HOME}/prog")
     assert entry(machine.plan(program, add=("data:/srv",)), "/srv/link").target == "/srv/x"
     assert b"q7marker" not in machine.image(program, add=("data:/srv",))
+
+
+def test_an_added_link_that_leads_nowhere_in_the_image_has_a_warning(machine):
+    machine.program(f"{HOME}/prog")
+    machine.link(f"{HOME}/data/there", f"{HOME}/other/x")
+    machine.file(f"{HOME}/other/x", "x")
+    plan = machine.plan("prog", add=("data:/srv/data",))
+    assert any(f"{HOME}/data/there: a symlink to {HOME}/other/x" in t for t in warnings(plan))
+    assert not warnings(machine.plan("prog", add=("data:/srv/data", f"other:{HOME}/other")))
+
+
+@pytest.mark.parametrize("program", ["prog", "run"])
+def test_a_plugin_finds_what_library_path_led_to(machine, program):
+    machine.program(f"{HOME}/prog")
+    machine.program("/usr/bin/sh")
+    machine.file(f"{HOME}/run", "#!/usr/bin/sh\n", 0o755)
+    library = machine.library(f"{HOME}/libs/libx.so.1")
+    machine.library(f"{HOME}/plugin.so", library)
+    plan = machine.plan(program, add=("plugin.so:/srv/plugin.so",), library_path=("libs",))
+    assert {"/usr/local/lib/libx.so.1", "/etc/ld.so.cache"} <= files(plan)
+
+
+def test_a_nul_ends_the_first_line_of_a_script(machine):
+    machine.program("/usr/bin/sh")
+    script = machine.file(f"{HOME}/run", "#!/usr/bin/sh\0x\n", 0o755)
+    assert "/usr/bin/sh" in files(machine.plan(script))
 
 
 def test_a_scripts_interpreter_is_where_the_script_says(machine):

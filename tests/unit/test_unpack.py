@@ -107,6 +107,10 @@ def test_a_compression(unpacked, compress):
     assert unpacked(compress(BASE))["/a/x"] == "x"
 
 
+def test_a_hard_link_to_a_symlink_is_that_symlink(unpacked):
+    assert unpacked(tar(("a", "->", "x"), ("b", "=", "a"))) == {"/a": "-> x", "/b": "-> x"}
+
+
 @pytest.mark.parametrize(
     "blob",
     [
