@@ -4,9 +4,11 @@ Which architecture an image is for comes from the program's ELF header, never fr
 packs it.
 """
 
+import errno
 from collections.abc import Callable
 
 from msgspec import UNSET
+from msgspec.structs import replace
 
 from rootfs_builder import collector, elf, layers, planner, replay
 from rootfs_builder.collector import Closure
@@ -61,7 +63,8 @@ def plan(recipe: Recipe, sources: Sources) -> tuple[Closure, Plan]:
     differences = replay.check(closure, PlanRoot(result))
     if differences:
         raise VerificationError("\n".join(finding.text for finding in differences))
-    return closure, result
+    doubts = replay.check_added(closure, PlanRoot(result)) if closure.added else ()
+    return closure, replace(result, findings=(*result.findings, *doubts))
 
 
 def platform(recipe: Recipe, closure: Closure) -> Platform:
@@ -152,8 +155,8 @@ def _settings(recipe: Recipe, plan: Plan) -> Settings:
             "entrypoint; --at gives it another"
         )
     _check_entrypoint(entrypoint[0], recipe, plan, walker)
-    workdir = walker.walk(OpenedPath(recipe.workdir or "/")).node
-    if workdir is not None and workdir.kind != "dir":
+    workdir = walker.walk(OpenedPath(recipe.workdir or "/"))
+    if workdir.errno == errno.ENOTDIR or (workdir.node and workdir.node.kind != "dir"):
         raise UsageError(f"--workdir {printable(recipe.workdir)}: a file of the image")
     return Settings(
         entrypoint=entrypoint,

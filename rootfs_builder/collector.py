@@ -73,6 +73,14 @@ class Closure(Struct, frozen=True):
     added: tuple[AddedTree, ...]
     findings: tuple[Finding, ...]
 
+    def host(self, plugin: LinkMap) -> Program:
+        """The program that loads a plugin."""
+        return next(
+            program
+            for program in self.programs
+            if program.link_maps and program.link_maps[0].program is plugin.program
+        )
+
 
 class _Todo(Struct, frozen=True):
     shown: str

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
-from rootfs_builder.errors import OutputError
+from rootfs_builder.errors import OutputError, UsageError
 from rootfs_builder.paths import decode, encode, printable
 
 _NAME_MAX = 255
@@ -91,7 +91,7 @@ def _errors(destination: str) -> Iterator[None]:
 def _check_directory(path: bytes, destination: str) -> None:
     shown = printable(destination)
     if not destination:
-        raise OutputError("-o: no name is given; name a new directory")
+        raise UsageError("-o: no name is given; name a new directory")
     if os.path.lexists(path) and not (os.path.isdir(path) and not os.listdir(path)):
         raise OutputError(f"{shown}: exists and is not an empty directory; remove it first")
     if path == os.path.realpath(os.getcwdb()):
@@ -106,7 +106,7 @@ def _check_directory(path: bytes, destination: str) -> None:
 
 def _check_destination(path: bytes, destination: str) -> None:
     if not destination:
-        raise OutputError("-o: no name is given; name a file, such as x.tar")
+        raise UsageError("-o: no name is given; name a file, such as x.tar")
     if destination.endswith("/"):
         raise OutputError(
             f"{printable(destination)}: the name of a directory; name a file, such as x.tar"

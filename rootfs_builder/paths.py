@@ -14,6 +14,7 @@ ImagePath = NewType("ImagePath", str)
 OpenedPath = NewType("OpenedPath", str)
 
 ROOT = ImagePath("/")
+MOUNTED = ("/dev", "/proc", "/sys")  # by every runtime, over what an image has there
 
 
 def decode(raw: bytes) -> str:

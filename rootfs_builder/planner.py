@@ -259,15 +259,7 @@ class _Planner:
             for link_map in program.link_maps:
                 self._link_map(link_map, program)
         for link_map in tree.plugins:
-            self._link_map(link_map, self._host(link_map))
-
-    def _host(self, plugin: LinkMap) -> Program:
-        """The program that loads a plugin."""
-        return next(
-            program
-            for program in self._closure.programs
-            if program.link_maps and program.link_maps[0].program is plugin.program
-        )
+            self._link_map(link_map, self._closure.host(link_map))
 
     def _warn_of_links(self, draft: Plan) -> None:
         """Added links to paths of this machine that lead nowhere in the image."""
@@ -317,7 +309,7 @@ class _Planner:
                 for link_map in program.link_maps:
                     yield program, link_map
             for plugin in tree.plugins:
-                yield self._host(plugin), plugin
+                yield self._closure.host(plugin), plugin
 
     def _hard_linked(self) -> Iterator[Entry]:
         """Files that are one inode in the source are one in the image."""

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from rootfs_builder import reference
 from rootfs_builder.errors import UsageError
-from rootfs_builder.paths import ImagePath, below, name, printable
+from rootfs_builder.paths import MOUNTED, ImagePath, below, name, printable
 from rootfs_builder.reference import Reference
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -23,7 +23,6 @@ _MAX_PORT = 65535
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armhf": "arm", "i386": "386"}
 
 _REALTIME = re.compile(r"SIGRTMIN\+([1-9]|1[0-5])|SIGRTMAX-([1-9]|1[0-4])")
-_MOUNTED = ("/dev", "/proc", "/sys")  # by every runtime
 _MOUNTED_FILES = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
 
 T = TypeVar("T")
@@ -210,7 +209,7 @@ def _volume(text: str) -> ImagePath:
 
 def _visible(path: ImagePath) -> ImagePath:
     """A path that no runtime mounts something over."""
-    for mounted in (*_MOUNTED, *(f"{file}/" for file in _MOUNTED_FILES)):
+    for mounted in (*MOUNTED, *(f"{file}/" for file in _MOUNTED_FILES)):
         if below(path, mounted) or path.startswith(mounted.rstrip("/") + "/"):
             raise UsageError(
                 f"{path}: a container would not see it: its runtime mounts {mounted.rstrip('/')}"

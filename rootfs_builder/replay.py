@@ -1,9 +1,11 @@
 """Closure + image → whether the loader finds in the image what it found in the source.
 
-The same rules, asked of another Root with nothing remembered: for each program and hwcaps level,
-the list of (name asked for, path opened, content) must be the same, in the same order. The
-environment of the build (-L) is gone; only what the image holds counts.
+The same rules, asked of another Root with nothing remembered: for each program and kind of CPU, the
+list of (name asked for, path opened, content) must be the same, in the same order. The environment
+of the build (-L) is gone; only what the image holds counts.
 """
+
+from collections.abc import Iterator
 
 from rootfs_builder import process
 from rootfs_builder.collector import Closure, Program
@@ -20,68 +22,84 @@ _Trace = list[tuple[str, str, Source]]
 
 def check(closure: Closure, root: Root) -> tuple[Finding, ...]:
     """What differs when the closure's programs are resolved again in `root`; () is a proof."""
-    placement = Placement(closure)
-    objects = Objects(root)
-    findings: list[Finding] = []
-    for program in closure.programs:
-        for link_map in program.link_maps:
-            if link_map.loader is not None:
-                findings += _compare(program, link_map, placement, objects)
-    return tuple(findings)
+    return tuple(_Replay(closure, root).differences(closure.programs))
 
 
-def _compare(
-    program: Program, link_map: LinkMap, placement: Placement, objects: Objects
-) -> list[Finding]:
-    expected: _Trace = []
-    for loaded in link_map.objects:
-        move = placement.of(loaded, loaded.candidate, program)
+def check_added(closure: Closure, root: Root) -> tuple[Finding, ...]:
+    """The same for the ELF files of added trees: what a program may or may not load one day."""
+    replay = _Replay(closure, root)
+    found: list[Finding] = []
+    for tree in closure.added:
+        found += replay.differences(tree.programs)
+        for plugin in tree.plugins:
+            found += replay.compare(closure.host(plugin), plugin)
+    return tuple(found)
+
+
+class _Replay:
+    def __init__(self, closure: Closure, root: Root) -> None:
+        self._placement = Placement(closure)
+        self._objects = Objects(root)
+
+    def differences(self, programs: tuple[Program, ...]) -> Iterator[Finding]:
+        for program in programs:
+            for link_map in program.link_maps:
+                if link_map.loader is not None:
+                    yield from self.compare(program, link_map)
+
+    def compare(self, program: Program, link_map: LinkMap) -> Iterator[Finding]:
+        expected = [self._expected(program, loaded) for loaded in link_map.objects]
+        try:
+            found = [
+                (one.requested, str(one.opened), one.source)
+                for one in self._again(program, link_map).objects
+            ]
+        except RootfsError as error:
+            yield Finding("warning", f"{printable(program.shown)}: {error}")
+            return
+        if found != expected:
+            yield _difference(program, expected, found)
+
+    def _expected(self, program: Program, loaded: Loaded) -> tuple[str, str, Source]:
+        """What an object is asked for and opened as in the image."""
+        move = self._placement.of(loaded, loaded.candidate, program)
         opened = loaded.opened if move is None else move.respell(loaded.opened)
+        requested = loaded.requested
         if loaded.by is None:
-            opened = OpenedPath(placement.image_path(program))
-        expected.append((loaded.requested, opened, loaded.source))
-    try:
-        found = _trace(_again(program, link_map, placement, objects))
-    except RootfsError as error:
-        return [Finding("warning", f"{printable(program.shown)}: {error}")]
-    # The program is asked for by another name here; what it is decides.
-    if found[1:] == expected[1:] and found[0][1:] == expected[0][1:]:
-        return []
-    return [_difference(program, expected, found)]
+            requested = opened = OpenedPath(self._placement.image_path(program))
+        elif loaded.called and requested == loaded.opened:  # a plugin, by its path
+            requested = opened
+        return requested, opened, loaded.source
 
-
-def _trace(link_map: LinkMap) -> _Trace:
-    return [(one.requested, one.opened, one.source) for one in link_map.objects]
-
-
-def _again(program: Program, link_map: LinkMap, placement: Placement, objects: Objects) -> LinkMap:
-    path = placement.image_path(program)
-    walk = objects.walker.walk(path)
-    if walk.node is None:
-        raise InputError(f"{printable(path)} is not in the image")
-    file = objects.file(walk.real)
-    loaded = Loaded(path, OpenedPath(path), walk, objects.source(walk.real), file)
-    interpreter = OpenedPath(decode(file.interpreter or b""))
-    loader = process.loader(interpreter, objects)
-    if loader is None:
-        raise InputError(f"{printable(interpreter)} is not in the image")
-    started = process.start(
-        loaded, loader, objects, hwcaps=link_map.hwcaps, platform=link_map.platform
-    )
-    if link_map.startup == len(link_map.objects):
-        return started
-    return process.dlopen(started, link_map.resolutions[0].request.name, started.program, objects)
+    def _again(self, program: Program, link_map: LinkMap) -> LinkMap:
+        objects = self._objects
+        path = self._placement.image_path(program)
+        walk = objects.walker.walk(path)
+        if walk.node is None:
+            raise InputError(f"{printable(path)} is not in the image")
+        file = objects.file(walk.real)
+        loaded = Loaded(path, OpenedPath(path), walk, objects.source(walk.real), file)
+        interpreter = OpenedPath(decode(file.interpreter or b""))
+        loader = process.loader(interpreter, objects)
+        if loader is None:
+            raise InputError(f"{printable(interpreter)} is not in the image")
+        started = process.start(
+            loaded, loader, objects, hwcaps=link_map.hwcaps, platform=link_map.platform
+        )
+        called = next((one for one in link_map.objects if one.called), None)
+        if called is None:
+            return started
+        wanted, _, _ = self._expected(program, called)
+        return process.dlopen(started, wanted, started.program, objects)
 
 
 def _difference(program: Program, expected: _Trace, found: _Trace) -> Finding:
-    wanted = {name: path for name, path, _ in expected}
     got = {name: path for name, path, _ in found}
     shown = printable(program.shown)
-    for name, path in wanted.items():
-        if name in list(wanted)[1:] and got.get(name) != path:
-            return Finding(
-                "warning",
-                f"{shown}: {printable(name)} would be {got.get(name) or 'missing'} in the image, "
-                f"not {printable(path)}",
-            )
-    return Finding("warning", f"{shown}: its libraries would be loaded differently in the image")
+    for name, path, _ in expected:
+        if got.get(name) != path:
+            now = got.get(name)
+            where = f"is {printable(now)}" if now else "is missing"
+            text = f"{shown}: in the image {printable(name)} {where}, not {printable(path)}"
+            return Finding("warning", text)
+    return Finding("warning", f"{shown}: in the image its libraries are loaded in another order")

@@ -14,7 +14,7 @@ _UNIT = 1 << 20
 
 
 def write(plan: Plan, directory: str, *, epoch: int = 0) -> None:
-    """Write every entry of `plan` below `directory`, which exists and is empty.
+    """Write every entry of `plan` below `directory`, which exists, is empty and becomes 0755.
 
     `epoch` is every file's time, in seconds since 1970.
 
@@ -33,6 +33,7 @@ def write(plan: Plan, directory: str, *, epoch: int = 0) -> None:
             os.chmod(path, entry.mode)
         if entry.kind != "dir":
             os.utime(path, (epoch, epoch), follow_symlinks=False)
+    os.chmod(base, 0o755)  # noqa: S103 - as every directory of an image
     for entry in reversed(plan.entries):
         if entry.kind == "dir":
             path = base + encode(entry.path)

@@ -14,13 +14,22 @@ from rootfs_builder import elf, executable, missing, process
 from rootfs_builder.errors import ElfError, InputError
 from rootfs_builder.executable import Script
 from rootfs_builder.link_map import LinkMap, Loaded
-from rootfs_builder.paths import ROOT, ImagePath, OpenedPath, decode, join, name, parent, printable
+from rootfs_builder.paths import (
+    MOUNTED,
+    ROOT,
+    ImagePath,
+    OpenedPath,
+    decode,
+    join,
+    name,
+    parent,
+    printable,
+)
 from rootfs_builder.process import Objects
 from rootfs_builder.root import Root
 from rootfs_builder.walk import Walk
 
 _ET_PROGRAM = (elf.ET_EXEC, elf.ET_DYN)
-_MOUNTED = ("/proc", "/sys", "/dev")  # by every runtime, over what the image has there
 
 
 class Report(Struct, frozen=True):
@@ -86,7 +95,7 @@ class _Work:
             for one in self._root.list(directory):
                 path = join(directory, one)
                 node = self._root.lstat(path)
-                if node is not None and node.kind == "dir" and path not in _MOUNTED:
+                if node is not None and node.kind == "dir" and path not in MOUNTED:
                     todo.append(path)
                 elif node is not None and node.kind == "file" and node.mode & 0o111:
                     yield path

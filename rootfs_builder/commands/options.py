@@ -50,14 +50,14 @@ _FILES = (
     click.option("--at", metavar="PATH", help="Where the program goes in the image."),
 )
 
-_TALK = (
-    click.option("-q", "--quiet", is_flag=True, help="Only errors on stderr."),
-    click.option("-v", "--verbose", is_flag=True, help="List every file and why it is there."),
-    click.option("--debug", is_flag=True, help="Show a traceback with an error."),
-)
+quiet = click.option("-q", "--quiet", is_flag=True, help="Only errors on stderr.")
+verbose = click.option("-v", "--verbose", is_flag=True, help="List every file and why it is there.")
+debug = click.option("--debug", is_flag=True, help="Show a traceback with an error.")
 
 
-def _all(options: tuple[Callable[[F], F], ...]) -> Callable[[F], F]:
+def each(options: tuple[Callable[[F], F], ...]) -> Callable[[F], F]:
+    """Options as one decorator, in the order in which help shows them."""
+
     def decorate(function: F) -> F:
         for option in reversed(options):
             function = option(function)
@@ -68,12 +68,7 @@ def _all(options: tuple[Callable[[F], F], ...]) -> Callable[[F], F]:
 
 def files(function: F) -> F:
     """The options that decide which files go in."""
-    return _all(_FILES)(function)
-
-
-def talk(function: F) -> F:
-    """-q, -v and --debug."""
-    return _all(_TALK)(function)
+    return each(_FILES)(function)
 
 
 executables = click.argument("executables", nargs=-1, required=True, metavar="EXECUTABLE...")

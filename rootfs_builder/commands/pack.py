@@ -33,21 +33,17 @@ _CONFIG = (
 )
 
 
-def _config(function: Any) -> Any:
-    for option in reversed(_CONFIG):
-        function = option(function)
-    return function
-
-
 @click.command(
     epilog="Example: rootfs-builder pack ./server -o server.tar -t server:1.0 -u 1000 -- --port 80"
 )
 @options.executables
 @click.option("-o", "--output", required=True, metavar="FILE", help="The archive; - is stdout.")
 @options.files
-@_config
+@options.each(_CONFIG)
 @options.as_json
-@options.talk
+@options.quiet
+@options.verbose
+@options.debug
 @click.pass_obj
 def command(
     cmd: tuple[str, ...] | None,
@@ -169,7 +165,8 @@ def _to_stdout(write: "Write") -> "tuple[Image, int]":
 
 def _platform(image: "Image") -> str:
     """The platform as one word."""
-    return f"{image.config.os}/{image.config.architecture}"
+    parts = (image.config.os, image.config.architecture, image.config.variant)
+    return "/".join(part for part in parts if isinstance(part, str))
 
 
 def _facts(recipe: "Recipe", plan: "Plan", image: "Image", size: int) -> dict[str, Any]:

@@ -14,7 +14,9 @@ from rootfs_builder.commands import options, terminal
 @click.option("-o", "--output", required=True, metavar="DIR", help="A new or empty directory.")
 @options.files
 @options.as_json
-@options.talk
+@options.quiet
+@options.verbose
+@options.debug
 @click.pass_obj
 def command(
     cmd: tuple[str, ...] | None,

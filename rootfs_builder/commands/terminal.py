@@ -1,13 +1,13 @@
 """What a person at the terminal is shown besides the result: the summary, warnings, progress."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 import click
 
 from rootfs_builder.paths import printable
-from rootfs_builder.plan import Entry, Plan
+from rootfs_builder.plan import Entry, Finding, Plan
 
 _LONG = 64 << 20  # bytes from which packing is long enough for a progress bar
 _ROWS = {
@@ -39,12 +39,12 @@ def summary(plan: Plan, image: str = "") -> None:
         click.echo(f"{label:<24} {count:>6} {size:>15,} bytes", err=True)
     if image:
         click.echo(image, err=True)
-    findings(plan)
+    findings(plan.findings)
 
 
-def findings(plan: Plan) -> None:
+def findings(found: Iterable[Finding]) -> None:
     """Warnings and hints, a line each."""
-    for finding in plan.findings:
+    for finding in found:
         click.echo(f"{finding.level}: {finding.text}", err=True)
 
 

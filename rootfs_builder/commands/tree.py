@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rootfs_builder.commands import options
+from rootfs_builder.commands import options, terminal
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.collector import Closure, Program
@@ -16,19 +16,28 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
 @options.executables
 @options.files
 @options.as_json
-@options.talk
+@options.quiet
+@options.debug
 @click.pass_obj
 def command(
-    cmd: tuple[str, ...] | None, /, *, sysroot: str | None, as_json: bool, **given: Any
+    cmd: tuple[str, ...] | None,
+    /,
+    *,
+    sysroot: str | None,
+    as_json: bool,
+    quiet: bool,
+    debug: bool,
+    **given: Any,
 ) -> None:
     """Show what EXECUTABLE loads: who needs what, where it was found, by which rule."""
     options.no_command(cmd, "tree")
-    for talk in ("quiet", "verbose", "debug"):
-        given.pop(talk)
+    del debug
     from rootfs_builder import collector
 
     sources = options.sources(sysroot)
     closure = collector.collect(options.recipe(**given), sources)
+    if not quiet:
+        terminal.findings(closure.findings)
     if as_json:
         import json
 

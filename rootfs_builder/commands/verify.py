@@ -1,7 +1,7 @@
 """`rootfs-builder verify`: resolve the programs of an image, whoever made it."""
 
 import os
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
@@ -16,16 +16,18 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
 @click.command(epilog="Example: rootfs-builder verify hello.tar")
 @click.argument("image", metavar="IMAGE|DIR")
 @options.as_json
-@options.talk
+@options.quiet
+@options.debug
 @click.pass_obj
 def command(
-    cmd: tuple[str, ...] | None, /, *, image: str, as_json: bool, quiet: bool, **_: Any
+    cmd: tuple[str, ...] | None, /, *, image: str, as_json: bool, quiet: bool, debug: bool
 ) -> None:
     """Say what the programs in an image would not find when they start.
 
     IMAGE is an archive of docker, podman, skopeo or ours, or an OCI layout directory; DIR any other
     directory, taken as a root. Nothing is run. Exit code 4 says that something is missing.
     """
+    del debug
     options.no_command(cmd, "verify")
     reports = _reports(options.text(image))
     problems = [problem for report in reports for problem in report.problems]

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rootfs_builder.commands import options
+from rootfs_builder.commands import options, terminal
 from rootfs_builder.errors import NotFoundError
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
@@ -20,7 +20,8 @@ _MOST = 5  # further reasons that are shown to a person
 @click.argument("path")
 @options.files
 @options.as_json
-@options.talk
+@options.quiet
+@options.debug
 @click.pass_obj
 def command(
     cmd: tuple[str, ...] | None,
@@ -30,6 +31,8 @@ def command(
     path: str,
     sysroot: str | None,
     as_json: bool,
+    quiet: bool,
+    debug: bool,
     **given: Any,
 ) -> None:
     """Explain why PATH is in the image of EXECUTABLE.
@@ -37,12 +40,13 @@ def command(
     PATH is a path of the image, or a file name or SONAME alone.
     """
     options.no_command(cmd, "why")
-    for talk in ("quiet", "verbose", "debug"):
-        given.pop(talk)
+    del debug
     from rootfs_builder import assemble
 
     recipe = options.recipe(executables=(executable,), **given)
     _, plan = assemble.plan(recipe, options.sources(sysroot))
+    if not quiet:
+        terminal.findings(plan.findings)
     entry = _find(plan, options.text(path))
     chain = _chain(plan, entry)
     if as_json:
