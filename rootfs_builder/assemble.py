@@ -29,9 +29,9 @@ from rootfs_builder.image import (
 from rootfs_builder.paths import OpenedPath, printable
 from rootfs_builder.plan import Plan, PlanRoot
 from rootfs_builder.recipe import DEFAULT_PATH, Recipe
-from rootfs_builder.recipe import Platform as Wanted
 from rootfs_builder.sources import Sources
 from rootfs_builder.store import Store
+from rootfs_builder.values import Platform as Wanted
 from rootfs_builder.walk import Walker
 
 _ARM_HARD_FLOAT = 0x400

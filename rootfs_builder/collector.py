@@ -20,9 +20,10 @@ from rootfs_builder.link_map import LinkMap, Loaded, Loader
 from rootfs_builder.paths import ImagePath, OpenedPath, decode, join, name, parent, printable
 from rootfs_builder.plan import Finding
 from rootfs_builder.process import Objects
-from rootfs_builder.recipe import Added, Recipe
+from rootfs_builder.recipe import Recipe
 from rootfs_builder.root import Node
 from rootfs_builder.sources import Sources
+from rootfs_builder.values import Added
 from rootfs_builder.walk import Walk
 
 _MAX_SCRIPTS = 5  # a script whose interpreter is a script whose …

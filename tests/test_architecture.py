@@ -19,6 +19,7 @@ ROOMS = (
     "elf",
     "plan",
     "reference",
+    "values",
     "recipe",
     "sources",
     "link_map",
@@ -47,7 +48,13 @@ ONLY = {"elf": {"errors"}, "image": {"errors", "paths"}}
 ELF_SIDE = {"elf", "link_map", "loaders", "process", "missing", "executable", "collector"}
 OCI_SIDE = {"image", "store", "layers", "unpack", "archives"}
 FOLDERS_OF_SIBLINGS = {"loaders", "archives", "commands"}
-NOT_SIBLINGS = {"loaders.ld_cache", "archives.packed", "commands.options", "commands.terminal"}
+NOT_SIBLINGS = {
+    "loaders.ld_cache",
+    "loaders.ld_so",
+    "archives.packed",
+    "commands.options",
+    "commands.terminal",
+}
 PROCESS_ROOMS: set[str] = set()  # no room imports subprocess yet
 TERMINAL_ROOMS = {"commands", "cli"}
 MAX_LINES = 350

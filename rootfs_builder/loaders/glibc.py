@@ -1,15 +1,12 @@
 """glibc's loader: order of search, tokens, what it skips and what ends the process.
 
 The constants that differ between distributions (default directories, `$LIB`, the path of the
-cache, the hwcaps levels) are strings inside the `ld.so` file itself and are read from there. The
-hard one is system_dirs: a run of NUL-terminated directories in .rodata, told from chance by the
-array of exactly those lengths that the loader keeps beside it. Source: glibc elf/dl-load.c,
-elf/dl-cache.c, elf/dl-hwcaps.c.
+cache, the hwcaps levels) are read from the `ld.so` file itself, by `ld_so`. Source: glibc
+elf/dl-load.c, elf/dl-cache.c, elf/dl-hwcaps.c.
 """
 
 import errno
 import re
-import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -24,7 +21,7 @@ from rootfs_builder.link_map import (
     Scope,
     Verdict,
 )
-from rootfs_builder.loaders import ld_cache
+from rootfs_builder.loaders import ld_cache, ld_so
 from rootfs_builder.paths import ImagePath, OpenedPath, decode, encode
 
 _ARM, _X86_64, _I386, _AARCH64, _RISCV, _S390, _PPC64, _LOONGARCH = 40, 62, 3, 183, 243, 22, 21, 258
@@ -46,9 +43,6 @@ _PLATFORMS = {
 _VIRTUAL = frozenset(f"linux-{one}.so.1" for one in ("vdso", "gate", "vdso32", "vdso64"))
 
 _TOKEN = re.compile(r"\$(?:\{(ORIGIN|LIB|PLATFORM)\}|(ORIGIN|LIB|PLATFORM)(?![A-Za-z0-9_]))")
-_HWCAPS = re.compile(
-    rb"\0((?:x86-64-v\d|z\d\d|power\d+|la\d+)(?::(?:x86-64-v\d|z\d\d|power\d+))*)\0"
-)
 _FALLBACK_DIRS = ("/lib64/", "/usr/lib64/", "/lib/", "/usr/lib/")
 
 
@@ -56,9 +50,8 @@ _FALLBACK_DIRS = ("/lib64/", "/usr/lib64/", "/lib/", "/usr/lib/")
 class Glibc:
     """A glibc loader as it stands in one root.
 
-    `cache` has the usable entries by name, in file order. `version` is (major, minor), (0, 0) when
-    the file does not say. `system_dirs` end in a slash. `doubts` are sentences about what had to
-    be guessed.
+    `cache` has the usable entries by name, in file order; `system_dirs` end in a slash; `doubts`
+    are sentences about what had to be guessed.
     """
 
     interpreter: OpenedPath
@@ -66,7 +59,6 @@ class Glibc:
     system_dirs: tuple[str, ...]
     lib: str
     hwcaps: tuple[str, ...]
-    version: tuple[int, int]
     cache_path: OpenedPath
     cache: dict[str, tuple[ld_cache.Entry, ...]]
     preload: tuple[str, ...] = ()
@@ -279,69 +271,24 @@ def identify(
     data: bytes,
     read: Callable[[OpenedPath], bytes | None],
 ) -> Glibc | None:
-    """A glibc loader names its cache file and says `ld.so` in its version text."""
-    cache_path = re.search(rb"\0(/[^\0]*ld\.so\.cache)\0", data)
+    """A glibc loader names its cache file."""
+    cache_path = ld_so.path(data, b"ld.so.cache")
     if cache_path is None:
         return None
-    doubts = []
-    system_dirs = _system_dirs(data, header)
-    if system_dirs is None:
-        system_dirs = _FALLBACK_DIRS
-        doubts.append(f"{interpreter} does not tell its default directories: a table is used")
-    version = re.search(rb"stable release version (\d+)\.(\d+)", data)
-    path = OpenedPath(decode(cache_path[1]))
+    preload_path = ld_so.path(data, b"ld.so.preload")
+    system_dirs = ld_so.system_dirs(data, header)
+    doubt = f"{interpreter} does not tell its default directories: a table is used"
     return Glibc(
         interpreter,
         header,
-        system_dirs,
-        _lib(data),
-        _levels(data),
-        (int(version[1]), int(version[2])) if version else (0, 0),
-        path,
-        ld_cache.usable(read(path), header),
-        _preload(data, read),
-        tuple(doubts),
+        system_dirs or _FALLBACK_DIRS,
+        ld_so.lib(data),
+        ld_so.hwcaps(data),
+        cache_path,
+        ld_cache.usable(read(cache_path), header),
+        ld_so.preload((read(preload_path) if preload_path else None) or b""),
+        () if system_dirs else (doubt,),
     )
-
-
-def _system_dirs(data: bytes, header: Header) -> tuple[str, ...] | None:
-    """The longest run of directories whose array of lengths stands in the file too."""
-    word = header.order + ("Q" if header.bits == 64 else "I")
-    runs = re.findall(rb"\0((?:/[^\0\n]{0,250}/\0)+)", data)
-    lists = [run.split(b"\0")[-17:-1] for run in runs if b"lib" in run]
-    # Another string may stand before the list, of two to four, so its tails are tried too.
-    tails = [dirs[start:] for dirs in lists for start in range(len(dirs))]
-    for dirs in sorted(tails, key=len, reverse=True):
-        if b"".join(struct.pack(word, len(one)) for one in dirs) in data:
-            return tuple(decode(one) for one in dirs)
-    return None
-
-
-def _lib(data: bytes) -> str:
-    found = re.findall(rb"\0(lib(?:32|64|x32|/[a-z0-9_-]+)?)(?=\0)", data)
-    return decode(max(found, key=lambda one: (b"/" in one, one != b"lib"), default=b"lib"))
-
-
-def _levels(data: bytes) -> tuple[str, ...]:
-    lists = _HWCAPS.findall(data)
-    return tuple(decode(max(lists, key=len)).split(":")) if lists else ()
-
-
-def _preload(data: bytes, read: Callable[[OpenedPath], bytes | None]) -> tuple[str, ...]:
-    path = re.search(rb"\0(/[^\0]*ld\.so\.preload)\0", data)
-    content = None if path is None else read(OpenedPath(decode(path[1])))
-    names = re.split(rb"[: \t\n]", _without_comments(content or b""))
-    return tuple(decode(one) for one in names if one)
-
-
-def _without_comments(text: bytes) -> bytes:
-    """As dl_main() does it: it looks for each `#` from the start, in ever fewer bytes."""
-    result, rest = bytearray(text), len(text)
-    while (at := result.find(b"#", 0, max(rest, 0))) >= 0:
-        end = min(text.find(b"\n", at) % (len(text) + 1), rest)
-        result[at:end] = bytes(b" " * (end - at))
-        rest -= end
-    return bytes(result)
 
 
 def _isa(level: str | None) -> int:
