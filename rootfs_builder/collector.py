@@ -214,6 +214,8 @@ class _Collector:
             library_path=self._library_path,
             hwcaps=self._recipe.hwcaps,
         )
+        doubts = missing.doubts(maps[0], self._sources.shown)
+        self._findings += [Finding("warning", text) for text in doubts]
         kept = [maps[0]]
         for link_map in maps[1:]:
             lacking = next(self._not_found(link_map), None)

@@ -4,6 +4,9 @@ What is neither gets a sentence that says what it is instead, since "exec format
 container is where most people start to guess. Source: execve(2), fs/binfmt_script.c.
 """
 
+import re
+import shlex
+
 from msgspec import Struct
 
 from rootfs_builder import elf
@@ -13,6 +16,8 @@ from rootfs_builder.process import Objects
 from rootfs_builder.walk import Walk
 
 _SHEBANG_BYTES = 256  # BINPRM_BUF_SIZE
+_SPLIT = re.compile(r"-[iv0]*S\s*|--split-string[=\s]\s*")
+_TAKING_A_WORD = ("-u", "--unset", "-C", "--chdir", "-a", "--argv0")
 _MACHO = (b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"\xfe\xed\xfa\xcf")
 
 
@@ -24,11 +29,25 @@ class Script(Struct, frozen=True):
 
     @property
     def looked_up(self) -> str | None:
-        """The command that env(1) would look up in PATH, where env is the interpreter."""
+        """The command that env(1) would look up in PATH, where env is the interpreter.
+
+        The kernel gives env the rest of the line as one argument; only -S makes words of it.
+        """
         if name(self.interpreter) != "env":
             return None
-        words = (w for w in self.argument.split() if not w.startswith("-") and "=" not in w)
-        return next(words, None)
+        split = _SPLIT.match(self.argument)
+        if split is None:
+            return None if self.argument.startswith("-") else self.argument or None
+        try:
+            words = iter(shlex.split(self.argument[split.end() :]))
+        except ValueError:
+            return None
+        for word in words:
+            if word in _TAKING_A_WORD:
+                next(words, None)
+            elif not word.startswith("-") and "=" not in word:
+                return word
+        return None
 
 
 def look(shown: str, walk: Walk, objects: Objects) -> elf.ElfFile | Script:
@@ -83,6 +102,11 @@ def _script(shown: str, head: bytes) -> Script:
     script = Script(words[0], words[1] if len(words) > 1 else "")
     if name(words[0]) == "env" and script.looked_up is None:
         raise InputError(f"{shown}: its first line does not say which program env is to start")
+    if script.looked_up is not None and re.search(r"\s", script.looked_up):
+        raise InputError(
+            f"{shown}: its first line makes env look for {printable(script.looked_up)!r}, in one "
+            "word; write env -S"
+        )
     return script
 
 

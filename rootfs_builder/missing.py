@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 
 from rootfs_builder import process
 from rootfs_builder.link_map import LinkMap, Resolution
-from rootfs_builder.paths import printable
+from rootfs_builder.paths import ImagePath, printable
 
 Shown = Callable[[str], str]
 
 _ADVICE = "if it is on this machine, name its directory: -L DIR"
 _OPTIONAL = ("AUXILIARY", "preload")  # a loader goes on without them
+_NO_SONAME = "it is asked for by this path: build it with a SONAME, -Wl,-soname,NAME"
 _FOREIGN = "name a root of the machine that it was built for: --sysroot DIR"
 
 
@@ -24,7 +25,21 @@ def sentences(link_map: LinkMap, shown: Shown = str, advice: str = _ADVICE) -> I
     for resolution in link_map.resolutions:
         if resolution.found is None and resolution.request.kind not in _OPTIONAL:
             yield _sentence(resolution, shown, advice)
-    yield from process.version_errors(link_map)
+    yield from process.version_errors(link_map, shown)
+
+
+def doubts(link_map: LinkMap, shown: Shown = str) -> Iterator[str]:
+    """One text for each object that looks first where no image has anything."""
+    relative: dict[tuple[ImagePath, str], None] = {}
+    for one in link_map.resolutions:
+        for path, _ in one.tried:
+            if one.found is not None and not path.startswith("/"):
+                relative[one.request.by.real, path.rpartition("/")[0]] = None
+    for by, directory in relative:
+        yield (
+            f"{printable(shown(by))} looks for libraries in {printable(directory)}, from its "
+            "working directory on, which is not searched; build with $ORIGIN instead"
+        )
 
 
 def _sentence(resolution: Resolution, shown: Shown, advice: str) -> str:
@@ -36,6 +51,8 @@ def _sentence(resolution: Resolution, shown: Shown, advice: str) -> str:
     tried = [f"  not at {printable(shown(path))} ({why})" for path, why in resolution.tried]
     lines = [f"{wanted}: not found", f"  needed by {by}"]
     lines += dict.fromkeys(tried) or ["  its loader would look nowhere"]
+    if advice and "/" in resolution.request.name:
+        advice = _NO_SONAME
     if advice and any("another kind of machine" in why for _, why in resolution.tried):
         advice = _FOREIGN
     return "\n".join(lines + ([f"  {advice}"] if advice else []))

@@ -89,8 +89,8 @@ class Placement:
             self._programs[real] = Move(real, at, real)
         elif directory is not None:
             self._programs[real] = self._private[real]
-        elif self._outside(real):
-            self._programs[real] = Move(real, join(_BIN, name(program.key)), real)
+        elif self._outside(real):  # under its first name; others are links to that
+            self._programs.setdefault(real, Move(real, join(_BIN, name(program.key)), real))
 
     def _place_private(self, program: Program, directory: ImagePath, at: ImagePath | None) -> Move:
         if at is not None:
@@ -173,7 +173,10 @@ class Placement:
             owner = candidate.owner
             if owner.by is None:
                 return self._private.get(owner.real) or self._of_added(owner.real)
-            return self.of(owner, owner.candidate, program)
+            move = self.of(owner, owner.candidate, program)
+            if move is not None and move.source == owner.real:  # one file: what lies beside it
+                return Move(parent(move.source), parent(move.target), parent(move.text))
+            return move
         if candidate.found_by == LIBRARY_PATH:
             return self._library_move(candidate.path)
         return self._of_added(loaded.requested) if loaded.requested.startswith("/") else None
@@ -190,14 +193,16 @@ class Placement:
         return self._libraries[text]
 
     def image_path(self, program: Program) -> ImagePath:
-        """Where the program itself is started from."""
-        move = self.of_program(program)
-        if move is not None:
-            return move.apply(program.real) or program.real
-        if self._outside(program.key):  # a link from outside to a program of the system
-            same = name(program.key) == name(program.real)
-            return program.real if same else join(_BIN, name(program.key))
-        return program.key
+        """The name that the program itself is started by: argv[0] can be what decides."""
+        move, key = self.of_program(program), program.key
+        if move is None:
+            if not self._outside(key):
+                return key
+            same = name(key) == name(program.real)
+            return program.real if same else join(_BIN, name(key))
+        file = move.apply(program.real) or program.real
+        fixed = program.kind == "added" or self._closure.recipe.at is not None
+        return file if fixed else join(parent(file), name(key))
 
 
 def _opened(link_map: LinkMap) -> Iterable[tuple[Walk, Candidate]]:

@@ -85,10 +85,13 @@ class _Planner:
         else:  # the link it was named by is of this machine, or is where the program itself goes
             self._walk(self._walker.walk(program.real), move, reason, executable=True)
         if path not in self._entries:
-            link = Entry(path, "symlink", 0o777, (reason,), target=program.real)
+            file = program.real if move is None else move.apply(program.real) or program.real
+            target = name(file) if parent(file) == parent(path) else file
+            link = Entry(path, "symlink", 0o777, (reason,), target=target)
             self._put(link, program.shown)
         if program.by is not None and by is not None:
-            self._warn_of_build_path(program.key, "its first line", by)
+            advice = "write #!/usr/bin/env NAME"
+            self._warn_of_build_path(program.key, "its first line", by, advice)
         for link_map in program.link_maps:
             self._link_map(link_map, program)
         return path
@@ -120,12 +123,14 @@ class _Planner:
             path = candidate.path if outside else resolution.walk.real
             self._warn_of_build_path(path, candidate.found_by, by)
 
-    def _warn_of_build_path(self, path: str, found_by: str, by: ImagePath) -> None:
+    def _warn_of_build_path(
+        self, path: str, found_by: str, by: ImagePath, advice: str = "build with $ORIGIN"
+    ) -> None:
         if not self._sources.outside(path):
             return
         text = (
             f"{printable(self._sources.shown(path))} keeps its path of this machine, because "
-            f"{printable(by)} looks for it there ({found_by}); build with $ORIGIN to avoid that"
+            f"{printable(by)} looks for it there ({found_by}); {advice} to avoid that"
         )
         self._findings.append(Finding("warning", text))
 
@@ -188,15 +193,14 @@ class _Planner:
     def _file(
         self, step: ImagePath, place: ImagePath, node: Node, reason: Reason, *, executable: bool
     ) -> None:
-        mode = node.mode
+        mode = node.mode & ~SET_ID_BITS
+        if mode != node.mode:
+            text = f"{printable(place)}: its set-user-id and set-group-id bits are dropped"
+            self._findings.append(Finding("warning", text))
         if self._sources.outside(step):
             mode = 0o755 if node.mode & 0o111 else 0o644
         if executable and not mode & 0o111:
             mode = 0o755
-        if mode & SET_ID_BITS:
-            text = f"{printable(place)}: its set-user-id and set-group-id bits are dropped"
-            self._findings.append(Finding("warning", text))
-            mode &= ~SET_ID_BITS
         content = self._closure.objects.source(step)
         self._identities[place] = node.identity
         self._put(Entry(place, "file", mode, (reason,), content), step)

@@ -7,7 +7,7 @@ A dlopen starts from a copy of the start-up map, so that two of them never see e
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
@@ -296,7 +296,7 @@ def has_platforms(link_map: LinkMap) -> bool:
     return any(text is not None and b"PLATFORM" in text for text in texts)
 
 
-def version_errors(link_map: LinkMap) -> Iterator[str]:
+def version_errors(link_map: LinkMap, shown: Callable[[str], str] = str) -> Iterator[str]:
     """Symbol versions that an object wants and the object it names does not define, as ld.so says.
 
     An object without any definitions passes, as glibc only warns of it (elf/dl-version.c).
@@ -310,6 +310,6 @@ def version_errors(link_map: LinkMap) -> Iterator[str]:
                 continue
             if need.version not in provider.elf.version_definitions:
                 yield (
-                    f"{provider.opened}: version `{decode(need.version)}' not found "
-                    f"(required by {loaded.opened})"
+                    f"{shown(provider.opened)}: version `{decode(need.version)}' not found "
+                    f"(required by {shown(loaded.opened)})"
                 )

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from rootfs_builder import process
 from rootfs_builder.collector import Closure, Program
-from rootfs_builder.errors import InputError, RootfsError
+from rootfs_builder.errors import ChangedError, InputError, RootfsError
 from rootfs_builder.link_map import LinkMap, Loaded
 from rootfs_builder.paths import OpenedPath, decode, printable
 from rootfs_builder.placement import Placement
@@ -54,6 +54,8 @@ class _Replay:
                 (one.requested, str(one.opened), one.source)
                 for one in self._again(program, link_map).objects
             ]
+        except ChangedError:
+            raise
         except RootfsError as error:
             yield Finding("warning", f"{printable(program.shown)}: {error}")
             return

@@ -24,6 +24,14 @@ from rootfs_builder.root import Content, Slice, Source
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
 _UNIT = 1 << 20
+_MAGIC = 6  # bytes
+_COMPRESSIONS = {
+    "gzip": b"\x1f\x8b",
+    "zstd": b"\x28\xb5\x2f\xfd",
+    "bzip2": b"BZh",
+    "xz": b"\xfd7zXZ\0",
+}
+_DAMAGE = (tarfile.TarError, zlib.error, zstandard.ZstdError, EOFError, gzip.BadGzipFile)
 _WHY = (Reason("image"),)
 
 
@@ -59,30 +67,44 @@ def read(layers: Iterable[Source], scratch: BinaryIO) -> Plan:
             start = _decompress(layer, scratch)
             scratch.seek(start)
             tree.apply(members(scratch), scratch)
-        except (
-            tarfile.TarError,
-            zlib.error,
-            zstandard.ZstdError,
-            EOFError,
-            gzip.BadGzipFile,
-        ) as error:
+        except _DAMAGE as error:
             raise InputError(f"layer {number} is damaged: {error}") from error
     return tree.plan()
+
+
+def decompressed(file: BinaryIO, scratch: BinaryIO) -> BinaryIO:
+    """`file` itself, or, if it is compressed, `scratch` with what was in it."""
+    whole = Slice(file, 0, file.seek(0, io.SEEK_END))
+    with whole.open() as content:
+        plain = _compression(content[0:_MAGIC]) is None
+    file.seek(0)
+    if plain:
+        return file
+    try:
+        _decompress(whole, scratch)
+    except _DAMAGE as error:
+        raise InputError(f"its compression is damaged: {error}") from error
+    scratch.seek(0)
+    return scratch
+
+
+def _compression(magic: bytes) -> str | None:
+    return next((one for one, start in _COMPRESSIONS.items() if magic.startswith(start)), None)
 
 
 def _decompress(layer: Source, scratch: BinaryIO) -> int:
     """Append a layer's tar to the scratch file; where it starts."""
     start = scratch.seek(0, io.SEEK_END)
     with layer.open() as content:
-        magic = content[0:4]
         raw = io.BufferedReader(_Reader(content), _UNIT)
         stream: io.BufferedIOBase | zstandard.ZstdDecompressionReader = raw
-        if magic[:2] == b"\x1f\x8b":
+        compression = _compression(content[0:_MAGIC])
+        if compression == "gzip":
             stream = gzip.GzipFile(fileobj=raw)
-        elif magic == b"\x28\xb5\x2f\xfd":
+        elif compression == "zstd":
             stream = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
-        elif magic[:3] in (b"BZh", b"\xfd7z"):
-            raise InputError("a layer is compressed by bzip2 or xz; gzip, zstd or none is read")
+        elif compression is not None:
+            raise InputError(f"compressed by {compression}; gzip, zstd or none is read")
         while piece := stream.read(_UNIT):
             scratch.write(piece)
     scratch.flush()

@@ -33,7 +33,7 @@ _ET_PROGRAM = (elf.ET_EXEC, elf.ET_DYN)
 
 
 class Report(Struct, frozen=True):
-    """How many programs were resolved and how many files they load; what is wrong, a text each."""
+    """How many dynamic programs were resolved, and how many files they load; what is wrong."""
 
     programs: int
     files: int
@@ -52,10 +52,16 @@ def check(
 
     `start` is the first word of the container's command line, `workdir` where it starts, `path` the
     directories of its PATH, `library_path` the text of its LD_LIBRARY_PATH.
+
+    Raises:
+        InputError: it has no executable file.
     """
     work = _Work(root, path, library_path)
     problems = list(work.entry(start, workdir))
-    for file in work.executables():
+    found = list(work.executables())
+    if not found:
+        raise InputError("no program is in it")
+    for file in found:
         problems += work.program(file)
     return Report(work.programs, len(work.files), tuple(dict.fromkeys(problems)))
 

@@ -385,3 +385,21 @@ def test_why_of_what_is_not_in_the_image(refused, path):
 def test_other_verbs_refuse_as_pack_does(refused, verb):
     rest = {"stage": ["-o", "out"], "tree": [], "why": ["libc.so.6"]}[verb]
     refused(verb, "./nowhere", *rest, code=3, words=["./nowhere", "no such file"])
+
+
+def test_what_goes_in_with_a_warning(cli, cc, tmp_path):
+    """Set-user-id bits that are dropped, a RUNPATH that depends on where the program is started."""
+    cc("int main(void) { return 0; }", name="prog", args=["-Wl,-rpath,lib"]).chmod(0o4755)
+    done = cli("pack", "prog", "-o", "x.tar", check=True)
+    assert "warning: /usr/local/bin/prog: its set-user-id" in done.stderr
+    assert f"warning: {tmp_path}/prog looks for libraries in lib" in done.stderr
+
+
+def test_a_library_that_is_asked_for_by_its_path(cli, cc):
+    library = cc("int f(void) { return 1; }", name="libf.so", args=["-shared", "-fPIC"])
+    cc("int f(void);int main(void) { return f(); }", name="prog", args=[library])
+    library.unlink()
+    done = cli("pack", "prog", "-o", "x.tar")
+    assert done.returncode == 3
+    assert "build it with a SONAME" in done.stderr
+    assert "-L DIR" not in done.stderr

@@ -6,11 +6,14 @@ the programs still start.
 """
 
 import contextlib
+import gzip
 import os
 import struct
+import tarfile
 from pathlib import Path
 
 import pytest
+import zstandard
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
@@ -131,3 +134,40 @@ def test_what_breaks_a_program_is_found(program, cc, tmp_path):
                 stream.seek(offset)
                 stream.write(value)
     assert wrong == []
+
+
+def test_every_form_of_an_image_is_read(cli, cc, tmp_path):
+    cc("int main(void) { return 0; }", name="prog")
+    cli("pack", "prog", "-o", "x.tar", "-q", check=True)
+    data = (tmp_path / "x.tar").read_bytes()
+    (tmp_path / "x.tar.gz").write_bytes(gzip.compress(data))
+    (tmp_path / "x.tar.zst").write_bytes(zstandard.compress(data))
+    with tarfile.open(tmp_path / "x.tar") as tar:
+        tar.extractall(tmp_path / "layout", filter="data")
+    cli("stage", "prog", "-o", "tree", "-q", check=True)
+    with tarfile.open(tmp_path / "tree.tar", "w") as tar:  # as docker export writes it
+        tar.add(tmp_path / "tree", ".")
+    said = "1 dynamic programs find all they load, in 3 files"
+    for one in ("x.tar", "x.tar.gz", "x.tar.zst", "layout", "tree", "tree.tar"):
+        assert cli("verify", one, check=True).stdout == f"{one}: {said}\n"
+    done = cli("verify", "-", input=data, text=False, check=True)
+    assert done.stdout.decode() == f"-: {said}\n"
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: path.mkdir(), "no program is in it"),
+        (lambda path: path.write_bytes(b""), "no tar archive"),
+        (lambda path: path.write_text("text " * 500), "no tar archive"),
+        (lambda path: path.write_bytes(gzip.compress(b"x" * 5000)[:-9]), "compression is damaged"),
+        (lambda path: path.write_bytes(b"BZh91AY&SY"), "compressed by bzip2"),
+    ],
+    ids=["empty directory", "empty", "text", "cut", "bzip2"],
+)
+def test_what_is_no_image_is_refused(cli, tmp_path, make, words):
+    make(tmp_path / "x")
+    done = cli("verify", "x")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("rootfs-builder: x: ")
+    assert words in done.stderr

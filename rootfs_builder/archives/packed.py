@@ -1,5 +1,6 @@
 """What the readers of archives answer: an image as it lies in a file, not unpacked yet."""
 
+import io
 import posixpath
 import tarfile
 from collections.abc import Callable
@@ -43,7 +44,7 @@ def of_archive(file: BinaryIO) -> Members:
     try:
         members = unpack.members(file)
     except tarfile.TarError as error:
-        raise InputError(f"no tar archive: {error}; if it is compressed, gunzip it") from error
+        raise InputError(f"no tar archive: {error}") from error
     for member in members:
         name = posixpath.normpath(member.name)
         if member.isreg():
@@ -55,6 +56,12 @@ def of_archive(file: BinaryIO) -> Members:
         if source is not None:
             found[name] = source
     return found.get
+
+
+def of_tree(file: BinaryIO) -> Packed:
+    """A tar of a file system, such as `docker export` writes, as an image of that one layer."""
+    size = file.seek(0, io.SEEK_END)
+    return Packed("?", (), (), (), "/", (Slice(file, 0, size),))
 
 
 def of_directory(directory: str) -> Members:

@@ -1,6 +1,8 @@
 """`rootfs-builder verify`: resolve the programs of an image, whoever made it."""
 
 import os
+import sys
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
 import click
@@ -9,6 +11,8 @@ from rootfs_builder.commands import options
 from rootfs_builder.errors import InputError, NotFoundError, OutputError, VerificationError
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
+    from collections.abc import Iterator
+
     from rootfs_builder.archives.packed import Packed
     from rootfs_builder.verify import Report
 
@@ -24,8 +28,9 @@ def command(
 ) -> None:
     """Say what the programs in an image would not find when they start.
 
-    IMAGE is an archive of docker, podman, skopeo or ours, or an OCI layout directory; DIR any other
-    directory, taken as a root. Nothing is run. Exit code 4 says that something is missing.
+    IMAGE is what docker save, docker export, podman, skopeo (also dir: and oci:) or we write, also
+    compressed, or - for stdin; DIR any other directory, taken as a root. Nothing is run. Exit code
+    4 says that something is missing.
     """
     del debug
     options.no_command(cmd, "verify")
@@ -44,40 +49,76 @@ def command(
     if not quiet and not as_json:
         programs = sum(report.programs for report in reports)
         files = sum(report.files for report in reports)
-        click.echo(f"{image}: {programs} dynamic programs find all they load, in {files} files")
+        found = f"{programs} dynamic programs find all they load, in {files} files"
+        click.echo(f"{image}: {found if programs else 'its programs are static, or scripts'}")
 
 
 def _reports(path: str) -> "list[Report]":
-    from rootfs_builder import archives, verify
+    from rootfs_builder import archives
     from rootfs_builder.archives import packed
     from rootfs_builder.paths import decode, encode, printable
-    from rootfs_builder.root import DirectoryRoot
 
     raw = encode(path)
-    if not os.path.exists(raw):
-        raise NotFoundError(f"{printable(path)}: no such image or directory")
-    if not (os.path.isfile(raw) or os.path.isdir(raw)):
-        raise InputError(f"{printable(path)}: a pipe or device; name a file or directory")
+    shown = "stdin" if path == "-" else printable(path)
+    if path != "-" and not os.path.exists(raw):
+        raise NotFoundError(f"{shown}: no such image or directory")
     try:
-        if not os.path.isdir(raw):
-            with open(raw, "rb") as file:
-                return [_report(one) for one in archives.read(packed.of_archive(file))]
-        directory = decode(os.path.realpath(raw))
-        if os.path.exists(os.path.join(raw, b"oci-layout")):
-            return [_report(one) for one in archives.read(packed.of_directory(directory))]
-        return [verify.check(DirectoryRoot(directory))]
+        if os.path.isdir(raw):
+            directory = decode(os.path.realpath(raw))
+            images = archives.read(packed.of_directory(directory))
+            return [_report(one) for one in images] or [_of_directory(directory)]
+        with _archive(raw) as file:
+            images = archives.read(packed.of_archive(file))
+            return [_report(one) for one in images] or [_report(packed.of_tree(file))]
     except InputError as error:
-        raise InputError(f"{printable(path)}: {error}") from error
+        raise InputError(f"{shown}: {error}") from error
+
+
+@contextmanager
+def _archive(path: bytes) -> "Iterator[BinaryIO]":
+    """The archive at a path, or on stdin: as a file, and as a tar if it is compressed."""
+    from rootfs_builder import unpack
+
+    with ExitStack() as stack:
+        file: BinaryIO = sys.stdin.buffer if path == b"-" else stack.enter_context(open(path, "rb"))
+        if not file.seekable():
+            import shutil
+
+            copy = stack.enter_context(_scratch())
+            shutil.copyfileobj(file, copy, 1 << 20)
+            file = copy
+        yield unpack.decompressed(file, stack.enter_context(_scratch()))
+
+
+@contextmanager
+def _scratch() -> "Iterator[BinaryIO]":
+    """A temporary file, and a sentence where its disk is full."""
+    import tempfile
+
+    try:
+        with tempfile.TemporaryFile() as scratch:
+            yield scratch
+    except OSError as error:
+        raise OutputError(
+            f"{error.strerror} in {tempfile.gettempdir()}, where layers are unpacked; TMPDIR names "
+            "another directory"
+        ) from error
+
+
+def _of_directory(directory: str) -> "Report":
+    from rootfs_builder import verify
+    from rootfs_builder.recipe import DEFAULT_PATH
+    from rootfs_builder.root import DirectoryRoot
+
+    return verify.check(DirectoryRoot(directory), path=tuple(DEFAULT_PATH.split(":")))
 
 
 def _report(image: "Packed") -> "Report":
-    import tempfile
-
     from rootfs_builder import unpack, verify
     from rootfs_builder.plan import PlanRoot
     from rootfs_builder.recipe import DEFAULT_PATH
 
-    def unpacked(scratch: BinaryIO) -> "Report":
+    with _scratch() as scratch:
         plan = unpack.read(image.layers, scratch)
         env = dict(one.partition("=")[::2] for one in image.env)
         return verify.check(
@@ -87,12 +128,3 @@ def _report(image: "Packed") -> "Report":
             path=tuple(env.get("PATH", DEFAULT_PATH).split(":")),
             library_path=env.get("LD_LIBRARY_PATH", ""),
         )
-
-    try:
-        with tempfile.TemporaryFile() as scratch:
-            return unpacked(scratch)
-    except OSError as error:
-        raise OutputError(
-            f"{error.strerror} in {tempfile.gettempdir()}, where layers are unpacked; TMPDIR names "
-            "another directory"
-        ) from error

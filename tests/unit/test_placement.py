@@ -142,6 +142,15 @@ def test_a_program_from_outside_goes_to_usr_local_bin(machine):
     assert warnings(plan) == []
 
 
+def test_two_links_to_one_program_keep_their_names(machine):
+    """A program of many commands is told by its name which one it is."""
+    machine.program(f"{HOME}/many")
+    words = [machine.link(f"{HOME}/{name}", "many") for name in ("ls", "echo")]
+    plan = machine.plan(*words)
+    assert plan.programs == ("/usr/local/bin/ls", "/usr/local/bin/echo")
+    assert entry(plan, "/usr/local/bin/echo").target == "ls"
+
+
 def test_a_program_from_outside_with_system_libraries_takes_them_in_place(machine, libc):
     library = machine.library(f"{os.path.dirname(libc[1])}/libx.so.1")
     plan = machine.plan(machine.program(f"{HOME}/prog", library))
@@ -365,8 +374,13 @@ def test_a_linked_program_finds_its_directory_from_its_real_place(machine):
     library = machine.library(f"{HOME}/app/lib/libx.so.1")
     machine.program(f"{HOME}/app/bin/prog", library, rpath="$ORIGIN/../lib")
     plan = machine.plan(machine.link(f"{HOME}/start", "app/bin/prog"))
-    assert plan.programs == ("/opt/start/bin/prog",)
-    assert files(plan) == {"/opt/start/bin/prog", "/opt/start/lib/libx.so.1"}
+    assert plan.programs == ("/opt/start/bin/start",)  # argv[0] can be what decides
+    assert entry(plan, "/opt/start/bin/start").target == "prog"
+    assert files(plan) == {
+        "/opt/start/bin/prog",
+        "/opt/start/bin/start",
+        "/opt/start/lib/libx.so.1",
+    }
 
 
 def test_a_link_to_a_system_program_keeps_the_name_that_it_is_started_by(machine):

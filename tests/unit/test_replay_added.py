@@ -15,12 +15,16 @@ def findings(folder, *added):
     return [finding.text for finding in plan.findings]
 
 
-def plugin(cc, folder):
-    """plug/p.so, which finds plug/lib/libf.so through $ORIGIN."""
+def plugin(cc, folder, library="plug/lib", rpath="$ORIGIN/lib"):
+    """plug/p.so, which finds libf.so through $ORIGIN."""
     shared = ("-shared", "-fPIC", "-Wl,-soname,libf.so")
-    library = cc(LIBRARY, name="plug/lib/libf.so", where=folder, args=shared)
-    origin = ("-shared", "-fPIC", library, "-Wl,-rpath,$ORIGIN/lib")
-    cc(PLUGIN, name="plug/p.so", where=folder, args=origin)
+    built = cc(LIBRARY, name=f"{library}/libf.so", where=folder, args=shared)
+    cc(
+        PLUGIN,
+        name="plug/p.so",
+        where=folder,
+        args=("-shared", "-fPIC", built, f"-Wl,-rpath,{rpath}"),
+    )
     cc(MAIN, name="prog", where=folder)
 
 
@@ -29,7 +33,12 @@ def test_a_plugin_with_all_it_needs_has_no_warning(cc, tmp_path):
     assert findings(tmp_path, "plug:/usr/lib/plug") == []
 
 
-def test_a_plugin_that_is_parted_from_its_library_has_one(cc, tmp_path):
+def test_a_plugin_added_alone_has_what_lies_beside_it(cc, tmp_path):
     plugin(cc, tmp_path)
-    texts = findings(tmp_path, "plug/p.so:/usr/lib/p.so")
+    assert findings(tmp_path, "plug/p.so:/usr/lib/p.so") == []
+
+
+def test_a_plugin_that_is_parted_from_its_library_has_a_warning(cc, tmp_path):
+    plugin(cc, tmp_path, "lib", "$ORIGIN/../lib")
+    texts = findings(tmp_path, "plug:/usr/lib/plug")
     assert any("libf.so" in text for text in texts), texts
