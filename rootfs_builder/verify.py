@@ -54,12 +54,12 @@ def check(
     directories of its PATH, `library_path` the text of its LD_LIBRARY_PATH.
 
     Raises:
-        InputError: it has no executable file.
+        InputError: it has no executable file, and nothing is to start it.
     """
     work = _Work(root, path, library_path)
     problems = list(work.entry(start, workdir))
     found = list(work.executables())
-    if not found:
+    if not found and not start:
         raise InputError("no program is in it")
     for file in found:
         problems += work.program(file)

@@ -1,6 +1,7 @@
 """`rootfs-builder verify`: resolve the programs of an image, whoever made it."""
 
 import os
+import stat
 import sys
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, BinaryIO
@@ -62,6 +63,8 @@ def _reports(path: str) -> "list[Report]":
     shown = "stdin" if path == "-" else printable(path)
     if path != "-" and not os.path.exists(raw):
         raise NotFoundError(f"{shown}: no such image or directory")
+    if path != "-" and stat.S_ISCHR(os.stat(raw).st_mode):
+        raise InputError(f"{shown}: a device; name a file or directory")
     try:
         if os.path.isdir(raw):
             directory = decode(os.path.realpath(raw))
