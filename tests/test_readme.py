@@ -52,8 +52,11 @@ def test_the_makefile(tmp_path):
 @pytest.mark.engines
 def test_the_engines(tmp_path):
     run(blocks("sh")[0], tmp_path)
-    said = "".join(run(block, tmp_path) for block in blocks("sh engines"))
-    assert "hello, world" in said
+    (block,) = blocks("sh engines")
+    for _ in range(3):  # a busy dockerd 26 now and then loses all that a short container says
+        if "hello, world" in run(block, tmp_path):
+            return
+    pytest.fail("the container says nothing")
 
 
 def test_every_option_that_is_named_exists(cli):
