@@ -3,9 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from rootfs_builder.archives.packed import Members, Packed, document, packed
+from rootfs_builder.archives.packed import Members, Packed, blob, document, packed
 from rootfs_builder.errors import InputError
-from rootfs_builder.root import Source
 
 _INDEXES = (
     "application/vnd.oci.image.index.v1+json",
@@ -32,14 +31,7 @@ def _images(members: Members, index: Any, depth: int) -> Iterator[Packed]:
             yield from _images(members, found, depth + 1)
         else:
             config = document(members, _path(found["config"]))
-            yield packed(config, [_blob(members, layer) for layer in found["layers"]])
-
-
-def _blob(members: Members, descriptor: Any) -> Source:
-    source = members(_path(descriptor))
-    if source is None:
-        raise InputError(f"{_path(descriptor)} is missing")
-    return source
+            yield packed(config, [blob(members, _path(layer)) for layer in found["layers"]])
 
 
 def _path(descriptor: Any) -> str:

@@ -75,11 +75,17 @@ def of_directory(directory: str) -> Members:
     return find
 
 
-def document(members: Members, name: str) -> Any:
-    """The JSON document `name`, of any shape; raises InputError where it is none."""
+def blob(members: Members, name: str) -> Source:
+    """The member `name`; raises InputError where it is missing."""
     source = members(name)
     if source is None:
         raise InputError(f"{name} is missing")
+    return source
+
+
+def document(members: Members, name: str) -> Any:
+    """The JSON document `name`, of any shape; raises InputError where it is none."""
+    source = blob(members, name)
     if source.size > _MAX_DOCUMENT:
         raise InputError(f"{name} has {source.size} bytes, too many for a document of an image")
     try:

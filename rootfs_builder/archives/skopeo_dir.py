@@ -1,8 +1,6 @@
 """What skopeo's `dir:` transport writes: a manifest, and each blob under the hex of its digest."""
 
-from rootfs_builder.archives.packed import Members, Packed, document, packed
-from rootfs_builder.errors import InputError
-from rootfs_builder.root import Source
+from rootfs_builder.archives.packed import Members, Packed, blob, document, packed
 
 
 def read(members: Members) -> tuple[Packed, ...] | None:
@@ -11,14 +9,7 @@ def read(members: Members) -> tuple[Packed, ...] | None:
         return None
     manifest = document(members, "manifest.json")
     config = document(members, _hex(manifest["config"]["digest"]))
-    return (packed(config, [_blob(members, layer["digest"]) for layer in manifest["layers"]]),)
-
-
-def _blob(members: Members, digest: str) -> Source:
-    source = members(_hex(digest))
-    if source is None:
-        raise InputError(f"the layer {digest} is missing")
-    return source
+    return (packed(config, [blob(members, _hex(layer["digest"])) for layer in manifest["layers"]]),)
 
 
 def _hex(digest: str) -> str:
