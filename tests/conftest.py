@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests import conformance
+
+CHECKED = 50_000_000  # bytes: larger archives take too long
+
 
 def pytest_addoption(parser):
     parser.addoption(
@@ -81,12 +85,21 @@ def cli(tmp_path):
         if options["text"]:
             # Not the locale's: a test may set that, and a file's name may be no UTF-8.
             options |= {"encoding": "utf-8", "errors": "surrogateescape"}
-        return subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-m", "rootfs_builder", *args],
             cwd=Path(cwd or tmp_path),
             env={name: value for name, value in environment.items() if value is not None},
             check=check,
             **options,
         )
+        if args[:1] == ("pack",) and "-o" in args and done.returncode == 0:
+            _check_archive(Path(cwd or tmp_path) / args[args.index("-o") + 1])
+        return done
 
     return run
+
+
+def _check_archive(path):
+    """Whatever a test was about: an archive that is written is a good one."""
+    if path.is_file() and path.stat().st_size < CHECKED:
+        assert conformance.problems(path) == []
