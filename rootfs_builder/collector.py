@@ -111,7 +111,6 @@ class _Collector:
         self._library_path = tuple(self._directory(path) for path in recipe.library_path)
         self._programs: list[Program] = []
         self._findings: list[Finding] = []
-        self._loaders: dict[tuple[OpenedPath, ImagePath], Loader] = {}
 
     def run(self) -> Closure:
         todo = deque(
@@ -171,9 +170,14 @@ class _Collector:
         if isinstance(found, Script):
             self._programs.append(program)
             return self._interpreters(program, found, todo.depth + 1)
-        self._programs.append(replace(program, link_maps=self._start(program, found)))
-        for link_map in self._programs[-1].link_maps:
+        try:
+            link_maps = self._start(program, found)
+        except NotFoundError as error:
+            self._missing.append(str(error))
+            return []
+        for link_map in link_maps:
             self._missing += self._not_found(link_map)
+        self._programs.append(replace(program, link_maps=link_maps))
         return []
 
     def _interpreters(self, program: Program, script: Script, depth: int) -> list[_Todo]:
@@ -227,27 +231,25 @@ class _Collector:
         return tuple(kept)
 
     def _loader(self, program: Program, file: elf.ElfFile) -> Loader | None:
-        """The rules of the program's own interpreter; None for a static one."""
+        """The rules of the program's own interpreter; None for a static one.
+
+        Raises:
+            NotFoundError: there is no file of that name.
+            InputError: it is no loader, or a damaged one.
+        """
         if file.interpreter is None:
             return None
         shown = printable(program.shown)
         interpreter = OpenedPath(decode(file.interpreter))
-        walk = self._objects.walker.walk(interpreter)
-        if walk.errno or walk.node is None or walk.node.kind != "file":
-            self._missing.append(
+        node = self._objects.walker.walk(interpreter).node
+        if node is None or node.kind != "file":
+            raise NotFoundError(
                 f"{printable(interpreter)}: not found\n"
                 f"  needed by {shown}, as the dynamic loader that starts it\n"
                 "  install the libc it was built for, or name a root that has it: --sysroot DIR"
             )
-            return None
-        key = (interpreter, walk.real)
-        if key not in self._loaders:
-            self._loaders[key] = self._identify(shown, interpreter)
-        return self._loaders[key]
-
-    def _identify(self, shown: str, interpreter: OpenedPath) -> Loader:
         try:
-            loader = process.loader(interpreter, self._objects)
+            loader = self._objects.loader(interpreter)
         except ElfError as error:
             raise InputError(f"{printable(interpreter)}: a damaged loader: {error}") from error
         if loader is None:
@@ -332,8 +334,12 @@ class _Collector:
             walk = self._objects.walker.walk(path)
             if file.interpreter is not None:
                 program = Program(self._sources.shown(path), path, walk, None, "added")
-                programs.append(replace(program, link_maps=self._start(program, file)))
-                found = programs[-1].link_maps
+                try:
+                    found = self._start(program, file)
+                except (NotFoundError, InputError) as error:
+                    self._findings.append(Finding("warning", str(error)))
+                    continue
+                programs.append(replace(program, link_maps=found))
             elif file.dependencies and self._dynamic():
                 started = self._programs[self._dynamic()[0]].link_maps[0]
                 plugins.append(process.dlopen(started, path, started.program, self._objects))

@@ -14,8 +14,9 @@ from rootfs_builder.paths import ImagePath, OpenedPath, decode, parent
 from rootfs_builder.root import Identity, Source
 from rootfs_builder.walk import Walk
 
+LIBRARY_PATH, CACHE, SYSTEM_PATH = "-L", "ld.so.cache", "the system path"  # as found_by
+
 Scope = Literal["next", "list", "all"]  # how much of the search an answer ends
-LIBRARY_PATH, CACHE, SYSTEM_PATH = "-L", "ld.so.cache", "the system path"
 Verdict = Literal["use", "skip", "fatal"]  # what is done with a file that was found
 
 

@@ -20,13 +20,14 @@ from rootfs_builder.walk import Walk, Walker
 
 
 class Objects:
-    """The ELF files of one root, each read once."""
+    """The ELF files and the loaders of one root, each read once."""
 
     def __init__(self, root: Root) -> None:
         self.root = root
         self.walker = Walker(root)
         self._read: dict[ImagePath, elf.ElfFile | elf.Header | ElfError] = {}
         self._sources: dict[ImagePath, Source] = {}
+        self._loaders: dict[OpenedPath, Loader | None] = {}
 
     def source(self, path: ImagePath) -> Source:
         """The content at a resolved path; one Source a path, however often it is asked."""
@@ -56,6 +57,23 @@ class Objects:
             return None
         return read(self.source(walk.real))
 
+    def loader(self, interpreter: OpenedPath) -> Loader | None:
+        """The rules of the loader at `interpreter`; None if there is none that we know.
+
+        Raises:
+            ElfError: it is a damaged file.
+        """
+        if interpreter not in self._loaders:
+            self._loaders[interpreter] = self._identify(interpreter)
+        return self._loaders[interpreter]
+
+    def _identify(self, interpreter: OpenedPath) -> Loader | None:
+        walk = self.walker.walk(interpreter)
+        if walk.node is None or walk.node.kind != "file":
+            return None
+        header, data = self.file(walk.real).header, read(self.source(walk.real))
+        return loaders.identify(interpreter, header, data, self.content)
+
     def header(self, path: ImagePath) -> elf.Header:
         """The ELF header alone, where the rest may be broken; raises ElfError."""
         try:
@@ -70,19 +88,6 @@ def _read(content: Content) -> elf.ElfFile | elf.Header:
     if header.type not in (elf.ET_EXEC, elf.ET_DYN):
         return header
     return elf.read(content)
-
-
-def loader(interpreter: OpenedPath, objects: Objects) -> Loader | None:
-    """The rules of the loader at `interpreter`; None if there is none that we know.
-
-    Raises:
-        ElfError: it is a damaged file.
-    """
-    walk = objects.walker.walk(interpreter)
-    if walk.node is None or walk.node.kind != "file":
-        return None
-    data = read(objects.source(walk.real))
-    return loaders.identify(interpreter, objects.file(walk.real).header, data, objects.content)
 
 
 def start(

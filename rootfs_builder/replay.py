@@ -82,7 +82,7 @@ class _Replay:
         file = objects.file(walk.real)
         loaded = Loaded(path, OpenedPath(path), walk, objects.source(walk.real), file)
         interpreter = OpenedPath(decode(file.interpreter or b""))
-        loader = process.loader(interpreter, objects)
+        loader = objects.loader(interpreter)
         if loader is None:
             raise InputError(f"{printable(interpreter)} is not in the image")
         started = process.start(

@@ -145,7 +145,7 @@ class _Work:
         self.programs += file.soname is None  # glibc's libc can be started too
         interpreter = OpenedPath(decode(file.interpreter))
         try:
-            loader = process.loader(interpreter, self._objects)
+            loader = self._objects.loader(interpreter)
         except ElfError as error:
             yield f"{printable(interpreter)}: a damaged loader: {error}"
             return

@@ -10,9 +10,10 @@ from rootfs_builder.paths import printable
 from rootfs_builder.plan import Entry, Finding, Plan
 
 _LONG = 64 << 20  # bytes from which packing is long enough for a progress bar
-_ROWS = {
+_ROWS = {  # by the first reason for a file; any other brings libraries too
     "executable": "programs",
     "interpreter": "loaders and interpreters",
+    "NEEDED": "libraries",
     "added": "added files",
     "generated": "generated files",
 }
@@ -20,19 +21,14 @@ _ROWS = {
 
 def summary(plan: Plan, image: str = "") -> None:
     """A table of what is in the image, by kind, and the warnings."""
-    rows: dict[str, list[Entry]] = {}
+    rows: dict[str, list[Entry]] = {label: [] for label in _ROWS.values()}
     for entry in plan.entries:
         if entry.kind == "file":
-            rows.setdefault(_ROWS.get(entry.reasons[0].kind, "libraries"), []).append(entry)
+            rows[_ROWS.get(entry.reasons[0].kind, "libraries")].append(entry)
     table = [
-        (label, len(rows[label]), sum(entry.size for entry in rows[label]))
-        for label in (
-            "programs",
-            "loaders and interpreters",
-            "libraries",
-            *list(_ROWS.values())[2:],
-        )
-        if label in rows
+        (label, len(found), sum(entry.size for entry in found))
+        for label, found in rows.items()
+        if found
     ]
     files = sum(count for _, count, _ in table)
     for label, count, size in [*table, ("all files", files, plan.size)]:

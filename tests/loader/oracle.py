@@ -128,7 +128,7 @@ def start(
     source, file = objects.source(walk.real), objects.file(walk.real)
     loaded = Loaded(program, OpenedPath(program), walk, source, file)
     interpreter = loader or (decode(file.interpreter) if file.interpreter else GLIBC)
-    rules = process.loader(OpenedPath(interpreter), objects)
+    rules = objects.loader(OpenedPath(interpreter))
     assert rules is not None, interpreter
     link_map = process.start(
         loaded,

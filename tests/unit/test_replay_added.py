@@ -42,3 +42,12 @@ def test_a_plugin_that_is_parted_from_its_library_has_a_warning(cc, tmp_path):
     plugin(cc, tmp_path, "lib", "$ORIGIN/../lib")
     texts = findings(tmp_path, "plug:/usr/lib/plug")
     assert any("libf.so" in text for text in texts), texts
+
+
+def test_a_program_that_cannot_start_here_is_a_warning_and_no_failure(cc, tmp_path):
+    cc(MAIN, name="prog", where=tmp_path)
+    cc(MAIN, name="data/other", where=tmp_path, args=("-Wl,--dynamic-linker,/lib/ld-none.so",))
+    (text,) = findings(tmp_path, "data:/data")
+    assert "/lib/ld-none.so: not found" in text
+    assert "needed by" in text
+    assert "data/other" in text
