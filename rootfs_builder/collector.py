@@ -21,7 +21,7 @@ from rootfs_builder.paths import ImagePath, OpenedPath, decode, join, name, pare
 from rootfs_builder.plan import Finding
 from rootfs_builder.process import Objects
 from rootfs_builder.recipe import Recipe
-from rootfs_builder.root import Node
+from rootfs_builder.root import Node, tree
 from rootfs_builder.sources import Sources
 from rootfs_builder.values import Added
 from rootfs_builder.walk import Walk
@@ -294,37 +294,24 @@ class _Collector:
         if walk.errno or walk.node is None:
             self._missing.append(f"{shown}: {os.strerror(walk.errno)}")
             return AddedTree(ImagePath(path), added.destination, ())
-        nodes = tuple(self._tree(walk.real, walk.node))
+        try:
+            nodes = tuple(tree(self._sources, walk.real))
+        except OSError as error:
+            where = printable(decode(os.fsencode(error.filename)))
+            raise InputError(f"{where}: cannot be read: {error.strerror}") from error
         for special, node in nodes:
             if node.kind == "special":
                 raise InputError(
                     f"{shown}: {printable(self._sources.shown(special))} is a device, FIFO or "
                     "socket, which no image can hold"
                 )
-        tree = AddedTree(walk.real, added.destination, nodes)
-        return self._with_closures(tree)
+        return self._with_closures(AddedTree(walk.real, added.destination, nodes))
 
-    def _tree(self, path: ImagePath, node: Node) -> Iterator[tuple[ImagePath, Node]]:
-        """A file or directory and all below it, parents first."""
-        todo = [(path, node)]
-        while todo:
-            here, found = todo.pop()
-            yield here, found
-            if found.kind != "dir":
-                continue
-            try:
-                below = [join(here, one) for one in self._sources.list(here)]
-                nodes = [(one, self._sources.lstat(one)) for one in reversed(below)]
-            except OSError as error:
-                shown = printable(self._sources.shown(here))
-                raise InputError(f"{shown}: cannot be read: {error.strerror}") from error
-            todo += [(one, inner) for one, inner in nodes if inner is not None]
-
-    def _with_closures(self, tree: AddedTree) -> AddedTree:
+    def _with_closures(self, added: AddedTree) -> AddedTree:
         """The closure of every ELF file below an added tree; what is missing there is a warning."""
         programs: list[Program] = []
         plugins: list[LinkMap] = []
-        for path, node in tree.nodes:
+        for path, node in added.nodes:
             if node.kind != "file" or not self._is_elf(path):
                 continue
             try:
@@ -349,7 +336,7 @@ class _Collector:
             for link_map in found:
                 for sentence in self._not_found(link_map):
                     self._findings.append(Finding("warning", sentence))
-        return replace(tree, programs=tuple(programs), plugins=tuple(plugins))
+        return replace(added, programs=tuple(programs), plugins=tuple(plugins))
 
     def _is_elf(self, path: ImagePath) -> bool:
         with self._objects.source(path).open() as content:

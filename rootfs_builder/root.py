@@ -15,13 +15,7 @@ from typing import BinaryIO, Literal, Protocol, Self
 from msgspec import Struct
 
 from rootfs_builder.errors import ChangedError, InputError
-from rootfs_builder.paths import (
-    ROOT,
-    ImagePath,
-    decode,
-    encode,
-    printable,
-)
+from rootfs_builder.paths import ROOT, ImagePath, decode, encode, join, printable
 
 Kind = Literal["file", "dir", "symlink", "special"]
 Identity = tuple[int, int]  # (device, inode): two names with one identity are one file
@@ -77,6 +71,27 @@ class Root(Protocol):
 
     def list(self, path: ImagePath) -> tuple[str, ...]:
         """The names in the directory at `path`, sorted."""
+
+
+def tree(
+    root: Root, path: ImagePath = ROOT, *, without: tuple[str, ...] = ()
+) -> Iterator[tuple[ImagePath, Node]]:
+    """The node at `path` and all below it, parents first, names in order; links are not followed.
+
+    Directories in `without` are not entered.
+
+    Raises:
+        OSError: a directory cannot be listed.
+    """
+    todo = [path]
+    while todo:
+        here = todo.pop()
+        node = root.lstat(here)
+        if node is None:
+            continue
+        yield here, node
+        if node.kind == "dir" and here not in without:
+            todo += [join(here, name) for name in reversed(root.list(here))]
 
 
 def chunks(source: Source, unit: int) -> Iterator[bytes]:

@@ -16,17 +16,15 @@ from rootfs_builder.executable import Script
 from rootfs_builder.link_map import LinkMap, Loaded
 from rootfs_builder.paths import (
     MOUNTED,
-    ROOT,
     ImagePath,
     OpenedPath,
     decode,
-    join,
     name,
     parent,
     printable,
 )
 from rootfs_builder.process import Objects
-from rootfs_builder.root import Root
+from rootfs_builder.root import Root, tree
 from rootfs_builder.walk import Walk
 
 _ET_PROGRAM = (elf.ET_EXEC, elf.ET_DYN)
@@ -95,16 +93,9 @@ class _Work:
 
     def executables(self) -> Iterator[ImagePath]:
         """Every regular file with an x bit."""
-        todo = [ROOT]
-        while todo:
-            directory = todo.pop()
-            for one in self._root.list(directory):
-                path = join(directory, one)
-                node = self._root.lstat(path)
-                if node is not None and node.kind == "dir" and path not in MOUNTED:
-                    todo.append(path)
-                elif node is not None and node.kind == "file" and node.mode & 0o111:
-                    yield path
+        for path, node in tree(self._root, without=MOUNTED):
+            if node.kind == "file" and node.mode & 0o111:
+                yield path
 
     def program(self, path: ImagePath) -> Iterator[str]:
         """What one executable file lacks; a file that is no program lacks nothing."""
