@@ -147,16 +147,23 @@ def read(data: Buffer) -> ElfFile:
                 f"file too short: a segment ends at byte {load.offset + load.size}, "
                 f"the file at {len(data)}"
             )
-    interpreter = None
-    for segment in segments:
-        if segment.type == PT_INTERP:
-            interpreter = _interpreter(data, segment)
-            break
+    interpreter = next((_interpreter(data, s) for s in segments if s.type == PT_INTERP), None)
     notes = tuple((s.offset, s.size) for s in segments if s.type == PT_NOTE)
-    for segment in segments:
-        if segment.type == PT_DYNAMIC and segment.size:  # it is empty in a file of debug symbols
-            return _Dynamic(data, head, segment, loads).file(interpreter, notes)
+    found = _dynamic(data, head, segments, loads)
+    if found is not None:
+        return found.file(interpreter, notes)
     return ElfFile(head, interpreter, dynamic=False, loads=bool(loads), notes=notes)
+
+
+def dynamic(data: Buffer) -> "Dynamic | None":
+    """The dynamic segment alone, for tables that are not in `ElfFile`; None where there is none.
+
+    Raises:
+        ElfError: the file is no ELF file, or its headers are cut short.
+    """
+    head = header(data)
+    segments = _segments(data, head)
+    return _dynamic(data, head, segments, tuple(s for s in segments if s.type == PT_LOAD))
 
 
 class _Blocks:
@@ -215,41 +222,54 @@ def _interpreter(data: Buffer, segment: _Segment) -> bytes:
     return text.partition(b"\0")[0]
 
 
-class _Dynamic:
-    """The dynamic segment of one file, its string table and its version tables."""
+def _dynamic(
+    data: Buffer, head: Header, segments: list[_Segment], loads: tuple[_Segment, ...]
+) -> "Dynamic | None":
+    for segment in segments:
+        if segment.type == PT_DYNAMIC and segment.size:  # it is empty in a file of debug symbols
+            return Dynamic(data, head, segment, loads)
+    return None
+
+
+class Dynamic:
+    """The dynamic segment of one file, its string table and its version tables.
+
+    `tags` has what each tag says, the last one's value where a tag stands twice.
+    """
 
     def __init__(
         self, data: Buffer, head: Header, segment: _Segment, loads: tuple[_Segment, ...]
     ) -> None:
         self._data = data
-        self._head = head
+        self.head = head
         self._loads = loads
-        self._single: dict[int, int] = {}
+        self.tags: dict[int, int] = {}
         self._listed: list[tuple[int, int]] = []
         self._read_strings: dict[int, bytes] = {}
         self._room = _MAX_STRINGS
         self._records = _MAX_VERSIONS
-        start = self._offset(segment.address)
+        start = self.offset(segment.address)
         self._read(segment.offset if start is None else start, segment.size)
-        strings = self._single.get(_DT_STRTAB)
-        self._strings = None if strings is None else self._offset(strings)
+        strings = self.tags.get(_DT_STRTAB)
+        self._strings = None if strings is None else self.offset(strings)
 
     def _read(self, start: int, size: int) -> None:
-        word = self._head.bits // 8
+        word = self.head.bits // 8
         size = min(size - size % (2 * word), _MAX_DYNAMIC * word)
         table = self._data[start : start + size]
         table = table[: len(table) - len(table) % (2 * word)]
         for tag, value in struct.iter_unpack(
-            self._head.order + ("QQ" if word == 8 else "II"), table
+            self.head.order + ("QQ" if word == 8 else "II"), table
         ):
             if tag == 0:
                 return
             if tag in (_DT_NEEDED, _DT_AUXILIARY, _DT_FILTER):
                 self._listed.append((tag, value))
             else:
-                self._single[tag] = value
+                self.tags[tag] = value
 
-    def _offset(self, address: int) -> int | None:
+    def offset(self, address: int) -> int | None:
+        """Where in the file the byte at a virtual address stands; None where in no segment."""
         for load in self._loads:
             if load.address <= address < load.address + load.size:
                 return address - load.address + load.offset
@@ -271,19 +291,20 @@ class _Dynamic:
         return text
 
     def _optional(self, tag: int) -> bytes | None:
-        return self._string(self._single[tag]) if tag in self._single else None
+        return self._string(self.tags[tag]) if tag in self.tags else None
 
     def file(self, interpreter: bytes | None, notes: tuple[tuple[int, int], ...]) -> ElfFile:
+        """All of it, with what the program headers say beside it."""
         kinds = {_DT_NEEDED: "NEEDED", _DT_AUXILIARY: "AUXILIARY", _DT_FILTER: "FILTER"}
         return ElfFile(
-            self._head,
+            self.head,
             interpreter,
             dynamic=True,
             dependencies=tuple((kinds[tag], self._string(value)) for tag, value in self._listed),
             soname=self._optional(_DT_SONAME),
             rpath=self._optional(_DT_RPATH),
             runpath=self._optional(_DT_RUNPATH),
-            flags_1=self._single.get(_DT_FLAGS_1, 0),
+            flags_1=self.tags.get(_DT_FLAGS_1, 0),
             version_needs=tuple(self._needs()),
             version_definitions=tuple(self._definitions()),
             loads=bool(self._loads),
@@ -292,7 +313,7 @@ class _Dynamic:
 
     def _chain(self, at: int, form: str, onward: int) -> Iterator[tuple[int, tuple[int, ...]]]:
         """Linked records from a file offset on: (offset, fields), up to one without a next."""
-        record = struct.Struct(self._head.order + form)
+        record = struct.Struct(self.head.order + form)
         while True:
             raw = self._data[at : at + record.size]
             if len(raw) < record.size:
@@ -307,8 +328,8 @@ class _Dynamic:
             at += fields[onward]
 
     def _table(self, tag: int, form: str, onward: int) -> Iterator[tuple[int, tuple[int, ...]]]:
-        address = self._single.get(tag)
-        start = None if address is None else self._offset(address)
+        address = self.tags.get(tag)
+        start = None if address is None else self.offset(address)
         return iter(()) if start is None else self._chain(start, form, onward)
 
     def _needs(self) -> Iterator[VersionNeed]:
