@@ -17,6 +17,7 @@ ROOMS = (
     "root",
     "walk",
     "elf",
+    "elf_symbols",
     "plan",
     "reference",
     "values",
@@ -44,8 +45,17 @@ ROOMS = (
     "commands",
     "cli",
 )
-ONLY = {"elf": {"errors"}, "image": {"errors", "paths"}}
-ELF_SIDE = {"elf", "link_map", "loaders", "process", "missing", "executable", "collector"}
+ONLY = {"elf": {"errors"}, "elf_symbols": {"errors", "elf"}, "image": {"errors", "paths"}}
+ELF_SIDE = {
+    "elf",
+    "elf_symbols",
+    "link_map",
+    "loaders",
+    "process",
+    "missing",
+    "executable",
+    "collector",
+}
 OCI_SIDE = {"image", "store", "layers", "unpack", "archives"}
 FOLDERS_OF_SIBLINGS = {"loaders", "archives", "commands"}
 NOT_SIBLINGS = {
