@@ -18,6 +18,7 @@ ROOMS = (
     "walk",
     "elf",
     "elf_symbols",
+    "dlopen_notes",
     "plan",
     "reference",
     "values",
@@ -45,10 +46,16 @@ ROOMS = (
     "commands",
     "cli",
 )
-ONLY = {"elf": {"errors"}, "elf_symbols": {"errors", "elf"}, "image": {"errors", "paths"}}
+ONLY = {
+    "elf": {"errors"},
+    "elf_symbols": {"errors", "elf"},
+    "dlopen_notes": {"errors", "elf"},
+    "image": {"errors", "paths"},
+}
 ELF_SIDE = {
     "elf",
     "elf_symbols",
+    "dlopen_notes",
     "link_map",
     "loaders",
     "process",
