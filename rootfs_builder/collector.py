@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 from msgspec.structs import replace
 
-from rootfs_builder import elf, executable, missing, process
+from rootfs_builder import elf, executable, missing, process, sensitive
 from rootfs_builder.errors import ElfError, InputError, NotFoundError, UsageError
 from rootfs_builder.executable import Script
 from rootfs_builder.link_map import LinkMap, Loaded, Loader
@@ -111,6 +111,7 @@ class _Collector:
         self._library_path = tuple(self._directory(path) for path in recipe.library_path)
         self._programs: list[Program] = []
         self._findings: list[Finding] = []
+        self._secrets: dict[str, tuple[sensitive.Secret, ...]] = {}
 
     def run(self) -> Closure:
         todo = deque(
@@ -123,6 +124,7 @@ class _Collector:
         for wanted in self._recipe.include_libraries:
             self._include(wanted)
         added = tuple(self._add(one) for one in self._recipe.added)
+        sensitive.refuse(self._secrets)
         self._stop_if_missing()
         return Closure(
             self._recipe,
@@ -299,6 +301,10 @@ class _Collector:
         except OSError as error:
             where = printable(decode(os.fsencode(error.filename)))
             raise InputError(f"{where}: cannot be read: {error.strerror}") from error
+        if not self._recipe.allow_sensitive:
+            self._secrets[shown] = sensitive.found(self._sources, nodes)
+            if self._secrets[shown]:
+                return AddedTree(walk.real, added.destination, nodes)
         for special, node in nodes:
             if node.kind == "special":
                 raise InputError(

@@ -7,6 +7,7 @@
     ├── ChangedError         exit 1   a file changed while it was being read
     ├── NotFoundError        exit 3   something needed is not there
     ├── VerificationError    exit 4   the image does not resolve as the source did
+    ├── PolicyError          exit 5   what must not get into an image by accident
     └── OutputError          exit 1   the result could not be written
 
 A message is a sentence for the person at the terminal: it names the thing and says what to do.
@@ -50,6 +51,12 @@ class VerificationError(RootfsError):
     """Resolving inside the image gives something else than resolving in the source."""
 
     exit_code = 4
+
+
+class PolicyError(RootfsError):
+    """A secret of the build machine would get into the image, and nobody allowed it."""
+
+    exit_code = 5
 
 
 class OutputError(RootfsError):

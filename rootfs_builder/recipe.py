@@ -23,7 +23,8 @@ class Recipe(Struct, frozen=True, kw_only=True):
 
     Paths in `executables`, `library_path` and `Added.source` are of this machine, absolute, not
     normalised. `shown` has the executables as the user typed them. `hwcaps` says whether libraries
-    for special CPUs go in. `entrypoint` None means the first executable.
+    for special CPUs go in, `allow_sensitive` whether `added` may have secrets of the machine in it.
+    `entrypoint` None means the first executable.
     """
 
     executables: tuple[str, ...]
@@ -32,6 +33,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
     library_path: tuple[str, ...] = ()
     include_libraries: tuple[str, ...] = ()
     added: tuple[Added, ...] = ()
+    allow_sensitive: bool = False
     hwcaps: bool = True
     at: ImagePath | None = None
     entrypoint: tuple[str, ...] | None = None
@@ -85,6 +87,7 @@ def from_options(
     library_path: tuple[str, ...] = (),
     include_lib: tuple[str, ...] = (),
     add: tuple[str, ...] = (),
+    allow_sensitive: bool = False,
     hwcaps: str = "all",
     at: str | None = None,
     entrypoint: str | None = None,
@@ -125,6 +128,7 @@ def from_options(
         ),
         include_libraries=mistakes.each("--include-lib", values.library, include_lib),
         added=mistakes.each("--add", lambda text: values.added(text, directory), add),
+        allow_sensitive=allow_sensitive,
         hwcaps=hwcaps != "baseline",
         at=optional("--at", values.file_path, at),
         entrypoint=optional("--entrypoint", values.words, entrypoint),

@@ -24,6 +24,7 @@ ROOMS = (
     "values",
     "recipe",
     "sources",
+    "sensitive",
     "link_map",
     "loaders",
     "process",

@@ -42,6 +42,11 @@ _FILES = (
         help="Add a file or directory; ELF files in it get their libraries.",
     ),
     click.option(
+        "--allow-sensitive",
+        is_flag=True,
+        help="Let --add take secrets of this machine: accounts, passwords, private keys.",
+    ),
+    click.option(
         "--hwcaps",
         type=click.Choice(["all", "baseline"]),
         default="all",
@@ -86,14 +91,17 @@ def text(value: str) -> str:
     return decode(os.fsencode(value))
 
 
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(text, value))
+    return text(value) if value and isinstance(value, str) else value
+
+
 def recipe(**options: Any) -> "Recipe":
     """The Recipe that click's values describe; relative paths start in the working directory."""
     from rootfs_builder import recipe as recipes
 
-    cleaned: dict[str, Any] = {
-        key: tuple(map(text, value)) if isinstance(value, tuple) else value and text(value)
-        for key, value in options.items()
-    }
+    cleaned: dict[str, Any] = {key: _cleaned(value) for key, value in options.items()}
     try:
         directory = decode(os.getcwdb())
     except FileNotFoundError:
