@@ -10,7 +10,7 @@ from collections.abc import Callable
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from rootfs_builder import collector, elf, layers, planner, replay
+from rootfs_builder import collector, elf, layers, planner, replay, users
 from rootfs_builder.collector import Closure
 from rootfs_builder.errors import UsageError, VerificationError
 from rootfs_builder.image import (
@@ -54,11 +54,12 @@ def plan(recipe: Recipe, sources: Sources) -> tuple[Closure, Plan]:
     """Collect, lay out, and resolve once more inside the plan.
 
     Raises:
-        RootfsError: see collector.collect and planner.plan.
+        RootfsError: see users.resolve, collector.collect and planner.plan.
         VerificationError: the image would resolve differently; what and how.
     """
+    user = users.resolve(recipe.user, sources).digits if recipe.user else ""
     closure = collector.collect(recipe, sources)
-    result = planner.plan(closure)
+    result = replace(planner.plan(closure), user=user)
     platform(recipe, closure)  # before anything is written
     differences = replay.check(closure, PlanRoot(result))
     if differences:
@@ -162,7 +163,7 @@ def _settings(recipe: Recipe, plan: Plan) -> Settings:
         entrypoint=entrypoint,
         cmd=recipe.command or UNSET,
         env=tuple(f"{key}={value}" for key, value in env.items()),
-        user=recipe.user or UNSET,
+        user=plan.user or UNSET,
         working_dir=recipe.workdir or UNSET,
         labels=dict(recipe.labels) or UNSET,
         exposed_ports={port: {} for port in recipe.exposed_ports} or UNSET,

@@ -68,8 +68,9 @@ class Plan(Struct, frozen=True):
     """The staging tree.
 
     `entries` are sorted by path and hold every parent directory; `env` is what the image's
-    environment needs, as (name, value); `programs` are the executables in the order given;
-    `probes` the paths that were looked for and not there, on the machine it was collected from.
+    environment needs, as (name, value); `user` is who it runs as, in digits; `programs` are
+    the executables in the order given; `probes` the paths that were looked for and not there, on
+    the machine it was collected from.
 
     Raises:
         InputError: a path that is no key, two entries for one path, an entry below something that
@@ -80,6 +81,7 @@ class Plan(Struct, frozen=True):
     entries: tuple[Entry, ...]
     programs: tuple[ImagePath, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
+    user: str = ""
     findings: tuple[Finding, ...] = ()
     probes: tuple[str, ...] = ()
 

@@ -14,6 +14,7 @@ from rootfs_builder.paths import MOUNTED, ImagePath, below, name, printable
 
 _SHELL = set("|&;<>()")
 _MAX_ID = 2**31 - 1  # runc takes no more
+_MAX_NAME = 32
 _MAX_PORT = 65535
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armhf": "arm", "i386": "386"}
 
@@ -189,13 +190,23 @@ def variable(text: str) -> tuple[str, str]:
 
 
 def user(text: str) -> str:
-    """UID or UID:GID, in digits: a name would need an /etc/passwd."""
-    numbers = re.fullmatch(r"([0-9]{1,10})(?::([0-9]{1,10}))?", text)
-    if numbers is None or any(int(one or 0) > _MAX_ID for one in numbers.groups()):
+    """NAME[:GROUP], each a name or digits; which digits a name has is for `users` to find."""
+    halves = text.split(":")
+    if len(halves) > 2 or not all(is_id(half) or is_account(half) for half in halves):  # noqa: PLR2004
         raise UsageError(
-            f"{text!r}: digits only, such as 1000 or 1000:1000; a name needs an /etc/passwd"
+            f"{text!r}: a name or digits, and the group's behind a colon: nonroot, 1000, 1000:1000"
         )
     return text
+
+
+def is_id(text: str) -> bool:
+    """Whether it is a uid or gid in digits, as high as a runtime takes it."""
+    return re.fullmatch("[0-9]{1,10}", text) is not None and int(text) <= _MAX_ID
+
+
+def is_account(text: str) -> bool:
+    """Whether it can be the name of a user or group, by useradd(8)."""
+    return len(text) <= _MAX_NAME and re.fullmatch(r"[a-z_][a-z0-9_-]*\$?", text) is not None
 
 
 def port(text: str) -> str:

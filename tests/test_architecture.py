@@ -25,6 +25,7 @@ ROOMS = (
     "recipe",
     "sources",
     "sensitive",
+    "users",
     "link_map",
     "loaders",
     "process",

@@ -22,7 +22,12 @@ _CONFIG = (
     click.option("-t", "--tag", metavar="NAME[:TAG]", help="The image's name."),
     click.option("--entrypoint", metavar="WORDS", help="What starts, as words or a JSON array."),
     click.option("-e", "--env", multiple=True, metavar="NAME=VALUE", help="Set a variable."),
-    click.option("-u", "--user", metavar="UID[:GID]", help="Run as this user, in digits."),
+    click.option(
+        "-u",
+        "--user",
+        metavar="NAME[:GROUP]",
+        help="Run as this user: digits, nonroot, or a name in the /etc/passwd here.",
+    ),
     click.option("-w", "--workdir", metavar="PATH", help="Start in this directory."),
     click.option("-l", "--label", multiple=True, metavar="KEY=VALUE", help="Add a label."),
     click.option("--annotation", multiple=True, metavar="KEY=VALUE", help="Annotate the manifest."),
