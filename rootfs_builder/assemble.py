@@ -10,8 +10,8 @@ from collections.abc import Callable
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from rootfs_builder import collector, elf, layers, planner, replay, users
-from rootfs_builder.collector import Closure
+from rootfs_builder import collector, elf, layers, planner, replay
+from rootfs_builder.closure import Closure
 from rootfs_builder.errors import UsageError, VerificationError
 from rootfs_builder.image import (
     CONFIG,
@@ -29,6 +29,7 @@ from rootfs_builder.image import (
 from rootfs_builder.paths import OpenedPath, printable
 from rootfs_builder.plan import Plan, PlanRoot
 from rootfs_builder.recipe import DEFAULT_PATH, Recipe
+from rootfs_builder.rules import Rules
 from rootfs_builder.sources import Sources
 from rootfs_builder.store import Store
 from rootfs_builder.values import Platform as Wanted
@@ -50,21 +51,20 @@ _MACHINES = {  # (e_machine, bits, little-endian): architecture as `go tool dist
 }
 
 
-def plan(recipe: Recipe, sources: Sources) -> tuple[Closure, Plan]:
+def plan(recipe: Recipe, sources: Sources, *, rules: Rules = ()) -> tuple[Closure, Plan]:
     """Collect, lay out, and resolve once more inside the plan.
 
     Raises:
         RootfsError: see users.resolve, collector.collect and planner.plan.
         VerificationError: the image would resolve differently; what and how.
     """
-    user = users.resolve(recipe.user, sources).digits if recipe.user else ""
-    closure = collector.collect(recipe, sources)
-    result = replace(planner.plan(closure), user=user)
+    closure = collector.collect(recipe, sources, rules=rules)
+    result = planner.plan(closure)
     platform(recipe, closure)  # before anything is written
     differences = replay.check(closure, PlanRoot(result))
     if differences:
         raise VerificationError("\n".join(finding.text for finding in differences))
-    doubts = replay.check_added(closure, PlanRoot(result)) if closure.added else ()
+    doubts = replay.check_added(closure, PlanRoot(result)) if closure.trees else ()
     return closure, replace(result, findings=(*result.findings, *doubts))
 
 

@@ -1,4 +1,4 @@
-"""Recipe + Root → Closure: everything the programs need, each with the request that brought it.
+"""Recipe + Root + rules → Closure: all that the programs need, each with what brought it.
 
 One worklist. A program enters, is looked at, and puts what it asks for on the list: an ELF file its
 interpreter and libraries, a script the program of its first line. Nothing is run. All that is
@@ -8,79 +8,25 @@ missing is collected before it is reported, so that one run of the user finds al
 import errno
 import os
 from collections import deque
-from collections.abc import Iterator
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from rootfs_builder import elf, executable, missing, process, sensitive
-from rootfs_builder.errors import ElfError, InputError, NotFoundError, UsageError
+from rootfs_builder import executable, process, sensitive, trees, users
+from rootfs_builder.closure import Closure, Program, Tree
+from rootfs_builder.errors import InputError, NotFoundError, UsageError
 from rootfs_builder.executable import Script
-from rootfs_builder.link_map import LinkMap, Loaded, Loader
-from rootfs_builder.paths import ImagePath, OpenedPath, decode, join, name, parent, printable
+from rootfs_builder.objects import Objects
+from rootfs_builder.paths import ImagePath, OpenedPath, join, name, parent, printable
 from rootfs_builder.plan import Finding
-from rootfs_builder.process import Objects
 from rootfs_builder.recipe import Recipe
-from rootfs_builder.root import Node, tree
+from rootfs_builder.rules import Rules
 from rootfs_builder.sources import Sources
+from rootfs_builder.startup import Startup
+from rootfs_builder.supplies import Supplies
 from rootfs_builder.values import Added
-from rootfs_builder.walk import Walk
 
 _MAX_SCRIPTS = 5  # a script whose interpreter is a script whose …
-
-
-class Program(Struct, frozen=True, eq=False):
-    """A file that execve(2) is given.
-
-    `shown` is how it was named, `key` the path of that name with every directory resolved, `by`
-    the script that needs it (None: the user). `link_maps` has the start-up map at each hwcaps level
-    that makes a difference, then one for each dlopen; a script has none.
-    """
-
-    shown: str
-    key: ImagePath
-    walk: Walk
-    by: "Program | None"
-    kind: str
-    link_maps: tuple[LinkMap, ...] = ()
-
-    @property
-    def real(self) -> ImagePath:
-        """Its resolved path."""
-        return self.walk.real
-
-
-class AddedTree(Struct, frozen=True, eq=False):
-    """What `--add` brings: the nodes below `source`, itself first, that go to `destination`.
-
-    `programs` and `plugins` are the ELF files among them: the one start by themselves, the others
-    are loaded by the first program.
-    """
-
-    source: ImagePath
-    destination: ImagePath
-    nodes: tuple[tuple[ImagePath, Node], ...]
-    programs: tuple[Program, ...] = ()
-    plugins: tuple[LinkMap, ...] = ()
-
-
-class Closure(Struct, frozen=True):
-    """Everything a plan is made from, in the paths of the source."""
-
-    recipe: Recipe
-    sources: Sources
-    objects: Objects
-    programs: tuple[Program, ...]
-    added: tuple[AddedTree, ...]
-    findings: tuple[Finding, ...]
-
-    def host(self, plugin: LinkMap) -> Program:
-        """The program that loads a plugin."""
-        return next(
-            program
-            for program in self.programs
-            if program.link_maps and program.link_maps[0].program is plugin.program
-        )
 
 
 class _Todo(Struct, frozen=True):
@@ -91,7 +37,7 @@ class _Todo(Struct, frozen=True):
     depth: int = 0
 
 
-def collect(recipe: Recipe, sources: Sources) -> Closure:
+def collect(recipe: Recipe, sources: Sources, *, rules: Rules = ()) -> Closure:
     """Find everything that the recipe's programs need.
 
     Raises:
@@ -99,16 +45,20 @@ def collect(recipe: Recipe, sources: Sources) -> Closure:
         NotFoundError: all that is missing: its name, who needs it, where was looked.
         UsageError: an option that the programs cannot take.
     """
-    return _Collector(recipe, sources).run()
+    return _Collector(recipe, sources, rules).run()
 
 
 class _Collector:
-    def __init__(self, recipe: Recipe, sources: Sources) -> None:
+    def __init__(self, recipe: Recipe, sources: Sources, rules: Rules) -> None:
         self._recipe = recipe
+        self._rules = rules
         self._sources = sources
         self._objects = Objects(sources)
         self._missing: list[str] = []
-        self._library_path = tuple(self._directory(path) for path in recipe.library_path)
+        library_path = tuple(self._directory(path) for path in recipe.library_path)
+        self._startup = Startup(
+            sources, self._objects, library_path=library_path, hwcaps=recipe.hwcaps
+        )
         self._programs: list[Program] = []
         self._findings: list[Finding] = []
         self._secrets: dict[str, tuple[sensitive.Secret, ...]] = {}
@@ -126,13 +76,24 @@ class _Collector:
         added = tuple(self._add(one) for one in self._recipe.added)
         sensitive.refuse(self._secrets)
         self._stop_if_missing()
+        return self._supplied(tuple(self._programs), added)
+
+    def _supplied(self, programs: tuple[Program, ...], added: tuple[Tree, ...]) -> Closure:
+        """The closure, with what the rules bring."""
+        user = self._recipe.user
+        known = users.resolve(user, self._sources) if user else None
+        supplies = Supplies(self._recipe, self._sources, self._startup, self._rules, user=known)
+        supplies.run(programs, added)
+        findings = [*self._findings, *self._startup.findings, *supplies.findings]
         return Closure(
             self._recipe,
             self._sources,
             self._objects,
-            tuple(self._programs),
-            added,
-            tuple(dict.fromkeys(self._findings)),
+            supplies.programs(programs),
+            supplies.trees(added),
+            supplies.supply(),
+            known,
+            tuple(dict.fromkeys(findings)),
         )
 
     def _directory(self, path: str) -> OpenedPath:
@@ -173,12 +134,12 @@ class _Collector:
             self._programs.append(program)
             return self._interpreters(program, found, todo.depth + 1)
         try:
-            link_maps = self._start(program, found)
+            link_maps = self._startup.link_maps(program, found)
         except NotFoundError as error:
             self._missing.append(str(error))
             return []
         for link_map in link_maps:
-            self._missing += self._not_found(link_map)
+            self._missing += self._startup.not_found(link_map)
         self._programs.append(replace(program, link_maps=link_maps))
         return []
 
@@ -208,67 +169,6 @@ class _Collector:
         )
         return None
 
-    def _start(self, program: Program, file: elf.ElfFile) -> tuple[LinkMap, ...]:
-        """The link maps of an ELF program, one for each kind of CPU that makes a difference."""
-        source = self._objects.source(program.real)
-        loaded = Loaded(program.shown, OpenedPath(program.key), program.walk, source, file)
-        loader = self._loader(program, file)
-        maps = process.levels(
-            loaded,
-            loader,
-            self._objects,
-            library_path=self._library_path,
-            hwcaps=self._recipe.hwcaps,
-        )
-        doubts = missing.doubts(maps[0], self._sources.shown)
-        self._findings += [Finding("warning", text) for text in doubts]
-        kept = [maps[0]]
-        for link_map in maps[1:]:
-            lacking = next(self._not_found(link_map), None)
-            if lacking is None or link_map.platform == maps[0].platform:
-                kept.append(link_map)
-            else:  # on such a CPU it does not start here either
-                text = f"where $PLATFORM is {link_map.platform}: {lacking}"
-                self._findings.append(Finding("warning", text))
-        return tuple(kept)
-
-    def _loader(self, program: Program, file: elf.ElfFile) -> Loader | None:
-        """The rules of the program's own interpreter; None for a static one.
-
-        Raises:
-            NotFoundError: there is no file of that name.
-            InputError: it is no loader, or a damaged one.
-        """
-        if file.interpreter is None:
-            return None
-        shown = printable(program.shown)
-        interpreter = OpenedPath(decode(file.interpreter))
-        node = self._objects.walker.walk(interpreter).node
-        if node is None or node.kind != "file":
-            raise NotFoundError(
-                f"{printable(interpreter)}: not found\n"
-                f"  needed by {shown}, as the dynamic loader that starts it\n"
-                "  install the libc it was built for, or name a root that has it: --sysroot DIR"
-            )
-        try:
-            loader = self._objects.loader(interpreter)
-        except ElfError as error:
-            raise InputError(f"{printable(interpreter)}: a damaged loader: {error}") from error
-        if loader is None:
-            raise InputError(
-                f"{shown}: its interpreter {printable(interpreter)} is no dynamic loader of "
-                "glibc or musl; no other is known"
-            )
-        self._findings += [Finding("warning", doubt) for doubt in loader.doubts]
-        if loader.preload:
-            names = ", ".join(map(printable, loader.preload))
-            text = f"ld.so.preload of this machine, which names {names}, is not copied"
-            self._findings.append(Finding("warning", text))
-        return loader
-
-    def _not_found(self, link_map: LinkMap) -> Iterator[str]:
-        return missing.sentences(link_map, self._sources.shown)
-
     def _dynamic(self) -> list[int]:
         """Which programs call dlopen: those that the user named, or their interpreters."""
         dynamic = [
@@ -284,66 +184,33 @@ class _Collector:
             raise UsageError(f"--include-lib {wanted}: no program here has a dynamic loader")
         for index in self._dynamic():
             program = self._programs[index]
-            started = [one for one in program.link_maps if one.startup == len(one.objects)]
-            called = [process.dlopen(one, wanted, one.program, self._objects) for one in started]
-            self._missing += [text for one in called for text in self._not_found(one)]
+            called = [
+                process.dlopen(one, wanted, one.program, self._objects)
+                for one in program.link_maps
+                if not one.calls
+            ]
+            self._missing += [text for one in called for text in self._startup.not_found(one)]
             self._programs[index] = replace(program, link_maps=(*program.link_maps, *called))
 
-    def _add(self, added: Added) -> AddedTree:
+    def _add(self, added: Added) -> Tree:
         shown = f"--add {printable(added.source)}"
         path = self._sources.locate(added.source)
         walk = self._objects.walker.walk(path)
         if walk.errno or walk.node is None:
             self._missing.append(f"{shown}: {os.strerror(walk.errno)}")
-            return AddedTree(ImagePath(path), added.destination, ())
-        try:
-            nodes = tuple(tree(self._sources, walk.real))
-        except OSError as error:
-            where = printable(decode(os.fsencode(error.filename)))
-            raise InputError(f"{where}: cannot be read: {error.strerror}") from error
+            return Tree(ImagePath(path), added.destination, ())
+        nodes = trees.nodes(self._sources, walk.real)
         if not self._recipe.allow_sensitive:
             self._secrets[shown] = sensitive.found(self._sources, nodes)
             if self._secrets[shown]:
-                return AddedTree(walk.real, added.destination, nodes)
+                return Tree(walk.real, added.destination, nodes)
         for special, node in nodes:
             if node.kind == "special":
                 raise InputError(
                     f"{shown}: {printable(self._sources.shown(special))} is a device, FIFO or "
                     "socket, which no image can hold"
                 )
-        return self._with_closures(AddedTree(walk.real, added.destination, nodes))
-
-    def _with_closures(self, added: AddedTree) -> AddedTree:
-        """The closure of every ELF file below an added tree; what is missing there is a warning."""
-        programs: list[Program] = []
-        plugins: list[LinkMap] = []
-        for path, node in added.nodes:
-            if node.kind != "file" or not self._is_elf(path):
-                continue
-            try:
-                file = self._objects.file(path)
-            except ElfError:
-                continue  # data that looks like ELF, or an object file: packed as it is
-            walk = self._objects.walker.walk(path)
-            if file.interpreter is not None:
-                program = Program(self._sources.shown(path), path, walk, None, "added")
-                try:
-                    found = self._start(program, file)
-                except (NotFoundError, InputError) as error:
-                    self._findings.append(Finding("warning", str(error)))
-                    continue
-                programs.append(replace(program, link_maps=found))
-            elif file.dependencies and self._dynamic():
-                started = self._programs[self._dynamic()[0]].link_maps[0]
-                plugins.append(process.dlopen(started, path, started.program, self._objects))
-                found = (plugins[-1],)
-            else:
-                continue
-            for link_map in found:
-                for sentence in self._not_found(link_map):
-                    self._findings.append(Finding("warning", sentence))
-        return replace(added, programs=tuple(programs), plugins=tuple(plugins))
-
-    def _is_elf(self, path: ImagePath) -> bool:
-        with self._objects.source(path).open() as content:
-            return content[0:4] == elf.MAGIC
+        tree = Tree(walk.real, added.destination, nodes)
+        dynamic = self._dynamic()
+        host = self._programs[dynamic[0]].link_maps[0] if dynamic else None
+        return trees.with_closures(tree, self._startup, self._sources, host)

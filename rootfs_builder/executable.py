@@ -11,8 +11,8 @@ from msgspec import Struct
 
 from rootfs_builder import elf
 from rootfs_builder.errors import ElfError, InputError
+from rootfs_builder.objects import Objects
 from rootfs_builder.paths import decode, name, printable
-from rootfs_builder.process import Objects
 from rootfs_builder.walk import Walk
 
 _SHEBANG_BYTES = 256  # BINPRM_BUF_SIZE

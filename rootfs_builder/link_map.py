@@ -77,11 +77,15 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Request:
-    """A name that an object asks for; `kind` is NEEDED, AUXILIARY, FILTER, dlopen or preload."""
+    """A name that an object asks for; `kind` is NEEDED, AUXILIARY, FILTER, dlopen or preload.
+
+    `rule` is the rule on whose word a dlopen is expected, if it is one's.
+    """
 
     name: str
     by: Loaded
     kind: str
+    rule: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -193,7 +197,8 @@ class LinkMap:
     """One executable's load order. `library_path` is the user's -L, in LD_LIBRARY_PATH's place.
 
     `hwcaps` are the levels that this process would find active, best first, and `platform` its
-    `$PLATFORM`. Objects that a program asks for later, by dlopen, stand after `startup` objects.
+    `$PLATFORM`. Objects that a program asks for later, by the dlopen `calls`, stand after `startup`
+    objects; those of the last call after `known`.
     """
 
     loader: Loader | None
@@ -206,6 +211,8 @@ class LinkMap:
     names: dict[str, Loaded] = field(default_factory=dict)
     identities: dict[Identity, Loaded] = field(default_factory=dict)
     startup: int = 0
+    known: int = 0
+    calls: tuple[Request, ...] = ()
 
     def add(self, loaded: Loaded) -> None:
         """Append an object."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from rootfs_builder.collector import Closure, Program
+from rootfs_builder.closure import Closure, Program
 from rootfs_builder.errors import UsageError
 from rootfs_builder.link_map import LIBRARY_PATH, Candidate, LinkMap, Loaded
 from rootfs_builder.paths import (
@@ -70,7 +70,7 @@ class Placement:
         self._private: dict[ImagePath, Move] = {}  # of what it finds through $ORIGIN
         self._added = [
             Move(tree.source, self.landing(tree.destination)[0], tree.source)
-            for tree in closure.added
+            for tree in closure.trees
         ]
         self._libraries: dict[str, Move | None] = {}
         for program in closure.programs:

@@ -16,7 +16,7 @@ from rootfs_builder.paths import ROOT, ImagePath, ancestors, encode, name, paren
 from rootfs_builder.root import Node, Source
 
 EntryKind = Literal["dir", "symlink", "file", "hardlink"]
-Level = Literal["warning", "hint"]
+Level = Literal["added", "hint", "warning"]
 
 SET_ID_BITS = 0o6000
 _KEY = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[^/\0]+)+", re.DOTALL)
@@ -58,7 +58,7 @@ class Entry(Struct, frozen=True):
 
 
 class Finding(Struct, frozen=True):
-    """Something the user should know: a warning, or a hint with the flag that changes it."""
+    """What the user should know: what a rule added, a hint with the flag that adds, a warning."""
 
     level: Level
     text: str

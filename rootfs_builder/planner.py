@@ -11,9 +11,10 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from rootfs_builder.collector import AddedTree, Closure, Program
+from rootfs_builder import generated
+from rootfs_builder.closure import Closure, Program, Tree
 from rootfs_builder.errors import InputError
-from rootfs_builder.link_map import Find, LinkMap, Loaded, Loader, Resolution
+from rootfs_builder.link_map import LinkMap, Loaded, Resolution
 from rootfs_builder.paths import ImagePath, OpenedPath, below, name, parent, printable
 from rootfs_builder.placement import Move, Placement
 from rootfs_builder.plan import (
@@ -26,7 +27,7 @@ from rootfs_builder.plan import (
     order,
     with_parents,
 )
-from rootfs_builder.root import BytesSource, Identity, Node
+from rootfs_builder.root import Identity, Node
 from rootfs_builder.walk import Walk, Walker
 
 
@@ -50,6 +51,17 @@ class _Planner:
         self._identities: dict[ImagePath, Identity] = {}
         self._findings = list(closure.findings)
         self._probes: set[str] = set()
+        self._because_of = self._rule_reasons()
+
+    def _rule_reasons(self) -> dict[str, Reason]:
+        """The reason that a file has which a rule brings."""
+        images = {one.key: self._placement.image_path(one) for one in self._closure.all_programs}
+        return {
+            one.rule: Reason(
+                "rule", images[one.program], one.rule, f"{one.because} ({one.evidence})"
+            )
+            for one in reversed(self._closure.supply.applied)
+        }
 
     def plan(self) -> Plan:
         programs = []
@@ -57,20 +69,30 @@ class _Planner:
             path = self._program(program)
             if program.kind == "executable":
                 programs.append(path)
-        for tree in self._closure.added:
+        for tree in self._closure.trees:
             self._tree(tree)
+        for program, link_map in self._closure.processes():
+            self._link_map(link_map, program)
+        for entry in generated.entries(self._closure, self._because_of):
+            landing = self._landing(entry.path, entry.reasons[0])
+            self._put(replace(entry, path=landing), "generated")
         draft = Plan(with_parents(self._entries.values()))
         self._warn_of_links(draft)
-        for path, data in self._configurations(draft):
-            reason = Reason("generated", asked="what its loader needs to find libraries")
-            self._put(Entry(path, "file", 0o644, (reason,), BytesSource(data)), "generated")
+        for entry in generated.configurations(self._closure, self._placement, draft):
+            self._put(entry, "generated")
         entries = with_parents(self._hard_linked())
         return Plan(
             entries,
             tuple(dict.fromkeys(programs)),
-            findings=tuple(dict.fromkeys(self._findings)),
+            env=self._closure.supply.environment,
+            user=self._closure.user.digits if self._closure.user else "",
+            findings=tuple(dict.fromkeys((*self._added_by_rules(), *self._findings))),
             probes=tuple(sorted(self._probes)),
         )
+
+    def _added_by_rules(self) -> Iterator[Finding]:
+        for rule, reason in sorted(self._because_of.items()):
+            yield Finding("added", f"{printable(rule)}: {printable(reason.found_by)}")
 
     def _program(self, program: Program) -> ImagePath:
         path = self._placement.image_path(program)
@@ -92,8 +114,6 @@ class _Planner:
         if program.by is not None and by is not None:
             advice = "write #!/usr/bin/env NAME"
             self._warn_of_build_path(program.key, "its first line", by, advice)
-        for link_map in program.link_maps:
-            self._link_map(link_map, program)
         return path
 
     def _link_map(self, link_map: LinkMap, program: Program) -> None:
@@ -117,6 +137,8 @@ class _Planner:
             return
         move = self._placement.of(found, candidate, program)
         reason = Reason(request.kind, by, request.name, candidate.found_by)
+        if request.rule:
+            self._walk(resolution.walk, move, self._because_of[request.rule])
         self._walk(resolution.walk, move, reason)
         if move is None:
             outside = self._sources.outside(candidate.path)
@@ -211,6 +233,8 @@ class _Planner:
             self._entries[entry.path] = entry
             self._origins[entry.path] = origin
             return
+        if entry.reasons[0].kind == "rule" and known.reasons[0].kind == "added":
+            return  # what the user adds counts
         same = (known.kind, known.content, known.target) == (
             entry.kind,
             entry.content,
@@ -241,9 +265,13 @@ class _Planner:
             self._walk(walk, None, reason)
         return landing
 
-    def _tree(self, tree: AddedTree) -> None:
+    def _tree(self, tree: Tree) -> None:
         outside = self._sources.outside(tree.source)
-        reason = Reason("added", None, tree.destination)
+        reason = (
+            self._because_of[tree.rule] if tree.rule else Reason("added", None, tree.destination)
+        )
+        if tree.walk is not None:
+            self._walk(tree.walk, None, reason)
         destination = self._landing(tree.destination, reason)
         move = Move(tree.source, destination, tree.source)
         for path, node in tree.nodes:
@@ -259,11 +287,6 @@ class _Planner:
                     self._put(Entry(place, "dir", mode, (reason,)), path)
             else:
                 self._file(path, place, node, reason, executable=False)
-        for program in tree.programs:
-            for link_map in program.link_maps:
-                self._link_map(link_map, program)
-        for link_map in tree.plugins:
-            self._link_map(link_map, self._closure.host(link_map))
 
     def _warn_of_links(self, draft: Plan) -> None:
         """Added links to paths of this machine that lead nowhere in the image."""
@@ -282,38 +305,6 @@ class _Planner:
                         "make the link relative"
                     )
                     self._findings.append(Finding("warning", text))
-
-    def _configurations(self, draft: Plan) -> Iterator[tuple[ImagePath, bytes]]:
-        """What the loaders need to find what the machine's configuration led them to."""
-        walker = Walker(PlanRoot(draft))
-        finds: dict[int, tuple[Loader, dict[Find, None]]] = {}
-        for program, link_map in self._link_maps():
-            for one in link_map.resolutions:
-                if link_map.loader is None or one.found is None or one.candidate is None:
-                    continue
-                if one.candidate.configured:
-                    move = self._placement.of(one.found, one.candidate, program)
-                    opened = OpenedPath(one.candidate.path)
-                    opened = opened if move is None else move.respell(opened)
-                    of_loader = finds.setdefault(id(link_map.loader), (link_map.loader, {}))[1]
-                    of_loader[Find(one.request.name, opened, one.candidate.hwcap)] = None
-        for loader, wanted in finds.values():
-            found = loader.configuration(
-                wanted, lambda path: walker.walk(OpenedPath(path)).node is not None
-            )
-            if found is not None:
-                yield found
-
-    def _link_maps(self) -> Iterator[tuple[Program, LinkMap]]:
-        for program in self._closure.programs:
-            for link_map in program.link_maps:
-                yield program, link_map
-        for tree in self._closure.added:
-            for program in tree.programs:
-                for link_map in program.link_maps:
-                    yield program, link_map
-            for plugin in tree.plugins:
-                yield self._closure.host(plugin), plugin
 
     def _hard_linked(self) -> Iterator[Entry]:
         """Files that are one inode in the source are one in the image."""

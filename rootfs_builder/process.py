@@ -11,83 +11,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 
-from rootfs_builder import elf, loaders
 from rootfs_builder.errors import ElfError, UsageError
 from rootfs_builder.link_map import Candidate, LinkMap, Loaded, Loader, Request, Resolution, Verdict
-from rootfs_builder.paths import ImagePath, OpenedPath, decode, parent
-from rootfs_builder.root import Content, Node, Root, Source, read
-from rootfs_builder.walk import Walk, Walker
-
-
-class Objects:
-    """The ELF files and the loaders of one root, each read once."""
-
-    def __init__(self, root: Root) -> None:
-        self.root = root
-        self.walker = Walker(root)
-        self._read: dict[ImagePath, elf.ElfFile | elf.Header | ElfError] = {}
-        self._sources: dict[ImagePath, Source] = {}
-        self._loaders: dict[OpenedPath, Loader | None] = {}
-
-    def source(self, path: ImagePath) -> Source:
-        """The content at a resolved path; one Source a path, however often it is asked."""
-        if path not in self._sources:
-            self._sources[path] = self.root.open(path)
-        return self._sources[path]
-
-    def file(self, path: ImagePath) -> elf.ElfFile:
-        """Read an ELF file; raises ElfError, again each time it is asked."""
-        if path not in self._read:
-            try:
-                with self.source(path).open() as content:
-                    self._read[path] = _read(content)
-            except ElfError as error:
-                self._read[path] = error
-        found = self._read[path]
-        if isinstance(found, ElfError):
-            raise found
-        if isinstance(found, elf.Header):
-            raise ElfError("only ET_DYN and ET_EXEC can be loaded")
-        return found
-
-    def content(self, path: OpenedPath) -> bytes | None:
-        """All bytes of the regular file that `path` leads to; None where there is none."""
-        walk = self.walker.walk(path)
-        if walk.node is None or walk.node.kind != "file":
-            return None
-        return read(self.source(walk.real))
-
-    def loader(self, interpreter: OpenedPath) -> Loader | None:
-        """The rules of the loader at `interpreter`; None if there is none that we know.
-
-        Raises:
-            ElfError: it is a damaged file.
-        """
-        if interpreter not in self._loaders:
-            self._loaders[interpreter] = self._identify(interpreter)
-        return self._loaders[interpreter]
-
-    def _identify(self, interpreter: OpenedPath) -> Loader | None:
-        walk = self.walker.walk(interpreter)
-        if walk.node is None or walk.node.kind != "file":
-            return None
-        header, data = self.file(walk.real).header, read(self.source(walk.real))
-        return loaders.identify(interpreter, header, data, self.content)
-
-    def header(self, path: ImagePath) -> elf.Header:
-        """The ELF header alone, where the rest may be broken; raises ElfError."""
-        try:
-            return self.file(path).header
-        except ElfError:
-            with self.source(path).open() as content:
-                return elf.header(content)
-
-
-def _read(content: Content) -> elf.ElfFile | elf.Header:
-    header = elf.header(content)
-    if header.type not in (elf.ET_EXEC, elf.ET_DYN):
-        return header
-    return elf.read(content)
+from rootfs_builder.objects import Objects
+from rootfs_builder.paths import OpenedPath, decode, parent
+from rootfs_builder.root import Node
+from rootfs_builder.walk import Walk
 
 
 def start(
@@ -146,10 +75,10 @@ def levels(
     return tuple(maps)
 
 
-def dlopen(started: LinkMap, name: str, by: Loaded, objects: Objects) -> LinkMap:
-    """The start-up map and what `by` then gets from a dlopen; its first resolution is that answer.
+def dlopen(started: LinkMap, name: str, by: Loaded, objects: Objects, *, rule: str = "") -> LinkMap:
+    """A map and what `by` then gets from a dlopen; its first resolution is that answer.
 
-    Objects up to `startup` are the process's own, those behind came with the call.
+    Objects up to `startup` are the process's own, those behind came with the calls.
 
     Raises:
         UsageError: the program is static and has no loader to ask.
@@ -157,8 +86,11 @@ def dlopen(started: LinkMap, name: str, by: Loaded, objects: Objects) -> LinkMap
     rules = started.loader
     if rules is None:
         raise UsageError(f"{name}: a static program loads no library")
+    request = Request(name, rules.caller(by, started.program), "dlopen", rule)
     link_map = replace(
         started,
+        calls=(*started.calls, request),
+        known=len(started.objects),
         objects=list(started.objects),
         resolutions=[],
         names=dict(started.names),
@@ -166,7 +98,7 @@ def dlopen(started: LinkMap, name: str, by: Loaded, objects: Objects) -> LinkMap
     )
     itself = next(o for o in started.objects if o.opened == rules.interpreter)
     mapping = _Mapping(link_map, rules, itself, objects)
-    mapping.answer(Request(name, rules.caller(by, started.program), "dlopen"))
+    mapping.answer(request)
     mapping.run(set(started.objects))
     return link_map
 

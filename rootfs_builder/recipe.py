@@ -24,7 +24,9 @@ class Recipe(Struct, frozen=True, kw_only=True):
     Paths in `executables`, `library_path` and `Added.source` are of this machine, absolute, not
     normalised. `shown` has the executables as the user typed them. `hwcaps` says whether libraries
     for special CPUs go in, `allow_sensitive` whether `added` may have secrets of the machine in it.
-    `entrypoint` None means the first executable.
+    `entrypoint` None means the first executable. `with_rules` are rules that act whatever the
+    evidence, with their values, `without` rules that never do; `dlopen` is the least priority of a
+    dlopen note that is followed.
     """
 
     executables: tuple[str, ...]
@@ -47,6 +49,9 @@ class Recipe(Struct, frozen=True, kw_only=True):
     volumes: tuple[str, ...] = ()
     stop_signal: str = ""
     platform: Platform | None = None
+    with_rules: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    without: tuple[str, ...] = ()
+    dlopen: str = "recommended"
 
     @property
     def search_path(self) -> tuple[str, ...]:
@@ -101,6 +106,10 @@ def from_options(
     volume: tuple[str, ...] = (),
     stop_signal: str | None = None,
     platform: str | None = None,
+    with_: tuple[str, ...] = (),
+    without: tuple[str, ...] = (),
+    nss: str | None = None,
+    dlopen: str = "recommended",
 ) -> Recipe:
     """The recipe that the command line describes; relative paths start at `directory`.
 
@@ -142,6 +151,23 @@ def from_options(
         volumes=mistakes.each("--volume", values.volume, volume),
         stop_signal=optional("--stop-signal", values.stop_signal, stop_signal) or "",
         platform=optional("--platform", values.platform, platform),
+        with_rules=_merged(
+            mistakes.each("--with", values.wanted, with_),
+            optional("--nss", values.services, nss),
+        ),
+        without=mistakes.each("--without", values.plain, without),
+        dlopen=dlopen,
     )
     mistakes.report()
     return recipe
+
+
+def _merged(
+    wanted: Iterable[tuple[str, tuple[str, ...]]], services: tuple[str, ...] | None
+) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Each rule once, with all its values; `--nss` is the rule nsswitch's."""
+    found: dict[str, tuple[str, ...]] = {}
+    switch = () if services is None else (("nsswitch", services),)
+    for rule, given in (*wanted, *switch):
+        found[rule] = tuple(dict.fromkeys((*found.get(rule, ()), *given)))
+    return tuple(sorted(found.items()))

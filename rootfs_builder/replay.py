@@ -8,13 +8,13 @@ of the build (-L) is gone; only what the image holds counts.
 from collections.abc import Iterator
 
 from rootfs_builder import process
-from rootfs_builder.collector import Closure, Program
+from rootfs_builder.closure import Closure, Program
 from rootfs_builder.errors import ChangedError, InputError, RootfsError
-from rootfs_builder.link_map import LinkMap, Loaded
+from rootfs_builder.link_map import LinkMap, Loaded, Request
+from rootfs_builder.objects import Objects
 from rootfs_builder.paths import OpenedPath, decode, printable
 from rootfs_builder.placement import Placement
 from rootfs_builder.plan import Finding
-from rootfs_builder.process import Objects
 from rootfs_builder.root import Root, Source
 
 _Trace = list[tuple[str, str, Source]]
@@ -29,7 +29,7 @@ def check_added(closure: Closure, root: Root) -> tuple[Finding, ...]:
     """The same for the ELF files of added trees: what a program may or may not load one day."""
     replay = _Replay(closure, root)
     found: list[Finding] = []
-    for tree in closure.added:
+    for tree in closure.trees:
         found += replay.differences(tree.programs)
         for plugin in tree.plugins:
             found += replay.compare(closure.host(plugin), plugin)
@@ -88,11 +88,23 @@ class _Replay:
         started = process.start(
             loaded, loader, objects, hwcaps=link_map.hwcaps, platform=link_map.platform
         )
-        called = next((one for one in link_map.objects if one.called), None)
-        if called is None:
-            return started
-        wanted, _, _ = self._expected(program, called)
-        return process.dlopen(started, wanted, started.program, objects)
+        for call in link_map.calls:
+            started = self._call(program, link_map, call, started)
+        return started
+
+    def _call(
+        self, program: Program, link_map: LinkMap, call: Request, started: LinkMap
+    ) -> LinkMap:
+        """A dlopen once more: of the same name, by what stands for the same object."""
+        asked = {
+            one.requested: self._expected(program, one)[0]
+            for one in link_map.objects
+            if one.called or one is call.by
+        }
+        by = asked[call.by.requested]
+        caller = next((one for one in started.objects if one.requested == by), started.program)
+        name = asked.get(call.name, call.name)
+        return process.dlopen(started, name, caller, self._objects)
 
 
 def _difference(program: Program, expected: _Trace, found: _Trace) -> Finding:

@@ -209,6 +209,23 @@ def is_account(text: str) -> bool:
     return len(text) <= _MAX_NAME and re.fullmatch(r"[a-z_][a-z0-9_-]*\$?", text) is not None
 
 
+def wanted(text: str) -> tuple[str, tuple[str, ...]]:
+    """NAME or NAME=VALUE,VALUE: a rule, and what it is to take."""
+    name_, equals, given = plain(text).partition("=")
+    found = tuple(one for one in given.split(",") if one)
+    if not name_ or (equals and not found):
+        raise UsageError(f"{text!r} is not NAME or NAME=VALUE; `rootfs-builder rules` lists them")
+    return name_, found
+
+
+def services(text: str) -> tuple[str, ...]:
+    """For --nss: `files` alone, `keep`, or services of the name service switch."""
+    found = tuple(one for one in text.split(",") if one)
+    if not found or not all(re.fullmatch(r"[a-z][a-z0-9_]*", one) for one in found):
+        raise UsageError(f"{text!r} is none of: files, keep, SERVICE,SERVICE…")
+    return found
+
+
 def port(text: str) -> str:
     """PORT or PORT/PROTOCOL, as config.md spells it: always with the protocol."""
     match = re.fullmatch(r"([0-9]{1,5})(?:/(tcp|udp|sctp))?", text.lower())

@@ -14,6 +14,7 @@ from rootfs_builder import elf, executable, missing, process
 from rootfs_builder.errors import ElfError, InputError
 from rootfs_builder.executable import Script
 from rootfs_builder.link_map import LinkMap, Loaded
+from rootfs_builder.objects import Objects
 from rootfs_builder.paths import (
     MOUNTED,
     ImagePath,
@@ -23,7 +24,6 @@ from rootfs_builder.paths import (
     parent,
     printable,
 )
-from rootfs_builder.process import Objects
 from rootfs_builder.root import Root, tree
 from rootfs_builder.walk import Walk
 

@@ -12,8 +12,10 @@ from rootfs_builder.tar import MAX_TIME
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.recipe import Recipe
+    from rootfs_builder.rules import Rules
     from rootfs_builder.sources import Sources
 
+_MAX_RULES = 1 << 24
 F = TypeVar("F", bound=Callable[..., Any])
 
 _FILES = (
@@ -53,6 +55,30 @@ _FILES = (
         help="Libraries built for special CPUs: all that exist (the default), or none.",
     ),
     click.option("--at", metavar="PATH", help="Where the program goes in the image."),
+    click.option(
+        "--with",
+        "with_",
+        multiple=True,
+        metavar="NAME[=VALUE]",
+        help="Add what this rule knows of (`rootfs-builder rules` lists them).",
+    ),
+    click.option(
+        "--without", multiple=True, metavar="NAME", help="Leave out what this rule would add."
+    ),
+    click.option(
+        "--rules", "rule_files", multiple=True, metavar="FILE", help="Rules of your own, in TOML."
+    ),
+    click.option(
+        "--nss",
+        metavar="files|keep|SERVICE,...",
+        help="How users and hosts are looked up: files and DNS, as here, or by these services too.",
+    ),
+    click.option(
+        "--dlopen",
+        type=click.Choice(["required", "recommended", "suggested", "none"]),
+        default="recommended",
+        help="Libraries of dlopen notes: down to which priority they go in.",
+    ),
 )
 
 quiet = click.option("-q", "--quiet", is_flag=True, help="Only errors on stderr.")
@@ -107,6 +133,26 @@ def recipe(**options: Any) -> "Recipe":
     except FileNotFoundError:
         raise InputError("the working directory does not exist any more; cd to another") from None
     return recipes.from_options(directory=directory, **cleaned)
+
+
+def rules(files: tuple[str, ...] = ()) -> "Rules":
+    """The rules, with those of the user's files."""
+    from rootfs_builder import rules as rule_room
+
+    return rule_room.load(tuple((text(file), _rules_text(file)) for file in files))
+
+
+def _rules_text(file: str) -> str:
+    shown = printable(text(file))
+    try:
+        with open(os.fsencode(file), "rb") as stream:
+            return stream.read(_MAX_RULES).decode()
+    except FileNotFoundError:
+        raise NotFoundError(f"--rules {shown}: no such file") from None
+    except OSError as error:
+        raise InputError(f"--rules {shown}: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise InputError(f"--rules {shown}: not UTF-8 text, which TOML is") from None
 
 
 def sources(sysroot: str | None) -> "Sources":

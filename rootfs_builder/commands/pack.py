@@ -56,6 +56,7 @@ def command(
     *,
     output: str,
     sysroot: str | None,
+    rule_files: tuple[str, ...],
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -73,7 +74,7 @@ def command(
 
     recipe = options.recipe(command=cmd or (), **given)
     epoch = options.epoch()
-    closure, plan = assemble.plan(recipe, options.sources(sysroot))
+    closure, plan = assemble.plan(recipe, options.sources(sysroot), rules=options.rules(rule_files))
     if verbose:
         terminal.reasons(plan)
     platform = assemble.platform(recipe, closure)

@@ -24,6 +24,7 @@ def command(
     *,
     output: str,
     sysroot: str | None,
+    rule_files: tuple[str, ...],
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -38,7 +39,7 @@ def command(
 
     recipe = options.recipe(**given)
     epoch = options.epoch()
-    _, plan = assemble.plan(recipe, options.sources(sysroot))
+    _, plan = assemble.plan(recipe, options.sources(sysroot), rules=options.rules(rule_files))
     if verbose:
         terminal.reasons(plan)
     with outputs.directory(options.text(output)) as directory:

@@ -16,6 +16,7 @@ _ROWS = {  # by the first reason for a file; any other brings libraries too
     "NEEDED": "libraries",
     "added": "added files",
     "generated": "generated files",
+    "rule": "what rules add",
 }
 
 
@@ -39,9 +40,18 @@ def summary(plan: Plan, image: str = "") -> None:
 
 
 def findings(found: Iterable[Finding]) -> None:
-    """Warnings and hints, a line each."""
+    """What rules added, what they could add, and warnings: a line each."""
+    kinds = set()
     for finding in found:
+        kinds.add(finding.level)
         click.echo(f"{finding.level}: {finding.text}", err=True)
+    if "added" in kinds:
+        click.echo("--without NAME leaves out what was added", err=True)
+
+
+def warnings(found: Iterable[Finding]) -> None:
+    """Warnings alone, for verbs that write no image."""
+    findings(one for one in found if one.level == "warning")
 
 
 def reasons(plan: Plan) -> None:

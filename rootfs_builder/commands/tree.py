@@ -8,7 +8,7 @@ import click
 from rootfs_builder.commands import options, terminal
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
-    from rootfs_builder.collector import Closure, Program
+    from rootfs_builder.closure import Closure, Program
     from rootfs_builder.link_map import LinkMap, Loaded, Resolution
 
 
@@ -24,6 +24,7 @@ def command(
     /,
     *,
     sysroot: str | None,
+    rule_files: tuple[str, ...],
     as_json: bool,
     quiet: bool,
     debug: bool,
@@ -35,9 +36,9 @@ def command(
     from rootfs_builder import collector
 
     sources = options.sources(sysroot)
-    closure = collector.collect(options.recipe(**given), sources)
+    closure = collector.collect(options.recipe(**given), sources, rules=options.rules(rule_files))
     if not quiet:
-        terminal.findings(closure.findings)
+        terminal.warnings(closure.findings)
     if as_json:
         import json
 
@@ -46,9 +47,13 @@ def command(
     for program in closure.programs:
         click.echo(f"{_text(closure, program.key)}{_kind(program)}")
         for link_map in program.link_maps:
+            asking = link_map.program
+            if link_map.calls:
+                asking = link_map.calls[-1].by
+                click.echo(f"{_text(closure, asking.requested)} calls dlopen:")
             if link_map.hwcaps:
                 click.echo(f"  on {link_map.hwcaps[0]}:")
-            for line in _lines(closure, link_map, link_map.program, "", set()):
+            for line in _lines(closure, link_map, asking, "", set()):
                 click.echo(line)
 
 
@@ -101,6 +106,7 @@ def _facts(closure: "Closure") -> dict[str, Any]:
             maps.append(
                 {
                     "hwcaps": list(link_map.hwcaps),
+                    "calls": [_text(closure, call.name) for call in link_map.calls],
                     "objects": [_object(closure, loaded) for loaded in link_map.objects],
                 }
             )

@@ -30,6 +30,7 @@ def command(
     executable: str,
     path: str,
     sysroot: str | None,
+    rule_files: tuple[str, ...],
     as_json: bool,
     quiet: bool,
     debug: bool,
@@ -44,9 +45,9 @@ def command(
     from rootfs_builder import assemble
 
     recipe = options.recipe(executables=(executable,), **given)
-    _, plan = assemble.plan(recipe, options.sources(sysroot))
+    _, plan = assemble.plan(recipe, options.sources(sysroot), rules=options.rules(rule_files))
     if not quiet:
-        terminal.findings(plan.findings)
+        terminal.warnings(plan.findings)
     entry = _find(plan, options.text(path))
     chain = _chain(plan, entry)
     if as_json:

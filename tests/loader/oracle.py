@@ -16,6 +16,7 @@ from pathlib import Path
 
 from rootfs_builder import process
 from rootfs_builder.link_map import LinkMap, Loaded
+from rootfs_builder.objects import Objects
 from rootfs_builder.paths import ImagePath, OpenedPath, decode
 from rootfs_builder.root import DirectoryRoot
 
@@ -123,7 +124,7 @@ def start(
     root, program, *, loader=None, library_path=None, hwcaps=(), platform=None, dlopen=None
 ) -> LinkMap:
     """Ours: the link map of a program in a root."""
-    objects = process.Objects(DirectoryRoot(str(root)))
+    objects = Objects(DirectoryRoot(str(root)))
     walk = objects.walker.walk(OpenedPath(program))
     source, file = objects.source(walk.real), objects.file(walk.real)
     loaded = Loaded(program, OpenedPath(program), walk, source, file)
@@ -165,7 +166,7 @@ def _where(resolution):
 
 def copy(root, path):
     """Put a file of this machine into a root, at the same path and with the links on the way."""
-    steps = process.Objects(DirectoryRoot("/")).walker.walk(OpenedPath(path)).steps
+    steps = Objects(DirectoryRoot("/")).walker.walk(OpenedPath(path)).steps
     for step in steps:
         inside = Path(f"{root}{step}")
         if os.path.lexists(inside) or step == "/":

@@ -1,0 +1,139 @@
+"""Everything a plan is made from, as values: programs, trees of files, and what rules supply.
+
+All paths are of the source; where each thing goes in the image is `placement`'s job.
+"""
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from rootfs_builder.link_map import LinkMap
+from rootfs_builder.objects import Objects
+from rootfs_builder.paths import ImagePath
+from rootfs_builder.plan import Finding
+from rootfs_builder.recipe import Recipe
+from rootfs_builder.root import Node
+from rootfs_builder.sources import Sources
+from rootfs_builder.users import User
+from rootfs_builder.walk import Walk
+
+
+class Program(Struct, frozen=True, eq=False):
+    """A file that execve(2) is given.
+
+    `shown` is how it was named, `key` the path of that name with every directory resolved, `by`
+    the script that needs it (None: the user). `link_maps` has the start-up map at each hwcaps level
+    that makes a difference, then one for each dlopen; a script has none.
+    """
+
+    shown: str
+    key: ImagePath
+    walk: Walk
+    by: "Program | None"
+    kind: str
+    link_maps: tuple[LinkMap, ...] = ()
+
+    @property
+    def real(self) -> ImagePath:
+        """Its resolved path."""
+        return self.walk.real
+
+
+class Tree(Struct, frozen=True, eq=False):
+    """Files that come as they are: the nodes below `source`, itself first, go to `destination`.
+
+    `rule` is the rule that copies them, "" for `--add`; `walk` how the rule's path leads there.
+    `programs` and `plugins` are the ELF files among them: the one start by themselves, the others
+    are loaded by a program.
+    """
+
+    source: ImagePath
+    destination: ImagePath
+    nodes: tuple[tuple[ImagePath, Node], ...]
+    rule: str = ""
+    walk: Walk | None = None
+    programs: tuple[Program, ...] = ()
+    plugins: tuple[LinkMap, ...] = ()
+
+
+class Line(Struct, frozen=True, order=True):
+    """Text for a generated file; a file is the lines of all rules, in this order."""
+
+    path: ImagePath
+    rule: str
+    text: str
+
+
+class Made(Struct, frozen=True, order=True):
+    """A file or directory (`data` None) that stands nowhere on this machine as it is."""
+
+    path: ImagePath
+    rule: str
+    mode: int
+    data: bytes | None = None
+    uid: int = 0
+    gid: int = 0
+
+
+class Applied(Struct, frozen=True, order=True):
+    """A rule that acted: on what evidence, in which program (by its `key`)."""
+
+    rule: str
+    because: str
+    evidence: str
+    program: ImagePath
+
+    @property
+    def sentence(self) -> str:
+        """Why, in words."""
+        return f"{self.because} ({self.evidence})"
+
+
+class Supply(Struct, frozen=True):
+    """What rules bring beside libraries; `environment` is (variable, value)."""
+
+    trees: tuple[Tree, ...] = ()
+    lines: tuple[Line, ...] = ()
+    made: tuple[Made, ...] = ()
+    environment: tuple[tuple[str, str], ...] = ()
+    applied: tuple[Applied, ...] = ()
+
+
+class Closure(Struct, frozen=True):
+    """Everything a plan is made from."""
+
+    recipe: Recipe
+    sources: Sources
+    objects: Objects
+    programs: tuple[Program, ...]
+    added: tuple[Tree, ...]
+    supply: Supply
+    user: User | None
+    findings: tuple[Finding, ...]
+
+    @property
+    def trees(self) -> tuple[Tree, ...]:
+        """All trees, the user's first."""
+        return (*self.added, *self.supply.trees)
+
+    @property
+    def all_programs(self) -> tuple[Program, ...]:
+        """The programs, and those in trees."""
+        return (*self.programs, *(one for tree in self.trees for one in tree.programs))
+
+    def host(self, plugin: LinkMap) -> Program:
+        """The program that loads a plugin."""
+        return next(
+            program
+            for program in self.all_programs
+            if program.link_maps and program.link_maps[0].program is plugin.program
+        )
+
+    def processes(self) -> Iterator[tuple[Program, LinkMap]]:
+        """Every link map with its program."""
+        for program in self.all_programs:
+            for link_map in program.link_maps:
+                yield program, link_map
+        for tree in self.trees:
+            for plugin in tree.plugins:
+                yield self.host(plugin), plugin

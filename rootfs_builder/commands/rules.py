@@ -1,0 +1,79 @@
+"""`rootfs-builder rules`: what may be added beyond libraries, and which rules a program matches."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rootfs_builder.commands import options, terminal
+
+if TYPE_CHECKING:  # imported when it is used: --help must be quick
+    from rootfs_builder.rules import Rule, Rules
+
+
+@click.command(epilog="Example: rootfs-builder rules --match /usr/bin/curl")
+@click.option("--match", metavar="EXECUTABLE", help="Show which rules act for this program.")
+@options.files
+@options.as_json
+@options.debug
+@click.pass_obj
+def command(
+    cmd: tuple[str, ...] | None,
+    /,
+    *,
+    match: str | None,
+    sysroot: str | None,
+    rule_files: tuple[str, ...],
+    as_json: bool,
+    debug: bool,
+    **given: Any,
+) -> None:
+    """List the rules: what each adds, on what evidence, and where that is written.
+
+    A rule acts by itself where its evidence is found; --with NAME makes it act, --without NAME
+    stops it.
+    """
+    options.no_command(cmd, "rules")
+    del debug
+    known = options.rules(rule_files)
+    if match is None:
+        _list(known, as_json=as_json)
+        return
+    from rootfs_builder import assemble
+
+    recipe = options.recipe(executables=(match,), **given)
+    closure, plan = assemble.plan(recipe, options.sources(sysroot), rules=known)
+    applied = closure.supply.applied
+    if as_json:
+        import json
+
+        facts = {
+            "rules": [
+                {"name": one.rule, "because": one.because, "evidence": one.evidence}
+                for one in applied
+            ],
+            "findings": [{"level": one.level, "text": one.text} for one in plan.findings],
+        }
+        click.echo(json.dumps(facts, indent=2))
+        return
+    for one in applied:
+        click.echo(f"{one.rule:<18} {one.evidence}")
+    terminal.findings([one for one in plan.findings if one.level != "added"])
+
+
+def _list(known: "Rules", *, as_json: bool) -> None:
+    if as_json:
+        import json
+
+        import msgspec
+
+        click.echo(json.dumps(msgspec.to_builtins(known), indent=2))
+        return
+    for rule in known:
+        click.echo(f"{rule.name:<18} {_how(rule):<10} {rule.because}")
+
+
+def _how(rule: "Rule") -> str:
+    """When a rule acts, in one word."""
+    if not rule.evidence:
+        return "asked"
+    return "hinted" if rule.hint else "found"

@@ -1,0 +1,105 @@
+"""A link map → what its objects show that a rule can look at.
+
+Undefined symbols say what an object can call, names what it is linked to, its bytes what is
+compiled in. The libc's own objects are no evidence: they hold everything for everybody.
+"""
+
+import re
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from rootfs_builder.link_map import LinkMap, Loaded
+from rootfs_builder.objects import Objects
+from rootfs_builder.paths import ImagePath, name, printable
+
+_LIBC = re.compile(
+    r"ld-.*|ld64\..*|libc\.(so|musl).*|lib(resolv|pthread|rt|anl|dl|util|m|nss_\w+)\.so\.\d+"
+)
+_GLIBC = re.compile(rb"GLIBC_(\d+)\.(\d+)")
+
+
+class Evidence(Struct, frozen=True, eq=False):
+    """What one process shows.
+
+    `libc` is glibc or musl, or static for a program without a loader; `version` the glibc's;
+    `found` are the objects that are looked at, `variables` what the image's environment is given,
+    and `user` who is to run the program.
+    """
+
+    libc: str
+    version: tuple[int, int]
+    program: Loaded
+    found: tuple[Loaded, ...]
+    variables: dict[str, str]
+    user: str
+    objects: Objects
+
+    def importing(self, symbols: Iterable[str], *, own: bool) -> tuple[str, Loaded] | None:
+        """The first of the symbols that an object imports, with that object."""
+        wanted = {symbol.encode(): symbol for symbol in symbols}
+        for loaded in self.found:
+            if (own and loaded is not self.program) or _of_libc(loaded):
+                continue
+            hits = self.objects.imports(loaded.real) & wanted.keys()
+            if hits:
+                return min(wanted[hit] for hit in hits), loaded
+        return None
+
+    def named(self, pattern: re.Pattern[str]) -> tuple[Loaded, ...]:
+        """The objects whose SONAME, or name as a file, matches."""
+        return tuple(
+            loaded
+            for loaded in self.found
+            if loaded is not self.program and any(map(pattern.fullmatch, _names(loaded)))
+        )
+
+    def containing(self, texts: Iterable[str]) -> str | None:
+        """The first of the texts that stands in the program's own file."""
+        for text in texts:
+            if self.objects.contains(self.program.real, text.encode()):
+                return text
+        return None
+
+
+def of(
+    maps: tuple[LinkMap, ...], objects: Objects, variables: dict[str, str], *, user: str = ""
+) -> Evidence:
+    """What one process shows, given at each level of CPU."""
+    first = maps[0]
+    libc = "static" if first.loader is None else first.loader.name
+    return Evidence(libc, _version(first), first.program, found(maps), variables, user, objects)
+
+
+def found(maps: tuple[LinkMap, ...]) -> tuple[Loaded, ...]:
+    """The objects of a process, at all levels; of one that called dlopen those that then came.
+
+    They need not be looked at twice: what stands before the last call is another map's.
+    """
+    each: dict[ImagePath, Loaded] = {}
+    for one in maps:
+        for loaded in one.objects[one.known :]:
+            each.setdefault(loaded.real, loaded)
+    return tuple(each.values())
+
+
+def shown(loaded: Loaded) -> str:
+    """An object's name for a person."""
+    return printable(name(loaded.opened))
+
+
+def _names(loaded: Loaded) -> tuple[str, ...]:
+    return (loaded.soname or "", name(loaded.opened))
+
+
+def _of_libc(loaded: Loaded) -> bool:
+    return loaded.by is not None and any(map(_LIBC.fullmatch, _names(loaded)))
+
+
+def _version(link_map: LinkMap) -> tuple[int, int]:
+    """The newest version that libc.so.6 defines; (0, 0) without one."""
+    libc = link_map.names.get("libc.so.6")
+    if libc is None:
+        return (0, 0)
+    found = [_GLIBC.fullmatch(version) for version in libc.elf.version_definitions]
+    return max(((int(one[1]), int(one[2])) for one in found if one), default=(0, 0))

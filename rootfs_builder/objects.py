@@ -1,0 +1,134 @@
+"""A root → its ELF files and loaders, each read once, and what stands in their bytes."""
+
+import re
+
+from rootfs_builder import dlopen_notes, elf, elf_symbols, loaders
+from rootfs_builder.dlopen_notes import Note
+from rootfs_builder.errors import ElfError
+from rootfs_builder.link_map import Loader
+from rootfs_builder.paths import ImagePath, OpenedPath
+from rootfs_builder.root import Content, Root, Source, chunks, read
+from rootfs_builder.walk import Walker
+
+_CHUNK = 1 << 22
+
+
+class Objects:
+    """The ELF files and the loaders of one root, each read once."""
+
+    def __init__(self, root: Root) -> None:
+        self.root = root
+        self.walker = Walker(root)
+        self._read: dict[ImagePath, elf.ElfFile | elf.Header | ElfError] = {}
+        self._sources: dict[ImagePath, Source] = {}
+        self._loaders: dict[OpenedPath, Loader | None] = {}
+        self._imports: dict[ImagePath, frozenset[bytes]] = {}
+        self._texts: dict[tuple[ImagePath, bytes], bool] = {}
+        self._groups: dict[tuple[ImagePath, bytes], dict[str, bytes] | None] = {}
+
+    def source(self, path: ImagePath) -> Source:
+        """The content at a resolved path; one Source a path, however often it is asked."""
+        if path not in self._sources:
+            self._sources[path] = self.root.open(path)
+        return self._sources[path]
+
+    def file(self, path: ImagePath) -> elf.ElfFile:
+        """Read an ELF file; raises ElfError, again each time it is asked."""
+        if path not in self._read:
+            try:
+                with self.source(path).open() as content:
+                    self._read[path] = _read(content)
+            except ElfError as error:
+                self._read[path] = error
+        found = self._read[path]
+        if isinstance(found, ElfError):
+            raise found
+        if isinstance(found, elf.Header):
+            raise ElfError("only ET_DYN and ET_EXEC can be loaded")
+        return found
+
+    def content(self, path: OpenedPath) -> bytes | None:
+        """All bytes of the regular file that `path` leads to; None where there is none."""
+        walk = self.walker.walk(path)
+        if walk.node is None or walk.node.kind != "file":
+            return None
+        return read(self.source(walk.real))
+
+    def loader(self, interpreter: OpenedPath) -> Loader | None:
+        """The rules of the loader at `interpreter`; None if there is none that we know.
+
+        Raises:
+            ElfError: it is a damaged file.
+        """
+        if interpreter not in self._loaders:
+            self._loaders[interpreter] = self._identify(interpreter)
+        return self._loaders[interpreter]
+
+    def _identify(self, interpreter: OpenedPath) -> Loader | None:
+        walk = self.walker.walk(interpreter)
+        if walk.node is None or walk.node.kind != "file":
+            return None
+        header, data = self.file(walk.real).header, read(self.source(walk.real))
+        return loaders.identify(interpreter, header, data, self.content)
+
+    def header(self, path: ImagePath) -> elf.Header:
+        """The ELF header alone, where the rest may be broken; raises ElfError."""
+        try:
+            return self.file(path).header
+        except ElfError:
+            with self.source(path).open() as content:
+                return elf.header(content)
+
+    def imports(self, path: ImagePath) -> frozenset[bytes]:
+        """The names of the undefined dynamic symbols of an ELF file; () of a damaged table."""
+        if path not in self._imports:
+            try:
+                with self.source(path).open() as content:
+                    self._imports[path] = elf_symbols.imports(content)
+            except ElfError:
+                self._imports[path] = frozenset()
+        return self._imports[path]
+
+    def notes(self, path: ImagePath) -> tuple[Note, ...]:
+        """What the file says that it may dlopen."""
+        file = self.file(path)
+        if not file.notes:
+            return ()
+        try:
+            with self.source(path).open() as content:
+                return dlopen_notes.read(content, file.notes, order=file.header.order)
+        except ElfError:
+            return ()
+
+    def contains(self, path: ImagePath, text: bytes) -> bool:
+        """Whether the bytes stand somewhere in a file."""
+        if (path, text) not in self._texts:
+            self._texts[path, text] = _contains(self.source(path), text)
+        return self._texts[path, text]
+
+    def search(self, path: ImagePath, pattern: bytes) -> dict[str, bytes] | None:
+        """The groups of a pattern's first match in a file; None without one."""
+        if (path, pattern) not in self._groups:
+            found = re.search(pattern, read(self.source(path)))
+            self._groups[path, pattern] = found and _groups(found)
+        return self._groups[path, pattern]
+
+
+def _groups(found: re.Match[bytes]) -> dict[str, bytes]:
+    return {name: value for name, value in found.groupdict().items() if value is not None}
+
+
+def _contains(source: Source, text: bytes) -> bool:
+    before = b""
+    for chunk in chunks(source, _CHUNK):
+        if text in before + chunk:
+            return True
+        before = chunk[-len(text) :]
+    return False
+
+
+def _read(content: Content) -> elf.ElfFile | elf.Header:
+    header = elf.header(content)
+    if header.type not in (elf.ET_EXEC, elf.ET_DYN):
+        return header
+    return elf.read(content)

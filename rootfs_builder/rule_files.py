@@ -1,0 +1,179 @@
+"""A rule's paths and lines → trees of the source, generated files, directories, locales."""
+
+import fnmatch
+import re
+from collections.abc import Iterator
+
+from rootfs_builder import locale_archive, nss, sensitive, trees
+from rootfs_builder.closure import Line, Made, Tree
+from rootfs_builder.link_map import LinkMap
+from rootfs_builder.paths import ImagePath, OpenedPath, decode
+from rootfs_builder.rules import Rule, Variables
+from rootfs_builder.rules.schema import First, expand
+from rootfs_builder.sources import Sources
+from rootfs_builder.startup import Startup
+from rootfs_builder.users import User
+
+_GLOB = re.compile(r"[*?\[]")
+_NSSWITCH = ImagePath("/etc/nsswitch.conf")
+_LOCALES = "/usr/lib/locale"  # as distributions configure glibc
+_BUILT_IN = ("C", "POSIX")
+
+
+class RuleFiles:
+    """The files that rules bring; `trees`, `lines` and `made` grow with each `act`."""
+
+    def __init__(self, sources: Sources, startup: Startup) -> None:
+        self._sources = sources
+        self._startup = startup
+        self._objects = startup.objects
+        self._taken: set[tuple[str, str]] = set()
+        self.trees: list[Tree] = []
+        self.lines: set[Line] = set()
+        self.made: set[Made] = set()
+
+    def act(self, rule: Rule, variables: Variables, host: LinkMap | None) -> bool:
+        """Do what a rule says of files; whether anything was there to be brought."""
+        found = self._locales(rule, variables)
+        if not self._has_value(rule, variables):
+            return found
+        for item in rule.copy:
+            found |= self._copy(rule, item, variables, host)
+        for path, text in rule.write.items():
+            place = expand(path, variables)
+            if place is not None:
+                self.lines.add(Line(ImagePath(place), rule.name, text.lstrip("\n")))
+                found = True
+        for path, mode in rule.directories.items():
+            place = expand(path, variables)
+            if place is not None:
+                self.made.add(Made(ImagePath(place), rule.name, int(mode, 8)))
+                found = True
+        return found
+
+    def _has_value(self, rule: Rule, variables: Variables) -> bool:
+        """Whether the root has any of the paths that depend on {value}; without, all others go in.
+
+        So a zone that does not exist brings nothing, and of a wrong PAM service not the rest.
+        """
+        asked = [one for one in rule.copy if isinstance(one, str) and "{value}" in one]
+        return not asked or any(True for one in asked for _ in self.paths(one, variables))
+
+    def account(self, rule: Rule, user: User) -> None:
+        """The lines of the user that runs the program, and a home where it is to have one."""
+        for path, line in (("/etc/passwd", user.passwd_line()), ("/etc/group", user.group_line())):
+            if line is not None:
+                self.lines.add(Line(ImagePath(path), rule.name, f"{line}\n"))
+        if user.home.startswith("/home/"):
+            home = Made(ImagePath(user.home), rule.name, 0o700, uid=user.uid, gid=user.gid or 0)
+            self.made.add(home)
+
+    def switch(self, rule: Rule, services: tuple[str, ...]) -> tuple[str, ...]:
+        """Generate nsswitch.conf; the services that need a module.
+
+        `keep` stands for what the root's own file says.
+        """
+        if services == ("keep",):
+            own = (self._objects.content(OpenedPath(_NSSWITCH)) or b"").decode("ascii", "replace")
+            text, services = nss.kept(own), nss.services(own)
+        else:
+            text = nss.text(services)
+        self.lines.add(Line(_NSSWITCH, rule.name, text))
+        return tuple(one for one in services if one not in nss.BUILT_IN)
+
+    def followed(self, rule: Rule, variables: Variables) -> Iterator[Variables]:
+        """The new variables that a rule's `follow` finds in files of the root."""
+        for follow in rule.follow:
+            for path in self.paths(follow.file, variables):
+                text = self._objects.content(path) or b""
+                for hit in re.finditer(follow.text.encode(), text):
+                    groups = hit.groupdict().items()
+                    yield {name: decode(value) for name, value in groups if value is not None}
+
+    def paths(self, template: str, variables: Variables) -> Iterator[OpenedPath]:
+        """The paths of the root that a template with globs stands for."""
+        path = expand(template, variables)
+        if path is None or not path.startswith("/"):
+            return
+        found = [""]
+        for part in path.strip("/").split("/"):
+            if not _GLOB.search(part):
+                found = [f"{one}/{part}" for one in found]
+                continue
+            found = [
+                f"{one}/{entry}"
+                for one in found
+                for entry in self._names(one or "/")
+                if fnmatch.fnmatchcase(entry, part) and (entry[0] != "." or part[0] == ".")
+            ]
+        for one in found:
+            walk = self._objects.walker.walk(OpenedPath(one))
+            if not walk.errno and walk.node is not None:
+                yield OpenedPath(one)
+
+    def _names(self, directory: str) -> tuple[str, ...]:
+        walk = self._objects.walker.walk(OpenedPath(directory))
+        if walk.errno or walk.node is None or walk.node.kind != "dir":
+            return ()
+        try:
+            return self._sources.list(walk.real)
+        except OSError:
+            return ()
+
+    def _copy(
+        self, rule: Rule, item: str | First, variables: Variables, host: LinkMap | None
+    ) -> bool:
+        if isinstance(item, str):
+            found = list(self.paths(item, variables))
+            for path in found:
+                self._take(rule, path, None, host)
+            return bool(found)
+        place = expand(item.to, variables)
+        first = next((one for path in item.first for one in self.paths(path, variables)), None)
+        if first is None or place is None:
+            return False
+        self._take(rule, first, ImagePath(place), host)
+        return True
+
+    def _take(
+        self, rule: Rule, path: OpenedPath, to: ImagePath | None, host: LinkMap | None
+    ) -> None:
+        """Take in what lies at a path, and where the links in it lead."""
+        if (path, to or path) in self._taken:
+            return
+        self._taken.add((path, to or path))
+        walk = self._objects.walker.walk(path)
+        if walk.errno or walk.node is None or walk.node.kind == "special":
+            return
+        below = trees.nodes(self._sources, walk.real)
+        secret = {one.path for one in sensitive.found(self._sources, below)}
+        nodes = tuple((p, n) for p, n in below if n.kind != "special" and p not in secret)
+        tree = Tree(walk.real, to or walk.real, nodes, rule.name, None if to else walk)
+        self.trees.append(trees.with_closures(tree, self._startup, self._sources, host))
+        for inside, node in nodes:
+            if node.kind == "symlink":
+                self._take(rule, OpenedPath(inside), None, host)
+
+    def _locales(self, rule: Rule, variables: Variables) -> bool:
+        found = False
+        for template in rule.locale:
+            wanted = expand(template, variables)
+            if wanted is not None and wanted not in _BUILT_IN:
+                found |= self._locale(rule, wanted)
+        return found
+
+    def _locale(self, rule: Rule, wanted: str) -> bool:
+        normal = locale_archive.normalized(wanted)
+        for spelt in dict.fromkeys((wanted, normal)):
+            if list(self.paths(f"{_LOCALES}/{spelt}", {})):
+                self._take(rule, OpenedPath(f"{_LOCALES}/{spelt}"), None, None)
+                return True
+        archive = self._objects.walker.walk(OpenedPath(f"{_LOCALES}/locale-archive"))
+        if archive.node is None or archive.node.kind != "file":
+            return False
+        with self._objects.source(archive.real).open() as content:
+            files = locale_archive.read(content, normal)
+        for key, data in (files or {}).items():
+            place = ImagePath(f"{_LOCALES}/{normal}/{key}")
+            self.made.add(Made(place, rule.name, 0o644, data))
+        return bool(files)

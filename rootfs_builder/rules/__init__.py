@@ -1,0 +1,44 @@
+"""What a program needs that none of its ELF headers says: rules as data, and what they match.
+
+A rule sees evidence in the objects of one process and the user's own words, never an absence or
+what another rule did, and it can only add: so the order of rules does not matter.
+
+To add one: put its table into a `.toml` file of this folder (or of your own, `--rules FILE`).
+"""
+
+import os
+
+from rootfs_builder.errors import UsageError
+from rootfs_builder.paths import printable
+from rootfs_builder.rules.asking import Asked
+from rootfs_builder.rules.engine import Match, Variables, match
+from rootfs_builder.rules.schema import Rule, Rules, read
+
+__all__ = ["Asked", "Match", "Rule", "Rules", "Variables", "load", "match", "read"]
+
+
+def load(extra: tuple[tuple[str, str], ...] = ()) -> Rules:
+    """The rules of this folder and those of the user's files, given as (name, text).
+
+    Raises:
+        UsageError: a file is malformed, or a name is taken.
+    """
+    folder = os.path.dirname(__file__)
+    names = sorted(name for name in os.listdir(folder) if name.endswith(".toml"))
+    found: dict[str, str] = {}
+    rules: list[Rules] = []
+    for name in names:
+        with open(os.path.join(folder, name), encoding="utf-8") as file:
+            rules.append(read(file.read(), name))
+        found |= {rule.name: name for rule in rules[-1]}
+    for name, text in extra:
+        rules.append(read(text, name))
+        for rule in rules[-1]:
+            if rule.name in found:
+                raise UsageError(
+                    f"{printable(name)}: [{rule.name}] is a rule of {printable(found[rule.name])} "
+                    "already; give it another name, and leave that one out with "
+                    f"--without {rule.name}"
+                )
+        found |= {rule.name: name for rule in rules[-1]}
+    return tuple(sorted((rule for some in rules for rule in some), key=lambda rule: rule.name))

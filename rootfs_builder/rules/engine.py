@@ -1,0 +1,119 @@
+"""Rules + the evidence of one process + the user's words → which rules act, and on what."""
+
+import fnmatch
+import re
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from rootfs_builder.evidence import Evidence, shown
+from rootfs_builder.link_map import Loaded
+from rootfs_builder.paths import decode
+from rootfs_builder.rules.asking import Asked
+from rootfs_builder.rules.schema import Find, Rule, Rules, When
+
+Variables = dict[str, str]
+
+
+class Match(Struct, frozen=True, eq=False):
+    """A rule that holds for a process.
+
+    `evidence` says why in words; `by` is the object whose bytes were searched, if not the
+    program's; `variables` has one set for each time the rule acts, and is empty where it only
+    gives its hint.
+    """
+
+    rule: Rule
+    evidence: str
+    by: Loaded | None
+    variables: tuple[Variables, ...]
+
+
+def match(rules: Rules, evidence: Evidence, asked: Asked) -> tuple[Match, ...]:
+    """The rules that hold for a process, in their order."""
+    return tuple(one for rule in rules for one in _match(rule, evidence, asked))
+
+
+def _match(rule: Rule, evidence: Evidence, asked: Asked) -> Iterator[Match]:
+    wanted = rule.name in asked
+    why = f"--with {rule.name}" if wanted else _evidence(rule, evidence)
+    if why is None:
+        return
+    values = _values(rule, evidence, asked)
+    for by, groups in _find(rule.find, evidence):
+        each = tuple(groups | {"value": value} for value in values) or (groups,)
+        yield Match(rule, why, by, () if rule.hint and not wanted else each)
+
+
+def _values(rule: Rule, evidence: Evidence, asked: Asked) -> tuple[str, ...]:
+    """What {value} stands for: as asked, else as the environment says, else as the rule does."""
+    given = asked.get(rule.name, ())
+    if given:
+        return tuple(value for word in given for value in rule.named.get(word, (word,)))
+    variables = evidence.variables
+    said = dict.fromkeys(variables[one] for one in rule.variables if variables.get(one))
+    return tuple(said) or rule.values
+
+
+def _evidence(rule: Rule, evidence: Evidence) -> str | None:
+    """Why a rule holds, in words; None where it does not."""
+    for when in rule.evidence:
+        why = _holds(when, evidence)
+        if why is not None:
+            return why
+    return None
+
+
+def _holds(when: When, evidence: Evidence) -> str | None:
+    """The evidence for one table, in words; None unless every key of it holds."""
+    if when.libc and evidence.libc not in when.libc:
+        return None
+    if when.before and not (0, 0) < evidence.version < _version(when.before):
+        return None
+    why = []
+    for hit in _hits(when, evidence):
+        if hit is None:
+            return None
+        why.append(hit)
+    return ", ".join(why) or f"it is {evidence.libc}"
+
+
+def _hits(when: When, evidence: Evidence) -> Iterator[str | None]:
+    """A sentence for each key with a list, None where nothing of the list is found."""
+    if when.user:
+        yield f"-u {evidence.user}" if evidence.user else None
+    if when.env:
+        said = next((name for name in when.env if evidence.variables.get(name)), None)
+        yield said and f"-e {said}={evidence.variables[said]}"
+    for symbols, own in ((when.own_imports, True), (when.imports, False)):
+        if symbols:
+            call = evidence.importing(symbols, own=own)
+            yield call and f"{shown(call[1])} calls {call[0]}"
+    if when.sonames:
+        loaded = evidence.named(_any_of(when.sonames))
+        yield f"{shown(loaded[0])} is loaded" if loaded else None
+    if when.text:
+        text = evidence.containing(when.text)
+        yield text and f"{shown(evidence.program)} names {text}"
+
+
+def _version(text: str) -> tuple[int, int]:
+    major, _, minor = text.partition(".")
+    return int(major), int(minor)
+
+
+def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(map(fnmatch.translate, patterns)))
+
+
+def _find(find: Find | None, evidence: Evidence) -> Iterator[tuple[Loaded | None, Variables]]:
+    """Each object in which all of a rule's patterns are found, and their groups."""
+    if find is None:
+        yield None, {}
+        return
+    searched = evidence.named(_any_of((find.soname,))) if find.soname else (evidence.program,)
+    for loaded in searched:
+        hits = [evidence.objects.search(loaded.real, one.encode()) for one in find.text]
+        if None not in hits:
+            groups = {name: decode(value) for hit in hits if hit for name, value in hit.items()}
+            yield (loaded if find.soname else None), groups

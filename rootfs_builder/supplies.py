@@ -1,0 +1,266 @@
+"""Processes + rules → what the rules bring: libraries, files, lines, variables.
+
+A worklist: each process's evidence is matched, what a rule loads is a process with more evidence,
+and so on until nothing new comes. A request is answered once, whoever makes it, and everything is
+sorted at the end, so the order in which rules act is not to be seen in the result.
+"""
+
+from collections import deque
+
+from msgspec.structs import replace
+
+from rootfs_builder import evidence, process, rules
+from rootfs_builder.closure import Applied, Program, Supply, Tree
+from rootfs_builder.dlopen_notes import Note
+from rootfs_builder.link_map import LinkMap, Loaded
+from rootfs_builder.paths import ImagePath, printable
+from rootfs_builder.plan import Finding
+from rootfs_builder.recipe import Recipe
+from rootfs_builder.rule_files import RuleFiles
+from rootfs_builder.rules import Match, Rules, Variables, asking
+from rootfs_builder.rules.schema import expand
+from rootfs_builder.sources import Sources
+from rootfs_builder.startup import Startup
+from rootfs_builder.users import User
+
+_PRIORITIES = ("none", "required", "recommended", "suggested")
+
+Process = tuple[LinkMap, ...]  # one process, at each level of CPU
+
+
+class Supplies:
+    """The rules at work on the programs of one build; `findings` has what there is to say."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        sources: Sources,
+        startup: Startup,
+        rules_: Rules,
+        *,
+        user: User | None = None,
+    ) -> None:
+        self._recipe = recipe
+        self._user = user
+        self._startup = startup
+        self._objects = startup.objects
+        self._all_rules = rules_
+        self._rules = tuple(rule for rule in rules_ if rule.name not in recipe.without)
+        self._asked = dict(recipe.with_rules)
+        self._variables = dict(recipe.env)
+        self._files = RuleFiles(sources, startup)
+        self._todo: deque[Process] = deque()
+        self._starts: dict[Loaded, Process] = {}
+        self._acted: dict[object, bool] = {}
+        self._calls: dict[Loaded, dict[tuple[str, ...], Process]] = {}
+        self._environment: dict[str, set[tuple[str, str]]] = {}
+        self._applied: dict[tuple[str, Loaded], tuple[int, str, str]] = {}
+        self._suggested: set[str] = set()
+        self.findings: set[Finding] = set()
+        self._noted: set[str] = set()  # what dlopen notes name
+        self._answered: set[tuple[str, str]] = set()  # (rule, value) of what acted
+
+    def run(self, programs: tuple[Program, ...], added: tuple[Tree, ...]) -> None:
+        """Let the rules act on all programs and added trees, until nothing new comes.
+
+        Raises:
+            UsageError: `--with` or `--without` has no meaning here.
+            NotFoundError: what `--with` asks for is not on this machine.
+        """
+        asking.check(self._all_rules, self._asked)
+        for program in programs:
+            self._enter(program.link_maps)
+        for tree in added:
+            self._enter_tree(tree)
+        while self._todo:
+            self._process(self._todo.popleft())
+        if self._suggested:
+            names = ", ".join(sorted(self._suggested))
+            text = f"libraries of dlopen notes are left out: --dlopen suggested adds {names}"
+            self.findings.add(Finding("hint", text))
+
+        asking.check_without(self._all_rules, self._recipe.without, self._noted)
+        asking.check_done(self._rules, self._asked, self._answered)
+
+    def programs(self, programs: tuple[Program, ...]) -> tuple[Program, ...]:
+        """The programs with what rules made them load."""
+        return tuple(self._with_calls(program) for program in programs)
+
+    def trees(self, trees: tuple[Tree, ...]) -> tuple[Tree, ...]:
+        """The same of the programs in trees."""
+        return tuple(replace(tree, programs=self.programs(tree.programs)) for tree in trees)
+
+    def supply(self) -> Supply:
+        """All that was brought beside libraries."""
+        trees = sorted(self._files.trees, key=lambda tree: (tree.destination, tree.source))
+        environment = {name: min(said)[1] for name, said in sorted(self._environment.items())}
+        applied = sorted(
+            Applied(name, because, why, ImagePath(program.opened))
+            for (name, program), (_, why, because) in self._applied.items()
+        )
+        return Supply(
+            self.trees(tuple(trees)),
+            tuple(sorted(self._files.lines)),
+            tuple(sorted(self._files.made, key=lambda one: (one.path, one.rule))),
+            tuple(environment.items()),
+            tuple(applied),
+        )
+
+    def _with_calls(self, program: Program) -> Program:
+        if not program.link_maps:
+            return program
+        known = self._calls.get(program.link_maps[0].program, {})
+        called = [one for key in sorted(known) for one in known[key]]
+        return replace(program, link_maps=(*program.link_maps, *called))
+
+    def _enter(self, link_maps: Process) -> None:
+        """A program's maps: its start, then each dlopen by itself."""
+        started = tuple(one for one in link_maps if not one.calls)
+        if started:
+            self._starts[started[0].program] = started
+            self._todo.append(started)
+        self._todo.extend((one,) for one in link_maps if one.calls)
+
+    def _enter_tree(self, tree: Tree) -> None:
+        for program in tree.programs:
+            self._enter(program.link_maps)
+        self._todo.extend((plugin,) for plugin in tree.plugins)
+
+    def _process(self, maps: Process) -> None:
+        user = self._recipe.user
+        seen = evidence.of(maps, self._objects, self._variables, user=user)
+        for match in rules.match(self._rules, seen, self._asked):
+            rule = match.rule
+            if not match.variables:
+                text = f"{rule.hint}: --with {rule.name} adds it ({match.evidence})"
+                self.findings.add(Finding("hint", text))
+            acted = False
+            for variables in match.variables:
+                value = variables.get("value", "")
+                if self._act(match, variables, maps):
+                    self._answered.add((rule.name, value))
+                    acted = True
+                elif rule.missing and rule.name not in self._asked:
+                    text = f"{rule.name} brings nothing: {rule.missing} ({match.evidence})"
+                    self.findings.add(Finding("warning", text))
+            if acted:
+                self._apply(rule.name, rule.because, match.evidence, maps)
+        for loaded in seen.found:
+            for note in self._objects.notes(loaded.real):
+                self._note(note, loaded, maps)
+
+    def _apply(self, name: str, because: str, why: str, maps: Process) -> None:
+        """Remember that a rule acted; of several evidences the one nearest to the start."""
+        key = (name, maps[0].program)
+        found = (len(maps[0].calls), why, because)
+        self._applied[key] = min(self._applied.get(key, found), found)
+
+    def _act(self, match: Match, variables: Variables, maps: Process) -> bool:
+        """Do all that a rule says, for one set of variables; whether that was anything."""
+        rule = match.rule
+        key = (rule.name, tuple(sorted(variables.items())), maps[0].program, match.by)
+        if key in self._acted:
+            return self._acted[key]
+        self._acted[key] = False  # where it follows itself
+        host = maps[0] if maps[0].loader else None
+        known = len(self._files.trees)
+        acted = self._files.act(rule, variables, host)
+        for tree in self._files.trees[known:]:
+            self._enter_tree(tree)
+        wanted = [expand(template, variables) for template in rule.load]
+        if rule.account and self._user is not None:
+            self._files.account(rule, self._user)
+        if rule.nss:
+            values = tuple(one["value"] for one in match.variables if "value" in one)
+            wanted += [f"libnss_{one}.so.2" for one in self._files.switch(rule, values)]
+            acted = True
+        for name in filter(None, wanted):
+            acted |= self._load(name, match, maps)
+        if acted or not rule.locale:
+            acted |= self._set(match, variables)
+        for said in self._files.followed(rule, variables):
+            acted |= self._act(match, variables | said, maps)
+        self._acted[key] = acted
+        return acted
+
+    def _set(self, match: Match, variables: Variables) -> bool:
+        """Variables of the image, unless the user sets them or what they follow from."""
+        rule = match.rule
+        theirs = self._variables.keys() & set(rule.variables)
+        for name, template in rule.environment.items():
+            value = expand(template, variables)
+            if value is not None and name not in self._variables and not theirs:
+                self._environment.setdefault(name, set()).add((rule.name, value))
+        return bool(rule.environment)
+
+    def _load(self, wanted: str, match: Match, maps: Process) -> bool:
+        """What a process gets from a dlopen that a rule expects; whether it is new to it."""
+        rule, by = match.rule.name, match.by
+        if maps[0].loader is None:
+            text = f"{rule}: a static program loads no library, so {printable(wanted)} is left out"
+            self.findings.add(Finding("warning", text))
+            return False
+        if by is None:  # libc itself calls, and the process has it from the start
+            by = maps[0].names.get("libc.so.6", maps[0].program)
+            maps = self._starts.get(maps[0].program, maps)
+        elif by not in evidence.found(maps):
+            return False  # the map in which it was new has done this
+        called = self._call(wanted, rule, by, maps)
+        if called is None:
+            text = (
+                f"{rule}: {printable(wanted)} is not to be had here, and {match.rule.because}; "
+                f"install it, or --without {rule}"
+            )
+            self.findings.add(Finding("warning", text))
+        return bool(called)
+
+    def _call(self, wanted: str, rule: str, by: Loaded, maps: Process) -> Process | None:
+        """The maps after a dlopen; () where nothing was new, None where it fails."""
+        key = (*(call.name for call in maps[0].calls), rule, wanted, by.real)
+        known = self._calls.setdefault(maps[0].program, {})
+        if key in known:
+            return known[key]
+        called = []
+        for one in maps:
+            caller = next((o for o in one.objects if o.requested == by.requested), None)
+            if caller is None:
+                continue
+            link_map = process.dlopen(one, wanted, caller, self._objects, rule=rule)
+            if next(self._startup.not_found(link_map), None) is not None:
+                return None
+            if len(link_map.objects) > len(one.objects):
+                called.append(link_map)
+        known[key] = tuple(called)
+        if called:
+            self._todo.append(known[key])
+        return known[key]
+
+    def _note(self, note: Note, loaded: Loaded, maps: Process) -> None:
+        """Follow a dlopen note: its first name that there is."""
+        wanted = [one for one in note.sonames if one not in self._recipe.without]
+        self._noted |= set(note.sonames)
+        if maps[0].loader is None or not wanted:
+            return
+        who = evidence.shown(loaded)
+        what = note.description or note.feature or "it says so"
+        if _PRIORITIES.index(note.priority) > _PRIORITIES.index(self._recipe.dlopen):
+            there = [one for one in wanted if self._is_there(one, loaded, maps)]
+            self._suggested |= set(there[:1])
+            return
+        for soname in wanted:
+            called = self._call(soname, soname, loaded, maps)
+            if called is None:
+                continue
+            if called:
+                self._apply(soname, what, f"{who} has a note of it, {note.priority}", maps)
+            return
+        if note.priority == "required":
+            text = (
+                f"{who} requires one of {', '.join(wanted)} ({what}), and none is on this machine"
+            )
+            self.findings.add(Finding("warning", text))
+
+    def _is_there(self, soname: str, by: Loaded, maps: Process) -> bool:
+        link_map = process.dlopen(maps[0], soname, by, self._objects)
+        new = len(link_map.objects) > len(maps[0].objects)
+        return new and next(self._startup.not_found(link_map), None) is None
