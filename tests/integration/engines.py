@@ -63,9 +63,11 @@ class Engine(Tool):
         """Run an image once, without a network; a failure is the caller's to look at.
 
         ``extra`` are options of the engine's ``run``, ``args`` the container's arguments. With
-        ``input``, and ``-i`` in ``extra``, the container gets a stdin.
+        ``input``, and ``-i`` in ``extra``, the container gets a stdin; with ``--network`` in
+        ``extra``, that network.
         """
-        command = ("run", "--rm", "--network", "none", *extra, name, *args)
+        network = () if "--network" in extra else ("--network", "none")
+        command = ("run", "--rm", *network, *extra, name, *args)
         for _ in range(3):
             done = self(*command, check=False, **options)
             # Under load dockerd 26.1 can lose all that a short container says, and only logs
