@@ -11,6 +11,7 @@ import subprocess
 import time
 import tomllib
 from dataclasses import dataclass, field, replace
+from glob import glob
 from pathlib import Path
 
 FOLDER = Path(__file__).parent.parent / "corpus"
@@ -51,7 +52,9 @@ class Case:
     about: str  # what kind of need it shows
     run: tuple[Run, ...]
     packages: tuple[str, ...] = ()  # Debian's
-    program: str | None = None  # what is packed; or what is compiled and then packed:
+    program: str | None = (
+        None  # what is packed, * for a version in its path; or what is compiled and then packed:
+    )
     compile: dict | None = None  # {source = "…", with = ["cc", "-o", "{out}", "{source}"]}
     pack: tuple[str, ...] = ()
     moves: bool = True  # a copy of the program, elsewhere and with another name, does the same
@@ -78,7 +81,9 @@ class Case:
         if self.prepare:
             command([filled(word, values) for word in self.prepare["run"]], folder)
         if self.compile is None:
-            return Ready(self, folder, values, Path(filled(self.program, values)))
+            found = sorted(glob(filled(self.program, values)))
+            assert found, f"{self.program} is not there: install {' '.join(self.packages)}"
+            return Ready(self, folder, values, Path(found[-1]))
         words = self.compile["with"]
         suffix = next((SUFFIXES[word] for word in words if word in SUFFIXES), ".c")
         source, out = folder / f"source{suffix}", folder / self.name
