@@ -132,7 +132,8 @@ class Supplies:
         for match in rules.match(self._rules, seen, self._asked):
             rule = match.rule
             if not match.variables:
-                text = f"{rule.hint}: --with {rule.name} adds it ({match.evidence})"
+                flag = f": --with {rule.name}" if rule.acts else ""
+                text = f"{rule.hint}{flag} ({match.evidence})"
                 self.findings.add(Finding("hint", text))
             acted = False
             for variables in match.variables:

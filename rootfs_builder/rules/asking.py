@@ -23,6 +23,8 @@ def check(rules: Rules, asked: Asked) -> None:
         rule = by_name.get(name)
         if rule is None:
             mistakes.append(f"{shown}: no rule of that name{_near(name, by_name)}")
+        elif not rule.acts:
+            mistakes.append(f"{shown}: it adds nothing: {rule.hint}")
         elif values and not rule.takes_values:
             mistakes.append(f"{shown}={','.join(values)}: the rule {name} takes no value")
         elif not values and rule.needs_value:

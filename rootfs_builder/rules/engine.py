@@ -94,7 +94,7 @@ def _hits(when: When, evidence: Evidence) -> Iterator[str | None]:
         yield f"{shown(loaded[0])} is loaded" if loaded else None
     if when.text:
         text = evidence.containing(when.text)
-        yield text and f"{shown(evidence.program)} names {text}"
+        yield text and f"{shown(evidence.program)} names {text.strip(chr(0))}"
 
 
 def _version(text: str) -> tuple[int, int]:

@@ -88,6 +88,12 @@ class Rule(_Table, frozen=True):
         return (self.when,) if isinstance(self.when, When) else self.when
 
     @property
+    def acts(self) -> bool:
+        """Whether it can add anything; one that cannot has a hint to say."""
+        actions = (self.load, self.copy, self.write, self.directories, self.environment)
+        return any((*actions, self.locale, self.nss, self.account))
+
+    @property
     def variables(self) -> tuple[str, ...]:
         """The image's variables whose values are this rule's."""
         return tuple(name for one in self.evidence for name in one.env)
@@ -184,8 +190,7 @@ def _mistakes(rule: Rule) -> Iterator[tuple[str, str]]:
 
 
 def _action_mistakes(rule: Rule) -> Iterator[tuple[str, str]]:
-    actions = (rule.load, rule.copy, rule.write, rule.directories, rule.environment, rule.locale)
-    if not any(actions) and not rule.nss and not rule.account:
+    if not rule.acts and not rule.hint:
         yield "", "it adds nothing: load, copy, write, directories, environment or locale"
     for path in rule.paths:
         if not path.startswith(("/", "{")) or ".." in path.split("/"):
