@@ -24,7 +24,7 @@ _TABLES = (  # what linkers lay beside a symbol table
 )
 _STB_GLOBAL, _STB_WEAK = 1, 2
 
-_MAX_SYMBOLS = 1 << 21
+_MAX_SYMBOLS = 1 << 20
 _MAX_STRINGS = 1 << 27  # bytes of a string table
 _MAX_NAMES = 1 << 26  # bytes of all names, where they share their bytes
 _WINDOW = 4096

@@ -1,10 +1,10 @@
 """glibc's locale-archive and a locale's name → the files of that locale.
 
-The archive is a hash table of names, each with a record of where its categories stand, and names
-may share a record. The files come out as they would stand in a directory of their own, which
-glibc takes in place of the archive. All numbers are of 32 bits, in the byte order of the machine it
-is for; offsets count from the start of the file. Source: glibc locale/locarchive.h,
-locale/loadarchive.c, intl/l10nflist.c.
+The archive is a hash table of names, each with a record of where its categories stand; names may
+share a record. The files come out as they would stand in a directory of the normalised name, which
+glibc takes where there is no archive, however the codeset is spelt. All numbers are of 32 bits, in
+the byte order of the machine it is for; offsets count from the start of the file. Source: glibc
+locale/locarchive.h, locale/loadarchive.c, intl/l10nflist.c.
 """
 
 import re
