@@ -51,7 +51,7 @@ _MACHINES = {  # (e_machine, bits, little-endian): architecture as `go tool dist
 }
 
 
-def plan(recipe: Recipe, sources: Sources, *, rules: Rules = ()) -> tuple[Closure, Plan]:
+def plan(recipe: Recipe, sources: Sources, *, rules: Rules) -> tuple[Closure, Plan]:
     """Collect, lay out, and resolve once more inside the plan.
 
     Raises:

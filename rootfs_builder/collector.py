@@ -37,7 +37,7 @@ class _Todo(Struct, frozen=True):
     depth: int = 0
 
 
-def collect(recipe: Recipe, sources: Sources, *, rules: Rules = ()) -> Closure:
+def collect(recipe: Recipe, sources: Sources, *, rules: Rules) -> Closure:
     """Find everything that the recipe's programs need.
 
     Raises:

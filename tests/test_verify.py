@@ -41,7 +41,9 @@ class Tree:
             options[known.get(word, "executables")].append(next(words) if word in known else word)
         given = {key: tuple(map(str, value)) for key, value in options.items()}
         _, plan = assemble.plan(
-            recipe.from_options(directory=str(folder), **given), Sources(DirectoryRoot())
+            recipe.from_options(directory=str(folder), **given),
+            Sources(DirectoryRoot()),
+            rules=(),
         )
         self.top = folder / "tree"
         self.top.mkdir()

@@ -45,7 +45,7 @@ def interpreter(path):
 @cache
 def planned(path):
     wanted = recipe.from_options(directory="/", executables=(path,))
-    return assemble.plan(wanted, Sources(DirectoryRoot()))
+    return assemble.plan(wanted, Sources(DirectoryRoot()), rules=())
 
 
 PATH_ALONE = {"PATH": os.environ["PATH"]}  # no LD_LIBRARY_PATH

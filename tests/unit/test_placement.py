@@ -69,7 +69,7 @@ class Machine:
         sources = Sources(machine)
         if sysroot is not None:
             sources = Sources(machine, DirectoryRoot(f"{self.top}{sysroot}"), sysroot)
-        return (wanted, *assemble.plan(wanted, sources))
+        return (wanted, *assemble.plan(wanted, sources, rules=()))
 
     def image(self, *programs, **options):
         """Everything that leaves the machine: the archive, and the layer's tar."""

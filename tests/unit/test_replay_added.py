@@ -11,7 +11,7 @@ PLUGIN = "int f(void); int g(void) { return f(); }"
 
 def findings(folder, *added):
     options = {"directory": str(folder), "executables": ("prog",), "add": added}
-    _, plan = assemble.plan(recipe.from_options(**options), Sources(DirectoryRoot()))
+    _, plan = assemble.plan(recipe.from_options(**options), Sources(DirectoryRoot()), rules=())
     return [finding.text for finding in plan.findings]
 
 
