@@ -15,6 +15,7 @@ ROOMS = (
     "errors",
     "paths",
     "root",
+    "locale_archive",
     "walk",
     "elf",
     "elf_symbols",
@@ -24,7 +25,6 @@ ROOMS = (
     "values",
     "recipe",
     "sources",
-    "locale_archive",
     "nss",
     "sensitive",
     "users",
@@ -60,6 +60,7 @@ ROOMS = (
     "cli",
 )
 ONLY = {
+    "locale_archive": {"errors", "paths", "root"},
     "elf": {"errors"},
     "elf_symbols": {"errors", "elf"},
     "dlopen_notes": {"errors", "elf"},
