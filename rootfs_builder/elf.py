@@ -75,7 +75,8 @@ class ElfFile:
 
     `needed`, `auxiliary` and `filter` keep the order of the dynamic segment; `rpath` is None when
     absent and b"" when empty, which is not the same to a loader. `dependencies` has all three
-    kinds in order, for loaders that treat them in one pass.
+    kinds in order, for loaders that treat them in one pass. `loads` and `notes` are the PT_LOAD and
+    PT_NOTE segments, each as (file offset, size in the file).
     """
 
     header: Header
@@ -88,7 +89,7 @@ class ElfFile:
     flags_1: int = 0
     version_needs: tuple[VersionNeed, ...] = ()
     version_definitions: tuple[bytes, ...] = ()
-    loads: bool = True
+    loads: tuple[tuple[int, int], ...] = ()
     notes: tuple[tuple[int, int], ...] = ()
 
     @property
@@ -142,17 +143,16 @@ def read(data: Buffer) -> ElfFile:
     segments = _segments(data, head)
     loads = tuple(s for s in segments if s.type == PT_LOAD)
     for load in loads:
-        if load.offset + load.size > len(data):
-            raise ElfError(
-                f"file too short: a segment ends at byte {load.offset + load.size}, "
-                f"the file at {len(data)}"
-            )
+        end = load.offset + load.size
+        if end > len(data):
+            raise ElfError(f"file too short: a segment ends at byte {end}, file at {len(data)}")
     interpreter = next((_interpreter(data, s) for s in segments if s.type == PT_INTERP), None)
     notes = tuple((s.offset, s.size) for s in segments if s.type == PT_NOTE)
     found = _dynamic(data, head, segments, loads)
     if found is not None:
         return found.file(interpreter, notes)
-    return ElfFile(head, interpreter, dynamic=False, loads=bool(loads), notes=notes)
+    places = tuple((s.offset, s.size) for s in loads)
+    return ElfFile(head, interpreter, dynamic=False, loads=places, notes=notes)
 
 
 def dynamic(data: Buffer) -> "Dynamic | None":
@@ -307,7 +307,7 @@ class Dynamic:
             flags_1=self.tags.get(_DT_FLAGS_1, 0),
             version_needs=tuple(self._needs()),
             version_definitions=tuple(self._definitions()),
-            loads=bool(self._loads),
+            loads=tuple((s.offset, s.size) for s in self._loads),
             notes=notes,
         )
 

@@ -19,20 +19,35 @@ _LIBC = re.compile(
 _GLIBC = re.compile(rb"GLIBC_(\d+)\.(\d+)")
 
 
+class Given(Struct, frozen=True):
+    """The user's own words: `files` has what `--add` adds, and the arguments, as (name, bytes).
+
+    `variables` is what the image's environment is given, `user` who is to run the program, `texts`
+    all that any rule looks for, so that a program is searched once.
+    """
+
+    variables: dict[str, str]
+    user: str = ""
+    files: tuple[tuple[str, bytes], ...] = ()
+    texts: frozenset[bytes] = frozenset()
+
+    def naming(self, text: bytes) -> str | None:
+        """The first of the user's files that has a text in it."""
+        return next((name for name, data in self.files if text in data), None)
+
+
 class Evidence(Struct, frozen=True, eq=False):
     """What one process shows.
 
     `libc` is glibc or musl, or static for a program without a loader; `version` the glibc's;
-    `found` are the objects that are looked at, `variables` what the image's environment is given,
-    and `user` who is to run the program.
+    `found` are the objects that are looked at.
     """
 
     libc: str
     version: tuple[int, int]
     program: Loaded
     found: tuple[Loaded, ...]
-    variables: dict[str, str]
-    user: str
+    given: Given
     objects: Objects
 
     def importing(self, symbols: Iterable[str], *, own: bool) -> tuple[str, Loaded] | None:
@@ -55,20 +70,23 @@ class Evidence(Struct, frozen=True, eq=False):
         )
 
     def containing(self, texts: Iterable[str]) -> str | None:
-        """The first of the texts that stands in the program's own file."""
+        """Where the first of the texts stands: in the program, or in what the user gives it."""
         for text in texts:
-            if self.objects.contains(self.program.real, text.encode()):
-                return text
+            raw = text.encode()
+            if self.objects.contained(self.program.real, self.given.texts | {raw}) >= {raw}:
+                return f"{shown(self.program)} names {text.strip(chr(0))}"
+        for text in texts:
+            where = self.given.naming(text.encode())
+            if where is not None:
+                return f"{where} names {text.strip(chr(0))}"
         return None
 
 
-def of(
-    maps: tuple[LinkMap, ...], objects: Objects, variables: dict[str, str], *, user: str = ""
-) -> Evidence:
+def of(maps: tuple[LinkMap, ...], objects: Objects, given: Given) -> Evidence:
     """What one process shows, given at each level of CPU."""
     first = maps[0]
     libc = "static" if first.loader is None else first.loader.name
-    return Evidence(libc, _version(first), first.program, found(maps), variables, user, objects)
+    return Evidence(libc, _version(first), first.program, found(maps), given, objects)
 
 
 def found(maps: tuple[LinkMap, ...]) -> tuple[Loaded, ...]:

@@ -1,13 +1,14 @@
 """A root → its ELF files and loaders, each read once, and what stands in their bytes."""
 
 import re
+from collections.abc import Iterable, Iterator
 
 from rootfs_builder import dlopen_notes, elf, elf_symbols, loaders
 from rootfs_builder.dlopen_notes import Note
 from rootfs_builder.errors import ElfError
 from rootfs_builder.link_map import Loader
 from rootfs_builder.paths import ImagePath, OpenedPath
-from rootfs_builder.root import Content, Root, Source, chunks, read
+from rootfs_builder.root import Content, Root, Source, read
 from rootfs_builder.walk import Walker
 
 _CHUNK = 1 << 22
@@ -23,7 +24,7 @@ class Objects:
         self._sources: dict[ImagePath, Source] = {}
         self._loaders: dict[OpenedPath, Loader | None] = {}
         self._imports: dict[ImagePath, frozenset[bytes]] = {}
-        self._texts: dict[tuple[ImagePath, bytes], bool] = {}
+        self._texts: dict[ImagePath, tuple[frozenset[bytes], frozenset[bytes]]] = {}
         self._groups: dict[tuple[ImagePath, bytes], dict[str, bytes] | None] = {}
 
     def source(self, path: ImagePath) -> Source:
@@ -100,31 +101,44 @@ class Objects:
         except ElfError:
             return ()
 
-    def contains(self, path: ImagePath, text: bytes) -> bool:
-        """Whether the bytes stand somewhere in a file."""
-        if (path, text) not in self._texts:
-            self._texts[path, text] = _contains(self.source(path), text)
-        return self._texts[path, text]
+    def contained(self, path: ImagePath, texts: Iterable[bytes]) -> frozenset[bytes]:
+        """Which of the texts stand in what is loaded of an ELF file; each is looked for once."""
+        searched, found = self._texts.get(path, (frozenset(), frozenset()))
+        wanted = frozenset(texts)
+        new = wanted - searched
+        if new:
+            found |= _found(self._loaded(path), new)
+            self._texts[path] = (searched | new, found)
+        return found & wanted
 
     def search(self, path: ImagePath, pattern: bytes) -> dict[str, bytes] | None:
-        """The groups of a pattern's first match in a file; None without one."""
+        """The groups of a pattern's first match in what is loaded of a file; None without one."""
         if (path, pattern) not in self._groups:
-            found = re.search(pattern, read(self.source(path)))
+            found = re.search(pattern, b"".join(self._loaded(path)))
             self._groups[path, pattern] = found and _groups(found)
         return self._groups[path, pattern]
+
+    def _loaded(self, path: ImagePath) -> Iterator[bytes]:
+        """The bytes of the PT_LOAD segments, not those of debug information."""
+        with self.source(path).open() as content:
+            for offset, size in self.file(path).loads:
+                for start in range(offset, offset + size, _CHUNK):
+                    yield content[start : min(start + _CHUNK, offset + size)]
 
 
 def _groups(found: re.Match[bytes]) -> dict[str, bytes]:
     return {name: value for name, value in found.groupdict().items() if value is not None}
 
 
-def _contains(source: Source, text: bytes) -> bool:
+def _found(chunks: Iterable[bytes], texts: frozenset[bytes]) -> frozenset[bytes]:
+    found: set[bytes] = set()
+    overlap = max(map(len, texts)) - 1
     before = b""
-    for chunk in chunks(source, _CHUNK):
-        if text in before + chunk:
-            return True
-        before = chunk[-len(text) :]
-    return False
+    for chunk in chunks:
+        here = before + chunk
+        found |= {text for text in texts - found if text in here}
+        before = here[-overlap:] if overlap else b""
+    return frozenset(found)
 
 
 def _read(content: Content) -> elf.ElfFile | elf.Header:

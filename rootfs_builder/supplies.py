@@ -12,10 +12,12 @@ from msgspec.structs import replace
 from rootfs_builder import evidence, process, rules
 from rootfs_builder.closure import Applied, Program, Supply, Tree
 from rootfs_builder.dlopen_notes import Note
+from rootfs_builder.evidence import Given
 from rootfs_builder.link_map import LinkMap, Loaded
-from rootfs_builder.paths import ImagePath, printable
+from rootfs_builder.paths import ImagePath, name, printable
 from rootfs_builder.plan import Finding
 from rootfs_builder.recipe import Recipe
+from rootfs_builder.root import read
 from rootfs_builder.rule_files import RuleFiles
 from rootfs_builder.rules import Match, Rules, Variables, asking
 from rootfs_builder.rules.schema import expand
@@ -23,6 +25,7 @@ from rootfs_builder.sources import Sources
 from rootfs_builder.startup import Startup
 from rootfs_builder.users import User
 
+_MOST_FILES, _MOST_BYTES = 1000, 1 << 16  # of an added tree, so that it is configuration
 _PRIORITIES = ("none", "required", "recommended", "suggested")
 
 Process = tuple[LinkMap, ...]  # one process, at each level of CPU
@@ -48,6 +51,7 @@ class Supplies:
         self._rules = tuple(rule for rule in rules_ if rule.name not in recipe.without)
         self._asked = dict(recipe.with_rules)
         self._variables = dict(recipe.env)
+        self._given = Given(self._variables)
         self._files = RuleFiles(sources, startup)
         self._todo: deque[Process] = deque()
         self._starts: dict[Loaded, Process] = {}
@@ -68,6 +72,7 @@ class Supplies:
             NotFoundError: what `--with` asks for is not on this machine.
         """
         asking.check(self._all_rules, self._asked)
+        self._given = self._what_is_given(added)
         for program in programs:
             self._enter(program.link_maps)
         for tree in added:
@@ -81,6 +86,22 @@ class Supplies:
 
         asking.check_without(self._all_rules, self._recipe.without, self._noted)
         asking.check_done(self._rules, self._asked, self._answered)
+
+    def _what_is_given(self, added: tuple[Tree, ...]) -> Given:
+        """The user's words: variables and arguments, and the small files of small trees."""
+        recipe = self._recipe
+        files = [(f"the argument {word}", word.encode()) for word in recipe.command]
+        files += [(f"-e {name}", value.encode()) for name, value in recipe.env]
+        for tree in added:
+            if len(tree.nodes) <= _MOST_FILES:
+                for path, node in tree.nodes:
+                    if node.kind == "file" and node.size <= _MOST_BYTES:
+                        content = read(self._objects.source(path))
+                        files.append((printable(name(path)), content))
+        texts = {
+            text.encode() for rule in self._rules for one in rule.evidence for text in one.text
+        }
+        return Given(self._variables, recipe.user, tuple(files), frozenset(texts))
 
     def programs(self, programs: tuple[Program, ...]) -> tuple[Program, ...]:
         """The programs with what rules made them load."""
@@ -127,8 +148,7 @@ class Supplies:
         self._todo.extend((plugin,) for plugin in tree.plugins)
 
     def _process(self, maps: Process) -> None:
-        user = self._recipe.user
-        seen = evidence.of(maps, self._objects, self._variables, user=user)
+        seen = evidence.of(maps, self._objects, self._given)
         for match in rules.match(self._rules, seen, self._asked):
             rule = match.rule
             if not match.variables:
@@ -175,8 +195,8 @@ class Supplies:
             values = tuple(one["value"] for one in match.variables if "value" in one)
             wanted += [f"libnss_{one}.so.2" for one in self._files.switch(rule, values)]
             acted = True
-        for name in filter(None, wanted):
-            acted |= self._load(name, match, maps)
+        for soname in filter(None, wanted):
+            acted |= self._load(soname, match, maps)
         if acted or not rule.locale:
             acted |= self._set(match, variables)
         for said in self._files.followed(rule, variables):
@@ -188,10 +208,10 @@ class Supplies:
         """Variables of the image, unless the user sets them or what they follow from."""
         rule = match.rule
         theirs = self._variables.keys() & set(rule.variables)
-        for name, template in rule.environment.items():
+        for variable, template in rule.environment.items():
             value = expand(template, variables)
-            if value is not None and name not in self._variables and not theirs:
-                self._environment.setdefault(name, set()).add((rule.name, value))
+            if value is not None and variable not in self._variables and not theirs:
+                self._environment.setdefault(variable, set()).add((rule.name, value))
         return bool(rule.environment)
 
     def _load(self, wanted: str, match: Match, maps: Process) -> bool:

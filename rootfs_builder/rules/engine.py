@@ -50,7 +50,7 @@ def _values(rule: Rule, evidence: Evidence, asked: Asked) -> tuple[str, ...]:
     given = asked.get(rule.name, ())
     if given:
         return tuple(value for word in given for value in rule.named.get(word, (word,)))
-    variables = evidence.variables
+    variables = evidence.given.variables
     said = dict.fromkeys(variables[one] for one in rule.variables if variables.get(one))
     return tuple(said) or rule.values
 
@@ -81,10 +81,10 @@ def _holds(when: When, evidence: Evidence) -> str | None:
 def _hits(when: When, evidence: Evidence) -> Iterator[str | None]:
     """A sentence for each key with a list, None where nothing of the list is found."""
     if when.user:
-        yield f"-u {evidence.user}" if evidence.user else None
+        yield f"-u {evidence.given.user}" if evidence.given.user else None
     if when.env:
-        said = next((name for name in when.env if evidence.variables.get(name)), None)
-        yield said and f"-e {said}={evidence.variables[said]}"
+        said = next((name for name in when.env if evidence.given.variables.get(name)), None)
+        yield said and f"-e {said}={evidence.given.variables[said]}"
     for symbols, own in ((when.own_imports, True), (when.imports, False)):
         if symbols:
             call = evidence.importing(symbols, own=own)
@@ -93,8 +93,7 @@ def _hits(when: When, evidence: Evidence) -> Iterator[str | None]:
         loaded = evidence.named(_any_of(when.sonames))
         yield f"{shown(loaded[0])} is loaded" if loaded else None
     if when.text:
-        text = evidence.containing(when.text)
-        yield text and f"{shown(evidence.program)} names {text.strip(chr(0))}"
+        yield evidence.containing(when.text)
 
 
 def _version(text: str) -> tuple[int, int]:

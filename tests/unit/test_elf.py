@@ -159,8 +159,8 @@ def test_every_class_and_byte_order_reads_the_same(bits, order):
         (0x6FFFFFFE, lambda start: start),
         (0x6FFFFFFC, lambda start: start + len(needs)),
     ]
-    tables = needs + verdef(order, b"me.so", b"V_1")
-    file = elf.read(make(bits, order, tags=tags, tables=tables))
+    data = make(bits, order, tags=tags, tables=needs + verdef(order, b"me.so", b"V_1"))
+    file = elf.read(data)
     assert (file.header.bits, file.header.order) == (bits, order)
     assert (file.header.type, file.header.machine, file.header.flags) == (3, 62, 7)
     assert file == ElfFile(
@@ -182,6 +182,7 @@ def test_every_class_and_byte_order_reads_the_same(bits, order):
             VersionNeed(b"libneeded.so", b"V_2", weak=True),
         ),
         version_definitions=(b"me.so", b"V_1"),
+        loads=((0, len(data)),),
     )
     assert file.needed == (b"libneeded.so", b"me.so")
 
