@@ -13,7 +13,7 @@ import msgspec
 from msgspec import Struct, field
 
 from rootfs_builder.errors import UsageError
-from rootfs_builder.paths import printable
+from rootfs_builder.paths import MOUNTED, below, printable
 from rootfs_builder.rules.lines import Lines, Path
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
@@ -131,7 +131,7 @@ def read(text: str, file: str) -> Rules:
     """
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number too long; nested too deep
         at = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)\Z", str(error))
         line = "" if at is None else f"{at[1] or text.count(chr(10)) + 1}:"
         raise UsageError(f"{printable(file)}:{line} {error}") from error
@@ -140,7 +140,7 @@ def read(text: str, file: str) -> Rules:
     for name, table in document.items():
         rule, found = _rule(name, table)
         if rule is not None:
-            found += _mistakes(rule)
+            found += _mistakes(rule, table)
             rules.append(rule)
         mistakes += [((name, *path), what) for path, what in found]
     if mistakes:
@@ -199,25 +199,33 @@ def _unfit(table: dict[str, Any], kind: Any) -> str:
     return ""
 
 
-def _mistakes(rule: Rule) -> Iterator[_Mistake]:
+def _mistakes(rule: Rule, table: dict[str, Any]) -> Iterator[_Mistake]:
     """What is wrong with a rule of the right shape."""
     if not _NAME.fullmatch(rule.name):
         yield (), "a rule's name is lower case letters, digits and dashes"
+    if "name" in table:
+        yield ("name",), "the table's header is the rule's name"
     for key in ("because", "source"):
         if not getattr(rule, key).strip():
             yield (key,), "empty; every rule says why it exists and where that is written"
     if rule.hint and not rule.evidence:
         yield ("hint",), "without `when` it would never be said"
-    yield from _evidence_mistakes(rule)
+    yield from _evidence_mistakes(rule, table)
     yield from _pattern_mistakes(rule)
     yield from _action_mistakes(rule)
 
 
-def _evidence_mistakes(rule: Rule) -> Iterator[_Mistake]:
+def _evidence_mistakes(rule: Rule, table: dict[str, Any]) -> Iterator[_Mistake]:
+    if table.get("when") == []:
+        yield ("when",), "no table in it; without `when` a rule acts by --with alone"
     single = isinstance(rule.when, When)
     for number, when in enumerate(rule.evidence):
         at: Path = ("when",) if single else ("when", number)
-        if when == When():
+        written = table["when"] if single else table["when"][number]
+        empty = [key for key, value in written.items() if value in ([], "")]
+        for key in empty:
+            yield (*at, key), "empty, so it holds for no program"
+        if when == When() and not empty:
             yield at, "an empty table would hold for every program"
         for index, kind in enumerate(when.libc):
             if kind not in _KINDS:
@@ -236,7 +244,7 @@ def _pattern_mistakes(rule: Rule) -> Iterator[_Mistake]:
     for path, pattern in patterns:
         try:
             known |= set(re.compile(pattern.encode()).groupindex)
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             yield path, f"{pattern!r} is no regular expression: {error}"
     for path, template in _templates(rule):
         for variable in _VARIABLE.findall(template):
@@ -268,11 +276,19 @@ def _action_mistakes(rule: Rule) -> Iterator[_Mistake]:
     if not rule.acts and not rule.hint:
         yield (), "it adds nothing: load, copy, write, directories, environment or locale"
     for at, path in _path_templates(rule):
-        if not path.startswith(("/", "{")) or ".." in path.split("/"):
-            yield at, f"{printable(path)!r} is no absolute path without .."
+        parts = path.removeprefix("/").split("/")
+        if not path.startswith(("/", "{")) or "\0" in path or {"", ".", ".."} & set(parts):
+            what = "no absolute path without empty parts, . and .."
+            yield at, f"{printable(path)!r} is {what}"
+        hidden = next((one for one in MOUNTED if below(path, one)), None)
+        if hidden is not None:
+            yield at, f"{printable(path)!r}: a container's runtime mounts {hidden}"
     for path, mode in rule.directories.items():
-        if not re.fullmatch("[0-7]{3,4}", mode):
+        if not re.fullmatch("[01]?[0-7]{3}", mode):
             yield ("directories", path), f"{printable(path)}: {mode!r} is no mode such as 1777"
+    for name, value in rule.environment.items():
+        if not re.fullmatch(r"[^=\0]+", name) or "\0" in value:
+            yield ("environment", name), f"{printable(name)!r} is no variable that can be set"
 
 
 def expand(template: str, variables: dict[str, str]) -> str | None:
