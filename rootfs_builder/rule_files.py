@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from rootfs_builder import locale_archive, nss, sensitive, trees
 from rootfs_builder.closure import Line, Made, Tree
 from rootfs_builder.link_map import LinkMap
-from rootfs_builder.paths import ImagePath, OpenedPath, decode
+from rootfs_builder.paths import ImagePath, OpenedPath, decode, printable
+from rootfs_builder.plan import Finding
 from rootfs_builder.rules import Rule, Variables
 from rootfs_builder.rules.schema import First, expand
 from rootfs_builder.sources import Sources
@@ -27,7 +28,7 @@ class RuleFiles:
         self._sources = sources
         self._startup = startup
         self._objects = startup.objects
-        self._taken: set[tuple[str, str]] = set()
+        self._taken: dict[tuple[str, str], bool] = {}
         self.trees: list[Tree] = []
         self.lines: set[Line] = set()
         self.made: set[Made] = set()
@@ -124,35 +125,45 @@ class RuleFiles:
         self, rule: Rule, item: str | First, variables: Variables, host: LinkMap | None
     ) -> bool:
         if isinstance(item, str):
-            found = list(self.paths(item, variables))
-            for path in found:
-                self._take(rule, path, None, host)
-            return bool(found)
+            found = [
+                self._take(rule, path, None, host) for path in list(self.paths(item, variables))
+            ]
+            return any(found)
         place = expand(item.to, variables)
         first = next((one for path in item.first for one in self.paths(path, variables)), None)
         if first is None or place is None:
             return False
-        self._take(rule, first, ImagePath(place), host)
-        return True
+        return self._take(rule, first, ImagePath(place), host)
 
     def _take(
         self, rule: Rule, path: OpenedPath, to: ImagePath | None, host: LinkMap | None
-    ) -> None:
-        """Take in what lies at a path, and where the links in it lead."""
-        if (path, to or path) in self._taken:
-            return
-        self._taken.add((path, to or path))
+    ) -> bool:
+        """Take in what lies at a path, and where the links in it lead; whether that was anything.
+
+        No secret, and no way to one: only --add takes those.
+        """
+        key = (path, to or path)
+        if key in self._taken:
+            return self._taken[key]
+        self._taken[key] = False
         walk = self._objects.walker.walk(path)
         if walk.errno or walk.node is None or walk.node.kind == "special":
-            return
+            return False
         below = trees.nodes(self._sources, walk.real)
-        secret = {one.path for one in sensitive.found(self._sources, below)}
-        nodes = tuple((p, n) for p, n in below if n.kind != "special" and p not in secret)
+        secrets = {one.path: one.why for one in sensitive.found(self._sources, below)}
+        for secret, why in secrets.items():
+            text = f"{rule.name}: {printable(secret)} is left out: {why}"
+            self._startup.findings.append(Finding("warning", text))
+        if walk.real in secrets:
+            return False
+        self._taken[key] = True
+        nodes = tuple((p, n) for p, n in below if n.kind != "special" and p not in secrets)
         tree = Tree(walk.real, to or walk.real, nodes, rule.name, None if to else walk)
         self.trees.append(trees.with_closures(tree, self._startup, self._sources, host))
         for inside, node in nodes:
             if node.kind == "symlink":
                 self._take(rule, OpenedPath(inside), None, host)
+        return True
 
     def _locales(self, rule: Rule, variables: Variables) -> bool:
         found = False
