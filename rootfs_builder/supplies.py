@@ -175,8 +175,13 @@ class Supplies:
             values = tuple(one["value"] for one in match.variables if "value" in one)
             wanted += [f"libnss_{one}.so.2" for one in self._files.switch(rule, values)]
             acted = True
+        there = False
         for name in filter(None, wanted):
-            acted |= self._load(name, match, maps)
+            called = self._load(name, match, maps)
+            acted |= bool(called)
+            there |= called is not None
+        if there:
+            self._answered.add((rule.name, variables.get("value", "")))
         if acted or not rule.locale:
             acted |= self._set(match, variables)
         for said in self._files.followed(rule, variables):
@@ -194,18 +199,18 @@ class Supplies:
                 self._environment.setdefault(name, set()).add((rule.name, value))
         return bool(rule.environment)
 
-    def _load(self, wanted: str, match: Match, maps: Process) -> bool:
-        """What a process gets from a dlopen that a rule expects; whether it is new to it."""
+    def _load(self, wanted: str, match: Match, maps: Process) -> Process | None:
+        """What a process gets from a dlopen that a rule expects; () where that is not new to it."""
         rule, by = match.rule.name, match.by
         if maps[0].loader is None:
             text = f"{rule}: a static program loads no library, so {printable(wanted)} is left out"
             self.findings.add(Finding("warning", text))
-            return False
+            return None
         if by is None:  # libc itself calls, and the process has it from the start
             by = maps[0].names.get("libc.so.6", maps[0].program)
             maps = self._starts.get(maps[0].program, maps)
         elif by not in evidence.found(maps):
-            return False  # the map in which it was new has done this
+            return None  # the map in which it was new has done this
         called = self._call(wanted, rule, by, maps)
         if called is None:
             text = (
@@ -213,7 +218,7 @@ class Supplies:
                 f"install it, or --without {rule}"
             )
             self.findings.add(Finding("warning", text))
-        return bool(called)
+        return called
 
     def _call(self, wanted: str, rule: str, by: Loaded, maps: Process) -> Process | None:
         """The maps after a dlopen; () where nothing was new, None where it fails."""
