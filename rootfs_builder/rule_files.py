@@ -43,7 +43,9 @@ class RuleFiles:
         for path, text in rule.write.items():
             place = expand(path, variables)
             if place is not None:
-                self.lines.add(Line(ImagePath(place), rule.name, text.lstrip("\n")))
+                lines = text.lstrip("\n")
+                end = "\n" if lines and not lines.endswith("\n") else ""
+                self.lines.add(Line(ImagePath(place), rule.name, lines + end))
                 found = True
         for path, mode in rule.directories.items():
             place = expand(path, variables)
