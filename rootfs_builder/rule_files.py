@@ -18,6 +18,7 @@ from rootfs_builder.users import User
 _GLOB = re.compile(r"[*?\[]")
 _NSSWITCH = ImagePath("/etc/nsswitch.conf")
 _LOCALES = "/usr/lib/locale"  # as distributions configure glibc
+_LOCALE = re.compile(r"(?!\.{1,2}\Z)[\w.@+,-]+")  # no path leads out of _LOCALES, as in glibc
 _BUILT_IN = ("C", "POSIX")
 
 
@@ -167,11 +168,16 @@ class RuleFiles:
                 self._take(rule, OpenedPath(inside), None, host)
         return True
 
+    @staticmethod
+    def built_in(rule: Rule, variables: Variables) -> bool:
+        """Whether a locale that is wanted needs no files."""
+        return any(expand(template, variables) in _BUILT_IN for template in rule.locale)
+
     def _locales(self, rule: Rule, variables: Variables) -> bool:
         found = False
         for template in rule.locale:
             wanted = expand(template, variables)
-            if wanted is not None and wanted not in _BUILT_IN:
+            if wanted is not None and wanted not in _BUILT_IN and _LOCALE.fullmatch(wanted):
                 found |= self._locale(rule, wanted)
         return found
 

@@ -141,7 +141,11 @@ class Supplies:
                 if self._act(match, variables, maps):
                     self._answered.add((rule.name, value))
                     acted = True
-                elif rule.missing and rule.name not in self._asked:
+                elif (
+                    rule.missing
+                    and rule.name not in self._asked
+                    and (rule.name, value) not in self._answered
+                ):
                     text = f"{rule.name} brings nothing: {rule.missing} ({match.evidence})"
                     self.findings.add(Finding("warning", text))
             if acted:
@@ -175,29 +179,35 @@ class Supplies:
             values = tuple(one["value"] for one in match.variables if "value" in one)
             wanted += [f"libnss_{one}.so.2" for one in self._files.switch(rule, values)]
             acted = True
-        there = False
+        there = self._files.built_in(rule, variables)
         for name in filter(None, wanted):
             called = self._load(name, match, maps)
             acted |= bool(called)
             there |= called is not None
+        if acted or there or not rule.locale:
+            acted |= self._set(match, variables)
+            there |= bool(rule.environment)
         if there:
             self._answered.add((rule.name, variables.get("value", "")))
-        if acted or not rule.locale:
-            acted |= self._set(match, variables)
         for said in self._files.followed(rule, variables):
             acted |= self._act(match, variables | said, maps)
         self._acted[key] = acted
         return acted
 
     def _set(self, match: Match, variables: Variables) -> bool:
-        """Variables of the image, unless the user sets them or what they follow from."""
+        """Variables of the image, unless the user sets them or what they follow from.
+
+        Whether there was one to set.
+        """
         rule = match.rule
+        found = False
         theirs = self._variables.keys() & set(rule.variables)
         for name, template in rule.environment.items():
             value = expand(template, variables)
             if value is not None and name not in self._variables and not theirs:
                 self._environment.setdefault(name, set()).add((rule.name, value))
-        return bool(rule.environment)
+                found = True
+        return found
 
     def _load(self, wanted: str, match: Match, maps: Process) -> Process | None:
         """What a process gets from a dlopen that a rule expects; () where that is not new to it."""
