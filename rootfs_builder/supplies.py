@@ -67,7 +67,7 @@ class Supplies:
             UsageError: `--with` or `--without` has no meaning here.
             NotFoundError: what `--with` asks for is not on this machine.
         """
-        asking.check(self._all_rules, self._asked)
+        asking.check(self._all_rules, self._asked, self._recipe.without)
         for program in programs:
             self._enter(program.link_maps)
         for tree in added:
