@@ -4,9 +4,11 @@ import fnmatch
 import re
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from rootfs_builder import locale_archive, nss, sensitive, trees
 from rootfs_builder.closure import Line, Made, Tree
-from rootfs_builder.link_map import LinkMap
+from rootfs_builder.link_map import LinkMap, Loaded
 from rootfs_builder.paths import ImagePath, OpenedPath, decode, printable
 from rootfs_builder.plan import Finding
 from rootfs_builder.rules import Rule, Variables
@@ -29,7 +31,7 @@ class RuleFiles:
         self._sources = sources
         self._startup = startup
         self._objects = startup.objects
-        self._taken: dict[tuple[str, str], bool] = {}
+        self._taken: dict[tuple[str, str], dict[Loaded | None, bool]] = {}
         self.trees: list[Tree] = []
         self.lines: set[Line] = set()
         self.made: set[Made] = set()
@@ -145,10 +147,12 @@ class RuleFiles:
 
         No secret, and no way to one: only --add takes those.
         """
-        key = (path, to or path)
-        if key in self._taken:
-            return self._taken[key]
-        self._taken[key] = False
+        taken = self._taken.setdefault((path, to or path), {})
+        program = host.program if host else None  # each has its own way to what a plugin needs
+        if program in taken:
+            return taken[program]
+        again = bool(taken)
+        taken[program] = False
         walk = self._objects.walker.walk(path)
         if walk.errno or walk.node is None or walk.node.kind == "special":
             return False
@@ -159,10 +163,11 @@ class RuleFiles:
             self._startup.findings.append(Finding("warning", text))
         if walk.real in secrets:
             return False
-        self._taken[key] = True
+        taken[program] = True
         nodes = tuple((p, n) for p, n in below if n.kind != "special" and p not in secrets)
         tree = Tree(walk.real, to or walk.real, nodes, rule.name, None if to else walk)
-        self.trees.append(trees.with_closures(tree, self._startup, self._sources, host))
+        tree = trees.with_closures(tree, self._startup, self._sources, host)
+        self.trees.append(replace(tree, programs=()) if again else tree)
         for inside, node in nodes:
             if node.kind == "symlink":
                 self._take(rule, OpenedPath(inside), None, host)
