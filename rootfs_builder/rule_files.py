@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from rootfs_builder import locale_archive, nss, sensitive, trees
 from rootfs_builder.closure import Line, Made, Tree
 from rootfs_builder.link_map import LinkMap, Loaded
-from rootfs_builder.paths import ImagePath, OpenedPath, decode, printable
+from rootfs_builder.paths import ImagePath, OpenedPath, below, decode, printable
 from rootfs_builder.plan import Finding
 from rootfs_builder.rules import Rule, Variables
 from rootfs_builder.rules.schema import First, expand
@@ -169,9 +169,14 @@ class RuleFiles:
         tree = trees.with_closures(tree, self._startup, self._sources, host)
         self.trees.append(replace(tree, programs=()) if again else tree)
         for inside, node in nodes:
-            if node.kind == "symlink":
+            if node.kind == "symlink" and not self._is_around(inside):
                 self._take(rule, OpenedPath(inside), None, host)
         return True
+
+    def _is_around(self, link: ImagePath) -> bool:
+        """Whether a link leads to a directory that it is in, which is no reason to take all of it."""
+        walk = self._objects.walker.walk(link)
+        return not walk.errno and below(link, walk.real)
 
     @staticmethod
     def built_in(rule: Rule, variables: Variables) -> bool:
