@@ -174,7 +174,7 @@ class RuleFiles:
         return True
 
     def _is_around(self, link: ImagePath) -> bool:
-        """Whether a link leads to a directory that it is in, which is no reason to take all of it."""
+        """Whether a link leads to a directory that it is in: no reason to take all of that."""
         walk = self._objects.walker.walk(link)
         return not walk.errno and below(link, walk.real)
 
