@@ -65,14 +65,16 @@ class RuleFiles:
         asked = [one for one in rule.copy if isinstance(one, str) and "{value}" in one]
         return not asked or any(True for one in asked for _ in self.paths(one, variables))
 
-    def account(self, rule: Rule, user: User) -> None:
-        """The lines of the user that runs the program, and a home where it is to have one."""
-        for path, line in (("/etc/passwd", user.passwd_line()), ("/etc/group", user.group_line())):
-            if line is not None:
-                self.lines.add(Line(ImagePath(path), rule.name, f"{line}\n"))
-        if user.home.startswith("/home/"):
-            home = Made(ImagePath(user.home), rule.name, 0o700, uid=user.uid, gid=user.gid or 0)
-            self.made.add(home)
+    def account(self, rule: Rule, user: User) -> bool:
+        """The lines of the user that runs the program, and a home; whether it is to have any."""
+        lines = (("/etc/passwd", user.passwd_line()), ("/etc/group", user.group_line()))
+        wanted = [(ImagePath(path), f"{line}\n") for path, line in lines if line is not None]
+        self.lines |= {Line(path, rule.name, line) for path, line in wanted}
+        if not user.home.startswith("/home/"):
+            return bool(wanted)
+        home = Made(ImagePath(user.home), rule.name, 0o700, uid=user.uid, gid=user.gid or 0)
+        self.made.add(home)
+        return True
 
     def switch(self, rule: Rule, services: tuple[str, ...]) -> tuple[str, ...]:
         """Generate nsswitch.conf; the services that need a module.

@@ -171,8 +171,8 @@ class Supplies:
         for tree in self._files.trees[known:]:
             self._enter_tree(tree)
         wanted = [expand(template, variables) for template in rule.load]
-        if rule.account and self._user is not None:
-            self._files.account(rule, self._user)
+        if rule.account and self._user is not None and self._files.account(rule, self._user):
+            done.append(_BROUGHT)
         if rule.nss:
             values = tuple(one["value"] for one in match.variables if "value" in one)
             wanted += [f"libnss_{one}.so.2" for one in self._files.switch(rule, values)]
