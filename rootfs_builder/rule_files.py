@@ -4,10 +4,13 @@ import fnmatch
 import re
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from rootfs_builder import locale_archive, nss, sensitive, trees
 from rootfs_builder.closure import Line, Made, Tree
-from rootfs_builder.link_map import LinkMap
-from rootfs_builder.paths import ImagePath, OpenedPath, decode
+from rootfs_builder.link_map import LinkMap, Loaded
+from rootfs_builder.paths import ImagePath, OpenedPath, below, decode, printable
+from rootfs_builder.plan import Finding
 from rootfs_builder.rules import Rule, Variables
 from rootfs_builder.rules.schema import First, expand
 from rootfs_builder.sources import Sources
@@ -17,6 +20,7 @@ from rootfs_builder.users import User
 _GLOB = re.compile(r"[*?\[]")
 _NSSWITCH = ImagePath("/etc/nsswitch.conf")
 _LOCALES = "/usr/lib/locale"  # as distributions configure glibc
+_LOCALE = re.compile(r"(?!\.{1,2}\Z)[\w.@+,-]+")  # no path leads out of _LOCALES, as in glibc
 _BUILT_IN = ("C", "POSIX")
 
 
@@ -27,7 +31,7 @@ class RuleFiles:
         self._sources = sources
         self._startup = startup
         self._objects = startup.objects
-        self._taken: set[tuple[str, str]] = set()
+        self._taken: dict[tuple[str, str], dict[Loaded | None, bool]] = {}
         self.trees: list[Tree] = []
         self.lines: set[Line] = set()
         self.made: set[Made] = set()
@@ -42,7 +46,9 @@ class RuleFiles:
         for path, text in rule.write.items():
             place = expand(path, variables)
             if place is not None:
-                self.lines.add(Line(ImagePath(place), rule.name, text.lstrip("\n")))
+                lines = text.lstrip("\n")
+                end = "\n" if lines and not lines.endswith("\n") else ""
+                self.lines.add(Line(ImagePath(place), rule.name, lines + end))
                 found = True
         for path, mode in rule.directories.items():
             place = expand(path, variables)
@@ -59,14 +65,16 @@ class RuleFiles:
         asked = [one for one in rule.copy if isinstance(one, str) and "{value}" in one]
         return not asked or any(True for one in asked for _ in self.paths(one, variables))
 
-    def account(self, rule: Rule, user: User) -> None:
-        """The lines of the user that runs the program, and a home where it is to have one."""
-        for path, line in (("/etc/passwd", user.passwd_line()), ("/etc/group", user.group_line())):
-            if line is not None:
-                self.lines.add(Line(ImagePath(path), rule.name, f"{line}\n"))
-        if user.home.startswith("/home/"):
-            home = Made(ImagePath(user.home), rule.name, 0o700, uid=user.uid, gid=user.gid or 0)
-            self.made.add(home)
+    def account(self, rule: Rule, user: User) -> bool:
+        """The lines of the user that runs the program, and a home; whether it is to have any."""
+        lines = (("/etc/passwd", user.passwd_line()), ("/etc/group", user.group_line()))
+        wanted = [(ImagePath(path), f"{line}\n") for path, line in lines if line is not None]
+        self.lines |= {Line(path, rule.name, line) for path, line in wanted}
+        if not user.home.startswith("/home/"):
+            return bool(wanted)
+        home = Made(ImagePath(user.home), rule.name, 0o700, uid=user.uid, gid=user.gid or 0)
+        self.made.add(home)
+        return True
 
     def switch(self, rule: Rule, services: tuple[str, ...]) -> tuple[str, ...]:
         """Generate nsswitch.conf; the services that need a module.
@@ -124,41 +132,64 @@ class RuleFiles:
         self, rule: Rule, item: str | First, variables: Variables, host: LinkMap | None
     ) -> bool:
         if isinstance(item, str):
-            found = list(self.paths(item, variables))
-            for path in found:
-                self._take(rule, path, None, host)
-            return bool(found)
+            found = [
+                self._take(rule, path, None, host) for path in list(self.paths(item, variables))
+            ]
+            return any(found)
         place = expand(item.to, variables)
         first = next((one for path in item.first for one in self.paths(path, variables)), None)
         if first is None or place is None:
             return False
-        self._take(rule, first, ImagePath(place), host)
-        return True
+        return self._take(rule, first, ImagePath(place), host)
 
     def _take(
         self, rule: Rule, path: OpenedPath, to: ImagePath | None, host: LinkMap | None
-    ) -> None:
-        """Take in what lies at a path, and where the links in it lead."""
-        if (path, to or path) in self._taken:
-            return
-        self._taken.add((path, to or path))
+    ) -> bool:
+        """Take in what lies at a path, and where the links in it lead; whether that was anything.
+
+        No secret, and no way to one: only --add takes those.
+        """
+        taken = self._taken.setdefault((path, to or path), {})
+        program = host.program if host else None  # each has its own way to what a plugin needs
+        if program in taken:
+            return taken[program]
+        again = bool(taken)
+        taken[program] = False
         walk = self._objects.walker.walk(path)
         if walk.errno or walk.node is None or walk.node.kind == "special":
-            return
+            return False
         below = trees.nodes(self._sources, walk.real)
-        secret = {one.path for one in sensitive.found(self._sources, below)}
-        nodes = tuple((p, n) for p, n in below if n.kind != "special" and p not in secret)
+        secrets = {one.path: one.why for one in sensitive.found(self._sources, below)}
+        for secret, why in secrets.items():
+            text = f"{rule.name}: {printable(secret)} is left out: {why}"
+            self._startup.findings.append(Finding("warning", text))
+        if walk.real in secrets:
+            return False
+        taken[program] = True
+        nodes = tuple((p, n) for p, n in below if n.kind != "special" and p not in secrets)
         tree = Tree(walk.real, to or walk.real, nodes, rule.name, None if to else walk)
-        self.trees.append(trees.with_closures(tree, self._startup, self._sources, host))
+        tree = trees.with_closures(tree, self._startup, self._sources, host)
+        self.trees.append(replace(tree, programs=()) if again else tree)
         for inside, node in nodes:
-            if node.kind == "symlink":
+            if node.kind == "symlink" and not self._is_around(inside):
                 self._take(rule, OpenedPath(inside), None, host)
+        return True
+
+    def _is_around(self, link: ImagePath) -> bool:
+        """Whether a link leads to a directory that it is in: no reason to take all of that."""
+        walk = self._objects.walker.walk(link)
+        return not walk.errno and below(link, walk.real)
+
+    @staticmethod
+    def built_in(rule: Rule, variables: Variables) -> bool:
+        """Whether a locale that is wanted needs no files."""
+        return any(expand(template, variables) in _BUILT_IN for template in rule.locale)
 
     def _locales(self, rule: Rule, variables: Variables) -> bool:
         found = False
         for template in rule.locale:
             wanted = expand(template, variables)
-            if wanted is not None and wanted not in _BUILT_IN:
+            if wanted is not None and wanted not in _BUILT_IN and _LOCALE.fullmatch(wanted):
                 found |= self._locale(rule, wanted)
         return found
 

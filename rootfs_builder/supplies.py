@@ -26,6 +26,7 @@ from rootfs_builder.startup import Startup
 from rootfs_builder.users import User
 
 _MOST_FILES, _MOST_BYTES = 1000, 1 << 16  # of an added tree, so that it is configuration
+_NOTHING, _THERE, _BROUGHT = range(3)  # of a rule: it has nothing, nothing new, something new
 _PRIORITIES = ("none", "required", "recommended", "suggested")
 
 Process = tuple[LinkMap, ...]  # one process, at each level of CPU
@@ -55,7 +56,7 @@ class Supplies:
         self._files = RuleFiles(sources, startup)
         self._todo: deque[Process] = deque()
         self._starts: dict[Loaded, Process] = {}
-        self._acted: dict[object, bool] = {}
+        self._acted: dict[object, int] = {}
         self._calls: dict[Loaded, dict[tuple[str, ...], Process]] = {}
         self._environment: dict[str, set[tuple[str, str]]] = {}
         self._applied: dict[tuple[str, Loaded], tuple[int, str, str]] = {}
@@ -71,7 +72,7 @@ class Supplies:
             UsageError: `--with` or `--without` has no meaning here.
             NotFoundError: what `--with` asks for is not on this machine.
         """
-        asking.check(self._all_rules, self._asked)
+        asking.check(self._all_rules, self._asked, self._recipe.without)
         self._given = self._what_is_given(added)
         for program in programs:
             self._enter(program.link_maps)
@@ -158,9 +159,10 @@ class Supplies:
             acted = False
             for variables in match.variables:
                 value = variables.get("value", "")
-                if self._act(match, variables, maps):
+                done = self._act(match, variables, maps)
+                acted |= done == _BROUGHT
+                if done:
                     self._answered.add((rule.name, value))
-                    acted = True
                 elif rule.missing and rule.name not in self._asked:
                     text = f"{rule.name} brings nothing: {rule.missing} ({match.evidence})"
                     self.findings.add(Finding("warning", text))
@@ -176,56 +178,61 @@ class Supplies:
         found = (len(maps[0].calls), why, because)
         self._applied[key] = min(self._applied.get(key, found), found)
 
-    def _act(self, match: Match, variables: Variables, maps: Process) -> bool:
-        """Do all that a rule says, for one set of variables; whether that was anything."""
+    def _act(self, match: Match, variables: Variables, maps: Process) -> int:
+        """Do all that a rule says, for one set of variables; what that was."""
         rule = match.rule
         key = (rule.name, tuple(sorted(variables.items())), maps[0].program, match.by)
         if key in self._acted:
             return self._acted[key]
-        self._acted[key] = False  # where it follows itself
+        self._acted[key] = _NOTHING  # where it follows itself
         host = maps[0] if maps[0].loader else None
         known = len(self._files.trees)
-        acted = self._files.act(rule, variables, host)
+        done = [_BROUGHT if self._files.act(rule, variables, host) else _NOTHING]
         for tree in self._files.trees[known:]:
             self._enter_tree(tree)
         wanted = [expand(template, variables) for template in rule.load]
-        if rule.account and self._user is not None:
-            self._files.account(rule, self._user)
+        if rule.account and self._user is not None and self._files.account(rule, self._user):
+            done.append(_BROUGHT)
         if rule.nss:
             values = tuple(one["value"] for one in match.variables if "value" in one)
             wanted += [f"libnss_{one}.so.2" for one in self._files.switch(rule, values)]
-            acted = True
-        for soname in filter(None, wanted):
-            acted |= self._load(soname, match, maps)
-        if acted or not rule.locale:
-            acted |= self._set(match, variables)
-        for said in self._files.followed(rule, variables):
-            acted |= self._act(match, variables | said, maps)
-        self._acted[key] = acted
-        return acted
+            done.append(_BROUGHT)
+        if self._files.built_in(rule, variables):
+            done.append(_THERE)
+        done += [self._load(one, match, maps) for one in filter(None, wanted)]
+        if any(done) or not rule.locale:
+            done.append(self._set(match, variables))
+        done += [
+            self._act(match, variables | said, maps)
+            for said in self._files.followed(rule, variables)
+        ]
+        self._acted[key] = max(done)
+        return max(done)
 
-    def _set(self, match: Match, variables: Variables) -> bool:
+    def _set(self, match: Match, variables: Variables) -> int:
         """Variables of the image, unless the user sets them or what they follow from."""
         rule = match.rule
+        done = _THERE if rule.environment else _NOTHING
         theirs = self._variables.keys() & set(rule.variables)
         for variable, template in rule.environment.items():
             value = expand(template, variables)
             if value is not None and variable not in self._variables and not theirs:
                 self._environment.setdefault(variable, set()).add((rule.name, value))
-        return bool(rule.environment)
+                done = _BROUGHT
+        return done
 
-    def _load(self, wanted: str, match: Match, maps: Process) -> bool:
-        """What a process gets from a dlopen that a rule expects; whether it is new to it."""
+    def _load(self, wanted: str, match: Match, maps: Process) -> int:
+        """What a process gets from a dlopen that a rule expects."""
         rule, by = match.rule.name, match.by
         if maps[0].loader is None:
             text = f"{rule}: a static program loads no library, so {printable(wanted)} is left out"
             self.findings.add(Finding("warning", text))
-            return False
+            return _NOTHING
         if by is None:  # libc itself calls, and the process has it from the start
             by = maps[0].names.get("libc.so.6", maps[0].program)
             maps = self._starts.get(maps[0].program, maps)
         elif by not in evidence.found(maps):
-            return False  # the map in which it was new has done this
+            return _NOTHING  # the map in which it was new has done this
         called = self._call(wanted, rule, by, maps)
         if called is None:
             text = (
@@ -233,7 +240,8 @@ class Supplies:
                 f"install it, or --without {rule}"
             )
             self.findings.add(Finding("warning", text))
-        return bool(called)
+            return _NOTHING
+        return _BROUGHT if called else _THERE
 
     def _call(self, wanted: str, rule: str, by: Loaded, maps: Process) -> Process | None:
         """The maps after a dlopen; () where nothing was new, None where it fails."""

@@ -223,6 +223,8 @@ def services(text: str) -> tuple[str, ...]:
     found = tuple(one for one in text.split(",") if one)
     if not found or not all(re.fullmatch(r"[a-z][a-z0-9_]*", one) for one in found):
         raise UsageError(f"{text!r} is none of: files, keep, SERVICE,SERVICE…")
+    if "keep" in found and len(found) > 1:
+        raise UsageError(f"{text!r}: keep is what the root's own file says, and nothing else")
     return found
 
 

@@ -12,6 +12,7 @@ from rootfs_builder.errors import UsageError
 from rootfs_builder.paths import printable
 from rootfs_builder.rules.asking import Asked
 from rootfs_builder.rules.engine import Match, Variables, match
+from rootfs_builder.rules.lines import Lines
 from rootfs_builder.rules.schema import Rule, Rules, read
 
 __all__ = ["Asked", "Match", "Rule", "Rules", "Variables", "load", "match", "read"]
@@ -33,12 +34,16 @@ def load(extra: tuple[tuple[str, str], ...] = ()) -> Rules:
         found |= {rule.name: name for rule in rules[-1]}
     for name, text in extra:
         rules.append(read(text, name))
-        for rule in rules[-1]:
-            if rule.name in found:
-                raise UsageError(
-                    f"{printable(name)}: [{rule.name}] is a rule of {printable(found[rule.name])} "
-                    "already; give it another name, and leave that one out with "
-                    f"--without {rule.name}"
+        taken = [rule.name for rule in rules[-1] if rule.name in found]
+        if taken:
+            lines = Lines(text)
+            raise UsageError(
+                "\n".join(
+                    f"{printable(name)}:{lines.of((one,))}: [{one}] is a rule of "
+                    f"{printable(found[one])} already; give it another name, and leave that one "
+                    f"out with --without {one}"
+                    for one in taken
                 )
+            )
         found |= {rule.name: name for rule in rules[-1]}
     return tuple(sorted((rule for some in rules for rule in some), key=lambda rule: rule.name))

@@ -10,8 +10,8 @@ from rootfs_builder.rules.schema import Rule, Rules
 Asked = Mapping[str, tuple[str, ...]]  # of --with: the rule's name → its values
 
 
-def check(rules: Rules, asked: Asked) -> None:
-    """Whether each `--with` names a rule, and gives it a value if it takes one.
+def check(rules: Rules, asked: Asked, without: Iterable[str] = ()) -> None:
+    """Whether each `--with` names a rule that is not left out, with a value if it takes one.
 
     Raises:
         UsageError: all that do not.
@@ -23,6 +23,8 @@ def check(rules: Rules, asked: Asked) -> None:
         rule = by_name.get(name)
         if rule is None:
             mistakes.append(f"{shown}: no rule of that name{_near(name, by_name)}")
+        elif name in without:
+            mistakes.append(f"{shown}: --without {name} says the opposite")
         elif not rule.acts:
             mistakes.append(f"{shown}: it adds nothing: {rule.hint}")
         elif values and not rule.takes_values:

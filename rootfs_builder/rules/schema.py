@@ -7,16 +7,21 @@ describes each key for a person who writes one.
 import re
 import tomllib
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 from msgspec import Struct, field
 
 from rootfs_builder.errors import UsageError
-from rootfs_builder.paths import printable
+from rootfs_builder.paths import MOUNTED, below, printable
+from rootfs_builder.rules.lines import Lines, Path
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _VARIABLE = re.compile(r"\{(\w+)\}")
 _KINDS = ("glibc", "musl", "static")
+_WITH_ANY_KEYS = ("named", "write", "directories", "environment")
+
+_Mistake = tuple[Path, str]  # where it is, from the rule's table on, and a sentence
 
 
 class _Table(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
@@ -112,15 +117,10 @@ class Rule(_Table, frozen=True):
     @property
     def paths(self) -> tuple[str, ...]:
         """Every path template that it names."""
-        copies = [path for item in self.copy for path in _places(item)]
-        return (*copies, *self.write, *self.directories, *(one.file for one in self.follow))
+        return tuple(path for _, path in _path_templates(self))
 
 
 Rules = tuple[Rule, ...]  # sorted by name
-
-
-def _places(item: str | First) -> tuple[str, ...]:
-    return (item,) if isinstance(item, str) else (*item.first, item.to)
 
 
 def read(text: str, file: str) -> Rules:
@@ -131,109 +131,164 @@ def read(text: str, file: str) -> Rules:
     """
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{printable(file)}: {error}") from error
-    rules = []
-    mistakes = []
+    except (ValueError, RecursionError) as error:  # a number too long; nested too deep
+        at = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)\Z", str(error))
+        line = "" if at is None else f"{at[1] or text.count(chr(10)) + 1}:"
+        raise UsageError(f"{printable(file)}:{line} {error}") from error
+    rules: list[Rule] = []
+    mistakes: list[_Mistake] = []
     for name, table in document.items():
-        try:
-            rule = msgspec.convert(table, Rule)
-        except msgspec.ValidationError as error:
-            what, _, where = str(error).partition(" - at `$")
-            found = re.search(r"[\w-]+", where) or re.search(r"`([\w-]+)`\Z", what)
-            key = found[found.re.groups] if found else ""
-            mistakes.append((name, key, what))
-            continue
-        rules.append(msgspec.structs.replace(rule, name=name))
-        mistakes += [(name, key, what) for key, what in _mistakes(rules[-1])]
+        rule, found = _rule(name, table)
+        if rule is not None:
+            found += _mistakes(rule, table)
+            rules.append(rule)
+        mistakes += [((name, *path), what) for path, what in found]
     if mistakes:
-        lines = [
-            f"{printable(file)}:{_line(text, name, key)}: [{printable(name)}] "
-            + (f"{printable(key)}: {what}" if key else what)
-            for name, key, what in mistakes
-        ]
-        raise UsageError("\n".join(lines))
+        lines = Lines(text)
+        raise UsageError("\n".join(_sentence(file, lines, *one) for one in mistakes))
     return tuple(rules)
 
 
-def _line(text: str, name: str, key: str) -> int:
-    """The line of a key in a rule's table; of the table where the key has none."""
-    header = 1
-    inside = False
-    for number, line in enumerate(text.splitlines(), 1):
-        table = re.match(r"\s*\[+([^\]]*)\]", line)
-        if table:
-            parts = table[1].replace('"', "").strip().split(".")
-            inside = parts[0] == name
-            if inside and (len(parts) == 1 or (parts[1:2] == [key])):
-                header = number
-        elif inside and key and re.match(rf'\s*"?{re.escape(key)}\b', line):
-            return number
-        elif not inside and re.match(rf'\s*"?{re.escape(name)}"?\s*[.=]', line):
-            header = number
-    return header
+def _sentence(file: str, lines: Lines, path: Path, what: str) -> str:
+    name, *keys = (printable(one) for one in path if isinstance(one, str))
+    if keys[:1] and keys[0] in _WITH_ANY_KEYS:
+        del keys[1:]
+    key = f"{'.'.join(keys)}: " if keys else ""
+    return f"{printable(file)}:{lines.of(path)}: [{name}] {key}{what}"
 
 
-def _mistakes(rule: Rule) -> Iterator[tuple[str, str]]:
-    """What is wrong with a rule of the right shape, as (key, sentence)."""
+def _rule(name: str, table: Any) -> tuple[Rule | None, list[_Mistake]]:
+    """A table as a rule, or all that is not as it has to be."""
+    mistakes: list[_Mistake] = []
+    while True:
+        try:
+            rule = msgspec.convert(table, Rule)
+        except msgspec.ValidationError as error:
+            path, what = _where(error, table)
+            mistakes.append((path, what))
+            if not path:
+                return None, mistakes
+            key = path[0]  # go on without it, or as if it were there
+            kept = {one: value for one, value in table.items() if one != key}
+            table = kept if key in table else {**table, key: "-"}
+        else:
+            rule = msgspec.structs.replace(rule, name=name)
+            return (None if mistakes else rule), mistakes
+
+
+def _where(error: msgspec.ValidationError, table: Any) -> _Mistake:
+    """What msgspec says, and of which key; of a table with any keys it says only `[...]`."""
+    what, _, text = str(error).partition(" - at `$")
+    path: Path = ()
+    for key, index in re.findall(r"\.([\w-]+)|\[(\d+|\.\.\.)\]", text):
+        if index == "...":
+            kind = Rule.__annotations__[str(path[0])]
+            return (*path, _unfit(table[path[0]], kind)), what
+        path = (*path, key or int(index))
+    field = re.search(r"(?:unknown|required) field `(.*)`\Z", what, re.DOTALL)
+    return (path if field is None else (*path, field[1])), what
+
+
+def _unfit(table: dict[str, Any], kind: Any) -> str:
+    """The first key of a table without which the rest is not the matter."""
+    for key, value in table.items():
+        try:
+            msgspec.convert({key: value}, kind)
+        except msgspec.ValidationError:
+            return key
+    return ""
+
+
+def _mistakes(rule: Rule, table: dict[str, Any]) -> Iterator[_Mistake]:
+    """What is wrong with a rule of the right shape."""
     if not _NAME.fullmatch(rule.name):
-        yield "", "a rule's name is lower case letters, digits and dashes"
+        yield (), "a rule's name is lower case letters, digits and dashes"
+    if "name" in table:
+        yield ("name",), "the table's header is the rule's name"
     for key in ("because", "source"):
         if not getattr(rule, key).strip():
-            yield key, "empty; every rule says why it exists and where that is written"
+            yield (key,), "empty; every rule says why it exists and where that is written"
     if rule.hint and not rule.evidence:
-        yield "hint", "without `when` it would never be said"
-    for one in rule.evidence:
-        yield from _evidence_mistakes(one)
+        yield ("hint",), "without `when` it would never be said"
+    yield from _evidence_mistakes(rule, table)
     yield from _pattern_mistakes(rule)
     yield from _action_mistakes(rule)
 
 
-def _action_mistakes(rule: Rule) -> Iterator[tuple[str, str]]:
-    if not rule.acts and not rule.hint:
-        yield "", "it adds nothing: load, copy, write, directories, environment or locale"
-    for path in rule.paths:
-        if not path.startswith(("/", "{")) or ".." in path.split("/"):
-            yield _key_of(rule, path), f"{printable(path)!r} is no absolute path without .."
-    for path, mode in rule.directories.items():
-        if not re.fullmatch("[0-7]{3,4}", mode):
-            yield "directories", f"{printable(path)}: {mode!r} is no mode such as 1777"
+def _evidence_mistakes(rule: Rule, table: dict[str, Any]) -> Iterator[_Mistake]:
+    if table.get("when") == []:
+        yield ("when",), "no table in it; without `when` a rule acts by --with alone"
+    single = isinstance(rule.when, When)
+    for number, when in enumerate(rule.evidence):
+        at: Path = ("when",) if single else ("when", number)
+        written = table["when"] if single else table["when"][number]
+        empty = [key for key, value in written.items() if value in ([], "")]
+        for key in empty:
+            yield (*at, key), "empty, so it holds for no program"
+        if when == When() and not empty:
+            yield at, "an empty table would hold for every program"
+        for index, kind in enumerate(when.libc):
+            if kind not in _KINDS:
+                yield (*at, "libc", index), f"{kind!r} is none of {', '.join(_KINDS)}"
+        if when.before and not re.fullmatch(r"[0-9]+\.[0-9]+", when.before):
+            yield (*at, "before"), f"{when.before!r} is no version of glibc such as 2.34"
 
 
-def _key_of(rule: Rule, path: str) -> str:
-    if path in rule.write:
-        return "write"
-    if path in rule.directories:
-        return "directories"
-    return "follow" if any(path == one.file for one in rule.follow) else "copy"
-
-
-def _evidence_mistakes(when: When) -> Iterator[tuple[str, str]]:
-    if when == When():
-        yield "when", "an empty table would hold for every program"
-    for kind in when.libc:
-        if kind not in _KINDS:
-            yield "libc", f"{kind!r} is none of {', '.join(_KINDS)}"
-    if when.before and not re.fullmatch(r"\d+\.\d+", when.before):
-        yield "before", f"{when.before!r} is no version of glibc such as 2.34"
-
-
-def _pattern_mistakes(rule: Rule) -> Iterator[tuple[str, str]]:
+def _pattern_mistakes(rule: Rule) -> Iterator[_Mistake]:
     known = {"value"}  # of --with NAME=VALUE, at least
-    patterns = [("find", one) for one in (rule.find.text if rule.find else ())]
-    patterns += [("follow", one.text) for one in rule.follow]
-    for key, pattern in patterns:
+    found = rule.find.text if rule.find else ()
+    patterns: list[tuple[Path, str]] = [
+        (("find", "text", index), one) for index, one in enumerate(found)
+    ]
+    patterns += [(("follow", index, "text"), one.text) for index, one in enumerate(rule.follow)]
+    for path, pattern in patterns:
         try:
             known |= set(re.compile(pattern.encode()).groupindex)
-        except re.error as error:
-            yield key, f"{pattern!r} is no regular expression: {error}"
-    texts = [("load", one) for one in rule.load] + [("locale", one) for one in rule.locale]
-    texts += [(_key_of(rule, one), one) for one in rule.paths]
-    texts += [("environment", one) for one in rule.environment.values()]
-    for key, template in texts:
+        except (re.error, OverflowError, RecursionError) as error:
+            yield path, f"{pattern!r} is no regular expression: {error}"
+    for path, template in _templates(rule):
         for variable in _VARIABLE.findall(template):
             if variable not in known:
-                yield key, f"{{{variable}}} is bound by no value and no group of a pattern"
+                yield path, f"{{{variable}}} is bound by no value and no group of a pattern"
+
+
+def _templates(rule: Rule) -> Iterator[tuple[Path, str]]:
+    """Every text that variables are put into."""
+    yield from _path_templates(rule)
+    for key, texts in (("load", rule.load), ("locale", rule.locale)):
+        yield from (((key, index), one) for index, one in enumerate(texts))
+    yield from ((("environment", name), one) for name, one in rule.environment.items())
+
+
+def _path_templates(rule: Rule) -> Iterator[tuple[Path, str]]:
+    for index, item in enumerate(rule.copy):
+        if isinstance(item, str):
+            yield ("copy", index), item
+        else:
+            yield from ((("copy", index, "first", at), one) for at, one in enumerate(item.first))
+            yield ("copy", index, "to"), item.to
+    for key, table in (("write", rule.write), ("directories", rule.directories)):
+        yield from (((key, path), path) for path in table)
+    yield from ((("follow", index, "file"), one.file) for index, one in enumerate(rule.follow))
+
+
+def _action_mistakes(rule: Rule) -> Iterator[_Mistake]:
+    if not rule.acts and not rule.hint:
+        yield (), "it adds nothing: load, copy, write, directories, environment or locale"
+    for at, path in _path_templates(rule):
+        parts = path.removeprefix("/").split("/")
+        if not path.startswith(("/", "{")) or "\0" in path or {"", ".", ".."} & set(parts):
+            what = "no absolute path without empty parts, . and .."
+            yield at, f"{printable(path)!r} is {what}"
+        hidden = next((one for one in MOUNTED if below(path, one)), None)
+        if hidden is not None:
+            yield at, f"{printable(path)!r}: a container's runtime mounts {hidden}"
+    for path, mode in rule.directories.items():
+        if not re.fullmatch("[01]?[0-7]{3}", mode):
+            yield ("directories", path), f"{printable(path)}: {mode!r} is no mode such as 1777"
+    for name, value in rule.environment.items():
+        if not re.fullmatch(r"[^=\0]+", name) or "\0" in value:
+            yield ("environment", name), f"{printable(name)!r} is no variable that can be set"
 
 
 def expand(template: str, variables: dict[str, str]) -> str | None:
