@@ -84,7 +84,6 @@ class Supplies:
             names = ", ".join(sorted(self._suggested))
             text = f"libraries of dlopen notes are left out: --dlopen suggested adds {names}"
             self.findings.add(Finding("hint", text))
-
         asking.check_without(self._all_rules, self._recipe.without, self._noted)
         asking.check_done(self._rules, self._asked, self._answered)
 

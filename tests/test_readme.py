@@ -61,7 +61,7 @@ def test_the_engines(tmp_path):
 
 def test_every_option_that_is_named_exists(cli):
     """An option in the text is one that some verb takes."""
-    helps = "".join(cli(verb, "--help").stdout for verb in ("pack", "stage", "tree", "why"))
+    helps = "".join(cli(verb, "--help").stdout for verb in ("pack", "stage", "tree", "why", "rules"))
     text = re.sub(
         r"scripts/\S+.*|pip\S* .*|docker run.*|podman .*|cc .*|#.*", "", README.read_text()
     )
