@@ -9,7 +9,6 @@ import errno
 import fcntl
 import os
 import re
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -124,7 +123,7 @@ def _check_destination(path: bytes, destination: str) -> None:
 def _temporary(above: bytes, name: bytes, *, directory: bool = False) -> tuple[bytes, int]:
     """A new locked file or directory that is still there after it was locked."""
     while True:
-        path = os.path.join(above, b".%s.%s.tmp" % (_cut(name), secrets.token_hex(4).encode()))
+        path = os.path.join(above, b".%s.%s.tmp" % (_cut(name), os.urandom(4).hex().encode()))
         if directory:
             os.mkdir(path)
         try:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+VERBS = ("pack", "stage", "tree", "why", "rules", "verify")
 README = Path(__file__).parent.parent / "README.md"
 
 
@@ -61,7 +62,7 @@ def test_the_engines(tmp_path):
 
 def test_every_option_that_is_named_exists(cli):
     """An option in the text is one that some verb takes."""
-    helps = "".join(cli(verb, "--help").stdout for verb in ("pack", "stage", "tree", "why", "rules"))
+    helps = "".join(cli(verb, "--help").stdout for verb in VERBS)
     text = re.sub(
         r"scripts/\S+.*|pip\S* .*|docker run.*|podman .*|cc .*|#.*", "", README.read_text()
     )

@@ -4,26 +4,30 @@ A shape that we write has a function `write(image, store, *, name)`, which turns
 into the archive. A shape that we read has a function `read(members)`, which gives its images, or
 None where the members are not of its shape.
 
-To add one: write the module; put its `read` into `_READ`, or offer its `write` in
+To add one: write the module; put its name into `_READ`, or offer its `write` in
 `commands/pack.py`.
 """
 
-from rootfs_builder.archives import docker, oci, skopeo_dir
-from rootfs_builder.archives.packed import Members, Packed
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from rootfs_builder.errors import InputError
 
-_READ = (oci.read, skopeo_dir.read, docker.read)
+if TYPE_CHECKING:  # imported when it is used: who writes an archive reads none
+    from rootfs_builder.archives.packed import Members, Packed
+
+_READ = ("oci", "skopeo_dir", "docker")
 
 
-def read(members: Members) -> tuple[Packed, ...]:
+def read(members: "Members") -> "tuple[Packed, ...]":
     """The images among the members of an archive or directory; () where it has none.
 
     Raises:
         InputError: its documents are damaged.
     """
     try:
-        for one in _READ:
-            images = one(members)
+        for name in _READ:
+            images: tuple[Packed, ...] = import_module(f"{__name__}.{name}").read(members)
             if images:
                 return images
     except (KeyError, TypeError, AttributeError) as error:

@@ -30,7 +30,7 @@ def load(extra: tuple[tuple[str, str], ...] = ()) -> Rules:
     rules: list[Rules] = []
     for name in names:
         with open(os.path.join(folder, name), encoding="utf-8") as file:
-            rules.append(read(file.read(), name))
+            rules.append(read(file.read(), name, own=True))
         found |= {rule.name: name for rule in rules[-1]}
     for name, text in extra:
         rules.append(read(text, name))

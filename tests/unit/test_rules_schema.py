@@ -2,6 +2,7 @@
 
 import os
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -552,3 +553,8 @@ def test_an_empty_rules_file_changes_nothing(cli, tmp_path, content):
     without = cli("pack", PROGRAM, "-o", "x.tar", check=True)
     done = cli("pack", PROGRAM, "-o", "x.tar", "--rules", "my.toml", check=True)
     assert (done.stdout, done.stderr) == (without.stdout, without.stderr)
+
+
+@pytest.mark.parametrize("file", sorted(Path(rules.__file__).parent.glob("*.toml")), ids=str)
+def test_our_own_rules_have_no_mistake(file):
+    assert rules.read(file.read_text(), file.name)
