@@ -50,11 +50,15 @@ class Evidence(Struct, frozen=True, eq=False):
     given: Given
     objects: Objects
 
-    def importing(self, symbols: Iterable[str], *, own: bool) -> tuple[str, Loaded] | None:
+    def importing(
+        self, symbols: Iterable[str], *, own: bool, besides: re.Pattern[str]
+    ) -> tuple[str, Loaded] | None:
         """The first of the symbols that an object imports, with that object."""
         wanted = {symbol.encode(): symbol for symbol in symbols}
         for loaded in self.found:
             if (own and loaded is not self.program) or _of_libc(loaded):
+                continue
+            if any(map(besides.fullmatch, _names(loaded))):
                 continue
             hits = self.objects.imports(loaded.real) & wanted.keys()
             if hits:

@@ -87,7 +87,7 @@ def _hits(when: When, evidence: Evidence) -> Iterator[str | None]:
         yield said and f"-e {said}={evidence.given.variables[said]}"
     for symbols, own in ((when.own_imports, True), (when.imports, False)):
         if symbols:
-            call = evidence.importing(symbols, own=own)
+            call = evidence.importing(symbols, own=own, besides=_any_of(when.besides))
             yield call and f"{shown(call[1])} calls {call[0]}"
     if when.sonames:
         loaded = evidence.named(_any_of(when.sonames))
@@ -102,7 +102,7 @@ def _version(text: str) -> tuple[int, int]:
 
 
 def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(map(fnmatch.translate, patterns)))
+    return re.compile("|".join(map(fnmatch.translate, patterns)) or r"(?!)")
 
 
 def _find(find: Find | None, evidence: Evidence) -> Iterator[tuple[Loaded | None, Variables]]:

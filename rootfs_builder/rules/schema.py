@@ -29,9 +29,13 @@ class _Table(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
 
 
 class When(_Table, frozen=True):
-    """Evidence: every key must hold, and of its list any element."""
+    """Evidence: every key must hold, and of its list any element.
+
+    What objects named in `besides` import is none: code that stands in them and is never reached.
+    """
 
     imports: tuple[str, ...] = ()
+    besides: tuple[str, ...] = ()
     own_imports: tuple[str, ...] = ()
     sonames: tuple[str, ...] = ()
     text: tuple[str, ...] = ()
