@@ -161,7 +161,7 @@ class RuleFiles:
         below = trees.nodes(self._sources, walk.real)
         secrets = {one.path: one.why for one in sensitive.found(self._sources, below)}
         for secret, why in secrets.items():
-            text = f"{rule.name}: {printable(secret)} is left out: {why}"
+            text = f"{printable(secret)} is left out: {why}; --add --allow-sensitive packs it"
             self._startup.findings.append(Finding("warning", text))
         if walk.real in secrets:
             return False
