@@ -72,7 +72,7 @@ class Supplies:
             UsageError: `--with` or `--without` has no meaning here.
             NotFoundError: what `--with` asks for is not on this machine.
         """
-        asking.check(self._all_rules, self._asked, self._recipe.without)
+        asking.check(self._all_rules, self._asked, self._recipe.without, self._variables)
         self._given = self._what_is_given(added)
         for program in programs:
             self._enter(program.link_maps)

@@ -10,8 +10,10 @@ from rootfs_builder.rules.schema import Rule, Rules
 Asked = Mapping[str, tuple[str, ...]]  # of --with: the rule's name → its values
 
 
-def check(rules: Rules, asked: Asked, without: Iterable[str] = ()) -> None:
+def check(rules: Rules, asked: Asked, without: Iterable[str], variables: Mapping[str, str]) -> None:
     """Whether each `--with` names a rule that is not left out, with a value if it takes one.
+
+    Without one, `variables` of the image may say it.
 
     Raises:
         UsageError: all that do not.
@@ -29,7 +31,7 @@ def check(rules: Rules, asked: Asked, without: Iterable[str] = ()) -> None:
             mistakes.append(f"{shown}: it adds nothing: {rule.hint}")
         elif values and not rule.takes_values:
             mistakes.append(f"{shown}={','.join(values)}: the rule {name} takes no value")
-        elif not values and rule.needs_value:
+        elif not values and rule.needs_value(variables):
             mistakes.append(f"{shown}: say what: --with {name}=VALUE")
     if mistakes:
         raise UsageError("\n".join(mistakes))

@@ -6,7 +6,7 @@ describes each key for a person who writes one.
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -113,10 +113,10 @@ class Rule(_Table, frozen=True):
         texts = (*self.load, *self.locale, *self.environment.values(), *self.paths)
         return self.nss or any("{value}" in one for one in texts)
 
-    @property
-    def needs_value(self) -> bool:
-        """Whether it can add nothing unless the user says what."""
-        return self.takes_values and not (self.values or self.variables or self.nss)
+    def needs_value(self, variables: Mapping[str, str]) -> bool:
+        """Whether it can add nothing unless the user says what, in an image with `variables`."""
+        says = any(variables.get(name) for name in self.variables)
+        return self.takes_values and not (self.values or says or self.nss)
 
     @property
     def paths(self) -> tuple[str, ...]:

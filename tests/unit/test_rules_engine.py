@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+from rootfs_builder import elf
 from rootfs_builder.errors import InputError, NotFoundError, UsageError
 from tests.loader.objects import Linker
 from tests.loader.oracle import GLIBC, MUSL
@@ -112,12 +113,41 @@ def test_a_text_in_a_library_is_none(bench):
     assert acts(bench, f'{{ text = ["{MARK}"] }}') is None
 
 
-@pytest.mark.parametrize("before", [3, 9, 17])
+@pytest.mark.parametrize("before", [0, 3, 9, 17])
 def test_a_text_is_found_wherever_it_stands_in_a_large_file(bench, before):
-    path = bench.root / PROGRAM[1:]
-    with path.open("ab") as file:
-        file.write(bytes((1 << 22) - path.stat().st_size - before) + MARK.encode())
+    bench.fill({PROGRAM: program("frob", source="char pad[5 << 20] = { 1 };")})
+    data = bytearray((bench.root / PROGRAM[1:]).read_bytes())
+    (start,) = [offset for offset, size in elf.read(bytes(data)).loads if size > 5 << 20]
+    place = start + (4 << 20) - before  # what is read at once ends there
+    data[place : place + len(MARK)] = MARK.encode()
+    bench.fill({PROGRAM: bytes(data)})
     assert acts(bench, f'{{ text = ["{MARK}"] }}') == f"prog names {MARK}"
+
+
+def test_a_text_that_is_not_loaded_is_none(bench):
+    with (bench.root / PROGRAM[1:]).open("ab") as file:
+        file.write(MARK.encode())  # as debug information is
+    assert acts(bench, f'{{ text = ["{MARK}"] }}') is None
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"command": ("-c", f"/x/{MARK}")}, f"the argument /x/{MARK}"),
+        ({"env": (f"CONF=/x/{MARK}",)}, "-e CONF"),
+        ({"add": ("/home/conf:/etc/conf",)}, "app.conf"),
+        ({"add": ("/home/conf/app.conf:/app.conf",)}, "app.conf"),
+        ({"add": ("/home/large:/etc/large",)}, None),  # data, not configuration
+        ({"env": (f"{MARK}=x",)}, None),
+        ({"label": (f"x={MARK}",)}, None),
+    ],
+    ids=str,
+)
+def test_a_text_in_what_the_user_gives_is_evidence(bench, options, why):
+    bench.fill({"/home/conf/app.conf": f"dir = {MARK}\n", "/home/large": "x" * 99_999 + MARK})
+    if "add" in options:
+        options = {"add": (f"{bench.root}{options['add'][0]}",)}
+    assert acts(bench, f'{{ text = ["{MARK}"] }}', **options) == (why and f"{why} names {MARK}")
 
 
 def test_the_libc_is_evidence(bench, static):
