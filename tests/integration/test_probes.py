@@ -19,7 +19,7 @@ from tests.integration.programs import image
 
 FOLDER = Path(__file__).parent.parent / "probes"
 RULES = {rule.name: rule for rule in rules.load()}
-FLAG = re.compile(r"(?<![\w-])(--(?:with|dlopen) [\w-]+(?:=[\w-]+)?|-e \w+=[\w/+-]+)")
+FLAG = re.compile(r"(?<![\w-])(--(?:with|without|dlopen) [\w-]+(?:=[\w-]+)?|-e \w+=[\w/+-]+)")
 AUTOMATIC = ("required", "recommended")  # dlopen notes whose libraries go in by themselves
 
 folder, services = test_corpus.folder, test_corpus.services  # its fixtures
@@ -156,6 +156,19 @@ def test_glibc_of_2_34_needs_no_modules_for_files_and_dns(attempt, folder):
     files = {**case.files, "libc.map": case.files["libc.map"].replace("2.33", "2.34")}
     case = replace(case, files=files)
     fails_as_it_says(case, attempt, case.ready(folder, {}))
+
+
+def test_the_warning_of_a_missing_library_ends_where_its_flag_leaves_out_the_rule(cc, cli, folder):
+    source = "#include <pthread.h>\nint main(void) { pthread_exit(NULL); }"
+    cc(source, where=folder)
+    root = folder / "root"
+    cli("stage", "hello", "-o", root, "--without", "libgcc", cwd=folder, check=True)
+    words = ("stage", "hello", "--sysroot", root)
+    said = cli(*words, "-o", folder / "1", cwd=folder, check=True).stderr
+    (warning,) = [line for line in said.splitlines() if line.startswith("warning: libgcc: ")]
+    (flag,) = flags(warning)
+    said = cli(*words, "-o", folder / "2", *flag.split(), cwd=folder, check=True).stderr
+    assert "warning: " not in said
 
 
 def test_every_rule_has_a_probe_and_every_probe_a_rule():
