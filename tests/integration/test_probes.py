@@ -148,6 +148,8 @@ def test_fails_without_its_rule_and_passes_with_it(case, attempt, folder, servic
         added = f"\nadded: {case.rule}: "
         assert added in said
         assert added not in bare
+    if case.hints:
+        assert hint(case, bare) not in said, "the hint stays, though its flag is given"
 
 
 @pytest.mark.engines
