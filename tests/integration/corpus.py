@@ -60,14 +60,15 @@ class Case:
     moves: bool = True  # a copy of the program, elsewhere and with another name, does the same
     files: dict[str, str] = field(default_factory=dict)  # the user's own, in the case's folder
     prepare: dict = field(default_factory=dict)  # {run = […]}: a command in it, before packing
+    pack_options = PACK_OPTIONS
 
     def __post_init__(self):
         if (self.program is None) == (self.compile is None):
             raise ValueError(f"{self.name}: either program or compile")
         if not self.run:
             raise ValueError(f"{self.name}: no run")
-        if wrong := [word for word in self.pack[::2] if word not in PACK_OPTIONS]:
-            raise ValueError(f"{self.name}: pack with {wrong}: only {PACK_OPTIONS}")
+        if wrong := [word for word in self.pack[::2] if word not in self.pack_options]:
+            raise ValueError(f"{self.name}: pack with {wrong}: only {self.pack_options}")
 
     def ready(self, folder, values):
         """Make its files in a fresh folder; `values` are what {NAME} stands for."""
@@ -212,16 +213,16 @@ class Ready:
             assert re.search(wanted, done.stdout + done.stderr), f"{who}no {wanted}: {said}"
 
 
-def load(folder=FOLDER):
+def load(folder=FOLDER, kind=Case):
     """All cases, by name."""
-    return [case(path) for path in sorted(folder.glob("*.toml"))]
+    return [case(path, kind) for path in sorted(folder.glob("*.toml"))]
 
 
-def case(path):
+def case(path, kind=Case):
     """One case; a key that there is not is an error."""
     table = tuples(tomllib.loads(path.read_text()))
     runs = tuple(Run(**run) for run in table.pop("run", ()))
-    return Case(name=path.stem, run=runs, **table)
+    return kind(name=path.stem, run=runs, **table)
 
 
 def tuples(value):
