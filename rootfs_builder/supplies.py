@@ -233,6 +233,8 @@ class Supplies:
         elif by not in evidence.found(maps):
             return _NOTHING  # the map in which it was new has done this
         called = self._call(wanted, rule, by, maps)
+        if called is None and self._asked.get(rule) == ("keep",):
+            return _NOTHING  # here it is not asked either
         if called is None:
             text = (
                 f"{rule}: {printable(wanted)} is not to be had here, and {match.rule.because}; "

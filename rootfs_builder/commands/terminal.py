@@ -44,7 +44,8 @@ def findings(found: Iterable[Finding]) -> None:
     kinds = set()
     for finding in found:
         kinds.add(finding.level)
-        click.echo(f"{finding.level}: {finding.text}", err=True)
+        colon = " " if finding.level == "added" else ": "  # its text begins with a name
+        click.echo(f"{finding.level}{colon}{finding.text}", err=True)
     if "added" in kinds:
         click.echo("--without NAME leaves out what was added", err=True)
 

@@ -145,7 +145,7 @@ def test_fails_without_its_rule_and_passes_with_it(case, attempt, folder, servic
     said, error = attempt(ready, *asked(case, bare))
     assert error is None, f"{error}\n{said}"
     if case.acts:
-        added = f"\nadded: {case.rule}: "
+        added = f"\nadded {case.rule}: "
         assert added in said
         assert added not in bare
     if case.hints:
