@@ -19,7 +19,7 @@ from rootfs_builder.plan import Finding
 from rootfs_builder.recipe import Recipe
 from rootfs_builder.root import read
 from rootfs_builder.rule_files import RuleFiles
-from rootfs_builder.rules import Match, Rules, Variables, asking
+from rootfs_builder.rules import Match, Rule, Rules, Variables, asking
 from rootfs_builder.rules.schema import expand
 from rootfs_builder.sources import Sources
 from rootfs_builder.startup import Startup
@@ -151,7 +151,7 @@ class Supplies:
         seen = evidence.of(maps, self._objects, self._given)
         for match in rules.match(self._rules, seen, self._asked):
             rule = match.rule
-            if not match.variables:
+            if not match.variables and not self._is_answered(rule):
                 flag = f": --with {rule.name}" if rule.acts else ""
                 text = f"{rule.hint}{flag} ({match.evidence})"
                 self.findings.add(Finding("hint", text))
@@ -170,6 +170,10 @@ class Supplies:
         for loaded in seen.found:
             for note in self._objects.notes(loaded.real):
                 self._note(note, loaded, maps)
+
+    def _is_answered(self, rule: Rule) -> bool:
+        """Whether the user gave one of the flags that a hint speaks of."""
+        return any(one in self._variables or one in self._asked for one in rule.unless)
 
     def _apply(self, name: str, because: str, why: str, maps: Process) -> None:
         """Remember that a rule acted; of several evidences the one nearest to the start."""

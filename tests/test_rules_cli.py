@@ -171,7 +171,7 @@ def test_rules_is_refused(refused, names, args, code, words):
 def test_the_summary_has_a_line_for_what_was_added_and_for_each_hint(cli, names):
     done = cli("pack", names, "-o", "x.tar", "--rules", "my.toml", check=True)
     lines = done.stderr.splitlines()
-    assert f"added: greeting: {GREETS}" in lines
+    assert f"added greeting: {GREETS}" in lines
     assert "hint: its manners are left out: --with manners (names calls getpwuid)" in lines
     assert lines.count(WITHOUT) == 1
     (row,) = [line for line in lines if line.startswith("what rules add")]

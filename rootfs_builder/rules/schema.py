@@ -77,6 +77,7 @@ class Rule(_Table, frozen=True):
     name: str = ""
     when: When | tuple[When, ...] = ()
     hint: str = ""
+    unless: tuple[str, ...] = ()
     missing: str = ""
     find: Find | None = None
     values: tuple[str, ...] = ()
