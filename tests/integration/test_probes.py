@@ -122,7 +122,7 @@ def asked(probe, said):
     found = [flag for flag in flags(text) if flag.startswith(probe.flag)]
     assert len(found) == 1, f"not one flag that begins with {probe.flag!r}: {text}"
     option, what = found[0].split(" ", 1)
-    if option == "--with" and what in RULES and RULES[what].needs_value({}):
+    if probe.value:
         what += f"={probe.value}"
     return option, what
 
