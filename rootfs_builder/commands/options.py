@@ -112,6 +112,18 @@ def no_command(command: tuple[str, ...] | None, verb: str) -> None:
         raise UsageError(f"{verb} starts nothing, so words behind -- have no meaning here")
 
 
+def destination(output: str) -> None:
+    """Refuse what other tools take behind -o: ours is a file or a directory."""
+    if output.startswith(("oci:", "docker:", "docker-archive:", "oci-archive:")):
+        raise UsageError(
+            f"-o {output}: no file; name a file, and copy it there: skopeo copy oci-archive:x.tar "
+            f"{output}"
+        )
+    if output.startswith(("type=", "dest=")):
+        target = dict(part.partition("=")[::2] for part in output.split(",")).get("dest")
+        raise UsageError(f"-o {output}: docker's spelling; name the path alone: -o {target or 'x'}")
+
+
 def text(value: str) -> str:
     """An argument as text that does not depend on the locale."""
     return decode(os.fsencode(value))

@@ -114,8 +114,7 @@ def _check_output(output: str, *, as_json: bool) -> None:
         )
     if output == "-" and as_json:
         raise UsageError("-o - and --json: stdout takes one of them")
-    if output.startswith(("oci:", "docker:", "docker-archive:", "oci-archive:")):
-        raise UsageError(f"-o {output}: name a file; skopeo copies it to other places")
+    options.destination(output)
 
 
 def _check_no_input(output: str, plan: "Plan") -> None:

@@ -34,6 +34,7 @@ def command(
     """Write EXECUTABLE and exactly the files it needs into a directory."""
     del debug
     options.no_command(cmd, "stage")
+    options.destination(output)
     from rootfs_builder import assemble, stage
     from rootfs_builder import output as outputs
 
