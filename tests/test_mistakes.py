@@ -1,7 +1,8 @@
 """What a newcomer types wrong, and what is said: read as a new user, word for word.
 
 Each file in golden/mistakes is one mistake: the command line, the exit code, and stderr. To add
-one, write its first line; `UPDATE_GOLDEN=1 pytest tests/test_mistakes.py` writes the rest, to be read.
+one, write its first line;
+`UPDATE_GOLDEN=1 pytest tests/test_mistakes.py` writes the rest, to be read.
 """
 
 import os

@@ -42,7 +42,14 @@ _CONFIG = (
     epilog="Example: rootfs-builder pack ./server -o server.tar -t server:1.0 -u 1000 -- --port 80"
 )
 @options.executables
-@click.option("-o", "--output", required=True, metavar="FILE", help="The archive; - is stdout.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="FILE",
+    shell_complete=options.file_names,
+    help="The archive; - is stdout.",
+)
 @options.files
 @options.each(_CONFIG)
 @options.as_json

@@ -11,7 +11,14 @@ from rootfs_builder.commands import options, terminal
     epilog="Example: rootfs-builder stage ./server -o out   # then COPY out / in a Dockerfile"
 )
 @options.executables
-@click.option("-o", "--output", required=True, metavar="DIR", help="A new or empty directory.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="DIR",
+    shell_complete=options.directories,
+    help="A new or empty directory.",
+)
 @options.files
 @options.as_json
 @options.quiet

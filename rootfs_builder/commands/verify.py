@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
 
 
 @click.command(epilog="Example: rootfs-builder verify hello.tar")
-@click.argument("image", metavar="IMAGE|DIR")
+@click.argument("image", metavar="IMAGE|DIR", shell_complete=options.file_names)
 @options.as_json
 @options.quiet
 @options.debug
