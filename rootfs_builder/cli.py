@@ -26,6 +26,15 @@ _INTERRUPTED = 128  # a shell adds the number of the signal
 class _Verbs(click.Group):
     """Imports only the verb that is called."""
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in VERBS and not ctx.resilient_parsing and not args[0].startswith("-"):
+            from rootfs_builder.commands import mistakes
+
+            raise click.UsageError(mistakes.no_such_verb(args), ctx)
+        return super().resolve_command(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         del ctx
         return list(VERBS)
@@ -47,7 +56,7 @@ class _Verbs(click.Group):
 @click.group(
     cls=_Verbs,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Example: rootfs-builder pack ./hello -o hello.tar && docker load -i hello.tar",
+    epilog="\b\nExample: rootfs-builder pack ./hello -o hello.tar && docker load -i hello.tar",
 )
 @click.version_option(__version__, prog_name="rootfs-builder")
 def _group() -> None:
@@ -92,6 +101,22 @@ def _not_written(error: OSError) -> int:
     return 1
 
 
+def _say(sentence: str) -> None:
+    shown = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", sentence)
+    click.echo(f"rootfs-builder: {shown}", err=True)
+
+
+def _explain(error: click.ClickException, words: list[str], command: tuple[str, ...] | None) -> int:
+    """Say what is wrong with the command line; without one, what there is."""
+    if not words:
+        error.show()
+    else:
+        from rootfs_builder.commands import mistakes
+
+        _say(mistakes.sentence(error, words, command))
+    return error.exit_code
+
+
 def run(words: list[str], command: tuple[str, ...] | None) -> int:
     """Run one command line; `command` is what stood behind `--`, None without one."""
     debug = "--debug" in words
@@ -101,12 +126,10 @@ def run(words: list[str], command: tuple[str, ...] | None) -> int:
     except RootfsError as error:
         if debug:
             raise
-        said = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", str(error))
-        click.echo(f"rootfs-builder: {said}", err=True)
+        _say(str(error))
         return error.exit_code
     except click.ClickException as error:
-        error.show()
-        return error.exit_code
+        return _explain(error, words, command)
     except OSError as error:
         if debug:
             raise

@@ -113,7 +113,10 @@ class _Collector:
         walk = self._objects.walker.walk(todo.path)
         by = f"\n  needed by {printable(todo.by.shown)}, as its interpreter" if todo.by else ""
         if walk.errno in (errno.ENOENT, errno.ENOTDIR):
-            advice = by or "; is it built, and is the path right?"
+            advice = "; is it built, and is the path right?"
+            if "/" not in todo.shown:
+                advice += f" PATH is not searched; for a program in it: $(command -v {shown})"
+            advice = by or advice
             self._missing.append(f"{shown}: no such file{advice}")
             return []
         if walk.errno or walk.node is None:
@@ -197,7 +200,8 @@ class _Collector:
         path = self._sources.locate(added.source)
         walk = self._objects.walker.walk(path)
         if walk.errno or walk.node is None:
-            self._missing.append(f"{shown}: {os.strerror(walk.errno)}")
+            why = os.strerror(walk.errno)
+            self._missing.append(f"{shown}: {why}; SRC is a path of this machine: is it right?")
             return Tree(ImagePath(path), added.destination, ())
         nodes = trees.nodes(self._sources, walk.real)
         if not self._recipe.allow_sensitive:

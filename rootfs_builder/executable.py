@@ -118,5 +118,8 @@ def _what_it_is(head: bytes) -> str:
     if head[:4] in _MACHO:
         return "a macOS program or Java class; name a program compiled for Linux"
     if b"\0" not in head:
-        return "text that is no script: its first line has no #!; name a program or a script"
+        return (
+            "text that is no script: its first line has no #!; if it is source, name the program "
+            "that is compiled from it"
+        )
     return "no ELF file and no script; name a compiled program"

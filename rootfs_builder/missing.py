@@ -11,7 +11,7 @@ from rootfs_builder.paths import ImagePath, printable
 
 Shown = Callable[[str], str]
 
-_ADVICE = "if it is on this machine, name its directory: -L DIR"
+_ADVICE = "if it is on this machine, name its directory: -L DIR; if not, install or build it"
 _OPTIONAL = ("AUXILIARY", "preload")  # a loader goes on without them
 _NO_SONAME = "it is asked for by this path: build it with a SONAME, -Wl,-soname,NAME"
 _FOREIGN = "name a root of the machine that it was built for: --sysroot DIR"

@@ -92,7 +92,9 @@ def _check_directory(path: bytes, destination: str) -> None:
     if not destination:
         raise UsageError("-o: no name is given; name a new directory")
     if os.path.lexists(path) and not (os.path.isdir(path) and not os.listdir(path)):
-        raise OutputError(f"{shown}: exists and is not an empty directory; remove it first")
+        raise OutputError(
+            f"{shown}: exists and is not an empty directory; name a new one, or remove it first"
+        )
     if path == os.path.realpath(os.getcwdb()):
         raise OutputError(
             f"{shown}: the working directory, which would be replaced; name a new one below it"
@@ -113,7 +115,8 @@ def _check_destination(path: bytes, destination: str) -> None:
     with suppress(FileNotFoundError):
         mode = os.stat(path).st_mode
         if stat.S_ISDIR(mode):
-            raise OutputError(f"{printable(destination)}: a directory; name a file, such as x.tar")
+            shown = printable(destination)
+            raise OutputError(f"{shown}: a directory; name a file, such as {shown}/x.tar")
         if not stat.S_ISREG(mode):
             raise OutputError(
                 f"{printable(destination)}: no regular file; to write into a pipe use -o -"

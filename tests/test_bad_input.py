@@ -305,7 +305,7 @@ def test_programs_with_one_name(pack, tmp_path):
         (["--sysroot", ""], ["--sysroot", "no name"]),
         (["-L", ""], ["-L", "no name"]),
         (["--include-lib", ""], ["--include-lib", "no name"]),
-        (["--nosuch"], ["No such option", "--nosuch", "--help"]),
+        (["--nosuch"], ["no such option", "--nosuch", "--help"]),
     ],
     ids=" ".join,
 )
@@ -364,7 +364,7 @@ def test_add(pack, tmp_path):
         ([], ["Usage: rootfs-builder", "pack", "Example: rootfs-builder pack ./hello -o"]),
         (["pack"], ["EXECUTABLE", "--help"]),
         (["pack", PROGRAM], ["-o", "--help"]),
-        (["sing"], ["No such command 'sing'", "--help"]),
+        (["sing"], ["sing: no such verb", "--help"]),
         (["pack", PROGRAM, "-o", "-", "--json"], ["-o -", "--json", "stdout takes one"]),
         (["stage", PROGRAM, "-o", "out", "--", "word"], ["stage", "behind --"]),
         (["tree", PROGRAM, "--", "word"], ["tree", "behind --"]),

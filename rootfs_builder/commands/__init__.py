@@ -1,7 +1,8 @@
 """The verbs of the command line: one module each, with a click command named `command`.
 
 A verb parses, calls one library function and prints. What it shares with others stands in
-`options` (what a build is told) and `terminal` (what a person is shown).
+`options` (what a build is told) and `terminal` (what a person is shown); `mistakes` explains a
+command line that none of them takes.
 
 To add one: write the module, and put its line into `VERBS`.
 """
@@ -13,4 +14,5 @@ VERBS = {
     "why": "Explain why one file is in the image.",
     "rules": "List the rules of what programs need beyond their libraries; which match, and why.",
     "verify": "Say what an image's programs would not find when they start.",
+    "completion": "Print what makes bash, zsh or fish complete this command.",
 }

@@ -11,6 +11,8 @@ from rootfs_builder.paths import decode, printable
 from rootfs_builder.tar import MAX_TIME
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
+    from click.shell_completion import CompletionItem
+
     from rootfs_builder.recipe import Recipe
     from rootfs_builder.rules import Rules
     from rootfs_builder.sources import Sources
@@ -18,10 +20,26 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
 _MAX_RULES = 1 << 24
 F = TypeVar("F", bound=Callable[..., Any])
 
+
+def file_names(_ctx: click.Context, _param: click.Parameter, typed: str) -> "list[CompletionItem]":
+    """Let the shell complete a path."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(typed, type="file")]
+
+
+def directories(_ctx: click.Context, _param: click.Parameter, typed: str) -> "list[CompletionItem]":
+    """Let the shell complete a directory."""
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(typed, type="dir")]
+
+
 _FILES = (
     click.option(
         "--sysroot",
         metavar="DIR",
+        shell_complete=directories,
         help="Take libraries, loader and scripts' interpreters from this root, not from /.",
     ),
     click.option(
@@ -29,6 +47,7 @@ _FILES = (
         "--library-path",
         multiple=True,
         metavar="DIR",
+        shell_complete=directories,
         help="Look for libraries here too, as LD_LIBRARY_PATH would.",
     ),
     click.option(
@@ -41,6 +60,7 @@ _FILES = (
         "--add",
         multiple=True,
         metavar="SRC[:DEST]",
+        shell_complete=file_names,
         help="Add a file or directory; ELF files in it get their libraries.",
     ),
     click.option(
@@ -66,7 +86,12 @@ _FILES = (
         "--without", multiple=True, metavar="NAME", help="Leave out what this rule would add."
     ),
     click.option(
-        "--rules", "rule_files", multiple=True, metavar="FILE", help="Rules of your own, in TOML."
+        "--rules",
+        "rule_files",
+        multiple=True,
+        metavar="FILE",
+        shell_complete=file_names,
+        help="Rules of your own, in TOML.",
     ),
     click.option(
         "--nss",
@@ -102,7 +127,9 @@ def files(function: F) -> F:
     return each(_FILES)(function)
 
 
-executables = click.argument("executables", nargs=-1, required=True, metavar="EXECUTABLE...")
+executables = click.argument(
+    "executables", nargs=-1, required=True, metavar="EXECUTABLE...", shell_complete=file_names
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 
 
@@ -110,6 +137,18 @@ def no_command(command: tuple[str, ...] | None, verb: str) -> None:
     """Refuse words behind `--` where they have no meaning."""
     if command is not None:
         raise UsageError(f"{verb} starts nothing, so words behind -- have no meaning here")
+
+
+def destination(output: str) -> None:
+    """Refuse what other tools take behind -o: ours is a file or a directory."""
+    if output.startswith(("oci:", "docker:", "docker-archive:", "oci-archive:")):
+        raise UsageError(
+            f"-o {output}: no file; name a file, and copy it there: skopeo copy oci-archive:x.tar "
+            f"{output}"
+        )
+    if output.startswith(("type=", "dest=")):
+        target = dict(part.partition("=")[::2] for part in output.split(",")).get("dest")
+        raise UsageError(f"-o {output}: docker's spelling; name the path alone: -o {target or 'x'}")
 
 
 def text(value: str) -> str:

@@ -42,7 +42,14 @@ _CONFIG = (
     epilog="Example: rootfs-builder pack ./server -o server.tar -t server:1.0 -u 1000 -- --port 80"
 )
 @options.executables
-@click.option("-o", "--output", required=True, metavar="FILE", help="The archive; - is stdout.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="FILE",
+    shell_complete=options.file_names,
+    help="The archive; - is stdout.",
+)
 @options.files
 @options.each(_CONFIG)
 @options.as_json
@@ -114,8 +121,7 @@ def _check_output(output: str, *, as_json: bool) -> None:
         )
     if output == "-" and as_json:
         raise UsageError("-o - and --json: stdout takes one of them")
-    if output.startswith(("oci:", "docker:", "docker-archive:", "oci-archive:")):
-        raise UsageError(f"-o {output}: name a file; skopeo copies it to other places")
+    options.destination(output)
 
 
 def _check_no_input(output: str, plan: "Plan") -> None:

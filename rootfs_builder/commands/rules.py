@@ -11,7 +11,12 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
 
 
 @click.command(epilog="Example: rootfs-builder rules --match /usr/bin/curl")
-@click.option("--match", metavar="EXECUTABLE", help="Show which rules act for this program.")
+@click.option(
+    "--match",
+    metavar="EXECUTABLE",
+    shell_complete=options.file_names,
+    help="Show which rules act for this program.",
+)
 @options.files
 @options.as_json
 @options.debug

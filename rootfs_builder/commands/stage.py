@@ -11,7 +11,14 @@ from rootfs_builder.commands import options, terminal
     epilog="Example: rootfs-builder stage ./server -o out   # then COPY out / in a Dockerfile"
 )
 @options.executables
-@click.option("-o", "--output", required=True, metavar="DIR", help="A new or empty directory.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="DIR",
+    shell_complete=options.directories,
+    help="A new or empty directory.",
+)
 @options.files
 @options.as_json
 @options.quiet
@@ -34,6 +41,7 @@ def command(
     """Write EXECUTABLE and exactly the files it needs into a directory."""
     del debug
     options.no_command(cmd, "stage")
+    options.destination(output)
     from rootfs_builder import assemble, stage
     from rootfs_builder import output as outputs
 

@@ -3,11 +3,14 @@
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
 from rootfs_builder.paths import printable
-from rootfs_builder.plan import Entry, Finding, Plan
+
+if TYPE_CHECKING:  # msgspec comes with it: --help must be quick
+    from rootfs_builder.plan import Entry, Finding, Plan
 
 _LONG = 64 << 20  # bytes from which packing is long enough for a progress bar
 _ROWS = {  # by the first reason for a file; any other brings libraries too
@@ -20,7 +23,7 @@ _ROWS = {  # by the first reason for a file; any other brings libraries too
 }
 
 
-def summary(plan: Plan, image: str = "") -> None:
+def summary(plan: "Plan", image: str = "") -> None:
     """A table of what is in the image, by kind, and the warnings."""
     rows: dict[str, list[Entry]] = {label: [] for label in _ROWS.values()}
     for entry in plan.entries:
@@ -39,7 +42,7 @@ def summary(plan: Plan, image: str = "") -> None:
     findings(plan.findings)
 
 
-def findings(found: Iterable[Finding]) -> None:
+def findings(found: "Iterable[Finding]") -> None:
     """What rules added, what they could add, and warnings: a line each."""
     kinds = set()
     for finding in found:
@@ -50,12 +53,12 @@ def findings(found: Iterable[Finding]) -> None:
         click.echo("--without NAME leaves out what was added", err=True)
 
 
-def warnings(found: Iterable[Finding]) -> None:
+def warnings(found: "Iterable[Finding]") -> None:
     """Warnings alone, for verbs that write no image."""
     findings(one for one in found if one.level == "warning")
 
 
-def reasons(plan: Plan) -> None:
+def reasons(plan: "Plan") -> None:
     """Every file and link, and the first reason for it."""
     for entry in plan.entries:
         if entry.kind == "dir":

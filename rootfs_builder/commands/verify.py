@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
 
 
 @click.command(epilog="Example: rootfs-builder verify hello.tar")
-@click.argument("image", metavar="IMAGE|DIR")
+@click.argument("image", metavar="IMAGE|DIR", shell_complete=options.file_names)
 @options.as_json
 @options.quiet
 @options.debug
@@ -62,7 +62,10 @@ def _reports(path: str) -> "list[Report]":
     raw = encode(path)
     shown = "stdin" if path == "-" else printable(path)
     if path != "-" and not os.path.exists(raw):
-        raise NotFoundError(f"{shown}: no such image or directory")
+        raise NotFoundError(
+            f"{shown}: no such file or directory; for an image that an engine has: "
+            f"docker save {shown} | rootfs-builder verify -"
+        )
     if path != "-" and stat.S_ISCHR(os.stat(raw).st_mode):
         raise InputError(f"{shown}: a device; name a file or directory")
     try:
@@ -74,7 +77,20 @@ def _reports(path: str) -> "list[Report]":
             images = archives.read(packed.of_archive(file))
             return [_report(one) for one in images] or [_report(packed.of_tree(file))]
     except InputError as error:
-        raise InputError(f"{shown}: {error}") from error
+        raise InputError(f"{shown}: {_program(raw, shown) or error}") from error
+
+
+def _program(path: bytes, shown: str) -> str:
+    """What to type where the image is none, but a program."""
+    if path == b"-" or not os.path.isfile(path):
+        return ""
+    with open(path, "rb") as file:
+        if file.read(4) != b"\x7fELF":
+            return ""
+    return (
+        f"a program, not an image; `rootfs-builder tree {shown}` resolves it, "
+        f"`rootfs-builder pack {shown} -o x.tar` makes an image"
+    )
 
 
 @contextmanager

@@ -16,7 +16,7 @@ _MOST = 5  # further reasons that are shown to a person
 
 
 @click.command(epilog="Example: rootfs-builder why /usr/bin/curl libcrypto.so.3")
-@click.argument("executable")
+@click.argument("executable", shell_complete=options.file_names)
 @click.argument("path")
 @options.files
 @options.as_json

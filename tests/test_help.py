@@ -1,0 +1,99 @@
+"""What is shown before anything is done: help, each with an example, and the shell's completion."""
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rootfs_builder.commands import VERBS
+
+HEAVY = ("msgspec", "elftools", "rich", "deflate", "zstandard", "tempfile", "subprocess")
+BASH = """\
+eval "$(rootfs-builder completion bash)"
+COMP_WORDS=({words}) COMP_CWORD={at}
+_rootfs_builder_completion rootfs-builder 2>&1
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_help_of_each_verb_has_one_example(cli, verb):
+    said = cli(verb, "--help", check=True).stdout
+    assert len(re.findall(r"Example: .*rootfs-builder " + verb, said)) == 1
+
+
+def test_without_arguments_help_goes_to_stderr_and_the_exit_code_is_that_of_usage(cli):
+    done = cli()
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == cli("--help", check=True).stdout
+    assert "Example: rootfs-builder pack ./hello -o hello.tar && docker load" in done.stderr
+
+
+@pytest.mark.parametrize("verb", ["", *VERBS])
+def test_help_imports_nothing_heavy(verb, tmp_path):
+    words = [verb, "--help"] if verb else ["--help"]
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "rootfs_builder", *words],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert imported & set(HEAVY) == set()
+
+
+def completed(tmp_path, *words):
+    """What bash would offer for the last of the words."""
+    shutil.copy(shutil.which("env"), tmp_path / "program")
+    stub = tmp_path / "bin/rootfs-builder"
+    stub.parent.mkdir()
+    stub.write_text(f"#!/bin/sh\nexec '{sys.executable}' -m rootfs_builder \"$@\"\n")
+    stub.chmod(0o755)
+    every = ("rootfs-builder", *words)
+    script = BASH.format(words=" ".join(f"'{word}'" for word in every), at=len(words))
+    done = subprocess.run(
+        ["bash", "--norc", "-c", script],
+        cwd=tmp_path,
+        env={
+            "PATH": f"{stub.parent}:/usr/bin:/bin",
+            "PYTHONPATH": str(Path(__file__).parent.parent),
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (["pa"], {"pack"}),
+        (["pack", "--outp"], {"--output"}),
+        (["pack", "./hello", "--hwcaps", "b"], {"baseline"}),
+        (["completion", "f"], {"fish"}),
+    ],
+    ids=str,
+)
+def test_bash_completes_verbs_options_and_choices(tmp_path, words, offered):
+    assert set(completed(tmp_path, *words).split()) == offered
+
+
+@pytest.mark.parametrize(
+    "words", [["pack", "./h"], ["pack", "./hello", "-o", ""], ["pack", "./hello", "--", "--p"]]
+)
+def test_bash_completes_paths_itself_also_behind_the_dashes(tmp_path, words):
+    # compopt complains where no completion runs: that it is reached is what this shows
+    assert "compopt" in completed(tmp_path, *words)
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_the_other_shells_accept_their_scripts(cli, shell):
+    script = cli("completion", shell, check=True).stdout
+    if shutil.which(shell) is None:
+        pytest.skip(f"no {shell}")
+    subprocess.run([shell, "-n", "/dev/stdin"], input=script, text=True, check=True)
