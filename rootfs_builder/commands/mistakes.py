@@ -14,7 +14,6 @@ from rootfs_builder.commands import VERBS
 
 Command = tuple[str, ...] | None
 
-_NEWLINE = "\n"
 _ELSEWHERE = {  # verbs of docker, of other packers and of the tools that people know
     "build": "pack",
     "create": "pack",
@@ -72,7 +71,7 @@ def sentence(error: click.ClickException, words: list[str], command: Command) ->
         said = f"{_spelt(error.param)}: {error.message.rstrip('.')}"
     else:
         said = _other(error)
-    return f"{said}{_NEWLINE}{path} --help lists what there is"
+    return f"{said}\n{path} --help lists what there is"
 
 
 def no_such_verb(words: list[str]) -> str:
