@@ -97,3 +97,23 @@ def test_the_other_shells_accept_their_scripts(cli, shell):
     if shutil.which(shell) is None:
         pytest.skip(f"no {shell}")
     subprocess.run([shell, "-n", "/dev/stdin"], input=script, text=True, check=True)
+
+
+@pytest.mark.parametrize(
+    "check", [["groff", "-man", "-ww", "-Tutf8", "-z"], ["mandoc", "-T", "lint", "-W", "warning"]]
+)
+def test_the_man_page_has_every_verb_and_no_warning(check):
+    root = Path(__file__).parent.parent
+    done = subprocess.run(
+        [sys.executable, "scripts/man"],
+        cwd=root,
+        env={"PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert re.findall(r"(?m)^\.SS (\w+)", done.stdout) == list(VERBS)
+    if shutil.which(check[0]) is None:
+        pytest.skip(f"no {check[0]}")
+    said = subprocess.run(check, input=done.stdout, capture_output=True, text=True, check=False)
+    assert said.stdout + said.stderr == ""
