@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,17 @@ def pytest_addoption(parser):
         action="store_true",
         help="run the tests marked engines; a test or module that skips then fails",
     )
+
+
+def pytest_sessionstart(session):
+    """Trust the corpus's authority all the time: a bundle must not change while a test packs it."""
+    config = session.config
+    if config.getoption("engines") and not hasattr(config, "workerinput") and os.geteuid() == 0:
+        from tests.integration.services import trusted
+
+        trust = ExitStack()
+        trust.enter_context(trusted())
+        config.add_cleanup(trust.close)
 
 
 @pytest.hookimpl(tryfirst=True)
