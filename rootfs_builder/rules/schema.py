@@ -231,6 +231,9 @@ def _evidence_mistakes(rule: Rule, table: dict[str, Any]) -> Iterator[_Mistake]:
         empty = [key for key, value in written.items() if value in ([], "")]
         for key in empty:
             yield (*at, key), "empty, so it holds for no program"
+        for key, value in written.items():
+            if isinstance(value, list) and "" in value:
+                yield (*at, key, value.index("")), "an empty text stands everywhere"
         if when == When() and not empty:
             yield at, "an empty table would hold for every program"
         for index, kind in enumerate(when.libc):

@@ -132,6 +132,12 @@ def marked(body, head=HEAD):
             id="empty list in when",
         ),
         pytest.param(
+            'load = ["x"]\nwhen = { text = ["x",\n  ""] }  # HERE',
+            "when.text",
+            "stands everywhere",
+            id="empty text in when",
+        ),
+        pytest.param(
             'copy = ["/x"]\nfind = { text = "x" }  # HERE', "find.text", "got `str`", id="find text"
         ),
         pytest.param(
