@@ -244,9 +244,11 @@ class _Planner:
             first, second = (
                 printable(self._sources.shown(one)) for one in (self._origins[entry.path], origin)
             )
+            rules = [one.asked for one in (*entry.reasons, *known.reasons) if one.kind == "rule"]
+            way_out = f"--without {rules[0]}" if rules else "place one with --add SRC:DEST"
             raise InputError(
                 f"{printable(entry.path)}: two different files for one path of the image: "
-                f"{first} and {second}; rename one, or place one with --add SRC:DEST"
+                f"{first} and {second}; rename one, or {way_out}"
             )
         if entry.kind != "dir":  # one thing below a directory is reason enough for it
             for reason in entry.reasons:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from rootfs_builder import evidence, process, rules
 from rootfs_builder.closure import Applied, Program, Supply, Tree
 from rootfs_builder.dlopen_notes import Note
+from rootfs_builder.errors import NotFoundError
 from rootfs_builder.evidence import Given
 from rootfs_builder.link_map import LinkMap, Loaded
 from rootfs_builder.paths import ImagePath, name, printable
@@ -62,6 +63,7 @@ class Supplies:
         self._applied: dict[tuple[str, Loaded], tuple[int, str, str]] = {}
         self._suggested: set[str] = set()
         self.findings: set[Finding] = set()
+        self._lacking: list[str] = []
         self._noted: set[str] = set()  # what dlopen notes name
         self._answered: set[tuple[str, str]] = set()  # (rule, value) of what acted
 
@@ -85,6 +87,8 @@ class Supplies:
             text = f"libraries of dlopen notes are left out: --dlopen suggested adds {names}"
             self.findings.add(Finding("hint", text))
         asking.check_without(self._all_rules, self._recipe.without, self._noted)
+        if self._lacking:
+            raise NotFoundError("\n".join(dict.fromkeys(self._lacking)))
         asking.check_done(self._rules, self._asked, self._answered)
 
     def _what_is_given(self, added: tuple[Tree, ...]) -> Given:
@@ -239,6 +243,10 @@ class Supplies:
         called = self._call(wanted, rule, by, maps)
         if called is None and self._asked.get(rule) == ("keep",):
             return _NOTHING  # here it is not asked either
+        if called is None and match.rule.nss and rule in self._asked:
+            service = wanted.removeprefix("libnss_").removesuffix(".so.2")
+            self._lacking.append(f"--nss {service}: {printable(wanted)} is not here; install it")
+            return _NOTHING
         if called is None:
             text = (
                 f"{rule}: {printable(wanted)} is not to be had here, and {match.rule.because}; "

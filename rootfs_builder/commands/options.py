@@ -185,11 +185,15 @@ def _rules_text(file: str) -> str:
     shown = printable(text(file))
     try:
         with open(os.fsencode(file), "rb") as stream:
-            return stream.read(_MAX_RULES).decode()
+            data = stream.read(_MAX_RULES + 1)
     except FileNotFoundError:
         raise NotFoundError(f"--rules {shown}: no such file") from None
     except OSError as error:
         raise InputError(f"--rules {shown}: {error.strerror}") from error
+    if len(data) > _MAX_RULES:
+        raise InputError(f"--rules {shown}: over {_MAX_RULES:,} bytes, which no rules have")
+    try:
+        return data.decode()
     except UnicodeDecodeError:
         raise InputError(f"--rules {shown}: not UTF-8 text, which TOML is") from None
 

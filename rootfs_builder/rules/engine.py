@@ -51,8 +51,9 @@ def _values(rule: Rule, evidence: Evidence, asked: Asked) -> tuple[str, ...]:
     if given:
         return tuple(value for word in given for value in rule.named.get(word, (word,)))
     variables = evidence.given.variables
-    said = dict.fromkeys(variables[one] for one in rule.variables if variables.get(one))
-    return tuple(said) or rule.values
+    said = [variables[one] for one in rule.variables if variables.get(one)]
+    named = dict.fromkeys(one.removeprefix(":") for one in said)  # tzset(3): TZ=:NAME
+    return tuple(named) or rule.values
 
 
 def _evidence(rule: Rule, evidence: Evidence) -> str | None:

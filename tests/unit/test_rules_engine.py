@@ -878,10 +878,9 @@ def test_keep_is_no_service_beside_others(names):
         names(nss="keep,third")
 
 
-def test_a_service_without_a_module_is_a_warning(names):
-    _, _, warnings = names(nss="nosuch")
-    (text,) = warnings
-    assert "libnss_nosuch.so.2 is not to be had here" in text
+def test_a_service_without_a_module_is_not_found(names):
+    with pytest.raises(NotFoundError, match="--nss nosuch: libnss_nosuch.so.2 is not here"):
+        names(nss="nosuch")
 
 
 # --- the account of --user ---
