@@ -23,7 +23,7 @@ class Given(Struct, frozen=True):
     """The user's own words: `files` has what `--add` adds, and the arguments, as (name, bytes).
 
     `variables` is what the image's environment is given, `user` who is to run the program, `texts`
-    all that any rule looks for, so that a program is searched once.
+    all that the rules look for, so that a program is searched once for all of them.
     """
 
     variables: dict[str, str]
@@ -75,9 +75,9 @@ class Evidence(Struct, frozen=True, eq=False):
 
     def containing(self, texts: Iterable[str]) -> str | None:
         """Where the first of the texts stands: in the program, or in what the user gives it."""
+        own = self.objects.contained(self.program.real, self.given.texts)
         for text in texts:
-            raw = text.encode()
-            if self.objects.contained(self.program.real, self.given.texts | {raw}) >= {raw}:
+            if text.encode() in own:
                 return f"{shown(self.program)} names {text.strip(chr(0))}"
         for text in texts:
             where = self.given.naming(text.encode())
