@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
-from rootfs_builder import tar
+from rootfs_builder import capabilities, tar
 from rootfs_builder.image import LAYER, LAYER_GZIP, Descriptor
 from rootfs_builder.paths import ImagePath, encode
 from rootfs_builder.plan import Entry, Plan, hard_links
@@ -77,10 +77,12 @@ def _place(entry: Entry, links: dict[ImagePath, ImagePath]) -> tuple[bool, int, 
 def _header(entry: Entry, epoch: int, first: ImagePath | None = None) -> bytes:
     """The header of an entry, or of a further name of the file `first`.
 
-    A further name repeats owner and mode: readers set them again on the one file.
+    A further name repeats owner, mode and capability: a reader that sets the owner again takes the
+    other two off the one file.
     """
     name = encode(entry.path[1:]) + (b"/" if entry.kind == "dir" else b"")
     link = encode(entry.target if first is None else first[1:])
+    pax = {f"SCHILY.xattr.{capabilities.ATTRIBUTE}": entry.capability} if entry.capability else None
     return tar.header(
         name,
         kind=_KIND[entry.kind] if first is None else tar.HARDLINK,
@@ -90,4 +92,5 @@ def _header(entry: Entry, epoch: int, first: ImagePath | None = None) -> bytes:
         link=link,
         uid=entry.uid,
         gid=entry.gid,
+        pax=pax,
     )

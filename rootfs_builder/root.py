@@ -14,6 +14,7 @@ from typing import BinaryIO, Literal, Protocol, Self
 
 from msgspec import Struct
 
+from rootfs_builder import capabilities
 from rootfs_builder.errors import ChangedError, InputError
 from rootfs_builder.paths import ROOT, ImagePath, decode, encode, join, printable
 
@@ -72,6 +73,9 @@ class Root(Protocol):
 
     def open(self, path: ImagePath) -> Source:
         """The content of the regular file at `path`."""
+
+    def capability(self, path: ImagePath) -> bytes:
+        """The capabilities of the regular file at `path`, as an xattr; empty where it has none."""
 
     def list(self, path: ImagePath) -> tuple[str, ...]:
         """The names in the directory at `path`, sorted."""
@@ -172,6 +176,18 @@ class FileSource(Struct, frozen=True, eq=False):
 
 def _stamp(info: os.stat_result) -> tuple[int, int, int, int, int]:
     return (info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns)
+
+
+def _capability(path: bytes) -> bytes:
+    try:
+        return capabilities.normal(os.getxattr(path, capabilities.ATTRIBUTE, follow_symlinks=False))
+    except OSError as error:
+        if error.errno in (errno.ENODATA, errno.ENOTSUP):
+            return b""
+        raise _unreadable(path, error) from error
+    except InputError as error:
+        shown = printable(decode(path))
+        raise InputError(f"{shown}: {error}; `setcap -r {shown}` takes them off") from error
 
 
 def _unreadable(path: bytes, error: OSError) -> InputError:
@@ -276,6 +292,7 @@ class DirectoryRoot:
         self._nodes: dict[str, Node | None] = {ROOT: self._node(os.stat(self._base or b"/"))}
         self._stamps: dict[str, tuple[int, int, int, int, int]] = {}
         self._links: dict[str, str] = {}
+        self._capabilities: dict[str, bytes] = {}
         self._lists: dict[str, tuple[str, ...]] = {}
 
     @staticmethod
@@ -309,6 +326,12 @@ class DirectoryRoot:
         """See Root."""
         self.lstat(path)
         return FileSource(self._base + encode(path), self._stamps[path])
+
+    def capability(self, path: ImagePath) -> bytes:
+        """See Root; InputError where they cannot be read."""
+        if path not in self._capabilities:
+            self._capabilities[path] = _capability(self._base + encode(path))
+        return self._capabilities[path]
 
     def list(self, path: ImagePath) -> tuple[str, ...]:
         """See Root."""
