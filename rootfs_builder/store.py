@@ -11,7 +11,9 @@ import hashlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from itertools import chain, islice
+from threading import Thread
 from typing import BinaryIO
 
 from msgspec import Struct
@@ -54,15 +56,17 @@ class Store:
         `progress` is told the uncompressed bytes of each unit as it is done.
         """
         whole = hashlib.sha256()
+        plain = codec.name == "none"
 
         def hashed() -> Iterator[bytes]:
             for unit in units:
-                whole.update(unit)
+                if not plain:
+                    whole.update(unit)
                 progress(len(unit))
                 yield unit
 
         blob = self._write(_members(hashed(), codecs.compressor(codec)))
-        return blob, f"sha256:{whole.hexdigest()}"
+        return blob, blob.digest if plain else f"sha256:{whole.hexdigest()}"
 
     def _write(self, pieces: Iterable[bytes]) -> Blob:
         offset = self._end + BLOCK
@@ -86,25 +90,39 @@ class Store:
         return self._end
 
 
-def _members(units: Iterator[bytes], member: Compress) -> Iterator[bytes]:
+class _Member(Thread):
+    """One unit on its way to its member.
+
+    A thread a unit: that costs less than the import of a pool. What goes wrong in it goes wrong
+    once more in `result`, where it is seen.
+    """
+
+    def __init__(self, compress: Compress, unit: bytes) -> None:
+        super().__init__(daemon=True)
+        self._compress, self._unit = compress, unit
+        self._member: bytes | None = None
+        self.start()
+
+    def run(self) -> None:
+        with suppress(Exception):
+            self._member = self._compress(self._unit)
+
+    def result(self) -> bytes:
+        self.join()
+        return self._compress(self._unit) if self._member is None else self._member
+
+
+def _members(units: Iterator[bytes], compress: Compress) -> Iterator[bytes]:
     """Each unit as a member, in order, on as many cores as there are."""
     first = list(islice(units, _PARALLEL_FROM))
     cores = len(os.sched_getaffinity(0))
     if len(first) < _PARALLEL_FROM or cores == 1:
-        yield from map(member, first)
-        yield from map(member, units)
+        yield from map(compress, chain(first, units))
         return
-    from concurrent.futures import Future, ThreadPoolExecutor
-
-    waiting: deque[Future[bytes]] = deque()
-    with ThreadPoolExecutor(cores) as pool:
-        try:
-            for unit in chain(first, units):
-                waiting.append(pool.submit(member, unit))
-                if len(waiting) > 2 * cores:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+    waiting: deque[_Member] = deque()
+    for unit in chain(first, units):
+        waiting.append(_Member(compress, unit))
+        if len(waiting) > 2 * cores:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
