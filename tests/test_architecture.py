@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "rootfs_builder"
 ROOMS = (
     "errors",
     "paths",
+    "capabilities",
     "root",
     "locale_archive",
     "walk",
@@ -45,6 +46,7 @@ ROOMS = (
     "collector",
     "placement",
     "generated",
+    "attributes",
     "planner",
     "replay",
     "verify",
@@ -61,6 +63,7 @@ ROOMS = (
     "cli",
 )
 ONLY = {
+    "capabilities": {"errors"},
     "locale_archive": {"errors", "paths", "root"},
     "elf": {"errors"},
     "elf_symbols": {"errors", "elf"},
