@@ -16,12 +16,15 @@ ROOMS = (
     "paths",
     "capabilities",
     "root",
+    "cache",
+    "facts",
     "locale_archive",
     "walk",
     "elf",
     "elf_symbols",
     "dlopen_notes",
     "plan",
+    "codecs",
     "reference",
     "values",
     "recipe",
@@ -68,6 +71,7 @@ ONLY = {
     "elf_symbols": {"errors", "elf"},
     "dlopen_notes": {"errors", "elf"},
     "image": {"errors", "paths"},
+    "codecs": {"errors"},
 }
 ELF_SIDE = {
     "elf",
@@ -87,12 +91,13 @@ ELF_SIDE = {
     "supplies",
     "collector",
 }
-OCI_SIDE = {"image", "store", "layers", "unpack", "archives"}
+OCI_SIDE = {"image", "codecs", "store", "layers", "unpack", "archives"}
 FOLDERS_OF_SIBLINGS = {"loaders", "archives", "commands"}
 NOT_SIBLINGS = {
     "loaders.ld_cache",
     "loaders.ld_so",
     "archives.packed",
+    "commands.memory",
     "commands.options",
     "commands.terminal",
 }

@@ -35,6 +35,18 @@ _CONFIG = (
     click.option("--volume", multiple=True, metavar="PATH", help="Declare a volume."),
     click.option("--stop-signal", metavar="SIGNAL", help="What asks the program to stop."),
     click.option("--platform", metavar="OS/ARCH", help="Insist on a platform."),
+    click.option(
+        "--compression",
+        type=click.Choice(["gzip", "zstd", "none"]),
+        default="gzip",
+        help="How layers are compressed; zstd needs docker 23 or newer. The default is gzip.",
+    ),
+    click.option(
+        "--compression-level",
+        type=int,
+        metavar="N",
+        help="1 to 12 for gzip (6 is the default), 1 to 22 for zstd (3).",
+    ),
 )
 
 
@@ -52,6 +64,7 @@ _CONFIG = (
 )
 @options.files
 @options.each(_CONFIG)
+@click.option("--no-cache", is_flag=True, help="Remember nothing, and use nothing remembered.")
 @options.as_json
 @options.quiet
 @options.verbose
@@ -64,6 +77,7 @@ def command(
     output: str,
     sysroot: str | None,
     rule_files: tuple[str, ...],
+    no_cache: bool,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -78,10 +92,14 @@ def command(
     del debug
     _check_output(output, as_json=as_json)
     from rootfs_builder import assemble
+    from rootfs_builder.commands.memory import Memory
 
     recipe = options.recipe(command=cmd or (), **given)
     epoch = options.epoch()
-    closure, plan = assemble.plan(recipe, options.sources(sysroot), rules=options.rules(rule_files))
+    rules = options.rules(rule_files)
+    memory = Memory(recipe, sysroot, use=not no_cache)
+    facts = memory.facts
+    closure, plan = assemble.plan(recipe, options.sources(sysroot), rules=rules, facts=facts)
     if verbose:
         terminal.reasons(plan)
     platform = assemble.platform(recipe, closure)
@@ -92,15 +110,16 @@ def command(
         from rootfs_builder.archives import hybrid
         from rootfs_builder.store import Store
 
-        store = Store(stream)
+        store = Store(stream, memory.cache if recipe.codec.level else None)
         with terminal.progress(plan.size, quiet=quiet) as progress:
             image = assemble.image(
-                recipe, plan, store, platform=platform, epoch=epoch, progress=progress
+                recipe, plan, store, platform=platform, epoch=epoch, facts=facts, progress=progress
             )
         hybrid.write(image, store, name=recipe.name)
         return image, stream.tell()
 
     image, size = _to_stdout(write) if output == "-" else _to_file(output, write)
+    memory.keep()
     if not quiet:
         where = "on stdout" if output == "-" else f"in {output}"
         line = f"{recipe.name} for {_platform(image)}: {size:,} bytes {where}"
