@@ -129,8 +129,8 @@ def _pack(permitted: int, inheritable: int, *, effective: bool) -> bytes:
 def normal(attribute: bytes) -> bytes:
     """An xattr as one of revision 2.
 
-    Revision 3 says for which user namespace it counts, a uid of the machine that wrote it. What an
-    image holds counts where its container runs, so docker and podman leave that out as well.
+    Revision 3 says for which user namespace it counts, by a uid of the machine that wrote it. What
+    an image holds counts where its container runs: that is left out, as `docker commit` does.
 
     Raises:
         InputError: it has another form.
