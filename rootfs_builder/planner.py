@@ -27,7 +27,6 @@ from rootfs_builder.paths import (
 )
 from rootfs_builder.placement import Move, Placement
 from rootfs_builder.plan import (
-    LONGEST,
     SET_ID_BITS,
     Entry,
     Finding,
@@ -39,6 +38,7 @@ from rootfs_builder.plan import (
 from rootfs_builder.root import Node
 from rootfs_builder.walk import Walk, Walker
 
+_LONGEST, _LONGEST_NAME = 4095, 255  # bytes that a kernel takes as a path, and as a part of one
 _LONG = 3800  # bytes: docker and podman unpack some 4,000, and less in a deeper directory of theirs
 
 
@@ -46,7 +46,7 @@ def plan(closure: Closure) -> Plan:
     """The staging tree of a closure.
 
     Raises:
-        InputError: two different files for one path; the sentence names both.
+        InputError: two different files for one path, both named; a path that no kernel takes.
     """
     return _Planner(closure).plan()
 
@@ -108,11 +108,17 @@ class _Planner:
 
     def _long_paths(self) -> Iterator[Finding]:
         for path in self._entries:
-            if len(encode(path)) > _LONG:
+            raw = encode(path)
+            if len(raw) > _LONGEST or max(map(len, raw.split(b"/"))) > _LONGEST_NAME:
+                raise InputError(
+                    f"{shortened(path)}: too long: a path may have {_LONGEST:,} bytes, and a name "
+                    f"in it {_LONGEST_NAME}"
+                )
+            if len(raw) > _LONG:
                 yield Finding(
                     "warning",
                     f"{shortened(path)}: an engine may be unable to unpack it: below a directory "
-                    f"of its own it has more than the {LONGEST:,} bytes that a kernel takes",
+                    f"of its own it has more than the {_LONGEST:,} bytes that a kernel takes",
                 )
 
     def _program(self, program: Program) -> ImagePath:
