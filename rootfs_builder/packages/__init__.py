@@ -50,22 +50,21 @@ class Owners:
         return self._known[path]
 
     def _owner(self, path: ImagePath, node: Node) -> Package | None:
+        stands: dict[str, bool] = {path: True}
+
+        def is_it(spelt: str) -> bool:
+            if spelt not in stands:
+                above = self._walker.walk(OpenedPath(spelt.rpartition("/")[0]))
+                stands[spelt] = not above.errno and join(above.real, name(spelt)) == path
+            return stands[spelt]
+
         for database in self._databases:
-            found = [
-                package
-                for spelt, package in database.holders(name(path))
-                if spelt == path or self._stands_at(spelt) == path
-            ]
+            found = sorted(database.holders(name(path), is_it))
             if node.kind == "symlink" and len({one.name for one in found}) > 1:
                 return None  # a directory to them all: the link was made by no package
             if found:
-                return min(found)
+                return found[0]
         return None
-
-    def _stands_at(self, spelt: str) -> ImagePath | None:
-        """Where a path of a package leads in this root; its last component is not followed."""
-        above = self._walker.walk(OpenedPath(spelt.rpartition("/")[0]))
-        return None if above.errno else join(above.real, name(spelt))
 
 
 def owners(root: Root) -> Owners:

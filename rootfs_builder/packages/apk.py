@@ -6,7 +6,7 @@ doc/apk.5 "installed database" (fields of the index, and of files).
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 
 from rootfs_builder.packages.database import Package, content, find
@@ -25,9 +25,11 @@ class Apk:
         self._walker = walker
         self._path = path
 
-    def holders(self, name: str) -> Iterator[tuple[str, Package]]:
+    def holders(self, name: str, is_it: Callable[[str], bool]) -> Iterator[Package]:
         """See Database."""
-        yield from self._index.get(name, ())
+        for path, package in self._index.get(name, ()):
+            if is_it(path):
+                yield package
 
     @cached_property
     def _index(self) -> dict[str, list[tuple[str, Package]]]:
