@@ -471,6 +471,27 @@ def test_a_log_that_was_begun_anew_ends_where_its_salt_does(tmp_path):
     writer.close()
 
 
+@pytest.mark.parametrize(
+    "log",
+    [
+        b"x",
+        bytes(31),
+        bytes(1 << 16),
+        bytes(32) + struct.pack(">6I", 1, 0xFFFFFFFF, 0, 0, 0, 0) * 9,
+        struct.pack(">8I", 0x377F0682, 3007000, 4096, 0, 1, 2, 0, 0)
+        + struct.pack(">6I", 0, 0xFFFFFFFF, 1, 2, 0, 0)
+        + bytes(4096),
+        struct.pack(">8I", 0x377F0682, 3007000, 4096, 0, 1, 2, 0, 0)
+        + struct.pack(">6I", 99, 2, 3, 2, 0, 0)
+        + bytes(4096),
+        struct.pack(">8I", 0x377F0682, 3007000, 1 << 31, 0, 1, 2, 0, 0) + bytes(99),
+    ],
+)
+def test_a_log_that_is_none_changes_nothing(log):
+    database = rpm_database(rpm_package("x", ["/usr/bin/x"]))
+    assert merged(database, log) == database
+
+
 @pytest.mark.parametrize(("name", "kind"), [("Packages", "Berkeley DB"), ("Packages.db", "ndb")])
 @pytest.mark.parametrize("folder", ["/var/lib/rpm", "/usr/lib/sysimage/rpm"])
 def test_rpm_an_older_database_is_a_doubt(machine, folder, name, kind):
