@@ -2,7 +2,7 @@
 
 A stanza for each package, a field a line: P name, V version, A architecture, o origin; then F, a
 directory from the root without its first slash, and an R for each file in it. Source: apk-tools,
-doc/apk.5 "installed database" (fields of the index, and of files).
+src/database.c, apk_db_fdb_read() and src/package.c, apk_pkgtmpl_add_info().
 """
 
 from collections import defaultdict
@@ -45,7 +45,7 @@ class Apk:
             directory = ""
             for key, value in lines:
                 if key == "F":
-                    directory = f"/{value}" if value else ""
+                    directory = f"/{value}"
                 elif key == "R":
                     index[value].append((f"{directory}/{value}", package))
         return index

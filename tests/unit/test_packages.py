@@ -200,7 +200,7 @@ def test_diversions(machine):
                 dash=["/bin/sh"],
                 bash=["/bin/sh"],
                 vim=["/usr/bin/vi", "/usr/bin/view"],
-                mine=["/usr/bin/other"],
+                mine=["/usr/bin/other", "/opt/sh", "/opt/vi"],
             ),
             "/var/lib/dpkg/diversions": (
                 "/bin/sh\n/bin/sh.distrib\ndash\n"
@@ -426,6 +426,15 @@ def test_rpm_files_that_a_package_does_not_have_here(machine):
     )
     machine.fill({DATABASE: database, **dict.fromkeys(names, "")})
     assert [machine.name(name) for name in names] == ["a", "b", None, None]
+
+
+@pytest.mark.parametrize("order", [("glibc-doc", "glibc"), ("glibc", "glibc-doc")])
+def test_rpm_a_file_of_two_packages_has_always_the_same_owner(machine, order):
+    """They may share what is the same in both; which was installed first is no property of files."""
+    file = "/usr/share/licenses/COPYING"
+    found = [rpm_package(name, [file]) for name in order]
+    machine.fill({DATABASE: rpm_database(*found), file: ""})
+    assert machine.name(file) == "glibc"
 
 
 def test_rpm_what_stands_in_the_log_counts(machine, tmp_path):
