@@ -430,7 +430,7 @@ def test_rpm_files_that_a_package_does_not_have_here(machine):
 
 @pytest.mark.parametrize("order", [("glibc-doc", "glibc"), ("glibc", "glibc-doc")])
 def test_rpm_a_file_of_two_packages_has_always_the_same_owner(machine, order):
-    """They may share what is the same in both; which was installed first is no property of files."""
+    """They may share what is the same in both; which came first is no property of files."""
     file = "/usr/share/licenses/COPYING"
     found = [rpm_package(name, [file]) for name in order]
     machine.fill({DATABASE: rpm_database(*found), file: ""})
