@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "rootfs_builder"
 ROOMS = (
     "errors",
     "paths",
+    "capabilities",
     "root",
     "locale_archive",
     "walk",
@@ -22,6 +23,7 @@ ROOMS = (
     "elf_symbols",
     "dlopen_notes",
     "plan",
+    "codecs",
     "reference",
     "values",
     "recipe",
@@ -45,6 +47,7 @@ ROOMS = (
     "collector",
     "placement",
     "generated",
+    "attributes",
     "planner",
     "replay",
     "verify",
@@ -61,12 +64,14 @@ ROOMS = (
     "cli",
 )
 ONLY = {
+    "capabilities": {"errors"},
     "locale_archive": {"errors", "paths", "root"},
     "packages": {"errors", "paths", "root", "walk"},
     "elf": {"errors"},
     "elf_symbols": {"errors", "elf"},
     "dlopen_notes": {"errors", "elf"},
     "image": {"errors", "paths"},
+    "codecs": {"errors"},
 }
 ELF_SIDE = {
     "elf",
@@ -86,7 +91,7 @@ ELF_SIDE = {
     "supplies",
     "collector",
 }
-OCI_SIDE = {"image", "store", "layers", "unpack", "archives"}
+OCI_SIDE = {"image", "codecs", "store", "layers", "unpack", "archives"}
 FOLDERS_OF_SIBLINGS = {"packages", "loaders", "archives", "commands"}
 NOT_SIBLINGS = {
     "packages.database",
