@@ -21,6 +21,19 @@ from rootfs_builder.plan import SET_ID_BITS, Entry, Finding, Plan, PlanRoot
 from rootfs_builder.walk import Walker
 
 T = TypeVar("T")
+_GIVEN = (  # what docker 26 and podman 5.4 both give to a container of their own accord
+    "cap_chown",
+    "cap_dac_override",
+    "cap_fowner",
+    "cap_fsetid",
+    "cap_kill",
+    "cap_net_bind_service",
+    "cap_setfcap",
+    "cap_setgid",
+    "cap_setpcap",
+    "cap_setuid",
+    "cap_sys_chroot",
+)
 _TRUSTED = re.compile("/(usr/)?lib(64|32|x32)?/")
 
 
@@ -109,6 +122,11 @@ class _Wanted:
         if entry.capability and entry.path not in self.capabilities:
             text = f"{shown} keeps its capabilities, {capabilities.text(entry.capability)}"
             yield Finding("hint", f"{text}; --cap {shown}=none leaves them out")
+        required = capabilities.required(changed.capability) if changed.capability else ()
+        if missing := [one for one in required if one not in _GIVEN]:
+            given = " ".join(f"--cap-add {one.removeprefix('cap_').upper()}" for one in missing)
+            text = f"{shown} starts only in a container that has {', '.join(missing)}"
+            yield Finding("hint", f"{text}, which docker or podman give when told: {given}")
         if _is_privileged(changed) and changed.content is not None:
             with changed.content.open() as content:
                 if content[0:2] == b"#!":
