@@ -54,6 +54,7 @@ ROOMS = (
     "layers",
     "unpack",
     "archives",
+    "metadata",
     "stage",
     "output",
     "assemble",
@@ -86,12 +87,14 @@ ELF_SIDE = {
     "supplies",
     "collector",
 }
-OCI_SIDE = {"image", "codecs", "store", "layers", "unpack", "archives"}
+OCI_SIDE = {"image", "codecs", "store", "layers", "unpack", "archives", "metadata"}
 FOLDERS_OF_SIBLINGS = {"loaders", "archives", "commands"}
 NOT_SIBLINGS = {
     "loaders.ld_cache",
     "loaders.ld_so",
     "archives.packed",
+    "archives.written",
+    "commands.destinations",
     "commands.options",
     "commands.terminal",
 }
