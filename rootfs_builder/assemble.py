@@ -10,7 +10,7 @@ from collections.abc import Callable
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from rootfs_builder import collector, elf, layers, planner, replay
+from rootfs_builder import budget, collector, elf, layers, planner, replay
 from rootfs_builder.closure import Closure
 from rootfs_builder.errors import UsageError, VerificationError
 from rootfs_builder.image import (
@@ -54,11 +54,16 @@ _MACHINES = {  # (e_machine, bits, little-endian): architecture as `go tool dist
 }
 
 
-def plan(recipe: Recipe, sources: Sources, *, rules: Rules) -> tuple[Closure, Plan]:
+def plan(
+    recipe: Recipe, sources: Sources, *, rules: Rules, scratch: str = ""
+) -> tuple[Closure, Plan]:
     """Collect, lay out, and resolve once more inside the plan.
 
+    `scratch` is a directory for what is stripped; it must last as long as the plan.
+
     Raises:
-        RootfsError: see users.resolve, collector.collect and planner.plan.
+        RootfsError: see users.resolve, collector.collect, planner.plan, stripped.plan and
+            budget.check.
         VerificationError: the image would resolve differently; what and how.
     """
     closure = collector.collect(recipe, sources, rules=rules)
@@ -68,7 +73,14 @@ def plan(recipe: Recipe, sources: Sources, *, rules: Rules) -> tuple[Closure, Pl
     if differences:
         raise VerificationError("\n".join(finding.text for finding in differences))
     doubts = replay.check_added(closure, PlanRoot(result)) if closure.trees else ()
-    return closure, replace(result, findings=(*result.findings, *doubts))
+    result = replace(result, findings=(*result.findings, *doubts))
+    if recipe.strip:
+        from rootfs_builder import stripped  # pyelftools and subprocess come with it
+
+        result = stripped.plan(result, scratch)
+    if recipe.max_size is not None:
+        budget.check(result, recipe.max_size)
+    return closure, result
 
 
 def platform(recipe: Recipe, closure: Closure) -> Platform:

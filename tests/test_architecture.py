@@ -46,6 +46,9 @@ ROOMS = (
     "placement",
     "generated",
     "planner",
+    "tools",
+    "stripped",
+    "budget",
     "replay",
     "verify",
     "tar",
@@ -98,7 +101,7 @@ NOT_SIBLINGS = {
     "commands.options",
     "commands.terminal",
 }
-PROCESS_ROOMS: set[str] = set()  # no room imports subprocess yet
+PROCESS_ROOMS = {"tools"}
 TERMINAL_ROOMS = {"commands", "cli"}
 MAX_LINES = 350
 

@@ -61,8 +61,10 @@ def check(plan: "Plan", files: "Mapping[str, str | None]") -> None:
 
     seen: dict[str, str] = {}
     for option, path in files.items():
-        if path is None or path == "-" or path.startswith(_LAYOUT):
+        if path is None or (option == "-o" and (path == "-" or path.startswith(_LAYOUT))):
             continue
+        if path in {"", "-"} and option != "-o":
+            raise UsageError(f"{option}: name a file; stdout has the name and digest")
         other = seen.setdefault(os.path.realpath(path), option)
         if other != option:
             raise UsageError(f"{other} {path}: {option} names the same file; name another")

@@ -81,7 +81,13 @@ _CONFIG = (
     shell_complete=options.file_names,
     help="Write what buildx writes there: name and digests, as JSON.",
 )
+@click.option(
+    "--max-size",
+    metavar="SIZE",
+    help="Fail, with the largest files, where all have more bytes together: 10MB.",
+)
 @options.files
+@options.strip
 @options.each(_CONFIG)
 @options.as_json
 @options.quiet
@@ -115,23 +121,26 @@ def command(
 
     recipe = options.recipe(command=cmd or (), shape=shape, **given)
     epoch = options.epoch()
-    closure, plan = assemble.plan(recipe, options.sources(sysroot), rules=options.rules(rule_files))
-    if verbose:
-        terminal.reasons(plan)
-    platform = assemble.platform(recipe, closure)
+    rules = options.rules(rule_files)
     beside = {"--iidfile": iidfile, "--metadata-file": metadata_file}
-    destinations.check(plan, {"-o": output, **beside})
+    with options.scratch(wanted=recipe.strip) as scratch:
+        sources = options.sources(sysroot)
+        closure, plan = assemble.plan(recipe, sources, rules=rules, scratch=scratch)
+        if verbose:
+            terminal.reasons(plan)
+        platform = assemble.platform(recipe, closure)
+        destinations.check(plan, {"-o": output, **beside})
 
-    def build(store: "Store") -> "Image":
-        with terminal.progress(plan.size, quiet=quiet) as progress:
-            return assemble.image(
-                recipe, plan, store, platform=platform, epoch=epoch, progress=progress
-            )
+        def build(store: "Store") -> "Image":
+            with terminal.progress(plan.size, quiet=quiet) as progress:
+                return assemble.image(
+                    recipe, plan, store, platform=platform, epoch=epoch, progress=progress
+                )
 
-    with destinations.beside(beside) as fill:
-        image, size = destinations.write(output, build, shape=shape, name=recipe.name)
-        fill("--iidfile", image.manifest.config.digest.encode())
-        fill("--metadata-file", metadata.document(image, recipe.name))
+        with destinations.beside(beside) as fill:
+            image, size = destinations.write(output, build, shape=shape, name=recipe.name)
+            fill("--iidfile", image.manifest.config.digest.encode())
+            fill("--metadata-file", metadata.document(image, recipe.name))
     if not quiet:
         where = "on stdout" if output == "-" else f"in {output}"
         line = f"{recipe.name} for {_platform(image)}: {size:,} bytes {where}"
