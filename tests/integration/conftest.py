@@ -59,6 +59,7 @@ def containerd():
     finally:
         daemon.terminate()
         daemon.wait()
+        subprocess.run(["umount", folder / "data"], capture_output=True, check=False)
         shutil.rmtree(folder)
 
 

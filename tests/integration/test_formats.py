@@ -8,6 +8,7 @@ import json
 import os
 import re
 import tarfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
@@ -22,6 +23,8 @@ pytestmark = [pytest.mark.engines, pytest.mark.xdist_group("formats")]
 PAGE = Path(__file__).parent.parent.parent / "docs/formats.md"
 BEGIN, END = "<!-- written by tests/integration/test_formats.py -->\n", "<!-- end -->\n"
 SAY = '#include <stdio.h>\nint main(void) { return puts("NAME") < 0; }'
+WAIT = "#include <unistd.h>\nint main(void) { sleep(60); }"
+CHECK = "#include <stdio.h>\nint main(int n, char **words) { return n != 2 || puts(words[1]) < 0; }"
 ROWS = {
     **{
         f"{shape}, {compression}": (shape, "--compression", compression)
@@ -165,7 +168,7 @@ def oras_copies(oras, folder):
         told(oras("cp", *source, "--to-oci-layout", f"{layout}:latest", check=False))
         index = json.loads((layout / "index.json").read_text())
         assert index["manifests"][0]["digest"] == packed.manifest
-        return "copies"
+        return "copies, same digest"
 
     return copy
 
@@ -276,3 +279,55 @@ def test_the_table_is_what_every_consumer_does(packed, consumers):
     assert written == found
     for title in ("hybrid, gzip", "hybrid, none"):
         assert "no (" not in re.search(rf"(?m)^\| {title} \|.*", found)[0]  # README's promise
+
+
+HEALTH = (
+    *("--health-cmd", "check 'two words'", "--health-interval", "1s", "--health-timeout", "2s"),
+    *("--health-start-period", "500ms", "--health-retries", "2"),
+)
+KEPT = {
+    "Test": ["CMD", "check", "two words"],
+    "Interval": 10**9,
+    "Timeout": 2 * 10**9,
+    "StartPeriod": 5 * 10**8,
+    "Retries": 2,
+}
+
+
+@pytest.mark.parametrize(
+    ("shape", "engines"),
+    [
+        ("hybrid", {"docker", "docker_containerd", "podman"}),
+        ("docker", {"docker", "docker_containerd", "podman"}),
+        ("oci", {"docker_containerd"}),  # docker's classic store takes no OCI layout
+    ],
+)
+def test_a_health_check_is_kept(cc, cli, request, name, tmp_path, shape, engines):
+    words = (cc(WAIT, name="wait"), cc(CHECK, name="check"), "-t", name, "--format", shape, *HEALTH)
+    done = cli("pack", *words, "-o", "x.tar", check=True)
+    assert ("--health-cmd: docker alone" in done.stderr) == (shape == "oci")
+    kept = set()
+    for engine in ("docker_containerd", "podman", *(["docker"] if shape != "oci" else [])):
+        engine_ = request.getfixturevalue(engine)
+        with image(engine_, engine_.load(tmp_path / "x.tar")) as loaded:
+            seen = engine_.inspect(loaded)
+        if (health := seen["Config"].get("Healthcheck", seen.get("Healthcheck"))) is not None:
+            assert health == KEPT
+            kept.add(engine)
+    assert kept == engines
+
+
+def test_a_health_check_is_run(cc, cli, docker, name, tmp_path):
+    words = (cc(WAIT, name="wait"), cc(CHECK, name="check"), "-t", name, *HEALTH)
+    cli("pack", *words, "-o", "x.tar", check=True)
+    with image(docker, docker.load(tmp_path / "x.tar")) as loaded:
+        docker("run", "--detach", "--network", "none", "--name", name, loaded)
+        try:
+            state = "{{.State.Health.Status}} {{range .State.Health.Log}}{{.Output}}{{end}}"
+            deadline = time.monotonic() + 60
+            while (seen := docker("inspect", "-f", state, name).stdout).startswith("starting"):
+                assert time.monotonic() < deadline
+                time.sleep(0.2)
+        finally:
+            docker("rm", "--force", name)
+    assert seen.startswith("healthy two words")
