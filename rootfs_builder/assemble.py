@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from rootfs_builder import budget, collector, elf, layers, planner, replay
 from rootfs_builder.closure import Closure
 from rootfs_builder.errors import UsageError, VerificationError
+from rootfs_builder.facts import Facts
 from rootfs_builder.image import (
     CONFIG,
     DOCKER,
@@ -55,32 +56,43 @@ _MACHINES = {  # (e_machine, bits, little-endian): architecture as `go tool dist
 
 
 def plan(
-    recipe: Recipe, sources: Sources, *, rules: Rules, scratch: str = ""
+    recipe: Recipe,
+    sources: Sources,
+    *,
+    rules: Rules,
+    facts: Facts | None = None,
 ) -> tuple[Closure, Plan]:
     """Collect, lay out, and resolve once more inside the plan.
 
-    `scratch` is a directory for what is stripped; it must last as long as the plan.
-
     Raises:
-        RootfsError: see users.resolve, collector.collect, planner.plan, stripped.plan and
-            budget.check.
+        RootfsError: see users.resolve, collector.collect and planner.plan.
         VerificationError: the image would resolve differently; what and how.
     """
-    closure = collector.collect(recipe, sources, rules=rules)
+    closure = collector.collect(recipe, sources, rules=rules, facts=facts)
     result = planner.plan(closure)
     platform(recipe, closure)  # before anything is written
     differences = replay.check(closure, PlanRoot(result))
     if differences:
         raise VerificationError("\n".join(finding.text for finding in differences))
     doubts = replay.check_added(closure, PlanRoot(result)) if closure.trees else ()
-    result = replace(result, findings=(*result.findings, *doubts, *_of_format(recipe)))
+    return closure, replace(result, findings=(*result.findings, *doubts, *_of_format(recipe)))
+
+
+def trimmed(recipe: Recipe, plan: Plan, scratch: str) -> Plan:
+    """The plan, stripped where the recipe says so, and no larger than it says.
+
+    `scratch` is a directory for stripped files, that must last as long as the plan is used.
+
+    Raises:
+        RootfsError: see stripped.plan and budget.check.
+    """
     if recipe.strip:
         from rootfs_builder import stripped  # pyelftools and subprocess come with it
 
-        result = stripped.plan(result, scratch)
+        plan = stripped.plan(plan, scratch)
     if recipe.max_size is not None:
-        budget.check(result, recipe.max_size)
-    return closure, result
+        budget.check(plan, recipe.max_size)
+    return plan
 
 
 def _of_format(recipe: Recipe) -> Iterator[Finding]:
@@ -140,6 +152,7 @@ def image(
     *,
     platform: Platform,
     epoch: int = 0,
+    facts: Facts | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Image:
     """Pack a plan and describe it; all blobs end in `store`.
@@ -148,7 +161,9 @@ def image(
         UsageError: the entrypoint, or what checks its health, is not in the image.
     """
     settings = _settings(recipe, plan)
-    layer = layers.pack(plan, store, codec=recipe.codec, epoch=epoch, progress=progress)
+    layer = layers.pack(
+        plan, store, codec=recipe.codec, epoch=epoch, facts=facts, progress=progress
+    )
     created = _rfc3339(epoch)
     config = Config(
         architecture=platform.architecture,

@@ -14,9 +14,13 @@ PACKAGE = Path(__file__).parent.parent / "rootfs_builder"
 ROOMS = (
     "errors",
     "paths",
+    "capabilities",
     "root",
+    "cache",
+    "facts",
     "locale_archive",
     "walk",
+    "packages",
     "elf",
     "elf_symbols",
     "dlopen_notes",
@@ -45,6 +49,7 @@ ROOMS = (
     "collector",
     "placement",
     "generated",
+    "attributes",
     "planner",
     "tools",
     "stripped",
@@ -65,7 +70,9 @@ ROOMS = (
     "cli",
 )
 ONLY = {
+    "capabilities": {"errors"},
     "locale_archive": {"errors", "paths", "root"},
+    "packages": {"errors", "paths", "root", "walk"},
     "elf": {"errors"},
     "elf_symbols": {"errors", "elf"},
     "dlopen_notes": {"errors", "elf"},
@@ -91,13 +98,16 @@ ELF_SIDE = {
     "collector",
 }
 OCI_SIDE = {"image", "codecs", "store", "layers", "unpack", "archives", "metadata"}
-FOLDERS_OF_SIBLINGS = {"loaders", "archives", "commands"}
+FOLDERS_OF_SIBLINGS = {"packages", "loaders", "archives", "commands"}
 NOT_SIBLINGS = {
+    "packages.database",
+    "packages.wal",
     "loaders.ld_cache",
     "loaders.ld_so",
     "archives.packed",
     "archives.written",
     "commands.destinations",
+    "commands.memory",
     "commands.options",
     "commands.terminal",
 }

@@ -145,6 +145,8 @@ def test_strip_is_for_pack_and_stage_alike(cli, hello, tmp_path):
     assert whole["bytes"] - less["bytes"] >= len(before) - size
     again = cli("pack", hello, "-o", "x.tar", "--strip", check=True).stdout
     assert again.strip().endswith(less["digest"])
+    cli("pack", hello, "-o", "hello", "--strip")
+    assert hello.read_bytes() == before
     said = subprocess.run([tmp_path / "tree/usr/local/bin/hello"], capture_output=True, check=True)
     assert said.stdout == b"hello\n"
 

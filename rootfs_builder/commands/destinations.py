@@ -16,6 +16,7 @@ from rootfs_builder.errors import OutputError, UsageError
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from collections.abc import Callable, Iterator, Mapping
 
+    from rootfs_builder.cache import Cache
     from rootfs_builder.image import Image
     from rootfs_builder.plan import Plan
     from rootfs_builder.reference import Reference
@@ -85,6 +86,7 @@ def write(
     output: str,
     build: "Callable[[Store], Image]",
     *,
+    cache: "Cache | None",
     shape: str,
     name: "Reference",
     extra: "Mapping[str, bytes]" = MappingProxyType({}),
@@ -98,7 +100,7 @@ def write(
     from rootfs_builder.store import Store
 
     def archive(stream: BinaryIO) -> "tuple[Image, int]":
-        store = Store(stream)
+        store = Store(stream, cache)
         image = build(store)
         written.archive(image, store, name=name, shape=shape, extra=extra)
         return image, stream.tell()
@@ -112,7 +114,7 @@ def write(
 
     with outputs.layout(options.text(output.removeprefix(_LAYOUT))) as directory:
         with tempfile.TemporaryFile(dir=directory) as stream:
-            store = Store(stream)
+            store = Store(stream, cache)
             image = build(store)
             written.directory(image, store, directory, name=name, extra=extra)
         return image, sum(blob.size for blob in store.blobs.values())

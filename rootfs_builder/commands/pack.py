@@ -89,6 +89,7 @@ _CONFIG = (
 @options.files
 @options.strip
 @options.each(_CONFIG)
+@click.option("--no-cache", is_flag=True, help="Remember nothing, and use nothing remembered.")
 @options.as_json
 @options.quiet
 @options.verbose
@@ -104,6 +105,7 @@ def command(
     metadata_file: str | None,
     sysroot: str | None,
     rule_files: tuple[str, ...],
+    no_cache: bool,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -118,29 +120,42 @@ def command(
     del debug
     shape = destinations.shape(output, shape, as_json=as_json)
     from rootfs_builder import assemble, metadata
+    from rootfs_builder.commands.memory import Memory
 
     recipe = options.recipe(command=cmd or (), shape=shape, **given)
     epoch = options.epoch()
     rules = options.rules(rule_files)
+    memory = Memory(recipe, sysroot, use=not no_cache)
     beside = {"--iidfile": iidfile, "--metadata-file": metadata_file}
+    sources = options.sources(sysroot)
+    closure, plan = assemble.plan(recipe, sources, rules=rules, facts=memory.facts)
+    if verbose:
+        terminal.reasons(plan)
+    platform = assemble.platform(recipe, closure)
+    destinations.check(plan, {"-o": output, **beside})
     with options.scratch(wanted=recipe.strip) as scratch:
-        sources = options.sources(sysroot)
-        closure, plan = assemble.plan(recipe, sources, rules=rules, scratch=scratch)
-        if verbose:
-            terminal.reasons(plan)
-        platform = assemble.platform(recipe, closure)
-        destinations.check(plan, {"-o": output, **beside})
+        plan = assemble.trimmed(recipe, plan, scratch)
 
         def build(store: "Store") -> "Image":
             with terminal.progress(plan.size, quiet=quiet) as progress:
                 return assemble.image(
-                    recipe, plan, store, platform=platform, epoch=epoch, progress=progress
+                    recipe,
+                    plan,
+                    store,
+                    platform=platform,
+                    epoch=epoch,
+                    facts=memory.facts,
+                    progress=progress,
                 )
 
         with destinations.beside(beside) as fill:
-            image, size = destinations.write(output, build, shape=shape, name=recipe.name)
+            cache = memory.cache if recipe.codec.level else None
+            image, size = destinations.write(
+                output, build, cache=cache, shape=shape, name=recipe.name
+            )
             fill("--iidfile", image.manifest.config.digest.encode())
             fill("--metadata-file", metadata.document(image, recipe.name))
+    memory.keep()
     if not quiet:
         where = "on stdout" if output == "-" else f"in {output}"
         line = f"{recipe.name} for {_platform(image)}: {size:,} bytes {where}"
@@ -161,6 +176,9 @@ def _platform(image: "Image") -> str:
 
 
 def _facts(recipe: "Recipe", plan: "Plan", image: "Image", size: int) -> dict[str, Any]:
+    from rootfs_builder.plan import hard_links
+
+    links = hard_links(plan.entries)
     return {
         "name": str(recipe.name),
         "digest": image.descriptor.digest,
@@ -172,7 +190,7 @@ def _facts(recipe: "Recipe", plan: "Plan", image: "Image", size: int) -> dict[st
                 image.manifest.layers, image.config.rootfs.diff_ids, strict=True
             )
         ],
-        "files": sum(entry.kind == "file" for entry in plan.entries),
+        "files": sum(one.kind == "file" and one.path not in links for one in plan.entries),
         "bytes": plan.size,
         "archive_bytes": size,
         "findings": [{"level": one.level, "text": one.text} for one in plan.findings],
