@@ -51,6 +51,9 @@ ROOMS = (
     "generated",
     "attributes",
     "planner",
+    "tools",
+    "stripped",
+    "budget",
     "replay",
     "verify",
     "tar",
@@ -59,6 +62,7 @@ ROOMS = (
     "layers",
     "unpack",
     "archives",
+    "metadata",
     "stage",
     "output",
     "assemble",
@@ -93,7 +97,7 @@ ELF_SIDE = {
     "supplies",
     "collector",
 }
-OCI_SIDE = {"image", "codecs", "store", "layers", "unpack", "archives"}
+OCI_SIDE = {"image", "codecs", "store", "layers", "unpack", "archives", "metadata"}
 FOLDERS_OF_SIBLINGS = {"packages", "loaders", "archives", "commands"}
 NOT_SIBLINGS = {
     "packages.database",
@@ -101,11 +105,13 @@ NOT_SIBLINGS = {
     "loaders.ld_cache",
     "loaders.ld_so",
     "archives.packed",
+    "archives.written",
+    "commands.destinations",
     "commands.memory",
     "commands.options",
     "commands.terminal",
 }
-PROCESS_ROOMS: set[str] = set()  # no room imports subprocess yet
+PROCESS_ROOMS = {"tools"}
 TERMINAL_ROOMS = {"commands", "cli"}
 MAX_LINES = 350
 
