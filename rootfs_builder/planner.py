@@ -24,10 +24,9 @@ from rootfs_builder.plan import (
     Plan,
     PlanRoot,
     Reason,
-    order,
     with_parents,
 )
-from rootfs_builder.root import Identity, Node
+from rootfs_builder.root import Node
 from rootfs_builder.walk import Walk, Walker
 
 
@@ -48,7 +47,6 @@ class _Planner:
         self._placement = Placement(closure)
         self._entries: dict[ImagePath, Entry] = {}
         self._origins: dict[ImagePath, str] = {}
-        self._identities: dict[ImagePath, Identity] = {}
         self._findings = list(closure.findings)
         self._probes: set[str] = set()
         self._because_of = self._rule_reasons()
@@ -80,9 +78,8 @@ class _Planner:
         self._warn_of_links(draft)
         for entry in generated.configurations(self._closure, self._placement, draft):
             self._put(entry, "generated")
-        entries = with_parents(self._hard_linked())
         return Plan(
-            entries,
+            with_parents(self._entries.values()),
             tuple(dict.fromkeys(programs)),
             env=self._closure.supply.environment,
             user=self._closure.user.digits if self._closure.user else "",
@@ -224,7 +221,6 @@ class _Planner:
         if executable and not mode & 0o111:
             mode = 0o755
         content = self._closure.objects.source(step)
-        self._identities[place] = node.identity
         self._put(Entry(place, "file", mode, (reason,), content), step)
 
     def _put(self, entry: Entry, origin: str) -> None:
@@ -307,17 +303,3 @@ class _Planner:
                         "make the link relative"
                     )
                     self._findings.append(Finding("warning", text))
-
-    def _hard_linked(self) -> Iterator[Entry]:
-        """Files that are one inode in the source are one in the image."""
-        first: dict[tuple[Identity, int], ImagePath] = {}
-        for entry in order(self._entries.values()):
-            identity = self._identities.get(entry.path)
-            if identity is None:
-                yield entry
-                continue
-            target = first.setdefault((identity, entry.mode), entry.path)
-            if target == entry.path:
-                yield entry
-            else:
-                yield replace(entry, kind="hardlink", content=None, target=target)

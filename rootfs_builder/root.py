@@ -8,7 +8,7 @@ what was seen: content is checked against what lstat(2) said when its path was f
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from types import TracebackType
 from typing import BinaryIO, Literal, Protocol, Self
 
@@ -52,6 +52,10 @@ class Source(Protocol):
     @property
     def size(self) -> int:
         """How many bytes there are."""
+
+    @property
+    def identity(self) -> Hashable:
+        """Equal for two names of one file, and for nothing else."""
 
     def open(self) -> Content:
         """The bytes; raises InputError or ChangedError where they are not to be had."""
@@ -117,6 +121,11 @@ class BytesSource(Struct, frozen=True):
         """See Source."""
         return len(self.data)
 
+    @property
+    def identity(self) -> Hashable:
+        """See Source: a file of its own, however many have these bytes."""
+        return id(self)
+
     def open(self) -> Content:
         """See Source."""
         return _Bytes(self.data)
@@ -150,6 +159,11 @@ class FileSource(Struct, frozen=True, eq=False):
     def size(self) -> int:
         """See Source."""
         return self.stamp[2]
+
+    @property
+    def identity(self) -> Hashable:
+        """See Source."""
+        return self.stamp
 
     def open(self) -> Content:
         """See Source."""
@@ -224,6 +238,11 @@ class Slice(Struct, frozen=True):
     file: BinaryIO
     offset: int
     size: int
+
+    @property
+    def identity(self) -> Hashable:
+        """See Source: in a tar, no two members begin at one place."""
+        return (id(self.file), self.offset)
 
     def open(self) -> Content:
         """See Source."""

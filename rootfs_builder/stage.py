@@ -7,7 +7,7 @@ get theirs last, since writing into one changes its time and may need a mode tha
 import os
 
 from rootfs_builder.paths import encode
-from rootfs_builder.plan import Entry, Plan
+from rootfs_builder.plan import Entry, Plan, hard_links, order
 from rootfs_builder.root import chunks
 
 _UNIT = 1 << 20
@@ -24,9 +24,13 @@ def write(plan: Plan, directory: str, *, epoch: int = 0) -> None:
     """
     base = encode(directory)
     privileged = os.geteuid() == 0
-    for entry in plan.entries:
+    links = hard_links(plan.entries)
+    for entry in order(plan.entries):
         path = base + encode(entry.path)
-        _create(entry, path, base)
+        if entry.path in links:
+            os.link(base + encode(links[entry.path]), path)
+            continue
+        _create(entry, path)
         if privileged:
             os.chown(path, entry.uid, entry.gid, follow_symlinks=False)
         if entry.kind == "file":
@@ -41,13 +45,11 @@ def write(plan: Plan, directory: str, *, epoch: int = 0) -> None:
             os.utime(path, (epoch, epoch))
 
 
-def _create(entry: Entry, path: bytes, base: bytes) -> None:
+def _create(entry: Entry, path: bytes) -> None:
     if entry.kind == "dir":
         os.mkdir(path, 0o700)
     elif entry.kind == "symlink":
         os.symlink(encode(entry.target), path)
-    elif entry.kind == "hardlink":
-        os.link(base + encode(entry.target), path)
     elif entry.content is not None:
         with open(path, "xb") as stream:
             stream.writelines(chunks(entry.content, _UNIT))

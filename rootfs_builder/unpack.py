@@ -10,7 +10,7 @@ import gzip
 import io
 import tarfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import BinaryIO
 
 import zstandard
@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from rootfs_builder.errors import InputError
 from rootfs_builder.paths import ROOT, ImagePath, ancestors, below, join, name, parent
-from rootfs_builder.plan import Entry, EntryKind, Plan, Reason, order, with_parents
+from rootfs_builder.plan import Entry, EntryKind, Plan, Reason, with_parents
 from rootfs_builder.root import Content, Slice, Source
 
 _WHITEOUT = ".wh."
@@ -215,20 +215,7 @@ class _Tree:
                 del self._entries[one]
 
     def plan(self) -> Plan:
-        return Plan(with_parents(self._hard_linked()))
-
-    def _hard_linked(self) -> Iterator[Entry]:
-        """Entries that share their content are one file, under the first name."""
-        first: dict[Source, ImagePath] = {}
-        for entry in order(self._entries.values()):
-            if entry.content is None or entry.size == 0:
-                yield entry
-                continue
-            target = first.setdefault(entry.content, entry.path)
-            if target == entry.path:
-                yield entry
-            else:
-                yield replace(entry, kind="hardlink", content=None, target=target)
+        return Plan(with_parents(self._entries.values()))
 
 
 def _key(text: str) -> ImagePath:

@@ -16,8 +16,9 @@ import tempfile
 from contextlib import contextmanager
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from rootfs_builder.plan import Entry, Plan, Reason, order, with_parents
+from rootfs_builder.plan import Entry, Plan, Reason, hard_links, order, with_parents
 from rootfs_builder.root import BytesSource, read
 
 WHY = (Reason("executable", None, "hello"),)
@@ -34,9 +35,6 @@ def entry(path, words):
         return Entry(path.rstrip("/"), "dir", int(rest, 8), WHY)
     if kind == "symlink":
         return Entry(path, "symlink", 0o777, WHY, target=rest)
-    if kind == "hardlink":
-        mode, _, target = rest.partition(" ")
-        return Entry(path, "hardlink", int(mode, 8), WHY, target=target)
     mode, _, content = rest.partition(" ")
     return file(path, content.encode(), int(mode, 8))
 
@@ -46,8 +44,11 @@ def file(path, data, mode=0o644):
 
 
 def plan(tree):
-    """The Plan of a dict, with parents; `hardlink MODE TARGET` for a second name."""
-    return of_entries([entry(path, words) for path, words in tree.items()])
+    """The Plan of a dict, with parents."""
+    links = {path: words[9:] for path, words in tree.items() if words.startswith("hardlink ")}
+    entries = {path: entry(path, words) for path, words in tree.items() if path not in links}
+    seconds = [replace(entries[target], path=path) for path, target in links.items()]
+    return of_entries([*entries.values(), *seconds])
 
 
 def of_entries(entries):
@@ -55,15 +56,15 @@ def of_entries(entries):
 
 
 def of_plan(plan):
-    return {
+    found = {
         one.path + ("/" if one.kind == "dir" else ""): {
             "dir": f"dir {one.mode:04o}",
             "symlink": f"symlink {one.target}",
-            "hardlink": f"hardlink {one.target}",
             "file": f"file {one.mode:04o} {sha8(read(one.content)) if one.content else ''}",
         }[one.kind]
         for one in plan.entries
     }
+    return found | {path: f"hardlink {to}" for path, to in hard_links(plan.entries).items()}
 
 
 def of_tar(data):
@@ -150,7 +151,7 @@ def plans(draw):
             continue
         kind = draw(st.sampled_from(["dir", "file", "symlink", "hardlink"]))
         mode = draw(st.sampled_from([0o755, 0o700, 0o1777, 0o555]))  # the owner may look into all
-        files = sorted(p for p in entries if entries[p].kind == "file" and _before(p, path))
+        files = sorted(p for p in entries if entries[p].kind == "file")
         if kind == "dir":
             entries[path] = Entry(path, "dir", mode, WHY)
             directories.append(path)
@@ -159,11 +160,7 @@ def plans(draw):
             entries[path] = Entry(path, "symlink", 0o777, WHY, target=target)
         elif kind == "hardlink" and files:
             target = draw(st.sampled_from(files))
-            entries[path] = Entry(path, "hardlink", entries[target].mode, WHY, target=target)
+            entries[path] = replace(entries[target], path=path)
         else:
             entries[path] = file(path, draw(st.binary(max_size=600)), mode)
     return Plan(order(entries.values()))
-
-
-def _before(path, other):
-    return path.encode("utf-8", "surrogateescape") < other.encode("utf-8", "surrogateescape")

@@ -194,6 +194,9 @@ def _platform(image: "Image") -> str:
 
 
 def _facts(recipe: "Recipe", plan: "Plan", image: "Image", size: int) -> dict[str, Any]:
+    from rootfs_builder.plan import hard_links
+
+    links = hard_links(plan.entries)
     return {
         "name": str(recipe.name),
         "digest": image.descriptor.digest,
@@ -205,7 +208,7 @@ def _facts(recipe: "Recipe", plan: "Plan", image: "Image", size: int) -> dict[st
                 image.manifest.layers, image.config.rootfs.diff_ids, strict=True
             )
         ],
-        "files": sum(entry.kind == "file" for entry in plan.entries),
+        "files": sum(one.kind == "file" and one.path not in links for one in plan.entries),
         "bytes": plan.size,
         "archive_bytes": size,
         "findings": [{"level": one.level, "text": one.text} for one in plan.findings],

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rootfs_builder import layers, unpack
 from rootfs_builder.errors import InputError
-from rootfs_builder.plan import Entry, Plan, Reason, with_parents
+from rootfs_builder.plan import Entry, Plan, Reason, hard_links, with_parents
 from rootfs_builder.root import BytesSource, Slice, read
 from rootfs_builder.store import Store
 
@@ -45,14 +45,13 @@ def unpacked():
 
         def run(*blobs):
             plan = unpack.read([BytesSource(blob) for blob in blobs], scratch)
-            return {entry.path: shown(entry) for entry in plan.entries}
+            links = {path: f"= {first}" for path, first in hard_links(plan.entries).items()}
+            return {entry.path: shown(entry) for entry in plan.entries} | links
 
         yield run
 
 
 def shown(entry):
-    if entry.kind == "hardlink":
-        return "= " + entry.target
     if entry.kind == "symlink":
         return "-> " + entry.target
     return None if entry.content is None else read(entry.content).decode()
