@@ -17,6 +17,7 @@ ROOMS = (
     "root",
     "locale_archive",
     "walk",
+    "packages",
     "elf",
     "elf_symbols",
     "dlopen_notes",
@@ -62,6 +63,7 @@ ROOMS = (
 )
 ONLY = {
     "locale_archive": {"errors", "paths", "root"},
+    "packages": {"errors", "paths", "root", "walk"},
     "elf": {"errors"},
     "elf_symbols": {"errors", "elf"},
     "dlopen_notes": {"errors", "elf"},
@@ -87,8 +89,10 @@ ELF_SIDE = {
     "collector",
 }
 OCI_SIDE = {"image", "codecs", "store", "layers", "unpack", "archives"}
-FOLDERS_OF_SIBLINGS = {"loaders", "archives", "commands"}
+FOLDERS_OF_SIBLINGS = {"packages", "loaders", "archives", "commands"}
 NOT_SIBLINGS = {
+    "packages.database",
+    "packages.wal",
     "loaders.ld_cache",
     "loaders.ld_so",
     "archives.packed",
