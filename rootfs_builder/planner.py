@@ -129,11 +129,12 @@ class _Planner:
         request, candidate = resolution.request, resolution.candidate
         by = self._image_of(request.by, program)
         if resolution.walk is None or candidate is None:
-            reason = Reason(request.kind, by, request.name, "already loaded")
+            asked = self._asked(request.name, self._placement.of(found, found.candidate, program))
+            reason = Reason(request.kind, by, asked, "already loaded")
             self._because(self._image_of(found, program), reason)
             return
         move = self._placement.of(found, candidate, program)
-        reason = Reason(request.kind, by, request.name, candidate.found_by)
+        reason = Reason(request.kind, by, self._asked(request.name, move), candidate.found_by)
         if request.rule:
             self._walk(resolution.walk, move, self._because_of[request.rule])
         self._walk(resolution.walk, move, reason)
@@ -141,6 +142,11 @@ class _Planner:
             outside = self._sources.outside(candidate.path)
             path = candidate.path if outside else resolution.walk.real
             self._warn_of_build_path(path, candidate.found_by, by)
+
+    @staticmethod
+    def _asked(name: str, move: Move | None) -> str:
+        """A name as it was asked for; an added library's path as it is in the image."""
+        return name if move is None else move.apply(name) or name
 
     def _warn_of_build_path(
         self, path: str, found_by: str, by: ImagePath, advice: str = "build with $ORIGIN"

@@ -54,7 +54,9 @@ ROOMS = (
     "store",
     "layers",
     "unpack",
+    "record",
     "archives",
+    "inspection",
     "stage",
     "output",
     "assemble",
@@ -96,6 +98,7 @@ NOT_SIBLINGS = {
     "loaders.ld_cache",
     "loaders.ld_so",
     "archives.packed",
+    "commands.images",
     "commands.options",
     "commands.terminal",
 }

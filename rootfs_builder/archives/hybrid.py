@@ -6,6 +6,9 @@ only that, so the full name stands in both. Source: image-spec image-layout.md; 
 format as moby's `docker save` writes it.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from msgspec.structs import replace
 
 from rootfs_builder import tar
@@ -13,9 +16,13 @@ from rootfs_builder.image import Image, Index, canonical
 from rootfs_builder.reference import Reference
 from rootfs_builder.store import Store
 
+_NOTHING: Mapping[str, bytes] = MappingProxyType({})
 
-def write(image: Image, store: Store, *, name: Reference) -> None:
-    """Turn the store's file into the archive of `image`, in place."""
+
+def write(
+    image: Image, store: Store, *, name: Reference, extra: Mapping[str, bytes] = _NOTHING
+) -> None:
+    """Turn the store's file into the archive of `image`, in place; `extra` are further members."""
     for blob in store.blobs.values():
         store.file.seek(blob.offset - tar.BLOCK)
         store.file.write(tar.header(_member(blob.digest), size=blob.size))
@@ -38,6 +45,7 @@ def write(image: Image, store: Store, *, name: Reference) -> None:
         (b"oci-layout", b'{"imageLayoutVersion":"1.0.0"}'),
         (b"index.json", canonical(Index((descriptor,)))),
         (b"manifest.json", canonical(legacy)),
+        *((member.encode(), data) for member, data in extra.items()),
     ):
         store.file.write(tar.header(member, size=len(data)) + data + tar.padding(len(data)))
     store.file.write(tar.END)

@@ -47,6 +47,14 @@ _CONFIG = (
         metavar="N",
         help="1 to 12 for gzip (6 is the default), 1 to 22 for zstd (3).",
     ),
+    click.option(
+        "--no-plan",
+        "with_plan",
+        is_flag=True,
+        default=True,
+        flag_value=False,
+        help="Leave out rootfs-builder.json, which tells `why` and `inspect` the reasons.",
+    ),
 )
 
 
@@ -80,6 +88,7 @@ def command(
     quiet: bool,
     verbose: bool,
     debug: bool,
+    with_plan: bool,
     **given: Any,
 ) -> None:
     """Write a container image with EXECUTABLE and exactly the files it needs.
@@ -89,7 +98,7 @@ def command(
     """
     del debug
     _check_output(output, as_json=as_json)
-    from rootfs_builder import assemble
+    from rootfs_builder import assemble, record
 
     recipe = options.recipe(command=cmd or (), **given)
     epoch = options.epoch()
@@ -106,10 +115,11 @@ def command(
 
         store = Store(stream)
         with terminal.progress(plan.size, quiet=quiet) as progress:
-            image = assemble.image(
+            image, document = assemble.image(
                 recipe, plan, store, platform=platform, epoch=epoch, progress=progress
             )
-        hybrid.write(image, store, name=recipe.name)
+        extra = {record.NAME: document} if with_plan else {}
+        hybrid.write(image, store, name=recipe.name, extra=extra)
         return image, stream.tell()
 
     image, size = _to_stdout(write) if output == "-" else _to_file(output, write)
