@@ -10,7 +10,7 @@ from collections.abc import Callable
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from rootfs_builder import collector, elf, layers, planner, record, replay
+from rootfs_builder import collector, elf, layers, planner, replay
 from rootfs_builder.closure import Closure
 from rootfs_builder.errors import UsageError, VerificationError
 from rootfs_builder.image import (
@@ -117,8 +117,8 @@ def image(
     platform: Platform,
     epoch: int = 0,
     progress: Callable[[int], None] = lambda _: None,
-) -> tuple[Image, bytes]:
-    """Pack a plan and describe it; all blobs end in `store`. With it what travels beside: `record`.
+) -> Image:
+    """Pack a plan and describe it; all blobs end in `store`.
 
     Raises:
         UsageError: the entrypoint is not in the image.
@@ -143,14 +143,7 @@ def image(
     )
     blob = store.add(canonical(manifest))
     descriptor = Descriptor(MANIFEST, blob.digest, blob.size, platform)
-    document = record.write(
-        plan,
-        config=config_blob.digest,
-        layers=config.rootfs.diff_ids,
-        numbers=dict.fromkeys((entry.path for entry in plan.entries), 0),
-        contents=layer.contents,
-    )
-    return Image(descriptor, manifest, config), document
+    return Image(descriptor, manifest, config)
 
 
 def _settings(recipe: Recipe, plan: Plan) -> Settings:

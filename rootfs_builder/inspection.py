@@ -76,7 +76,7 @@ def of(image: Packed, beside: Source | None, scratch: BinaryIO) -> Inspection:
         layers=_layers(image, unpacked.tars),
         totals=_totals(plan, len(links)),
         findings=record.said(plan.findings),
-        entries=record.files(plan, numbers=unpacked.numbers, contents=contents),
+        entries=record.files(plan, unpacked.numbers, contents),
         tool=found.tool if found else None,
         absent=absent,
     )

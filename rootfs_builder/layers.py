@@ -6,7 +6,6 @@ a reader that replaces what it meets never sees a file through a link that is no
 plan alone: a large file's content in pieces of 1 MiB, and whatever lies between large files.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator
 
 from msgspec import Struct
@@ -28,11 +27,10 @@ _MEDIA_TYPE = {"gzip": LAYER_GZIP, "zstd": LAYER_ZSTD, "none": LAYER}
 
 
 class Layer(Struct, frozen=True):
-    """A packed layer: the descriptor of its blob, the digest of its tar, those of its files."""
+    """A packed layer: the descriptor of its blob and the digest of its tar."""
 
     descriptor: Descriptor
     diff_id: str
-    contents: dict[ImagePath, str]
 
 
 def pack(
@@ -49,33 +47,24 @@ def pack(
         ChangedError: a file is no longer what it was when the plan was made.
         InputError: a file cannot be read, or `epoch` does not fit.
     """
-    contents: dict[ImagePath, str] = {}
-    blob, diff_id = store.compress(_units(plan, epoch, contents), codec, progress)
-    descriptor = Descriptor(_MEDIA_TYPE[codec.name], blob.digest, blob.size)
-    return Layer(descriptor, diff_id, contents)
+    blob, diff_id = store.compress(_units(plan, epoch), codec, progress)
+    return Layer(Descriptor(_MEDIA_TYPE[codec.name], blob.digest, blob.size), diff_id)
 
 
-def _units(plan: Plan, epoch: int, contents: dict[ImagePath, str]) -> Iterator[bytes]:
-    """The tar, and on the way the digest of each file's content."""
+def _units(plan: Plan, epoch: int) -> Iterator[bytes]:
     gap = bytearray()
     links = hard_links(plan.entries)
     for entry in sorted(plan.entries, key=lambda one: _place(one, links)):
         first = links.get(entry.path)
         gap += _header(entry, epoch, first)
         if entry.content is not None and first is None:
-            digest = hashlib.sha256()
             if entry.size >= _LARGE:
                 yield bytes(gap)
                 gap.clear()
-                for piece in chunks(entry.content, UNIT):
-                    digest.update(piece)
-                    yield piece
+                yield from chunks(entry.content, UNIT)
             else:
-                data = read(entry.content)
-                digest.update(data)
-                gap += data
+                gap += read(entry.content)
             gap += tar.padding(entry.size)
-            contents[entry.path] = f"sha256:{digest.hexdigest()}"
         if len(gap) >= UNIT:
             yield bytes(gap)
             gap.clear()

@@ -7,6 +7,7 @@ Paths are spelt as `paths.printable` spells them.
 """
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Annotated
 
 from msgspec import DecodeError, Meta, Struct, ValidationError, json
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 
 from rootfs_builder import __version__
 from rootfs_builder.errors import InputError, NotFoundError
-from rootfs_builder.image import Digest, canonical
+from rootfs_builder.image import Digest, Image, canonical
 from rootfs_builder.paths import ImagePath, OpenedPath, parsed, printable
 from rootfs_builder.plan import Entry, Finding, Level, Plan, PlanRoot, Reason, hard_links
 from rootfs_builder.root import Source, read
@@ -38,8 +39,9 @@ class Why(Struct, frozen=True, omit_defaults=True):
 class File(Struct, frozen=True, omit_defaults=True):
     """An Entry.
 
-    `layer` counts from 0, the lowest. A file has `size` and `digest`, and `hardlink` where it is a
-    further name of that path; a symlink has `target`.
+    `layer` counts from 0, the lowest; of a directory in several it is the topmost. A file has
+    `size`, and `hardlink` where it is a further name of that path; a symlink has `target`. `digest`
+    is known of files that were read: hashing them is a tenth of the work of packing.
     """
 
     path: str
@@ -85,22 +87,16 @@ class Record(Struct, frozen=True):
     tool: Tool = Tool()
 
 
-def write(
-    plan: Plan,
-    *,
-    config: Digest,
-    layers: tuple[Digest, ...],
-    numbers: Mapping[ImagePath, int],
-    contents: Mapping[ImagePath, str],
-) -> bytes:
-    """The document of a plan; `numbers` and `contents` as for `files`."""
+def write(image: Image, plan: Plan, *, parts: tuple[Plan, ...]) -> bytes:
+    """The document of an image of `plan`, whose layers are `parts`, the lowest first."""
     walker = Walker(PlanRoot(plan))
+    numbers = {one.path: number for number, part in enumerate(parts) for one in part.entries}
     return canonical(
         Record(
-            config=config,
-            layers=layers,
+            config=image.manifest.config.digest,
+            layers=image.config.rootfs.diff_ids,
             programs=tuple(map(printable, plan.programs)),
-            entries=files(plan, numbers=numbers, contents=contents),
+            entries=files(plan, numbers),
             findings=said(
                 one
                 for one in plan.findings
@@ -118,7 +114,9 @@ def _is_of_image(text: str, walker: Walker) -> bool:
 
 
 def files(
-    plan: Plan, *, numbers: Mapping[ImagePath, int], contents: Mapping[ImagePath, str]
+    plan: Plan,
+    numbers: Mapping[ImagePath, int],
+    contents: Mapping[ImagePath, str] = MappingProxyType({}),
 ) -> tuple[File, ...]:
     """The entries of a plan for JSON.
 

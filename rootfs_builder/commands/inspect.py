@@ -77,10 +77,13 @@ def command(
 
 def _screen(one: "Inspection", *, verbose: bool) -> Iterator[str]:
     """The lines for a person; without `verbose` none is wider than a terminal."""
-    every = _every(one) if verbose else _largest(one)
     findings = [terminal.harmless(f"{said.level} {said.text}") for said in one.findings]
-    for line in (*_config(one), "", *_layers(one), "", *_kinds(one), "", *every, "", *findings):
-        yield line if verbose or len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…"
+    files = _every(one) if verbose else _largest(one)
+    for number, section in enumerate((_config(one), _layers(one), _kinds(one), files, findings)):
+        for place, line in enumerate(section):
+            if number and not place:
+                yield ""
+            yield line if verbose or len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…"
 
 
 def _config(one: "Inspection") -> Iterator[str]:

@@ -115,10 +115,10 @@ def command(
 
         store = Store(stream)
         with terminal.progress(plan.size, quiet=quiet) as progress:
-            image, document = assemble.image(
+            image = assemble.image(
                 recipe, plan, store, platform=platform, epoch=epoch, progress=progress
             )
-        extra = {record.NAME: document} if with_plan else {}
+        extra = {record.NAME: record.write(image, plan, parts=(plan,))} if with_plan else {}
         hybrid.write(image, store, name=recipe.name, extra=extra)
         return image, stream.tell()
 
