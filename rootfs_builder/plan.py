@@ -34,6 +34,15 @@ class Reason(Struct, frozen=True):
     asked: str = ""
     found_by: str = ""
 
+    @property
+    def sentence(self) -> str:
+        """It in words, for a person."""
+        words = [self.kind, printable(self.asked)]
+        if self.by is not None:
+            words += ["of", printable(self.by)]
+        found = f" ({self.found_by})" if self.found_by else ""
+        return " ".join(word for word in words if word) + found
+
 
 class Entry(Struct, frozen=True):
     """One path of the image.

@@ -47,6 +47,9 @@ ROOMS = (
     "placement",
     "generated",
     "planner",
+    "tools",
+    "stripped",
+    "budget",
     "replay",
     "verify",
     "tar",
@@ -57,6 +60,7 @@ ROOMS = (
     "record",
     "archives",
     "inspection",
+    "metadata",
     "stage",
     "output",
     "assemble",
@@ -90,7 +94,7 @@ ELF_SIDE = {
     "supplies",
     "collector",
 }
-OCI_SIDE = {"image", "codecs", "store", "layers", "unpack", "archives"}
+OCI_SIDE = {"image", "codecs", "store", "layers", "unpack", "archives", "metadata"}
 FOLDERS_OF_SIBLINGS = {"packages", "loaders", "archives", "commands"}
 NOT_SIBLINGS = {
     "packages.database",
@@ -98,11 +102,13 @@ NOT_SIBLINGS = {
     "loaders.ld_cache",
     "loaders.ld_so",
     "archives.packed",
+    "archives.written",
+    "commands.destinations",
     "commands.images",
     "commands.options",
     "commands.terminal",
 }
-PROCESS_ROOMS: set[str] = set()  # no room imports subprocess yet
+PROCESS_ROOMS = {"tools"}
 TERMINAL_ROOMS = {"commands", "cli"}
 MAX_LINES = 350
 

@@ -108,7 +108,11 @@ def _line(label: str, text: str) -> str:
 def _texts(value: Any) -> Iterator[str]:
     """The values of one setting, a line each."""
     if isinstance(value, dict):
-        yield from (f"{key}={one}" if one else str(key) for key, one in value.items())
+        import json
+
+        for key, one in value.items():
+            text = one if isinstance(one, str) else json.dumps(one)
+            yield f"{key}={text}" if one else str(key)
     elif isinstance(value, list):
         yield from map(str, value)
     elif value:
@@ -149,5 +153,5 @@ def _every(one: "Inspection") -> Iterator[str]:
         owner = f"{file.uid}:{file.gid}"
         arrow = f" -> {file.target}" if file.target else ""
         arrow += f" = {file.hardlink}" if file.hardlink else ""
-        why = terminal.request(record.reason(file.reasons[0]))
+        why = record.reason(file.reasons[0]).sentence
         yield f"{mark}{file.mode} {owner:<9}{file.size or 0:>13,} {file.path}{arrow}: {why}"

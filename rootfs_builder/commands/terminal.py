@@ -11,7 +11,7 @@ import click
 from rootfs_builder.paths import printable
 
 if TYPE_CHECKING:  # msgspec comes with it: --help must be quick
-    from rootfs_builder.plan import Finding, Plan, Reason
+    from rootfs_builder.plan import Finding, Plan
 
 _CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f]")
 _LONG = 64 << 20  # bytes from which packing is long enough for a progress bar
@@ -74,17 +74,9 @@ def warnings(found: "Iterable[Finding]") -> None:
 def reasons(plan: "Plan") -> None:
     """Every file and link, and the first reason for it."""
     for entry in plan.entries:
-        if entry.kind != "dir":
-            click.echo(f"{printable(entry.path)}: {request(entry.reasons[0])}", err=True)
-
-
-def request(reason: "Reason") -> str:
-    """A reason in words."""
-    words = [reason.kind, printable(reason.asked)]
-    if reason.by is not None:
-        words += ["of", printable(reason.by)]
-    found = f" ({reason.found_by})" if reason.found_by else ""
-    return " ".join(word for word in words if word) + found
+        if entry.kind == "dir":
+            continue
+        click.echo(f"{printable(entry.path)}: {entry.reasons[0].sentence}", err=True)
 
 
 @contextmanager

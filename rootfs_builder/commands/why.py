@@ -66,7 +66,7 @@ def command(
     for depth, (one, reason) in enumerate(chain):
         click.echo(f"{'   ' * depth}{_sentence(one, reason)}")
     for reason in entry.reasons[1 : 1 + _MOST]:
-        click.echo(f"also {terminal.request(reason)}")
+        click.echo(f"also {reason.sentence}")
     if len(entry.reasons) > 1 + _MOST:
         click.echo(f"and {len(entry.reasons) - 1 - _MOST} more; --json has them all")
 
@@ -128,7 +128,7 @@ def _sentence(entry: "Entry", reason: "Reason") -> str:
     from rootfs_builder.paths import printable
 
     arrow = f" -> {printable(entry.target)}" if entry.target else ""
-    return f"{printable(entry.path)}{arrow}: {terminal.request(reason)}"
+    return f"{printable(entry.path)}{arrow}: {reason.sentence}"
 
 
 def _facts(entry: "Entry", chain: "Chain") -> dict[str, Any]:
