@@ -35,6 +35,7 @@ SCHEMAS = {  # the documents, and the image-spec's schema of each
     "config": "config-schema.json",
 }
 OUTER = ("oci-layout", "index.json", "manifest.json")
+BESIDE = "rootfs-builder.json"  # no part of the image, and may be absent
 POINTER = ("index.json", "manifests", 0)  # the one descriptor in index.json
 NAME, REF_NAME = "io.containerd.image.name", "org.opencontainers.image.ref.name"
 # distribution/reference: a host has a dot or a port or is localhost; docker.io names have two parts
@@ -69,6 +70,7 @@ def problems(archive: Path) -> list[str]:
     """Every violation in a hybrid archive (facts, "The default: one hybrid tar"); none if good."""
     documents, members, found = read_archive(archive)
     found += document_problems(documents) + blob_problems(documents, members)
+    found += beside_problems(documents, members)
     return found + layer_problems(documents, members)
 
 
@@ -332,8 +334,21 @@ def blob_problems(documents: Documents, members: Members) -> list[str]:
             found.append(f"{whose} digest is not that of the blob")
         if blob is not None and (type(size) is not int or size != len(blob)):
             found.append(f"{whose} size is not that of the blob")
-    known = {*OUTER, *(blob_path(descriptor) for _, descriptor, _ in descriptors)}
+    known = {*OUTER, BESIDE, *(blob_path(descriptor) for _, descriptor, _ in descriptors)}
     return found + [f"{name!r} is an unreferenced blob" for name in members if name not in known]
+
+
+def beside_problems(documents: Documents, members: Members) -> list[str]:
+    """The document that travels along is about this image."""
+    found: list[str] = []
+    beside = read_json(BESIDE, members, found)
+    if beside is None:
+        return found
+    if dig(beside, "config") != dig(documents, "manifest", "config", "digest"):
+        found.append(f"{BESIDE} is about another config")
+    if dig(beside, "layers") != dig(documents, "config", "rootfs", "diff_ids"):
+        found.append(f"{BESIDE} is about other layers")
+    return found
 
 
 def layer_problems(documents: Documents, members: Members) -> list[str]:
@@ -438,7 +453,7 @@ def read_pax(data: bytes) -> tuple[dict[str, str], list[str]]:
 
 # What every reader of the archive takes (facts, "The default")
 MEMBER_RULES: tuple[tuple[str, Test], ...] = (
-    ("is not an expected member", lambda e: e.name in OUTER or text(e.name, BLOB)),
+    ("is not an expected member", lambda e: e.name in {*OUTER, BESIDE} or text(e.name, BLOB)),
     ("is not a regular file", lambda e: e.kind == FILE),
     ("has PAX records and so is not USTAR", lambda e: not e.pax),
     ("does not have the mode 0644", lambda e: e.numbers["mode"] == 0o644),
