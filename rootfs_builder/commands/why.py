@@ -79,7 +79,7 @@ def _of_image(path: str) -> "Plan":
     for option in context.command.params:
         given = context.get_parameter_source(option.name or "") == ParameterSource.COMMANDLINE
         if given and isinstance(option, click.Option) and option.name not in _OF_BOTH:
-            raise UsageError(f"{option.opts[-1]}: IMAGE has its files; only EXECUTABLE takes this")
+            raise UsageError(f"{option.opts[0]}: IMAGE has its files; only EXECUTABLE takes this")
     with images.found(path, "why") as found:
         said = record.of(found.record, configs=tuple(one.config for one in found.images))
         image = next(one for one in found.images if one.config == said.config)
