@@ -5,7 +5,7 @@ packs it.
 """
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
@@ -29,7 +29,7 @@ from rootfs_builder.image import (
     canonical,
 )
 from rootfs_builder.paths import OpenedPath, printable
-from rootfs_builder.plan import Plan, PlanRoot
+from rootfs_builder.plan import Finding, Plan, PlanRoot
 from rootfs_builder.recipe import DEFAULT_PATH, Recipe
 from rootfs_builder.rules import Rules
 from rootfs_builder.sources import Sources
@@ -73,7 +73,7 @@ def plan(
     if differences:
         raise VerificationError("\n".join(finding.text for finding in differences))
     doubts = replay.check_added(closure, PlanRoot(result)) if closure.trees else ()
-    result = replace(result, findings=(*result.findings, *doubts))
+    result = replace(result, findings=(*result.findings, *doubts, *_of_format(recipe)))
     if recipe.strip:
         from rootfs_builder import stripped  # pyelftools and subprocess come with it
 
@@ -81,6 +81,15 @@ def plan(
     if recipe.max_size is not None:
         budget.check(result, recipe.max_size)
     return closure, result
+
+
+def _of_format(recipe: Recipe) -> Iterator[Finding]:
+    """What not every engine takes from an image of this format."""
+    if recipe.health is not None and not recipe.docker_types:
+        text = (
+            "--health-cmd: docker alone takes it from an OCI image; from --format hybrid podman too"
+        )
+        yield Finding("warning", text)
 
 
 def platform(recipe: Recipe, closure: Closure) -> Platform:

@@ -136,16 +136,26 @@ def _loads_the_same(old: Any, new: Any) -> bool:
         place = {key: after[key] for key in ("p_offset", "p_filesz")}
         if {**before.header, **place} != {**after.header}:
             return False
-        if before["p_type"] == "PT_LOAD" and _mapped(old, before) != _mapped(new, after):
-            return False
+        if before["p_type"] == "PT_LOAD":
+            blank = [(start - before["p_offset"], size) for start, size in _headers(old)]
+            if _mapped(before, blank) != _mapped(after, blank):
+                return False
     return True
 
 
-def _mapped(file: Any, segment: Any) -> bytes:
-    """What is mapped of a PT_LOAD, without the headers; what follows it in memory is zeros."""
-    data: bytes = segment.data()
-    return data[0 if segment["p_offset"] else _headers_end(file) :].rstrip(b"\0")
+def _headers(file: Any) -> list[tuple[int, int]]:
+    """Where the headers of a file lie, which say where all else lies: offset and size."""
+    return [(0, file["e_ehsize"])] + [
+        (file[f"e_{table}off"], file[f"e_{table}num"] * file[f"e_{table}entsize"])
+        for table in ("ph", "sh")
+    ]
 
 
-def _headers_end(file: Any) -> int:
-    return int(max(file["e_ehsize"], file["e_phoff"] + file["e_phnum"] * file["e_phentsize"]))
+def _mapped(segment: Any, blank: list[tuple[int, int]]) -> bytes:
+    """What is mapped of a PT_LOAD, with zeros over `blank`; what follows in memory is zeros."""
+    data = bytearray(segment.data())
+    for start, size in blank:
+        end = min(start + size, len(data))
+        if 0 <= start < end:
+            data[start:end] = bytes(end - start)
+    return bytes(data.rstrip(b"\0"))
