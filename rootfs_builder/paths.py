@@ -14,6 +14,7 @@ ImagePath = NewType("ImagePath", str)
 OpenedPath = NewType("OpenedPath", str)
 
 ROOT = ImagePath("/")
+_SHOWN = 60
 MOUNTED = ("/dev", "/proc", "/sys")  # by every runtime, over what an image has there
 
 
@@ -39,6 +40,11 @@ def parsed(shown: str) -> str:
 
 def _byte(found: re.Match[bytes]) -> bytes:
     return bytes([int(found[1], 16)])
+
+
+def shortened(path: str) -> str:
+    """The beginning of a very long path for a message, with its length."""
+    return f"{printable(path[:_SHOWN])}… ({len(encode(path)):,} bytes)"
 
 
 def _escaped(found: re.Match[str]) -> str:

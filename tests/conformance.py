@@ -257,7 +257,7 @@ def absent(members: Members, shape: str) -> Members:
         }
         return {"manifest.json": json.dumps([entry]).encode()}
     entry = dig(read_json("manifest.json", members, found), 0)
-    named = {"manifest.json", dig(entry, "Config"), *items(entry, "Layers")}
+    named = {"manifest.json", BESIDE, dig(entry, "Config"), *items(entry, "Layers")}
     config = read_json(str(dig(entry, "Config")), members, found)
     keys = ("os", "architecture", "variant")
     platform = {key: config[key] for key in keys if dig(config, key) is not None}

@@ -14,7 +14,10 @@ PACKAGE = Path(__file__).parent.parent / "rootfs_builder"
 ROOMS = (
     "errors",
     "paths",
+    "capabilities",
     "root",
+    "cache",
+    "facts",
     "locale_archive",
     "walk",
     "packages",
@@ -46,6 +49,7 @@ ROOMS = (
     "collector",
     "placement",
     "generated",
+    "attributes",
     "planner",
     "tools",
     "stripped",
@@ -68,6 +72,7 @@ ROOMS = (
     "cli",
 )
 ONLY = {
+    "capabilities": {"errors"},
     "locale_archive": {"errors", "paths", "root"},
     "packages": {"errors", "paths", "root", "walk"},
     "elf": {"errors"},
@@ -105,6 +110,7 @@ NOT_SIBLINGS = {
     "archives.written",
     "commands.destinations",
     "commands.images",
+    "commands.memory",
     "commands.options",
     "commands.terminal",
 }

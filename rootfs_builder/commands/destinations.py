@@ -15,6 +15,7 @@ from rootfs_builder.errors import OutputError, UsageError
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from collections.abc import Callable, Iterator, Mapping
 
+    from rootfs_builder.cache import Cache
     from rootfs_builder.image import Image
     from rootfs_builder.plan import Plan
     from rootfs_builder.reference import Reference
@@ -86,6 +87,7 @@ def write(
     *,
     shape: str,
     name: "Reference",
+    cache: "Cache | None",
     extra: "Callable[[Image], Mapping[str, bytes]]",
 ) -> "tuple[Image, int]":
     """Build an image and write it to `output`: the image, and how many bytes it takes there.
@@ -97,7 +99,7 @@ def write(
     from rootfs_builder.store import Store
 
     def archive(stream: BinaryIO) -> "tuple[Image, int]":
-        store = Store(stream)
+        store = Store(stream, cache)
         image = build(store)
         written.archive(image, store, name=name, shape=shape, extra=extra(image))
         return image, stream.tell()
@@ -111,7 +113,7 @@ def write(
 
     with outputs.layout(options.text(output.removeprefix(_LAYOUT))) as directory:
         with tempfile.TemporaryFile(dir=directory) as stream:
-            store = Store(stream)
+            store = Store(stream, cache)
             image = build(store)
             written.directory(image, store, directory, name=name, extra=extra(image))
         return image, sum(blob.size for blob in store.blobs.values())

@@ -97,6 +97,7 @@ _CONFIG = (
 @options.files
 @options.strip
 @options.each(_CONFIG)
+@click.option("--no-cache", is_flag=True, help="Remember nothing, and use nothing remembered.")
 @options.as_json
 @options.quiet
 @options.verbose
@@ -112,6 +113,7 @@ def command(
     metadata_file: str | None,
     sysroot: str | None,
     rule_files: tuple[str, ...],
+    no_cache: bool,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -127,14 +129,17 @@ def command(
     del debug
     shape = destinations.shape(output, shape, as_json=as_json)
     from rootfs_builder import assemble, metadata, record
+    from rootfs_builder.commands.memory import Memory
 
     recipe = options.recipe(command=cmd or (), shape=shape, **given)
     epoch = options.epoch()
     rules = options.rules(rule_files)
     beside = {"--iidfile": iidfile, "--metadata-file": metadata_file}
+    memory = Memory(recipe, sysroot, use=not no_cache)
+    facts = memory.facts
     with options.scratch(wanted=recipe.strip) as scratch:
         sources = options.sources(sysroot)
-        closure, plan = assemble.plan(recipe, sources, rules=rules, scratch=scratch)
+        closure, plan = assemble.plan(recipe, sources, rules=rules, facts=facts, scratch=scratch)
         if verbose:
             terminal.reasons(plan)
         platform = assemble.platform(recipe, closure)
@@ -143,7 +148,13 @@ def command(
         def build(store: "Store") -> "Image":
             with terminal.progress(plan.size, quiet=quiet) as progress:
                 return assemble.image(
-                    recipe, plan, store, platform=platform, epoch=epoch, progress=progress
+                    recipe,
+                    plan,
+                    store,
+                    platform=platform,
+                    epoch=epoch,
+                    facts=facts,
+                    progress=progress,
                 )
 
         def extra(image: "Image") -> dict[str, bytes]:
@@ -151,10 +162,16 @@ def command(
 
         with destinations.beside(beside) as fill:
             image, size = destinations.write(
-                output, build, shape=shape, name=recipe.name, extra=extra
+                output,
+                build,
+                shape=shape,
+                name=recipe.name,
+                cache=memory.cache if recipe.codec.level else None,
+                extra=extra,
             )
             fill("--iidfile", image.manifest.config.digest.encode())
             fill("--metadata-file", metadata.document(image, recipe.name))
+    memory.keep()
     if not quiet:
         where = "on stdout" if output == "-" else f"in {output}"
         line = f"{recipe.name} for {_platform(image)}: {size:,} bytes {where}"
