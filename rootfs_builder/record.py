@@ -13,7 +13,7 @@ from typing import Annotated
 from msgspec import DecodeError, Meta, Struct, ValidationError, json
 from msgspec.structs import replace
 
-from rootfs_builder import __version__
+from rootfs_builder import __version__, capabilities
 from rootfs_builder.errors import InputError, NotFoundError
 from rootfs_builder.image import Digest, Image, canonical
 from rootfs_builder.paths import ImagePath, OpenedPath, parsed, printable
@@ -40,8 +40,9 @@ class File(Struct, frozen=True, omit_defaults=True):
     """An Entry.
 
     `layer` counts from 0, the lowest; of a directory in several it is the topmost. A file has
-    `size`, and `hardlink` where it is a further name of that path; a symlink has `target`. `digest`
-    is known of files that were read: hashing them is a tenth of the work of packing.
+    `size`, its capabilities as getcap(8) shows them, and `hardlink` where it is a further name of
+    that path; a symlink has `target`. `digest` is known of files that were read: hashing them all
+    is a tenth of the work of packing.
     """
 
     path: str
@@ -55,6 +56,7 @@ class File(Struct, frozen=True, omit_defaults=True):
     digest: str = ""
     target: str = ""
     hardlink: str = ""
+    capabilities: str = ""
 
 
 class Said(Struct, frozen=True):
@@ -136,6 +138,7 @@ def files(
             digest=contents.get(links.get(one.path, one.path), ""),
             target=printable(one.target),
             hardlink=printable(links.get(one.path, "")),
+            capabilities=capabilities.text(one.capability) if one.capability else "",
         )
         for one in plan.entries
     )

@@ -151,7 +151,8 @@ def _every(one: "Inspection") -> Iterator[str]:
     for file in one.entries:
         mark = {"dir": "d", "symlink": "l"}.get(file.kind, "-")
         owner = f"{file.uid}:{file.gid}"
-        arrow = f" -> {file.target}" if file.target else ""
-        arrow += f" = {file.hardlink}" if file.hardlink else ""
+        more = f" -> {file.target}" if file.target else ""
+        more += f" = {file.hardlink}" if file.hardlink else ""
+        more += f" {file.capabilities}" if file.capabilities else ""
         why = record.reason(file.reasons[0]).sentence
-        yield f"{mark}{file.mode} {owner:<9}{file.size or 0:>13,} {file.path}{arrow}: {why}"
+        yield f"{mark}{file.mode} {owner:<9}{file.size or 0:>13,} {file.path}{more}: {why}"
