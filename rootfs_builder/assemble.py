@@ -10,7 +10,7 @@ from collections.abc import Callable
 from msgspec import UNSET
 from msgspec.structs import replace
 
-from rootfs_builder import collector, elf, layers, planner, replay
+from rootfs_builder import collector, elf, layers, planner, replay, split
 from rootfs_builder.closure import Closure
 from rootfs_builder.errors import UsageError, VerificationError
 from rootfs_builder.image import (
@@ -26,6 +26,7 @@ from rootfs_builder.image import (
     Settings,
     canonical,
 )
+from rootfs_builder.packages import Owners
 from rootfs_builder.paths import OpenedPath, printable
 from rootfs_builder.plan import Plan, PlanRoot
 from rootfs_builder.recipe import DEFAULT_PATH, Recipe
@@ -51,7 +52,9 @@ _MACHINES = {  # (e_machine, bits, little-endian): architecture as `go tool dist
 }
 
 
-def plan(recipe: Recipe, sources: Sources, *, rules: Rules) -> tuple[Closure, Plan]:
+def plan(
+    recipe: Recipe, sources: Sources, *, rules: Rules, owners: Owners | None = None
+) -> tuple[Closure, Plan]:
     """Collect, lay out, and resolve once more inside the plan.
 
     Raises:
@@ -59,7 +62,7 @@ def plan(recipe: Recipe, sources: Sources, *, rules: Rules) -> tuple[Closure, Pl
         VerificationError: the image would resolve differently; what and how.
     """
     closure = collector.collect(recipe, sources, rules=rules)
-    result = planner.plan(closure)
+    result = planner.plan(closure, owners=owners)
     platform(recipe, closure)  # before anything is written
     differences = replay.check(closure, PlanRoot(result))
     if differences:
@@ -118,13 +121,17 @@ def image(
     epoch: int = 0,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Image:
-    """Pack a plan and describe it; all blobs end in `store`.
+    """Pack a plan, in the layers that the recipe asks for, and describe it; blobs end in `store`.
 
     Raises:
         UsageError: the entrypoint is not in the image.
     """
     settings = _settings(recipe, plan)
-    layer = layers.pack(plan, store, codec=recipe.codec, epoch=epoch, progress=progress)
+    parts = split.by_change(plan, budget=recipe.layers)
+    packed = [
+        layers.pack(part, store, codec=recipe.codec, epoch=epoch, progress=progress)
+        for part in parts
+    ]
     created = _rfc3339(epoch)
     config = Config(
         architecture=platform.architecture,
@@ -132,13 +139,13 @@ def image(
         variant=platform.variant,
         created=created,
         config=settings,
-        rootfs=RootFs((layer.diff_id,)),
-        history=(History(created, "rootfs-builder"),),
+        rootfs=RootFs(tuple(layer.diff_id for layer in packed)),
+        history=tuple(History(created, split.title(part)) for part in parts),
     )
     config_blob = store.add(canonical(config))
     manifest = Manifest(
         config=Descriptor(CONFIG, config_blob.digest, config_blob.size),
-        layers=(layer.descriptor,),
+        layers=tuple(layer.descriptor for layer in packed),
         annotations=dict(recipe.annotations) or UNSET,
     )
     blob = store.add(canonical(manifest))

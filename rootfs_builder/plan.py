@@ -7,13 +7,16 @@ as a directory would, so that whatever resolves in a directory resolves in a Pla
 import errno
 import re
 from collections.abc import Hashable, Iterable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
 from rootfs_builder.errors import InputError
 from rootfs_builder.paths import ROOT, ImagePath, ancestors, encode, name, parent, printable
 from rootfs_builder.root import Node, Source
+
+if TYPE_CHECKING:  # only an image in layers pays for the readers of package databases
+    from rootfs_builder.packages import Package
 
 EntryKind = Literal["dir", "symlink", "file"]
 Level = Literal["added", "hint", "warning"]
@@ -39,7 +42,8 @@ class Entry(Struct, frozen=True):
     """One path of the image.
 
     `content` belongs to a file, `target` to a symlink (verbatim). `mode` has permission bits only.
-    Files of one source are names of one file: `hard_links` says which.
+    Files of one source are names of one file: `hard_links` says which. `package` is who brought
+    it, where that was asked; `own` is what belongs to the user rather than to the system.
     """
 
     path: ImagePath
@@ -50,6 +54,8 @@ class Entry(Struct, frozen=True):
     target: str = ""
     uid: int = 0
     gid: int = 0
+    package: "Package | None" = None
+    own: bool = False
 
     @property
     def size(self) -> int:

@@ -27,7 +27,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
     for special CPUs go in, `allow_sensitive` whether `added` may have secrets of the machine in it.
     `entrypoint` None means the first executable. `with_rules` are rules that act whatever the
     evidence, with their values, `without` rules that never do; `dlopen` is the least priority of a
-    dlopen note that is followed.
+    dlopen note that is followed. `layers` is how many layers the image may have at most.
     """
 
     executables: tuple[str, ...]
@@ -54,6 +54,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
     without: tuple[str, ...] = ()
     dlopen: str = "recommended"
     codec: Codec = GZIP
+    layers: int = 2
 
     @property
     def search_path(self) -> tuple[str, ...]:
@@ -112,6 +113,7 @@ def from_options(
     without: tuple[str, ...] = (),
     nss: str | None = None,
     dlopen: str = "recommended",
+    layers: str = "auto",
     compression: codecs.Name = "gzip",
     compression_level: int | None = None,
 ) -> Recipe:
@@ -161,6 +163,7 @@ def from_options(
         ),
         without=mistakes.each("--without", values.plain, without),
         dlopen=dlopen,
+        layers=mistakes.check("--layers", values.layers, layers) or 0,
         codec=_codec(compression, compression_level, mistakes),
     )
     mistakes.report()

@@ -36,6 +36,12 @@ _CONFIG = (
     click.option("--stop-signal", metavar="SIGNAL", help="What asks the program to stop."),
     click.option("--platform", metavar="OS/ARCH", help="Insist on a platform."),
     click.option(
+        "--layers",
+        default="auto",
+        metavar="auto|single|package[:N]",
+        help="The system below your files (the default), one layer, or one a package, at most N.",
+    ),
+    click.option(
         "--compression",
         type=click.Choice(["gzip", "zstd", "none"]),
         default="gzip",
@@ -93,7 +99,13 @@ def command(
 
     recipe = options.recipe(command=cmd or (), **given)
     epoch = options.epoch()
-    closure, plan = assemble.plan(recipe, options.sources(sysroot), rules=options.rules(rule_files))
+    sources = options.sources(sysroot)
+    owners = None
+    if recipe.layers > 1:
+        from rootfs_builder import packages
+
+        owners = packages.owners(sources)
+    closure, plan = assemble.plan(recipe, sources, rules=options.rules(rule_files), owners=owners)
     if verbose:
         terminal.reasons(plan)
     platform = assemble.platform(recipe, closure)
@@ -203,9 +215,17 @@ def _facts(recipe: "Recipe", plan: "Plan", image: "Image", size: int) -> dict[st
         "config": image.manifest.config.digest,
         "platform": _platform(image),
         "layers": [
-            {"digest": layer.digest, "size": layer.size, "diff_id": diff_id}
-            for layer, diff_id in zip(
-                image.manifest.layers, image.config.rootfs.diff_ids, strict=True
+            {
+                "digest": layer.digest,
+                "size": layer.size,
+                "diff_id": diff_id,
+                "content": history.created_by,
+            }
+            for layer, diff_id, history in zip(
+                image.manifest.layers,
+                image.config.rootfs.diff_ids,
+                image.config.history,
+                strict=True,
             )
         ],
         "files": sum(one.kind == "file" and one.path not in links for one in plan.entries),
