@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from rootfs_builder import collector, elf, layers, planner, replay, split
 from rootfs_builder.closure import Closure
 from rootfs_builder.errors import UsageError, VerificationError
+from rootfs_builder.facts import Facts
 from rootfs_builder.image import (
     CONFIG,
     MANIFEST,
@@ -28,7 +29,7 @@ from rootfs_builder.image import (
 )
 from rootfs_builder.packages import Owners
 from rootfs_builder.paths import OpenedPath, printable
-from rootfs_builder.plan import Plan, PlanRoot
+from rootfs_builder.plan import Finding, Plan, PlanRoot
 from rootfs_builder.recipe import DEFAULT_PATH, Recipe
 from rootfs_builder.rules import Rules
 from rootfs_builder.sources import Sources
@@ -53,7 +54,12 @@ _MACHINES = {  # (e_machine, bits, little-endian): architecture as `go tool dist
 
 
 def plan(
-    recipe: Recipe, sources: Sources, *, rules: Rules, owners: Owners | None = None
+    recipe: Recipe,
+    sources: Sources,
+    *,
+    rules: Rules,
+    facts: Facts | None = None,
+    owners: Owners | None = None,
 ) -> tuple[Closure, Plan]:
     """Collect, lay out, and resolve once more inside the plan.
 
@@ -61,13 +67,15 @@ def plan(
         RootfsError: see users.resolve, collector.collect and planner.plan.
         VerificationError: the image would resolve differently; what and how.
     """
-    closure = collector.collect(recipe, sources, rules=rules)
+    closure = collector.collect(recipe, sources, rules=rules, facts=facts)
     result = planner.plan(closure, owners=owners)
     platform(recipe, closure)  # before anything is written
     differences = replay.check(closure, PlanRoot(result))
     if differences:
         raise VerificationError("\n".join(finding.text for finding in differences))
-    doubts = replay.check_added(closure, PlanRoot(result)) if closure.trees else ()
+    doubts = list(replay.check_added(closure, PlanRoot(result)) if closure.trees else ())
+    if owners is not None:
+        doubts += [Finding("warning", doubt) for doubt in owners.doubts]
     return closure, replace(result, findings=(*result.findings, *doubts))
 
 
@@ -119,6 +127,7 @@ def image(
     *,
     platform: Platform,
     epoch: int = 0,
+    facts: Facts | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Image:
     """Pack a plan, in the layers that the recipe asks for, and describe it; blobs end in `store`.
@@ -129,7 +138,7 @@ def image(
     settings = _settings(recipe, plan)
     parts = split.by_change(plan, budget=recipe.layers)
     packed = [
-        layers.pack(part, store, codec=recipe.codec, epoch=epoch, progress=progress)
+        layers.pack(part, store, codec=recipe.codec, epoch=epoch, facts=facts, progress=progress)
         for part in parts
     ]
     created = _rfc3339(epoch)

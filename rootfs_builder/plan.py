@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from rootfs_builder.errors import InputError
-from rootfs_builder.paths import ROOT, ImagePath, ancestors, encode, name, parent, printable
+from rootfs_builder.paths import (
+    ROOT,
+    ImagePath,
+    ancestors,
+    encode,
+    name,
+    parent,
+    printable,
+    shortened,
+)
 from rootfs_builder.root import Node, Source
 
 if TYPE_CHECKING:  # only an image in layers pays for the readers of package databases
@@ -22,6 +31,7 @@ EntryKind = Literal["dir", "symlink", "file"]
 Level = Literal["added", "hint", "warning"]
 
 SET_ID_BITS = 0o6000
+LONGEST, LONGEST_NAME = 4095, 255  # bytes that a kernel takes as a path, and as a part of one
 _KEY = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[^/\0]+)+", re.DOTALL)
 
 
@@ -41,9 +51,10 @@ class Reason(Struct, frozen=True):
 class Entry(Struct, frozen=True):
     """One path of the image.
 
-    `content` belongs to a file, `target` to a symlink (verbatim). `mode` has permission bits only.
-    Files of one source are names of one file: `hard_links` says which. `package` is who brought
-    it, where that was asked; `own` is what belongs to the user rather than to the system.
+    `content` and `capability` (an xattr) belong to a file, `target` to a symlink (verbatim). `mode`
+    has permission bits only. Files of one source are names of one file: see `hard_links`.
+    `package` is who brought it, where that was asked; `own` is what belongs to the user rather than
+    to the system.
     """
 
     path: ImagePath
@@ -54,6 +65,7 @@ class Entry(Struct, frozen=True):
     target: str = ""
     uid: int = 0
     gid: int = 0
+    capability: bytes = b""
     package: "Package | None" = None
     own: bool = False
 
@@ -79,8 +91,8 @@ class Plan(Struct, frozen=True):
     the machine it was collected from.
 
     Raises:
-        InputError: a path that is no key, two entries for one path, an entry below something that
-            is no directory, or a name that readers take for a whiteout.
+        InputError: a path that is no key or too long for any kernel, two entries for one path, an
+            entry below something that is no directory, or a name that readers take for a whiteout.
     """
 
     entries: tuple[Entry, ...]
@@ -96,6 +108,11 @@ class Plan(Struct, frozen=True):
             shown, above = printable(entry.path), parent(entry.path)
             if not _KEY.fullmatch(entry.path):
                 raise InputError(f"{shown}: no absolute path without empty parts, . and ..")
+            if len(encode(entry.path)) > LONGEST or len(encode(name(entry.path))) > LONGEST_NAME:
+                raise InputError(
+                    f"{shortened(entry.path)}: too long: a path may have {LONGEST:,} bytes, and a "
+                    f"name in it {LONGEST_NAME}"
+                )
             if entry.path in seen:
                 raise InputError(f"{shown}: two entries for one path")
             if name(entry.path).startswith(".wh."):
@@ -119,14 +136,15 @@ def order(entries: Iterable[Entry]) -> tuple[Entry, ...]:
 def hard_links(entries: Iterable[Entry]) -> dict[ImagePath, ImagePath]:
     """The further names of each file: path → the name that comes first by path.
 
-    One file has one mode and one owner, so a source with two modes makes two files. Asked of the
-    entries that are written together: a layer holds a file whole, whatever other layers hold.
+    One file has one mode, owner and capability: a source with two modes makes two files. To be
+    asked of the entries that are written together, since a layer is whole without the others.
     """
     first: dict[Hashable, ImagePath] = {}
     found = {}
     for entry in order(entries):
         if entry.content is not None:
-            inode = (entry.content.identity, entry.mode, entry.uid, entry.gid)
+            facts = (entry.mode, entry.uid, entry.gid, entry.capability)
+            inode = (entry.content.identity, facts)
             target = first.setdefault(inode, entry.path)
             if target != entry.path:
                 found[entry.path] = target
@@ -177,6 +195,10 @@ class PlanRoot:
         if content is None:
             raise OSError(errno.EINVAL, "not a regular file", path)
         return content
+
+    def capability(self, path: ImagePath) -> bytes:
+        """See Root."""
+        return self._entries[path].capability
 
     def list(self, path: ImagePath) -> tuple[str, ...]:
         """See Root."""

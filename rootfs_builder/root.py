@@ -14,11 +14,13 @@ from typing import BinaryIO, Literal, Protocol, Self
 
 from msgspec import Struct
 
+from rootfs_builder import capabilities
 from rootfs_builder.errors import ChangedError, InputError
 from rootfs_builder.paths import ROOT, ImagePath, decode, encode, join, printable
 
 Kind = Literal["file", "dir", "symlink", "special"]
 Identity = tuple[int, int]  # (device, inode): two names with one identity are one file
+Stamp = tuple[int, int, int, int, int]  # (device, inode, size, mtime, ctime), times in ns
 _KINDS: dict[int, Kind] = {stat.S_IFREG: "file", stat.S_IFDIR: "dir", stat.S_IFLNK: "symlink"}
 
 
@@ -72,6 +74,9 @@ class Root(Protocol):
 
     def open(self, path: ImagePath) -> Source:
         """The content of the regular file at `path`."""
+
+    def capability(self, path: ImagePath) -> bytes:
+        """The capabilities of the regular file at `path`, as an xattr; empty where it has none."""
 
     def list(self, path: ImagePath) -> tuple[str, ...]:
         """The names in the directory at `path`, sorted."""
@@ -142,12 +147,11 @@ class _Bytes(bytes):
 class FileSource(Struct, frozen=True, eq=False):
     """A regular file as it was when it was first seen.
 
-    `stamp` is (device, inode, size, mtime, ctime); reading raises ChangedError if it differs, and
-    two names of one file are equal.
+    Reading raises ChangedError if its stamp differs, and two names of one file are equal.
     """
 
     path: bytes
-    stamp: tuple[int, int, int, int, int]
+    stamp: Stamp
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, FileSource) and self.stamp == other.stamp
@@ -170,8 +174,20 @@ class FileSource(Struct, frozen=True, eq=False):
         return _OpenFile(self)
 
 
-def _stamp(info: os.stat_result) -> tuple[int, int, int, int, int]:
+def _stamp(info: os.stat_result) -> Stamp:
     return (info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns)
+
+
+def _capability(path: bytes) -> bytes:
+    try:
+        return capabilities.normal(os.getxattr(path, capabilities.ATTRIBUTE, follow_symlinks=False))
+    except OSError as error:
+        if error.errno in (errno.ENODATA, errno.ENOTSUP):
+            return b""
+        raise _unreadable(path, error) from error
+    except InputError as error:
+        shown = printable(decode(path))
+        raise InputError(f"{shown}: {error}; `setcap -r {shown}` takes them off") from error
 
 
 def _unreadable(path: bytes, error: OSError) -> InputError:
@@ -274,8 +290,9 @@ class DirectoryRoot:
     def __init__(self, directory: str = "/") -> None:
         self._base = encode(directory).rstrip(b"/")
         self._nodes: dict[str, Node | None] = {ROOT: self._node(os.stat(self._base or b"/"))}
-        self._stamps: dict[str, tuple[int, int, int, int, int]] = {}
+        self._stamps: dict[str, Stamp] = {}
         self._links: dict[str, str] = {}
+        self._capabilities: dict[str, bytes] = {}
         self._lists: dict[str, tuple[str, ...]] = {}
 
     @staticmethod
@@ -309,6 +326,12 @@ class DirectoryRoot:
         """See Root."""
         self.lstat(path)
         return FileSource(self._base + encode(path), self._stamps[path])
+
+    def capability(self, path: ImagePath) -> bytes:
+        """See Root; InputError where they cannot be read."""
+        if path not in self._capabilities:
+            self._capabilities[path] = _capability(self._base + encode(path))
+        return self._capabilities[path]
 
     def list(self, path: ImagePath) -> tuple[str, ...]:
         """See Root."""

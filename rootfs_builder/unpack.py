@@ -16,8 +16,19 @@ from typing import BinaryIO
 import zstandard
 from msgspec.structs import replace
 
+from rootfs_builder import capabilities
 from rootfs_builder.errors import InputError
-from rootfs_builder.paths import ROOT, ImagePath, ancestors, below, join, name, parent
+from rootfs_builder.paths import (
+    ROOT,
+    ImagePath,
+    ancestors,
+    below,
+    encode,
+    join,
+    name,
+    parent,
+    printable,
+)
 from rootfs_builder.plan import Entry, EntryKind, Plan, Reason, with_parents
 from rootfs_builder.root import Content, Slice, Source
 
@@ -175,8 +186,17 @@ class _Tree:
             content = Slice(scratch, member.offset_data, member.size)
         else:
             return None  # devices and FIFOs: runtimes bring their own
-        mode = member.mode & 0o7777
-        return Entry(path, kind, mode, _WHY, content, target, member.uid, member.gid)
+        return Entry(
+            path,
+            kind,
+            member.mode & 0o7777,
+            _WHY,
+            content,
+            target,
+            member.uid,
+            member.gid,
+            _capability(member) if kind == "file" else b"",
+        )
 
     def _below_links(self, path: ImagePath) -> ImagePath:
         """Where a path leads through the symlinks that its own layer has written."""
@@ -216,6 +236,14 @@ class _Tree:
 
     def plan(self) -> Plan:
         return Plan(with_parents(self._entries.values()))
+
+
+def _capability(member: tarfile.TarInfo) -> bytes:
+    found = member.pax_headers.get(f"SCHILY.xattr.{capabilities.ATTRIBUTE}")
+    try:
+        return b"" if found is None else capabilities.normal(encode(found))
+    except InputError as error:
+        raise InputError(f"{printable(member.name)}: {error}") from error
 
 
 def _key(text: str) -> ImagePath:

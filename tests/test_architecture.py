@@ -14,7 +14,10 @@ PACKAGE = Path(__file__).parent.parent / "rootfs_builder"
 ROOMS = (
     "errors",
     "paths",
+    "capabilities",
     "root",
+    "cache",
+    "facts",
     "locale_archive",
     "walk",
     "packages",
@@ -47,6 +50,7 @@ ROOMS = (
     "collector",
     "placement",
     "generated",
+    "attributes",
     "planner",
     "replay",
     "verify",
@@ -64,6 +68,7 @@ ROOMS = (
     "cli",
 )
 ONLY = {
+    "capabilities": {"errors"},
     "locale_archive": {"errors", "paths", "root"},
     "packages": {"errors", "paths", "root", "walk"},
     "elf": {"errors"},
@@ -98,6 +103,7 @@ NOT_SIBLINGS = {
     "loaders.ld_cache",
     "loaders.ld_so",
     "archives.packed",
+    "commands.memory",
     "commands.options",
     "commands.terminal",
 }

@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from rootfs_builder import capabilities
 from rootfs_builder.plan import Entry, Plan, Reason, hard_links, order, with_parents
 from rootfs_builder.root import BytesSource, read
 
@@ -138,9 +139,33 @@ def names():
     return raw.filter(lambda one: not set(one) & set(b"/\0") and one not in (b".", b".."))
 
 
+MIB = 1 << 20
+MODES = (0o755, 0o700, 0o1777, 0o555)  # the owner may look into all
+IDS = st.sampled_from([0, 1, 1000, 65534, 1 << 21, (1 << 32) - 2])
+CAPABILITIES = st.sampled_from(["", "=", "cap_net_raw=ep", "cap_chown,cap_bpf=p cap_kill=i"])
+SIZES = st.sampled_from(
+    [0, 1, 511, 512, 513, *(size + by for size in (MIB // 16, MIB, 2 * MIB) for by in (-1, 0, 1))]
+)
+
+
 @st.composite
-def plans(draw):
-    """Valid plans of every kind of entry, with names that are no UTF-8."""
+def facts(draw):
+    """Owner, mode and capability of a file, of every kind that a tar can hold."""
+    text = draw(CAPABILITIES)
+    return {
+        "mode": draw(st.integers(0, 0o7777)),
+        "uid": draw(IDS),
+        "gid": draw(IDS),
+        "capability": capabilities.parse(text) if text else b"",
+    }
+
+
+@st.composite
+def plans(draw, *, anything=False):
+    """Valid plans of every kind of entry, with names that are no UTF-8.
+
+    `anything` says that sizes, owners, modes and capabilities may be what no ordinary user writes.
+    """
     named = names().filter(lambda one: not one.startswith(b".wh."))
     text = named.map(lambda one: one.decode("utf-8", "surrogateescape"))
     entries = {}
@@ -150,17 +175,23 @@ def plans(draw):
         if path in entries:
             continue
         kind = draw(st.sampled_from(["dir", "file", "symlink", "hardlink"]))
-        mode = draw(st.sampled_from([0o755, 0o700, 0o1777, 0o555]))  # the owner may look into all
+        plain = {"mode": draw(st.sampled_from(MODES))}
+        chosen = draw(facts()) if anything else plain
         files = sorted(p for p in entries if entries[p].kind == "file")
         if kind == "dir":
-            entries[path] = Entry(path, "dir", mode, WHY)
+            entries[path] = replace(Entry(path, "dir", 0, WHY), **{**chosen, "capability": b""})
             directories.append(path)
         elif kind == "symlink":
             target = draw(st.sampled_from(["a", "../b", "/a/b", "/", ".."]) | text)
             entries[path] = Entry(path, "symlink", 0o777, WHY, target=target)
         elif kind == "hardlink" and files:
-            target = draw(st.sampled_from(files))
-            entries[path] = replace(entries[target], path=path)
+            other = draw(st.booleans()) if anything else False  # of one source, but another mode
+            changed = chosen if other else {}
+            entries[path] = replace(entries[draw(st.sampled_from(files))], path=path, **changed)
         else:
-            entries[path] = file(path, draw(st.binary(max_size=600)), mode)
+            data = draw(st.binary(max_size=600))
+            if anything:
+                size, data = draw(SIZES), data or b"x"
+                data = (data * (size // len(data) + 1))[:size]
+            entries[path] = replace(file(path, data), **chosen)
     return Plan(order(entries.values()))

@@ -70,6 +70,7 @@ _CONFIG = (
 )
 @options.files
 @options.each(_CONFIG)
+@click.option("--no-cache", is_flag=True, help="Remember nothing, and use nothing remembered.")
 @options.as_json
 @options.quiet
 @options.verbose
@@ -82,6 +83,7 @@ def command(
     output: str,
     sysroot: str | None,
     rule_files: tuple[str, ...],
+    no_cache: bool,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -95,17 +97,17 @@ def command(
     """
     del debug
     _check_output(output, as_json=as_json)
-    from rootfs_builder import assemble
+    from rootfs_builder import assemble, packages
+    from rootfs_builder.commands.memory import Memory
 
     recipe = options.recipe(command=cmd or (), **given)
     epoch = options.epoch()
     sources = options.sources(sysroot)
-    owners = None
-    if recipe.layers > 1:
-        from rootfs_builder import packages
-
-        owners = packages.owners(sources)
-    closure, plan = assemble.plan(recipe, sources, rules=options.rules(rule_files), owners=owners)
+    rules = options.rules(rule_files)
+    memory = Memory(recipe, sysroot, use=not no_cache)
+    facts = memory.facts
+    owners = packages.owners(sources) if recipe.layers > 1 else None
+    closure, plan = assemble.plan(recipe, sources, rules=rules, facts=facts, owners=owners)
     if verbose:
         terminal.reasons(plan)
     platform = assemble.platform(recipe, closure)
@@ -116,15 +118,16 @@ def command(
         from rootfs_builder.archives import hybrid
         from rootfs_builder.store import Store
 
-        store = Store(stream)
+        store = Store(stream, memory.cache if recipe.codec.level else None)
         with terminal.progress(plan.size, quiet=quiet) as progress:
             image = assemble.image(
-                recipe, plan, store, platform=platform, epoch=epoch, progress=progress
+                recipe, plan, store, platform=platform, epoch=epoch, facts=facts, progress=progress
             )
         hybrid.write(image, store, name=recipe.name)
         return image, stream.tell()
 
     image, size = _to_stdout(write) if output == "-" else _to_file(output, write)
+    memory.keep()
     if not quiet:
         where = "on stdout" if output == "-" else f"in {output}"
         line = f"{recipe.name} for {_platform(image)}: {size:,} bytes {where}"
