@@ -13,13 +13,13 @@ Every parent directory is written in every layer, with one mode (see `layers`).
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import partial
+from posixpath import join, normpath
 from zlib import crc32
 
 from msgspec.structs import replace
 
-from rootfs_builder.paths import ImagePath, OpenedPath, ancestors, parent, printable
-from rootfs_builder.plan import Entry, Plan, PlanRoot, hard_links, order
-from rootfs_builder.walk import Walker
+from rootfs_builder.paths import ImagePath, ancestors, parent, printable
+from rootfs_builder.plan import Entry, Plan, hard_links, order
 
 _LARGE = 1 << 20  # bytes
 _NAMED = 3  # packages in a title
@@ -30,6 +30,8 @@ _NAMED = 3  # packages in a title
 _TABLE = (
     "glibc",
     "musl",
+    "base-files filesystem alpine-baselayout",
+    "netbase setup",
     "gcc",
     "zlib",
     "openssl",
@@ -112,20 +114,18 @@ def by_change(plan: Plan, *, budget: int) -> tuple[Plan, ...]:
 def _leaders(plan: Plan) -> dict[ImagePath, Entry]:
     """For each entry the one that it lies with.
 
-    Names of one file lie together, and a package's link with the package's file that it leads to.
+    Names of one file lie together, and a package's link with the package's file that it names.
     """
     entries = {entry.path: entry for entry in plan.entries}
     links = hard_links(plan.entries)
-    walker = Walker(PlanRoot(plan))
     found = {}
     for path, entry in entries.items():
-        leader = entries[links.get(path, path)]
+        found[path] = entries[links.get(path, path)]
         if entry.kind == "symlink" and entry.package is not None:
-            end = walker.walk(OpenedPath(path)).real
+            end = ImagePath(normpath(join(parent(path), entry.target)))
             led = entries.get(links.get(end, end))
             if led is not None and led.kind == "file" and led.package == entry.package:
-                leader = led
-        found[path] = leader
+                found[path] = led
     return found
 
 
@@ -185,7 +185,7 @@ def title(part: Plan) -> str:
     packages = sorted({entry.package for entry in part.entries if entry.package is not None})
     words = [f"{one.name} {one.version} {one.architecture}" for one in packages[:_NAMED]]
     if len(packages) > _NAMED:
-        words.append(f"{len(packages) - _NAMED} packages more")
+        words.append(f"{len(packages) - _NAMED} more")
     if any(entry.own for entry in part.entries):
         words.append("own files")
     if not words or any(entry.package is None and not entry.own for entry in files):
