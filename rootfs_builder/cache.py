@@ -48,7 +48,8 @@ class Cache:
                 self._usable = True
 
     def _opened(self) -> int:
-        os.makedirs(os.path.join(self._directory, b"new"), mode=0o700, exist_ok=True)
+        for directory in (self._directory, os.path.join(self._directory, b"new")):
+            os.makedirs(directory, mode=0o700, exist_ok=True)
         info = os.stat(self._directory)
         if info.st_uid != os.geteuid() or info.st_mode & _OTHERS_MAY_WRITE:
             raise PermissionError

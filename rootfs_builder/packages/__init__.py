@@ -12,7 +12,7 @@ To add one: write the module, and put its `read` into `_READ`.
 from rootfs_builder.packages import apk, dpkg, rpm
 from rootfs_builder.packages.database import Database, Package
 from rootfs_builder.paths import ImagePath, OpenedPath, join, name
-from rootfs_builder.root import Node, Root
+from rootfs_builder.root import Root
 from rootfs_builder.walk import Walker
 
 __all__ = ["Owners", "Package", "owners"]
@@ -45,27 +45,30 @@ class Owners:
         """
         if path not in self._known:
             node = self._walker.root.lstat(path) if self._databases else None
-            there = node is not None and node.kind != "dir"
-            self._known[path] = self._owner(path, node) if there and node is not None else None
+            nobodys = node is None or node.kind == "dir"
+            self._known[path] = None if nobodys else self._owner(path)
         return self._known[path]
 
-    def _owner(self, path: ImagePath, node: Node) -> Package | None:
+    def _owner(self, path: ImagePath) -> Package | None:
+        stands: dict[str, bool] = {path: True}
+
+        def is_it(spelt: str) -> bool:
+            if spelt not in stands:
+                above = self._walker.walk(OpenedPath(spelt.rpartition("/")[0]))
+                stands[spelt] = not above.errno and join(above.real, name(spelt)) == path
+            return stands[spelt]
+
         for database in self._databases:
-            found = [
-                package
-                for spelt, package in database.holders(name(path))
-                if spelt == path or self._stands_at(spelt) == path
-            ]
-            if node.kind == "symlink" and len({one.name for one in found}) > 1:
+            found = sorted(database.holders(name(path), is_it))
+            if len({one.name for one in found}) > 1 and self._is_directory(path):
                 return None  # a directory to them all: the link was made by no package
             if found:
-                return min(found)
+                return found[0]
         return None
 
-    def _stands_at(self, spelt: str) -> ImagePath | None:
-        """Where a path of a package leads in this root; its last component is not followed."""
-        above = self._walker.walk(OpenedPath(spelt.rpartition("/")[0]))
-        return None if above.errno else join(above.real, name(spelt))
+    def _is_directory(self, path: ImagePath) -> bool:
+        node = self._walker.walk(path).node
+        return node is not None and node.kind == "dir"
 
 
 def owners(root: Root) -> Owners:

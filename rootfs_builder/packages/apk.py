@@ -2,11 +2,11 @@
 
 A stanza for each package, a field a line: P name, V version, A architecture, o origin; then F, a
 directory from the root without its first slash, and an R for each file in it. Source: apk-tools,
-doc/apk.5 "installed database" (fields of the index, and of files).
+src/database.c, apk_db_fdb_read() and src/package.c, apk_pkgtmpl_add_info().
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 
 from rootfs_builder.packages.database import Package, content, find
@@ -25,9 +25,11 @@ class Apk:
         self._walker = walker
         self._path = path
 
-    def holders(self, name: str) -> Iterator[tuple[str, Package]]:
+    def holders(self, name: str, is_it: Callable[[str], bool]) -> Iterator[Package]:
         """See Database."""
-        yield from self._index.get(name, ())
+        for path, package in self._index.get(name, ()):
+            if is_it(path):
+                yield package
 
     @cached_property
     def _index(self) -> dict[str, list[tuple[str, Package]]]:
@@ -43,7 +45,7 @@ class Apk:
             directory = ""
             for key, value in lines:
                 if key == "F":
-                    directory = f"/{value}" if value else ""
+                    directory = f"/{value}"
                 elif key == "R":
                     index[value].append((f"{directory}/{value}", package))
         return index

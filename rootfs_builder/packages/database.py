@@ -1,8 +1,8 @@
-"""What a package database answers: the name of a file → the packages that have such files."""
+"""What a package database answers: a path as its packages spell it → whose it is."""
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -37,8 +37,11 @@ class Database(Protocol):
     def doubts(self) -> tuple[str, ...]:
         """Sentences about what could not be read so far."""
 
-    def holders(self, name: str) -> Iterator[tuple[str, Package]]:
-        """Every path with this last component, as its package spells it, and the package."""
+    def holders(self, name: str, is_it: Callable[[str], bool]) -> Iterator[Package]:
+        """The packages of a file with this last component.
+
+        `is_it` tells of a path, as a package spells it, whether that is the file.
+        """
 
 
 def find(walker: Walker, path: str) -> ImagePath | None:
@@ -49,9 +52,13 @@ def find(walker: Walker, path: str) -> ImagePath | None:
     """
     walk = walker.walk(OpenedPath(path))
     if walk.errno not in (0, errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
-        why = os.strerror(walk.errno)
-        raise InputError(f"{printable(path)}: the package database cannot be read: {why}")
+        raise unreadable(path, os.strerror(walk.errno))
     return walk.real if walk.node is not None and walk.node.kind == "file" else None
+
+
+def unreadable(path: str, why: str) -> InputError:
+    """The error for a database that is there."""
+    return InputError(f"{printable(path)}: the package database cannot be read: {why}")
 
 
 def content(walker: Walker, path: str) -> bytes:

@@ -9,19 +9,20 @@ stands under another name, unless its package is the diverter (dpkg-divert(1)).
 import re
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from itertools import accumulate
 
-from rootfs_builder.errors import InputError
-from rootfs_builder.packages.database import Package, content, find
-from rootfs_builder.paths import OpenedPath, decode, encode, join, printable
+from rootfs_builder.packages.database import Package, content, find, unreadable
+from rootfs_builder.paths import ImagePath, OpenedPath, decode, encode
 from rootfs_builder.paths import name as last
+from rootfs_builder.root import read as bytes_of
 from rootfs_builder.walk import Walker
 
 _ADMIN = "/var/lib/dpkg"
+_LIST = ".list"
 _STATUS = f"{_ADMIN}/status"
-_SCANS = 32  # searches of all lists cost as much as an index of all names
+_SCANS = 16  # of all lists; then an index of all names pays, which costs as much as 40
 _NAME = re.compile(rb"^Package:[ \t]*(\S+)", re.MULTILINE)
 _FIELD = re.compile(r"^(Version|Architecture|Source):[ \t]*(.*?)[ \t]*$", re.MULTILINE)
 _SOURCE = re.compile(r"(\S+)(?:[ \t]+\((.*)\))?")
@@ -34,29 +35,21 @@ class Dpkg:
 
     def __init__(self, walker: Walker) -> None:
         self._walker = walker
-        self._packages: dict[str, Package | None] = {}
         self._scans = 0
 
-    def holders(self, name: str) -> Iterator[tuple[str, Package]]:
+    def holders(self, name: str, is_it: Callable[[str], bool]) -> Iterator[Package]:
         """See Database."""
         for line, label in self._lines(name):
-            if line not in self._diversions or self._diverts(line, label):
-                yield from self._held(line, label)
+            if is_it(line) and (line not in self._diversions or self._diverts(line, label)):
+                yield from self._package(label)
         for spelt, (to, _) in self._diversions.items():
-            if last(to) == name:
+            if last(to) == name and is_it(to):
                 for line, label in self._lines(last(spelt)):
                     if line == spelt and not self._diverts(line, label):
-                        yield from self._held(to, label)
+                        yield from self._package(label)
 
     def _diverts(self, path: str, label: str) -> bool:
         return label.partition(":")[0] == self._diversions[path][1]
-
-    def _held(self, path: str, label: str) -> Iterator[tuple[str, Package]]:
-        if label not in self._packages:
-            self._packages[label] = self._package(label)
-        package = self._packages[label]
-        if package is not None:
-            yield path, package
 
     @cached_property
     def _diversions(self) -> dict[str, tuple[str, str]]:
@@ -70,16 +63,15 @@ class Dpkg:
     @cached_property
     def _lists(self) -> tuple[tuple[str, ...], tuple[int, ...], bytes]:
         """The labels of all lists, where each begins, and their bytes in one piece."""
-        walk = self._walker.walk(OpenedPath(f"{_ADMIN}/info"))
+        root, walk = self._walker.root, self._walker.walk(OpenedPath(f"{_ADMIN}/info"))
         try:
-            names = () if walk.errno else self._walker.root.list(walk.real)
+            names = () if walk.errno else root.list(walk.real)
+            paths = [ImagePath(f"{walk.real}/{one}") for one in names if one.endswith(_LIST)]
+            files = [one for one in paths if (node := root.lstat(one)) and node.kind == "file"]
         except OSError as error:
-            shown = printable(walk.real)
-            raise InputError(
-                f"{shown}: the package database cannot be read: {error.strerror}"
-            ) from error
-        labels = tuple(one.removesuffix(".list") for one in names if one.endswith(".list"))
-        lists = [content(self._walker, join(walk.real, f"{one}.list")) for one in labels]
+            raise unreadable(walk.real, str(error.strerror)) from error
+        labels = tuple(last(one)[: -len(_LIST)] for one in files)
+        lists = [bytes_of(root.open(one)) for one in files]
         starts = tuple(accumulate((len(one) + 1 for one in lists), initial=1))
         return labels, starts, b"\n" + b"\n".join(lists) + b"\n"
 
@@ -123,18 +115,18 @@ class Dpkg:
                 stanzas.setdefault(decode(found[1]), []).append(decode(stanza))
         return stanzas
 
-    def _package(self, label: str) -> Package | None:
-        """The package with the list NAME or NAME:ARCH."""
+    def _package(self, label: str) -> Iterator[Package]:
+        """The package with the list NAME or NAME:ARCH, if it is known by `status`."""
         name, _, architecture = label.partition(":")
         for stanza in self._stanzas.get(name, ()):
             field = dict(_FIELD.findall(stanza))
             if architecture in ("", field.get("Architecture")):
-                version = field.get("Version", "")
-                built = _SOURCE.match(field.get("Source", "")) or _SOURCE.match(name)
-                source, other = built.groups() if built else (name, None)
-                architecture = field.get("Architecture", "")
-                return Package(name, version, architecture, source, other or version, "deb")
-        return None
+                architecture, version = field.get("Architecture", ""), field.get("Version", "")
+                source, other = name, version
+                if built := _SOURCE.fullmatch(field.get("Source", "")):
+                    source, other = built[1], built[2] or version
+                yield Package(name, version, architecture, source, other, "deb")
+                return
 
 
 def read(walker: Walker) -> Dpkg | None:

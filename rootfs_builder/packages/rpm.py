@@ -8,7 +8,7 @@ format_header.md; the numbers of the tags: include/rpm/rpmtag.h.
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -61,7 +61,9 @@ def header(blob: bytes) -> Header:
     Raises:
         struct.error: it is cut off.
     """
-    count, _ = struct.unpack_from(">2I", blob)
+    count, size = struct.unpack_from(">2I", blob)
+    if len(blob) < 8 + 16 * count + size:
+        raise struct.error("a header that is cut off")
     entries = struct.iter_unpack(">4I", blob[8 : 8 + 16 * count])
     return Header(
         {tag: (offset, number) for tag, _, offset, number in entries}, blob[8 + 16 * count :]
@@ -82,26 +84,33 @@ class Rpm:
         import sqlite3
 
         database = content(self._walker, self._path)
+        if not database:  # deserialize() says MemoryError
+            raise sqlite3.DatabaseError("file is empty")
         connection = sqlite3.connect(":memory:")
         connection.deserialize(merged(database, content(self._walker, f"{self._path}-wal")))
         return connection
 
-    def holders(self, name: str) -> Iterator[tuple[str, Package]]:
+    def holders(self, name: str, is_it: Callable[[str], bool]) -> Iterator[Package]:
         """See Database."""
         import sqlite3
 
-        if self.doubts:
-            return
-        try:
-            for number, index in self._database.execute(_FIND, (encode(name),)).fetchall():
-                header, package = self._header(number)
-                state = header.number(_FILESTATES, index, size=1)
-                folder = header.number(_DIRINDEXES, index)
-                if state in (None, _INSTALLED) and folder is not None:
-                    yield header.text(_DIRNAMES, folder) + header.text(_BASENAMES, index), package
-        except (sqlite3.Error, struct.error, LookupError) as error:
-            shown = printable(self._path)
-            self.doubts = (f"{shown}: no database of rpm, so its packages are unknown: {error}",)
+        found: list[tuple[str, Package]] = []
+        if not self.doubts:
+            try:
+                found = list(self._named(name))
+            except (sqlite3.Error, struct.error, LookupError, TypeError) as error:
+                why = f"no database of rpm, so that its packages are unknown: {error}"
+                self.doubts = (f"{printable(self._path)}: {why}",)
+        yield from (package for path, package in found if is_it(path))
+
+    def _named(self, name: str) -> Iterator[tuple[str, Package]]:
+        """The installed files with this last component."""
+        for number, index in self._database.execute(_FIND, (encode(name),)).fetchall():
+            header, package = self._header(number)
+            state = header.number(_FILESTATES, index, size=1)
+            folder = header.number(_DIRINDEXES, index)
+            if state in (None, _INSTALLED) and folder is not None:
+                yield header.text(_DIRNAMES, folder) + header.text(_BASENAMES, index), package
 
     def _header(self, number: int) -> tuple[Header, Package]:
         if number not in self._headers:
@@ -118,9 +127,9 @@ class Old:
         sentence = "a package database in an older format of rpm, which is not read"
         self.doubts = (f"{printable(path)}: {sentence} ({kind}); rpmdb --rebuilddb renews it",)
 
-    def holders(self, name: str) -> Iterator[tuple[str, Package]]:
+    def holders(self, name: str, is_it: Callable[[str], bool]) -> Iterator[Package]:
         """Nobody knows."""
-        del name
+        del name, is_it
         yield from ()
 
 

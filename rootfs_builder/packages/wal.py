@@ -18,17 +18,19 @@ def merged(database: bytes, log: bytes) -> bytes:
         return database
     result = bytearray(database)
     pages: dict[int, bytes] = {}
-    size = int.from_bytes(log[8:12])
-    whole = range(_HEADER, len(log) - _FRAME - size + 1, _FRAME + size)
-    for at in whole:
+    size = int.from_bytes(log[8:12]) or len(log)  # of a page; a log without one has no frames
+    for at in range(_HEADER, len(log) - _FRAME - size + 1, _FRAME + size):
         number, commit = struct.unpack_from(">2I", log, at)
         if log[at + 8 : at + 16] != log[16:24]:
             break
         pages[number] = log[at + _FRAME : at + _FRAME + size]
         if commit:
+            if commit * size > len(database) + len(log):
+                break  # more pages than there are bytes for: no log of this database
             result[commit * size :] = bytes(max(0, commit * size - len(result)))
             for page, content in pages.items():
-                result[(page - 1) * size : page * size] = content
+                if 0 < page <= commit:
+                    result[(page - 1) * size : page * size] = content
             pages.clear()
     result[_JOURNAL] = b"\1\1"
     return bytes(result)
