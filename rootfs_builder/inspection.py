@@ -4,6 +4,7 @@ Files, owners, modes and sizes are read from the layers, whoever made them; why 
 `rootfs-builder.json` knows.
 """
 
+from itertools import zip_longest
 from typing import Any, BinaryIO
 
 from msgspec import Struct
@@ -16,13 +17,14 @@ from rootfs_builder.root import Source
 
 
 class Layer(Struct, frozen=True, omit_defaults=True):
-    """A layer: bytes as stored and unpacked, and the digests that the image's documents say."""
+    """A layer: bytes as stored and unpacked; its digests and history as the image tells them."""
 
     size: int
     unpacked: int
     files: int
     digest: str = ""
     diff_id: str = ""
+    created_by: str = ""
 
 
 class Totals(Struct, frozen=True):
@@ -83,14 +85,26 @@ def of(image: Packed, beside: Source | None, scratch: BinaryIO) -> Inspection:
 
 
 def _layers(image: Packed, tars: tuple[unpack.Tar, ...]) -> tuple[Layer, ...]:
-    rootfs = image.document.get("rootfs")
-    diff_ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else None
-    known = dict(enumerate(diff_ids if isinstance(diff_ids, list) else ()))
-    digests = dict(enumerate(image.digests))
-    return tuple(
-        Layer(source.size, tar.size, tar.files, digests.get(number, ""), str(known.get(number, "")))
-        for number, (source, tar) in enumerate(zip(image.layers, tars, strict=True))
+    rootfs, history = image.document.get("rootfs"), image.document.get("history")
+    diff_ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else ()
+    steps = [one for one in _list(history) if isinstance(one, dict) and not one.get("empty_layer")]
+    said = zip_longest(  # the image may tell less than there is, and more
+        image.digests,
+        _list(diff_ids),
+        (str(one.get("created_by") or "") for one in steps),
+        (None for _ in tars),
+        fillvalue="",
     )
+    return tuple(
+        Layer(source.size, tar.size, tar.files, digest, str(diff_id), created_by)
+        for source, tar, (digest, diff_id, created_by, _) in zip(
+            image.layers, tars, said, strict=False
+        )
+    )
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _totals(plan: Plan, links: int) -> Totals:

@@ -7,7 +7,7 @@ as a directory would, so that whatever resolves in a directory resolves in a Pla
 import errno
 import re
 from collections.abc import Hashable, Iterable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
@@ -23,6 +23,9 @@ from rootfs_builder.paths import (
     shortened,
 )
 from rootfs_builder.root import Node, Source
+
+if TYPE_CHECKING:  # only an image in layers pays for the readers of package databases
+    from rootfs_builder.packages import Package
 
 EntryKind = Literal["dir", "symlink", "file"]
 Level = Literal["added", "hint", "warning"]
@@ -59,6 +62,8 @@ class Entry(Struct, frozen=True):
 
     `content` and `capability` (an xattr) belong to a file, `target` to a symlink (verbatim). `mode`
     has permission bits only. Files of one source are names of one file: see `hard_links`.
+    `package` is who brought it, where that was asked; `own` is what belongs to the user rather than
+    to the system.
     """
 
     path: ImagePath
@@ -70,6 +75,8 @@ class Entry(Struct, frozen=True):
     uid: int = 0
     gid: int = 0
     capability: bytes = b""
+    package: "Package | None" = None
+    own: bool = False
 
     @property
     def size(self) -> int:

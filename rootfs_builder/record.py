@@ -16,8 +16,9 @@ from msgspec.structs import replace
 from rootfs_builder import __version__, capabilities
 from rootfs_builder.errors import InputError, NotFoundError
 from rootfs_builder.image import Digest, Image, canonical
+from rootfs_builder.packages import Package
 from rootfs_builder.paths import ImagePath, OpenedPath, parsed, printable
-from rootfs_builder.plan import Entry, Finding, Level, Plan, PlanRoot, Reason, hard_links
+from rootfs_builder.plan import Finding, Level, Plan, PlanRoot, Reason, hard_links
 from rootfs_builder.root import Source, read
 from rootfs_builder.walk import Walker
 
@@ -42,7 +43,7 @@ class File(Struct, frozen=True, omit_defaults=True):
     `layer` counts from 0, the lowest; of a directory in several it is the topmost. A file has
     `size`, its capabilities as getcap(8) shows them, and `hardlink` where it is a further name of
     that path; a symlink has `target`. `digest` is known of files that were read: hashing them all
-    is a tenth of the work of packing.
+    is a tenth of the work of packing. `package` is who brought it, where that was asked.
     """
 
     path: str
@@ -57,6 +58,7 @@ class File(Struct, frozen=True, omit_defaults=True):
     target: str = ""
     hardlink: str = ""
     capabilities: str = ""
+    package: Package | None = None
 
 
 class Said(Struct, frozen=True):
@@ -139,6 +141,7 @@ def files(
             target=printable(one.target),
             hardlink=printable(links.get(one.path, "")),
             capabilities=capabilities.text(one.capability) if one.capability else "",
+            package=one.package,
         )
         for one in plan.entries
     )
@@ -188,19 +191,27 @@ def of(source: Source | None, *, configs: tuple[str, ...]) -> Record:
 
 
 def explain(plan: Plan, record: Record) -> Plan:
-    """A plan that was read from layers, with the reasons, programs and findings of its document.
+    """A plan that was read from layers, with what only its document knows.
+
+    That are the reasons and packages of entries, the programs, and the findings.
 
     Raises:
         InputError: the document names a path that the image does not have.
     """
     paths = {entry.path for entry in plan.entries}
-    why = {parsed(one.path): tuple(map(reason, one.reasons)) for one in record.entries}
+    known = {parsed(one.path): one for one in record.entries}
+    why = {path: tuple(map(reason, one.reasons)) for path, one in known.items()}
     programs = tuple(ImagePath(parsed(one)) for one in record.programs)
     by = (one.by for reasons in why.values() for one in reasons if one.by is not None)
     _check(paths, (*why, *programs, *by))
     return replace(
         plan,
-        entries=tuple(_explained(entry, why) for entry in plan.entries),
+        entries=tuple(
+            replace(entry, reasons=why[entry.path], package=known[entry.path].package)
+            if entry.path in known
+            else entry
+            for entry in plan.entries
+        ),
         programs=programs,
         findings=tuple(Finding(one.level, one.text) for one in record.findings),
     )
@@ -210,10 +221,6 @@ def _check(paths: set[ImagePath], named: Iterable[str]) -> None:
     for one in named:
         if one not in paths:
             raise InputError(f"{NAME} is damaged: {printable(one)} is not in the image")
-
-
-def _explained(entry: Entry, why: Mapping[str, tuple[Reason, ...]]) -> Entry:
-    return replace(entry, reasons=why[entry.path]) if entry.path in why else entry
 
 
 def reason(why: Why) -> Reason:

@@ -120,10 +120,11 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _layers(one: "Inspection") -> Iterator[str]:
-    yield f"{'layer':<6}{'digest':<14}{'bytes':>15}{'unpacked':>16}{'files':>8}"
+    yield f"{'layer':<6}{'digest':<14}{'bytes':>14}{'unpacked':>15}{'files':>7}  content"
     for number, layer in enumerate(one.layers):
         short = (layer.digest or layer.diff_id).rpartition(":")[2][:12]
-        yield f"{number:<6}{short:<14}{layer.size:>15,}{layer.unpacked:>16,}{layer.files:>8,}"
+        sizes = f"{layer.size:>14,}{layer.unpacked:>15,}{layer.files:>7,}"
+        yield _line(f"{number:<6}{short:<14}{sizes}  ", layer.created_by).rstrip()
 
 
 def _kinds(one: "Inspection") -> Iterator[str]:
@@ -154,5 +155,6 @@ def _every(one: "Inspection") -> Iterator[str]:
         more = f" -> {file.target}" if file.target else ""
         more += f" = {file.hardlink}" if file.hardlink else ""
         more += f" {file.capabilities}" if file.capabilities else ""
+        more += f" [{file.package.name} {file.package.version}]" if file.package else ""
         why = record.reason(file.reasons[0]).sentence
         yield f"{mark}{file.mode} {owner:<9}{file.size or 0:>13,} {file.path}{more}: {why}"

@@ -37,6 +37,12 @@ _CONFIG = (
     click.option("--health-retries", metavar="N", help="How many failures are an end."),
     click.option("--platform", metavar="OS/ARCH", help="Insist on a platform."),
     click.option(
+        "--layers",
+        default="auto",
+        metavar="auto|single|package[:N]",
+        help="The system below your files (the default), one layer, or one a package, at most N.",
+    ),
+    click.option(
         "--compression",
         type=click.Choice(["gzip", "zstd", "none"]),
         default="gzip",
@@ -128,18 +134,21 @@ def command(
     """
     del debug
     shape = destinations.shape(output, shape, as_json=as_json)
-    from rootfs_builder import assemble, metadata, record
+    from rootfs_builder import assemble, metadata, packages, record, split
     from rootfs_builder.commands.memory import Memory
 
     recipe = options.recipe(command=cmd or (), shape=shape, **given)
     epoch = options.epoch()
+    sources = options.sources(sysroot)
     rules = options.rules(rule_files)
     beside = {"--iidfile": iidfile, "--metadata-file": metadata_file}
     memory = Memory(recipe, sysroot, use=not no_cache)
     facts = memory.facts
+    owners = packages.owners(sources) if recipe.layers > 1 else None
     with options.scratch(wanted=recipe.strip) as scratch:
-        sources = options.sources(sysroot)
-        closure, plan = assemble.plan(recipe, sources, rules=rules, facts=facts, scratch=scratch)
+        closure, plan = assemble.plan(
+            recipe, sources, rules=rules, facts=facts, owners=owners, scratch=scratch
+        )
         if verbose:
             terminal.reasons(plan)
         platform = assemble.platform(recipe, closure)
@@ -158,7 +167,8 @@ def command(
                 )
 
         def extra(image: "Image") -> dict[str, bytes]:
-            return {record.NAME: record.write(image, plan, parts=(plan,))} if with_plan else {}
+            parts = split.by_change(plan, budget=recipe.layers)
+            return {record.NAME: record.write(image, plan, parts=parts)} if with_plan else {}
 
         with destinations.beside(beside) as fill:
             image, size = destinations.write(
@@ -201,9 +211,17 @@ def _facts(recipe: "Recipe", plan: "Plan", image: "Image", size: int) -> dict[st
         "config": image.manifest.config.digest,
         "platform": _platform(image),
         "layers": [
-            {"digest": layer.digest, "size": layer.size, "diff_id": diff_id}
-            for layer, diff_id in zip(
-                image.manifest.layers, image.config.rootfs.diff_ids, strict=True
+            {
+                "digest": layer.digest,
+                "size": layer.size,
+                "diff_id": diff_id,
+                "content": history.created_by,
+            }
+            for layer, diff_id, history in zip(
+                image.manifest.layers,
+                image.config.rootfs.diff_ids,
+                image.config.history,
+                strict=True,
             )
         ],
         "files": sum(one.kind == "file" and one.path not in links for one in plan.entries),
