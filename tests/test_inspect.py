@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import os
+import shutil
 import subprocess
 import tarfile
 from hashlib import sha256
@@ -38,6 +39,33 @@ def test_why_of_the_image_is_why_of_the_program(cli, packed):
     for entry in entries:
         of_program = cli("why", "prog", entry["path"], *options, check=True).stdout
         assert cli("why", "x.tar", entry["path"], "-q", "--json", check=True).stdout == of_program
+
+
+def test_the_document_knows_the_layers_and_packages(cli, packed):
+    """The layers as inspect reads them, the packages as dpkg knows them."""
+    said = json.loads(document(packed))
+    (found,) = json.loads(cli("inspect", "x.tar", "--json", check=True).stdout)
+    digests = {one["path"]: one.pop("digest", "") for one in found["entries"]}
+    assert found["entries"] == said["entries"]
+    assert {one["layer"] for one in said["entries"]} == {0, 1}
+    assert digests["/usr/local/bin/prog"].startswith("sha256:")
+    (libm,) = (one for one in said["entries"] if one["path"].endswith("/libm.so.6"))
+    if shutil.which("dpkg-query") is None:
+        pytest.skip("no dpkg-query")
+    query = ["dpkg-query", "-S", libm["path"]]
+    owner = subprocess.run(query, capture_output=True, text=True, check=True).stdout
+    assert owner.partition(":")[0] == libm["package"]["name"]
+    assert f"[{libm['package']['name']} " in cli("inspect", "x.tar", "-v", check=True).stdout
+
+
+def test_a_capability_is_shown(cli, cc):
+    cc(USES_MATH, name="prog", args=["-lm"])
+    cap = "prog=cap_net_bind_service+ep"
+    cli("pack", "prog", "-o", "x.tar", "-q", "--cap", cap, check=True)
+    (found,) = json.loads(cli("inspect", "x.tar", "--json", check=True).stdout)
+    (prog,) = (one for one in found["entries"] if one["path"] == "/usr/local/bin/prog")
+    assert prog["capabilities"] == "cap_net_bind_service=ep"
+    assert "prog cap_net_bind_service=ep:" in cli("inspect", "x.tar", "-v", check=True).stdout
 
 
 @pytest.mark.parametrize("path", ["libm.so.6", "/lib/x86_64-linux-gnu/libm.so.6", "prog"])
@@ -256,16 +284,18 @@ def test_the_digests_are_those_of_the_blobs(cli, packed):
     manifest = json.loads(blobs["blobs/" + found["digest"].replace(":", "/")])
     assert found["config_digest"] == manifest["config"]["digest"]
     assert found["config"] == json.loads(blobs["blobs/" + found["config_digest"].replace(":", "/")])
-    (layer,) = found["layers"]
-    blob = blobs["blobs/" + layer["digest"].replace(":", "/")]
-    plain = gzip.decompress(blob)
-    assert (layer["size"], layer["unpacked"]) == (len(blob), len(plain))
-    assert layer["diff_id"] == f"sha256:{sha256(plain).hexdigest()}"
-    read = {one.pop("path"): one for one in members(plain)}
+    read = {}
+    for number, layer in enumerate(found["layers"]):
+        blob = blobs["blobs/" + layer["digest"].replace(":", "/")]
+        plain = gzip.decompress(blob)
+        assert (layer["size"], layer["unpacked"]) == (len(blob), len(plain))
+        assert layer["diff_id"] == f"sha256:{sha256(plain).hexdigest()}"
+        read |= {one["path"]: {**one, "layer": number} for one in members(plain)}
     for entry in found["entries"]:
         expected = read[entry["path"]]
         assert {key: entry.get(key) for key in expected} == expected
     assert len(read) == len(found["entries"])
+    assert len(found["layers"]) == 2
 
 
 def test_the_first_screen_fits_a_terminal(cli, tmp_path):
