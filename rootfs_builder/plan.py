@@ -7,13 +7,16 @@ as a directory would, so that whatever resolves in a directory resolves in a Pla
 import errno
 import re
 from collections.abc import Hashable, Iterable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
 from rootfs_builder.errors import InputError
 from rootfs_builder.paths import ROOT, ImagePath, ancestors, encode, name, parent, printable
 from rootfs_builder.root import Node, Source
+
+if TYPE_CHECKING:  # only an image in layers pays for the readers of package databases
+    from rootfs_builder.packages import Package
 
 EntryKind = Literal["dir", "symlink", "file"]
 Level = Literal["added", "hint", "warning"]
@@ -37,9 +40,11 @@ class Reason(Struct, frozen=True):
     @property
     def sentence(self) -> str:
         """It in words, for a person."""
-        by = f" by {printable(self.by)}" if self.by else ""
+        words = [self.kind, printable(self.asked)]
+        if self.by is not None:
+            words += ["of", printable(self.by)]
         found = f" ({self.found_by})" if self.found_by else ""
-        return f"{self.kind} {printable(self.asked)}{by}{found}"
+        return " ".join(word for word in words if word) + found
 
 
 class Entry(Struct, frozen=True):
@@ -47,6 +52,8 @@ class Entry(Struct, frozen=True):
 
     `content` and `capability` (an xattr) belong to a file, `target` to a symlink (verbatim). `mode`
     has permission bits only. Files of one source are names of one file: see `hard_links`.
+    `package` is who brought it, where that was asked; `own` is what belongs to the user rather than
+    to the system.
     """
 
     path: ImagePath
@@ -58,6 +65,8 @@ class Entry(Struct, frozen=True):
     uid: int = 0
     gid: int = 0
     capability: bytes = b""
+    package: "Package | None" = None
+    own: bool = False
 
     @property
     def size(self) -> int:

@@ -37,6 +37,12 @@ _CONFIG = (
     click.option("--health-retries", metavar="N", help="How many failures are an end."),
     click.option("--platform", metavar="OS/ARCH", help="Insist on a platform."),
     click.option(
+        "--layers",
+        default="auto",
+        metavar="auto|single|package[:N]",
+        help="The system below your files (the default), one layer, or one a package, at most N.",
+    ),
+    click.option(
         "--compression",
         type=click.Choice(["gzip", "zstd", "none"]),
         default="gzip",
@@ -47,6 +53,14 @@ _CONFIG = (
         type=int,
         metavar="N",
         help="1 to 12 for gzip (6 is the default), 1 to 22 for zstd (3).",
+    ),
+    click.option(
+        "--no-plan",
+        "with_plan",
+        is_flag=True,
+        default=True,
+        flag_value=False,
+        help="Leave out rootfs-builder.json, which tells `why` and `inspect` the reasons.",
     ),
 )
 
@@ -110,6 +124,7 @@ def command(
     quiet: bool,
     verbose: bool,
     debug: bool,
+    with_plan: bool,
     **given: Any,
 ) -> None:
     """Write a container image with EXECUTABLE and exactly the files it needs.
@@ -119,16 +134,18 @@ def command(
     """
     del debug
     shape = destinations.shape(output, shape, as_json=as_json)
-    from rootfs_builder import assemble, metadata
+    from rootfs_builder import assemble, metadata, packages, record, split
     from rootfs_builder.commands.memory import Memory
 
     recipe = options.recipe(command=cmd or (), shape=shape, **given)
     epoch = options.epoch()
+    sources = options.sources(sysroot)
     rules = options.rules(rule_files)
     memory = Memory(recipe, sysroot, use=not no_cache)
+    facts = memory.facts
     beside = {"--iidfile": iidfile, "--metadata-file": metadata_file}
-    sources = options.sources(sysroot)
-    closure, plan = assemble.plan(recipe, sources, rules=rules, facts=memory.facts)
+    owners = packages.owners(sources) if recipe.layers > 1 else None
+    closure, plan = assemble.plan(recipe, sources, rules=rules, facts=facts, owners=owners)
     if verbose:
         terminal.reasons(plan)
     platform = assemble.platform(recipe, closure)
@@ -144,14 +161,22 @@ def command(
                     store,
                     platform=platform,
                     epoch=epoch,
-                    facts=memory.facts,
+                    facts=facts,
                     progress=progress,
                 )
 
+        def extra(image: "Image") -> dict[str, bytes]:
+            parts = split.by_change(plan, budget=recipe.layers)
+            return {record.NAME: record.write(image, plan, parts=parts)} if with_plan else {}
+
         with destinations.beside(beside) as fill:
-            cache = memory.cache if recipe.codec.level else None
             image, size = destinations.write(
-                output, build, cache=cache, shape=shape, name=recipe.name
+                output,
+                build,
+                shape=shape,
+                name=recipe.name,
+                cache=memory.cache if recipe.codec.level else None,
+                extra=extra,
             )
             fill("--iidfile", image.manifest.config.digest.encode())
             fill("--metadata-file", metadata.document(image, recipe.name))
@@ -185,9 +210,17 @@ def _facts(recipe: "Recipe", plan: "Plan", image: "Image", size: int) -> dict[st
         "config": image.manifest.config.digest,
         "platform": _platform(image),
         "layers": [
-            {"digest": layer.digest, "size": layer.size, "diff_id": diff_id}
-            for layer, diff_id in zip(
-                image.manifest.layers, image.config.rootfs.diff_ids, strict=True
+            {
+                "digest": layer.digest,
+                "size": layer.size,
+                "diff_id": diff_id,
+                "content": history.created_by,
+            }
+            for layer, diff_id, history in zip(
+                image.manifest.layers,
+                image.config.rootfs.diff_ids,
+                image.config.history,
+                strict=True,
             )
         ],
         "files": sum(one.kind == "file" and one.path not in links for one in plan.entries),
