@@ -44,8 +44,8 @@ class Database(Protocol):
         """
 
 
-def find(walker: Walker, path: str) -> ImagePath | None:
-    """Where a database's file is, None where there is no such file.
+def find(walker: Walker, path: str, kind: Literal["file", "dir"] = "file") -> ImagePath | None:
+    """Where a part of a database is, None where there is none.
 
     Raises:
         InputError: this user may not look.
@@ -53,7 +53,7 @@ def find(walker: Walker, path: str) -> ImagePath | None:
     walk = walker.walk(OpenedPath(path))
     if walk.errno not in (0, errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
         raise unreadable(path, os.strerror(walk.errno))
-    return walk.real if walk.node is not None and walk.node.kind == "file" else None
+    return walk.real if walk.node is not None and walk.node.kind == kind else None
 
 
 def unreadable(path: str, why: str) -> InputError:

@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import accumulate
 
 from rootfs_builder.packages.database import Package, content, find, unreadable
-from rootfs_builder.paths import ImagePath, OpenedPath, decode, encode
+from rootfs_builder.paths import ImagePath, decode, encode
 from rootfs_builder.paths import name as last
 from rootfs_builder.root import read as bytes_of
 from rootfs_builder.walk import Walker
@@ -63,13 +63,13 @@ class Dpkg:
     @cached_property
     def _lists(self) -> tuple[tuple[str, ...], tuple[int, ...], bytes]:
         """The labels of all lists, where each begins, and their bytes in one piece."""
-        root, walk = self._walker.root, self._walker.walk(OpenedPath(f"{_ADMIN}/info"))
+        root, info = self._walker.root, find(self._walker, f"{_ADMIN}/info", "dir")
         try:
-            names = () if walk.errno else root.list(walk.real)
-            paths = [ImagePath(f"{walk.real}/{one}") for one in names if one.endswith(_LIST)]
+            names = () if info is None else root.list(info)
+            paths = [ImagePath(f"{info}/{one}") for one in names if one.endswith(_LIST)]
             files = [one for one in paths if (node := root.lstat(one)) and node.kind == "file"]
         except OSError as error:
-            raise unreadable(walk.real, str(error.strerror)) from error
+            raise unreadable(f"{_ADMIN}/info", str(error.strerror)) from error
         labels = tuple(last(one)[: -len(_LIST)] for one in files)
         lists = [bytes_of(root.open(one)) for one in files]
         starts = tuple(accumulate((len(one) + 1 for one in lists), initial=1))

@@ -37,7 +37,9 @@ def read_back(codec, *plans):
         return facts(unpack.read(sources, scratch))
 
 
-@pytest.mark.parametrize("codec", [Codec(*one) for one in DEFAULT_LEVELS.items()], ids=str)
+@pytest.mark.parametrize(
+    "codec", [Codec(name, level) for name, level in DEFAULT_LEVELS.items()], ids=DEFAULT_LEVELS
+)
 @settings(max_examples=60, deadline=None)
 @given(plan=trees.plans(anything=True))
 def test_reading_back_gives_the_plan_less_its_reasons(codec, plan):

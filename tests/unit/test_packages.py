@@ -223,6 +223,11 @@ def test_diversions(machine):
     assert machine.name("/usr/bin/elsewhere") is None
 
 
+def test_dpkg_without_lists_owns_nothing(machine):
+    machine.fill({**status(stanza("x")), "/usr/bin/x": ""})
+    assert machine.owners.of("/usr/bin/x") is None
+
+
 def test_what_only_looks_like_a_list_is_passed_over(machine):
     """A foreign root may have anything there."""
     name = os.fsdecode(b"caf\xe9")
@@ -263,10 +268,12 @@ class Closed(DirectoryRoot):
         return super().list(path)
 
 
-@pytest.mark.parametrize("closed", ["/var", "/var/lib/dpkg", INFO])
+@pytest.mark.parametrize("closed", ["/var", "/var/lib/dpkg", INFO, "/big"])
 def test_a_database_that_this_user_may_not_read_stops_it(machine, closed):
     """Else the layers, and with them the digest, would depend on who packs."""
-    machine.fill({**status(stanza("x")), **lists(x=["/usr/bin/x"]), "/usr/bin/x": ""})
+    tree = {**status(stanza("x")), "/usr/bin/x": ""}
+    tree |= {"/big/info": None, INFO: "-> ../../../big/info"} if closed == "/big" else {}
+    machine.fill({**tree, **lists(x=["/usr/bin/x"])})
     root = Closed(str(machine.folder))
     root.closed = closed
     with pytest.raises(InputError, match="the package database cannot be read"):
