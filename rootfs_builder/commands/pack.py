@@ -106,7 +106,7 @@ def command(
     rules = options.rules(rule_files)
     memory = Memory(recipe, sysroot, use=not no_cache)
     facts = memory.facts
-    owners = packages.owners(sources) if recipe.layers > 1 else None
+    owners = packages.owners(sources, facts=facts) if recipe.layers > 1 else None
     closure, plan = assemble.plan(recipe, sources, rules=rules, facts=facts, owners=owners)
     if verbose:
         terminal.reasons(plan)

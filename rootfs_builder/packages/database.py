@@ -37,6 +37,10 @@ class Database(Protocol):
     def doubts(self) -> tuple[str, ...]:
         """Sentences about what could not be read so far."""
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files of which one changes whenever an answer does."""
+
     def holders(self, name: str, is_it: Callable[[str], bool]) -> Iterator[Package]:
         """The packages of a file with this last component.
 
