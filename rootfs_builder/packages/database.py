@@ -62,7 +62,10 @@ def find(walker: Walker, path: str, kind: Literal["file", "dir"] = "file") -> Im
 
 def unreadable(path: str, why: str) -> InputError:
     """The error for a database that is there."""
-    return InputError(f"{printable(path)}: the package database cannot be read: {why}")
+    return InputError(
+        f"{printable(path)}: the package database cannot be read: {why}; make it readable, or do "
+        "without it: --layers single"
+    )
 
 
 def content(walker: Walker, path: str) -> bytes:
