@@ -144,7 +144,7 @@ def command(
     memory = Memory(recipe, sysroot, use=not no_cache)
     facts = memory.facts
     beside = {"--iidfile": iidfile, "--metadata-file": metadata_file}
-    owners = packages.owners(sources) if recipe.layers > 1 else None
+    owners = packages.owners(sources, facts=facts) if recipe.layers > 1 else None
     closure, plan = assemble.plan(recipe, sources, rules=rules, facts=facts, owners=owners)
     if verbose:
         terminal.reasons(plan)
