@@ -1,0 +1,98 @@
+"""Measure and write: `scripts/bench` prepares the machine and starts this.
+
+It prints each limit with what was measured, and exits with 1 when one fails, or an image does not
+run. What is written by default are docs/benchmarks.{json,md,svg}; a part of the rounds or of the
+programs is written only where -o says.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import uuid
+from pathlib import Path
+from typing import Any
+
+from scripts.benchmark import chart, limits, machine, page, rounds
+from scripts.benchmark.measure import Bench
+from scripts.benchmark.packers import PACKERS
+from scripts.benchmark.programs import PROGRAMS
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+FULL = rounds.Effort(rounds=9, seconds=12)
+QUICK = rounds.Effort(rounds=2, seconds=0)
+KEYS = {
+    "machine": "where it was measured; memory in bytes",
+    "seconds": "a packer that has used so many of a program's is left out of the later rounds",
+    "packers": "each with its version, what it gives, and its job: text for sh -eu",
+    "programs": "each with its path, the files of our image and those that ldd names, and packers",
+    "programs.*.packers": (
+        "wall and cpu: median seconds; memory: peak bytes of the largest process; bytes: of the "
+        "archive; ratio: wall, times ours, round by round: median, least, greatest; same: whether "
+        "every round gave the same digest; docker: how docker got the image; rounds: the walls. "
+        "null is where there is nothing to say; error is all there is when a job failed"
+    ),
+}
+
+
+def measured(names: list[str], effort: rounds.Effort) -> dict[str, Any]:
+    """Do it all: the data."""
+    with tempfile.TemporaryDirectory(prefix="bench.") as folder:
+        bench = Bench(Path(folder), f"bench-{uuid.uuid4().hex}:latest")
+        try:
+            bench.install(CHECKOUT, "rootfs-builder")
+            bench.install("dockerize2", "dockerize")
+            versions = machine.versions(bench)
+            rounds.warm_up(bench)
+            return {
+                "keys": KEYS,
+                "machine": machine.about(),
+                "seconds": effort.seconds,
+                "packers": {
+                    name: {"version": versions[name], "gives": packer.gives, "job": packer.job}
+                    for name, packer in PACKERS.items()
+                },
+                "programs": {name: rounds.of_program(bench, name, effort) for name in names},
+            }
+        finally:
+            bench.close()
+
+
+def write(data: dict[str, Any], folder: Path) -> None:
+    """The data, and what is made from it."""
+    folder.mkdir(exist_ok=True)
+    (folder / "benchmarks.json").write_text(json.dumps(data, indent=1) + "\n")
+    (folder / "benchmarks.md").write_text(page.text(data))
+    (folder / "benchmarks.svg").write_text(chart.svg(data))
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__.partition("\n")[0])
+    parser.add_argument("--only", action="append", metavar="PROGRAM", help="this one (repeatable)")
+    parser.add_argument("--quick", action="store_true", help="two rounds: limits are not judged")
+    parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="instead of docs")
+    options = parser.parse_args()
+    if unknown := set(options.only or ()) - set(PROGRAMS):
+        parser.error(f"no program {', '.join(sorted(unknown))}; there are {', '.join(PROGRAMS)}")
+    names = [name for name in PROGRAMS if not options.only or name in options.only]
+    is_part = options.quick or options.only
+    data = measured(names, QUICK if options.quick else FULL)
+    if options.output or not is_part:
+        write(data, options.output or CHECKOUT / "docs")
+    failed = [
+        f"{name}: {packer}: {figures['error']}"
+        for name, program in data["programs"].items()
+        for packer, figures in program["packers"].items()
+        if "error" in figures
+    ]
+    for line in failed:
+        print(line)
+    verdicts = [] if options.quick else list(limits.judge(data))
+    for verdict in verdicts:
+        print("ok    " if verdict.holds else "failed", limits.sentence(verdict))
+    return int(bool(failed) or not all(verdict.holds for verdict in verdicts))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
