@@ -11,18 +11,19 @@ from collections.abc import Callable, Iterator
 from msgspec import Struct
 
 from rootfs_builder import tar
-from rootfs_builder.image import LAYER, LAYER_GZIP, Descriptor
+from rootfs_builder.codecs import GZIP, Codec
+from rootfs_builder.image import LAYER, LAYER_GZIP, LAYER_ZSTD, Descriptor
 from rootfs_builder.paths import encode
 from rootfs_builder.plan import Entry, Plan
 from rootfs_builder.root import chunks, read
-from rootfs_builder.store import Codec, Store
+from rootfs_builder.store import Store
 
 UNIT = 1 << 20
 _LARGE = 1 << 16  # bytes: from here on a file's content is a unit of its own
 
 _RANK = {"dir": 0, "symlink": 1, "file": 2, "hardlink": 3}
 _KIND = {"dir": tar.DIRECTORY, "symlink": tar.SYMLINK, "file": tar.FILE, "hardlink": tar.HARDLINK}
-_MEDIA_TYPE = {"gzip": LAYER_GZIP, "none": LAYER}
+_MEDIA_TYPE = {"gzip": LAYER_GZIP, "zstd": LAYER_ZSTD, "none": LAYER}
 
 
 class Layer(Struct, frozen=True):
@@ -36,7 +37,7 @@ def pack(
     plan: Plan,
     store: Store,
     *,
-    codec: Codec = "gzip",
+    codec: Codec = GZIP,
     epoch: int = 0,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Layer:
@@ -47,7 +48,7 @@ def pack(
         InputError: a file cannot be read, or `epoch` does not fit.
     """
     blob, diff_id = store.compress(_units(plan, epoch), codec, progress)
-    return Layer(Descriptor(_MEDIA_TYPE[codec], blob.digest, blob.size), diff_id)
+    return Layer(Descriptor(_MEDIA_TYPE[codec.name], blob.digest, blob.size), diff_id)
 
 
 def _units(plan: Plan, epoch: int) -> Iterator[bytes]:

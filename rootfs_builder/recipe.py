@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from rootfs_builder import reference, values
+from rootfs_builder import codecs, reference, values
+from rootfs_builder.codecs import GZIP, Codec
 from rootfs_builder.errors import UsageError
 from rootfs_builder.paths import ImagePath, name
 from rootfs_builder.reference import Reference
@@ -52,6 +53,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
     with_rules: tuple[tuple[str, tuple[str, ...]], ...] = ()
     without: tuple[str, ...] = ()
     dlopen: str = "recommended"
+    codec: Codec = GZIP
 
     @property
     def search_path(self) -> tuple[str, ...]:
@@ -110,6 +112,8 @@ def from_options(
     without: tuple[str, ...] = (),
     nss: str | None = None,
     dlopen: str = "recommended",
+    compression: codecs.Name = "gzip",
+    compression_level: int | None = None,
 ) -> Recipe:
     """The recipe that the command line describes; relative paths start at `directory`.
 
@@ -157,9 +161,21 @@ def from_options(
         ),
         without=mistakes.each("--without", values.plain, without),
         dlopen=dlopen,
+        codec=_codec(compression, compression_level, mistakes),
     )
     mistakes.report()
     return recipe
+
+
+def _codec(name: codecs.Name, level: int | None, mistakes: _Mistakes) -> Codec:
+    if level is None:
+        level = codecs.DEFAULT_LEVELS[name]
+    elif name == "none":
+        mistakes.add(f"--compression-level: {level} has no meaning with --compression none")
+    elif level not in (levels := codecs.LEVELS[name]):
+        span = f"{levels[0]} to {levels[-1]}"
+        mistakes.add(f"--compression-level: {name} has levels {span}; {level} is no such")
+    return Codec(name, level)
 
 
 def _merged(

@@ -21,6 +21,7 @@ ROOMS = (
     "elf_symbols",
     "dlopen_notes",
     "plan",
+    "codecs",
     "reference",
     "values",
     "recipe",
@@ -65,6 +66,7 @@ ONLY = {
     "elf_symbols": {"errors", "elf"},
     "dlopen_notes": {"errors", "elf"},
     "image": {"errors", "paths"},
+    "codecs": {"errors"},
 }
 ELF_SIDE = {
     "elf",
@@ -84,7 +86,7 @@ ELF_SIDE = {
     "supplies",
     "collector",
 }
-OCI_SIDE = {"image", "store", "layers", "unpack", "archives"}
+OCI_SIDE = {"image", "codecs", "store", "layers", "unpack", "archives"}
 FOLDERS_OF_SIBLINGS = {"loaders", "archives", "commands"}
 NOT_SIBLINGS = {
     "loaders.ld_cache",

@@ -35,6 +35,18 @@ _CONFIG = (
     click.option("--volume", multiple=True, metavar="PATH", help="Declare a volume."),
     click.option("--stop-signal", metavar="SIGNAL", help="What asks the program to stop."),
     click.option("--platform", metavar="OS/ARCH", help="Insist on a platform."),
+    click.option(
+        "--compression",
+        type=click.Choice(["gzip", "zstd", "none"]),
+        default="gzip",
+        help="How layers are compressed; zstd needs docker 23 or newer. The default is gzip.",
+    ),
+    click.option(
+        "--compression-level",
+        type=int,
+        metavar="N",
+        help="1 to 12 for gzip (6 is the default), 1 to 22 for zstd (3).",
+    ),
 )
 
 

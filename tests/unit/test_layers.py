@@ -10,8 +10,9 @@ import pytest
 from msgspec.structs import replace
 
 from rootfs_builder import layers
+from rootfs_builder.codecs import DEFAULT_LEVELS, Codec
 from rootfs_builder.errors import InputError
-from rootfs_builder.image import LAYER, LAYER_GZIP
+from rootfs_builder.image import LAYER, LAYER_GZIP, LAYER_ZSTD
 from rootfs_builder.plan import Finding, Plan
 from rootfs_builder.store import Store
 from rootfs_builder.tar import MAX_TIME
@@ -147,9 +148,9 @@ def test_rule_9_everything_belongs_to_root_and_no_name_is_written():
 
 def test_the_descriptor_says_what_the_blob_is():
     plan = trees.plan(MERGED)
-    for codec, media_type in (("gzip", LAYER_GZIP), ("none", LAYER)):
+    for name, media_type in (("gzip", LAYER_GZIP), ("zstd", LAYER_ZSTD), ("none", LAYER)):
         store = Store(io.BytesIO())
-        layer = layers.pack(plan, store, codec=codec)
+        layer = layers.pack(plan, store, codec=Codec(name, DEFAULT_LEVELS[name]))
         assert layer.descriptor.media_type == media_type
         assert layer.descriptor.digest in store.blobs
         assert layer.diff_id == layers.pack(plan, store).diff_id
@@ -157,7 +158,7 @@ def test_the_descriptor_says_what_the_blob_is():
 
 def test_no_codec_gives_the_same_tar():
     plan = trees.plan(MERGED)
-    assert blob(plan, codec="none") == packed(plan)
+    assert blob(plan, codec=Codec("none", 0)) == packed(plan)
 
 
 @pytest.mark.parametrize("seed", range(10))
