@@ -19,7 +19,7 @@ from scripts.benchmark.packers import PACKERS
 from scripts.benchmark.programs import PROGRAMS
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
-FULL = rounds.Effort(rounds=9, seconds=12)
+FULL = rounds.Effort(rounds=9, seconds=10)
 QUICK = rounds.Effort(rounds=2, seconds=0)
 KEYS = {
     "machine": "where it was measured; memory in bytes",

@@ -118,8 +118,8 @@ def _row(packer: str, figures: dict[str, Any]) -> Iterator[str]:
 def _jobs(data: dict[str, Any]) -> Iterator[str]:
     yield "## The jobs\n"
     yield (
-        "Each is run by `sh -eu` in an empty folder. `$program` is the path of the program, `$name` "
-        "the last word of it, `$image` a name for the image, and `$files` what "
+        "Each is run by `sh -eu` in an empty folder. `$program` is the path of the program, "
+        "`$name` the last word of it, `$image` a name for the image, and `$files` what "
         "`rootfs-builder stage` wrote, for the floors.\n"
     )
     for name, packer in data["packers"].items():

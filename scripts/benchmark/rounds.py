@@ -1,7 +1,6 @@
-"""A program and the packers → its part of the data: round after round, every packer once in each."""
+"""A program and the packers → its part of the data: in every round each packer once."""
 
 import glob
-import os
 import shutil
 import sys
 from dataclasses import dataclass, field
@@ -43,42 +42,39 @@ class Record:
         return {**figures.of_packer(self.runs, ours), "docker": self.docker}
 
 
-def warm_up(bench: Bench) -> None:
-    """Every packer packs hello once, unmeasured, so that none is read from the disk in a round."""
-    program = made(bench, "hello")
-    files = staged(bench, "hello", program)
-    for packer in PACKERS.values():
-        if not packer.programs:
-            with bench.job(packer, program, files):
-                pass
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A program that is there, and a folder with the files of our image of it."""
+
+    name: str
+    path: Path
+    files: Path
 
 
-def made(bench: Bench, name: str) -> Path:
-    """Compile a program, or find it."""
+def subject(bench: Bench, name: str) -> Subject:
+    """Compile a program, or find it, and read all that it needs."""
     program = PROGRAMS[name]
     if program.make:
         bench.tool("sh", "-c", program.make, stdin=HELLO)
-    return Path(sorted(glob.glob(str(bench.folder / program.path)))[-1])
-
-
-def staged(bench: Bench, name: str, program: Path) -> Path:
-    """A folder with the files of our image."""
+    path = Path(max(glob.glob(str(bench.folder / program.path))))
     files = bench.folder / f"files-{name}"
     if not files.exists():
-        bench.tool("rootfs-builder", "stage", "-q", program, "-o", files)
-    return files
+        bench.tool("rootfs-builder", "stage", "-q", path, "-o", files)
+    return Subject(name=name, path=path, files=files)
 
 
-def contents(folder: Path) -> dict[str, int]:
-    """How many files there are in a folder, and their bytes."""
-    found = [path.lstat() for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
-    return {"files": len(found), "bytes": sum(one.st_size for one in found)}
+def warm_up(bench: Bench) -> None:
+    """Every packer packs hello once, unmeasured, so that none is read from the disk in a round."""
+    hello = subject(bench, "hello")
+    for packer in PACKERS.values():
+        if not packer.programs:
+            with bench.job(packer, hello.path, hello.files):
+                pass
 
 
 def of_program(bench: Bench, name: str, effort: Effort) -> dict[str, Any]:
     """Do all rounds of a program."""
-    program = made(bench, name)
-    files = staged(bench, name, program)
+    packed = subject(bench, name)
     records = {
         packer: Record()
         for packer, value in PACKERS.items()
@@ -88,27 +84,33 @@ def of_program(bench: Bench, name: str, effort: Effort) -> dict[str, Any]:
         print(f"{name}: round {number + 1} of {effort.rounds}", file=sys.stderr)
         for packer, record in records.items():
             if not record.error and not effort.is_enough(record.runs):
-                once(bench, packer, name, program, files, record)
+                once(bench, packer, packed, record)
     ours = records[OURS].runs
     return {
         "about": PROGRAMS[name].about,
-        "path": os.path.relpath(program, bench.folder) if PROGRAMS[name].make else str(program),
-        "ours": contents(files),
-        "ldd": ldd_contents(bench, program),
+        "path": str(packed.path).removeprefix(f"{bench.folder}/"),
+        "ours": contents(packed.files),
+        "ldd": ldd_contents(bench, packed.path),
         "packers": {packer: record.figures(ours) for packer, record in records.items()},
     }
 
 
-def once(bench: Bench, packer: str, name: str, program: Path, files: Path, record: Record) -> None:
+def once(bench: Bench, packer: str, packed: Subject, record: Record) -> None:
     """One run of one packer; its first image is run too."""
     try:
-        with bench.job(PACKERS[packer], program, files) as (run, folder):
+        with bench.job(PACKERS[packer], packed.path, packed.files) as (run, folder):
             record.runs.append(run)
             if PACKERS[packer].is_image and len(record.runs) == 1:
-                record.docker = bench.check(PACKERS[packer], PROGRAMS[name], folder)
+                record.docker = bench.check(PACKERS[packer], PROGRAMS[packed.name], folder)
     except JobError as error:
         record.error = str(error)
-        print(f"{name}: {packer}: {error}", file=sys.stderr)
+        print(f"{packed.name}: {packer}: {error}", file=sys.stderr)
+
+
+def contents(folder: Path) -> dict[str, int]:
+    """How many files there are in a folder, and their bytes."""
+    found = [path.lstat() for path in folder.rglob("*") if path.is_file() and not path.is_symlink()]
+    return {"files": len(found), "bytes": sum(one.st_size for one in found)}
 
 
 def ldd_contents(bench: Bench, program: Path) -> dict[str, int]:
