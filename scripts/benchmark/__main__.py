@@ -10,11 +10,12 @@ import json
 import sys
 import tempfile
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from scripts.benchmark import chart, limits, machine, page, rounds
-from scripts.benchmark.measure import Bench
+from scripts.benchmark.measure import Bench, JobError
 from scripts.benchmark.packers import PACKERS
 from scripts.benchmark.programs import PROGRAMS
 
@@ -23,9 +24,11 @@ FULL = rounds.Effort(rounds=9, seconds=10)
 QUICK = rounds.Effort(rounds=2, seconds=0)
 KEYS = {
     "machine": "where it was measured; memory in bytes",
-    "seconds": "a packer that has used so many of a program's is left out of the later rounds",
+    "rounds": "of each program; a packer that has taken so many `seconds` is left out of the later",
     "packers": "each with its version, what it gives, and its job: text for sh -eu",
-    "programs": "each with its path, the files of our image and those that ldd names, and packers",
+    "programs": (
+        "each with what it is; ours, ldd: the files of our image, and those that ldd names; packers"
+    ),
     "programs.*.packers": (
         "wall and cpu: median seconds; memory: peak bytes of the largest process; bytes: of the "
         "archive; ratio: wall, times ours, round by round: median, least, greatest; same: whether "
@@ -47,6 +50,7 @@ def measured(names: list[str], effort: rounds.Effort) -> dict[str, Any]:
             return {
                 "keys": KEYS,
                 "machine": machine.about(),
+                "rounds": effort.rounds,
                 "seconds": effort.seconds,
                 "packers": {
                     name: {"version": versions[name], "gives": packer.gives, "job": packer.job}
@@ -66,32 +70,50 @@ def write(data: dict[str, Any], folder: Path) -> None:
     (folder / "benchmarks.svg").write_text(chart.svg(data))
 
 
-def main() -> int:
+def parsed() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__.partition("\n")[0])
     parser.add_argument("--only", action="append", metavar="PROGRAM", help="this one (repeatable)")
     parser.add_argument("--quick", action="store_true", help="two rounds: limits are not judged")
     parser.add_argument("-o", "--output", type=Path, metavar="FOLDER", help="instead of docs")
+    parser.add_argument("--render", action="store_true", help="the page and the picture anew")
     options = parser.parse_args()
     if unknown := set(options.only or ()) - set(PROGRAMS):
         parser.error(f"no program {', '.join(sorted(unknown))}; there are {', '.join(PROGRAMS)}")
+    return options
+
+
+def failures(data: dict[str, Any]) -> Iterator[str]:
+    """What did not work."""
+    for name, program in data["programs"].items():
+        for packer, found in program["packers"].items():
+            if "error" in found:
+                yield f"{name}: {packer}: {found['error']}"
+
+
+def main() -> int:
+    """Measure, write, judge."""
+    options = parsed()
+    folder = options.output or CHECKOUT / "docs"
+    if options.render:
+        write(json.loads((folder / "benchmarks.json").read_text()), folder)
+        return 0
     names = [name for name in PROGRAMS if not options.only or name in options.only]
-    is_part = options.quick or options.only
-    data = measured(names, QUICK if options.quick else FULL)
-    if options.output or not is_part:
-        write(data, options.output or CHECKOUT / "docs")
-    failed = [
-        f"{name}: {packer}: {figures['error']}"
-        for name, program in data["programs"].items()
-        for packer, figures in program["packers"].items()
-        if "error" in figures
-    ]
-    for line in failed:
-        print(line)
-    verdicts = [] if options.quick else list(limits.judge(data))
-    for verdict in verdicts:
-        print("ok    " if verdict.holds else "failed", limits.sentence(verdict))
-    return int(bool(failed) or not all(verdict.holds for verdict in verdicts))
+    try:
+        data = measured(names, QUICK if options.quick else FULL)
+    except JobError as error:
+        sys.exit(f"scripts/bench: {error}")
+    if options.output or not (options.quick or options.only):
+        write(data, folder)
+    failed = [f"failed {line}" for line in failures(data)]
+    for verdict in () if options.quick else limits.judge(data):
+        line = limits.sentence(verdict)
+        if verdict.holds:
+            print(f"ok     {line}")
+        else:
+            failed.append(f"failed {line}")
+    print(*failed, sep="\n", end="\n" if failed else "")
+    return int(bool(failed))
 
 
 if __name__ == "__main__":

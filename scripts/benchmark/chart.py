@@ -32,7 +32,7 @@ def svg(data: dict[str, Any]) -> str:
     lines = [
         '<svg xmlns="http://www.w3.org/2000/svg" role="img"',
         f'  viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}">',
-        f"<title>Seconds to pack {' and '.join(PROGRAMS)}</title>",
+        "<title>Seconds to pack a small and a large program, by packer</title>",
         f"<style>\n{STYLE}\n</style>",
     ]
     for program, top in zip(shown, tops, strict=False):
@@ -50,7 +50,8 @@ def _bars(program: dict[str, Any]) -> list[tuple[str, float]]:
 def _panel(program: dict[str, Any], packers: dict[str, Any], top: int) -> Iterator[str]:
     bars = _bars(program)
     ours = program["ours"]
-    about = f"{program['about']}: {ours['files']} files, {ours['bytes'] / 1e6:.1f} MB; seconds"
+    size = f"{ours['files']} files, {ours['bytes'] / 1e6:.1f} MB"
+    about = f"Seconds to pack {program['about']}: {size}"
     yield f'<text class="head" x="10" y="{top + 32}">{escape(about)}</text>'
     longest = max(wall for _, wall in bars)
     for number, (name, wall) in enumerate(bars):

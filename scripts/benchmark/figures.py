@@ -29,7 +29,7 @@ def of_packer(runs: Sequence[Run], ours: Sequence[Run]) -> dict[str, Any]:
         "cpu": round(statistics.median(run.cpu for run in runs), DIGITS),
         "memory": max(run.memory for run in runs),
         "bytes": runs[-1].size,
-        "ratio": spread(ratios(walls, [run.wall for run in ours])),
+        "ratio": spread(ratios(walls, [run.wall for run in ours])) if ours else None,
         "same": None if None in digests else len(digests) == 1,
         "rounds": [round(wall, DIGITS) for wall in walls],
     }

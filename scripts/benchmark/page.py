@@ -19,8 +19,8 @@ READING = """\
 ## How to read the tables
 
 Every packer does its whole job once in each round, one behind the other, in an empty folder: so a
-machine that gets slower slows all of them. All files are in memory before the first round. A packer
-that has used {seconds} seconds of a program's time is left out of the later rounds, after two.
+machine that gets slower slows all of them. All files are in memory before the first round. There
+are {rounds} rounds; who has taken {seconds} seconds in them, and done two, is left out of the rest.
 
 - **wall**: seconds, the median of the rounds.
 - **ours = 1**: the wall time divided by ours of the same round; the median of these ratios, with
@@ -32,8 +32,6 @@ that has used {seconds} seconds of a program's time is left out of the later rou
 - **same digest**: whether every round gave the same manifest (for docker and podman: the same image
   id).
 - **docker**: whether `docker load` takes the archive, or only skopeo brings it to docker.
-
-Every image was run, in docker or podman, and said what the program says.
 """
 HONESTY = """\
 ## What is not comparable
@@ -67,7 +65,7 @@ def _parts(data: dict[str, Any]) -> Iterator[str]:
         yield ""
     for name, program in data["programs"].items():
         yield from _program(name, program)
-    yield READING.format(seconds=data["seconds"])
+    yield READING.format(rounds=data["rounds"], seconds=data["seconds"])
     yield HONESTY
     yield from _jobs(data)
 
@@ -82,11 +80,13 @@ def _machine(data: dict[str, Any]) -> str:
 
 
 def _program(name: str, program: dict[str, Any]) -> Iterator[str]:
-    ours, ldd = program["ours"], program["ldd"]
+    made = f", made by `{program['make']}`" if program["make"] else ""
+    command = " ".join([f"docker run {name}", *program["arguments"]])
     yield f"## {name}\n"
     yield (
-        f"{program['about']}: `{program['path']}`. Our image has {_files(ours)}; "
-        f"the program and what `ldd` names are {_files(ldd)}.\n"
+        f"{program['about']}, `{program['path']}`{made}. Our image has {_files(program['ours'])}; "
+        f"the program and what `ldd` names are {_files(program['ldd'])}. "
+        f"Every image was run, as by `{command}`.\n"
     )
     yield "| | wall s | ours = 1 | CPU s | peak MB | bytes | same digest | docker | rounds |"
     yield "|---|--:|--:|--:|--:|--:|---|---|--:|"
@@ -105,14 +105,20 @@ def _row(packer: str, figures: dict[str, Any]) -> Iterator[str]:
         yield from ("failed", *[""] * 7)
         return
     yield f"{figures['wall']:.3f}"
-    median, least, most = figures["ratio"]
-    yield "1" if packer == OURS else f"{median:.2f} ({least:.2f} to {most:.2f})"
+    yield "1" if packer == OURS else _ratio(figures["ratio"])
     yield f"{figures['cpu']:.3f}"
     yield f"{figures['memory'] / 1e6:.0f}"
     yield "-" if figures["bytes"] is None else f"{figures['bytes']:,}"
     yield {True: "yes", False: "no", None: "-"}[figures["same"]]
     yield figures["docker"] or "-"
     yield str(len(figures["rounds"]))
+
+
+def _ratio(spread: list[float] | None) -> str:
+    if spread is None:  # ours failed
+        return "-"
+    median, least, most = spread
+    return f"{median:.2f} ({least:.2f} to {most:.2f})"
 
 
 def _jobs(data: dict[str, Any]) -> Iterator[str]:

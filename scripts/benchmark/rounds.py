@@ -3,7 +3,8 @@
 import glob
 import shutil
 import sys
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +68,9 @@ def warm_up(bench: Bench) -> None:
     """Every packer packs hello once, unmeasured, so that none is read from the disk in a round."""
     hello = subject(bench, "hello")
     for packer in PACKERS.values():
-        if not packer.programs:
-            with bench.job(packer, hello.path, hello.files):
-                pass
+        # What fails here fails in the rounds, and is told there.
+        with suppress(JobError), bench.job(packer, hello.path, hello.files):
+            pass
 
 
 def of_program(bench: Bench, name: str, effort: Effort) -> dict[str, Any]:
@@ -87,7 +88,7 @@ def of_program(bench: Bench, name: str, effort: Effort) -> dict[str, Any]:
                 once(bench, packer, packed, record)
     ours = records[OURS].runs
     return {
-        "about": PROGRAMS[name].about,
+        **asdict(PROGRAMS[name]),
         "path": str(packed.path).removeprefix(f"{bench.folder}/"),
         "ours": contents(packed.files),
         "ldd": ldd_contents(bench, packed.path),
