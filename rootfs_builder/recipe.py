@@ -25,9 +25,10 @@ class Recipe(Struct, frozen=True, kw_only=True):
     Paths in `executables`, `library_path` and `Added.source` are of this machine, absolute, not
     normalised. `shown` has the executables as the user typed them. `hwcaps` says whether libraries
     for special CPUs go in, `allow_sensitive` whether `added` may have secrets of the machine in it.
-    `entrypoint` None means the first executable. `with_rules` are rules that act whatever the
-    evidence, with their values, `without` rules that never do; `dlopen` is the least priority of a
-    dlopen note that is followed.
+    `owners` (users as text), `modes` and `capabilities` (xattrs, empty for none) are of executables
+    as in `shown`, or of paths of the image. `entrypoint` None means the first executable.
+    `with_rules` are rules that act whatever the evidence, with their values, `without` rules that
+    never do; `dlopen` is the least priority of a dlopen note that is followed.
     """
 
     executables: tuple[str, ...]
@@ -39,6 +40,9 @@ class Recipe(Struct, frozen=True, kw_only=True):
     allow_sensitive: bool = False
     hwcaps: bool = True
     at: ImagePath | None = None
+    owners: tuple[tuple[str, str], ...] = ()
+    modes: tuple[tuple[str, int], ...] = ()
+    capabilities: tuple[tuple[str, bytes], ...] = ()
     entrypoint: tuple[str, ...] | None = None
     command: tuple[str, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
@@ -97,6 +101,9 @@ def from_options(
     allow_sensitive: bool = False,
     hwcaps: str = "all",
     at: str | None = None,
+    owner: tuple[str, ...] = (),
+    mode: tuple[str, ...] = (),
+    cap: tuple[str, ...] = (),
     entrypoint: str | None = None,
     command: tuple[str, ...] = (),
     env: tuple[str, ...] = (),
@@ -144,6 +151,9 @@ def from_options(
         allow_sensitive=allow_sensitive,
         hwcaps=hwcaps != "baseline",
         at=optional("--at", values.file_path, at),
+        owners=mistakes.each("--owner", values.owner, owner),
+        modes=mistakes.each("--mode", values.mode, mode),
+        capabilities=mistakes.each("--cap", values.capability, cap),
         entrypoint=optional("--entrypoint", values.words, entrypoint),
         command=mistakes.each("--", values.plain, command),
         env=mistakes.each("--env", values.variable, env),

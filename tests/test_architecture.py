@@ -14,7 +14,10 @@ PACKAGE = Path(__file__).parent.parent / "rootfs_builder"
 ROOMS = (
     "errors",
     "paths",
+    "capabilities",
     "root",
+    "cache",
+    "facts",
     "locale_archive",
     "walk",
     "elf",
@@ -45,6 +48,7 @@ ROOMS = (
     "collector",
     "placement",
     "generated",
+    "attributes",
     "planner",
     "replay",
     "verify",
@@ -61,6 +65,7 @@ ROOMS = (
     "cli",
 )
 ONLY = {
+    "capabilities": {"errors"},
     "locale_archive": {"errors", "paths", "root"},
     "elf": {"errors"},
     "elf_symbols": {"errors", "elf"},
@@ -92,6 +97,7 @@ NOT_SIBLINGS = {
     "loaders.ld_cache",
     "loaders.ld_so",
     "archives.packed",
+    "commands.memory",
     "commands.options",
     "commands.terminal",
 }
