@@ -1,12 +1,13 @@
 """Measure and write: `scripts/bench` prepares the machine and starts this.
 
-It prints each limit with what was measured, and exits with 1 when one fails, or an image does not
-run. What is written by default are docs/benchmarks.{json,md,svg}; a part of the rounds or of the
-programs is written only where -o says.
+It prints the tables and each limit with what was measured, and exits with 1 when one fails, or an
+image does not run. What it writes are docs/benchmarks.{json,md,svg}; of a part of the rounds or of
+the programs nothing, unless -o says where.
 """
 
 import argparse
 import json
+import subprocess
 import sys
 import tempfile
 import uuid
@@ -101,12 +102,13 @@ def main() -> int:
     names = [name for name in PROGRAMS if not options.only or name in options.only]
     try:
         data = measured(names, QUICK if options.quick else FULL)
-    except JobError as error:
+    except (JobError, subprocess.CalledProcessError) as error:
         sys.exit(f"scripts/bench: {error}")
     if options.output or not (options.quick or options.only):
         write(data, folder)
+    print(page.tables(data))
     failed = [f"failed {line}" for line in failures(data)]
-    for verdict in () if options.quick else limits.judge(data):
+    for verdict in () if options.quick else limits.judge(data, limits.LIMITS):
         line = limits.sentence(verdict)
         if verdict.holds:
             print(f"ok     {line}")

@@ -47,7 +47,7 @@ class Verdict:
         return self.measured <= self.limit.most
 
 
-def judge(data: dict[str, Any], limits: tuple[Limit, ...] = LIMITS) -> Iterator[Verdict]:
+def judge(data: dict[str, Any], limits: tuple[Limit, ...]) -> Iterator[Verdict]:
     """Every limit whose packers were measured."""
     for limit in limits:
         measured = data["programs"].get(limit.program, {}).get("packers", {})

@@ -62,12 +62,9 @@ class Bench:
         )
 
     def install(self, requirement: str | Path, command: str) -> None:
-        """Install a package with pip into a venv of its own, as its users have it."""
-        venv = self.folder / f"venv-{command}"
-        self.tool(sys.executable, "-m", "venv", venv)
-        pip = (venv / "bin/python", "-m", "pip", "install", "-q", "--disable-pip-version-check")
-        self.tool(*pip, requirement)
-        (self.commands / command).symlink_to(venv / "bin" / command)
+        """Install a packer."""
+        commands = venv(self.folder / f"venv-{command}", requirement)
+        (self.commands / command).symlink_to(commands / command)
 
     def tool(
         self, *words: str | Path, check: bool = True, stdin: str = "", **variables: str
@@ -165,6 +162,14 @@ class Bench:
             said = said or self.tool(*words)
         if not re.search(program.says, said, re.MULTILINE):
             raise JobError(f"the container says {said[:80]!r}")
+
+
+def venv(folder: Path, requirement: str | Path) -> Path:
+    """Install a package with pip as its users do, in a venv of its own; its folder of commands."""
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    pip = (folder / "bin/python", "-m", "pip", "install", "-q", "--disable-pip-version-check")
+    subprocess.run((*pip, requirement), check=True)
+    return folder / "bin"
 
 
 def archive_digest(archive: Path) -> str:

@@ -54,17 +54,23 @@ def text(data: dict[str, Any]) -> str:
     return "\n".join(_parts(data))
 
 
+def tables(data: dict[str, Any]) -> str:
+    """The part of the page with the figures."""
+    return "\n".join(
+        line for name, program in data["programs"].items() for line in _program(name, program)
+    )
+
+
 def _parts(data: dict[str, Any]) -> Iterator[str]:
     yield INTRODUCTION
     yield _machine(data)
-    verdicts = list(limits.judge(data))
+    verdicts = list(limits.judge(data, limits.LIMITS))
     if verdicts:
         yield "## What must hold\n"
         for verdict in verdicts:
             yield f"- {'ok' if verdict.holds else '**failed**'}: {_cell(limits.sentence(verdict))}"
         yield ""
-    for name, program in data["programs"].items():
-        yield from _program(name, program)
+    yield tables(data)
     yield READING.format(rounds=data["rounds"], seconds=data["seconds"])
     yield HONESTY
     yield from _jobs(data)
