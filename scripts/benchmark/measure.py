@@ -114,10 +114,10 @@ class Bench:
             text=True,
             check=False,
         )
-        *said, last = done.stderr.splitlines()
+        said, _, figures = done.stderr.strip().rpartition("\n")
         if done.returncode:
-            raise JobError(f"exit {done.returncode}: {' '.join(said)[-200:].strip()}")
-        wall, cpu, peak = last.split()
+            raise JobError(f"exit {done.returncode}: {' '.join(said.split())[-200:]}")
+        wall, cpu, peak = figures.split()
         served = daemons() - before if packer.gives == "docker" else 0
         return Run(
             wall=float(wall),
