@@ -50,6 +50,7 @@ class Bench:
             **{name: value for name, value in os.environ.items() if name[:6] != "PYTHON"},
             "PATH": f"{self.commands}:{os.environ['PATH']}",
             "LC_ALL": "C.UTF-8",
+            "XDG_CACHE_HOME": str(folder / "cache"),
             "CONTAINERS_STORAGE_CONF": str(folder / "storage.conf"),
             "PODMAN_IGNORE_CGROUPSV1_WARNING": "1",
         }
@@ -86,12 +87,14 @@ class Bench:
     @contextmanager
     def job(self, packer: Packer, program: Path, files: Path) -> Iterator[tuple[Run, Path]]:
         """Run a job in an empty folder; what it made is there until the end of the context."""
-        folder = self.folder / "job"
+        folder, cache = self.folder / "job", self.folder / "cache"
         folder.mkdir()
+        cache.mkdir()
         try:
             yield self._run(packer, program, files, folder), folder
         finally:
             shutil.rmtree(folder)
+            shutil.rmtree(cache)
             if packer.gives == "podman":
                 self.tool(*PODMAN, "image", "rm", "--force", self.image, check=False)
             elif packer.is_image:
@@ -105,9 +108,24 @@ class Bench:
             "files": str(files),
             "image": self.image,
         }
-        before = daemons() if packer.gives == "docker" else 0
+        if packer.before:
+            self._timed(packer.before, folder, variables)
+        used = daemons()
+        wall, cpu, memory = self._timed(packer.job, folder, variables)
+        if packer.gives == "docker":
+            cpu += daemons() - used
+        return Run(
+            wall=wall,
+            cpu=cpu,
+            memory=memory,
+            size=(folder / packer.output).stat().st_size if packer.output else None,
+            digest=self._digest(packer, folder),
+        )
+
+    def _timed(self, job: str, folder: Path, variables: dict[str, str]) -> tuple[float, float, int]:
+        """Run a job: wall and CPU seconds, and peak bytes."""
         done = subprocess.run(
-            [self.folder / "stopwatch", "sh", "-eu", "-c", packer.job],
+            [self.folder / "stopwatch", "sh", "-eu", "-c", job],
             cwd=folder,
             env={**self.environment, **variables},
             capture_output=True,
@@ -118,14 +136,7 @@ class Bench:
         if done.returncode:
             raise JobError(f"exit {done.returncode}: {' '.join(said.split())[-200:]}")
         wall, cpu, peak = figures.split()
-        served = daemons() - before if packer.gives == "docker" else 0
-        return Run(
-            wall=float(wall),
-            cpu=float(cpu) + served,
-            memory=int(peak) * 1024,
-            size=(folder / packer.output).stat().st_size if packer.output else None,
-            digest=self._digest(packer, folder),
-        )
+        return float(wall), float(cpu), int(peak) * 1024
 
     def _digest(self, packer: Packer, folder: Path) -> str | None:
         if packer.gives == "archive":

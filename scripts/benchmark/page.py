@@ -43,7 +43,9 @@ HONESTY = """\
   once more before it is written.
 - An image in docker's or podman's store is not yet a file that can be sent; docker stores layers
   uncompressed. buildah and umoci end in an archive, as we do; buildah compresses only when told.
-- docker and podman were already running and warm; a builder's cache was not used.
+- Nobody has a cache from an earlier run; ours is empty, and filled by the measured run. `again` is
+  a second run with what the first left there.
+- docker was already running.
 - The floors only read and compress the files of our image. They find nothing and write no image.
 - umoci's archive is its layout in a tar, with the blobs of its intermediate steps.
 """
@@ -130,13 +132,16 @@ def _ratio(spread: list[float] | None) -> str:
 def _jobs(data: dict[str, Any]) -> Iterator[str]:
     yield "## The jobs\n"
     yield (
-        "Each is run by `sh -eu` in an empty folder. `$program` is the path of the program, "
-        "`$name` the last word of it, `$image` a name for the image, and `$files` what "
-        "`rootfs-builder stage` wrote, for the floors.\n"
+        "Each is run by `sh -eu` in an empty folder, with an empty `XDG_CACHE_HOME`. `$program` is "
+        "the path of the program, `$name` the last word of it, `$image` a name for the image, and "
+        "`$files` what `rootfs-builder stage` wrote, for the floors.\n"
     )
     for name, packer in data["packers"].items():
         yield f"**{name}** ({packer['version']})\n"
-        yield f"```text\n{packer['job'].rstrip()}\n```\n"
+        before = (
+            f"# first, not measured:\n{packer['before']}\n# then:\n" if packer["before"] else ""
+        )
+        yield f"```text\n{before}{packer['job'].rstrip()}\n```\n"
 
 
 def _cell(words: str) -> str:

@@ -16,7 +16,7 @@ from scripts.benchmark import __main__ as script
 from scripts.benchmark import chart, figures, limits, page
 from scripts.benchmark.limits import Limit
 from scripts.benchmark.measure import Run, archive_digest
-from scripts.benchmark.packers import OURS, PACKERS
+from scripts.benchmark.packers import OURS, PACKERS, definition
 from scripts.benchmark.programs import PROGRAMS
 from scripts.benchmark.rounds import Effort, Record
 
@@ -123,9 +123,9 @@ DATA = {
     "rounds": 3,
     "seconds": 10,
     "packers": {
-        OURS: {"version": "1", "gives": "archive", "job": 'pack "$program"\n'},
-        PIGZ: {"version": "2", "gives": "file", "job": "tar | pigz\n"},
-        "umoci": {"version": "3", "gives": "archive", "job": "umoci\n"},
+        OURS: {"version": "1", "gives": "archive", "before": "", "job": 'pack "$program"\n'},
+        PIGZ: {"version": "2", "gives": "file", "before": "x", "job": "tar | pigz\n"},
+        "umoci": {"version": "3", "gives": "archive", "before": "", "job": "umoci\n"},
     },
     "programs": {
         "hello": {
@@ -217,7 +217,8 @@ def test_the_page_has_a_row_a_packer_and_every_job():
     )
     assert "| umoci | failed |" in text
     for packer in DATA["packers"].values():
-        assert f"\n```text\n{packer['job']}```\n" in text
+        assert f"\n{packer['job']}```\n" in text
+    assert "```text\n# first, not measured:\nx\n# then:\ntar | pigz\n```" in text
 
 
 def test_a_bars_length_is_its_seconds():
@@ -244,10 +245,11 @@ def test_the_page_and_the_picture_show_the_data(data):
 
 def test_the_data_are_of_todays_jobs_and_programs(data):
     """A job that was changed must be measured again; so must another version of ours."""
-    jobs = {name: (packer.gives, packer.job) for name, packer in PACKERS.items()}
-    measured = {name: (one["gives"], one["job"]) for name, one in data["packers"].items()}
-    assert measured == jobs, MEASURE
-    assert data["packers"][OURS]["version"] == __version__, MEASURE
+    expected = {name: {**definition(packer)} for name, packer in PACKERS.items()}
+    versions = {name: one.pop("version") for name, one in data["packers"].items()}
+    assert data["packers"] == expected, MEASURE
+    assert list(versions) == list(PACKERS), MEASURE
+    assert versions[OURS] == __version__, MEASURE
     for name, program in PROGRAMS.items():
         measured = data["programs"][name]
         for key, value in dataclasses.asdict(program).items():
