@@ -167,8 +167,10 @@ def command(
                 )
 
         def extra(image: "Image") -> dict[str, bytes]:
+            if not with_plan:
+                return {}
             parts = split.by_change(plan, budget=recipe.layers)
-            return {record.NAME: record.write(image, plan, parts=parts)} if with_plan else {}
+            return {record.NAME: record.write(image, plan, parts=parts)}
 
         with destinations.beside(beside) as fill:
             image, size = destinations.write(
