@@ -63,15 +63,11 @@ def plan(
     rules: Rules,
     facts: Facts | None = None,
     owners: Owners | None = None,
-    scratch: str = "",
 ) -> tuple[Closure, Plan]:
     """Collect, lay out, and resolve once more inside the plan.
 
-    `scratch` is a directory for what is stripped; it must last as long as the plan.
-
     Raises:
-        RootfsError: see users.resolve, collector.collect, planner.plan, stripped.plan and
-            budget.check.
+        RootfsError: see users.resolve, collector.collect and planner.plan.
         VerificationError: the image would resolve differently; what and how.
     """
     closure = collector.collect(recipe, sources, rules=rules, facts=facts)
@@ -83,14 +79,24 @@ def plan(
     doubts = list(replay.check_added(closure, PlanRoot(result)) if closure.trees else ())
     if owners is not None:
         doubts += [Finding("warning", doubt) for doubt in owners.doubts]
-    result = replace(result, findings=(*result.findings, *doubts, *_of_format(recipe)))
+    return closure, replace(result, findings=(*result.findings, *doubts, *_of_format(recipe)))
+
+
+def trimmed(recipe: Recipe, plan: Plan, scratch: str) -> Plan:
+    """The plan, stripped where the recipe says so, and no larger than it says.
+
+    `scratch` is a directory for stripped files, that must last as long as the plan is used.
+
+    Raises:
+        RootfsError: see stripped.plan and budget.check.
+    """
     if recipe.strip:
         from rootfs_builder import stripped  # pyelftools and subprocess come with it
 
-        result = stripped.plan(result, scratch)
+        plan = stripped.plan(plan, scratch)
     if recipe.max_size is not None:
-        budget.check(result, recipe.max_size)
-    return closure, result
+        budget.check(plan, recipe.max_size)
+    return plan
 
 
 def _of_format(recipe: Recipe) -> Iterator[Finding]:

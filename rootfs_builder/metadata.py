@@ -4,21 +4,19 @@ The keys are buildx's (docs.docker.com/reference/cli/docker/buildx/build/#metada
 that tell of its builder.
 """
 
-import json
-
-from msgspec import to_builtins
+from msgspec import json
 
 from rootfs_builder.archives import written
-from rootfs_builder.image import Image
+from rootfs_builder.image import Image, canonical
 from rootfs_builder.reference import Reference
 
 
 def document(image: Image, name: Reference) -> bytes:
     """The file's content; the descriptor is the one in an OCI layout's `index.json`."""
-    facts = {
+    facts: dict[str, object] = {
         "containerimage.config.digest": image.manifest.config.digest,
-        "containerimage.descriptor": to_builtins(written.descriptor(image, name)),
+        "containerimage.descriptor": written.descriptor(image, name),
         "containerimage.digest": image.descriptor.digest,
         "image.name": str(name),
     }
-    return json.dumps(facts, indent=2).encode() + b"\n"
+    return json.format(canonical(facts), indent=2) + b"\n"

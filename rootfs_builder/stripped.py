@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from rootfs_builder import elf, tools
 from rootfs_builder.errors import ElfError, NotFoundError, OutputError
 from rootfs_builder.paths import ImagePath, encode, printable
-from rootfs_builder.plan import Entry, Finding, Plan
+from rootfs_builder.plan import Finding, Plan
 from rootfs_builder.root import DirectoryRoot, Source, read
 
 _TARGETS = {  # (e_machine, bits, little-endian): what binutils for it are called
@@ -44,21 +44,24 @@ def plan(full: Plan, scratch: str) -> Plan:
         NotFoundError: there is no strip, or none for the machine; what to install.
         OutputError: `scratch` cannot be written.
     """
-    entries: list[Entry] = []
     findings = list(full.findings)
-    for number, entry in enumerate(full.entries):
+    done: dict[Source, Source] = {}  # names of one file stay names of one
+    for entry in full.entries:
         content = entry.content
-        if content is None or not _is_linked(content):
-            entries.append(entry)
+        if content is None or content in done or not _is_linked(content):
             continue
         shown = printable(entry.path)
-        found = _strip(shown, read(content), scratch, number)
+        found = _strip(shown, read(content), scratch, len(done))
         if isinstance(found, str):
             findings.append(Finding("warning", f"{shown}: not stripped: {found}"))
-        elif found is not None:
-            content = found
-        entries.append(replace(entry, content=content))
-    return replace(full, entries=tuple(entries), findings=tuple(findings))
+        done[content] = found if found is not None and not isinstance(found, str) else content
+    entries = tuple(
+        entry
+        if entry.content is None
+        else replace(entry, content=done.get(entry.content, entry.content))
+        for entry in full.entries
+    )
+    return replace(full, entries=entries, findings=tuple(findings))
 
 
 def _is_linked(content: Source) -> bool:

@@ -141,18 +141,16 @@ def command(
     epoch = options.epoch()
     sources = options.sources(sysroot)
     rules = options.rules(rule_files)
-    beside = {"--iidfile": iidfile, "--metadata-file": metadata_file}
     memory = Memory(recipe, sysroot, use=not no_cache)
-    facts = memory.facts
+    beside = {"--iidfile": iidfile, "--metadata-file": metadata_file}
     owners = packages.owners(sources) if recipe.layers > 1 else None
+    closure, plan = assemble.plan(recipe, sources, rules=rules, facts=memory.facts, owners=owners)
+    if verbose:
+        terminal.reasons(plan)
+    platform = assemble.platform(recipe, closure)
+    destinations.check(plan, {"-o": output, **beside})
     with options.scratch(wanted=recipe.strip) as scratch:
-        closure, plan = assemble.plan(
-            recipe, sources, rules=rules, facts=facts, owners=owners, scratch=scratch
-        )
-        if verbose:
-            terminal.reasons(plan)
-        platform = assemble.platform(recipe, closure)
-        destinations.check(plan, {"-o": output, **beside})
+        plan = assemble.trimmed(recipe, plan, scratch)
 
         def build(store: "Store") -> "Image":
             with terminal.progress(plan.size, quiet=quiet) as progress:
@@ -162,7 +160,7 @@ def command(
                     store,
                     platform=platform,
                     epoch=epoch,
-                    facts=facts,
+                    facts=memory.facts,
                     progress=progress,
                 )
 
@@ -173,13 +171,9 @@ def command(
             return {record.NAME: record.write(image, plan, parts=parts)}
 
         with destinations.beside(beside) as fill:
+            cache = memory.cache if recipe.codec.level else None
             image, size = destinations.write(
-                output,
-                build,
-                shape=shape,
-                name=recipe.name,
-                cache=memory.cache if recipe.codec.level else None,
-                extra=extra,
+                output, build, cache=cache, shape=shape, name=recipe.name, extra=extra
             )
             fill("--iidfile", image.manifest.config.digest.encode())
             fill("--metadata-file", metadata.document(image, recipe.name))

@@ -49,10 +49,11 @@ def command(
     recipe = options.recipe(**given)
     epoch = options.epoch()
     rules = options.rules(rule_files)
+    _, plan = assemble.plan(recipe, options.sources(sysroot), rules=rules)
+    if verbose:
+        terminal.reasons(plan)
     with options.scratch(wanted=recipe.strip) as scratch:
-        _, plan = assemble.plan(recipe, options.sources(sysroot), rules=rules, scratch=scratch)
-        if verbose:
-            terminal.reasons(plan)
+        plan = assemble.trimmed(recipe, plan, scratch)
         with outputs.directory(options.text(output)) as directory:
             stage.write(plan, directory, epoch=epoch)
     if not quiet:

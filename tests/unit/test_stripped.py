@@ -8,7 +8,7 @@ import pytest
 
 from rootfs_builder import stripped, tools
 from rootfs_builder.errors import NotFoundError, OutputError
-from rootfs_builder.plan import Entry, Plan
+from rootfs_builder.plan import Entry, Plan, hard_links
 from rootfs_builder.root import BytesSource, DirectoryRoot, read
 
 HELLO = '#include <stdio.h>\nint main(void) { return puts("hello") < 0; }'
@@ -169,6 +169,20 @@ def test_the_source_is_never_written(cc, tmp_path):
     (tmp_path / "scratch").mkdir()
     stripped.plan(Plan((entry,)), str(tmp_path / "scratch"))
     assert (program.read_bytes(), program.stat().st_mtime_ns, program.stat().st_ino) == before
+
+
+def test_names_of_one_file_stay_names_of_one(cc, tmp_path):
+    cc(HELLO, args=["-g"])
+    (tmp_path / "other").hardlink_to(tmp_path / "hello")
+    (tmp_path / "scratch").mkdir()
+    root = DirectoryRoot(str(tmp_path))
+    entries = [
+        Entry(f"/{one}", "file", 0o755, (), root.open(f"/{one}")) for one in ("hello", "other")
+    ]
+    plan = stripped.plan(Plan(tuple(entries)), str(tmp_path / "scratch"))
+    assert hard_links(plan.entries) == {"/other": "/hello"}
+    assert plan.size < entries[0].size
+    assert len(list((tmp_path / "scratch").iterdir())) == 1
 
 
 def test_links_and_directories_pass(strip):
