@@ -143,8 +143,9 @@ def command(
     rules = options.rules(rule_files)
     memory = Memory(recipe, sysroot, use=not no_cache)
     beside = {"--iidfile": iidfile, "--metadata-file": metadata_file}
-    owners = packages.owners(sources) if recipe.layers > 1 else None
-    closure, plan = assemble.plan(recipe, sources, rules=rules, facts=memory.facts, owners=owners)
+    facts = memory.facts
+    owners = packages.owners(sources, facts=facts) if recipe.layers > 1 else None
+    closure, plan = assemble.plan(recipe, sources, rules=rules, facts=facts, owners=owners)
     if verbose:
         terminal.reasons(plan)
     platform = assemble.platform(recipe, closure)
@@ -160,7 +161,7 @@ def command(
                     store,
                     platform=platform,
                     epoch=epoch,
-                    facts=memory.facts,
+                    facts=facts,
                     progress=progress,
                 )
 
