@@ -12,16 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from rootfs_builder.errors import InputError
-from rootfs_builder.paths import (
-    ROOT,
-    ImagePath,
-    ancestors,
-    encode,
-    name,
-    parent,
-    printable,
-    shortened,
-)
+from rootfs_builder.paths import ROOT, ImagePath, ancestors, encode, name, parent, printable
 from rootfs_builder.root import Node, Source
 
 if TYPE_CHECKING:  # only an image in layers pays for the readers of package databases
@@ -31,7 +22,6 @@ EntryKind = Literal["dir", "symlink", "file"]
 Level = Literal["added", "hint", "warning"]
 
 SET_ID_BITS = 0o6000
-LONGEST, LONGEST_NAME = 4095, 255  # bytes that a kernel takes as a path, and as a part of one
 _KEY = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[^/\0]+)+", re.DOTALL)
 
 
@@ -100,8 +90,8 @@ class Plan(Struct, frozen=True):
     the machine it was collected from.
 
     Raises:
-        InputError: a path that is no key or too long for any kernel, two entries for one path, an
-            entry below something that is no directory, or a name that readers take for a whiteout.
+        InputError: a path that is no key, two entries for one path, an entry below something that
+            is no directory, or a name that readers take for a whiteout.
     """
 
     entries: tuple[Entry, ...]
@@ -117,11 +107,6 @@ class Plan(Struct, frozen=True):
             shown, above = printable(entry.path), parent(entry.path)
             if not _KEY.fullmatch(entry.path):
                 raise InputError(f"{shown}: no absolute path without empty parts, . and ..")
-            if len(encode(entry.path)) > LONGEST or len(encode(name(entry.path))) > LONGEST_NAME:
-                raise InputError(
-                    f"{shortened(entry.path)}: too long: a path may have {LONGEST:,} bytes, and a "
-                    f"name in it {LONGEST_NAME}"
-                )
             if entry.path in seen:
                 raise InputError(f"{shown}: two entries for one path")
             if name(entry.path).startswith(".wh."):

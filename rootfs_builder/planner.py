@@ -28,7 +28,6 @@ from rootfs_builder.paths import (
 )
 from rootfs_builder.placement import Move, Placement
 from rootfs_builder.plan import (
-    LONGEST,
     SET_ID_BITS,
     Entry,
     Finding,
@@ -40,6 +39,7 @@ from rootfs_builder.plan import (
 from rootfs_builder.root import Node
 from rootfs_builder.walk import Walk, Walker
 
+_LONGEST, _LONGEST_NAME = 4095, 255  # bytes that a kernel takes as a path, and as a part of one
 _LONG = 3800  # bytes: docker and podman unpack some 4,000, and less in a deeper directory of theirs
 
 
@@ -47,8 +47,8 @@ def plan(closure: Closure, *, owners: Owners | None = None) -> Plan:
     """The staging tree of a closure; with `owners`, its entries know their packages.
 
     Raises:
-        InputError: two different files for one path; the sentence names both. Or a package database
-            cannot be read.
+        InputError: two different files for one path, both named; a path that no kernel takes; a
+            package database that cannot be read.
     """
     return _Planner(closure).plan(owners)
 
@@ -112,11 +112,17 @@ class _Planner:
 
     def _long_paths(self) -> Iterator[Finding]:
         for path in self._entries:
-            if len(encode(path)) > _LONG:
+            raw = encode(path)
+            if len(raw) > _LONGEST or max(map(len, raw.split(b"/"))) > _LONGEST_NAME:
+                raise InputError(
+                    f"{shortened(path)}: too long: a path may have {_LONGEST:,} bytes, and a name "
+                    f"in it {_LONGEST_NAME}"
+                )
+            if len(raw) > _LONG:
                 yield Finding(
                     "warning",
                     f"{shortened(path)}: an engine may be unable to unpack it: below a directory "
-                    f"of its own it has more than the {LONGEST:,} bytes that a kernel takes",
+                    f"of its own it has more than the {_LONGEST:,} bytes that a kernel takes",
                 )
 
     def _program(self, program: Program) -> ImagePath:

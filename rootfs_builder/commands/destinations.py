@@ -85,9 +85,9 @@ def write(
     output: str,
     build: "Callable[[Store], Image]",
     *,
-    cache: "Cache | None",
     shape: str,
     name: "Reference",
+    cache: "Cache | None",
     extra: "Callable[[Image], Mapping[str, bytes]]",
 ) -> "tuple[Image, int]":
     """Build an image and write it to `output`: the image, and how many bytes it takes there.

@@ -142,8 +142,8 @@ def command(
     sources = options.sources(sysroot)
     rules = options.rules(rule_files)
     memory = Memory(recipe, sysroot, use=not no_cache)
-    beside = {"--iidfile": iidfile, "--metadata-file": metadata_file}
     facts = memory.facts
+    beside = {"--iidfile": iidfile, "--metadata-file": metadata_file}
     owners = packages.owners(sources, facts=facts) if recipe.layers > 1 else None
     closure, plan = assemble.plan(recipe, sources, rules=rules, facts=facts, owners=owners)
     if verbose:
