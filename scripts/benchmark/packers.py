@@ -1,9 +1,9 @@
 """The packers: each is the text of its whole job, as a user would type it.
 
-A job is run by `sh -eu` in an empty folder, with an empty XDG_CACHE_HOME. Its variables: $program is
-the path of the program and $name the last word of that; $image is what to call the image; $files is
-a folder with the files that our image of the program has, for what measures the machine and not a
-packer.
+A job is run by `sh -eu` in an empty folder, with an empty XDG_CACHE_HOME. Its variables: $program
+is the path of the program and $name the last word of that; $image is what to call the image; $files
+is a folder with the files that our image of the program has, for what measures the machine and not
+a packer.
 """
 
 from dataclasses import dataclass
@@ -50,6 +50,9 @@ buildah copy -q "$container" root /
 buildah config --entrypoint "[\\"/$name\\"]" "$container"
 """
 PACK = 'rootfs-builder pack "$program" -o image.tar -t "$image"'
+# Some 1 MB, which differs each time: what stands behind an ELF file's end harms nobody.
+APP = 'cp "$program" app\nhead -c 700000 /dev/urandom >>app\n'
+PACK_APP = 'rootfs-builder pack ./app -o image.tar -t "$image"\n'
 OUR_VERSION = "rootfs-builder --version"
 
 PACKERS = {
@@ -66,8 +69,30 @@ PACKERS = {
         output=IMAGE,
         version=OUR_VERSION,
     ),
+    f"{OURS}, program changed": Packer(
+        before=f"{APP}{PACK_APP}{APP}",
+        job=PACK_APP,
+        gives="archive",
+        output=IMAGE,
+        version=OUR_VERSION,
+        programs=("ffmpeg",),
+    ),
+    f"{OURS} --no-cache": Packer(
+        job=f"{PACK} --no-cache",
+        gives="archive",
+        output=IMAGE,
+        version=OUR_VERSION,
+        programs=("hello", "ffmpeg"),
+    ),
+    f"{OURS} --compression zstd": Packer(
+        job=f"{PACK} --no-cache --compression zstd",
+        gives="archive",
+        output=IMAGE,
+        version=OUR_VERSION,
+        programs=("ffmpeg",),
+    ),
     f"{OURS} --compression-level 1": Packer(
-        job=f"{PACK} --compression-level 1",
+        job=f"{PACK} --no-cache --compression-level 1",
         gives="archive",
         output=IMAGE,
         version=OUR_VERSION,
