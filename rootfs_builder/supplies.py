@@ -159,17 +159,15 @@ class Supplies:
                 flag = f": --with {rule.name}" if rule.acts else ""
                 text = f"{rule.hint}{flag} ({match.evidence})"
                 self.findings.add(Finding("hint", text))
-            acted = False
+            done: dict[str, int] = {}  # of each value
             for variables in match.variables:
                 value = variables.get("value", "")
-                done = self._act(match, variables, maps)
-                acted |= done == _BROUGHT
-                if done:
-                    self._answered.add((rule.name, value))
-                elif rule.missing and rule.name not in self._asked:
-                    text = f"{rule.name} brings nothing: {rule.missing} ({match.evidence})"
-                    self.findings.add(Finding("warning", text))
-            if acted:
+                done[value] = max(done.get(value, _NOTHING), self._act(match, variables, maps))
+            self._answered |= {(rule.name, value) for value, what in done.items() if what}
+            if _NOTHING in done.values() and rule.missing and rule.name not in self._asked:
+                text = f"{rule.name} brings nothing: {rule.missing} ({match.evidence})"
+                self.findings.add(Finding("warning", text))
+            if _BROUGHT in done.values():
                 self._apply(rule.name, rule.because, match.evidence, maps)
         for loaded in seen.found:
             for note in self._objects.notes(loaded.real):
@@ -193,6 +191,7 @@ class Supplies:
             return self._acted[key]
         self._acted[key] = _NOTHING  # where it follows itself
         host = maps[0] if maps[0].loader else None
+        variables = self._files.located(rule, variables, maps[0].program)
         known = len(self._files.trees)
         done = [_BROUGHT if self._files.act(rule, variables, host) else _NOTHING]
         for tree in self._files.trees[known:]:

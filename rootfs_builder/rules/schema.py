@@ -19,7 +19,7 @@ from rootfs_builder.rules.lines import Lines, Path
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _VARIABLE = re.compile(r"\{(\w+)\}")
 _KINDS = ("glibc", "musl", "static")
-_WITH_ANY_KEYS = ("named", "write", "directories", "environment")
+_WITH_ANY_KEYS = ("named", "landmarks", "write", "directories", "environment")
 
 _Mistake = tuple[Path, str]  # where it is, from the rule's table on, and a sentence
 
@@ -79,11 +79,13 @@ class Rule(_Table, frozen=True):
     hint: str = ""
     unless: tuple[str, ...] = ()
     missing: str = ""
-    find: Find | None = None
+    find: Find | tuple[Find, ...] = ()
+    landmarks: dict[str, tuple[str, ...]] = field(default_factory=dict)
     values: tuple[str, ...] = ()
     named: dict[str, tuple[str, ...]] = field(default_factory=dict)
     load: tuple[str, ...] = ()
     copy: tuple[str | First, ...] = ()
+    omit: tuple[str, ...] = ()
     write: dict[str, str] = field(default_factory=dict)
     directories: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
@@ -96,6 +98,11 @@ class Rule(_Table, frozen=True):
     def evidence(self) -> tuple[When, ...]:
         """The tables of `when`, any of which is enough."""
         return (self.when,) if isinstance(self.when, When) else self.when
+
+    @property
+    def finds(self) -> tuple[Find, ...]:
+        """The tables of `find`, each of which is tried."""
+        return (self.find,) if isinstance(self.find, Find) else self.find
 
     @property
     def acts(self) -> bool:
@@ -244,10 +251,12 @@ def _evidence_mistakes(rule: Rule, table: dict[str, Any]) -> Iterator[_Mistake]:
 
 
 def _pattern_mistakes(rule: Rule) -> Iterator[_Mistake]:
-    known = {"value"}  # of --with NAME=VALUE, at least
-    found = rule.find.text if rule.find else ()
+    known = {"value", "prefix", *rule.landmarks}
+    single = isinstance(rule.find, Find)
     patterns: list[tuple[Path, str]] = [
-        (("find", "text", index), one) for index, one in enumerate(found)
+        ((*(("find",) if single else ("find", number)), "text", index), one)
+        for number, find in enumerate(rule.finds)
+        for index, one in enumerate(find.text)
     ]
     patterns += [(("follow", index, "text"), one.text) for index, one in enumerate(rule.follow)]
     for path, pattern in patterns:
@@ -276,6 +285,8 @@ def _path_templates(rule: Rule) -> Iterator[tuple[Path, str]]:
         else:
             yield from ((("copy", index, "first", at), one) for at, one in enumerate(item.first))
             yield ("copy", index, "to"), item.to
+    for name, paths in rule.landmarks.items():
+        yield from ((("landmarks", name, index), one) for index, one in enumerate(paths))
     for key, table in (("write", rule.write), ("directories", rule.directories)):
         yield from (((key, path), path) for path in table)
     yield from ((("follow", index, "file"), one.file) for index, one in enumerate(rule.follow))
