@@ -75,7 +75,7 @@ class Supplies:
             NotFoundError: what `--with` asks for is not on this machine.
         """
         asking.check(self._all_rules, self._asked, self._recipe.without, self._variables)
-        self._given = self._what_is_given(added)
+        self._given = self._what_is_given(programs, added)
         for program in programs:
             self._enter(program.link_maps)
         for tree in added:
@@ -91,17 +91,19 @@ class Supplies:
             raise NotFoundError("\n".join(dict.fromkeys(self._lacking)))
         asking.check_done(self._rules, self._asked, self._answered)
 
-    def _what_is_given(self, added: tuple[Tree, ...]) -> Given:
-        """The user's words: variables and arguments, and the small files of small trees."""
+    def _what_is_given(self, programs: tuple[Program, ...], added: tuple[Tree, ...]) -> Given:
+        """The user's words: variables and arguments, scripts, the small files of small trees."""
         recipe = self._recipe
         files = [(f"the argument {word}", word.encode()) for word in recipe.command]
         files += [(f"-e {name}", value.encode()) for name, value in recipe.env]
+        paths = [one.real for one in programs if not one.link_maps]
         for tree in added:
             if len(tree.nodes) <= _MOST_FILES:
-                for path, node in tree.nodes:
-                    if node.kind == "file" and node.size <= _MOST_BYTES:
-                        content = read(self._objects.source(path))
-                        files.append((printable(name(path)), content))
+                paths += [path for path, node in tree.nodes if node.kind == "file"]
+        for path in paths:
+            source = self._objects.source(path)
+            if source.size <= _MOST_BYTES:
+                files.append((printable(name(path)), read(source)))
         texts = {
             text.encode() for rule in self._rules for one in rule.evidence for text in one.text
         }

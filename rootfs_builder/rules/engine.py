@@ -118,7 +118,7 @@ def _find(
         yield None, ({},)
     for find in finds:
         program = (evidence.program,)
-        for loaded in evidence.named(_any_of((find.soname,))) if find.soname else program:
+        for loaded in evidence.to_search(_any_of((find.soname,))) if find.soname else program:
             hits = (evidence.objects.search(loaded.real, one.encode()) for one in find.text)
             found = tuple(map(_variables, itertools.product(*hits)))
             if found:
