@@ -74,9 +74,7 @@ class Evidence(Struct, frozen=True, eq=False):
         """The same of all that the process has: a plugin uses what was loaded before."""
         return self._named(pattern, self.present)
 
-    def _named(
-        self, pattern: re.Pattern[str], objects: tuple[Loaded, ...]
-    ) -> tuple[Loaded, ...]:
+    def _named(self, pattern: re.Pattern[str], objects: tuple[Loaded, ...]) -> tuple[Loaded, ...]:
         return tuple(
             loaded
             for loaded in objects

@@ -48,7 +48,8 @@ class When(_Table, frozen=True):
 class Find(_Table, frozen=True):
     """Regular expressions over the bytes of an object; their groups are the rule's variables.
 
-    `soname` is a pattern for its name; without one the program itself is searched.
+    `soname` is a pattern for its name; without one the program itself is searched. For each match
+    the rule acts.
     """
 
     text: tuple[str, ...]
@@ -295,6 +296,18 @@ def _path_templates(rule: Rule) -> Iterator[tuple[Path, str]]:
 def _action_mistakes(rule: Rule) -> Iterator[_Mistake]:
     if not rule.acts and not rule.hint:
         yield (), "it adds nothing: load, copy, write, directories, environment or locale"
+    yield from _path_mistakes(rule)
+    for name in {"value", "prefix"} & rule.landmarks.keys():
+        yield ("landmarks", name), f"{{{name}}} stands for something else already"
+    for path, mode in rule.directories.items():
+        if not re.fullmatch("[01]?[0-7]{3}", mode):
+            yield ("directories", path), f"{printable(path)}: {mode!r} is no mode such as 1777"
+    for name, value in rule.environment.items():
+        if not re.fullmatch(r"[^=\0]+", name) or "\0" in value:
+            yield ("environment", name), f"{printable(name)!r} is no variable that can be set"
+
+
+def _path_mistakes(rule: Rule) -> Iterator[_Mistake]:
     for at, path in _path_templates(rule):
         parts = path.removeprefix("/").split("/")
         if not path.startswith(("/", "{")) or "\0" in path or {"", ".", ".."} & set(parts):
@@ -303,12 +316,9 @@ def _action_mistakes(rule: Rule) -> Iterator[_Mistake]:
         hidden = next((one for one in MOUNTED if below(path, one)), None)
         if hidden is not None:
             yield at, f"{printable(path)!r}: a container's runtime mounts {hidden}"
-    for path, mode in rule.directories.items():
-        if not re.fullmatch("[01]?[0-7]{3}", mode):
-            yield ("directories", path), f"{printable(path)}: {mode!r} is no mode such as 1777"
-    for name, value in rule.environment.items():
-        if not re.fullmatch(r"[^=\0]+", name) or "\0" in value:
-            yield ("environment", name), f"{printable(name)!r} is no variable that can be set"
+    for index, one in enumerate(rule.omit):
+        if {"", ".", ".."} & set(one.split("/")):
+            yield ("omit", index), f"{printable(one)!r} is no name, nor a path within a directory"
 
 
 def expand(template: str, variables: dict[str, str]) -> str | None:
