@@ -196,7 +196,7 @@ def test_labels_are_never_copied(cli, cc, tmp_path, name):
         except OSError as error:
             pytest.skip(f"{name} cannot be set here: {error.strerror}")
     words = (program, "--add", "added:/data")
-    cli("pack", *words, "-o", "x.tar", check=True)
+    cli("pack", *words, "-o", "x.tar", "--layers", "single", check=True)
     cli("stage", *words, "-o", "staged", check=True)
     assert os.getxattr(program, name) == LABEL
     with tarfile.open(tmp_path / "x.tar") as image:

@@ -128,6 +128,8 @@ def test_what_is_allowed_is_packed(cli, machine, tmp_path):
         "--add",
         "home:/root",
         "--allow-sensitive",
+        "--layers",
+        "single",
     ]
     cli("pack", machine, "-o", "x.tar", *args, check=True)
     assert {f"etc/{path}" for path in OF_THE_MACHINE} | {"root/.ssh/id_rsa"} <= members(tmp_path)
