@@ -57,7 +57,9 @@ def command(
     if not quiet:
         terminal.summary(plan)
         for variable in env:
-            click.echo(f"variable {variable}: an image has to set it, by ENV in a Dockerfile", err=True)
+            click.echo(
+                f"variable {variable}: an image has to set it, by ENV in a Dockerfile", err=True
+            )
     if as_json:
         import json
 
