@@ -124,7 +124,7 @@ def image(
         UsageError: the entrypoint is not in the image.
     """
     settings = _settings(recipe, plan)
-    layer = layers.pack(plan, store, epoch=epoch, progress=progress)
+    layer = layers.pack(plan, store, codec=recipe.codec, epoch=epoch, progress=progress)
     created = _rfc3339(epoch)
     config = Config(
         architecture=platform.architecture,

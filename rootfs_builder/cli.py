@@ -5,6 +5,7 @@ of ours can be taken for one of theirs. Every error of the tree in `errors` ends
 on stderr and its exit code; only a defect of ours, or `--debug`, shows a traceback.
 """
 
+import gc
 import io
 import os
 import re
@@ -76,6 +77,7 @@ def _terminate(number: int, _frame: object) -> None:
 
 def main() -> None:
     """Run one command line and exit."""
+    gc.disable()  # one job, whose values live until its end: there is no garbage to look for
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup(1) asks for
             signal.signal(number, _terminate)

@@ -9,8 +9,9 @@ the GNU version tables in the LSB core specification, chapter "Symbol Versioning
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from rootfs_builder.errors import ElfError
 
@@ -40,8 +41,7 @@ class Buffer(Protocol):
     def __getitem__(self, part: slice, /) -> bytes: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(Struct, frozen=True):
     """The ELF header, read in the byte order that it declares itself."""
 
     bits: int
@@ -60,8 +60,7 @@ class Header:
         return "<" if self.little else ">"
 
 
-@dataclass(frozen=True, slots=True)
-class VersionNeed:
+class VersionNeed(Struct, frozen=True):
     """One symbol version that must be defined by the object known as `file` (Elf_Verneed)."""
 
     file: bytes
@@ -69,8 +68,7 @@ class VersionNeed:
     weak: bool
 
 
-@dataclass(frozen=True, slots=True)
-class ElfFile:
+class ElfFile(Struct, frozen=True):
     """What a loader reads of an object. Strings are bytes, exactly as they stand in the file.
 
     `needed`, `auxiliary` and `filter` keep the order of the dynamic segment; `rpath` is None when
@@ -186,8 +184,7 @@ class _Blocks:
         return self._blocks[number][part.start - start : part.stop - start]
 
 
-@dataclass(frozen=True, slots=True)
-class _Segment:
+class _Segment(Struct, frozen=True):
     type: int
     offset: int
     address: int

@@ -6,8 +6,9 @@ shared. It grows while `process.start` runs and is not touched after that.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
+
+from msgspec import Struct, field
 
 from rootfs_builder.elf import ElfFile, Header
 from rootfs_builder.paths import ImagePath, OpenedPath, decode, parent
@@ -20,8 +21,7 @@ Scope = Literal["next", "list", "all"]  # how much of the search an answer ends
 Verdict = Literal["use", "skip", "fatal"]  # what is done with a file that was found
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """One place where a loader would look.
 
     `found_by` is the rule in words; `series` numbers the list of directories it belongs to, since
@@ -41,8 +41,7 @@ class Candidate:
         return self.found_by in (LIBRARY_PATH, CACHE, SYSTEM_PATH)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Loaded:
+class Loaded(Struct, frozen=True, eq=False):
     """An object in a link map: how it was asked for, as what it was opened, what it is.
 
     `by` is the object that first caused it to be loaded, None for the program; `called` is set when
@@ -75,8 +74,7 @@ class Loaded:
         return None if self.elf.soname is None else decode(self.elf.soname)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Request:
+class Request(Struct, frozen=True, eq=False):
     """A name that an object asks for; `kind` is NEEDED, AUXILIARY, FILTER, dlopen or preload.
 
     `rule` is the rule on whose word a dlopen is expected, if it is one's.
@@ -88,8 +86,7 @@ class Request:
     rule: str = ""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Resolution:
+class Resolution(Struct, frozen=True, eq=False):
     """The answer to a request: asked, answered, remembered.
 
     `found` is None where nothing was; then `tried` has each path with the reason against it.
@@ -192,8 +189,7 @@ class Loader(Protocol):
         """How it says that a file is not to be read; `why` is in glibc's words."""
 
 
-@dataclass(slots=True, eq=False)
-class LinkMap:
+class LinkMap(Struct, eq=False):
     """One executable's load order. `library_path` is the user's -L, in LD_LIBRARY_PATH's place.
 
     `hwcaps` are the levels that this process would find active, best first, and `platform` its

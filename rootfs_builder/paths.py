@@ -14,6 +14,7 @@ ImagePath = NewType("ImagePath", str)
 OpenedPath = NewType("OpenedPath", str)
 
 ROOT = ImagePath("/")
+_SHOWN = 60
 MOUNTED = ("/dev", "/proc", "/sys")  # by every runtime, over what an image has there
 
 
@@ -30,6 +31,11 @@ def encode(text: str) -> bytes:
 def printable(path: str) -> str:
     """A path for JSON and terminals: undecodable and control bytes as `%XX`, `%` as `%25`."""
     return re.sub("[%\0-\x1f\x7f-\x9f\udc80-\udcff]", _escaped, path)
+
+
+def shortened(path: str) -> str:
+    """The beginning of a very long path for a message, with its length."""
+    return f"{printable(path[:_SHOWN])}… ({len(encode(path)):,} bytes)"
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -6,19 +6,29 @@ as a directory would, so that whatever resolves in a directory resolves in a Pla
 
 import errno
 import re
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from typing import Literal
 
 from msgspec import Struct
 
 from rootfs_builder.errors import InputError
-from rootfs_builder.paths import ROOT, ImagePath, ancestors, encode, name, parent, printable
+from rootfs_builder.paths import (
+    ROOT,
+    ImagePath,
+    ancestors,
+    encode,
+    name,
+    parent,
+    printable,
+    shortened,
+)
 from rootfs_builder.root import Node, Source
 
-EntryKind = Literal["dir", "symlink", "file", "hardlink"]
+EntryKind = Literal["dir", "symlink", "file"]
 Level = Literal["added", "hint", "warning"]
 
 SET_ID_BITS = 0o6000
+LONGEST, LONGEST_NAME = 4095, 255  # bytes that a kernel takes as a path, and as a part of one
 _KEY = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[^/\0]+)+", re.DOTALL)
 
 
@@ -38,8 +48,8 @@ class Reason(Struct, frozen=True):
 class Entry(Struct, frozen=True):
     """One path of the image.
 
-    `content` belongs to a file, `target` to a symlink (verbatim) or a hardlink (a path of the
-    plan that sorts before it). `mode` has permission bits only.
+    `content` and `capability` (an xattr) belong to a file, `target` to a symlink (verbatim). `mode`
+    has permission bits only. Files of one source are names of one file: see `hard_links`.
     """
 
     path: ImagePath
@@ -50,6 +60,7 @@ class Entry(Struct, frozen=True):
     target: str = ""
     uid: int = 0
     gid: int = 0
+    capability: bytes = b""
 
     @property
     def size(self) -> int:
@@ -73,9 +84,8 @@ class Plan(Struct, frozen=True):
     the machine it was collected from.
 
     Raises:
-        InputError: a path that is no key, two entries for one path, an entry below something that
-            is no directory, a hard link without its target or of another mode, or a name that
-            readers take for a whiteout.
+        InputError: a path that is no key or too long for any kernel, two entries for one path, an
+            entry below something that is no directory, or a name that readers take for a whiteout.
     """
 
     entries: tuple[Entry, ...]
@@ -91,28 +101,47 @@ class Plan(Struct, frozen=True):
             shown, above = printable(entry.path), parent(entry.path)
             if not _KEY.fullmatch(entry.path):
                 raise InputError(f"{shown}: no absolute path without empty parts, . and ..")
+            if len(encode(entry.path)) > LONGEST or len(encode(name(entry.path))) > LONGEST_NAME:
+                raise InputError(
+                    f"{shortened(entry.path)}: too long: a path may have {LONGEST:,} bytes, and a "
+                    f"name in it {LONGEST_NAME}"
+                )
             if entry.path in seen:
                 raise InputError(f"{shown}: two entries for one path")
             if name(entry.path).startswith(".wh."):
                 raise InputError(f"{shown}: a name that starts with .wh. deletes files in an image")
             if above != ROOT and (above not in seen or seen[above].kind != "dir"):
                 raise InputError(f"{shown}: {printable(above)} is no directory of the image")
-            if entry.kind == "hardlink":
-                target = seen.get(entry.target)
-                if target is None or target.kind != "file" or target.mode != entry.mode:
-                    to = printable(entry.target)
-                    raise InputError(f"{shown}: a hard link to {to}, no file of this mode")
             seen[entry.path] = entry
 
     @property
     def size(self) -> int:
         """The bytes of all files, each inode once."""
-        return sum(entry.size for entry in self.entries)
+        links = hard_links(self.entries)
+        return sum(entry.size for entry in self.entries if entry.path not in links)
 
 
 def order(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     """Entries in the one order a Plan has: by the bytes of the path, so parents come first."""
     return tuple(sorted(entries, key=lambda entry: encode(entry.path)))
+
+
+def hard_links(entries: Iterable[Entry]) -> dict[ImagePath, ImagePath]:
+    """The further names of each file: path → the name that comes first by path.
+
+    One file has one mode, owner and capability: a source with two modes makes two files. To be
+    asked of the entries that are written together, since a layer is whole without the others.
+    """
+    first: dict[Hashable, ImagePath] = {}
+    found = {}
+    for entry in order(entries):
+        if entry.content is not None:
+            facts = (entry.mode, entry.uid, entry.gid, entry.capability)
+            inode = (entry.content.identity, facts)
+            target = first.setdefault(inode, entry.path)
+            if target != entry.path:
+                found[entry.path] = target
+    return found
 
 
 def with_parents(entries: Iterable[Entry]) -> tuple[Entry, ...]:
@@ -135,17 +164,15 @@ class PlanRoot:
             path: self._node(entry, i) for i, (path, entry) in enumerate(self._entries.items(), 1)
         }
         self._nodes[ROOT] = Node("dir", 0o755, 0, (0, 0))
-        for entry in plan.entries:
-            if entry.kind == "hardlink":
-                self._nodes[entry.path] = self._nodes[ImagePath(entry.target)]
+        for path, target in hard_links(plan.entries).items():
+            self._nodes[path] = self._nodes[target]
         self._names: dict[str, list[str]] = {ROOT: []}
         for path in self._entries:
             self._names.setdefault(parent(path), []).append(name(path))
 
     @staticmethod
     def _node(entry: Entry, number: int) -> Node:
-        kind = "file" if entry.kind == "hardlink" else entry.kind
-        return Node(kind, entry.mode, entry.size, (0, number))
+        return Node(entry.kind, entry.mode, entry.size, (0, number))
 
     def lstat(self, path: ImagePath) -> Node | None:
         """See Root."""
@@ -157,12 +184,14 @@ class PlanRoot:
 
     def open(self, path: ImagePath) -> Source:
         """See Root."""
-        entry = self._entries[path]
-        if entry.kind == "hardlink":
-            entry = self._entries[ImagePath(entry.target)]
-        if entry.content is None:
+        content = self._entries[path].content
+        if content is None:
             raise OSError(errno.EINVAL, "not a regular file", path)
-        return entry.content
+        return content
+
+    def capability(self, path: ImagePath) -> bytes:
+        """See Root."""
+        return self._entries[path].capability
 
     def list(self, path: ImagePath) -> tuple[str, ...]:
         """See Root."""

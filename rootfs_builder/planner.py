@@ -11,24 +11,35 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from rootfs_builder import generated
+from rootfs_builder import attributes, generated
 from rootfs_builder.closure import Closure, Program, Tree
 from rootfs_builder.errors import InputError
 from rootfs_builder.link_map import LinkMap, Loaded, Resolution
-from rootfs_builder.paths import ImagePath, OpenedPath, below, name, parent, printable
+from rootfs_builder.paths import (
+    ImagePath,
+    OpenedPath,
+    below,
+    encode,
+    name,
+    parent,
+    printable,
+    shortened,
+)
 from rootfs_builder.placement import Move, Placement
 from rootfs_builder.plan import (
+    LONGEST,
     SET_ID_BITS,
     Entry,
     Finding,
     Plan,
     PlanRoot,
     Reason,
-    order,
     with_parents,
 )
-from rootfs_builder.root import Identity, Node
+from rootfs_builder.root import Node
 from rootfs_builder.walk import Walk, Walker
+
+_LONG = 3800  # bytes: docker and podman unpack some 4,000, and less in a deeper directory of theirs
 
 
 def plan(closure: Closure) -> Plan:
@@ -48,7 +59,6 @@ class _Planner:
         self._placement = Placement(closure)
         self._entries: dict[ImagePath, Entry] = {}
         self._origins: dict[ImagePath, str] = {}
-        self._identities: dict[ImagePath, Identity] = {}
         self._findings = list(closure.findings)
         self._probes: set[str] = set()
         self._because_of = self._rule_reasons()
@@ -80,19 +90,30 @@ class _Planner:
         self._warn_of_links(draft)
         for entry in generated.configurations(self._closure, self._placement, draft):
             self._put(entry, "generated")
-        entries = with_parents(self._hard_linked())
-        return Plan(
-            entries,
+        whole = Plan(
+            with_parents(self._entries.values()),
             tuple(dict.fromkeys(programs)),
             env=self._closure.supply.environment,
             user=self._closure.user.digits if self._closure.user else "",
-            findings=tuple(dict.fromkeys((*self._added_by_rules(), *self._findings))),
+            findings=tuple(
+                dict.fromkeys((*self._added_by_rules(), *self._findings, *self._long_paths()))
+            ),
             probes=tuple(sorted(self._probes)),
         )
+        return attributes.apply(whole, self._closure, self._placement)
 
     def _added_by_rules(self) -> Iterator[Finding]:
         for rule, reason in sorted(self._because_of.items()):
             yield Finding("added", f"{printable(rule)}: {printable(reason.found_by)}")
+
+    def _long_paths(self) -> Iterator[Finding]:
+        for path in self._entries:
+            if len(encode(path)) > _LONG:
+                yield Finding(
+                    "warning",
+                    f"{shortened(path)}: an engine may be unable to unpack it: below a directory "
+                    f"of its own it has more than the {LONGEST:,} bytes that a kernel takes",
+                )
 
     def _program(self, program: Program) -> ImagePath:
         path = self._placement.image_path(program)
@@ -216,16 +237,14 @@ class _Planner:
         self, step: ImagePath, place: ImagePath, node: Node, reason: Reason, *, executable: bool
     ) -> None:
         mode = node.mode & ~SET_ID_BITS
-        if mode != node.mode:
-            text = f"{printable(place)}: its set-user-id and set-group-id bits are dropped"
-            self._findings.append(Finding("warning", text))
         if self._sources.outside(step):
             mode = 0o755 if node.mode & 0o111 else 0o644
         if executable and not mode & 0o111:
             mode = 0o755
+        mode |= node.mode & SET_ID_BITS
         content = self._closure.objects.source(step)
-        self._identities[place] = node.identity
-        self._put(Entry(place, "file", mode, (reason,), content), step)
+        capability = self._sources.capability(step)
+        self._put(Entry(place, "file", mode, (reason,), content, capability=capability), step)
 
     def _put(self, entry: Entry, origin: str) -> None:
         known = self._entries.get(entry.path)
@@ -307,17 +326,3 @@ class _Planner:
                         "make the link relative"
                     )
                     self._findings.append(Finding("warning", text))
-
-    def _hard_linked(self) -> Iterator[Entry]:
-        """Files that are one inode in the source are one in the image."""
-        first: dict[tuple[Identity, int], ImagePath] = {}
-        for entry in order(self._entries.values()):
-            identity = self._identities.get(entry.path)
-            if identity is None:
-                yield entry
-                continue
-            target = first.setdefault((identity, entry.mode), entry.path)
-            if target == entry.path:
-                yield entry
-            else:
-                yield replace(entry, kind="hardlink", content=None, target=target)

@@ -8,8 +8,9 @@ A dlopen starts from a copy of the start-up map, so that two of them never see e
 import errno
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
+
+from msgspec.structs import replace
 
 from rootfs_builder.errors import ElfError, UsageError
 from rootfs_builder.link_map import Candidate, LinkMap, Loaded, Loader, Request, Resolution, Verdict

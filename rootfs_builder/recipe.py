@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from rootfs_builder import reference, values
+from rootfs_builder import codecs, reference, values
+from rootfs_builder.codecs import GZIP, Codec
 from rootfs_builder.errors import UsageError
 from rootfs_builder.paths import ImagePath, name
 from rootfs_builder.reference import Reference
@@ -24,9 +25,10 @@ class Recipe(Struct, frozen=True, kw_only=True):
     Paths in `executables`, `library_path` and `Added.source` are of this machine, absolute, not
     normalised. `shown` has the executables as the user typed them. `hwcaps` says whether libraries
     for special CPUs go in, `allow_sensitive` whether `added` may have secrets of the machine in it.
-    `entrypoint` None means the first executable. `with_rules` are rules that act whatever the
-    evidence, with their values, `without` rules that never do; `dlopen` is the least priority of a
-    dlopen note that is followed.
+    `owners` (users as text), `modes` and `capabilities` (xattrs, empty for none) are of executables
+    as in `shown`, or of paths of the image. `entrypoint` None means the first executable.
+    `with_rules` are rules that act whatever the evidence, with their values, `without` rules that
+    never do; `dlopen` is the least priority of a dlopen note that is followed.
     """
 
     executables: tuple[str, ...]
@@ -38,6 +40,9 @@ class Recipe(Struct, frozen=True, kw_only=True):
     allow_sensitive: bool = False
     hwcaps: bool = True
     at: ImagePath | None = None
+    owners: tuple[tuple[str, str], ...] = ()
+    modes: tuple[tuple[str, int], ...] = ()
+    capabilities: tuple[tuple[str, bytes], ...] = ()
     entrypoint: tuple[str, ...] | None = None
     command: tuple[str, ...] = ()
     env: tuple[tuple[str, str], ...] = ()
@@ -52,6 +57,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
     with_rules: tuple[tuple[str, tuple[str, ...]], ...] = ()
     without: tuple[str, ...] = ()
     dlopen: str = "recommended"
+    codec: Codec = GZIP
 
     @property
     def search_path(self) -> tuple[str, ...]:
@@ -95,6 +101,9 @@ def from_options(
     allow_sensitive: bool = False,
     hwcaps: str = "all",
     at: str | None = None,
+    owner: tuple[str, ...] = (),
+    mode: tuple[str, ...] = (),
+    cap: tuple[str, ...] = (),
     entrypoint: str | None = None,
     command: tuple[str, ...] = (),
     env: tuple[str, ...] = (),
@@ -110,6 +119,8 @@ def from_options(
     without: tuple[str, ...] = (),
     nss: str | None = None,
     dlopen: str = "recommended",
+    compression: codecs.Name = "gzip",
+    compression_level: int | None = None,
 ) -> Recipe:
     """The recipe that the command line describes; relative paths start at `directory`.
 
@@ -140,6 +151,9 @@ def from_options(
         allow_sensitive=allow_sensitive,
         hwcaps=hwcaps != "baseline",
         at=optional("--at", values.file_path, at),
+        owners=mistakes.each("--owner", values.owner, owner),
+        modes=mistakes.each("--mode", values.mode, mode),
+        capabilities=mistakes.each("--cap", values.capability, cap),
         entrypoint=optional("--entrypoint", values.words, entrypoint),
         command=mistakes.each("--", values.plain, command),
         env=mistakes.each("--env", values.variable, env),
@@ -157,9 +171,21 @@ def from_options(
         ),
         without=mistakes.each("--without", values.plain, without),
         dlopen=dlopen,
+        codec=_codec(compression, compression_level, mistakes),
     )
     mistakes.report()
     return recipe
+
+
+def _codec(name: codecs.Name, level: int | None, mistakes: _Mistakes) -> Codec:
+    if level is None:
+        level = codecs.DEFAULT_LEVELS[name]
+    elif name == "none":
+        mistakes.add(f"--compression-level: {level} has no meaning with --compression none")
+    elif level not in (levels := codecs.LEVELS[name]):
+        span = f"{levels[0]} to {levels[-1]}"
+        mistakes.add(f"--compression-level: {name} has levels {span}; {level} is no such")
+    return Codec(name, level)
 
 
 def _merged(

@@ -8,12 +8,13 @@ what was seen: content is checked against what lstat(2) said when its path was f
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from types import TracebackType
 from typing import BinaryIO, Literal, Protocol, Self
 
 from msgspec import Struct
 
+from rootfs_builder import capabilities
 from rootfs_builder.errors import ChangedError, InputError
 from rootfs_builder.paths import ROOT, ImagePath, decode, encode, join, printable
 
@@ -53,6 +54,10 @@ class Source(Protocol):
     def size(self) -> int:
         """How many bytes there are."""
 
+    @property
+    def identity(self) -> Hashable:
+        """Equal for two names of one file, and for nothing else."""
+
     def open(self) -> Content:
         """The bytes; raises InputError or ChangedError where they are not to be had."""
 
@@ -68,6 +73,9 @@ class Root(Protocol):
 
     def open(self, path: ImagePath) -> Source:
         """The content of the regular file at `path`."""
+
+    def capability(self, path: ImagePath) -> bytes:
+        """The capabilities of the regular file at `path`, as an xattr; empty where it has none."""
 
     def list(self, path: ImagePath) -> tuple[str, ...]:
         """The names in the directory at `path`, sorted."""
@@ -117,6 +125,11 @@ class BytesSource(Struct, frozen=True):
         """See Source."""
         return len(self.data)
 
+    @property
+    def identity(self) -> Hashable:
+        """See Source: a file of its own, however many have these bytes."""
+        return id(self)
+
     def open(self) -> Content:
         """See Source."""
         return _Bytes(self.data)
@@ -151,6 +164,11 @@ class FileSource(Struct, frozen=True, eq=False):
         """See Source."""
         return self.stamp[2]
 
+    @property
+    def identity(self) -> Hashable:
+        """See Source."""
+        return self.stamp
+
     def open(self) -> Content:
         """See Source."""
         return _OpenFile(self)
@@ -158,6 +176,18 @@ class FileSource(Struct, frozen=True, eq=False):
 
 def _stamp(info: os.stat_result) -> tuple[int, int, int, int, int]:
     return (info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns)
+
+
+def _capability(path: bytes) -> bytes:
+    try:
+        return capabilities.normal(os.getxattr(path, capabilities.ATTRIBUTE, follow_symlinks=False))
+    except OSError as error:
+        if error.errno in (errno.ENODATA, errno.ENOTSUP):
+            return b""
+        raise _unreadable(path, error) from error
+    except InputError as error:
+        shown = printable(decode(path))
+        raise InputError(f"{shown}: {error}; `setcap -r {shown}` takes them off") from error
 
 
 def _unreadable(path: bytes, error: OSError) -> InputError:
@@ -225,6 +255,11 @@ class Slice(Struct, frozen=True):
     offset: int
     size: int
 
+    @property
+    def identity(self) -> Hashable:
+        """See Source: in a tar, no two members begin at one place."""
+        return (id(self.file), self.offset)
+
     def open(self) -> Content:
         """See Source."""
         return _OpenSlice(self)
@@ -257,6 +292,7 @@ class DirectoryRoot:
         self._nodes: dict[str, Node | None] = {ROOT: self._node(os.stat(self._base or b"/"))}
         self._stamps: dict[str, tuple[int, int, int, int, int]] = {}
         self._links: dict[str, str] = {}
+        self._capabilities: dict[str, bytes] = {}
         self._lists: dict[str, tuple[str, ...]] = {}
 
     @staticmethod
@@ -290,6 +326,12 @@ class DirectoryRoot:
         """See Root."""
         self.lstat(path)
         return FileSource(self._base + encode(path), self._stamps[path])
+
+    def capability(self, path: ImagePath) -> bytes:
+        """See Root; InputError where they cannot be read."""
+        if path not in self._capabilities:
+            self._capabilities[path] = _capability(self._base + encode(path))
+        return self._capabilities[path]
 
     def list(self, path: ImagePath) -> tuple[str, ...]:
         """See Root."""

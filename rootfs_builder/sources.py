@@ -72,6 +72,11 @@ class Sources:
         root, inner = self._at(path)
         return root.open(inner)
 
+    def capability(self, path: ImagePath) -> bytes:
+        """See Root."""
+        root, inner = self._at(path)
+        return root.capability(inner)
+
     def list(self, path: ImagePath) -> tuple[str, ...]:
         """See Root."""
         root, inner = self._at(path)

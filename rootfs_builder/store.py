@@ -3,31 +3,25 @@
 Blobs lie one behind the other in a single file, each with room for a tar header in front and
 padded to tar blocks, so that an archive is finished in place: a layer is written to the disk once.
 
-A layer is compressed in units, each an independent gzip member, so that the bytes do not depend on
-the number of cores and an edit changes its own unit only. The gzip header is spelt out here and the
-compressor is pinned, because both differ between versions of zlib (RFC 1952, RFC 1951).
+A layer is compressed in units, each by itself, so that the bytes do not depend on the number of
+cores and an edit changes its own unit only.
 """
 
 import hashlib
 import os
-import struct
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from itertools import chain, islice
-from typing import BinaryIO, Literal
+from threading import Thread
+from typing import BinaryIO
 
-import deflate
 from msgspec import Struct
 
-from rootfs_builder.errors import RootfsError
+from rootfs_builder import codecs
+from rootfs_builder.codecs import Codec, Compress
 from rootfs_builder.tar import BLOCK, padding
 
-Codec = Literal["gzip", "none"]
-
-_GZIP_HEADER = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"  # deflate, no flags, no time, unknown system
-_LEVEL = 6
-_KNOWN = b"".join(b"%x rootfs %d" % (i * 2654435761 % 2**32, i % 7) for i in range(1000))
-_KNOWN_SHA256 = "0747a684553dd89635e7ef8696f5559d7752e14686af6d2204ebd71c07182c59"
 _PARALLEL_FROM = 4  # units: fewer are done before a pool would have started
 
 
@@ -62,16 +56,17 @@ class Store:
         `progress` is told the uncompressed bytes of each unit as it is done.
         """
         whole = hashlib.sha256()
+        plain = codec.name == "none"
 
         def hashed() -> Iterator[bytes]:
             for unit in units:
-                whole.update(unit)
+                if not plain:
+                    whole.update(unit)
                 progress(len(unit))
                 yield unit
 
-        stream = _members(hashed()) if codec == "gzip" else hashed()
-        blob = self._write(stream)
-        return blob, f"sha256:{whole.hexdigest()}"
+        blob = self._write(_members(hashed(), codecs.compressor(codec)))
+        return blob, blob.digest if plain else f"sha256:{whole.hexdigest()}"
 
     def _write(self, pieces: Iterable[bytes]) -> Blob:
         offset = self._end + BLOCK
@@ -95,41 +90,39 @@ class Store:
         return self._end
 
 
-def _member(unit: bytes) -> bytes:
-    body = deflate.deflate_compress(unit, _LEVEL)
-    trailer = struct.pack("<II", deflate.crc32(unit), len(unit) & 0xFFFFFFFF)
-    return _GZIP_HEADER + bytes(body) + trailer
+class _Member(Thread):
+    """One unit on its way to its member.
+
+    A thread a unit: that costs less than the import of a pool. What goes wrong in it goes wrong
+    once more in `result`, where it is seen.
+    """
+
+    def __init__(self, compress: Compress, unit: bytes) -> None:
+        super().__init__(daemon=True)
+        self._compress, self._unit = compress, unit
+        self._member: bytes | None = None
+        self.start()
+
+    def run(self) -> None:
+        with suppress(Exception):
+            self._member = self._compress(self._unit)
+
+    def result(self) -> bytes:
+        self.join()
+        return self._compress(self._unit) if self._member is None else self._member
 
 
-def _check_compressor() -> None:
-    """A digest must mean the same everywhere: refuse a compressor that writes other bytes."""
-    if hashlib.sha256(_member(_KNOWN)).hexdigest() != _KNOWN_SHA256:
-        raise RootfsError(
-            "the compressor writes other bytes than it did when this version was made, so digests "
-            "would not be reproducible; install exactly the version of `deflate` it asks for"
-        )
-
-
-def _members(units: Iterator[bytes]) -> Iterator[bytes]:
-    """Each unit as a gzip member, in order, on as many cores as there are."""
-    _check_compressor()
+def _members(units: Iterator[bytes], compress: Compress) -> Iterator[bytes]:
+    """Each unit as a member, in order, on as many cores as there are."""
     first = list(islice(units, _PARALLEL_FROM))
     cores = len(os.sched_getaffinity(0))
     if len(first) < _PARALLEL_FROM or cores == 1:
-        yield from map(_member, first)
-        yield from map(_member, units)
+        yield from map(compress, chain(first, units))
         return
-    from concurrent.futures import Future, ThreadPoolExecutor
-
-    waiting: deque[Future[bytes]] = deque()
-    with ThreadPoolExecutor(cores) as pool:
-        try:
-            for unit in chain(first, units):
-                waiting.append(pool.submit(_member, unit))
-                if len(waiting) > 2 * cores:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+    waiting: deque[_Member] = deque()
+    for unit in chain(first, units):
+        waiting.append(_Member(compress, unit))
+        if len(waiting) > 2 * cores:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()

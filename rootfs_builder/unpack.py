@@ -10,15 +10,26 @@ import gzip
 import io
 import tarfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import BinaryIO
 
 import zstandard
 from msgspec.structs import replace
 
+from rootfs_builder import capabilities
 from rootfs_builder.errors import InputError
-from rootfs_builder.paths import ROOT, ImagePath, ancestors, below, join, name, parent
-from rootfs_builder.plan import Entry, EntryKind, Plan, Reason, order, with_parents
+from rootfs_builder.paths import (
+    ROOT,
+    ImagePath,
+    ancestors,
+    below,
+    encode,
+    join,
+    name,
+    parent,
+    printable,
+)
+from rootfs_builder.plan import Entry, EntryKind, Plan, Reason, with_parents
 from rootfs_builder.root import Content, Slice, Source
 
 _WHITEOUT = ".wh."
@@ -175,8 +186,17 @@ class _Tree:
             content = Slice(scratch, member.offset_data, member.size)
         else:
             return None  # devices and FIFOs: runtimes bring their own
-        mode = member.mode & 0o7777
-        return Entry(path, kind, mode, _WHY, content, target, member.uid, member.gid)
+        return Entry(
+            path,
+            kind,
+            member.mode & 0o7777,
+            _WHY,
+            content,
+            target,
+            member.uid,
+            member.gid,
+            _capability(member) if kind == "file" else b"",
+        )
 
     def _below_links(self, path: ImagePath) -> ImagePath:
         """Where a path leads through the symlinks that its own layer has written."""
@@ -215,20 +235,15 @@ class _Tree:
                 del self._entries[one]
 
     def plan(self) -> Plan:
-        return Plan(with_parents(self._hard_linked()))
+        return Plan(with_parents(self._entries.values()))
 
-    def _hard_linked(self) -> Iterator[Entry]:
-        """Entries that share their content are one file, under the first name."""
-        first: dict[Source, ImagePath] = {}
-        for entry in order(self._entries.values()):
-            if entry.content is None or entry.size == 0:
-                yield entry
-                continue
-            target = first.setdefault(entry.content, entry.path)
-            if target == entry.path:
-                yield entry
-            else:
-                yield replace(entry, kind="hardlink", content=None, target=target)
+
+def _capability(member: tarfile.TarInfo) -> bytes:
+    found = member.pax_headers.get(f"SCHILY.xattr.{capabilities.ATTRIBUTE}")
+    try:
+        return b"" if found is None else capabilities.normal(encode(found))
+    except InputError as error:
+        raise InputError(f"{printable(member.name)}: {error}") from error
 
 
 def _key(text: str) -> ImagePath:

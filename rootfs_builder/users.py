@@ -63,14 +63,16 @@ class User(Struct, frozen=True):
         return f"{self.group}:x:{self.gid}:"
 
 
-def resolve(text: str, root: Root) -> User:
+def resolve(text: str, root: Root, *, option: str = "--user ") -> User:
     """The user of a text that `values.user` took, by the accounts of `root`.
+
+    `option` is what stands before the text where the user wrote it.
 
     Raises:
         NotFoundError: `root` knows no such name; which is nearest to it.
         InputError: its /etc/passwd or /etc/group cannot be read.
     """
-    accounts = _Accounts(f"--user {text}", root)
+    accounts = _Accounts(option, text, root)
     first, _, second = text.partition(":")
     user = accounts.user(first)
     if not second:
@@ -84,8 +86,9 @@ def resolve(text: str, root: Root) -> User:
 class _Accounts:
     """The accounts of one root; a file is read when a name needs it."""
 
-    def __init__(self, shown: str, root: Root) -> None:
-        self._shown = shown
+    def __init__(self, option: str, text: str, root: Root) -> None:
+        self._option = option
+        self._shown = option + text
         self._root = root
 
     def user(self, name: str) -> User:
@@ -161,6 +164,5 @@ class _Accounts:
             f"{self._way_out()}"
         )
 
-    @staticmethod
-    def _way_out() -> str:
-        return "digits always work: --user UID:GID, as `id NAME` tells them"
+    def _way_out(self) -> str:
+        return f"digits always work: {self._option}UID:GID, as `id NAME` tells them"

@@ -9,6 +9,7 @@ import signal
 
 from msgspec import Struct
 
+from rootfs_builder import capabilities
 from rootfs_builder.errors import UsageError
 from rootfs_builder.paths import MOUNTED, ImagePath, below, name, printable
 
@@ -197,6 +198,33 @@ def user(text: str) -> str:
             f"{text!r}: a name or digits, and the group's behind a colon: nonroot, 1000, 1000:1000"
         )
     return text
+
+
+def owner(text: str) -> tuple[str, str]:
+    """PATH=USER[:GROUP]."""
+    path, user_ = _of_path(text, "USER[:GROUP]")
+    return path, user(user_)
+
+
+def mode(text: str) -> tuple[str, int]:
+    """PATH=MODE, in octal digits."""
+    path, digits = _of_path(text, "MODE")
+    if not re.fullmatch("[0-7]{3,4}", digits):
+        raise UsageError(f"{digits!r} is no mode: write octal digits, as 0755 or 4755")
+    return path, int(digits, 8)
+
+
+def capability(text: str) -> tuple[str, bytes]:
+    """PATH=CAPABILITIES, as setcap takes them; `none` for none."""
+    path, wanted_ = _of_path(text, "CAPABILITIES")
+    return path, b"" if wanted_ == "none" else capabilities.parse(wanted_)
+
+
+def _of_path(text: str, what: str) -> tuple[str, str]:
+    path, equals, value = text.partition("=")
+    if not path or not equals:
+        raise UsageError(f"{text!r} is not PATH={what}")
+    return path, value
 
 
 def is_id(text: str) -> bool:

@@ -75,7 +75,7 @@ class Result:
         return {
             entry.path: f"-> {entry.target}" if entry.target else read(entry.content).decode()
             for entry in self.plan.entries
-            if entry.kind in ("symlink", "hardlink") or (entry.kind == "file" and _is_text(entry))
+            if entry.kind == "symlink" or (entry.kind == "file" and _is_text(entry))
         }
 
     @property

@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "rootfs_builder"
 ROOMS = (
     "errors",
     "paths",
+    "capabilities",
     "root",
     "locale_archive",
     "walk",
@@ -21,6 +22,7 @@ ROOMS = (
     "elf_symbols",
     "dlopen_notes",
     "plan",
+    "codecs",
     "reference",
     "values",
     "recipe",
@@ -44,6 +46,7 @@ ROOMS = (
     "collector",
     "placement",
     "generated",
+    "attributes",
     "planner",
     "replay",
     "verify",
@@ -60,11 +63,13 @@ ROOMS = (
     "cli",
 )
 ONLY = {
+    "capabilities": {"errors"},
     "locale_archive": {"errors", "paths", "root"},
     "elf": {"errors"},
     "elf_symbols": {"errors", "elf"},
     "dlopen_notes": {"errors", "elf"},
     "image": {"errors", "paths"},
+    "codecs": {"errors"},
 }
 ELF_SIDE = {
     "elf",
@@ -84,7 +89,7 @@ ELF_SIDE = {
     "supplies",
     "collector",
 }
-OCI_SIDE = {"image", "store", "layers", "unpack", "archives"}
+OCI_SIDE = {"image", "codecs", "store", "layers", "unpack", "archives"}
 FOLDERS_OF_SIBLINGS = {"loaders", "archives", "commands"}
 NOT_SIBLINGS = {
     "loaders.ld_cache",

@@ -16,8 +16,10 @@ import tempfile
 from contextlib import contextmanager
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from rootfs_builder.plan import Entry, Plan, Reason, order, with_parents
+from rootfs_builder import capabilities
+from rootfs_builder.plan import Entry, Plan, Reason, hard_links, order, with_parents
 from rootfs_builder.root import BytesSource, read
 
 WHY = (Reason("executable", None, "hello"),)
@@ -34,9 +36,6 @@ def entry(path, words):
         return Entry(path.rstrip("/"), "dir", int(rest, 8), WHY)
     if kind == "symlink":
         return Entry(path, "symlink", 0o777, WHY, target=rest)
-    if kind == "hardlink":
-        mode, _, target = rest.partition(" ")
-        return Entry(path, "hardlink", int(mode, 8), WHY, target=target)
     mode, _, content = rest.partition(" ")
     return file(path, content.encode(), int(mode, 8))
 
@@ -46,8 +45,11 @@ def file(path, data, mode=0o644):
 
 
 def plan(tree):
-    """The Plan of a dict, with parents; `hardlink MODE TARGET` for a second name."""
-    return of_entries([entry(path, words) for path, words in tree.items()])
+    """The Plan of a dict, with parents."""
+    links = {path: words[9:] for path, words in tree.items() if words.startswith("hardlink ")}
+    entries = {path: entry(path, words) for path, words in tree.items() if path not in links}
+    seconds = [replace(entries[target], path=path) for path, target in links.items()]
+    return of_entries([*entries.values(), *seconds])
 
 
 def of_entries(entries):
@@ -55,15 +57,15 @@ def of_entries(entries):
 
 
 def of_plan(plan):
-    return {
+    found = {
         one.path + ("/" if one.kind == "dir" else ""): {
             "dir": f"dir {one.mode:04o}",
             "symlink": f"symlink {one.target}",
-            "hardlink": f"hardlink {one.target}",
             "file": f"file {one.mode:04o} {sha8(read(one.content)) if one.content else ''}",
         }[one.kind]
         for one in plan.entries
     }
+    return found | {path: f"hardlink {to}" for path, to in hard_links(plan.entries).items()}
 
 
 def of_tar(data):
@@ -137,9 +139,33 @@ def names():
     return raw.filter(lambda one: not set(one) & set(b"/\0") and one not in (b".", b".."))
 
 
+MIB = 1 << 20
+MODES = (0o755, 0o700, 0o1777, 0o555)  # the owner may look into all
+IDS = st.sampled_from([0, 1, 1000, 65534, 1 << 21, (1 << 32) - 2])
+CAPABILITIES = st.sampled_from(["", "=", "cap_net_raw=ep", "cap_chown,cap_bpf=p cap_kill=i"])
+SIZES = st.sampled_from(
+    [0, 1, 511, 512, 513, *(size + by for size in (MIB // 16, MIB, 2 * MIB) for by in (-1, 0, 1))]
+)
+
+
 @st.composite
-def plans(draw):
-    """Valid plans of every kind of entry, with names that are no UTF-8."""
+def facts(draw):
+    """Owner, mode and capability of a file, of every kind that a tar can hold."""
+    text = draw(CAPABILITIES)
+    return {
+        "mode": draw(st.integers(0, 0o7777)),
+        "uid": draw(IDS),
+        "gid": draw(IDS),
+        "capability": capabilities.parse(text) if text else b"",
+    }
+
+
+@st.composite
+def plans(draw, *, anything=False):
+    """Valid plans of every kind of entry, with names that are no UTF-8.
+
+    `anything` says that sizes, owners, modes and capabilities may be what no ordinary user writes.
+    """
     named = names().filter(lambda one: not one.startswith(b".wh."))
     text = named.map(lambda one: one.decode("utf-8", "surrogateescape"))
     entries = {}
@@ -149,21 +175,23 @@ def plans(draw):
         if path in entries:
             continue
         kind = draw(st.sampled_from(["dir", "file", "symlink", "hardlink"]))
-        mode = draw(st.sampled_from([0o755, 0o700, 0o1777, 0o555]))  # the owner may look into all
-        files = sorted(p for p in entries if entries[p].kind == "file" and _before(p, path))
+        plain = {"mode": draw(st.sampled_from(MODES))}
+        chosen = draw(facts()) if anything else plain
+        files = sorted(p for p in entries if entries[p].kind == "file")
         if kind == "dir":
-            entries[path] = Entry(path, "dir", mode, WHY)
+            entries[path] = replace(Entry(path, "dir", 0, WHY), **{**chosen, "capability": b""})
             directories.append(path)
         elif kind == "symlink":
             target = draw(st.sampled_from(["a", "../b", "/a/b", "/", ".."]) | text)
             entries[path] = Entry(path, "symlink", 0o777, WHY, target=target)
         elif kind == "hardlink" and files:
-            target = draw(st.sampled_from(files))
-            entries[path] = Entry(path, "hardlink", entries[target].mode, WHY, target=target)
+            other = draw(st.booleans()) if anything else False  # of one source, but another mode
+            changed = chosen if other else {}
+            entries[path] = replace(entries[draw(st.sampled_from(files))], path=path, **changed)
         else:
-            entries[path] = file(path, draw(st.binary(max_size=600)), mode)
+            data = draw(st.binary(max_size=600))
+            if anything:
+                size, data = draw(SIZES), data or b"x"
+                data = (data * (size // len(data) + 1))[:size]
+            entries[path] = replace(file(path, data), **chosen)
     return Plan(order(entries.values()))
-
-
-def _before(path, other):
-    return path.encode("utf-8", "surrogateescape") < other.encode("utf-8", "surrogateescape")

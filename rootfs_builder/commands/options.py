@@ -76,6 +76,24 @@ _FILES = (
     ),
     click.option("--at", metavar="PATH", help="Where the program goes in the image."),
     click.option(
+        "--owner",
+        multiple=True,
+        metavar="PATH=USER[:GROUP]",
+        help="Who owns PATH and all below it; without, root does.",
+    ),
+    click.option(
+        "--mode",
+        multiple=True,
+        metavar="PATH=MODE",
+        help="The mode of PATH, in octal digits; 4755 sets the user id.",
+    ),
+    click.option(
+        "--cap",
+        multiple=True,
+        metavar="PATH=CAPABILITIES",
+        help="File capabilities, as setcap takes them: ./server=cap_net_bind_service+ep; or none.",
+    ),
+    click.option(
         "--with",
         "with_",
         multiple=True,

@@ -35,6 +35,18 @@ _CONFIG = (
     click.option("--volume", multiple=True, metavar="PATH", help="Declare a volume."),
     click.option("--stop-signal", metavar="SIGNAL", help="What asks the program to stop."),
     click.option("--platform", metavar="OS/ARCH", help="Insist on a platform."),
+    click.option(
+        "--compression",
+        type=click.Choice(["gzip", "zstd", "none"]),
+        default="gzip",
+        help="How layers are compressed; zstd needs docker 23 or newer. The default is gzip.",
+    ),
+    click.option(
+        "--compression-level",
+        type=int,
+        metavar="N",
+        help="1 to 12 for gzip (6 is the default), 1 to 22 for zstd (3).",
+    ),
 )
 
 
@@ -182,6 +194,9 @@ def _platform(image: "Image") -> str:
 
 
 def _facts(recipe: "Recipe", plan: "Plan", image: "Image", size: int) -> dict[str, Any]:
+    from rootfs_builder.plan import hard_links
+
+    links = hard_links(plan.entries)
     return {
         "name": str(recipe.name),
         "digest": image.descriptor.digest,
@@ -193,7 +208,7 @@ def _facts(recipe: "Recipe", plan: "Plan", image: "Image", size: int) -> dict[st
                 image.manifest.layers, image.config.rootfs.diff_ids, strict=True
             )
         ],
-        "files": sum(entry.kind == "file" for entry in plan.entries),
+        "files": sum(one.kind == "file" and one.path not in links for one in plan.entries),
         "bytes": plan.size,
         "archive_bytes": size,
         "findings": [{"level": one.level, "text": one.text} for one in plan.findings],

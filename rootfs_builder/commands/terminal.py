@@ -25,9 +25,12 @@ _ROWS = {  # by the first reason for a file; any other brings libraries too
 
 def summary(plan: "Plan", image: str = "") -> None:
     """A table of what is in the image, by kind, and the warnings."""
+    from rootfs_builder.plan import hard_links
+
     rows: dict[str, list[Entry]] = {label: [] for label in _ROWS.values()}
+    links = hard_links(plan.entries)
     for entry in plan.entries:
-        if entry.kind == "file":
+        if entry.kind == "file" and entry.path not in links:
             rows[_ROWS.get(entry.reasons[0].kind, "libraries")].append(entry)
     table = [
         (label, len(found), sum(entry.size for entry in found))

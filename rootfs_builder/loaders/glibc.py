@@ -8,7 +8,8 @@ elf/dl-load.c, elf/dl-cache.c, elf/dl-hwcaps.c.
 import errno
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from rootfs_builder.elf import DF_1_NODEFLIB, DF_1_PIE, ET_DYN, ET_EXEC, ElfFile, Header
 from rootfs_builder.link_map import (
@@ -46,8 +47,7 @@ _TOKEN = re.compile(r"\$(?:\{(ORIGIN|LIB|PLATFORM)\}|(ORIGIN|LIB|PLATFORM)(?![A-
 _FALLBACK_DIRS = ("/lib64/", "/usr/lib64/", "/lib/", "/usr/lib/")
 
 
-@dataclass(frozen=True, slots=True)
-class Glibc:
+class Glibc(Struct, frozen=True):
     """A glibc loader as it stands in one root.
 
     `cache` has the usable entries by name, in file order; `system_dirs` end in a slash; `doubts`

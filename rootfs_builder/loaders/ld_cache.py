@@ -8,8 +8,9 @@ of the machine it is for. Source: glibc sysdeps/generic/dl-cache.h, elf/dl-cache
 import re
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cmp_to_key
+
+from msgspec import Struct
 
 from rootfs_builder.elf import Header
 from rootfs_builder.paths import decode
@@ -25,8 +26,7 @@ _ENTRY = 24
 _OLD_HEADER, _OLD_ENTRY = 16, 12
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A name, the path it leads to, the ABI it is for, the glibc-hwcaps level if any."""
 
     name: bytes

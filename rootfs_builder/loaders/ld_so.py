@@ -25,7 +25,7 @@ def path(data: bytes, name: bytes) -> OpenedPath | None:
 def system_dirs(data: bytes, header: Header) -> tuple[str, ...] | None:
     """The longest run of directories whose array of lengths stands in the file too."""
     word = header.order + ("Q" if header.bits == 64 else "I")
-    runs = re.findall(rb"\0((?:/[^\0\n]{0,250}/\0)+)", data)
+    runs = re.findall(rb"\0(/[^\0\n]{0,250}/\0(?:/[^\0\n]{0,250}/\0)*)", data)
     lists = [run.split(b"\0")[-17:-1] for run in runs if b"lib" in run]
     # Another string may stand before the list, of two to four, so its tails are tried too.
     tails = [dirs[start:] for dirs in lists for start in range(len(dirs))]

@@ -9,7 +9,8 @@ and if it is unusable the process ends. Source: musl ldso/dynlink.c.
 import errno
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from rootfs_builder.elf import ET_DYN, ET_EXEC, ElfFile, Header
 from rootfs_builder.link_map import (
@@ -31,8 +32,7 @@ _BUFFER = 512  # for a path, 2*NAME_MAX+2: a directory that does not fit is pass
 _UNUSABLE = "Exec format error"
 
 
-@dataclass(frozen=True, slots=True)
-class Musl:
+class Musl(Struct, frozen=True):
     """musl in one root; `system_path` is what its ld-musl-ARCH.path says, else the default."""
 
     interpreter: OpenedPath

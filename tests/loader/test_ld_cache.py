@@ -2,10 +2,10 @@
 
 import shutil
 import struct
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from rootfs_builder.loaders import ld_cache
 from tests.loader import oracle

@@ -1,9 +1,10 @@
 """The Plan: what it refuses, its one order, and a Plan asked as a Root."""
 
 import pytest
+from msgspec.structs import replace
 
 from rootfs_builder.errors import InputError
-from rootfs_builder.plan import Plan, PlanRoot, order, with_parents
+from rootfs_builder.plan import Plan, PlanRoot, hard_links, order, with_parents
 from rootfs_builder.root import read
 from tests import trees
 
@@ -22,10 +23,6 @@ FF = "\udcff"  # the byte FF, which is no UTF-8
         ([("/d/e", "dir 0755"), ("/d", "dir 0755")], "/d/e: /d is no directory"),
         ([("/d", "symlink e"), ("/d/a", "file 0644 ")], "/d/a: /d is no directory"),
         ([("/d", "file 0644 "), ("/d/a", "file 0644 ")], "/d/a: /d is no directory"),
-        ([("/b", "hardlink 0644 /a")], "/b: a hard link to /a, no file"),
-        ([("/a", "hardlink 0644 /b"), ("/b", "file 0644 ")], "/a: a hard link to /b"),
-        ([("/a", "dir 0755"), ("/b", "hardlink 0755 /a")], "/b: a hard link to /a"),
-        ([("/a", "symlink x"), ("/b", "hardlink 0777 /a")], "/b: a hard link to /a"),
     ],
 )
 def test_a_plan_refuses(tree, words):
@@ -34,9 +31,19 @@ def test_a_plan_refuses(tree, words):
     assert words in str(refused.value)
 
 
-def test_a_plan_refuses_a_hard_link_of_another_mode():
-    with pytest.raises(InputError):
-        trees.plan({"/a": "file 0644 x", "/b": "hardlink 0755 /a"})
+def test_files_of_one_source_are_one_file_under_the_first_name():
+    one, other = trees.file("/b", b"x"), trees.file("/d", b"x")
+    entries = [other, one, replace(one, path="/a"), replace(one, path="/c")]
+    assert hard_links(entries) == {"/b": "/a", "/c": "/a"}
+    assert hard_links(entries[:2]) == {}  # the same bytes are no reason
+    assert hard_links(entries[1::2]) == {"/c": "/b"}  # as in a layer without /a
+
+
+@pytest.mark.parametrize("differs", [{"mode": 0o755}, {"uid": 1}, {"gid": 1}])
+def test_one_file_has_one_mode_and_one_owner(differs):
+    one = trees.file("/a", b"x")
+    others = [replace(one, path=path, **differs) for path in ("/b", "/c")]
+    assert hard_links([one, *others]) == {"/c": "/b"}
 
 
 @pytest.mark.parametrize("path", ["/", "//x", "x", "/d/", "/d/.", "/d/.."])
@@ -73,7 +80,7 @@ def test_every_parent_is_made_once_and_says_for_which_entry():
 
 
 def test_the_size_counts_each_inode_once():
-    plan = trees.plan({"/a": "file 0644 12345", "/b": "hardlink 0644 /a", "/c": "symlink a"})
+    plan = trees.plan({"/a": "file 0644 12345", "/b": "hardlink /a", "/c": "symlink a"})
     assert plan.size == 5
 
 
@@ -83,7 +90,7 @@ def root():
         trees.plan(
             {
                 "/a": "file 0640 hello",
-                "/b": "hardlink 0640 /a",
+                "/b": "hardlink /a",
                 "/d/": "dir 0711",
                 f"/d/{FF}": "file 0644 x",
                 "/d/\ufffd": "symlink ../a",

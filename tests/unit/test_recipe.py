@@ -3,6 +3,7 @@
 import pytest
 
 from rootfs_builder import recipe as room
+from rootfs_builder.codecs import Codec
 from rootfs_builder.errors import UsageError
 from rootfs_builder.recipe import Added, Platform
 
@@ -244,3 +245,32 @@ def test_the_name_is_the_tag_or_comes_from_the_first_program():
 def test_the_search_path_is_the_images():
     assert options().search_path[0] == "/usr/local/sbin"
     assert options(env=("PATH=/a:/b",)).search_path == ("/a", "/b")
+
+
+@pytest.mark.parametrize(
+    ("compression", "level", "codec"),
+    [
+        ("gzip", None, Codec("gzip", 6)),
+        ("gzip", 12, Codec("gzip", 12)),
+        ("zstd", None, Codec("zstd", 3)),
+        ("zstd", 22, Codec("zstd", 22)),
+        ("none", None, Codec("none", 0)),
+    ],
+)
+def test_compression(compression, level, codec):
+    assert options(compression=compression, compression_level=level).codec == codec
+
+
+@pytest.mark.parametrize(
+    ("compression", "level", "message"),
+    [
+        ("gzip", 0, "--compression-level: gzip has levels 1 to 12; 0 is no such"),
+        ("gzip", 13, "--compression-level: gzip has levels 1 to 12; 13 is no such"),
+        ("zstd", 23, "--compression-level: zstd has levels 1 to 22; 23 is no such"),
+        ("none", 1, "--compression-level: 1 has no meaning with --compression none"),
+    ],
+)
+def test_a_level_that_is_none(compression, level, message):
+    with pytest.raises(UsageError) as caught:
+        options(compression=compression, compression_level=level)
+    assert str(caught.value) == message

@@ -18,7 +18,7 @@ TREE = {
     "/usr/": "dir 0755",
     "/usr/lib/": "dir 0555",
     "/usr/lib/a.so": "file 0444 a",
-    "/usr/lib/b.so": "hardlink 0444 /usr/lib/a.so",
+    "/usr/lib/b.so": "hardlink /usr/lib/a.so",
     "/lib": "symlink usr/lib",
     "/gone": "symlink /nowhere/at/all",
     "/secret/": "dir 0000",

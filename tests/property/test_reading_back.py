@@ -1,0 +1,62 @@
+"""Reading back what was packed gives the plan, less its reasons; and so does every part of it."""
+
+import tempfile
+from typing import get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rootfs_builder import layers, unpack
+from rootfs_builder.plan import Plan, hard_links
+from rootfs_builder.root import Slice, read
+from rootfs_builder.store import Codec, Store
+from tests import trees
+
+
+def facts(plan):
+    """All that a plan says of its tree: every entry, and which of them are one file."""
+    found = {
+        one.path: (
+            *(one.kind, one.mode, one.uid, one.gid, one.capability, one.target),
+            None if one.content is None else trees.sha8(read(one.content)),
+        )
+        for one in plan.entries
+    }
+    return found, hard_links(plan.entries)
+
+
+def read_back(codec, *plans):
+    """The facts of the plan that the layers of some plans add up to."""
+    with tempfile.TemporaryFile() as file, tempfile.TemporaryFile() as scratch:
+        store = Store(file)
+        packed = [layers.pack(plan, store, codec=codec) for plan in plans]
+        blobs = [store.blobs[layer.descriptor.digest] for layer in packed]
+        file.flush()
+        sources = [Slice(file, blob.offset, blob.size) for blob in blobs]
+        return facts(unpack.read(sources, scratch))
+
+
+@pytest.mark.parametrize("codec", get_args(Codec))
+@settings(max_examples=60, deadline=None)
+@given(plan=trees.plans(anything=True))
+def test_reading_back_gives_the_plan_less_its_reasons(codec, plan):
+    assert read_back(codec, plan) == facts(plan)
+
+
+@settings(max_examples=60, deadline=None)
+@given(plan=trees.plans(anything=True), data=st.data())
+def test_layers_hold_their_files_whole_wherever_the_links_are(plan, data):
+    """Files of one source are one file of a layer; in two layers, each has all bytes."""
+    directories = [one for one in plan.entries if one.kind == "dir"]
+    others = [one for one in plan.entries if one.kind != "dir"]
+    upper = data.draw(st.sets(st.sampled_from(others)) if others else st.just(set()))
+    parts = [
+        Plan((*directories, *(one for one in others if (one in upper) == above)))
+        for above in (False, True)
+    ]
+    for part in parts:
+        assert read_back("gzip", part) == facts(part)
+    entries, links = read_back("gzip", *parts)
+    assert entries == facts(plan)[0]
+    assert links == hard_links(parts[0].entries) | hard_links(parts[1].entries)
