@@ -34,12 +34,15 @@ class Blob(Struct, frozen=True):
 
 
 class Store:
-    """Content-addressed bytes in one file, which must be open for reading and writing."""
+    """Content-addressed bytes in one file, which must be open for reading and writing.
 
-    def __init__(self, file: BinaryIO) -> None:
+    The first `front` bytes are left to others.
+    """
+
+    def __init__(self, file: BinaryIO, *, front: int = 0) -> None:
         self.file = file
         self.blobs: dict[str, Blob] = {}
-        self._end = 0
+        self._end = front
 
     def add(self, data: bytes) -> Blob:
         """Keep a document."""

@@ -34,6 +34,7 @@ SCHEMAS = {  # the documents, and the image-spec's schema of each
     "manifest": "image-manifest-schema.json",
     "config": "config-schema.json",
 }
+FOLDERS = ("blobs/", "blobs/sha256/")
 OUTER = ("oci-layout", "index.json", "manifest.json")
 POINTER = ("index.json", "manifests", 0)  # the one descriptor in index.json
 NAME, REF_NAME = "io.containerd.image.name", "org.opencontainers.image.ref.name"
@@ -332,7 +333,7 @@ def blob_problems(documents: Documents, members: Members) -> list[str]:
             found.append(f"{whose} digest is not that of the blob")
         if blob is not None and (type(size) is not int or size != len(blob)):
             found.append(f"{whose} size is not that of the blob")
-    known = {*OUTER, *(blob_path(descriptor) for _, descriptor, _ in descriptors)}
+    known = {*FOLDERS, *OUTER, *(blob_path(descriptor) for _, descriptor, _ in descriptors)}
     return found + [f"{name!r} is an unreferenced blob" for name in members if name not in known]
 
 
@@ -438,10 +439,12 @@ def read_pax(data: bytes) -> tuple[dict[str, str], list[str]]:
 
 # What every reader of the archive takes (facts, "The default")
 MEMBER_RULES: tuple[tuple[str, Test], ...] = (
-    ("is not an expected member", lambda e: e.name in OUTER or text(e.name, BLOB)),
-    ("is not a regular file", lambda e: e.kind == FILE),
+    ("is not an expected member", lambda e: e.name in FOLDERS + OUTER or text(e.name, BLOB)),
+    ("is not a regular file", lambda e: e.kind == FILE or e.name in FOLDERS),
+    ("is not a directory", lambda e: e.kind == DIRECTORY or e.name not in FOLDERS),
     ("has PAX records and so is not USTAR", lambda e: not e.pax),
-    ("does not have the mode 0644", lambda e: e.numbers["mode"] == 0o644),
+    ("does not have the mode 0644", lambda e: e.numbers["mode"] == 0o644 or e.name in FOLDERS),
+    ("does not have the mode 0755", lambda e: e.numbers["mode"] == 0o755 or e.name not in FOLDERS),
     ("is not owned by 0:0", lambda e: e.numbers["uid"] == e.numbers["gid"] == 0),
 )
 
@@ -472,6 +475,9 @@ def member_problems(entries: list[Entry]) -> list[str]:
     names = [entry.name for entry in entries]
     found = [f"{name!r} is missing" for name in OUTER if name not in names]
     found += [f"{name!r} is there twice" for name in sorted({*names}) if names.count(name) > 1]
+    before = [name for name in names if name in FOLDERS or name.startswith("blobs/")][:2]
+    if before != list(FOLDERS):  # skopeo would make them for root, and fail as anybody else
+        found.append("the directories of the blobs do not come before them")
     return found + entry_problems(entries, MEMBER_RULES)
 
 

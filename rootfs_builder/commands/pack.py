@@ -104,7 +104,7 @@ def command(
         from rootfs_builder.archives import hybrid
         from rootfs_builder.store import Store
 
-        store = Store(stream)
+        store = Store(stream, front=hybrid.FRONT)
         with terminal.progress(plan.size, quiet=quiet) as progress:
             image = assemble.image(
                 recipe, plan, store, platform=platform, epoch=epoch, progress=progress

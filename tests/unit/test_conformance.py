@@ -134,6 +134,8 @@ def hybrid(changes=None):
         entry("oci-layout", data=text(at("layout", {"imageLayoutVersion": "1.0.0"}))),
         entry("index.json", data=at("index text", text(at("index", index)))),
         entry("manifest.json", data=text(at("docker", docker))),
+        entry("blobs/", "5", mode=0o755),
+        entry("blobs/sha256/", "5", mode=0o755),
         *(member for _, member in (manifest, config, *layers)),
     ]
     return at("file", tar(at("members", members)))
@@ -193,7 +195,14 @@ BROKEN = {
         ("member mode", put("1 mode", 0o600), "does not have the mode 0644"),
         ("member uid", put("1 uid", 1000), "'index.json' is not owned by 0:0"),
         ("member gid", put("1 gid", 1000), "'index.json' is not owned by 0:0"),
-        ("a directory", add(entry("blobs/", "5")), "'blobs/' is not a regular file"),
+        ("a directory", add(entry("blobs/x/", "5")), "'blobs/x/' is not an expected member"),
+        ("a file's place", put("3 kind", "0"), "'blobs/' is not a directory"),
+        ("directory mode", put("3 mode", 0o644), "'blobs/' does not have the mode 0755"),
+        (
+            "no directory",
+            lambda m: [*m[:3], *m[5:]],
+            "the directories of the blobs do not come before them",
+        ),
         ("./ names", put("0 name", "./oci-layout"), "'./oci-layout' is not an expected"),
         ("repositories", add(entry("repositories")), "'repositories' is not an expected"),
         ("member twice", lambda m: [*m, m[0]], "'oci-layout' is there twice"),
@@ -201,8 +210,8 @@ BROKEN = {
         ("no index.json", cut("1"), "'index.json' is missing"),
         ("no manifest.json", cut("2"), "'manifest.json' is missing"),
         ("extra blob", add(blob(b"x", "")[1]), "is an unreferenced blob"),
-        ("blob changed", put("3 data", b"{}"), "digest is not that of the blob"),
-        ("layer changed", put("6 data", bytes(1024)), "1's digest is not that of the blob"),
+        ("blob changed", put("5 data", b"{}"), "digest is not that of the blob"),
+        ("layer changed", put("8 data", bytes(1024)), "1's digest is not that of the blob"),
     ],
     "layout": [
         ("layout version", put("imageLayoutVersion", "2"), "oci-layout is not version 1.0.0 alone"),
