@@ -57,13 +57,18 @@ class _Verbs(click.Group):
 @click.group(
     cls=_Verbs,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="\b\nExample: rootfs-builder pack ./hello -o hello.tar && docker load -i hello.tar",
+    epilog="rootfs-builder COMMAND --help tells all of one, with an example.",
 )
 @click.version_option(__version__, prog_name="rootfs-builder")
 def _group() -> None:
-    """Turn a compiled program into the smallest container image that runs it.
+    r"""Turn a compiled program into the smallest container image that runs it.
 
-    Without Docker, without root, and without running the program.
+    Without Docker, without root, and without running the program. To begin:
+
+    \b
+      rootfs-builder pack ./hello -o hello.tar     any: yours, or /usr/bin/curl
+      docker load -i hello.tar                     or podman load, or skopeo copy
+      docker run --rm hello
     """
 
 

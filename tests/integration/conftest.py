@@ -10,6 +10,7 @@ import tempfile
 import time
 import uuid
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -130,12 +131,13 @@ def debian(docker):
 
 @pytest.fixture
 def bare(docker, debian):
-    """A container of a bare Debian with the machine's network: how to run something in it.
+    """Starts a container of a bare Debian, once, with a folder as its /src; its name.
 
-    It has what an unprivileged container has, and no way to more; `folder` is its /src.
+    It has the machine's network, what an unprivileged container has, and no way to more.
     """
     name = f"bare-{uuid.uuid4().hex}"
 
+    @cache
     def start(folder):
         options = ("--network", "host", "--security-opt", "no-new-privileges")
         mount = ("-v", f"{folder}:/src", "-w", "/src")
