@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from rootfs_builder import collector, elf, layers, planner, replay
 from rootfs_builder.closure import Closure
 from rootfs_builder.errors import UsageError, VerificationError
+from rootfs_builder.facts import Facts
 from rootfs_builder.image import (
     CONFIG,
     MANIFEST,
@@ -51,14 +52,16 @@ _MACHINES = {  # (e_machine, bits, little-endian): architecture as `go tool dist
 }
 
 
-def plan(recipe: Recipe, sources: Sources, *, rules: Rules) -> tuple[Closure, Plan]:
+def plan(
+    recipe: Recipe, sources: Sources, *, rules: Rules, facts: Facts | None = None
+) -> tuple[Closure, Plan]:
     """Collect, lay out, and resolve once more inside the plan.
 
     Raises:
         RootfsError: see users.resolve, collector.collect and planner.plan.
         VerificationError: the image would resolve differently; what and how.
     """
-    closure = collector.collect(recipe, sources, rules=rules)
+    closure = collector.collect(recipe, sources, rules=rules, facts=facts)
     result = planner.plan(closure)
     platform(recipe, closure)  # before anything is written
     differences = replay.check(closure, PlanRoot(result))
@@ -116,6 +119,7 @@ def image(
     *,
     platform: Platform,
     epoch: int = 0,
+    facts: Facts | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Image:
     """Pack a plan and describe it; all blobs end in `store`.
@@ -124,7 +128,9 @@ def image(
         UsageError: the entrypoint is not in the image.
     """
     settings = _settings(recipe, plan)
-    layer = layers.pack(plan, store, codec=recipe.codec, epoch=epoch, progress=progress)
+    layer = layers.pack(
+        plan, store, codec=recipe.codec, epoch=epoch, facts=facts, progress=progress
+    )
     created = _rfc3339(epoch)
     config = Config(
         architecture=platform.architecture,

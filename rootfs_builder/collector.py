@@ -16,6 +16,7 @@ from rootfs_builder import executable, process, sensitive, trees, users
 from rootfs_builder.closure import Closure, Program, Tree
 from rootfs_builder.errors import InputError, NotFoundError, UsageError
 from rootfs_builder.executable import Script
+from rootfs_builder.facts import Facts
 from rootfs_builder.objects import Objects
 from rootfs_builder.paths import ImagePath, OpenedPath, join, name, parent, printable
 from rootfs_builder.plan import Finding
@@ -37,23 +38,25 @@ class _Todo(Struct, frozen=True):
     depth: int = 0
 
 
-def collect(recipe: Recipe, sources: Sources, *, rules: Rules) -> Closure:
-    """Find everything that the recipe's programs need.
+def collect(
+    recipe: Recipe, sources: Sources, *, rules: Rules, facts: Facts | None = None
+) -> Closure:
+    """Find everything that the recipe's programs need; `facts` are known of files already.
 
     Raises:
         InputError: a program or an added file is not what it has to be.
         NotFoundError: all that is missing: its name, who needs it, where was looked.
         UsageError: an option that the programs cannot take.
     """
-    return _Collector(recipe, sources, rules).run()
+    return _Collector(recipe, sources, rules, facts).run()
 
 
 class _Collector:
-    def __init__(self, recipe: Recipe, sources: Sources, rules: Rules) -> None:
+    def __init__(self, recipe: Recipe, sources: Sources, rules: Rules, facts: Facts | None) -> None:
         self._recipe = recipe
         self._rules = rules
         self._sources = sources
-        self._objects = Objects(sources)
+        self._objects = Objects(sources, facts)
         self._missing: list[str] = []
         library_path = tuple(self._directory(path) for path in recipe.library_path)
         self._startup = Startup(

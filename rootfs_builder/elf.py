@@ -41,7 +41,7 @@ class Buffer(Protocol):
     def __getitem__(self, part: slice, /) -> bytes: ...
 
 
-class Header(Struct, frozen=True):
+class Header(Struct, frozen=True, array_like=True):
     """The ELF header, read in the byte order that it declares itself."""
 
     bits: int
@@ -60,7 +60,7 @@ class Header(Struct, frozen=True):
         return "<" if self.little else ">"
 
 
-class VersionNeed(Struct, frozen=True):
+class VersionNeed(Struct, frozen=True, array_like=True):
     """One symbol version that must be defined by the object known as `file` (Elf_Verneed)."""
 
     file: bytes
@@ -68,7 +68,7 @@ class VersionNeed(Struct, frozen=True):
     weak: bool
 
 
-class ElfFile(Struct, frozen=True):
+class ElfFile(Struct, frozen=True, array_like=True):
     """What a loader reads of an object. Strings are bytes, exactly as they stand in the file.
 
     `needed`, `auxiliary` and `filter` keep the order of the dynamic segment; `rpath` is None when

@@ -6,16 +6,19 @@ a reader that replaces what it meets never sees a file through a link that is no
 plan alone: a large file's content in pieces of 1 MiB, and whatever lies between large files.
 """
 
+import hashlib
 from collections.abc import Callable, Iterator
+from itertools import groupby
 
 from msgspec import Struct
 
 from rootfs_builder import capabilities, tar
 from rootfs_builder.codecs import GZIP, Codec
+from rootfs_builder.facts import Facts
 from rootfs_builder.image import LAYER, LAYER_GZIP, LAYER_ZSTD, Descriptor
 from rootfs_builder.paths import ImagePath, encode
 from rootfs_builder.plan import Entry, Plan, hard_links
-from rootfs_builder.root import chunks, read
+from rootfs_builder.root import FileSource, Source, chunks, read
 from rootfs_builder.store import Store
 
 UNIT = 1 << 20
@@ -39,19 +42,60 @@ def pack(
     *,
     codec: Codec = GZIP,
     epoch: int = 0,
+    facts: Facts | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Layer:
     """Write a plan as one layer; every time in it is `epoch`, in seconds since 1970.
+
+    `facts` are known of files already, and get the SHA-256s of their pieces.
 
     Raises:
         ChangedError: a file is no longer what it was when the plan was made.
         InputError: a file cannot be read, or `epoch` does not fit.
     """
-    blob, diff_id = store.compress(_units(plan, epoch), codec, progress)
-    return Layer(Descriptor(_MEDIA_TYPE[codec.name], blob.digest, blob.size), diff_id)
+    facts = facts or Facts()
+    packed = None
+    if store.cache and (units := _known(plan, epoch, facts)) is not None:
+        packed = store.recall(units, codec)
+        progress(0 if packed is None else plan.size)
+    if packed is None:
+        contents: list[Source | None] = []
+        packed = store.compress(_units(plan, epoch, contents), codec, progress)
+        for content, group in groupby(zip(contents, packed.units, strict=False), lambda u: u[0]):
+            if content is not None:
+                facts.learn(content, "units", tuple(unit for _, unit in group))
+    descriptor = Descriptor(_MEDIA_TYPE[codec.name], packed.blob.digest, packed.blob.size)
+    return Layer(descriptor, packed.diff_id)
 
 
-def _units(plan: Plan, epoch: int) -> Iterator[bytes]:
+def _known(plan: Plan, epoch: int, facts: Facts) -> list[bytes] | None:
+    """The SHA-256 of each unit, without reading large files; None where one is not known."""
+    found: list[bytes] = []
+    for part in _parts(plan, epoch):
+        if isinstance(part, bytes):
+            found.append(hashlib.sha256(part).digest())
+            continue
+        units = facts.known(part, "units", tuple[bytes, ...])
+        if units is None and isinstance(part, FileSource):
+            return None
+        found += units or (hashlib.sha256(piece).digest() for piece in chunks(part, UNIT))
+    return found
+
+
+def _units(plan: Plan, epoch: int, contents: list[Source | None]) -> Iterator[bytes]:
+    """The tar in units; `contents` gets, for each, the large file that it is a piece of."""
+    for part in _parts(plan, epoch):
+        if isinstance(part, bytes):
+            contents.append(None)
+            yield part
+        else:
+            for piece in chunks(part, UNIT):
+                contents.append(part)
+                yield piece
+
+
+def _parts(plan: Plan, epoch: int) -> Iterator[bytes | Source]:
+    """The tar as large files and what lies between them."""
     gap = bytearray()
     links = hard_links(plan.entries)
     for entry in sorted(plan.entries, key=lambda one: _place(one, links)):
@@ -61,7 +105,7 @@ def _units(plan: Plan, epoch: int) -> Iterator[bytes]:
             if entry.size >= _LARGE:
                 yield bytes(gap)
                 gap.clear()
-                yield from chunks(entry.content, UNIT)
+                yield entry.content
             else:
                 gap += read(entry.content)
             gap += tar.padding(entry.size)

@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from rootfs_builder import dlopen_notes, elf, elf_symbols, loaders
 from rootfs_builder.dlopen_notes import Note
 from rootfs_builder.errors import ElfError
+from rootfs_builder.facts import Facts
 from rootfs_builder.link_map import Loader
-from rootfs_builder.paths import ImagePath, OpenedPath
-from rootfs_builder.root import Content, Root, Source, read
+from rootfs_builder.paths import ImagePath, OpenedPath, decode
+from rootfs_builder.root import Root, Source, read
 from rootfs_builder.walk import Walker
 
 _CHUNK = 1 << 22
@@ -17,15 +19,13 @@ _CHUNK = 1 << 22
 class Objects:
     """The ELF files and the loaders of one root, each read once."""
 
-    def __init__(self, root: Root) -> None:
+    def __init__(self, root: Root, facts: Facts | None = None) -> None:
         self.root = root
+        self.facts = facts or Facts()
         self.walker = Walker(root)
         self._read: dict[ImagePath, elf.ElfFile | elf.Header | ElfError] = {}
         self._sources: dict[ImagePath, Source] = {}
         self._loaders: dict[OpenedPath, Loader | None] = {}
-        self._imports: dict[ImagePath, frozenset[bytes]] = {}
-        self._texts: dict[ImagePath, tuple[frozenset[bytes], frozenset[bytes]]] = {}
-        self._groups: dict[tuple[ImagePath, bytes], dict[str, bytes] | None] = {}
 
     def source(self, path: ImagePath) -> Source:
         """The content at a resolved path; one Source a path, however often it is asked."""
@@ -36,9 +36,9 @@ class Objects:
     def file(self, path: ImagePath) -> elf.ElfFile:
         """Read an ELF file; raises ElfError, again each time it is asked."""
         if path not in self._read:
+            source = self.source(path)
             try:
-                with self.source(path).open() as content:
-                    self._read[path] = _read(content)
+                self._read[path] = self._file(source)
             except ElfError as error:
                 self._read[path] = error
         found = self._read[path]
@@ -47,6 +47,18 @@ class Objects:
         if isinstance(found, elf.Header):
             raise ElfError("only ET_DYN and ET_EXEC can be loaded")
         return found
+
+    def _file(self, source: Source) -> elf.ElfFile | elf.Header:
+        known = self.facts.known(source, "elf", elf.ElfFile)
+        if known is not None:
+            return known
+        with source.open() as content:
+            header = elf.header(content)
+            if header.type not in (elf.ET_EXEC, elf.ET_DYN):
+                return header
+            file = elf.read(content)
+        self.facts.learn(source, "elf", file)
+        return file
 
     def content(self, path: OpenedPath) -> bytes | None:
         """All bytes of the regular file that `path` leads to; None where there is none."""
@@ -82,13 +94,8 @@ class Objects:
 
     def imports(self, path: ImagePath) -> frozenset[bytes]:
         """The names of the undefined dynamic symbols of an ELF file; () of a damaged table."""
-        if path not in self._imports:
-            try:
-                with self.source(path).open() as content:
-                    self._imports[path] = elf_symbols.imports(content)
-            except ElfError:
-                self._imports[path] = frozenset()
-        return self._imports[path]
+        source = self.source(path)
+        return self.facts.recall(source, "imports", frozenset[bytes], lambda: _imports(source))
 
     def notes(self, path: ImagePath) -> tuple[Note, ...]:
         """What the file says that it may dlopen."""
@@ -103,20 +110,22 @@ class Objects:
 
     def contained(self, path: ImagePath, texts: Iterable[bytes]) -> frozenset[bytes]:
         """Which of the texts stand in what is loaded of an ELF file; each is looked for once."""
-        searched, found = self._texts.get(path, (frozenset(), frozenset()))
+        known = self.facts.known(self.source(path), "texts", dict[bytes, bool]) or {}
         wanted = frozenset(texts)
-        new = wanted - searched
-        if new:
-            found |= _found(self._loaded(path), new)
-            self._texts[path] = (searched | new, found)
-        return found & wanted
+        if new := wanted - known.keys():
+            found = _found(self._loaded(path), new)
+            known |= {text: text in found for text in new}
+            self.facts.learn(self.source(path), "texts", known)
+        return frozenset(text for text in wanted if known[text])
 
     def search(self, path: ImagePath, pattern: bytes) -> dict[str, bytes] | None:
         """The groups of a pattern's first match in what is loaded of a file; None without one."""
-        if (path, pattern) not in self._groups:
-            found = re.search(pattern, b"".join(self._loaded(path)))
-            self._groups[path, pattern] = found and _groups(found)
-        return self._groups[path, pattern]
+        return self.facts.recall(
+            self.source(path),
+            f"search {decode(pattern)}",
+            dict[str, bytes] | None,
+            lambda: _groups(re.search(pattern, b"".join(self._loaded(path)))),
+        )
 
     def _loaded(self, path: ImagePath) -> Iterator[bytes]:
         """The bytes of the PT_LOAD segments, not those of debug information."""
@@ -126,8 +135,8 @@ class Objects:
                     yield content[start : min(start + _CHUNK, offset + size)]
 
 
-def _groups(found: re.Match[bytes]) -> dict[str, bytes]:
-    return {name: value for name, value in found.groupdict().items() if value is not None}
+def _groups(found: re.Match[bytes] | None) -> dict[str, bytes] | None:
+    return found and {name: value for name, value in found.groupdict().items() if value is not None}
 
 
 def _found(chunks: Iterable[bytes], texts: frozenset[bytes]) -> frozenset[bytes]:
@@ -141,8 +150,7 @@ def _found(chunks: Iterable[bytes], texts: frozenset[bytes]) -> frozenset[bytes]
     return frozenset(found)
 
 
-def _read(content: Content) -> elf.ElfFile | elf.Header:
-    header = elf.header(content)
-    if header.type not in (elf.ET_EXEC, elf.ET_DYN):
-        return header
-    return elf.read(content)
+def _imports(source: Source) -> frozenset[bytes]:
+    with source.open() as content, suppress(ElfError):
+        return elf_symbols.imports(content)
+    return frozenset()

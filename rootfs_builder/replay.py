@@ -39,7 +39,7 @@ def check_added(closure: Closure, root: Root) -> tuple[Finding, ...]:
 class _Replay:
     def __init__(self, closure: Closure, root: Root) -> None:
         self._placement = Placement(closure)
-        self._objects = Objects(root)
+        self._objects = Objects(root, closure.objects.facts)
 
     def differences(self, programs: tuple[Program, ...]) -> Iterator[Finding]:
         for program in programs:

@@ -20,6 +20,7 @@ from rootfs_builder.paths import ROOT, ImagePath, decode, encode, join, printabl
 
 Kind = Literal["file", "dir", "symlink", "special"]
 Identity = tuple[int, int]  # (device, inode): two names with one identity are one file
+Stamp = tuple[int, int, int, int, int]  # (device, inode, size, mtime, ctime), times in ns
 _KINDS: dict[int, Kind] = {stat.S_IFREG: "file", stat.S_IFDIR: "dir", stat.S_IFLNK: "symlink"}
 
 
@@ -146,12 +147,11 @@ class _Bytes(bytes):
 class FileSource(Struct, frozen=True, eq=False):
     """A regular file as it was when it was first seen.
 
-    `stamp` is (device, inode, size, mtime, ctime); reading raises ChangedError if it differs, and
-    two names of one file are equal.
+    Reading raises ChangedError if its stamp differs, and two names of one file are equal.
     """
 
     path: bytes
-    stamp: tuple[int, int, int, int, int]
+    stamp: Stamp
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, FileSource) and self.stamp == other.stamp
@@ -174,7 +174,7 @@ class FileSource(Struct, frozen=True, eq=False):
         return _OpenFile(self)
 
 
-def _stamp(info: os.stat_result) -> tuple[int, int, int, int, int]:
+def _stamp(info: os.stat_result) -> Stamp:
     return (info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns)
 
 
@@ -290,7 +290,7 @@ class DirectoryRoot:
     def __init__(self, directory: str = "/") -> None:
         self._base = encode(directory).rstrip(b"/")
         self._nodes: dict[str, Node | None] = {ROOT: self._node(os.stat(self._base or b"/"))}
-        self._stamps: dict[str, tuple[int, int, int, int, int]] = {}
+        self._stamps: dict[str, Stamp] = {}
         self._links: dict[str, str] = {}
         self._capabilities: dict[str, bytes] = {}
         self._lists: dict[str, tuple[str, ...]] = {}

@@ -4,7 +4,9 @@ Blobs lie one behind the other in a single file, each with room for a tar header
 padded to tar blocks, so that an archive is finished in place: a layer is written to the disk once.
 
 A layer is compressed in units, each by itself, so that the bytes do not depend on the number of
-cores and an edit changes its own unit only.
+cores and an edit changes its own unit only. A cache remembers members by the SHA-256 of their unit,
+and whole streams by those of all their units: what has not changed is neither compressed nor, where
+its SHA-256s are known, read.
 """
 
 import hashlib
@@ -14,14 +16,19 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import chain, islice
 from threading import Thread
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
-from msgspec import Struct
+from msgspec import MsgspecError, Struct, msgpack
+from msgspec.structs import replace
 
-from rootfs_builder import codecs
-from rootfs_builder.codecs import Codec, Compress
+from rootfs_builder import __version__, codecs
+from rootfs_builder.cache import Cache
+from rootfs_builder.codecs import Codec
 from rootfs_builder.tar import BLOCK, padding
 
+Bytes = bytes | memoryview
+
+_WORTH_A_FILE = 1 << 15  # bytes: members of smaller units stand in the list of members
 _PARALLEL_FROM = 4  # units: fewer are done before a pool would have started
 
 
@@ -33,14 +40,29 @@ class Blob(Struct, frozen=True):
     offset: int
 
 
+class Packed(Struct, frozen=True):
+    """A stream in a store: its blob, its own digest, and of each unit the SHA-256, and the member.
+
+    A member is named by its unit's SHA-256 where the cache has it, else it stands here; without a
+    cache nothing is known of units.
+    """
+
+    blob: Blob
+    diff_id: str
+    units: tuple[bytes, ...] = ()
+    members: tuple[tuple[bool, bytes], ...] = ()
+
+
 class Store:
     """Content-addressed bytes in one file, which must be open for reading and writing.
 
-    The first `front` bytes are left to others.
+    What is compressed is looked for in `cache` first, and remembered there. The first `front`
+    bytes are left to others.
     """
 
-    def __init__(self, file: BinaryIO, *, front: int = 0) -> None:
+    def __init__(self, file: BinaryIO, cache: Cache | None = None, *, front: int = 0) -> None:
         self.file = file
+        self.cache = cache or Cache()
         self.blobs: dict[str, Blob] = {}
         self._end = front
 
@@ -53,13 +75,15 @@ class Store:
         units: Iterable[bytes],
         codec: Codec,
         progress: Callable[[int], None] = lambda _: None,
-    ) -> tuple[Blob, str]:
-        """Keep a stream, each unit compressed by itself: the blob and the digest of the stream.
+    ) -> Packed:
+        """Keep a stream, each unit compressed by itself.
 
         `progress` is told the uncompressed bytes of each unit as it is done.
         """
         whole = hashlib.sha256()
         plain = codec.name == "none"
+        known: list[bytes] = []
+        members: list[tuple[bool, bytes]] = []
 
         def hashed() -> Iterator[bytes]:
             for unit in units:
@@ -68,18 +92,71 @@ class Store:
                 progress(len(unit))
                 yield unit
 
-        blob = self._write(_members(hashed(), codecs.compressor(codec)))
-        return blob, blob.digest if plain else f"sha256:{whole.hexdigest()}"
+        def data() -> Iterator[Bytes]:
+            for member in _members(hashed(), self._compress(codec)):
+                if self.cache:
+                    known.append(member.unit)
+                    members.append(
+                        (True, member.unit) if member.kept else (False, bytes(member.data))
+                    )
+                yield member.data
 
-    def _write(self, pieces: Iterable[bytes]) -> Blob:
+        blob = self._write(data())
+        diff_id = blob.digest if plain else f"sha256:{whole.hexdigest()}"
+        packed = Packed(blob, diff_id, tuple(known), tuple(members))
+        if self.cache:
+            self.cache.put("layer", _key(codec, known), msgpack.encode(packed))
+        return packed
+
+    def recall(self, units: Iterable[bytes], codec: Codec) -> Packed | None:
+        """Keep a stream whose units have these SHA-256s, if the cache has all of it."""
+        saved = self.cache.get("layer", _key(codec, units))
+        if saved is None:
+            return None
+        try:
+            packed = msgpack.decode(saved, type=Packed)
+            blob = self._write(self._again(packed, codec), packed.blob.digest)
+        except (MsgspecError, _ForgottenError):
+            return None
+        return replace(packed, blob=blob)
+
+    def _again(self, packed: Packed, codec: Codec) -> Iterator[Bytes]:
+        for kept, member in packed.members:
+            data = self.cache.get("member", _key(codec, (member,))) if kept else member
+            if data is None:
+                raise _ForgottenError
+            yield data
+
+    def _compress(self, codec: Codec) -> Callable[[bytes], "_Member"]:
+        """What makes a member; may run in several threads."""
+        compress, cache = codecs.compressor(codec), self.cache
+
+        def member(unit: bytes) -> _Member:
+            if not cache:
+                return _Member(compress(unit))
+            name = hashlib.sha256(unit).digest()
+            if len(unit) < _WORTH_A_FILE:
+                return _Member(compress(unit), name)
+            key = _key(codec, (name,))
+            data: Bytes | None = cache.get("member", key)
+            if data is None:
+                data = compress(unit)
+                cache.put("member", key, data)
+            return _Member(data, name, kept=True)
+
+        return member
+
+    def _write(self, pieces: Iterable[Bytes], digest: str = "") -> Blob:
+        """Keep bytes; `digest` is theirs if it is known."""
         offset = self._end + BLOCK
         self.file.seek(offset)
-        digest, size = hashlib.sha256(), 0
+        found, size = hashlib.sha256(), 0
         for piece in pieces:
-            digest.update(piece)
+            if not digest:
+                found.update(piece)
             size += len(piece)
             self.file.write(piece)
-        name = f"sha256:{digest.hexdigest()}"
+        name = digest or f"sha256:{found.hexdigest()}"
         if name in self.blobs:  # the same bytes again: what follows is written over them
             return self.blobs[name]
         self.file.write(padding(size))
@@ -93,38 +170,53 @@ class Store:
         return self._end
 
 
-class _Member(Thread):
+class _ForgottenError(Exception):
+    """The cache has lost a member meanwhile."""
+
+
+class _Member(NamedTuple):
+    data: Bytes
+    unit: bytes = b""
+    kept: bool = False
+
+
+def _key(codec: Codec, units: Iterable[bytes]) -> bytes:
+    """The cache's name of what is made of these units: other versions may make other bytes."""
+    return hashlib.sha256(b"".join((f"{__version__} {codec}\n".encode(), *units))).digest()
+
+
+class _Worker(Thread):
     """One unit on its way to its member.
 
     A thread a unit: that costs less than the import of a pool. What goes wrong in it goes wrong
     once more in `result`, where it is seen.
     """
 
-    def __init__(self, compress: Compress, unit: bytes) -> None:
+    def __init__(self, compress: Callable[[bytes], _Member], unit: bytes) -> None:
         super().__init__(daemon=True)
         self._compress, self._unit = compress, unit
-        self._member: bytes | None = None
+        self._member: _Member | None = None
         self.start()
 
     def run(self) -> None:
         with suppress(Exception):
             self._member = self._compress(self._unit)
 
-    def result(self) -> bytes:
+    def result(self) -> _Member:
         self.join()
         return self._compress(self._unit) if self._member is None else self._member
 
 
-def _members(units: Iterator[bytes], compress: Compress) -> Iterator[bytes]:
+def _members(units: Iterator[bytes], compress: Callable[[bytes], _Member]) -> Iterator[_Member]:
     """Each unit as a member, in order, on as many cores as there are."""
     first = list(islice(units, _PARALLEL_FROM))
     cores = len(os.sched_getaffinity(0))
     if len(first) < _PARALLEL_FROM or cores == 1:
         yield from map(compress, chain(first, units))
         return
-    waiting: deque[_Member] = deque()
+    waiting: deque[_Worker] = deque()
     for unit in chain(first, units):
-        waiting.append(_Member(compress, unit))
+        waiting.append(_Worker(compress, unit))
         if len(waiting) > 2 * cores:
             yield waiting.popleft().result()
     while waiting:

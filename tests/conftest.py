@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -30,6 +31,13 @@ def pytest_sessionstart(session):
         trust = ExitStack()
         trust.enter_context(trusted())
         config.add_cleanup(trust.close)
+
+
+def pytest_configure(config):
+    """A cache of this run's own: what a user has must neither help a test nor grow by it."""
+    cache = tempfile.TemporaryDirectory(prefix="rootfs-builder-cache-")
+    config.add_cleanup(cache.cleanup)
+    os.environ["XDG_CACHE_HOME"] = cache.name
 
 
 @pytest.hookimpl(tryfirst=True)

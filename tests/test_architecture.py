@@ -16,6 +16,8 @@ ROOMS = (
     "paths",
     "capabilities",
     "root",
+    "cache",
+    "facts",
     "locale_archive",
     "walk",
     "elf",
@@ -95,6 +97,7 @@ NOT_SIBLINGS = {
     "loaders.ld_cache",
     "loaders.ld_so",
     "archives.packed",
+    "commands.memory",
     "commands.options",
     "commands.terminal",
 }

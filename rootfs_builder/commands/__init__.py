@@ -14,5 +14,6 @@ VERBS = {
     "why": "Explain why one file is in the image.",
     "rules": "List the rules of what programs need beyond their libraries; which match, and why.",
     "verify": "Say what an image's programs would not find when they start.",
+    "cache": "Say what is remembered for later runs, or forget it.",
     "completion": "Print what makes bash, zsh or fish complete this command.",
 }

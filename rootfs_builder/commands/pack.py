@@ -64,6 +64,7 @@ _CONFIG = (
 )
 @options.files
 @options.each(_CONFIG)
+@click.option("--no-cache", is_flag=True, help="Remember nothing, and use nothing remembered.")
 @options.as_json
 @options.quiet
 @options.verbose
@@ -76,6 +77,7 @@ def command(
     output: str,
     sysroot: str | None,
     rule_files: tuple[str, ...],
+    no_cache: bool,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -90,10 +92,14 @@ def command(
     del debug
     _check_output(output, as_json=as_json)
     from rootfs_builder import assemble
+    from rootfs_builder.commands.memory import Memory
 
     recipe = options.recipe(command=cmd or (), **given)
     epoch = options.epoch()
-    closure, plan = assemble.plan(recipe, options.sources(sysroot), rules=options.rules(rule_files))
+    rules = options.rules(rule_files)
+    memory = Memory(recipe, sysroot, use=not no_cache)
+    facts = memory.facts
+    closure, plan = assemble.plan(recipe, options.sources(sysroot), rules=rules, facts=facts)
     if verbose:
         terminal.reasons(plan)
     platform = assemble.platform(recipe, closure)
@@ -104,15 +110,17 @@ def command(
         from rootfs_builder.archives import hybrid
         from rootfs_builder.store import Store
 
-        store = Store(stream, front=hybrid.FRONT)
+        cache = memory.cache if recipe.codec.level else None
+        store = Store(stream, cache, front=hybrid.FRONT)
         with terminal.progress(plan.size, quiet=quiet) as progress:
             image = assemble.image(
-                recipe, plan, store, platform=platform, epoch=epoch, progress=progress
+                recipe, plan, store, platform=platform, epoch=epoch, facts=facts, progress=progress
             )
         hybrid.write(image, store, name=recipe.name)
         return image, stream.tell()
 
     image, size = _to_stdout(write) if output == "-" else _to_file(output, write)
+    memory.keep()
     if not quiet:
         where = "on stdout" if output == "-" else f"in {output}"
         line = f"{recipe.name} for {_platform(image)}: {size:,} bytes {where}"

@@ -1,6 +1,5 @@
 """What the user asks of rules by `--with` and `--without`: does it have a meaning, was it done?"""
 
-import difflib
 from collections.abc import Iterable, Mapping
 
 from rootfs_builder.errors import NotFoundError, UsageError
@@ -82,5 +81,7 @@ def _sentence(rule: Rule, word: str) -> str:
 
 
 def _near(name: str, names: Iterable[str]) -> str:
+    import difflib  # for mistakes alone
+
     near = difflib.get_close_matches(name, sorted(names), 1)
     return f"; is it {near[0]}?" if near else "; `rootfs-builder rules` lists them"

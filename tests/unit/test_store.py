@@ -7,6 +7,8 @@ import os
 
 import pytest
 
+from rootfs_builder import codecs
+from rootfs_builder.cache import Cache
 from rootfs_builder.codecs import Codec
 from rootfs_builder.store import Store
 
@@ -50,14 +52,15 @@ def test_the_same_bytes_are_kept_once(store):
 
 
 def test_a_stream_that_is_there_already_is_kept_once(store):
-    blob, digest = store.compress([b"abc", b"def"], GZIP)
+    packed = store.compress([b"abc", b"def"], GZIP)
     end = store.end
-    assert store.compress([b"abc", b"def"], GZIP) == (blob, digest)
+    assert store.compress([b"abc", b"def"], GZIP) == packed
     assert store.end == end
 
 
 def test_no_codec_keeps_the_stream_as_it_is(store):
-    blob, digest = store.compress([b"abc", b"", b"def"], Codec("none", 0))
+    packed = store.compress([b"abc", b"", b"def"], Codec("none", 0))
+    blob, digest = packed.blob, packed.diff_id
     assert kept(store, blob) == b"abcdef"
     assert blob.digest == digest == sha256(b"abcdef")
 
@@ -65,15 +68,16 @@ def test_no_codec_keeps_the_stream_as_it_is(store):
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 40])
 def test_gzip_gives_the_units_back_and_both_digests(store, count):
     units = [os.urandom(1000) + bytes(number * 100) for number in range(count)]
-    blob, digest = store.compress(iter(units), GZIP)
+    packed = store.compress(iter(units), GZIP)
+    blob, digest = packed.blob, packed.diff_id
     assert gzip.decompress(kept(store, blob)) == b"".join(units)
     assert digest == sha256(b"".join(units))
     assert blob.digest == sha256(kept(store, blob))
 
 
 def test_a_member_is_the_same_wherever_it_stands(store):
-    alone, _ = store.compress([b"b" * 999], GZIP)
-    among, _ = store.compress([b"a" * 999, b"b" * 999, b"c" * 999], GZIP)
+    alone = store.compress([b"b" * 999], GZIP).blob
+    among = store.compress([b"a" * 999, b"b" * 999, b"c" * 999], GZIP).blob
     assert kept(store, alone) in kept(store, among)
 
 
@@ -88,7 +92,7 @@ def test_a_member_is_the_same_wherever_it_stands(store):
 def test_the_number_of_cores_changes_no_byte(store, monkeypatch, cores, codec, digest):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
     units = [bytes([number]) * (number * 977) for number in range(200)]
-    blob, _ = store.compress(units, codec)
+    blob = store.compress(units, codec).blob
     assert blob.digest == f"sha256:{digest}"
 
 
@@ -129,3 +133,86 @@ def test_units_are_not_all_held_at_once(monkeypatch):
 
     Store(File()).compress(units(), GZIP)
     assert max(ahead) < 12
+
+
+UNITS = [os.urandom(40_000), b"small", b"x" * 100_000, os.urandom(100), os.urandom(70_000)]
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return Cache(str(tmp_path / "cache"), limit=10**9)
+
+
+def compressed(cache, units=UNITS, codec=GZIP):
+    """A store with these units in it, and what they became."""
+    one = Store(io.BytesIO(), cache)
+    return one, one.compress(iter(units), codec)
+
+
+def digests(units=UNITS):
+    return [hashlib.sha256(unit).digest() for unit in units]
+
+
+@pytest.mark.parametrize("codec", [GZIP, Codec("gzip", 1), Codec("zstd", 3)])
+def test_a_stream_is_recalled_as_it_was_compressed(cache, codec):
+    first, packed = compressed(cache, codec=codec)
+    plain = Store(io.BytesIO())
+    assert plain.compress(UNITS, codec).blob == packed.blob
+    second = Store(io.BytesIO(), cache)
+    second.add(b"something before it")
+    again = second.recall(digests(), codec)
+    assert again.diff_id == packed.diff_id
+    assert kept(second, again.blob) == kept(first, packed.blob)
+    assert again.blob.digest == packed.blob.digest
+    assert second.blobs[again.blob.digest] == again.blob
+    assert second.recall(digests(), codec) == again  # kept once
+
+
+def test_another_stream_or_codec_is_not_recalled(cache):
+    compressed(cache)
+    store = Store(io.BytesIO(), cache)
+    assert store.recall(digests(UNITS[:-1]), GZIP) is None
+    assert store.recall(digests(), Codec("gzip", 5)) is None
+    assert store.blobs == {}
+
+
+def test_a_stream_of_which_something_is_lost_is_not_recalled_but_compressed_again(cache):
+    _, packed = compressed(cache)
+    lost = max(cache.entries(), key=lambda entry: entry.size)
+    os.unlink(lost.path)
+    store = Store(io.BytesIO(), cache)
+    assert store.recall(digests(), GZIP) is None
+    assert store.add(b"after").offset == 512
+    assert compressed(cache)[1] == packed
+    assert Store(io.BytesIO(), cache).recall(digests(), GZIP) is not None
+
+
+def test_only_what_is_new_is_compressed(cache, monkeypatch):
+    compressed(cache)
+    done = []
+    make = codecs.compressor
+
+    def counting(codec):
+        compress = make(codec)
+        return lambda unit: (done.append(unit), compress(unit))[1]
+
+    monkeypatch.setattr(codecs, "compressor", counting)
+    new = os.urandom(50_000)
+    units = [UNITS[0], new, *UNITS[1:]]
+    store, packed = compressed(cache, units)
+    assert sorted(done, key=len) == [UNITS[1], UNITS[3], new]  # small ones are not worth a file
+    assert gzip.decompress(kept(store, packed.blob)) == b"".join(units)
+
+
+def test_what_another_version_remembered_is_not_used(cache, monkeypatch):
+    compressed(cache)
+    monkeypatch.setattr("rootfs_builder.store.__version__", "another")
+    assert Store(io.BytesIO(), cache).recall(digests(), GZIP) is None
+
+
+def test_a_record_that_is_none_is_not_used(cache):
+    compressed(cache)
+    (record,) = [entry for entry in cache.entries() if b"/layer/" in entry.path]
+    key = bytes.fromhex("".join(record.path.decode().split("/")[-2:]))
+    cache.put("layer", key, b"rubbish")
+    assert Store(io.BytesIO(), cache).recall(digests(), GZIP) is None

@@ -1,0 +1,168 @@
+"""A directory of remembered bytes, which may lose any of them at any time, and never lies.
+
+An entry is a file `KIND/xx/KEY`: its bytes and behind them their CRC-32, so that what a killed run,
+a full disk or a bad block left of it is noticed and counts as absent. Entries are written beside
+their place and renamed: runs need no lock. Where the directory cannot be written nothing is
+remembered, which costs time and is no error. Who may write there could put bytes into images, so a
+directory that others may write is not used.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import NamedTuple
+
+import deflate
+
+from rootfs_builder.paths import encode
+
+_CHECK = 4  # bytes of a CRC-32
+_FILLED = 3 / 4  # of the limit: what is left of a cache that had passed it
+_HOUR = 3600 * 10**9  # nanoseconds: no run writes one entry for longer
+_OTHERS_MAY_WRITE = 0o022
+
+
+class Entry(NamedTuple):
+    """A file of the cache; `used` is when it was last wanted, in nanoseconds since 1970."""
+
+    used: int
+    size: int
+    path: bytes
+
+
+class Cache:
+    """Bytes by kind and key, `limit` of them; without a directory it remembers nothing.
+
+    `started` is what the file system took for the present when it was opened, in nanoseconds.
+    """
+
+    def __init__(self, directory: str = "", *, limit: int = 0) -> None:
+        self._directory = encode(directory)
+        self._limit = limit
+        self._written = False
+        self._usable = False
+        self.started = 0
+        if directory:
+            with suppress(OSError):
+                self.started = self._opened()
+                self._usable = True
+
+    def _opened(self) -> int:
+        for directory in (self._directory, os.path.join(self._directory, b"new")):
+            os.makedirs(directory, mode=0o700, exist_ok=True)
+        info = os.stat(self._directory)
+        if info.st_uid != os.geteuid() or info.st_mode & _OTHERS_MAY_WRITE:
+            raise PermissionError
+        descriptor, path = self._new()
+        try:
+            return os.fstat(descriptor).st_mtime_ns
+        finally:
+            os.close(descriptor)
+            os.unlink(path)
+
+    def __bool__(self) -> bool:
+        """Whether anything is remembered."""
+        return self._usable
+
+    def _new(self) -> tuple[int, bytes]:
+        path = os.path.join(self._directory, b"new", os.urandom(8).hex().encode())
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), path
+
+    def _path(self, kind: str, key: bytes) -> bytes:
+        name = key.hex().encode()
+        return os.path.join(self._directory, kind.encode(), name[:2], name[2:])
+
+    def get(self, kind: str, key: bytes) -> memoryview | None:
+        """What was remembered; None where nothing was, or where it is damaged."""
+        if not self._usable:
+            return None
+        path = self._path(kind, key)
+        try:
+            with open(path, "rb", buffering=0) as file:
+                data = memoryview(file.readall())
+            os.utime(path)
+        except OSError:
+            return None
+        if deflate.crc32(data[:-_CHECK]).to_bytes(_CHECK, "little") == data[-_CHECK:]:
+            return data[:-_CHECK]
+        with suppress(OSError):
+            os.unlink(path)
+        return None
+
+    def put(self, kind: str, key: bytes, data: bytes) -> None:
+        """Remember bytes, if that is possible."""
+        if not self._usable:
+            return
+        self._written = True
+        try:
+            descriptor, new = self._new()
+            try:
+                with open(descriptor, "wb") as file:
+                    file.write(data)
+                    file.write(deflate.crc32(data).to_bytes(_CHECK, "little"))
+                _rename(new, self._path(kind, key))
+            except BaseException:
+                os.unlink(new)
+                raise
+        except OSError:
+            self._usable = False  # a full disk, mostly: this run goes on without
+
+    def tidy(self) -> None:
+        """Forget what was wanted longest ago, where the limit is passed, and what a kill left."""
+        if not (self._usable and self._written):
+            return
+        entries = sorted(self.entries())
+        total = sum(entry.size for entry in entries)
+        allowed = self._limit if total <= self._limit else self._limit * _FILLED
+        for entry in entries:
+            if total <= allowed:
+                break
+            total -= entry.size
+            _forget(entry)
+        for entry in _files(os.path.join(self._directory, b"new")):
+            if entry.used < self.started - _HOUR:
+                _forget(entry)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        for entry in self.entries():
+            _forget(entry)
+
+    def entries(self) -> Iterator[Entry]:
+        """All that is remembered."""
+        for kind in _directories(self._directory):
+            for part in _directories(kind):
+                yield from _files(part)
+
+
+def _rename(new: bytes, path: bytes) -> None:
+    try:
+        os.rename(new, path)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        os.rename(new, path)
+
+
+def _forget(entry: Entry) -> None:
+    with suppress(OSError):
+        os.unlink(entry.path)
+
+
+def _directories(path: bytes) -> list[bytes]:
+    try:
+        with os.scandir(path) as found:
+            return [one.path for one in found if one.is_dir(follow_symlinks=False)]
+    except OSError:
+        return []
+
+
+def _files(path: bytes) -> Iterator[Entry]:
+    try:
+        with os.scandir(path) as found:
+            names = [one for one in found if one.is_file(follow_symlinks=False)]
+    except OSError:
+        return
+    for one in names:
+        with suppress(OSError):  # another run forgot it
+            info = one.stat(follow_symlinks=False)
+            yield Entry(info.st_mtime_ns, info.st_size, one.path)
