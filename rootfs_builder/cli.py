@@ -8,7 +8,6 @@ on stderr and its exit code; only a defect of ours, or `--debug`, shows a traceb
 import gc
 import io
 import os
-import re
 import signal
 import sys
 from importlib import import_module
@@ -16,11 +15,20 @@ from importlib import import_module
 import click
 
 from rootfs_builder import __version__
-from rootfs_builder.commands import VERBS
+from rootfs_builder.commands import VERBS, terminal
 from rootfs_builder.errors import RootfsError
 from rootfs_builder.paths import decode, printable
 
-_CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f]")  # an image's texts must not steer a terminal
+_WHAT_TO_DO = """\
+Turn a compiled program into the smallest container image that runs it.
+
+Without Docker, without root, and without running the program. To begin:
+
+\b
+  rootfs-builder pack ./hello -o hello.tar    or any other: /usr/bin/curl
+  docker load -i hello.tar                    or podman load, or skopeo copy
+  docker run --rm hello
+"""
 _INTERRUPTED = 128  # a shell adds the number of the signal
 
 
@@ -57,19 +65,12 @@ class _Verbs(click.Group):
 @click.group(
     cls=_Verbs,
     context_settings={"help_option_names": ["-h", "--help"]},
+    help=_WHAT_TO_DO,
     epilog="rootfs-builder COMMAND --help tells all of one, with an example.",
 )
 @click.version_option(__version__, prog_name="rootfs-builder")
 def _group() -> None:
-    r"""Turn a compiled program into the smallest container image that runs it.
-
-    Without Docker, without root, and without running the program. To begin:
-
-    \b
-      rootfs-builder pack ./hello -o hello.tar     any: yours, or /usr/bin/curl
-      docker load -i hello.tar                     or podman load, or skopeo copy
-      docker run --rm hello
-    """
+    """What every verb has in common: nothing but help and the version."""
 
 
 class _TerminatedError(BaseException):
@@ -109,8 +110,7 @@ def _not_written(error: OSError) -> int:
 
 
 def _say(sentence: str) -> None:
-    shown = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", sentence)
-    click.echo(f"rootfs-builder: {shown}", err=True)
+    click.echo(f"rootfs-builder: {terminal.harmless(sentence)}", err=True)
 
 
 def _explain(error: click.ClickException, words: list[str], command: tuple[str, ...] | None) -> int:

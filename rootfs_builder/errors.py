@@ -7,7 +7,7 @@
     ├── ChangedError         exit 1   a file changed while it was being read
     ├── NotFoundError        exit 3   something needed is not there
     ├── VerificationError    exit 4   the image does not resolve as the source did
-    ├── PolicyError          exit 5   what must not get into an image by accident
+    ├── PolicyError          exit 5   a secret by accident, or more bytes than allowed
     └── OutputError          exit 1   the result could not be written
 
 A message is a sentence for the person at the terminal: it names the thing and says what to do.
@@ -54,7 +54,7 @@ class VerificationError(RootfsError):
 
 
 class PolicyError(RootfsError):
-    """A secret of the build machine would get into the image, and nobody allowed it."""
+    """A secret, or more bytes, would get into the image than the user allows."""
 
     exit_code = 5
 

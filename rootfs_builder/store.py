@@ -29,6 +29,7 @@ from rootfs_builder.tar import BLOCK, padding
 Bytes = bytes | memoryview
 
 _WORTH_A_FILE = 1 << 15  # bytes: members of smaller units stand in the list of members
+FRONT = 2 * BLOCK  # room for the headers of the two directories of a layout
 _PARALLEL_FROM = 4  # units: fewer are done before a pool would have started
 
 
@@ -56,15 +57,14 @@ class Packed(Struct, frozen=True):
 class Store:
     """Content-addressed bytes in one file, which must be open for reading and writing.
 
-    What is compressed is looked for in `cache` first, and remembered there. The first `front`
-    bytes are left to others.
+    What is compressed is looked for in `cache` first, and remembered there.
     """
 
-    def __init__(self, file: BinaryIO, cache: Cache | None = None, *, front: int = 0) -> None:
+    def __init__(self, file: BinaryIO, cache: Cache | None = None) -> None:
         self.file = file
         self.cache = cache or Cache()
         self.blobs: dict[str, Blob] = {}
-        self._end = front
+        self._end = FRONT
 
     def add(self, data: bytes) -> Blob:
         """Keep a document."""

@@ -30,6 +30,7 @@ ROOMS = (
     "values",
     "recipe",
     "sources",
+    "ownership",
     "nss",
     "sensitive",
     "users",
@@ -51,14 +52,21 @@ ROOMS = (
     "generated",
     "attributes",
     "planner",
+    "tools",
+    "stripped",
+    "budget",
     "replay",
     "verify",
     "tar",
     "image",
     "store",
+    "split",
     "layers",
     "unpack",
+    "record",
     "archives",
+    "inspection",
+    "metadata",
     "stage",
     "output",
     "assemble",
@@ -68,7 +76,7 @@ ROOMS = (
 ONLY = {
     "capabilities": {"errors"},
     "locale_archive": {"errors", "paths", "root"},
-    "packages": {"errors", "paths", "root", "walk"},
+    "packages": {"errors", "paths", "root", "facts", "walk"},
     "elf": {"errors"},
     "elf_symbols": {"errors", "elf"},
     "dlopen_notes": {"errors", "elf"},
@@ -93,7 +101,7 @@ ELF_SIDE = {
     "supplies",
     "collector",
 }
-OCI_SIDE = {"image", "codecs", "store", "layers", "unpack", "archives"}
+OCI_SIDE = {"image", "codecs", "store", "layers", "unpack", "archives", "metadata"}
 FOLDERS_OF_SIBLINGS = {"packages", "loaders", "archives", "commands"}
 NOT_SIBLINGS = {
     "packages.database",
@@ -101,11 +109,14 @@ NOT_SIBLINGS = {
     "loaders.ld_cache",
     "loaders.ld_so",
     "archives.packed",
+    "archives.written",
+    "commands.destinations",
+    "commands.images",
     "commands.memory",
     "commands.options",
     "commands.terminal",
 }
-PROCESS_ROOMS: set[str] = set()  # no room imports subprocess yet
+PROCESS_ROOMS = {"tools"}
 TERMINAL_ROOMS = {"commands", "cli"}
 MAX_LINES = 350
 

@@ -117,7 +117,9 @@ def hybrid(changes=None):
     config = copy.deepcopy(CONFIG)
     diff_ids = [f"sha256:{hashlib.sha256(data).hexdigest()}" for data in tars]
     config["rootfs"] = {"type": "layers", "diff_ids": diff_ids}
-    config = blob(at("config text", text(at("config", config))), f"{OCI}config.v1+json")
+    config = at("config", config)
+    beside = {"layers": conformance.dig(config, "rootfs", "diff_ids")}
+    config = blob(at("config text", text(config)), f"{OCI}config.v1+json")
     manifest = {"schemaVersion": 2, "mediaType": f"{OCI}manifest.v1+json", "config": config[0]}
     manifest["layers"] = [descriptor for descriptor, _ in layers]
     manifest = blob(text(at("manifest", manifest)), f"{OCI}manifest.v1+json")
@@ -130,6 +132,7 @@ def hybrid(changes=None):
     index = {"schemaVersion": 2, "mediaType": f"{OCI}index.v1+json", "manifests": manifests}
     paths = [member["name"] for _, member in (config, *layers)]
     docker = [{"Config": paths[0], "RepoTags": [FULL], "Layers": paths[1:]}]
+    beside["config"] = config[0]["digest"]
     members = [
         entry("oci-layout", data=text(at("layout", {"imageLayoutVersion": "1.0.0"}))),
         entry("index.json", data=at("index text", text(at("index", index)))),
@@ -137,6 +140,7 @@ def hybrid(changes=None):
         entry("blobs/", "5", mode=0o755),
         entry("blobs/sha256/", "5", mode=0o755),
         *(member for _, member in (manifest, config, *layers)),
+        entry("rootfs-builder.json", data=text(at("beside", beside))),
     ]
     return at("file", tar(at("members", members)))
 
@@ -255,6 +259,11 @@ BROKEN = {
     "manifest": [
         ("manifest version", put("schemaVersion", 1), "manifest: schemaVersion is not 2"),
         ("manifest media type", cut("mediaType"), "manifest: mediaType is not that of an OCI"),
+        (
+            "docker's media type",
+            put("mediaType", "application/vnd.docker.distribution.manifest.v2+json"),
+            "manifest: mediaType is not that of an OCI",
+        ),
         ("no layers", put("layers", []), "manifest: layers is not a list of layers"),
         ("short digest", put("config digest", "sha256:" + "a" * 63), "digest is not sha256:"),
         ("sha512", put("layers 0 digest", "sha512:" + "a" * 128), "0's digest is not sha256:"),
@@ -302,6 +311,10 @@ BROKEN = {
         ("history short", cut("history 2"), "there are not as many non-empty history entries"),
         ("history long", put("history 1 empty_layer", False), "not as many non-empty history"),
         ("nothing to run", put("config", {}), "there is neither Entrypoint nor Cmd"),
+    ],
+    "beside": [
+        ("beside another config", put("config", EVIL), "is about another config"),
+        ("beside other layers", cut("layers 1"), "is about other layers"),
     ],
     "tar 0": [
         ("layer end", lambda t: t[:-512], "it does not end with two zero blocks"),
@@ -363,7 +376,6 @@ GOOD = [
     ("config", cut("config Entrypoint")),
     ("config", put("config User", "0")),
     ("config", put("config StopSignal", "SIGRTMIN+3")),
-    ("config", put("config Healthcheck", {"Test": ["CMD", "/usr/bin/hello"]})),
     ("index", cut("mediaType")),
     ("manifest", put("annotations", {"a": "b"})),
     ("layer 0", put("4 pax", {"uid": str((1 << 32) - 2), "mtime": str((1 << 33) - 1)})),
@@ -459,6 +471,57 @@ def test_a_zstd_layer_is_read_over_all_its_frames(tmp_path, length, words):
     changes = {"packed 1": pack, "manifest": put("layers 1 mediaType", ZSTD)}
     found = conformance.problems(written(tmp_path, hybrid(changes)))
     assert found == [] if words is None else any(words in sentence for sentence in found)
+
+
+HEALTH = put("config Healthcheck", {"Test": ["CMD", "/usr/bin/hello"]})
+DOCKER = "application/vnd.docker."
+
+
+def as_docker(manifest):
+    """Docker's media types in a manifest."""
+    manifest["mediaType"] = f"{DOCKER}distribution.manifest.v2+json"
+    manifest["config"]["mediaType"] = f"{DOCKER}container.image.v1+json"
+    for layer, suffix in zip(manifest["layers"], (".gzip", ""), strict=True):
+        layer["mediaType"] = f"{DOCKER}image.rootfs.diff.tar{suffix}"
+
+
+def test_a_health_check_has_docker_media_types(tmp_path):
+    found = conformance.problems(written(tmp_path, hybrid({"config": HEALTH})))
+    for whose in ("manifest:", "index.json: the manifest's", "manifest: the config's"):
+        assert [sentence for sentence in found if sentence.startswith(whose)], found
+    index = put("manifests 0 mediaType", f"{DOCKER}distribution.manifest.v2+json")
+    good = {"config": HEALTH, "manifest": as_docker, "index": index}
+    assert conformance.problems(written(tmp_path, hybrid(good))) == []
+
+
+def only(*names):
+    """A change: of what stands beside the blobs, these members alone."""
+
+    def change(members):
+        return [one for one in members if one["name"] in names or one["name"].startswith("blobs/")]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("shape", "changes"),
+    [
+        ("oci", {"members": only("oci-layout", "index.json")}),
+        ("docker", {"members": only("manifest.json"), "manifest": as_docker}),
+    ],
+)
+def test_each_format_is_told_from_the_others(tmp_path, shape, changes):
+    archive = written(tmp_path, hybrid(changes))
+    assert conformance.problems(archive, shape) == []
+    for other in {"hybrid", "oci", "docker"} - {shape}:
+        assert conformance.problems(archive, other) != []
+    assert (
+        conformance.problems(
+            written(tmp_path, hybrid({key: changes[key] for key in changes if key != "members"})),
+            shape,
+        )
+        != []
+    )
 
 
 def test_a_missing_archive_is_told(tmp_path):
