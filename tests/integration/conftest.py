@@ -112,9 +112,7 @@ def private_registry(tmp_path):
     """A registry that wants a login: its address, the name and the password."""
     accounts = tmp_path / "accounts"
     accounts.write_text(HTPASSWD)
-    with serve(
-        tmp_path, auth={"htpasswd": {"realm": "tests", "path": str(accounts)}}
-    ) as address:
+    with serve(tmp_path, auth={"htpasswd": {"realm": "tests", "path": str(accounts)}}) as address:
         yield address, "somebody", "a password"
 
 
