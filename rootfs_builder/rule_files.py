@@ -68,7 +68,7 @@ class RuleFiles:
 
     def located(self, rule: Rule, variables: Variables, program: Loaded) -> Variables:
         """The variables, with the program's prefix and the directories of the landmarks."""
-        found = {"prefix": parent(parent(program.real)), **variables}
+        found = {"prefix": _prefix(program), **variables}
         for name, templates in rule.landmarks.items():
             paths = (path for one in templates for path in self.paths(one, found))
             landmark = next(paths, None)
@@ -169,16 +169,18 @@ class RuleFiles:
         walk = self._objects.walker.walk(path)
         if walk.errno or walk.node is None or walk.node.kind == "special":
             return False
-        below = _kept(trees.nodes(self._sources, walk.real), rule.omit)
-        secrets = {one.path: one.why for one in sensitive.found(self._sources, below)}
+        there = _kept(trees.nodes(self._sources, walk.real), rule.omit)
+        secrets = {one.path: one.why for one in sensitive.found(self._sources, there)}
         for secret, why in secrets.items():
             text = f"{printable(secret)} is left out: {why}; --add --allow-sensitive packs it"
             self._startup.findings.append(Finding("warning", text))
         if walk.real in secrets:
             return False
         taken[program] = True
-        nodes = tuple((p, n) for p, n in below if n.kind != "special" and p not in secrets)
-        tree = Tree(walk.real, to or walk.real, nodes, rule.name, None if to else walk)
+        nodes = tuple((p, n) for p, n in there if n.kind != "special" and p not in secrets)
+        prefix = _prefix(host.program) if host else None
+        beside = host.program.real if host and prefix and below(walk.real, prefix) else None
+        tree = Tree(walk.real, to or walk.real, nodes, rule.name, None if to else walk, beside)
         tree = trees.with_closures(tree, self._startup, self._sources, host)
         self.trees.append(replace(tree, programs=()) if again else tree)
         for inside, node in nodes:
@@ -219,6 +221,11 @@ class RuleFiles:
             place = ImagePath(f"{_LOCALES}/{normal}/{key}")
             self.made.add(Made(place, rule.name, 0o644, data))
         return bool(files)
+
+
+def _prefix(program: Loaded) -> ImagePath:
+    """The directory that has the program in its bin."""
+    return parent(parent(program.real))
 
 
 def _kept(
