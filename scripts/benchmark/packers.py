@@ -1,9 +1,9 @@
 """The packers: each is the text of its whole job, as a user would type it.
 
-A job is run by `sh -eu` in an empty folder, with an empty XDG_CACHE_HOME. Its variables: $program is
-the path of the program and $name the last word of that; $image is what to call the image; $files is
-a folder with the files that our image of the program has, for what measures the machine and not a
-packer.
+A job is run by `sh -eu` in an empty folder, with an empty XDG_CACHE_HOME. Its variables: $program
+is the path of the program and $name the last word of that; $image is what to call the image; $files
+is a folder with the files that our image of the program has, for what measures the machine and not
+a packer.
 """
 
 from dataclasses import dataclass
