@@ -166,17 +166,15 @@ def command(
                 )
 
         def extra(image: "Image") -> dict[str, bytes]:
+            if not with_plan:
+                return {}
             parts = split.by_change(plan, budget=recipe.layers)
-            return {record.NAME: record.write(image, plan, parts=parts)} if with_plan else {}
+            return {record.NAME: record.write(image, plan, parts=parts)}
 
         with destinations.beside(beside) as fill:
+            cache = memory.cache if recipe.codec.level else None
             image, size = destinations.write(
-                output,
-                build,
-                shape=shape,
-                name=recipe.name,
-                cache=memory.cache if recipe.codec.level else None,
-                extra=extra,
+                output, build, cache=cache, shape=shape, name=recipe.name, extra=extra
             )
             fill("--iidfile", image.manifest.config.digest.encode())
             fill("--metadata-file", metadata.document(image, recipe.name))

@@ -33,6 +33,8 @@ class Run:
     wall: float  # seconds
     cpu: float  # seconds, of all its processes, and of docker's daemons where the job uses them
     memory: int  # bytes, the peak of its largest process
+    read: int  # bytes, of all its processes
+    written: int
     size: int | None = None  # bytes of what it wrote
     digest: str | None = None  # of the manifest; of the config, where no manifest is
 
@@ -111,19 +113,21 @@ class Bench:
         if packer.before:
             self._timed(packer.before, folder, variables)
         used = daemons()
-        wall, cpu, memory = self._timed(packer.job, folder, variables)
+        wall, cpu, peak, read, written = self._timed(packer.job, folder, variables)
         if packer.gives == "docker":
             cpu += daemons() - used
         return Run(
             wall=wall,
             cpu=cpu,
-            memory=memory,
+            memory=int(peak) * 1024,
+            read=int(read),
+            written=int(written),
             size=(folder / packer.output).stat().st_size if packer.output else None,
             digest=self._digest(packer, folder),
         )
 
-    def _timed(self, job: str, folder: Path, variables: dict[str, str]) -> tuple[float, float, int]:
-        """Run a job: wall and CPU seconds, and peak bytes."""
+    def _timed(self, job: str, folder: Path, variables: dict[str, str]) -> list[float]:
+        """Run a job: what the stopwatch says of it."""
         done = subprocess.run(
             [self.folder / "stopwatch", "sh", "-eu", "-c", job],
             cwd=folder,
@@ -135,8 +139,7 @@ class Bench:
         said, _, figures = done.stderr.strip().rpartition("\n")
         if done.returncode:
             raise JobError(f"exit {done.returncode}: {' '.join(said.split())[-200:]}")
-        wall, cpu, peak = figures.split()
-        return float(wall), float(cpu), int(peak) * 1024
+        return [float(figure) for figure in figures.split()]
 
     def _digest(self, packer: Packer, folder: Path) -> str | None:
         if packer.gives == "archive":

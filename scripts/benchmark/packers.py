@@ -50,6 +50,9 @@ buildah copy -q "$container" root /
 buildah config --entrypoint "[\\"/$name\\"]" "$container"
 """
 PACK = 'rootfs-builder pack "$program" -o image.tar -t "$image"'
+# Some 1 MB, which differs each time: what stands behind an ELF file's end harms nobody.
+APP = 'cp "$program" app\nhead -c 700000 /dev/urandom >>app\n'
+PACK_APP = 'rootfs-builder pack ./app -o image.tar -t "$image"\n'
 OUR_VERSION = "rootfs-builder --version"
 
 PACKERS = {
@@ -66,8 +69,30 @@ PACKERS = {
         output=IMAGE,
         version=OUR_VERSION,
     ),
+    f"{OURS}, program changed": Packer(
+        before=f"{APP}{PACK_APP}{APP}",
+        job=PACK_APP,
+        gives="archive",
+        output=IMAGE,
+        version=OUR_VERSION,
+        programs=("ffmpeg",),
+    ),
+    f"{OURS} --no-cache": Packer(
+        job=f"{PACK} --no-cache",
+        gives="archive",
+        output=IMAGE,
+        version=OUR_VERSION,
+        programs=("hello", "ffmpeg"),
+    ),
+    f"{OURS} --compression zstd": Packer(
+        job=f"{PACK} --no-cache --compression zstd",
+        gives="archive",
+        output=IMAGE,
+        version=OUR_VERSION,
+        programs=("ffmpeg",),
+    ),
     f"{OURS} --compression-level 1": Packer(
-        job=f"{PACK} --compression-level 1",
+        job=f"{PACK} --no-cache --compression-level 1",
         gives="archive",
         output=IMAGE,
         version=OUR_VERSION,

@@ -24,8 +24,10 @@ DOCS = Path(__file__).parent.parent.parent / "docs"
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def run(wall, *, cpu=0.0, memory=0, size=None, digest=None):
-    return Run(wall=wall, cpu=cpu, memory=memory, size=size, digest=digest)
+def run(wall, *, cpu=0.0, memory=0, read=0, written=0, size=None, digest=None):
+    return Run(
+        wall=wall, cpu=cpu, memory=memory, read=read, written=written, size=size, digest=digest
+    )
 
 
 # --- arithmetic ---
@@ -45,14 +47,16 @@ def test_rounds_that_only_one_did_have_no_ratio():
 
 def test_figures_are_medians_and_the_memory_is_the_greatest():
     runs = [
-        run(0.3, cpu=0.2, memory=5, size=7),
-        run(0.1, cpu=0.6, memory=9, size=7),
+        run(0.3, cpu=0.2, memory=5, read=3, written=1, size=7),
+        run(0.1, cpu=0.6, memory=9, read=2, written=4, size=7),
         run(0.2, cpu=0.1, memory=6, size=7),
     ]
     assert figures.of_packer(runs, runs) == {
         "wall": 0.2,
         "cpu": 0.2,
         "memory": 9,
+        "read": 3,
+        "written": 4,
         "bytes": 7,
         "ratio": [1, 1, 1],
         "same": None,
