@@ -142,7 +142,10 @@ DATA = {
             "ldd": {"files": 2, "bytes": 2000},
             "packers": {
                 OURS: {
-                    **figures.of_packer([run(2, memory=10**8, size=900, digest="a")] * 3, [run(2)]),
+                    **figures.of_packer(
+                        [run(2, memory=10**8, read=3e6, written=7e6, size=900, digest="a")] * 3,
+                        [run(2)],
+                    ),
                     "docker": "yes",
                 },
                 PIGZ: {
