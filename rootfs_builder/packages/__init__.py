@@ -15,8 +15,9 @@ from rootfs_builder.paths import ImagePath, OpenedPath, join, name
 from rootfs_builder.root import Root
 from rootfs_builder.walk import Walker
 
-__all__ = ["Owners", "Package", "owners"]
+__all__ = ["STATES", "Owners", "Package", "owners"]
 
+STATES = (*dpkg.STATES, *rpm.STATES, *apk.STATES)  # any change of a package changes one of them
 _READ = (dpkg.read, rpm.read, apk.read)
 
 

@@ -22,6 +22,7 @@ from rootfs_builder.walk import Walker
 _ADMIN = "/var/lib/dpkg"
 _LIST = ".list"
 _STATUS = f"{_ADMIN}/status"
+STATES = (_STATUS,)
 _SCANS = 16  # of all lists; then an index of all names pays, which costs as much as 40
 _NAME = re.compile(rb"^Package:[ \t]*(\S+)", re.MULTILINE)
 _FIELD = re.compile(r"^(Version|Architecture|Source):[ \t]*(.*?)[ \t]*$", re.MULTILINE)

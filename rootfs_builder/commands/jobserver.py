@@ -1,0 +1,54 @@
+"""How many threads make lets us use: its jobserver's tokens, taken and given back.
+
+A job has one token already, without reading it. Each further byte that can be read without waiting
+is one more, and goes back as it came, whatever happens. Source: GNU make's manual, "POSIX
+Jobserver Interaction".
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+_FIFO = re.compile(r"--jobserver-auth=fifo:(\S+)")
+_PIPE = re.compile(r"--jobserver-(?:auth|fds)=(\d+),(\d+)")  # fds: make before 4.2
+
+
+@contextmanager
+def threads(wanted: int | None = None) -> Iterator[int]:
+    """How many threads there may be until the block ends: one for each CPU without a jobserver."""
+    wanted = wanted or len(os.sched_getaffinity(0))
+    flags = os.environ.get("MAKEFLAGS", "")
+    if "--jobserver-" not in flags:
+        yield wanted
+        return
+    descriptor = _opened(flags)
+    if descriptor is None:
+        yield 1
+        return
+    tokens = b""
+    try:
+        with suppress(BlockingIOError):
+            while len(tokens) < wanted - 1 and (token := os.read(descriptor, 1)):
+                tokens += token
+        yield 1 + len(tokens)
+    finally:
+        if tokens:
+            os.write(descriptor, tokens)
+        os.close(descriptor)
+
+
+def _opened(flags: str) -> int | None:
+    """The jobserver, opened anew: whether it waits is then no other process's affair."""
+    fifo, pipe = _FIFO.search(flags), _PIPE.search(flags)
+    if not fifo and not pipe:
+        return None
+    path = fifo[1] if fifo else f"/proc/self/fd/{pipe[1]}" if pipe else ""
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        import stat
+
+        if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
+            return descriptor
+        os.close(descriptor)  # make gave its pipe to $(MAKE) alone: the number is another file's
+    return None
