@@ -23,10 +23,21 @@ function(rootfs_image target)
     list(PREPEND image_ARGS -t "${image_TAG}")
   endif()
   set(depfile "${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/${target}_image.d")
+  # Before 4.4 CMake hands a $ in a depfile on to ninja as it is, and ninja wants $$; before 4.0 its
+  # makefiles keep for ever what a depfile once named.
+  set(then "")
+  if(CMAKE_GENERATOR MATCHES "Ninja" AND CMAKE_VERSION VERSION_LESS 4.4
+     AND "${CMAKE_SOURCE_DIR}${CMAKE_BINARY_DIR}" MATCHES "[$]")
+    set(then COMMAND sed -i "s/[$][$]/&&/g" "${depfile}")
+  elseif(CMAKE_GENERATOR MATCHES "Makefiles" AND CMAKE_VERSION VERSION_LESS 4.0)
+    set(folder "${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/${target}_image.dir")
+    set(then COMMAND "${CMAKE_COMMAND}" -E rm -f "${folder}/compiler_depend.internal")
+  endif()
   add_custom_command(
     OUTPUT "${image_OUTPUT}"
     COMMAND "${ROOTFS_BUILDER}" pack "$<TARGET_FILE:${target}>" -o "${image_OUTPUT}"
             --depfile "${depfile}" ${image_ARGS}
+    ${then}
     DEPENDS "${target}"
     DEPFILE "${depfile}"
     COMMENT "Image of ${target}"

@@ -7,6 +7,7 @@ Jobserver Interaction".
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -41,14 +42,10 @@ def threads(wanted: int | None = None) -> Iterator[int]:
 def _opened(flags: str) -> int | None:
     """The jobserver, opened anew: whether it waits is then no other process's affair."""
     fifo, pipe = _FIFO.search(flags), _PIPE.search(flags)
-    if not fifo and not pipe:
-        return None
-    path = fifo[1] if fifo else f"/proc/self/fd/{pipe[1]}" if pipe else ""
+    names = [fifo[1]] if fifo else [f"/proc/self/fd/{one}" for one in pipe.groups()] if pipe else []
     with suppress(OSError):
-        descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
-        import stat
-
-        if stat.S_ISFIFO(os.fstat(descriptor).st_mode):
-            return descriptor
-        os.close(descriptor)  # make gave its pipe to $(MAKE) alone: the number is another file's
+        # make gives its pipe to $(MAKE) alone: the numbers may be other files' by now
+        ends = {os.stat(name)[:3] for name in names}
+        if len(ends) == 1 and all(stat.S_ISFIFO(mode) for mode, *_ in ends):
+            return os.open(names[0], os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     return None
