@@ -23,15 +23,23 @@ function(rootfs_image target)
     list(PREPEND image_ARGS -t "${image_TAG}")
   endif()
   set(depfile "${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/${target}_image.d")
-  # Before 4.4 CMake hands a $ in a depfile on to ninja as it is, and ninja wants $$; before 4.0 its
-  # makefiles keep for ever what a depfile once named.
+  # Before 3.23 CMake forgets what a depfile names twice; before 4.0 its makefiles keep for ever what
+  # one once named; before 4.4 it hands a $ on to ninja as it is, and ninja wants $$.
   set(then "")
+  set(edits "")
+  if(CMAKE_VERSION VERSION_LESS 3.23)
+    list(APPEND edits -e "/^$/q")
+  endif()
   if(CMAKE_GENERATOR MATCHES "Ninja" AND CMAKE_VERSION VERSION_LESS 4.4
      AND "${CMAKE_SOURCE_DIR}${CMAKE_BINARY_DIR}" MATCHES "[$]")
-    set(then COMMAND sed -i "s/[$][$]/&&/g" "${depfile}")
-  elseif(CMAKE_GENERATOR MATCHES "Makefiles" AND CMAKE_VERSION VERSION_LESS 4.0)
+    list(APPEND edits -e "s/[$][$]/&&/g")
+  endif()
+  if(edits)
+    list(APPEND then COMMAND sed -i ${edits} "${depfile}")
+  endif()
+  if(CMAKE_GENERATOR MATCHES "Makefiles" AND CMAKE_VERSION VERSION_LESS 4.0)
     set(folder "${CMAKE_CURRENT_BINARY_DIR}/CMakeFiles/${target}_image.dir")
-    set(then COMMAND "${CMAKE_COMMAND}" -E rm -f "${folder}/compiler_depend.internal")
+    list(APPEND then COMMAND "${CMAKE_COMMAND}" -E rm -f "${folder}/compiler_depend.internal")
   endif()
   add_custom_command(
     OUTPUT "${image_OUTPUT}"
