@@ -1,11 +1,13 @@
 """Plan → the plans of its layers, whose union is the plan: what changes together lies together.
 
-Whose a file is decides where it goes: the user's own files lie on top, alone, so that a new build
-of them leaves all other layers as they are; below lie the files of packages. Nothing about a layer
-may depend on what else is in the image, or two images would not share it. So the finest grouping is
-by package, with a large file and the links to it by itself (the images that need libc.so.6 differ
-in which other files of its package they need, and each would have it once more); where that gives
-more layers than the budget has, a coarser one is taken, as a whole.
+Whose a file is decides where it goes. The user's own files lie on top, alone, so that a new build
+of them leaves all other layers as they are; what is generated lies below, as it changes with what
+the image needs, and not with a build.
+
+The hard thing is that nothing about a package's layer may depend on what else is in the image, or
+two images would not share it. Images that need libc.so.6 differ in which other files of its package
+they need, and each such set would have it once more: so a large file is a layer of its own. Where
+the finest grouping gives more layers than the budget has, a coarser one is taken, as a whole.
 
 Every parent directory is written in every layer, with one mode (see `layers`).
 """
@@ -21,12 +23,12 @@ from msgspec.structs import replace
 from rootfs_builder.paths import ImagePath, ancestors, parent, printable
 from rootfs_builder.plan import Entry, Plan, hard_links, order
 
-_LARGE = 1 << 20  # bytes
+_LARGE = 1 << 18  # bytes: of 40 programs' packages, few files are larger, and they have most bytes
 _NAMED = 3  # packages in a title
 
-# What programs need most, by the names of source packages, which change together; names that
-# distributions give to one thing stand in one row, and a version at the end of a name does not
-# count. Among the programs of tests/corpus, by how many need it, then by size.
+# What programs need most, by the names of source packages: counted among the programs of
+# tests/corpus, then by size. Names that distributions give to one thing stand in one row, and a
+# version at the end of a name does not count.
 _TABLE = (
     "glibc",
     "musl",

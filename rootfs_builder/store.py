@@ -29,6 +29,7 @@ from rootfs_builder.tar import BLOCK, padding
 Bytes = bytes | memoryview
 
 _WORTH_A_FILE = 1 << 15  # bytes: members of smaller units stand in the list of members
+FRONT = 2 * BLOCK  # room for the headers of the two directories of a layout
 _PARALLEL_FROM = 4  # units: fewer are done before a pool would have started
 
 
@@ -67,7 +68,7 @@ class Store:
         self.cache = cache or Cache()
         self._threads = len(os.sched_getaffinity(0)) if threads is None else threads
         self.blobs: dict[str, Blob] = {}
-        self._end = 0
+        self._end = FRONT
 
     def add(self, data: bytes) -> Blob:
         """Keep a document."""

@@ -77,7 +77,7 @@ ROOMS = (
 ONLY = {
     "capabilities": {"errors"},
     "locale_archive": {"errors", "paths", "root"},
-    "packages": {"errors", "paths", "root", "walk"},
+    "packages": {"errors", "paths", "root", "facts", "walk"},
     "elf": {"errors"},
     "elf_symbols": {"errors", "elf"},
     "dlopen_notes": {"errors", "elf"},

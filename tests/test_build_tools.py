@@ -15,7 +15,6 @@ import pytest
 
 from tests import conformance
 
-PAGE = Path(__file__).parent.parent / "docs/build-tools.md"
 ARGS = "--sysroot root --add data:/data"
 NOT_FOUND = 3
 

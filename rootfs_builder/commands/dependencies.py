@@ -11,6 +11,7 @@ from rootfs_builder.paths import decode, encode, printable
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.depfile import Recorder
+    from rootfs_builder.facts import Facts
     from rootfs_builder.packages import Owners
     from rootfs_builder.root import Root
     from rootfs_builder.sources import Sources
@@ -48,17 +49,17 @@ class Dependencies:
         self._recorders.append(Recorder(root, directory))
         return self._recorders[-1]
 
-    def owners(self, sources: "Sources", sysroot: str | None) -> "Owners":
+    def owners(self, sources: "Sources", sysroot: str | None, facts: "Facts") -> "Owners":
         """Who owns a file; of the hundreds of files that tell, the depfile gets one for all."""
         from rootfs_builder import packages
         from rootfs_builder.paths import OpenedPath
         from rootfs_builder.walk import Walker
 
         if self._depfile is None:
-            return packages.owners(sources)
+            return packages.owners(sources, facts=facts)
         for path in packages.STATES:
             Walker(sources).walk(OpenedPath(path))
-        return packages.owners(options.sources(sysroot))
+        return packages.owners(options.sources(sysroot), facts=facts)
 
     def document(self) -> bytes:
         """The content of the depfile; what it cannot say goes to stderr."""

@@ -147,7 +147,7 @@ def command(
     memory = Memory(recipe, sysroot, use=not no_cache)
     facts = memory.facts
     beside = {"--iidfile": iidfile, "--metadata-file": metadata_file, "--depfile": depfile}
-    owners = depends.owners(sources, sysroot) if recipe.layers > 1 else None
+    owners = depends.owners(sources, sysroot, facts) if recipe.layers > 1 else None
     closure, plan = assemble.plan(recipe, sources, rules=rules, facts=facts, owners=owners)
     if verbose:
         terminal.reasons(plan)
@@ -169,8 +169,10 @@ def command(
                 )
 
         def extra(image: "Image") -> dict[str, bytes]:
+            if not with_plan:
+                return {}
             parts = split.by_change(plan, budget=recipe.layers)
-            return {record.NAME: record.write(image, plan, parts=parts)} if with_plan else {}
+            return {record.NAME: record.write(image, plan, parts=parts)}
 
         with jobserver.threads() as threads, destinations.beside(beside) as fill:
             fill("--depfile", depends.document())

@@ -61,7 +61,7 @@ def findings(found: "Iterable[Finding]") -> None:
     for finding in found:
         kinds.add(finding.level)
         colon = " " if finding.level == "added" else ": "  # its text begins with a name
-        click.echo(f"{finding.level}{colon}{finding.text}", err=True)
+        click.echo(harmless(f"{finding.level}{colon}{finding.text}"), err=True)
     if "added" in kinds:
         click.echo("--without NAME leaves out what was added", err=True)
 

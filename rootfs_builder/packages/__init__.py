@@ -9,10 +9,13 @@ and the directory of each answer is resolved in the root.
 To add one: write the module, and put its `read` into `_READ`.
 """
 
+from functools import cached_property
+
+from rootfs_builder.facts import Facts
 from rootfs_builder.packages import apk, dpkg, rpm
-from rootfs_builder.packages.database import Database, Package
-from rootfs_builder.paths import ImagePath, OpenedPath, join, name
-from rootfs_builder.root import Root
+from rootfs_builder.packages.database import Database, Package, find
+from rootfs_builder.paths import ImagePath, OpenedPath, join, name, printable
+from rootfs_builder.root import FileSource, Root
 from rootfs_builder.walk import Walker
 
 __all__ = ["STATES", "Owners", "Package", "owners"]
@@ -22,13 +25,21 @@ _READ = (dpkg.read, rpm.read, apk.read)
 
 
 class Owners:
-    """The packages of one root. Each path is looked up once."""
+    """The packages of one root.
 
-    def __init__(self, root: Root) -> None:
+    Each path is looked up once, for as long as the databases are the same: `facts` remembers it.
+    """
+
+    def __init__(self, root: Root, facts: Facts | None = None) -> None:
         self._walker = Walker(root)
-        found = (read(self._walker) for read in _READ)
-        self._databases: tuple[Database, ...] = tuple(one for one in found if one is not None)
+        self._facts = facts or Facts()
         self._known: dict[str, Package | None] = {}
+
+    @cached_property
+    def _databases(self) -> tuple[Database, ...]:
+        """Looked for as late as can be: a package manager may be at work."""
+        found = (read(self._walker) for read in _READ)
+        return tuple(one for one in found if one is not None)
 
     @property
     def doubts(self) -> tuple[str, ...]:
@@ -38,17 +49,41 @@ class Owners:
     def of(self, path: ImagePath) -> Package | None:
         """The package that what stands at the resolved `path` belongs to.
 
-        None for what no package brought, for a directory, which belongs to many, and where
-        nothing stands.
+        None for what no package brought, for a directory or a link to one, which belong to many,
+        and where nothing stands.
 
         Raises:
             InputError: a database cannot be read by this user: the answer must not depend on that.
         """
         if path not in self._known:
-            node = self._walker.root.lstat(path) if self._databases else None
-            nobodys = node is None or node.kind == "dir"
-            self._known[path] = None if nobodys else self._owner(path)
+            there = self._databases and self._walker.root.lstat(path) is not None
+            self._known[path] = self._remembered(path) if there and self._is_one(path) else None
         return self._known[path]
+
+    def _is_one(self, path: ImagePath) -> bool:
+        node = self._walker.walk(path).node
+        return node is None or node.kind != "dir"
+
+    def _remembered(self, path: ImagePath) -> Package | None:
+        if not self._files:
+            return self._owner(path)
+        first, *others = self._files
+        fact = f"owner {[one.stamp for one in others]} {printable(path)}"
+        known = self._facts.known(first, fact, tuple[Package, ...])
+        if known is None:
+            owner = self._owner(path)
+            known = () if owner is None else (owner,)
+            if not self.doubts:
+                self._facts.learn(first, fact, known)
+        return known[0] if known else None
+
+    @cached_property
+    def _files(self) -> tuple[FileSource, ...]:
+        """The files that change whenever an answer does."""
+        named = (file for one in self._databases for file in one.files)
+        found = (find(self._walker, file) for file in named)
+        sources = [self._walker.root.open(file) for file in found if file is not None]
+        return tuple(one for one in sources if isinstance(one, FileSource))
 
     def _owner(self, path: ImagePath) -> Package | None:
         stands: dict[str, bool] = {path: True}
@@ -60,18 +95,12 @@ class Owners:
             return stands[spelt]
 
         for database in self._databases:
-            found = sorted(database.holders(name(path), is_it))
-            if len({one.name for one in found}) > 1 and self._is_directory(path):
-                return None  # a directory to them all: the link was made by no package
-            if found:
-                return found[0]
+            found = min(database.holders(name(path), is_it), default=None)
+            if found is not None:
+                return found
         return None
 
-    def _is_directory(self, path: ImagePath) -> bool:
-        node = self._walker.walk(path).node
-        return node is not None and node.kind == "dir"
 
-
-def owners(root: Root) -> Owners:
+def owners(root: Root, *, facts: Facts | None = None) -> Owners:
     """What the package databases of a root know; without any, nothing has an owner."""
-    return Owners(root)
+    return Owners(root, facts)

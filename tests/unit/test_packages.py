@@ -9,6 +9,7 @@ import pytest
 
 from rootfs_builder import packages
 from rootfs_builder.errors import InputError
+from rootfs_builder.facts import Facts
 from rootfs_builder.packages import dpkg
 from rootfs_builder.packages.wal import merged
 from rootfs_builder.root import DirectoryRoot
@@ -163,13 +164,15 @@ def test_directories_and_what_is_not_there_have_no_owner(machine):
 
 
 @pytest.mark.usefixtures("_both_ways")
-def test_a_link_that_packages_take_for_a_directory_is_nobodys(machine):
+def test_a_link_to_a_directory_is_nobodys_as_a_directory_is(machine):
     """Before Debian 13 the packages have /lib as a directory, and usrmerge made the link."""
-    tree = {"/usr/lib/a": "", "/lib": "-> usr/lib", "/bin": "-> usr/bin"}
+    tree = {"/usr/lib/a": "", "/lib": "-> usr/lib", "/bin": "-> usr/lib", "/x": "-> nowhere"}
     known = status(stanza("a"), stanza("b"), stanza("base-files"))
-    machine.fill({**known, **lists(a=["/lib/a"], b=["/lib/b"], base_files=["/bin"]), **tree})
+    listed = lists(a=["/lib/a"], b=["/lib/b"], base_files=["/bin", "/x"])
+    machine.fill({**known, **listed, **tree})
     assert machine.name("/lib") is None
-    assert machine.name("/bin") == "base-files"
+    assert machine.name("/bin") is None
+    assert machine.name("/x") == "base-files"
 
 
 @pytest.mark.usefixtures("_both_ways")
@@ -555,3 +558,44 @@ def test_the_database_that_knows_the_file_answers(machine):
     )
     kinds = [machine.owners.of(f"/usr/bin/{name}").kind for name in ("x", "y", "ldd")]
     assert kinds == ["deb", "rpm", "apk"]
+
+
+# --- what is remembered ---
+
+LATER = 1 << 62  # nanoseconds: so that nothing here is too new to be kept
+
+
+def again(machine, facts):
+    """New owners of the root, with what was remembered; the facts that they add to."""
+    kept = Facts(facts.save(LATER) or b"")
+    return packages.Owners(DirectoryRoot(str(machine.folder)), kept), kept
+
+
+def test_answers_are_remembered_as_long_as_the_databases_are_the_same(machine):
+    odd = "/usr/bin/\udce9 %\n"
+    paths = ["/usr/bin/x", "/usr/bin/nobodys", odd]
+    machine.fill(
+        {**status(stanza("x")), **lists(x=["/usr/bin/x", odd]), **dict.fromkeys(paths, "")}
+    )
+    owners, facts = again(machine, Facts())
+    answers = [owners.of(path) for path in paths]
+    (machine.folder / f"{INFO[1:]}/x.list").write_text("nothing\n")  # dpkg never does only this
+    owners, kept = again(machine, facts)
+    assert [owners.of(path) for path in paths] == answers
+    assert kept.save(LATER) is None  # nothing is new
+    (machine.folder / "var/lib/dpkg/diversions").write_text("")
+    owners, _ = again(machine, facts)
+    assert owners.of("/usr/bin/x") is None
+    (machine.folder / "var/lib/dpkg/diversions").unlink()
+    (machine.folder / "var/lib/dpkg/status").write_text(stanza("x", "2"))
+    owners, _ = again(machine, facts)
+    assert owners.of("/usr/bin/x") is None
+
+
+def test_what_a_database_that_cannot_be_read_says_is_not_remembered(machine):
+    machine.fill({"/var/lib/rpm/rpmdb.sqlite": b"none", "/usr/bin/x": ""})
+    for _ in range(2):
+        owners, facts = again(machine, Facts())
+        assert owners.of("/usr/bin/x") is None
+        assert owners.doubts
+        assert facts.save(LATER) is None
