@@ -32,8 +32,9 @@ KEYS = {
     ),
     "programs.*.packers": (
         "wall and cpu: median seconds; memory: peak bytes of the largest process; "
-        "read, written: bytes; bytes: of the archive; ratio: wall, times ours, round by round: median, least, greatest; same: whether "
-        "every round gave the same digest; docker: how docker got the image; rounds: the walls. "
+        "read, written: bytes; bytes: of the archive; ratio: wall, times ours, round by round: "
+        "median, least, greatest; same: whether every round gave the same digest; docker: how "
+        "docker got the image; rounds: the walls. "
         "null is where there is nothing to say; error is all there is when a job failed"
     ),
 }
