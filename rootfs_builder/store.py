@@ -15,7 +15,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import chain, islice
-from threading import Semaphore, Thread
+from queue import SimpleQueue
+from threading import Event, Thread
 from typing import BinaryIO, NamedTuple
 
 from msgspec import MsgspecError, Struct, msgpack
@@ -189,26 +190,25 @@ def _key(codec: Codec, units: Iterable[bytes]) -> bytes:
     return hashlib.sha256(b"".join((f"{__version__} {codec}\n".encode(), *units))).digest()
 
 
-class _Worker(Thread):
+class _Job:
     """One unit on its way to its member.
 
-    A thread a unit: that costs less than the import of a pool. What goes wrong in it goes wrong
-    once more in `result`, where it is seen.
+    What goes wrong in a thread goes wrong once more in `result`, where it is seen.
     """
 
-    def __init__(self, compress: Callable[[bytes], _Member], unit: bytes, free: Semaphore) -> None:
-        super().__init__(daemon=True)
-        self._compress, self._unit, self._free = compress, unit, free
+    def __init__(self, unit: bytes) -> None:
+        self._unit = unit
         self._member: _Member | None = None
-        self.start()
+        self._done = Event()
 
-    def run(self) -> None:
-        with self._free, suppress(Exception):
-            self._member = self._compress(self._unit)
+    def run(self, compress: Callable[[bytes], _Member]) -> None:
+        with suppress(Exception):
+            self._member = compress(self._unit)
+        self._done.set()
 
-    def result(self) -> _Member:
-        self.join()
-        return self._compress(self._unit) if self._member is None else self._member
+    def result(self, compress: Callable[[bytes], _Member]) -> _Member:
+        self._done.wait()
+        return compress(self._unit) if self._member is None else self._member
 
 
 def _members(
@@ -219,11 +219,23 @@ def _members(
     if len(first) < _PARALLEL_FROM or threads == 1:
         yield from map(compress, chain(first, units))
         return
-    free = Semaphore(threads)
-    waiting: deque[_Worker] = deque()
-    for unit in chain(first, units):
-        waiting.append(_Worker(compress, unit, free))
-        if len(waiting) > 2 * threads:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+    todo: SimpleQueue[_Job | None] = SimpleQueue()
+
+    def work() -> None:
+        while (job := todo.get()) is not None:
+            job.run(compress)
+
+    waiting: deque[_Job] = deque()
+    for _ in range(threads):
+        Thread(target=work, daemon=True).start()
+    try:
+        for unit in chain(first, units):
+            waiting.append(_Job(unit))
+            todo.put(waiting[-1])
+            if len(waiting) > 2 * threads:
+                yield waiting.popleft().result(compress)
+        while waiting:
+            yield waiting.popleft().result(compress)
+    finally:
+        for _ in range(threads):
+            todo.put(None)

@@ -95,7 +95,7 @@ class Owners:
             return stands[spelt]
 
         for database in self._databases:
-            found = min(database.holders(name(path), is_it), default=None)
+            found = min(database.holders(path, is_it), default=None)
             if found is not None:
                 return found
         return None

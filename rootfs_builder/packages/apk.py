@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 
 from rootfs_builder.packages.database import Package, content, find
-from rootfs_builder.paths import decode
+from rootfs_builder.paths import decode, name
 from rootfs_builder.walk import Walker
 
 STATES = ("/lib/apk/db/installed", "/usr/lib/apk/db/installed")
@@ -26,10 +26,10 @@ class Apk:
         self._path = path
         self.files = (path,)
 
-    def holders(self, name: str, is_it: Callable[[str], bool]) -> Iterator[Package]:
+    def holders(self, path: str, is_it: Callable[[str], bool]) -> Iterator[Package]:
         """See Database."""
-        for path, package in self._index.get(name, ()):
-            if is_it(path):
+        for spelt, package in self._index.get(name(path), ()):
+            if is_it(spelt):
                 yield package
 
     @cached_property
