@@ -24,6 +24,8 @@ ROOMS = (
     "elf_symbols",
     "dlopen_notes",
     "plan",
+    "toml_lines",
+    "toml_tables",
     "codecs",
     "reference",
     "values",
