@@ -20,6 +20,7 @@ ROOMS = (
     "facts",
     "locale_archive",
     "walk",
+    "packages",
     "elf",
     "elf_symbols",
     "dlopen_notes",
@@ -69,6 +70,7 @@ ROOMS = (
 ONLY = {
     "capabilities": {"errors"},
     "locale_archive": {"errors", "paths", "root"},
+    "packages": {"errors", "paths", "root", "walk"},
     "elf": {"errors"},
     "elf_symbols": {"errors", "elf"},
     "dlopen_notes": {"errors", "elf"},
@@ -94,8 +96,10 @@ ELF_SIDE = {
     "collector",
 }
 OCI_SIDE = {"image", "codecs", "store", "layers", "unpack", "archives"}
-FOLDERS_OF_SIBLINGS = {"loaders", "archives", "commands"}
+FOLDERS_OF_SIBLINGS = {"packages", "loaders", "archives", "commands"}
 NOT_SIBLINGS = {
+    "packages.database",
+    "packages.wal",
     "loaders.ld_cache",
     "loaders.ld_so",
     "archives.packed",

@@ -340,13 +340,16 @@ def test_locked_file_of_a_live_run_stays(cli, out):
     assert sorted(one.name for one in out.iterdir()) == [".x.tar.0000000b.tmp", "x.tar"]
 
 
-@pytest.mark.parametrize("how", ["shrinks", "is rewritten"])
+@pytest.mark.parametrize("how", ["shrinks", "grows", "is rewritten"])
 def test_source_that_changes(start, big, out, how):
     before = snapshot(out)
     process = start("pack", PROGRAM, "--add", big, "-o", "out/x.tar")
     in_the_middle(process, out)
     if how == "shrinks":
         os.truncate(big, BIG << 19)
+    elif how == "grows":
+        with big.open("ab") as stream:
+            stream.write(b"more")
     else:
         with big.open("r+b") as stream:
             stream.write(b"another")

@@ -248,6 +248,10 @@ def awkward(folder):
         "ä\N{SNOWMAN}",
         "not UTF-8 \udcff",
         " line\n",
+        "\n",
+        "".join(chr(byte) for byte in range(1, 128) if chr(byte) != "/"),
+        "".join(chr(0xDC00 + byte) for byte in range(128, 256)),  # none of them alone is UTF-8
+        "n" * 255,
         "back\\slash",
         "-x",
     ):

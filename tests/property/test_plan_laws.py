@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from rootfs_builder import assemble, elf, layers, recipe, replay, stage
+from rootfs_builder.codecs import Codec
 from rootfs_builder.errors import ElfError, RootfsError
 from rootfs_builder.paths import parent
 from rootfs_builder.plan import Plan, PlanRoot
@@ -103,7 +104,7 @@ def test_every_file_of_the_plan_has_the_content_of_the_machines(path):
 
 def tar(plan):
     store = Store(io.BytesIO())
-    layers.pack(plan, store, codec="none")
+    layers.pack(plan, store, codec=Codec("none", 0))
     (blob,) = store.blobs.values()
     return store.file.getvalue()[blob.offset : blob.offset + blob.size]
 

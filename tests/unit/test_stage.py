@@ -6,9 +6,10 @@ import os
 
 import pytest
 from hypothesis import given, settings
+from msgspec.structs import replace
 
-from rootfs_builder import layers, stage
-from rootfs_builder.errors import ChangedError
+from rootfs_builder import capabilities, layers, stage
+from rootfs_builder.errors import ChangedError, OutputError
 from rootfs_builder.plan import Plan
 from rootfs_builder.root import DirectoryRoot
 from rootfs_builder.store import Store
@@ -106,14 +107,39 @@ def test_an_ordinary_user_writes_the_same_modes_and_content(ordinary):
         assert stream.read() == "a"
 
 
-def test_an_owner_is_set_where_the_process_may(top):
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_an_owner_is_set_before_the_mode_that_it_would_change(top):
     entry = trees.file("/f", b"f")
     owned = trees.Entry("/g", "file", 0o4755, trees.WHY, entry.content, uid=3, gid=4)
     stage.write(Plan((entry, owned)), top)
     info = os.stat(f"{top}/g")
     assert info.st_mode & 0o7777 == 0o4755
-    if os.geteuid() == 0:
-        assert (info.st_uid, info.st_gid) == (3, 4)
+    assert (info.st_uid, info.st_gid) == (3, 4)
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        (
+            {"uid": 7, "gid": 8},
+            "/%0A: its owner, 7:8, cannot be set: .*; run stage as root, .*pack",
+        ),
+        (
+            {"capability": capabilities.parse("cap_net_raw+ep")},
+            "/%0A: its capabilities, cap_net_raw=ep, cannot be set: .*--cap /%0A=none",
+        ),
+    ],
+    ids=["owner", "capability"],
+)
+def test_an_ordinary_user_is_told_what_only_root_may_set(ordinary, facts, words):
+    one = replace(trees.file("/\n", b"x"), **facts)
+    with pytest.raises(OutputError, match=words):
+        stage.write(Plan((one,)), ordinary)
+
+
+def test_an_ordinary_user_sets_what_is_that_users_own(ordinary):
+    own = replace(trees.file("/f", b"x"), uid=os.geteuid(), gid=os.getegid())
+    stage.write(Plan((own,)), ordinary)
 
 
 @pytest.mark.parametrize("epoch", [0, 1700000000, 2**33 - 1])

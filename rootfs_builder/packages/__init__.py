@@ -1,0 +1,76 @@
+"""Who owns a file: the package databases of a root → `Owners`. No tool of theirs is run.
+
+Each module reads the databases of one package manager: `read(walker)` gives a `Database`, or None
+where the root has none. What is hard about it is here, once for all: a package spells a path as it
+was built, `/lib/libc.so.6`, while the file stands where the links of this root lead,
+`/usr/lib/libc.so.6`. So a database is asked by the last component alone, which no link changes,
+and the directory of each answer is resolved in the root.
+
+To add one: write the module, and put its `read` into `_READ`.
+"""
+
+from rootfs_builder.packages import apk, dpkg, rpm
+from rootfs_builder.packages.database import Database, Package
+from rootfs_builder.paths import ImagePath, OpenedPath, join, name
+from rootfs_builder.root import Root
+from rootfs_builder.walk import Walker
+
+__all__ = ["Owners", "Package", "owners"]
+
+_READ = (dpkg.read, rpm.read, apk.read)
+
+
+class Owners:
+    """The packages of one root. Each path is looked up once."""
+
+    def __init__(self, root: Root) -> None:
+        self._walker = Walker(root)
+        found = (read(self._walker) for read in _READ)
+        self._databases: tuple[Database, ...] = tuple(one for one in found if one is not None)
+        self._known: dict[str, Package | None] = {}
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Sentences about databases that could not be read; complete after the last `of`."""
+        return tuple(doubt for one in self._databases for doubt in one.doubts)
+
+    def of(self, path: ImagePath) -> Package | None:
+        """The package that what stands at the resolved `path` belongs to.
+
+        None for what no package brought, for a directory, which belongs to many, and where
+        nothing stands.
+
+        Raises:
+            InputError: a database cannot be read by this user: the answer must not depend on that.
+        """
+        if path not in self._known:
+            node = self._walker.root.lstat(path) if self._databases else None
+            nobodys = node is None or node.kind == "dir"
+            self._known[path] = None if nobodys else self._owner(path)
+        return self._known[path]
+
+    def _owner(self, path: ImagePath) -> Package | None:
+        stands: dict[str, bool] = {path: True}
+
+        def is_it(spelt: str) -> bool:
+            if spelt not in stands:
+                above = self._walker.walk(OpenedPath(spelt.rpartition("/")[0]))
+                stands[spelt] = not above.errno and join(above.real, name(spelt)) == path
+            return stands[spelt]
+
+        for database in self._databases:
+            found = sorted(database.holders(name(path), is_it))
+            if len({one.name for one in found}) > 1 and self._is_directory(path):
+                return None  # a directory to them all: the link was made by no package
+            if found:
+                return found[0]
+        return None
+
+    def _is_directory(self, path: ImagePath) -> bool:
+        node = self._walker.walk(path).node
+        return node is not None and node.kind == "dir"
+
+
+def owners(root: Root) -> Owners:
+    """What the package databases of a root know; without any, nothing has an owner."""
+    return Owners(root)

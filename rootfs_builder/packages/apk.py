@@ -1,0 +1,57 @@
+"""apk's database: /lib/apk/db/installed → what is installed, and the files of each.
+
+A stanza for each package, a field a line: P name, V version, A architecture, o origin; then F, a
+directory from the root without its first slash, and an R for each file in it. Source: apk-tools,
+src/database.c, apk_db_fdb_read() and src/package.c, apk_pkgtmpl_add_info().
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from functools import cached_property
+
+from rootfs_builder.packages.database import Package, content, find
+from rootfs_builder.paths import decode
+from rootfs_builder.walk import Walker
+
+_INSTALLED = ("/lib/apk/db/installed", "/usr/lib/apk/db/installed")
+
+
+class Apk:
+    """The packages of apk."""
+
+    doubts = ()
+
+    def __init__(self, walker: Walker, path: str) -> None:
+        self._walker = walker
+        self._path = path
+
+    def holders(self, name: str, is_it: Callable[[str], bool]) -> Iterator[Package]:
+        """See Database."""
+        for path, package in self._index.get(name, ()):
+            if is_it(path):
+                yield package
+
+    @cached_property
+    def _index(self) -> dict[str, list[tuple[str, Package]]]:
+        index = defaultdict[str, list[tuple[str, Package]]](list)
+        for stanza in decode(content(self._walker, self._path)).split("\n\n"):
+            lines = [(line[:1], line[2:]) for line in stanza.split("\n") if line[1:2] == ":"]
+            field = dict(lines)
+            if "P" not in field:
+                continue
+            name, version = field["P"], field.get("V", "")
+            source = field.get("o", name)
+            package = Package(name, version, field.get("A", ""), source, version, "apk")
+            directory = ""
+            for key, value in lines:
+                if key == "F":
+                    directory = f"/{value}"
+                elif key == "R":
+                    index[value].append((f"{directory}/{value}", package))
+        return index
+
+
+def read(walker: Walker) -> Apk | None:
+    """See the folder."""
+    path = next((one for one in _INSTALLED if find(walker, one) is not None), None)
+    return None if path is None else Apk(walker, path)
