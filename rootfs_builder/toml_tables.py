@@ -86,7 +86,7 @@ def _where(error: msgspec.ValidationError, table: Any, kind: type[Struct]) -> Mi
         path = (*path, name or int(index))
     field = re.search(r"(unknown|required) field `(.*)`\Z", what, re.DOTALL)
     if field is None:
-        return path, what
+        return path, _choices(what, kind, path)
     if field[1] == "unknown":
         what += near(field[2], _keys(kind, path))
     return (*path, field[2]), what
@@ -106,6 +106,22 @@ def _keys(kind: Any, path: Path) -> list[str]:
             types = [_types(one)[step] for one in structs if step in _types(one)]
             structs = [one for kind_ in types for one in _structs(kind_)]
     return [name for one in structs for name in _types(one)]
+
+
+def _choices(what: str, kind: type[Struct], path: Path) -> str:
+    """A sentence of msgspec, which does not name the words where only some are right."""
+    wrong = re.fullmatch(r"Invalid enum value ('.*')", what, re.DOTALL)
+    if wrong is None:
+        return what
+    words = [one for one in _leaves(_types(kind)[str(path[0])]) if isinstance(one, str)]
+    return f"{wrong[1]} is none of {', '.join(words)}"
+
+
+def _leaves(kind: Any) -> Iterator[Any]:
+    """The arguments of a type, and theirs."""
+    for inner in typing.get_args(kind):
+        yield inner
+        yield from _leaves(inner)
 
 
 def _structs(kind: Any) -> Iterator[type[Struct]]:

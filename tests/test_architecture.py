@@ -31,6 +31,11 @@ ROOMS = (
     "reference",
     "values",
     "recipe",
+    "recipe_keys",
+    "recipe_file",
+    "tools",
+    "steps",
+    "batch",
     "sources",
     "nss",
     "sensitive",
@@ -107,7 +112,7 @@ NOT_SIBLINGS = {
     "commands.options",
     "commands.terminal",
 }
-PROCESS_ROOMS: set[str] = set()  # no room imports subprocess yet
+PROCESS_ROOMS = {"tools"}
 TERMINAL_ROOMS = {"commands", "cli"}
 MAX_LINES = 350
 

@@ -1,0 +1,96 @@
+"""A program of this machine and its arguments → how it ended: the only room that starts a process.
+
+A tool is found in PATH and gets none of the user's environment, so that neither a locale nor a
+variable changes what it does or says. What the user wrote to be run gets the environment that it
+is given.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+
+from msgspec import Struct
+
+from rootfs_builder.errors import InputError
+from rootfs_builder.paths import decode, encode, printable
+
+_PATIENCE = 5  # seconds that a process has to end when it is asked to
+
+
+class Done(Struct, frozen=True):
+    """How a tool ended, and what it said on both streams."""
+
+    code: int
+    said: str
+
+
+def find(*names: str) -> str | None:
+    """The path of the first of these tools that is installed."""
+    return next((path for name in names if (path := shutil.which(name)) is not None), None)
+
+
+def run(tool: str, *arguments: str) -> Done:
+    """Run a tool that `find` found; its arguments are not for a shell."""
+    try:
+        done = subprocess.run(  # noqa: S603 - a list of words, no shell
+            [tool, *arguments],
+            env={"LC_ALL": "C"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    except OSError as error:
+        raise InputError(f"{tool}: cannot be run: {error.strerror}") from error
+    return Done(done.returncode, done.stdout.decode(errors="replace").strip())
+
+
+def follow(
+    words: Sequence[str],
+    *,
+    directory: str,
+    environment: Mapping[str, str],
+    line: Callable[[str], None],
+) -> int:
+    """Run words of the user, and give `line` what they say on both streams; the exit code.
+
+    What they start ends with them, where this is interrupted.
+
+    Raises:
+        InputError: there is no such program or directory.
+    """
+    try:
+        process = subprocess.Popen(  # noqa: S603 - the user's own words are what is to run
+            words,
+            cwd=encode(directory),
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+        )
+    except OSError as error:
+        shown = printable(decode(os.fsencode(error.filename or words[0])))
+        raise InputError(f"{shown}: cannot be run: {error.strerror}") from error
+    assert process.stdout is not None  # noqa: S101 - it is a pipe
+    with process.stdout as stream:
+        try:
+            for one in stream:
+                line(one.decode(errors="backslashreplace").rstrip("\r\n"))
+            return process.wait()
+        except BaseException:
+            _end(process)
+            raise
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and what it started, by force where it does not obey."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_PATIENCE)
+            return
