@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import (
     FIRST_COMPLETED,
     BrokenExecutor,
-    CancelledError,
     Executor,
     Future,
     wait,
@@ -78,14 +77,19 @@ class _Batch:
             except BrokenExecutor:  # before any task told of it
                 broken = True
             done = wait(self._running, return_when=FIRST_COMPLETED).done if self._running else ()
-            for future in done:
-                task = self._running.pop(future)
-                outcome = _outcome(future)
+            ended = [(self._running.pop(future), future) for future in done]
+            lost = [task for task, future in ended if future.cancelled()]
+            for task, future in ended:
+                outcome = None if future.cancelled() else _outcome(future)
                 broken |= outcome is None
-                if outcome is None and not alone:
-                    self._suspects.append(task)
+                if outcome is not None:
+                    yield self._ended(task, outcome)
+                elif alone and not lost:
+                    yield self._ended(task, Outcome(1, "its worker died, twice"))
                 else:
-                    yield self._ended(task, outcome or Outcome(1, "its worker died, twice"))
+                    self._suspects.append(task)
+            if lost:  # not by us: whoever ran them has gone
+                raise LostError("what ran the tasks is gone")
             if broken:
                 self._suspects += self._running.values()
                 self._running.clear()
@@ -127,7 +131,5 @@ def _outcome(future: "Future[Outcome]") -> Outcome | None:
         return future.result()
     except BrokenExecutor:
         return None
-    except CancelledError as error:
-        raise LostError("what ran the tasks is gone") from error
     except Exception as error:  # noqa: BLE001 - a defect in one task is no other's end
         return Outcome(1, f"{type(error).__name__}: {error}")
