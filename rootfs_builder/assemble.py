@@ -5,20 +5,22 @@ packs it.
 """
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from rootfs_builder import collector, elf, layers, planner, replay
+from rootfs_builder import budget, collector, elf, layers, planner, replay
 from rootfs_builder.closure import Closure
 from rootfs_builder.errors import UsageError, VerificationError
 from rootfs_builder.facts import Facts
 from rootfs_builder.image import (
     CONFIG,
+    DOCKER,
     MANIFEST,
     Config,
     Descriptor,
+    Healthcheck,
     History,
     Image,
     Manifest,
@@ -28,11 +30,12 @@ from rootfs_builder.image import (
     canonical,
 )
 from rootfs_builder.paths import OpenedPath, printable
-from rootfs_builder.plan import Plan, PlanRoot
+from rootfs_builder.plan import Finding, Plan, PlanRoot
 from rootfs_builder.recipe import DEFAULT_PATH, Recipe
 from rootfs_builder.rules import Rules
 from rootfs_builder.sources import Sources
 from rootfs_builder.store import Store
+from rootfs_builder.values import Health
 from rootfs_builder.values import Platform as Wanted
 from rootfs_builder.walk import Walker
 
@@ -53,7 +56,11 @@ _MACHINES = {  # (e_machine, bits, little-endian): architecture as `go tool dist
 
 
 def plan(
-    recipe: Recipe, sources: Sources, *, rules: Rules, facts: Facts | None = None
+    recipe: Recipe,
+    sources: Sources,
+    *,
+    rules: Rules,
+    facts: Facts | None = None,
 ) -> tuple[Closure, Plan]:
     """Collect, lay out, and resolve once more inside the plan.
 
@@ -68,7 +75,33 @@ def plan(
     if differences:
         raise VerificationError("\n".join(finding.text for finding in differences))
     doubts = replay.check_added(closure, PlanRoot(result)) if closure.trees else ()
-    return closure, replace(result, findings=(*result.findings, *doubts))
+    return closure, replace(result, findings=(*result.findings, *doubts, *_of_format(recipe)))
+
+
+def trimmed(recipe: Recipe, plan: Plan, scratch: str) -> Plan:
+    """The plan, stripped where the recipe says so, and no larger than it says.
+
+    `scratch` is a directory for stripped files, that must last as long as the plan is used.
+
+    Raises:
+        RootfsError: see stripped.plan and budget.check.
+    """
+    if recipe.strip:
+        from rootfs_builder import stripped  # pyelftools and subprocess come with it
+
+        plan = stripped.plan(plan, scratch)
+    if recipe.max_size is not None:
+        budget.check(plan, recipe.max_size)
+    return plan
+
+
+def _of_format(recipe: Recipe) -> Iterator[Finding]:
+    """What not every engine takes from an image of this format."""
+    if recipe.health is not None and not recipe.docker_types:
+        text = (
+            "--health-cmd: docker alone takes it from an OCI image; from --format hybrid podman too"
+        )
+        yield Finding("warning", text)
 
 
 def platform(recipe: Recipe, closure: Closure) -> Platform:
@@ -125,7 +158,7 @@ def image(
     """Pack a plan and describe it; all blobs end in `store`.
 
     Raises:
-        UsageError: the entrypoint is not in the image.
+        UsageError: the entrypoint, or what checks its health, is not in the image.
     """
     settings = _settings(recipe, plan)
     layer = layers.pack(
@@ -142,13 +175,21 @@ def image(
         history=(History(created, "rootfs-builder"),),
     )
     config_blob = store.add(canonical(config))
+    types = DOCKER if recipe.docker_types else {}
+
+    def typed(descriptor: Descriptor) -> Descriptor:
+        return replace(
+            descriptor, media_type=types.get(descriptor.media_type, descriptor.media_type)
+        )
+
     manifest = Manifest(
-        config=Descriptor(CONFIG, config_blob.digest, config_blob.size),
-        layers=(layer.descriptor,),
+        config=typed(Descriptor(CONFIG, config_blob.digest, config_blob.size)),
+        layers=(typed(layer.descriptor),),
         annotations=dict(recipe.annotations) or UNSET,
+        media_type=types.get(MANIFEST, MANIFEST),
     )
     blob = store.add(canonical(manifest))
-    descriptor = Descriptor(MANIFEST, blob.digest, blob.size, platform)
+    descriptor = Descriptor(manifest.media_type, blob.digest, blob.size, platform)
     return Image(descriptor, manifest, config)
 
 
@@ -161,7 +202,9 @@ def _settings(recipe: Recipe, plan: Plan) -> Settings:
             f"{printable(entrypoint[0])}: a name that is not plain UTF-8 text cannot be an "
             "entrypoint; --at gives it another"
         )
-    _check_entrypoint(entrypoint[0], recipe, plan, walker)
+    _check_program("--entrypoint", entrypoint[0], recipe, plan, walker)
+    if recipe.health is not None:
+        _check_program("--health-cmd", recipe.health.command[0], recipe, plan, walker)
     workdir = walker.walk(OpenedPath(recipe.workdir or "/"))
     if workdir.errno == errno.ENOTDIR or (workdir.node and workdir.node.kind != "dir"):
         raise UsageError(f"--workdir {printable(recipe.workdir)}: a file of the image")
@@ -175,10 +218,23 @@ def _settings(recipe: Recipe, plan: Plan) -> Settings:
         exposed_ports={port: {} for port in recipe.exposed_ports} or UNSET,
         volumes={volume: {} for volume in recipe.volumes} or UNSET,
         stop_signal=recipe.stop_signal or UNSET,
+        healthcheck=_healthcheck(recipe.health),
     )
 
 
-def _check_entrypoint(program: str, recipe: Recipe, plan: Plan, walker: Walker) -> None:
+def _healthcheck(health: Health | None) -> Healthcheck | UnsetType:
+    if health is None:
+        return UNSET
+    return Healthcheck(
+        ("CMD", *health.command),
+        interval=health.interval,
+        timeout=health.timeout,
+        start_period=health.start_period,
+        retries=health.retries,
+    )
+
+
+def _check_program(option: str, program: str, recipe: Recipe, plan: Plan, walker: Walker) -> None:
     if program.startswith("/"):
         places = [program]
     elif "/" in program:
@@ -188,7 +244,7 @@ def _check_entrypoint(program: str, recipe: Recipe, plan: Plan, walker: Walker) 
     nodes = [node for place in places if (node := walker.walk(OpenedPath(place)).node)]
     if any(node.kind == "file" and node.mode & 0o111 for node in nodes):
         return
-    shown = f"--entrypoint {printable(program)}"
+    shown = f"{option} {printable(program)}"
     if nodes:
         what = "a directory" if nodes[0].kind == "dir" else "not executable"
         raise UsageError(f"{shown}: {what} in the image; name a program")

@@ -8,7 +8,7 @@
     ├── ChangedError         exit 1   a file changed while it was being read
     ├── NotFoundError        exit 3   something needed is not there
     ├── VerificationError    exit 4   the image does not resolve as the source did
-    ├── PolicyError          exit 5   what must not get into an image by accident
+    ├── PolicyError          exit 5   a secret by accident, or more bytes than allowed
     ├── StepError            exit 1   what a recipe runs first failed
     ├── LostError            exit 1   what did the work for us is gone
     └── OutputError          exit 1   the result could not be written
@@ -68,7 +68,7 @@ class VerificationError(RootfsError):
 
 
 class PolicyError(RootfsError):
-    """A secret of the build machine would get into the image, and nobody allowed it."""
+    """A secret, or more bytes, would get into the image than the user allows."""
 
     exit_code = 5
 

@@ -1,7 +1,9 @@
 """An image in the words of the OCI image-spec, and its canonical JSON.
 
-The types are image-spec v1.1: descriptor.md, manifest.md, config.md, image-index.md. Canonical
-means sorted keys, no white space, absent values left out, so that equal values are equal bytes.
+The types are image-spec v1.1: descriptor.md, manifest.md, config.md, image-index.md; docker's own
+media types stand for the same documents, but podman takes a `Healthcheck` from them alone.
+Canonical means sorted keys, no white space, absent values left out, so that equal values are equal
+bytes.
 """
 
 from typing import Annotated
@@ -14,6 +16,12 @@ CONFIG = "application/vnd.oci.image.config.v1+json"
 LAYER = "application/vnd.oci.image.layer.v1.tar"
 LAYER_GZIP = "application/vnd.oci.image.layer.v1.tar+gzip"
 LAYER_ZSTD = "application/vnd.oci.image.layer.v1.tar+zstd"
+DOCKER = {  # the same in docker's words (distribution, manifest-v2-2.md); none for zstd
+    MANIFEST: "application/vnd.docker.distribution.manifest.v2+json",
+    CONFIG: "application/vnd.docker.container.image.v1+json",
+    LAYER: "application/vnd.docker.image.rootfs.diff.tar",
+    LAYER_GZIP: "application/vnd.docker.image.rootfs.diff.tar.gzip",
+}
 
 Digest = Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}\Z")]
 
@@ -36,6 +44,16 @@ class Descriptor(Struct, frozen=True, rename="camel"):
     annotations: dict[str, str] | UnsetType = UNSET
 
 
+class Healthcheck(Struct, frozen=True, rename="pascal", omit_defaults=True):
+    """How an engine asks whether a container works: docker's extension; times in nanoseconds."""
+
+    test: tuple[str, ...]
+    interval: int = 0
+    timeout: int = 0
+    start_period: int = 0
+    retries: int = 0
+
+
 class Settings(Struct, frozen=True, rename="pascal"):
     """The `config` object of the config document: how a container starts (config.md)."""
 
@@ -48,6 +66,7 @@ class Settings(Struct, frozen=True, rename="pascal"):
     exposed_ports: dict[str, dict[str, str]] | UnsetType = UNSET
     volumes: dict[str, dict[str, str]] | UnsetType = UNSET
     stop_signal: str | UnsetType = UNSET
+    healthcheck: Healthcheck | UnsetType = UNSET
 
 
 class RootFs(Struct, frozen=True):

@@ -18,6 +18,7 @@ from rootfs_builder.errors import OutputError, UsageError
 from rootfs_builder.paths import decode, encode, printable
 
 _NAME_MAX = 255
+_LAYOUT = (b"blobs", b"rootfs-builder.json", b"oci-layout", b"index.json")  # the last is the switch
 
 
 @contextmanager
@@ -54,19 +55,84 @@ def directory(destination: str) -> Iterator[str]:
         OutputError: `destination` exists and is not an empty directory, or cannot be made.
     """
     path = os.path.realpath(encode(destination))
-    above, name = os.path.split(path)
     with _errors(destination):
-        _check_directory(path, destination)
-        _remove_leftovers(above, name, directory=True)
-        temporary, descriptor = _temporary(above, name, directory=True)
-        try:
+        _check_empty(path, destination)
+        _check_place(path, destination)
+        with _beside(path) as temporary:
             yield decode(temporary)
             os.rename(temporary, path)
-        except BaseException:
-            _remove_tree(temporary)
-            raise
-        finally:
-            os.close(descriptor)
+
+
+@contextmanager
+def layout(destination: str) -> Iterator[str]:
+    """A new OCI layout that takes the place of `destination` if the block ends well.
+
+    An old layout of one image is readable to the end: blobs are named by their content, so new ones
+    move in beside the old, and `index.json`, which leads to them, is replaced in one rename.
+
+    Raises:
+        OutputError: `destination` is neither new nor empty, nor an OCI layout of one image.
+    """
+    path = os.path.realpath(encode(destination))
+    with _errors(destination):
+        if not _is_layout(path):
+            _check_empty(path, destination, "nor an OCI layout with one image")
+        _check_place(path, destination)
+        with _beside(path) as temporary:
+            yield decode(temporary)
+            try:
+                os.rename(temporary, path)
+            except OSError:
+                if not _is_layout(path):
+                    raise
+                _move_in(temporary, path)
+
+
+@contextmanager
+def _beside(path: bytes) -> Iterator[bytes]:
+    """A temporary directory that can be renamed to `path`, and is gone after the block."""
+    above, name = os.path.split(path)
+    _remove_leftovers(above, name, directory=True)
+    temporary, descriptor = _temporary(above, name, directory=True)
+    try:
+        yield temporary
+    finally:
+        _remove_tree(temporary)
+        os.close(descriptor)
+
+
+def _is_layout(path: bytes) -> bool:
+    """Whether it is an OCI layout with one image at most, and nothing else is in it."""
+    import json
+
+    try:
+        names = set(os.listdir(path))
+        with open(os.path.join(path, b"index.json"), "rb") as stream:
+            images = len(json.load(stream)["manifests"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+    return b"oci-layout" in names and names <= {*_LAYOUT} and images <= 1
+
+
+def _move_in(new: bytes, old: bytes) -> None:
+    """Make the layout `old` the layout `new`; at every moment it is one of them."""
+    descriptor = os.open(old, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)  # waits for another run at this place
+        blobs = os.path.join(b"blobs", b"sha256")
+        os.makedirs(os.path.join(old, blobs), exist_ok=True)
+        names = os.listdir(os.path.join(new, blobs))
+        for file in [*(os.path.join(blobs, name) for name in names), *_LAYOUT[1:]]:
+            with suppress(FileNotFoundError):
+                if os.path.exists(os.path.join(new, file)):
+                    os.rename(os.path.join(new, file), os.path.join(old, file))
+                else:
+                    os.unlink(os.path.join(old, file))
+        for name in {*os.listdir(os.path.join(old, blobs))}.difference(names):
+            os.unlink(os.path.join(old, blobs, name))
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager
@@ -87,14 +153,17 @@ def _errors(destination: str) -> Iterator[None]:
         raise OutputError(f"{shown}: cannot be written: {advice}") from error
 
 
-def _check_directory(path: bytes, destination: str) -> None:
+def _check_empty(path: bytes, destination: str, nor: str = "") -> None:
     shown = printable(destination)
     if not destination:
         raise UsageError("-o: no name is given; name a new directory")
     if os.path.lexists(path) and not (os.path.isdir(path) and not os.listdir(path)):
-        raise OutputError(
-            f"{shown}: exists and is not an empty directory; name a new one, or remove it first"
-        )
+        what = f"neither an empty directory {nor}" if nor else "not an empty directory"
+        raise OutputError(f"{shown}: exists and is {what}; name a new one, or remove it first")
+
+
+def _check_place(path: bytes, destination: str) -> None:
+    shown = printable(destination)
     if path == os.path.realpath(os.getcwdb()):
         raise OutputError(
             f"{shown}: the working directory, which would be replaced; name a new one below it"

@@ -44,6 +44,13 @@ class Reason(Struct, frozen=True):
     asked: str = ""
     found_by: str = ""
 
+    @property
+    def sentence(self) -> str:
+        """It in words, for a person."""
+        by = f" by {printable(self.by)}" if self.by else ""
+        found = f" ({self.found_by})" if self.found_by else ""
+        return f"{self.kind} {printable(self.asked)}{by}{found}"
+
 
 class Entry(Struct, frozen=True):
     """One path of the image.

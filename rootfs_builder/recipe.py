@@ -13,7 +13,7 @@ from rootfs_builder.codecs import GZIP, Codec
 from rootfs_builder.errors import OptionsError, UsageError
 from rootfs_builder.paths import ImagePath, name
 from rootfs_builder.reference import Reference
-from rootfs_builder.values import Added, Platform
+from rootfs_builder.values import Added, Health, Platform
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 T = TypeVar("T")
@@ -28,7 +28,9 @@ class Recipe(Struct, frozen=True, kw_only=True):
     `owners` (users as text), `modes` and `capabilities` (xattrs, empty for none) are of executables
     as in `shown`, or of paths of the image. `entrypoint` None means the first executable.
     `with_rules` are rules that act whatever the evidence, with their values, `without` rules that
-    never do; `dlopen` is the least priority of a dlopen note that is followed.
+    never do; `dlopen` is the least priority of a dlopen note that is followed. `shape` is
+    the format of what is written. `max_size` are the bytes that all files may have; `strip` takes
+    the symbols out of them.
     """
 
     executables: tuple[str, ...]
@@ -58,6 +60,15 @@ class Recipe(Struct, frozen=True, kw_only=True):
     without: tuple[str, ...] = ()
     dlopen: str = "recommended"
     codec: Codec = GZIP
+    shape: str = "hybrid"
+    health: Health | None = None
+    strip: bool = False
+    max_size: int | None = None
+
+    @property
+    def docker_types(self) -> bool:
+        """Whether the image has docker's media types: podman drops a health check without them."""
+        return self.shape == "docker" or (self.shape == "hybrid" and self.health is not None)
 
     @property
     def search_path(self) -> tuple[str, ...]:
@@ -124,6 +135,10 @@ def from_options(
     dlopen: str = "recommended",
     compression: codecs.Name = "gzip",
     compression_level: int | None = None,
+    shape: str = "hybrid",
+    strip: bool = False,
+    max_size: str | None = None,
+    **health: str | None,
 ) -> Recipe:
     """The recipe that the command line describes; relative paths start at `directory`.
 
@@ -175,7 +190,12 @@ def from_options(
         without=mistakes.each("--without", values.plain, without),
         dlopen=dlopen,
         codec=_codec(compression, compression_level, mistakes),
+        shape=shape,
+        health=_health(mistakes, **health),
+        strip=strip,
+        max_size=optional("--max-size", values.size, max_size),
     )
+    _check_docker_types(recipe, mistakes)
     mistakes.report()
     return recipe
 
@@ -189,6 +209,41 @@ def _codec(name: codecs.Name, level: int | None, mistakes: _Mistakes) -> Codec:
         span = f"{levels[0]} to {levels[-1]}"
         mistakes.add(f"--compression-level: {name} has levels {span}; {level} is no such")
     return Codec(name, level)
+
+
+def _health(
+    mistakes: _Mistakes, health_cmd: str | None = None, **given: str | None
+) -> Health | None:
+    times: dict[str, int] = {}
+    for option, text in given.items():
+        if text is None:
+            continue
+        shown = "--" + option.replace("_", "-")
+        if health_cmd is None:
+            mistakes.add(f"{shown}: of what? --health-cmd says what is run")
+        parse = values.count if option == "health_retries" else values.duration
+        times[option.removeprefix("health_")] = mistakes.check(shown, parse, text) or 0
+    command = (
+        None if health_cmd is None else mistakes.check("--health-cmd", values.words, health_cmd)
+    )
+    return None if command is None else Health(command, **times)
+
+
+def _check_docker_types(recipe: Recipe, mistakes: _Mistakes) -> None:
+    """What an image with docker's media types cannot have."""
+    if not recipe.docker_types:
+        return
+    why = "--format docker" if recipe.shape == "docker" else "--health-cmd"
+    if recipe.codec.name == "zstd":
+        mistakes.add(
+            f"{why}: needs docker's media types, which have none for zstd; --compression gzip, "
+            "or --format oci"
+        )
+    if recipe.annotations:
+        mistakes.add(
+            f"--annotation: {why} needs docker's media types, whose manifest has no annotations; "
+            "use --label, or --format oci"
+        )
 
 
 def _merged(

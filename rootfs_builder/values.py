@@ -17,6 +17,12 @@ _SHELL = set("|&;<>()")
 _MAX_ID = 2**31 - 1  # runc takes no more
 _MAX_NAME = 32
 _MAX_PORT = 65535
+_NANOSECONDS = {"ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
+_BYTES = {"": 1, "b": 1} | {
+    f"{letter}{unit}": base**power
+    for power, letter in enumerate("kmgt", 1)
+    for unit, base in (("b", 1000), ("ib", 1024))
+}
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armhf": "arm", "i386": "386"}
 
 _REALTIME = re.compile(r"SIGRTMIN\+([1-9]|1[0-5])|SIGRTMAX-([1-9]|1[0-4])")
@@ -28,6 +34,16 @@ class Added(Struct, frozen=True):
 
     source: str
     destination: ImagePath
+
+
+class Health(Struct, frozen=True):
+    """`--health-cmd` and how often it is run; times in nanoseconds, 0 for what the engine does."""
+
+    command: tuple[str, ...]
+    interval: int = 0
+    timeout: int = 0
+    start_period: int = 0
+    retries: int = 0
 
 
 class Platform(Struct, frozen=True):
@@ -273,6 +289,32 @@ def stop_signal(text: str) -> str:
     if full in signal.Signals.__members__ or _REALTIME.fullmatch(full):
         return full
     raise UsageError(f"{text!r} is no signal: SIGTERM, SIGINT, SIGQUIT …, or a number")
+
+
+def duration(text: str) -> int:
+    """A time as docker spells it, 30s or 1m30s, in nanoseconds."""
+    parts = re.findall(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(ms|s|m|h)", text)
+    if not parts or "".join(map("".join, parts)) != text:
+        raise UsageError(f"{text!r} is no time: 30s, 500ms, 1m30s")
+    found = sum(round(float(number) * _NANOSECONDS[unit]) for number, unit in parts)
+    if found < _NANOSECONDS["ms"]:
+        raise UsageError(f"{text!r}: docker takes no time below 1ms")
+    return found
+
+
+def count(text: str) -> int:
+    """A number from 1 on."""
+    if not re.fullmatch("[1-9][0-9]{0,5}", text):
+        raise UsageError(f"{text!r} is no number from 1 on")
+    return int(text)
+
+
+def size(text: str) -> int:
+    """A number of bytes with a unit: 10MB is ten million, 10MiB is 10 x 1024 x 1024."""
+    match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?([a-z]{0,3})", text.lower())
+    if not match or match[2] not in _BYTES:
+        raise UsageError(f"{text!r} is no size: 500kB, 10MB, 1.5GB; or 10MiB, in powers of 1024")
+    return int(float(match[1]) * _BYTES[match[2]])
 
 
 def platform(text: str) -> Platform:

@@ -1,4 +1,4 @@
-"""A hybrid archive → every way in which it breaks what it promises, one sentence each.
+"""An archive or layout → every way in which it breaks what it promises, one sentence each.
 
 An outside checker: it shares no line with `rootfs_builder`, so no mistake can stand on both sides.
 The promises are `facts/oci-archives.md` ("facts") and the OCI image-spec 1.1 ("spec"). The hard
@@ -28,13 +28,21 @@ COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ", b"BZh")
 OCI = "application/vnd.oci.image."
 INDEX, MANIFEST, CONFIG = (f"{OCI}{kind}.v1+json" for kind in ("index", "manifest", "config"))
 LAYERS = tuple(f"{OCI}layer.v1.tar{suffix}" for suffix in ("", "+gzip", "+zstd"))
+DOCKER = "application/vnd.docker."
+DOCKER_MANIFEST = f"{DOCKER}distribution.manifest.v2+json"
+DOCKER_CONFIG = f"{DOCKER}container.image.v1+json"
+DOCKER_LAYERS = tuple(f"{DOCKER}image.rootfs.diff.tar{suffix}" for suffix in ("", ".gzip"))
 SCHEMAS = {  # the documents, and the image-spec's schema of each
     "oci-layout": "image-layout-schema.json",
     "index.json": "image-index-schema.json",
     "manifest": "image-manifest-schema.json",
     "config": "config-schema.json",
 }
-OUTER = ("oci-layout", "index.json", "manifest.json")
+OUTER = {  # what stands beside the blobs, in each format
+    "hybrid": ("oci-layout", "index.json", "manifest.json"),
+    "oci": ("oci-layout", "index.json"),
+    "docker": ("manifest.json",),
+}
 POINTER = ("index.json", "manifests", 0)  # the one descriptor in index.json
 NAME, REF_NAME = "io.containerd.image.name", "org.opencontainers.image.ref.name"
 # distribution/reference: a host has a dot or a port or is localhost; docker.io names have two parts
@@ -65,10 +73,10 @@ class Entry:
     data: bytes = b""
 
 
-def problems(archive: Path) -> list[str]:
-    """Every violation in a hybrid archive (facts, "The default: one hybrid tar"); none if good."""
-    documents, members, found = read_archive(archive)
-    found += document_problems(documents) + blob_problems(documents, members)
+def problems(archive: Path, shape: str = "hybrid") -> list[str]:
+    """Every violation in an archive, or a directory, of a format; none if it is good."""
+    documents, members, found = read_archive(archive, shape)
+    found += document_problems(documents, shape) + blob_problems(documents, members, shape)
     return found + layer_problems(documents, members)
 
 
@@ -207,20 +215,66 @@ def blob_path(descriptor: Any) -> str:
 # --- documents and blobs ---
 
 
-def read_archive(archive: Path) -> tuple[Documents, Members, list[str]]:
+def read_archive(archive: Path, shape: str = "hybrid") -> tuple[Documents, Members, list[str]]:
     """The five documents, the members, and what is wrong with the tar (spec, image-layout.md)."""
-    try:
-        tar = archive.read_bytes()
-    except OSError as error:
-        return dict.fromkeys((*SCHEMAS, *OUTER)), {}, [f"the archive cannot be read: {error}"]
-    found = ["it is compressed"] if tar.startswith(COMPRESSED) else []
-    entries, more = read_tar(tar)
-    found = [f"outer tar: {said}" for said in found + more + member_problems(entries)]
-    members = {entry.name: entry.data for entry in entries}
-    documents = {name: read_json(name, members, found) for name in OUTER}
+    found: list[str] = []
+    if archive.is_dir():
+        files = [path for path in archive.rglob("*") if not path.is_dir()]
+        members = {str(path.relative_to(archive)): path.read_bytes() for path in files}
+        found += [f"{name!r} is missing" for name in OUTER[shape] if name not in members]
+    else:
+        try:
+            tar = archive.read_bytes()
+        except OSError as error:
+            nothing = dict.fromkeys((*SCHEMAS, *OUTER["hybrid"]))
+            return nothing, {}, [f"the archive cannot be read: {error}"]
+        found += ["it is compressed"] if tar.startswith(COMPRESSED) else []
+        entries, more = read_tar(tar)
+        more += member_problems(entries, shape)
+        found += [f"outer tar: {said}" for said in more]
+        members = {entry.name: entry.data for entry in entries}
+    members |= absent(members, shape)
+    documents = {name: read_json(name, members, found) for name in OUTER["hybrid"]}
     for name, *pointer in (("manifest", *POINTER), ("config", "manifest", "config")):
         documents[name] = read_json(blob_path(dig(documents, *pointer)), members, found)
     return documents, members, found
+
+
+def absent(members: Members, shape: str) -> Members:
+    """What a hybrid would have beside this, so that one set of rules is for all formats."""
+    if shape == "hybrid":
+        return {}
+    found: list[str] = []
+    if shape == "oci":
+        pointer = dig(read_json("index.json", members, found), *POINTER[1:])
+        manifest = read_json(blob_path(pointer), members, found)
+        entry = {
+            "Config": blob_path(dig(manifest, "config")),
+            "RepoTags": [dig(pointer, "annotations", NAME)],
+            "Layers": [blob_path(layer) for layer in items(manifest, "layers")],
+        }
+        return {"manifest.json": json.dumps([entry]).encode()}
+    entry = dig(read_json("manifest.json", members, found), 0)
+    named = {"manifest.json", dig(entry, "Config"), *items(entry, "Layers")}
+    config = read_json(str(dig(entry, "Config")), members, found)
+    keys = ("os", "architecture", "variant")
+    platform = {key: config[key] for key in keys if dig(config, key) is not None}
+    full = str(dig(entry, "RepoTags", 0))
+    names = {NAME: full, REF_NAME: full.rpartition(":")[2]}
+    manifests = [
+        {
+            "mediaType": DOCKER_MANIFEST,
+            "digest": sha256(data),
+            "size": len(data),
+            "platform": platform,
+            "annotations": names,
+        }
+        for name, data in members.items()
+        if name not in named
+    ]
+    index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}
+    layout = {"imageLayoutVersion": "1.0.0"}
+    return {"oci-layout": json.dumps(layout).encode(), "index.json": json.dumps(index).encode()}
 
 
 def read_json(name: str, members: Members, found: list[str]) -> Any:
@@ -246,7 +300,6 @@ VALUE_RULES: tuple[tuple[str, str, Test], ...] = (
     ("index.json manifests", "is not one descriptor", one),
     ("manifest.json", "is not one entry", one),
     ("manifest schemaVersion", "is not 2", equals(2)),
-    ("manifest mediaType", "is not that of an OCI manifest", equals(MANIFEST)),
     ("manifest layers", "is not a list of layers", items),
     ("config architecture", "is no text", text),
     ("config os", "is no text", text),
@@ -265,13 +318,24 @@ VALUE_RULES: tuple[tuple[str, str, Test], ...] = (
 )
 
 
-def document_problems(documents: Documents) -> list[str]:
+def docker_types(documents: Documents, shape: str) -> bool:
+    """Whether the media types are docker's: podman keeps a health check with them alone (facts)."""
+    health = dig(documents, "config", "config", "Healthcheck")
+    return shape == "docker" or (shape == "hybrid" and health is not None)
+
+
+def document_problems(documents: Documents, shape: str) -> list[str]:
     """What is wrong in each document and between them (facts, "The default", "Config")."""
     found = [
         f"{path.replace(' ', ': ', 1)} {sentence}"
         for path, sentence, holds in VALUE_RULES
         if not holds(dig(documents, *path.split()))
     ]
+    docker = docker_types(documents, shape)
+    if dig(documents, "manifest", "mediaType") != (DOCKER_MANIFEST if docker else MANIFEST):
+        found.append(
+            f"manifest: mediaType is not that of {'a docker' if docker else 'an OCI'} manifest"
+        )
     found += name_problems(documents)
     config = documents["config"]
     layers = len(items(documents, "manifest", "layers"))
@@ -310,13 +374,16 @@ def name_problems(documents: Documents) -> list[str]:
     ]
 
 
-def blob_problems(documents: Documents, members: Members) -> list[str]:
+def blob_problems(documents: Documents, members: Members, shape: str) -> list[str]:
     """Each descriptor against its blob (spec, descriptor.md); each blob has a descriptor."""
     layers = items(documents, "manifest", "layers")
+    manifest_type, config_type, layer_types = MANIFEST, CONFIG, LAYERS
+    if docker_types(documents, shape):
+        manifest_type, config_type, layer_types = DOCKER_MANIFEST, DOCKER_CONFIG, DOCKER_LAYERS
     descriptors = [
-        ("index.json: the manifest's", dig(documents, *POINTER), (MANIFEST,)),
-        ("manifest: the config's", dig(documents, "manifest", "config"), (CONFIG,)),
-        *((f"manifest: layer {at}'s", layer, LAYERS) for at, layer in enumerate(layers)),
+        ("index.json: the manifest's", dig(documents, *POINTER), (manifest_type,)),
+        ("manifest: the config's", dig(documents, "manifest", "config"), (config_type,)),
+        *((f"manifest: layer {at}'s", layer, layer_types) for at, layer in enumerate(layers)),
     ]
     found = []
     for whose, descriptor, types in descriptors:
@@ -332,7 +399,7 @@ def blob_problems(documents: Documents, members: Members) -> list[str]:
             found.append(f"{whose} digest is not that of the blob")
         if blob is not None and (type(size) is not int or size != len(blob)):
             found.append(f"{whose} size is not that of the blob")
-    known = {*OUTER, *(blob_path(descriptor) for _, descriptor, _ in descriptors)}
+    known = {*OUTER["hybrid"], *(blob_path(descriptor) for _, descriptor, _ in descriptors)}
     return found + [f"{name!r} is an unreferenced blob" for name in members if name not in known]
 
 
@@ -360,7 +427,7 @@ def layer_problems(documents: Documents, members: Members) -> list[str]:
 
 def unpack(blob: bytes, media_type: str) -> bytes:
     """A layer's tar out of any number of gzip members or zstd frames (spec, layer.md)."""
-    if media_type.endswith("+gzip"):
+    if media_type.endswith(("+gzip", ".gzip")):
         return gzip.decompress(blob)
     if not media_type.endswith("+zstd"):
         return blob
@@ -438,7 +505,7 @@ def read_pax(data: bytes) -> tuple[dict[str, str], list[str]]:
 
 # What every reader of the archive takes (facts, "The default")
 MEMBER_RULES: tuple[tuple[str, Test], ...] = (
-    ("is not an expected member", lambda e: e.name in OUTER or text(e.name, BLOB)),
+    ("is not an expected member", lambda e: e.name in OUTER["hybrid"] or text(e.name, BLOB)),
     ("is not a regular file", lambda e: e.kind == FILE),
     ("has PAX records and so is not USTAR", lambda e: not e.pax),
     ("does not have the mode 0644", lambda e: e.numbers["mode"] == 0o644),
@@ -467,10 +534,12 @@ def entry_problems(entries: list[Entry], rules: tuple[tuple[str, Test], ...]) ->
     return [f"{e.name!r} {sentence}" for e in entries for sentence, holds in rules if not holds(e)]
 
 
-def member_problems(entries: list[Entry]) -> list[str]:
+def member_problems(entries: list[Entry], shape: str) -> list[str]:
     """The outer tar: which members, and with which headers (facts, "The default")."""
     names = [entry.name for entry in entries]
-    found = [f"{name!r} is missing" for name in OUTER if name not in names]
+    found = [f"{name!r} is missing" for name in OUTER[shape] if name not in names]
+    more = {*OUTER["hybrid"]} - {*OUTER[shape]}
+    found += [f"{name!r} is of another format" for name in names if name in more]
     found += [f"{name!r} is there twice" for name in sorted({*names}) if names.count(name) > 1]
     return found + entry_problems(entries, MEMBER_RULES)
 

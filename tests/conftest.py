@@ -113,13 +113,18 @@ def cli(tmp_path):
             **options,
         )
         if args[:1] == ("pack",) and "-o" in args and done.returncode == 0:
-            _check_archive(Path(cwd or tmp_path) / args[args.index("-o") + 1])
+            _check_archive(Path(cwd or tmp_path), args)
         return done
 
     return run
 
 
-def _check_archive(path):
+def _check_archive(folder, args):
     """Whatever a test was about: an archive that is written is a good one."""
-    if path.is_file() and path.stat().st_size < CHECKED:
-        assert conformance.problems(path) == []
+    output = str(args[args.index("-o") + 1])
+    shape = args[args.index("--format") + 1] if "--format" in args else "hybrid"
+    if output.startswith("oci:"):
+        output, shape = output.removeprefix("oci:"), "oci"
+    path = folder / output
+    if path.is_dir() or (path.is_file() and path.stat().st_size < CHECKED):
+        assert conformance.problems(path, shape) == []

@@ -58,6 +58,9 @@ ROOMS = (
     "generated",
     "attributes",
     "planner",
+    "tools",
+    "stripped",
+    "budget",
     "replay",
     "verify",
     "tar",
@@ -66,6 +69,7 @@ ROOMS = (
     "layers",
     "unpack",
     "archives",
+    "metadata",
     "stage",
     "output",
     "assemble",
@@ -100,7 +104,7 @@ ELF_SIDE = {
     "supplies",
     "collector",
 }
-OCI_SIDE = {"image", "codecs", "store", "layers", "unpack", "archives"}
+OCI_SIDE = {"image", "codecs", "store", "layers", "unpack", "archives", "metadata"}
 FOLDERS_OF_SIBLINGS = {"packages", "loaders", "archives", "commands"}
 NOT_SIBLINGS = {
     "packages.database",
@@ -108,6 +112,8 @@ NOT_SIBLINGS = {
     "loaders.ld_cache",
     "loaders.ld_so",
     "archives.packed",
+    "archives.written",
+    "commands.destinations",
     "commands.memory",
     "commands.options",
     "commands.terminal",

@@ -153,9 +153,17 @@ def test_destination_that_takes_no_file(cli, tmp_path, out, output, words):
     assert out.is_dir()
 
 
-@pytest.mark.parametrize("of", ["oci:dir", "docker-archive:x.tar"])
-def test_destination_of_another_tool(cli, tmp_path, of):
-    failed(cli("pack", PROGRAM, "-o", of), 2, f"-o {of}", "name a file", "skopeo")
+@pytest.mark.parametrize(
+    ("of", "way_out"),
+    [
+        ("docker-archive:x.tar", "-o x.tar --format docker"),
+        ("oci-archive:x.tar", "-o x.tar --format oci"),
+        ("docker-daemon:x:1", "skopeo copy oci-archive:x.tar docker-daemon:x:1"),
+        ("oci:dir:1.0", "-o oci:dir -t NAME:1.0"),
+    ],
+)
+def test_destination_of_another_tool(cli, tmp_path, of, way_out):
+    failed(cli("pack", PROGRAM, "-o", of), 2, f"-o {of}", way_out)
     assert not list(tmp_path.iterdir())
 
 

@@ -1,11 +1,10 @@
-"""An Image as one file or directory, in the shapes that other programs use: one module a shape.
+"""An Image as one file or directory, in the shapes that other programs use.
 
-A shape that we write has a function `write(image, store, *, name)`, which turns the store's file
-into the archive. A shape that we read has a function `read(members)`, which gives its images, or
-None where the members are not of its shape.
+What we write is `written`. A shape that we read is a module with a function `read(members)`, which
+gives its images, or None where the members are not of its shape.
 
-To add one: write the module; put its name into `_READ`, or offer its `write` in
-`commands/pack.py`.
+To add one: write the module and put its name into `_READ`; to write one, its documents in
+`written`.
 """
 
 from importlib import import_module

@@ -48,7 +48,6 @@ _SPELT = {  # options that others spell otherwise
     "--cwd": "-w PATH is the directory that the program starts in",
     "--dir": "-w PATH is the directory that the program starts in",
     "--force": "there is nothing to force: an older archive is replaced",
-    "--format": "there is nothing to choose: docker, podman and skopeo all read the archive",
     "--push": "the archive is a file; skopeo copy oci-archive:FILE docker://… pushes it",
     "--load": "the archive is a file; docker load -i FILE loads it",
     "-p": "an option of docker run, for a port; --expose PORT documents one in the image",

@@ -1,7 +1,8 @@
 """What a build is told on the command line: click options, and the Recipe and Sources of them."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -124,6 +125,11 @@ _FILES = (
     ),
 )
 
+strip = click.option(
+    "--strip",
+    is_flag=True,
+    help="Leave out symbols and debug sections, by binutils' strip.",
+)
 quiet = click.option("-q", "--quiet", is_flag=True, help="Only errors on stderr.")
 verbose = click.option("-v", "--verbose", is_flag=True, help="List every file and why it is there.")
 debug = click.option("--debug", is_flag=True, help="Show a traceback with an error.")
@@ -159,14 +165,20 @@ def no_command(command: tuple[str, ...] | None, verb: str) -> None:
 
 def destination(output: str) -> None:
     """Refuse what other tools take behind -o: ours is a file or a directory."""
-    if output.startswith(("oci:", "docker:", "docker-archive:", "oci-archive:")):
+    transport, colon, target = output.partition(":")
+    if colon and transport in {"oci-archive", "docker-archive"}:
+        shape = transport.removesuffix("-archive")
+        raise UsageError(f"-o {output}: name the file alone: -o {target} --format {shape}")
+    if colon and transport == "oci":
+        raise UsageError(f"-o {output}: an OCI layout is what pack writes: pack … -o {output}")
+    if colon and transport in {"docker", "docker-daemon", "containers-storage"}:
         raise UsageError(
             f"-o {output}: no file; name a file, and copy it there: skopeo copy oci-archive:x.tar "
             f"{output}"
         )
     if output.startswith(("type=", "dest=")):
-        target = dict(part.partition("=")[::2] for part in output.split(",")).get("dest")
-        raise UsageError(f"-o {output}: docker's spelling; name the path alone: -o {target or 'x'}")
+        path = dict(part.partition("=")[::2] for part in output.split(",")).get("dest") or "x"
+        raise UsageError(f"-o {output}: docker's spelling; name the path alone: -o {path}")
 
 
 def text(value: str) -> str:
@@ -234,6 +246,18 @@ def sources(sysroot: str | None) -> "Sources":
     if directory == b"/":
         return Sources(machine)
     return Sources(machine, DirectoryRoot(decode(directory)), decode(directory))
+
+
+@contextmanager
+def scratch(*, wanted: bool) -> Iterator[str]:
+    """A temporary directory, where one is wanted."""
+    if not wanted:
+        yield ""
+        return
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="rootfs-builder.") as directory:
+        yield text(directory)
 
 
 def epoch() -> int:

@@ -1,22 +1,16 @@
 """`rootfs-builder pack`: programs in, an image archive out."""
 
-import os
-import sys
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from rootfs_builder.commands import options, terminal
-from rootfs_builder.errors import OutputError, UsageError
+from rootfs_builder.commands import destinations, options, terminal
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
-    from collections.abc import Callable
-
     from rootfs_builder.image import Image
     from rootfs_builder.plan import Plan
     from rootfs_builder.recipe import Recipe
-
-    Write = Callable[[BinaryIO], tuple[Image, int]]
+    from rootfs_builder.store import Store
 
 _CONFIG = (
     click.option("-t", "--tag", metavar="NAME[:TAG]", help="The image's name."),
@@ -34,6 +28,13 @@ _CONFIG = (
     click.option("--expose", multiple=True, metavar="PORT[/PROTO]", help="Document a port."),
     click.option("--volume", multiple=True, metavar="PATH", help="Declare a volume."),
     click.option("--stop-signal", metavar="SIGNAL", help="What asks the program to stop."),
+    click.option(
+        "--health-cmd", metavar="WORDS", help="What tells whether it works, run without a shell."
+    ),
+    click.option("--health-interval", metavar="TIME", help="The time between two checks: 30s."),
+    click.option("--health-timeout", metavar="TIME", help="How long a check may take."),
+    click.option("--health-start-period", metavar="TIME", help="How long it may fail at first."),
+    click.option("--health-retries", metavar="N", help="How many failures are an end."),
     click.option("--platform", metavar="OS/ARCH", help="Insist on a platform."),
     click.option(
         "--compression",
@@ -60,9 +61,33 @@ _CONFIG = (
     required=True,
     metavar="FILE",
     shell_complete=options.file_names,
-    help="The archive; - is stdout.",
+    help="The archive; - is stdout, oci:DIR a directory.",
+)
+@click.option(
+    "--format",
+    "shape",
+    type=click.Choice(["hybrid", "oci", "docker"]),
+    help="What the archive is: an OCI layout, what docker save writes, or both (the default).",
+)
+@click.option(
+    "--iidfile",
+    metavar="FILE",
+    shell_complete=options.file_names,
+    help="Write the image's ID there, the digest of its config.",
+)
+@click.option(
+    "--metadata-file",
+    metavar="FILE",
+    shell_complete=options.file_names,
+    help="Write what buildx writes there: name and digests, as JSON.",
+)
+@click.option(
+    "--max-size",
+    metavar="SIZE",
+    help="Fail, with the largest files, where all have more bytes together: 10MB.",
 )
 @options.files
+@options.strip
 @options.each(_CONFIG)
 @click.option("--no-cache", is_flag=True, help="Remember nothing, and use nothing remembered.")
 @options.as_json
@@ -75,6 +100,9 @@ def command(
     /,
     *,
     output: str,
+    shape: str | None,
+    iidfile: str | None,
+    metadata_file: str | None,
     sysroot: str | None,
     rule_files: tuple[str, ...],
     no_cache: bool,
@@ -90,35 +118,43 @@ def command(
     load, podman load and skopeo (docker-archive: and oci-archive:) take the archive.
     """
     del debug
-    _check_output(output, as_json=as_json)
-    from rootfs_builder import assemble
+    shape = destinations.shape(output, shape, as_json=as_json)
+    from rootfs_builder import assemble, metadata
     from rootfs_builder.commands.memory import Memory
 
-    recipe = options.recipe(command=cmd or (), **given)
+    recipe = options.recipe(command=cmd or (), shape=shape, **given)
     epoch = options.epoch()
     rules = options.rules(rule_files)
     memory = Memory(recipe, sysroot, use=not no_cache)
-    facts = memory.facts
-    closure, plan = assemble.plan(recipe, options.sources(sysroot), rules=rules, facts=facts)
+    beside = {"--iidfile": iidfile, "--metadata-file": metadata_file}
+    sources = options.sources(sysroot)
+    closure, plan = assemble.plan(recipe, sources, rules=rules, facts=memory.facts)
     if verbose:
         terminal.reasons(plan)
     platform = assemble.platform(recipe, closure)
-    if output != "-":
-        _check_no_input(output, plan)
+    destinations.check(plan, {"-o": output, **beside})
+    with options.scratch(wanted=recipe.strip) as scratch:
+        plan = assemble.trimmed(recipe, plan, scratch)
 
-    def write(stream: BinaryIO) -> "tuple[Image, int]":
-        from rootfs_builder.archives import hybrid
-        from rootfs_builder.store import Store
+        def build(store: "Store") -> "Image":
+            with terminal.progress(plan.size, quiet=quiet) as progress:
+                return assemble.image(
+                    recipe,
+                    plan,
+                    store,
+                    platform=platform,
+                    epoch=epoch,
+                    facts=memory.facts,
+                    progress=progress,
+                )
 
-        store = Store(stream, memory.cache if recipe.codec.level else None)
-        with terminal.progress(plan.size, quiet=quiet) as progress:
-            image = assemble.image(
-                recipe, plan, store, platform=platform, epoch=epoch, facts=facts, progress=progress
+        with destinations.beside(beside) as fill:
+            cache = memory.cache if recipe.codec.level else None
+            image, size = destinations.write(
+                output, build, cache=cache, shape=shape, name=recipe.name
             )
-        hybrid.write(image, store, name=recipe.name)
-        return image, stream.tell()
-
-    image, size = _to_stdout(write) if output == "-" else _to_file(output, write)
+            fill("--iidfile", image.manifest.config.digest.encode())
+            fill("--metadata-file", metadata.document(image, recipe.name))
     memory.keep()
     if not quiet:
         where = "on stdout" if output == "-" else f"in {output}"
@@ -131,67 +167,6 @@ def command(
         result = json.dumps(_facts(recipe, plan, image, size), indent=2)
     if output != "-" or not quiet:
         click.echo(result, err=output == "-")
-
-
-def _check_output(output: str, *, as_json: bool) -> None:
-    if output == "-" and sys.stdout.isatty():
-        raise UsageError(
-            "-o -: an archive is not for a terminal; redirect it: … -o - | docker load"
-        )
-    if output == "-" and as_json:
-        raise UsageError("-o - and --json: stdout takes one of them")
-    options.destination(output)
-
-
-def _check_no_input(output: str, plan: "Plan") -> None:
-    """Refuse `pack ./hello -o hello`: it would replace the program."""
-    from rootfs_builder.paths import printable
-    from rootfs_builder.root import FileSource
-
-    try:
-        info = os.stat(os.fsencode(output))
-    except OSError:
-        return
-    for entry in plan.entries:
-        source = entry.content
-        if isinstance(source, FileSource) and source.stamp[:2] == (info.st_dev, info.st_ino):
-            raise UsageError(
-                f"-o {output}: would be overwritten, and goes into the image as "
-                f"{printable(entry.path)}; name another file"
-            )
-
-
-def _to_file(output: str, write: "Write") -> "tuple[Image, int]":
-    from rootfs_builder import output as outputs
-
-    with outputs.file(options.text(output)) as stream:
-        return write(stream)
-
-
-def _to_stdout(write: "Write") -> "tuple[Image, int]":
-    """The archive is complete before its first byte is written."""
-    import shutil  # 10 ms with tempfile, for this case alone
-    import tempfile
-
-    try:
-        directory = tempfile.gettempdir()
-    except FileNotFoundError as error:
-        raise OutputError(
-            "-o -: no directory can be written that could keep the archive until it is complete; "
-            "TMPDIR names one"
-        ) from error
-    with tempfile.TemporaryFile(dir=directory) as stream:
-        try:
-            result = write(stream)
-            stream.seek(0)
-        except OSError as error:
-            raise OutputError(
-                f"-o -: {error.strerror} in {directory}, where the archive is kept until it is "
-                "complete; TMPDIR names another directory"
-            ) from error
-        shutil.copyfileobj(stream, sys.stdout.buffer, 1 << 20)
-        sys.stdout.buffer.flush()
-        return result
 
 
 def _platform(image: "Image") -> str:

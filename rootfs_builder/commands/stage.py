@@ -20,6 +20,7 @@ from rootfs_builder.commands import options, terminal
     help="A new or empty directory.",
 )
 @options.files
+@options.strip
 @options.as_json
 @options.quiet
 @options.verbose
@@ -47,11 +48,14 @@ def command(
 
     recipe = options.recipe(**given)
     epoch = options.epoch()
-    _, plan = assemble.plan(recipe, options.sources(sysroot), rules=options.rules(rule_files))
+    rules = options.rules(rule_files)
+    _, plan = assemble.plan(recipe, options.sources(sysroot), rules=rules)
     if verbose:
         terminal.reasons(plan)
-    with outputs.directory(options.text(output)) as directory:
-        stage.write(plan, directory, epoch=epoch)
+    with options.scratch(wanted=recipe.strip) as scratch:
+        plan = assemble.trimmed(recipe, plan, scratch)
+        with outputs.directory(options.text(output)) as directory:
+            stage.write(plan, directory, epoch=epoch)
     if not quiet:
         terminal.summary(plan)
     if as_json:

@@ -66,11 +66,7 @@ def reasons(plan: "Plan") -> None:
     for entry in plan.entries:
         if entry.kind == "dir":
             continue
-        reason = entry.reasons[0]
-        by = f" by {printable(reason.by)}" if reason.by else ""
-        found = f" ({reason.found_by})" if reason.found_by else ""
-        asked = printable(reason.asked)
-        click.echo(f"{printable(entry.path)}: {reason.kind} {asked}{by}{found}", err=True)
+        click.echo(f"{printable(entry.path)}: {entry.reasons[0].sentence}", err=True)
 
 
 @contextmanager

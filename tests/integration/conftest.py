@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 import uuid
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,56 @@ def docker():
     if engine("info", check=False).returncode != 0:
         pytest.fail("dockerd does not answer: start it with scripts/engines", False)
     return engine
+
+
+@pytest.fixture(scope="session")
+def containerd():
+    """A second dockerd, with its images in containerd: its folder, with `docker.sock`."""
+    Tool("dockerd")
+    folder = Path(tempfile.mkdtemp(prefix="dockerd."))  # short, for the paths of its sockets
+    config = {
+        "features": {"containerd-snapshotter": True},
+        "data-root": str(folder / "data"),
+        "exec-root": str(folder / "exec"),
+        "pidfile": str(folder / "pid"),
+        "hosts": [f"unix://{folder}/docker.sock"],
+        "iptables": False,
+        "bridge": "none",
+    }
+    (folder / "daemon.json").write_text(json.dumps(config))
+    log = folder / "log"
+    with log.open("w") as out:
+        daemon = subprocess.Popen(
+            ["dockerd", "--config-file", folder / "daemon.json"],
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # a Ctrl-C is for the tests, which then need it to clean up
+        )
+    try:
+        deadline = time.monotonic() + 60
+        while "API listen on" not in log.read_text():
+            if daemon.poll() is not None or time.monotonic() > deadline:
+                pytest.fail(f"the second dockerd does not answer:\n{log.read_text()}", False)
+            time.sleep(0.1)
+        yield folder
+    finally:
+        daemon.terminate()
+        daemon.wait()
+        subprocess.run(["umount", folder / "data"], capture_output=True, check=False)
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def docker_containerd(containerd):
+    """A docker that keeps its images in containerd."""
+    return Engine("docker", "--host", f"unix://{containerd}/docker.sock")
+
+
+@pytest.fixture(scope="session")
+def ctr(containerd):
+    """The command line of the containerd below `docker_containerd`, in a namespace of its own."""
+    socket = containerd / "exec/containerd/containerd.sock"
+    return Tool("ctr", "--address", socket, "--namespace", "tests")
 
 
 @pytest.fixture(scope="session")
@@ -47,8 +98,21 @@ def podman():
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory):
     """An empty registry without TLS: its address, 127.0.0.1:PORT."""
+    with serve(tmp_path_factory.mktemp("registry")) as address:
+        yield address
+
+
+@pytest.fixture
+def other_registry(tmp_path):
+    """One more: skopeo reuses a blob that it knows to be in the same registry."""
+    with serve(tmp_path) as address:
+        yield address
+
+
+@contextmanager
+def serve(folder):
+    """A registry whose files are in a folder: its address."""
     Tool("docker-registry")
-    folder = tmp_path_factory.mktemp("registry")
     config = {
         "version": "0.1",
         "log": {"level": "info", "accesslog": {"disabled": True}},
@@ -105,7 +169,13 @@ def oras():
 @pytest.fixture(scope="session")
 def buildah():
     """Reads what podman reads, with other code for archives."""
-    return Tool("buildah")
+    Tool("buildah")
+    store = Path(tempfile.mkdtemp(prefix="buildah."))
+    yield Tool(
+        "buildah",
+        *("--root", store / "root", "--runroot", store / "run", "--storage-driver", "vfs"),
+    )
+    shutil.rmtree(store)
 
 
 @pytest.fixture

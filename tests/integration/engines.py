@@ -10,6 +10,7 @@ import pytest
 PACKAGES = {
     "docker": "docker-cli",
     "dockerd": "docker.io",
+    "ctr": "containerd",
     "podman": "podman",
     "runc": "runc",
     "skopeo": "skopeo",

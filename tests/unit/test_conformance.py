@@ -246,6 +246,11 @@ BROKEN = {
     "manifest": [
         ("manifest version", put("schemaVersion", 1), "manifest: schemaVersion is not 2"),
         ("manifest media type", cut("mediaType"), "manifest: mediaType is not that of an OCI"),
+        (
+            "docker's media type",
+            put("mediaType", "application/vnd.docker.distribution.manifest.v2+json"),
+            "manifest: mediaType is not that of an OCI",
+        ),
         ("no layers", put("layers", []), "manifest: layers is not a list of layers"),
         ("short digest", put("config digest", "sha256:" + "a" * 63), "digest is not sha256:"),
         ("sha512", put("layers 0 digest", "sha512:" + "a" * 128), "0's digest is not sha256:"),
@@ -354,7 +359,6 @@ GOOD = [
     ("config", cut("config Entrypoint")),
     ("config", put("config User", "0")),
     ("config", put("config StopSignal", "SIGRTMIN+3")),
-    ("config", put("config Healthcheck", {"Test": ["CMD", "/usr/bin/hello"]})),
     ("index", cut("mediaType")),
     ("manifest", put("annotations", {"a": "b"})),
     ("layer 0", put("4 pax", {"uid": str((1 << 32) - 2), "mtime": str((1 << 33) - 1)})),
@@ -450,6 +454,57 @@ def test_a_zstd_layer_is_read_over_all_its_frames(tmp_path, length, words):
     changes = {"packed 1": pack, "manifest": put("layers 1 mediaType", ZSTD)}
     found = conformance.problems(written(tmp_path, hybrid(changes)))
     assert found == [] if words is None else any(words in sentence for sentence in found)
+
+
+HEALTH = put("config Healthcheck", {"Test": ["CMD", "/usr/bin/hello"]})
+DOCKER = "application/vnd.docker."
+
+
+def as_docker(manifest):
+    """Docker's media types in a manifest."""
+    manifest["mediaType"] = f"{DOCKER}distribution.manifest.v2+json"
+    manifest["config"]["mediaType"] = f"{DOCKER}container.image.v1+json"
+    for layer, suffix in zip(manifest["layers"], (".gzip", ""), strict=True):
+        layer["mediaType"] = f"{DOCKER}image.rootfs.diff.tar{suffix}"
+
+
+def test_a_health_check_has_docker_media_types(tmp_path):
+    found = conformance.problems(written(tmp_path, hybrid({"config": HEALTH})))
+    for whose in ("manifest:", "index.json: the manifest's", "manifest: the config's"):
+        assert [sentence for sentence in found if sentence.startswith(whose)], found
+    index = put("manifests 0 mediaType", f"{DOCKER}distribution.manifest.v2+json")
+    good = {"config": HEALTH, "manifest": as_docker, "index": index}
+    assert conformance.problems(written(tmp_path, hybrid(good))) == []
+
+
+def only(*names):
+    """A change: of what stands beside the blobs, these members alone."""
+
+    def change(members):
+        return [one for one in members if one["name"] in names or one["name"].startswith("blobs/")]
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("shape", "changes"),
+    [
+        ("oci", {"members": only("oci-layout", "index.json")}),
+        ("docker", {"members": only("manifest.json"), "manifest": as_docker}),
+    ],
+)
+def test_each_format_is_told_from_the_others(tmp_path, shape, changes):
+    archive = written(tmp_path, hybrid(changes))
+    assert conformance.problems(archive, shape) == []
+    for other in {"hybrid", "oci", "docker"} - {shape}:
+        assert conformance.problems(archive, other) != []
+    assert (
+        conformance.problems(
+            written(tmp_path, hybrid({key: changes[key] for key in changes if key != "members"})),
+            shape,
+        )
+        != []
+    )
 
 
 def test_a_missing_archive_is_told(tmp_path):

@@ -1,9 +1,11 @@
 """A destination is as it was or complete; what dead runs left goes, what live ones hold stays."""
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -249,3 +251,114 @@ def test_the_root_is_no_empty_directory(tmp_path, monkeypatch):
     with contextlib.suppress(OutputError), output.directory("/"):
         began = True
     assert not began
+
+
+def layout(folder, *blobs, images=1, more=()):
+    """What an OCI layout looks like from outside: an index that leads to blobs by their names."""
+    (folder / "blobs/sha256").mkdir(parents=True, exist_ok=True)
+    for name in blobs:
+        (folder / "blobs/sha256" / name).write_text(name)
+    for name in ("oci-layout", *more):
+        (folder / name).write_text("{}")
+    manifests = [{"digest": name} for name in blobs[:images]]
+    (folder / "index.json").write_text(json.dumps({"manifests": manifests, "blobs": blobs}))
+    return folder
+
+
+def leads_to(folder):
+    """The blobs of a layout, all of which must be there, whole."""
+    blobs = json.loads((folder / "index.json").read_text())["blobs"]
+    for name in blobs:
+        assert (folder / "blobs/sha256" / name).read_text() == name
+    return blobs
+
+
+def replace(old, *blobs, more=()):
+    with output.layout(str(old)) as new:
+        layout(Path(new), *blobs, more=more)
+        before = old.exists() and leads_to(old)
+    assert leads_to(old) == list(blobs)
+    return before
+
+
+def test_a_layout_takes_the_place_of_nothing_of_an_empty_directory_and_of_a_layout(out):
+    old = out.parent / "layout"
+    assert replace(old, "a", "b", more=("rootfs-builder.json",)) is False
+    inode = old.stat().st_ino
+    assert replace(old, "b", "c") == ["a", "b"]
+    assert old.stat().st_ino == inode
+    assert sorted(os.listdir(old)) == ["blobs", "index.json", "oci-layout"]
+    assert sorted(os.listdir(old / "blobs/sha256")) == ["b", "c"]
+    assert beside(out) == ["layout"]
+    (out.parent / "empty").mkdir()
+    with output.layout(str(out.parent / "empty")) as new:
+        layout(Path(new), "a")
+    assert leads_to(out.parent / "empty") == ["a"]
+
+
+def test_after_an_error_the_old_layout_is_as_it_was(out):
+    old = layout(out.parent / "layout", "a", "b")
+    with pytest.raises(KeyboardInterrupt), output.layout(str(old)) as new:  # noqa: PT012
+        layout(Path(new), "b", "c")
+        raise KeyboardInterrupt
+    assert leads_to(old) == ["a", "b"]
+    assert sorted(os.listdir(old / "blobs/sha256")) == ["a", "b"]
+    assert beside(out) == ["layout"]
+
+
+@pytest.mark.parametrize("step", range(12))
+def test_whenever_it_is_killed_a_layout_is_the_old_one_or_the_new(out, step, monkeypatch):
+    old = layout(out.parent / "layout", "a", "b")
+    left = step
+
+    def killed(call):
+        def perform(*given, **named):
+            nonlocal left
+            left -= 1
+            if left == -1:
+                raise KeyboardInterrupt
+            return call(*given, **named)
+
+        return perform
+
+    with contextlib.suppress(KeyboardInterrupt), output.layout(str(old)) as new:
+        layout(Path(new), "b", "c")
+        for name in ("rename", "unlink", "listdir"):
+            monkeypatch.setattr(os, name, killed(getattr(os, name)))
+    monkeypatch.undo()
+    assert leads_to(old) in (["a", "b"], ["b", "c"])
+    assert replace(old, "d") in (["a", "b"], ["b", "c"])
+    assert os.listdir(old / "blobs/sha256") == ["d"]
+    assert beside(out) == ["layout"]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda p: layout(p, "a", "b", images=2),
+        lambda p: layout(p, "a", more=("notes.txt",)),
+        lambda p: p.mkdir() or (p / "f").touch(),
+        lambda p: layout(p, "a") and (p / "oci-layout").unlink(),
+        lambda p: layout(p, "a") and (p / "index.json").write_text("[]"),
+        lambda p: p.touch(),
+    ],
+)
+def test_what_is_no_layout_of_one_image_is_refused_and_kept(out, make):
+    old = out.parent / "layout"
+    make(old)
+    before = sorted((str(one), one.stat().st_mtime_ns) for one in [old, *old.rglob("*")])
+    with (
+        pytest.raises(OutputError, match="neither an empty directory nor an OCI layout"),
+        output.layout(str(old)),
+    ):
+        pytest.fail("it began to write")
+    assert before == sorted((str(one), one.stat().st_mtime_ns) for one in [old, *old.rglob("*")])
+
+
+def test_two_runs_at_one_layout_end_with_one_of_them(out):
+    old = out.parent / "layout"
+    with output.layout(str(old)) as slow:
+        layout(Path(slow), "slow")
+        assert replace(old, "quick") is False
+    assert leads_to(old) == ["slow"]
+    assert os.listdir(old / "blobs/sha256") == ["slow"]

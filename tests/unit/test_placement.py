@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from rootfs_builder import assemble, elf, recipe
-from rootfs_builder.archives import hybrid
+from rootfs_builder.archives import written
 from rootfs_builder.errors import InputError, UsageError
 from rootfs_builder.plan import PlanRoot
 from rootfs_builder.root import DirectoryRoot
@@ -77,7 +77,7 @@ class Machine:
         store = Store(io.BytesIO())
         platform = assemble.platform(wanted, closure)
         image = assemble.image(wanted, plan, store, platform=platform)
-        hybrid.write(image, store, name=wanted.name)
+        written.archive(image, store, name=wanted.name, shape="hybrid")
         archive = store.file.getvalue()
         blob = store.blobs[image.manifest.layers[0].digest]
         return archive + gzip.decompress(archive[blob.offset : blob.offset + blob.size])

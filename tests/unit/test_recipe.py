@@ -5,7 +5,7 @@ import pytest
 from rootfs_builder import recipe as room
 from rootfs_builder.codecs import Codec
 from rootfs_builder.errors import UsageError
-from rootfs_builder.recipe import Added, Platform
+from rootfs_builder.recipe import Added, Health, Platform
 
 MANY_DIGITS = "9" * 5000  # more than int() takes
 
@@ -83,6 +83,18 @@ ACCEPTED = [
     ("stop_signal", "64", "64"),
     ("stop_signal", "RTMIN+3", "SIGRTMIN+3"),
     ("stop_signal", "SIGRTMAX-1", "SIGRTMAX-1"),
+    *(
+        ("max_size", text, number)
+        for text, number in (
+            ("10MB", 10_000_000),
+            ("10 mib", 10 << 20),
+            ("1.5GB", 1_500_000_000),
+            ("500kB", 500_000),
+            ("0", 0),
+            ("7b", 7),
+            ("2TiB", 2 << 40),
+        )
+    ),
     ("platform", "linux/amd64", Platform("amd64")),
     ("platform", "linux/arm/v7", Platform("arm", "v7")),
     ("platform", "LINUX/ARM64/V8", Platform("arm64", "v8")),
@@ -108,6 +120,11 @@ def test_what_an_option_takes(option, given, value):
 
 
 REFUSED = [
+    *(
+        ("max_size", text, f"--max-size: {text!r} is no size: 500kB, 10MB")
+        for text in ("", "10M", "10m", "MB", "-1MB", "1e3MB", "10MBB", "1.MB")
+    ),
+    ("health_interval", "1s", "--health-interval: of what? --health-cmd says what is run"),
     ("tag", "Hello", "--tag: 'Hello': an image name must be lowercase: 'hello'"),
     ("library_path", ("",), "-L: the directory has no name"),
     ("add", ("",), "--add: '' names no source"),
@@ -274,3 +291,69 @@ def test_a_level_that_is_none(compression, level, message):
     with pytest.raises(UsageError) as caught:
         options(compression=compression, compression_level=level)
     assert str(caught.value) == message
+
+
+def test_a_health_check():
+    given = options(
+        health_cmd="check 'a b'",
+        health_interval="1m30s",
+        health_timeout="1.5s",
+        health_start_period="500ms",
+        health_retries="3",
+    )
+    assert given.health == Health(
+        ("check", "a b"),
+        interval=90 * 10**9,
+        timeout=1_500_000_000,
+        start_period=5 * 10**8,
+        retries=3,
+    )
+    assert options(health_cmd='["check", ";"]').health == Health(("check", ";"))
+
+
+@pytest.mark.parametrize(
+    ("option", "text", "message"),
+    [
+        ("health_cmd", "check || exit 1", "--health-cmd: 'check || exit 1' is for a shell"),
+        ("health_cmd", "", "--health-cmd: it is empty"),
+        *(
+            ("health_interval", text, f"--health-interval: {text!r} is no time: 30s, 500ms, 1m30s")
+            for text in ("", "30", "s", "-1s", "1d", "1s ", "1s2", "1 s", "1m 30s")
+        ),
+        ("health_timeout", "0s", "--health-timeout: '0s': docker takes no time below 1ms"),
+        *(
+            ("health_retries", text, f"--health-retries: {text!r} is no number from 1 on")
+            for text in ("0", "-1", "1.0", "x", "", MANY_DIGITS)
+        ),
+    ],
+)
+def test_what_is_no_health_check(option, text, message):
+    assert message in refused(**{"health_cmd": "check", option: text})
+
+
+@pytest.mark.parametrize(
+    ("given", "docker"),
+    [
+        ({}, False),
+        ({"health_cmd": "check"}, True),
+        ({"shape": "docker"}, True),
+        ({"shape": "oci", "health_cmd": "check"}, False),
+    ],
+)
+def test_docker_media_types_are_for_docker_archives_and_health_checks(given, docker):
+    assert options(**given).docker_types is docker
+    if not docker:
+        assert options(**given, compression="zstd", annotation=("a=b",))
+        return
+    why = "--format docker" if "shape" in given else "--health-cmd"
+    said = refused(**given, compression="zstd", annotation=("a=b",)).splitlines()
+    assert said == [
+        (
+            f"{why}: needs docker's media types, which have none for zstd; --compression gzip, or "
+            "--format oci"
+        ),
+        (
+            f"--annotation: {why} needs docker's media types, whose manifest has no annotations; "
+            "use --label, or --format oci"
+        ),
+    ]

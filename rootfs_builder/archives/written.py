@@ -1,0 +1,97 @@
+"""Image → a tar, or a directory, in one of the formats that others read.
+
+Each format is the store's blobs and the documents that lead to them; an OCI layout has
+`index.json`, a `docker save` archive `manifest.json`. The hybrid has both, and so is the only one
+that docker (both its stores), podman, skopeo (both its transports), umoci, oras, ctr, crane and
+buildah all read. Readers of `index.json` ignore `RepoTags` and the others read only that, so the
+full name stands in both. Source: image-spec image-layout.md; the archive of moby's `docker save`.
+"""
+
+import os
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from msgspec.structs import replace
+
+from rootfs_builder import tar
+from rootfs_builder.image import Descriptor, Image, Index, canonical
+from rootfs_builder.paths import encode
+from rootfs_builder.reference import Reference
+from rootfs_builder.root import Slice, chunks
+from rootfs_builder.store import Store
+
+FORMATS = ("hybrid", "oci", "docker")
+_UNIT = 1 << 20
+_NOTHING: Mapping[str, bytes] = MappingProxyType({})
+
+
+def archive(
+    image: Image,
+    store: Store,
+    *,
+    name: Reference,
+    shape: str,
+    extra: Mapping[str, bytes] = _NOTHING,
+) -> None:
+    """Turn the store's file into the archive of `image`, in place; `extra` are further members."""
+    for blob in store.blobs.values():
+        store.file.seek(blob.offset - tar.BLOCK)
+        store.file.write(tar.header(_path(blob.digest).encode(), size=blob.size))
+    store.file.seek(store.end)
+    for member, data in {**_documents(image, name, shape), **extra}.items():
+        store.file.write(
+            tar.header(member.encode(), size=len(data)) + data + tar.padding(len(data))
+        )
+    store.file.write(tar.END)
+    store.file.truncate()
+
+
+def directory(
+    image: Image,
+    store: Store,
+    path: str,
+    *,
+    name: Reference,
+    extra: Mapping[str, bytes] = _NOTHING,
+) -> None:
+    """Write the OCI layout of `image` into the empty directory `path`; `extra` are more files."""
+    base = encode(path)
+    os.makedirs(os.path.join(base, b"blobs", b"sha256"))
+    store.file.flush()
+    for blob in store.blobs.values():
+        with open(os.path.join(base, _path(blob.digest).encode()), "xb") as stream:
+            stream.writelines(chunks(Slice(store.file, blob.offset, blob.size), _UNIT))
+    for member, data in {**_documents(image, name, "oci"), **extra}.items():
+        with open(os.path.join(base, member.encode()), "xb") as stream:
+            stream.write(data)
+
+
+def descriptor(image: Image, name: Reference) -> Descriptor:
+    """What `index.json` says of an image: the manifest, its platform, its names."""
+    return replace(
+        image.descriptor,
+        annotations={
+            "io.containerd.image.name": str(name),
+            "org.opencontainers.image.ref.name": name.tag,
+        },
+    )
+
+
+def _documents(image: Image, name: Reference, shape: str) -> dict[str, bytes]:
+    layout = {
+        "oci-layout": b'{"imageLayoutVersion":"1.0.0"}',
+        "index.json": canonical(Index((descriptor(image, name),))),
+    }
+    saved: list[object] = [
+        {
+            "Config": _path(image.manifest.config.digest),
+            "RepoTags": [str(name)],
+            "Layers": [_path(layer.digest) for layer in image.manifest.layers],
+        }
+    ]
+    legacy = {"manifest.json": canonical(saved)}
+    return {"hybrid": layout | legacy, "oci": layout, "docker": legacy}[shape]
+
+
+def _path(digest: str) -> str:
+    return f"blobs/sha256/{digest.removeprefix('sha256:')}"

@@ -1,0 +1,165 @@
+"""Where the result of `pack` goes: a file, stdout, or an OCI layout's directory; and files beside.
+
+`-o oci:DIR` is the one spelling with a prefix that we share with skopeo; what else others put
+behind -o gets the line that works.
+"""
+
+import os
+import sys
+from contextlib import ExitStack, contextmanager
+from types import MappingProxyType
+from typing import TYPE_CHECKING, BinaryIO
+
+from rootfs_builder.commands import options
+from rootfs_builder.errors import OutputError, UsageError
+
+if TYPE_CHECKING:  # imported when it is used: --help must be quick
+    from collections.abc import Callable, Iterator, Mapping
+
+    from rootfs_builder.cache import Cache
+    from rootfs_builder.image import Image
+    from rootfs_builder.plan import Plan
+    from rootfs_builder.reference import Reference
+    from rootfs_builder.store import Store
+
+_LAYOUT = "oci:"
+
+
+def shape(output: str, given: str | None, *, as_json: bool) -> str:
+    """The format of what goes to `output`, where `given` is the user's word for it.
+
+    Raises:
+        UsageError: nothing can be written there, or not in this format.
+    """
+    if output == "-" and sys.stdout.isatty():
+        raise UsageError(
+            "-o -: an archive is not for a terminal; redirect it: … -o - | docker load"
+        )
+    if output == "-" and as_json:
+        raise UsageError("-o - and --json: stdout takes one of them")
+    if not output.startswith(_LAYOUT):
+        options.destination(output)
+        return given or "hybrid"
+    directory, colon, tag = output.removeprefix(_LAYOUT).partition(":")
+    if colon:
+        raise UsageError(
+            f"-o {output}: the tag is said by -t: -o {_LAYOUT}{directory} -t NAME:{tag}"
+        )
+    if given not in {None, "oci"}:
+        raise UsageError(
+            f"-o {output}: a directory is an OCI layout; --format {given} needs a FILE"
+        )
+    return "oci"
+
+
+def check(plan: "Plan", files: "Mapping[str, str | None]") -> None:
+    """Refuse `pack ./hello -o hello`, which would replace the program, and one file for two.
+
+    `files` are those that will be written, by their options.
+    """
+    from rootfs_builder.paths import printable
+    from rootfs_builder.root import FileSource
+
+    seen: dict[str, str] = {}
+    for option, path in files.items():
+        if path is None or (option == "-o" and (path == "-" or path.startswith(_LAYOUT))):
+            continue
+        if path in {"", "-"} and option != "-o":
+            raise UsageError(f"{option}: name a file; stdout has the name and digest")
+        other = seen.setdefault(os.path.realpath(path), option)
+        if other != option:
+            raise UsageError(f"{other} {path}: {option} names the same file; name another")
+        try:
+            info = os.stat(os.fsencode(path))
+        except OSError:
+            continue
+        for entry in plan.entries:
+            source = entry.content
+            if isinstance(source, FileSource) and source.stamp[:2] == (info.st_dev, info.st_ino):
+                raise UsageError(
+                    f"{option} {path}: would be overwritten, and goes into the image as "
+                    f"{printable(entry.path)}; name another file"
+                )
+
+
+def write(
+    output: str,
+    build: "Callable[[Store], Image]",
+    *,
+    cache: "Cache | None",
+    shape: str,
+    name: "Reference",
+    extra: "Mapping[str, bytes]" = MappingProxyType({}),
+) -> "tuple[Image, int]":
+    """Build an image and write it to `output`: the image, and how many bytes it takes there.
+
+    `extra` are further members of the archive, or files of the directory.
+    """
+    from rootfs_builder import output as outputs
+    from rootfs_builder.archives import written
+    from rootfs_builder.store import Store
+
+    def archive(stream: BinaryIO) -> "tuple[Image, int]":
+        store = Store(stream, cache)
+        image = build(store)
+        written.archive(image, store, name=name, shape=shape, extra=extra)
+        return image, stream.tell()
+
+    if output == "-":
+        return _to_stdout(archive)
+    if not output.startswith(_LAYOUT):
+        with outputs.file(options.text(output)) as stream:
+            return archive(stream)
+    import tempfile
+
+    with outputs.layout(options.text(output.removeprefix(_LAYOUT))) as directory:
+        with tempfile.TemporaryFile(dir=directory) as stream:
+            store = Store(stream, cache)
+            image = build(store)
+            written.directory(image, store, directory, name=name, extra=extra)
+        return image, sum(blob.size for blob in store.blobs.values())
+
+
+def _to_stdout(write: "Callable[[BinaryIO], tuple[Image, int]]") -> "tuple[Image, int]":
+    """The archive is complete before its first byte is written."""
+    import shutil  # 10 ms with tempfile, for this case alone
+    import tempfile
+
+    try:
+        directory = tempfile.gettempdir()
+    except FileNotFoundError as error:
+        raise OutputError(
+            "-o -: no directory can be written that could keep the archive until it is complete; "
+            "TMPDIR names one"
+        ) from error
+    with tempfile.TemporaryFile(dir=directory) as stream:
+        try:
+            result = write(stream)
+            stream.seek(0)
+        except OSError as error:
+            raise OutputError(
+                f"-o -: {error.strerror} in {directory}, where the archive is kept until it is "
+                "complete; TMPDIR names another directory"
+            ) from error
+        shutil.copyfileobj(stream, sys.stdout.buffer, 1 << 20)
+        sys.stdout.buffer.flush()
+        return result
+
+
+@contextmanager
+def beside(files: "Mapping[str, str | None]") -> "Iterator[Callable[[str, bytes], None]]":
+    """What takes the content of each file, by its option: they are there when all is done."""
+    from rootfs_builder import output as outputs
+
+    with ExitStack() as stack:
+        streams = {
+            option: stack.enter_context(outputs.file(options.text(path)))
+            for option, path in files.items()
+            if path is not None
+        }
+
+        def fill(option: str, content: bytes) -> None:
+            if option in streams:
+                streams[option].write(content)
+
+        yield fill
