@@ -83,3 +83,8 @@ class LostError(RootfsError):
 
 class OutputError(RootfsError):
     """The result could not be written; what stood there before is untouched."""
+
+
+def of_code(code: int) -> type[RootfsError]:
+    """The error that ends with this exit code, the most general of several."""
+    return next((one for one in RootfsError.__subclasses__() if one.exit_code == code), RootfsError)

@@ -168,12 +168,13 @@ def read(
     file: str,
     *,
     keys: Sequence[Key],
-    check: Callable[[Values], object],
+    checks: Sequence[Callable[[Values], object]] = (),
     sets: Sequence[str] = (),
 ) -> File:
     """The recipe in a file; `sets` are KEY=VALUE of the command line.
 
-    `check` refuses values that are of the right type and have no meaning, by an OptionsError.
+    Each of `checks` refuses values that are of the right type and have no meaning, by a UsageError
+    that names the option.
 
     Raises:
         UsageError: each mistake on a line of its own: file, line and key.
@@ -187,7 +188,8 @@ def read(
     for at, own in images or [(reader.top, {})]:
         said = _overlaid(_joined(shared, own, reader.keys), given)
         found.append(_image(reader, said, {step.name for step in steps}))
-        _check(reader, found[-1], at, check)
+        for check in checks:
+            _check(reader, found[-1], at, check)
     reader.places.report(reader.mistakes)
     return File(file, steps, tuple(found), reader.places)
 
@@ -282,10 +284,19 @@ def _check(reader: _Reader, image: Image, at: Path, check: Callable[[Values], ob
     }
     try:
         check(image.values)
-    except OptionsError as error:
-        for option, index, what in error.found:
+    except UsageError as error:
+        for option, index, what in _parts(error):
             name = reader.places.key(option) or option
             value = image.said.get(name, Value((*at, name), ()))
             place = value.path if index is None else value.elements[index][0]
             if name not in wrong:
                 reader.mistakes.append((place, what))
+
+
+def _parts(error: UsageError) -> Iterator[tuple[str, int | None, str]]:
+    """Each option that an error is about, which of its values, and a sentence."""
+    if isinstance(error, OptionsError):
+        yield from error.found
+    else:
+        option, _, what = str(error).partition(" ")
+        yield option.rstrip(":"), None, what

@@ -21,7 +21,10 @@ Values = dict[str, Any]  # of options, by the names of their parameters
 
 
 class Key(Struct, frozen=True):
-    """An option as a key: how it is spelt there, what it takes, and its value when it is absent."""
+    """An option as a key: how it is spelt there, what it takes, and its value when it is absent.
+
+    `is_path` says that it is a path of this machine, and nothing else.
+    """
 
     name: str
     parameter: str
@@ -31,6 +34,7 @@ class Key(Struct, frozen=True):
     metavar: str = ""
     choices: tuple[str, ...] = ()
     default: Any = None
+    is_path: bool = False
 
 
 class Program(Table, frozen=True):
@@ -65,6 +69,7 @@ _TYPES: dict[Kind, Any] = {
     "flag": bool,
     "number": int,
 }
+_WIDTH = 80
 _MANY = ("texts", "pairs", "programs", "files")
 
 
@@ -135,13 +140,14 @@ def template(values: Mapping[str, Any], keys: Sequence[Key]) -> str:
 # `rootfs-builder build` makes the image that is described here. Every key is an option of
 # `rootfs-builder pack`; relative paths start at this file's folder.
 {document(values, keys)}
-# What has to run first, in this folder; {{ from = "compile", path = "hello" }} then names a result.
+# What else can be said:
+{"".join(f"# {_example(key)}  # {key.help}{chr(10)}" for key in others)}
+# What has to run first, in this folder; {{ from = "compile", path = "hello" }} in place of a path
+# then says what made it. Tables stand below all keys.
 # [[step]]
 # name = "compile"
 # run = "make"
-
-# What else can be said, above all [[step]]s:
-{"".join(f"# {_example(key)}  # {key.help}{chr(10)}" for key in others)}"""
+"""
 
 
 def _example(key: Key) -> str:
@@ -158,10 +164,9 @@ def _toml(value: Any, key: Key) -> str:
         return str(value).lower()
     if isinstance(value, str):
         return _text(value, key)
-    one = len(value) == 1
-    between, end = (" ", "") if one else ("\n    ", "\n")
-    texts = ",".join(f"{between}{_text(text, key)}" for text in value)
-    return f"[{texts.strip() if one else texts + ',' + end}]"
+    texts = [_text(text, key) for text in value]
+    line = f"[{', '.join(texts)}]"
+    return line if len(line) <= _WIDTH else "[\n" + "".join(f"    {one},\n" for one in texts) + "]"
 
 
 def _text(text: str, key: Key) -> str:

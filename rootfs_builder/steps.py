@@ -22,7 +22,7 @@ def run(
     steps: Iterable[Step],
     folder: str,
     *,
-    environment: Mapping[str, str],
+    environment: Mapping[bytes, bytes],
     line: Callable[[str, str], None],
 ) -> None:
     """Run steps in their order; `line` gets each step's name and a line that it says.
@@ -32,12 +32,13 @@ def run(
     """
     for step in steps:
         shown = " ".join((step.run,) if isinstance(step.run, str) else step.run)
+        added = {encode(name): encode(value) for name, value in step.env.items()}
         line(step.name, f"+ {shown}")
         try:
             code = tools.follow(
                 ("/bin/sh", "-c", step.run) if isinstance(step.run, str) else step.run,
                 directory=absolute(step.dir, folder),
-                environment={**environment, **step.env},
+                environment={**environment, **added},
                 line=partial(line, step.name),
             )
         except RootfsError as error:

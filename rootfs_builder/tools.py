@@ -52,7 +52,7 @@ def follow(
     words: Sequence[str],
     *,
     directory: str,
-    environment: Mapping[str, str],
+    environment: Mapping[bytes, bytes],
     line: Callable[[str], None],
 ) -> int:
     """Run words of the user, and give `line` what they say on both streams; the exit code.
@@ -64,7 +64,7 @@ def follow(
     """
     try:
         process = subprocess.Popen(  # noqa: S603 - the user's own words are what is to run
-            words,
+            [encode(word) for word in words],
             cwd=encode(directory),
             env=environment,
             stdin=subprocess.DEVNULL,

@@ -115,8 +115,12 @@ NOT_SIBLINGS = {
     "archives.written",
     "commands.destinations",
     "commands.memory",
+    "commands.building",
+    "commands.keys",
     "commands.options",
+    "commands.packing",
     "commands.terminal",
+    "commands.workers",
 }
 PROCESS_ROOMS = {"tools"}
 TERMINAL_ROOMS = {"commands", "cli"}

@@ -1,7 +1,7 @@
 """The options that describe an image → the keys of a recipe: click's options are the one table."""
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -18,7 +18,7 @@ def keys() -> "tuple[Key, ...]":
     from rootfs_builder.recipe_keys import Key
 
     words = Key(_ARGUMENTS, _ARGUMENTS, ("--",), "texts", "The program's arguments.", "WORD")
-    table = click.command()(packing.options(lambda: None))
+    table = click.command()(packing.table(lambda: None))
     programs, *others = map(_key, table.params)
     return (programs, words, *others)
 
@@ -37,7 +37,8 @@ def _key(param: click.Parameter) -> "Key":
         help=param.help or "",
         metavar=param.metavar or "",
         choices=tuple(getattr(param.type, "choices", ())),
-        default=_default(param),
+        default=None if param.multiple else param.default,
+        is_path=re.search("FILE|DIR", param.metavar or "") is not None,
     )
 
 
@@ -54,7 +55,3 @@ def _kind(param: click.Option) -> "Kind":
     if param.multiple:
         return "pairs" if re.match("[A-Z]+=[A-Z]", metavar) else "texts"
     return "words" if metavar == "WORDS" else "text"
-
-
-def _default(param: click.Option) -> Any:
-    return None if param.multiple else param.default

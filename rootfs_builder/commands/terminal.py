@@ -25,6 +25,12 @@ _ROWS = {  # by the first reason for a file; any other brings libraries too
 
 def summary(plan: "Plan", image: str = "") -> None:
     """A table of what is in the image, by kind, and the warnings."""
+    for line in summary_lines(plan, image):
+        click.echo(line, err=True)
+
+
+def summary_lines(plan: "Plan", image: str = "") -> list[str]:
+    """The same as lines."""
     from rootfs_builder.plan import hard_links
 
     rows: dict[str, list[Entry]] = {label: [] for label in _ROWS.values()}
@@ -38,22 +44,31 @@ def summary(plan: "Plan", image: str = "") -> None:
         if found
     ]
     files = sum(count for _, count, _ in table)
-    for label, count, size in [*table, ("all files", files, plan.size)]:
-        click.echo(f"{label:<24} {count:>6} {size:>15,} bytes", err=True)
-    if image:
-        click.echo(image, err=True)
-    findings(plan.findings)
+    return [
+        *(
+            f"{label:<24} {count:>6} {size:>15,} bytes"
+            for label, count, size in [*table, ("all files", files, plan.size)]
+        ),
+        *([image] if image else []),
+        *finding_lines(plan.findings),
+    ]
 
 
 def findings(found: "Iterable[Finding]") -> None:
     """What rules added, what they could add, and warnings: a line each."""
+    for line in finding_lines(found):
+        click.echo(line, err=True)
+
+
+def finding_lines(found: "Iterable[Finding]") -> Iterator[str]:
+    """The same as lines."""
     kinds = set()
     for finding in found:
         kinds.add(finding.level)
         colon = " " if finding.level == "added" else ": "  # its text begins with a name
-        click.echo(f"{finding.level}{colon}{finding.text}", err=True)
+        yield f"{finding.level}{colon}{finding.text}"
     if "added" in kinds:
-        click.echo("--without NAME leaves out what was added", err=True)
+        yield "--without NAME leaves out what was added"
 
 
 def warnings(found: "Iterable[Finding]") -> None:
@@ -67,6 +82,30 @@ def reasons(plan: "Plan") -> None:
         if entry.kind == "dir":
             continue
         click.echo(f"{printable(entry.path)}: {entry.reasons[0].sentence}", err=True)
+
+
+@contextmanager
+def counting(total: int, *, quiet: bool) -> Iterator[Callable[[], None]]:
+    """A bar over `total` tasks, where stderr is a terminal; lines are shown above it."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    columns = (TextColumn("building"), BarColumn(), MofNCompleteColumn())
+    # No thread draws it: processes are forked meanwhile, and a fork copies no thread.
+    with Progress(
+        *columns, console=Console(stderr=True), transient=True, auto_refresh=False
+    ) as bar:
+        task = bar.add_task("building", total=total)
+        bar.refresh()
+
+        def advance() -> None:
+            bar.advance(task)
+            bar.refresh()
+
+        yield advance
 
 
 @contextmanager

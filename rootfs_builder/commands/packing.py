@@ -1,0 +1,233 @@
+"""What `pack` and `build` share: the options that describe an image, and the image they describe.
+
+The options stand here once: `pack` takes them from the command line, a recipe has them as keys.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from rootfs_builder.commands import destinations, options, terminal
+from rootfs_builder.errors import UsageError
+
+if TYPE_CHECKING:  # imported when it is used: --help must be quick
+    from rootfs_builder.image import Image
+    from rootfs_builder.plan import Plan
+    from rootfs_builder.recipe import Recipe
+    from rootfs_builder.store import Store
+
+_OUTPUT = (
+    click.option(
+        "-o",
+        "--output",
+        required=True,
+        metavar="FILE",
+        shell_complete=options.file_names,
+        help="The archive; - is stdout, oci:DIR a directory.",
+    ),
+    click.option(
+        "--format",
+        "shape",
+        type=click.Choice(["hybrid", "oci", "docker"]),
+        help="What the archive is: an OCI layout, what docker save writes, or both (the default).",
+    ),
+    click.option(
+        "--iidfile",
+        metavar="FILE",
+        shell_complete=options.file_names,
+        help="Write the image's ID there, the digest of its config.",
+    ),
+    click.option(
+        "--metadata-file",
+        metavar="FILE",
+        shell_complete=options.file_names,
+        help="Write what buildx writes there: name and digests, as JSON.",
+    ),
+    click.option(
+        "--max-size",
+        metavar="SIZE",
+        help="Fail, with the largest files, where all have more bytes together: 10MB.",
+    ),
+)
+_CONFIG = (
+    click.option("-t", "--tag", metavar="NAME[:TAG]", help="The image's name."),
+    click.option("--entrypoint", metavar="WORDS", help="What starts, as words or a JSON array."),
+    click.option("-e", "--env", multiple=True, metavar="NAME=VALUE", help="Set a variable."),
+    click.option(
+        "-u",
+        "--user",
+        metavar="NAME[:GROUP]",
+        help="Run as this user: digits, nonroot, or a name in the /etc/passwd here.",
+    ),
+    click.option("-w", "--workdir", metavar="PATH", help="Start in this directory."),
+    click.option("-l", "--label", multiple=True, metavar="KEY=VALUE", help="Add a label."),
+    click.option("--annotation", multiple=True, metavar="KEY=VALUE", help="Annotate the manifest."),
+    click.option("--expose", multiple=True, metavar="PORT[/PROTO]", help="Document a port."),
+    click.option("--volume", multiple=True, metavar="PATH", help="Declare a volume."),
+    click.option("--stop-signal", metavar="SIGNAL", help="What asks the program to stop."),
+    click.option(
+        "--health-cmd", metavar="WORDS", help="What tells whether it works, run without a shell."
+    ),
+    click.option("--health-interval", metavar="TIME", help="The time between two checks: 30s."),
+    click.option("--health-timeout", metavar="TIME", help="How long a check may take."),
+    click.option("--health-start-period", metavar="TIME", help="How long it may fail at first."),
+    click.option("--health-retries", metavar="N", help="How many failures are an end."),
+    click.option("--platform", metavar="OS/ARCH", help="Insist on a platform."),
+    click.option(
+        "--compression",
+        type=click.Choice(["gzip", "zstd", "none"]),
+        default="gzip",
+        help="How layers are compressed; zstd needs docker 23 or newer. The default is gzip.",
+    ),
+    click.option(
+        "--compression-level",
+        type=int,
+        metavar="N",
+        help="1 to 12 for gzip (6 is the default), 1 to 22 for zstd (3).",
+    ),
+)
+
+_NOT_OF_THE_RECIPE = ("output", "iidfile", "metadata_file", "sysroot", "rule_files", "shape")
+
+
+def table(function: options.F) -> options.F:
+    """The executables and every option that describes an image or where it goes."""
+    for decorate in (
+        options.each(_CONFIG),
+        options.strip,
+        options.files,
+        options.each(_OUTPUT),
+        options.executables,
+    ):
+        function = decorate(function)
+    return function
+
+
+class Packed(NamedTuple):
+    """An image that is written: of what, and how many bytes it takes."""
+
+    recipe: "Recipe"
+    plan: "Plan"
+    image: "Image"
+    size: int
+
+
+def check_output(values: Mapping[str, Any]) -> None:
+    """Refuse a recipe that does not say where its image goes.
+
+    Raises:
+        UsageError: what is wrong with -o.
+    """
+    output = values.get("output", "")
+    if not output:
+        raise UsageError('-o missing; where the image goes: output = "hello.tar"')
+    if output == "-":
+        raise UsageError("-o -: a recipe's image goes to a file; name one")
+    shape(values)
+
+
+def recipe(values: Mapping[str, Any], *, directory: str | None = None) -> "Recipe":
+    """The recipe of these options; relative paths start at `directory`."""
+    given = {key: one for key, one in values.items() if key not in _NOT_OF_THE_RECIPE}
+    given["executables"] = values.get("executables", ())
+    return options.recipe(directory=directory, shape=shape(values), **given)
+
+
+def shape(values: Mapping[str, Any]) -> str:
+    """The format of what is written.
+
+    Raises:
+        UsageError: nothing can be written there, or not in this format.
+    """
+    return destinations.shape(values.get("output", ""), values.get("shape"))
+
+
+def pack(
+    values: Mapping[str, Any],
+    *,
+    directory: str | None = None,
+    epoch: int,
+    cached: bool,
+    quiet: bool,
+    seen: "Callable[[Plan], None]" = lambda _: None,
+) -> Packed:
+    """Write the image of these options; `seen` gets what will be in it."""
+    from rootfs_builder import assemble, metadata
+    from rootfs_builder.commands.memory import Memory
+
+    recipe_ = recipe(values, directory=directory)
+    output, sysroot = values["output"], values.get("sysroot")
+    rules = options.rules(values.get("rule_files") or ())
+    memory = Memory(recipe_, sysroot, use=cached)
+    beside = {f"--{one.replace('_', '-')}": values.get(one) for one in ("iidfile", "metadata_file")}
+    sources = options.sources(sysroot)
+    closure, plan = assemble.plan(recipe_, sources, rules=rules, facts=memory.facts)
+    seen(plan)
+    platform = assemble.platform(recipe_, closure)
+    destinations.check(plan, {"-o": output, **beside})
+    with options.scratch(wanted=recipe_.strip) as scratch:
+        plan = assemble.trimmed(recipe_, plan, scratch)
+
+        def build(store: "Store") -> "Image":
+            with terminal.progress(plan.size, quiet=quiet) as progress:
+                return assemble.image(
+                    recipe_,
+                    plan,
+                    store,
+                    platform=platform,
+                    epoch=epoch,
+                    facts=memory.facts,
+                    progress=progress,
+                )
+
+        with destinations.beside(beside) as fill:
+            cache = memory.cache if recipe_.codec.level else None
+            image, size = destinations.write(
+                output, build, cache=cache, shape=recipe_.shape, name=recipe_.name
+            )
+            fill("--iidfile", image.manifest.config.digest.encode())
+            fill("--metadata-file", metadata.document(image, recipe_.name))
+    memory.keep()
+    return Packed(recipe_, plan, image, size)
+
+
+def line(packed: Packed, output: str) -> str:
+    """What was written, for a person."""
+    where = "on stdout" if output == "-" else f"in {output}"
+    return f"{packed.recipe.name} for {_platform(packed.image)}: {packed.size:,} bytes {where}"
+
+
+def result(packed: Packed) -> str:
+    """What was written, for a script."""
+    return f"{packed.recipe.name}@{packed.image.descriptor.digest}"
+
+
+def _platform(image: "Image") -> str:
+    """The platform as one word."""
+    parts = (image.config.os, image.config.architecture, image.config.variant)
+    return "/".join(part for part in parts if isinstance(part, str))
+
+
+def facts(packed: Packed) -> dict[str, Any]:
+    """What `--json` says of an image."""
+    from rootfs_builder.plan import hard_links
+
+    recipe, plan, image, size = packed
+    links = hard_links(plan.entries)
+    return {
+        "name": str(recipe.name),
+        "digest": image.descriptor.digest,
+        "config": image.manifest.config.digest,
+        "platform": _platform(image),
+        "layers": [
+            {"digest": layer.digest, "size": layer.size, "diff_id": diff_id}
+            for layer, diff_id in zip(
+                image.manifest.layers, image.config.rootfs.diff_ids, strict=True
+            )
+        ],
+        "files": sum(one.kind == "file" and one.path not in links for one in plan.entries),
+        "bytes": plan.size,
+        "archive_bytes": size,
+        "findings": [{"level": one.level, "text": one.text} for one in plan.findings],
+    }
