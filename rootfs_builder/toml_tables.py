@@ -19,6 +19,8 @@ from rootfs_builder.toml_lines import Lines, Path
 
 S = TypeVar("S", bound=Struct)
 
+_TELLING = 3  # letters that say which word may be meant
+
 Mistake = tuple[Path, str]  # where it is, from the table on, and a sentence
 
 
@@ -41,28 +43,32 @@ def parse(text: str, file: str) -> dict[str, Any]:
 
 
 def convert(table: Any, kind: type[S]) -> tuple[S | None, list[Mistake]]:
-    """A table as a struct, or all that is not as it has to be."""
+    """A table as a struct without the keys that are wrong, and all that is; None of no table."""
     mistakes: list[Mistake] = []
     while True:
         try:
-            value = msgspec.convert(table, kind)
+            return msgspec.convert(table, kind), mistakes
         except msgspec.ValidationError as error:
             path, what = _where(error, table, kind)
-            mistakes.append((path, what))
             if not path:
-                return None, mistakes
+                return None, [*mistakes, (path, what)]
             key = path[0]  # go on without it, or as if it were there
-            kept = {one: value for one, value in table.items() if one != key}
-            table = kept if key in table else {**table, key: "-"}
-        else:
-            return (None if mistakes else value), mistakes
+            if key in table:
+                table = {one: value for one, value in table.items() if one != key}
+            else:
+                table = {**table, key: "-"}
+            if key not in {one[0] for one, _ in mistakes}:
+                mistakes.append((path, what))
 
 
 def near(word: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown word: which one may be meant."""
     import difflib  # for mistakes alone
 
-    found = difflib.get_close_matches(word, sorted(known), 1)
+    names = sorted(known)
+    found = difflib.get_close_matches(word, names, 1)
+    long = [one for one in names if min(len(one), len(word)) >= _TELLING]
+    found += [one for one in long if word.startswith(one) or one.startswith(word)]
     return f"; is it {found[0]}?" if found else ""
 
 

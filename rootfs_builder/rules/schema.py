@@ -133,10 +133,10 @@ def read(text: str, file: str, *, own: bool = False) -> Rules:
     mistakes: list[Mistake] = []
     for name, table in toml_tables.parse(text, file).items():
         rule, found = toml_tables.convert(table, Rule)
-        if rule is not None:
+        if rule is not None and not found:
             rule = msgspec.structs.replace(rule, name=name)
             rules.append(rule)
-            found += () if own else _mistakes(rule, table)
+            found += [] if own else _mistakes(rule, table)
         mistakes += [((name, *path), what) for path, what in found]
     if mistakes:
         lines = Lines(text)
