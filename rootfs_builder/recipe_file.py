@@ -82,11 +82,18 @@ class _Places:
     def located(self, said: Mapping[str, Value], sentence: str) -> str:
         """A sentence that begins with an option, at its key's place; any other, of the file."""
         match = _OPTION.fullmatch(sentence)
-        value = said.get(self.key(match[1]) or "") if match else None
-        if match is None or value is None:
+        name, what = (self.key(match[1]), match[2]) if match else ("executables", sentence)
+        value = said.get(name or "")
+        if value is None:
             return f"{printable(self._file)}: {sentence}"
-        places = [path for path, one in value.elements if match[2].startswith(f"{one}:")]
-        return self.sentence((places or [value.path])[0], match[2])
+        places = [path for path, one in value.elements if what.startswith(f"{_path(one)}:")]
+        if not match and not places:
+            return f"{printable(self._file)}: {sentence}"
+        return self.sentence((places or [value.path])[0], what)
+
+
+def _path(element: Any) -> Any:
+    return element.path if isinstance(element, Program) else element
 
 
 class _Reader:
@@ -133,6 +140,10 @@ class _Reader:
         steps: dict[str, Step] = {}
         for at, table in self.tables("step"):
             step = self.convert(table, Step, at)
+            known = self.keys.keys() - set(Step.__struct_fields__)
+            lost = [(*at, name) for name in table if name in known] if step else []
+            self.mistakes = [one for one in self.mistakes if one[0] not in lost]
+            self.mistakes += [(one, "a key of the image; those stand above tables") for one in lost]
             if step is None:
                 continue
             if not step.name.strip() or not step.name.isprintable():
@@ -259,7 +270,7 @@ def _image(reader: _Reader, said: dict[str, Value], steps: set[str]) -> Image:
             if isinstance(one, Result):
                 texts.append(f"{one.path}:{one.to}")
             else:
-                texts.append(one.path if isinstance(one, Program) else one)
+                texts.append(_path(one))
         values[key.parameter] = tuple(texts) if recipe_keys.is_list(key) else texts[0]
     return Image(values, tuple(results), said)
 
@@ -295,8 +306,7 @@ def _check(reader: _Reader, image: Image, at: Path, check: Callable[[Values], ob
 
 def _parts(error: UsageError) -> Iterator[tuple[str, int | None, str]]:
     """Each option that an error is about, which of its values, and a sentence."""
-    if isinstance(error, OptionsError):
-        yield from error.found
-    else:
-        option, _, what = str(error).partition(" ")
-        yield option.rstrip(":"), None, what
+    found = error.found if isinstance(error, OptionsError) else (("", None, str(error)),)
+    for option, index, what in found:
+        name, _, rest = f"{option}: {what}".removeprefix(": ").partition(" ")
+        yield name.rstrip(":"), index, rest

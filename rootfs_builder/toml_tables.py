@@ -92,7 +92,7 @@ def _where(error: msgspec.ValidationError, table: Any, kind: type[Struct]) -> Mi
         path = (*path, name or int(index))
     field = re.search(r"(unknown|required) field `(.*)`\Z", what, re.DOTALL)
     if field is None:
-        return path, _choices(what, kind, path)
+        return path, _advised(what, kind, path)
     if field[1] == "unknown":
         what += near(field[2], _keys(kind, path))
     return (*path, field[2]), what
@@ -114,11 +114,12 @@ def _keys(kind: Any, path: Path) -> list[str]:
     return [name for one in structs for name in _types(one)]
 
 
-def _choices(what: str, kind: type[Struct], path: Path) -> str:
-    """A sentence of msgspec, which does not name the words where only some are right."""
+def _advised(what: str, kind: type[Struct], path: Path) -> str:
+    """A sentence of msgspec with its way out: the words that are right, or quotes."""
     wrong = re.fullmatch(r"Invalid enum value ('.*')", what, re.DOTALL)
     if wrong is None:
-        return what
+        number = re.search(r"`str.*got `(int|float)`", what)
+        return f"{what}; write it in quotes" if number else what
     words = [one for one in _leaves(_types(kind)[str(path[0])]) if isinstance(one, str)]
     return f"{wrong[1]} is none of {', '.join(words)}"
 
