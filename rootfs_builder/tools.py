@@ -11,6 +11,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 from msgspec import Struct
 
@@ -63,14 +64,13 @@ def follow(
         InputError: there is no such program or directory.
     """
     try:
-        process = subprocess.Popen(  # noqa: S603 - the user's own words are what is to run
+        process = _Process(
             [encode(word) for word in words],
             cwd=encode(directory),
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            process_group=0,
         )
     except OSError as error:
         shown = printable(decode(os.fsencode(error.filename or words[0])))
@@ -82,15 +82,27 @@ def follow(
                 line(one.decode(errors="backslashreplace").rstrip("\r\n"))
             return process.wait()
         except BaseException:
-            _end(process)
+            process.end()
             raise
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process and what it started, by force where it does not obey."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(_PATIENCE)
-            return
+class _Process(subprocess.Popen[bytes]):
+    """A process that can be ended with all that it started, and is if its start is interrupted."""
+
+    def __init__(self, words: Sequence[bytes], **options: Any) -> None:
+        try:
+            super().__init__(words, process_group=0, **options)
+        except OSError:
+            raise
+        except BaseException:
+            self.end()
+            raise
+
+    def end(self) -> None:
+        """By force where it does not obey."""
+        for number in (signal.SIGTERM, signal.SIGKILL) if self.pid else ():
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
+            with suppress(subprocess.TimeoutExpired):
+                self.wait(_PATIENCE)
+                return
