@@ -100,7 +100,7 @@ class _Process(subprocess.Popen[bytes]):
 
     def end(self) -> None:
         """By force where it does not obey."""
-        for number in (signal.SIGTERM, signal.SIGKILL) if self.pid else ():
+        for number in (signal.SIGTERM, signal.SIGKILL) if getattr(self, "pid", None) else ():
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, number)
             with suppress(subprocess.TimeoutExpired):
