@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from rootfs_builder import budget, collector, elf, layers, planner, replay
+from rootfs_builder import budget, collector, elf, layers, planner, replay, split
 from rootfs_builder.closure import Closure
 from rootfs_builder.errors import UsageError, VerificationError
 from rootfs_builder.facts import Facts
@@ -29,6 +29,7 @@ from rootfs_builder.image import (
     Settings,
     canonical,
 )
+from rootfs_builder.packages import Owners
 from rootfs_builder.paths import OpenedPath, printable
 from rootfs_builder.plan import Finding, Plan, PlanRoot
 from rootfs_builder.recipe import DEFAULT_PATH, Recipe
@@ -61,6 +62,7 @@ def plan(
     *,
     rules: Rules,
     facts: Facts | None = None,
+    owners: Owners | None = None,
 ) -> tuple[Closure, Plan]:
     """Collect, lay out, and resolve once more inside the plan.
 
@@ -69,12 +71,14 @@ def plan(
         VerificationError: the image would resolve differently; what and how.
     """
     closure = collector.collect(recipe, sources, rules=rules, facts=facts)
-    result = planner.plan(closure)
+    result = planner.plan(closure, owners=owners)
     platform(recipe, closure)  # before anything is written
     differences = replay.check(closure, PlanRoot(result))
     if differences:
         raise VerificationError("\n".join(finding.text for finding in differences))
-    doubts = replay.check_added(closure, PlanRoot(result)) if closure.trees else ()
+    doubts = list(replay.check_added(closure, PlanRoot(result)) if closure.trees else ())
+    if owners is not None:
+        doubts += [Finding("warning", doubt) for doubt in owners.doubts]
     return closure, replace(result, findings=(*result.findings, *doubts, *_of_format(recipe)))
 
 
@@ -155,15 +159,17 @@ def image(
     facts: Facts | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Image:
-    """Pack a plan and describe it; all blobs end in `store`.
+    """Pack a plan, in the layers that the recipe asks for, and describe it; blobs end in `store`.
 
     Raises:
         UsageError: the entrypoint, or what checks its health, is not in the image.
     """
     settings = _settings(recipe, plan)
-    layer = layers.pack(
-        plan, store, codec=recipe.codec, epoch=epoch, facts=facts, progress=progress
-    )
+    parts = split.by_change(plan, budget=recipe.layers)
+    packed = [
+        layers.pack(part, store, codec=recipe.codec, epoch=epoch, facts=facts, progress=progress)
+        for part in parts
+    ]
     created = _rfc3339(epoch)
     config = Config(
         architecture=platform.architecture,
@@ -171,8 +177,8 @@ def image(
         variant=platform.variant,
         created=created,
         config=settings,
-        rootfs=RootFs((layer.diff_id,)),
-        history=(History(created, "rootfs-builder"),),
+        rootfs=RootFs(tuple(layer.diff_id for layer in packed)),
+        history=tuple(History(created, split.title(part)) for part in parts),
     )
     config_blob = store.add(canonical(config))
     types = DOCKER if recipe.docker_types else {}
@@ -184,7 +190,7 @@ def image(
 
     manifest = Manifest(
         config=typed(Descriptor(CONFIG, config_blob.digest, config_blob.size)),
-        layers=(typed(layer.descriptor),),
+        layers=tuple(typed(layer.descriptor) for layer in packed),
         annotations=dict(recipe.annotations) or UNSET,
         media_type=types.get(MANIFEST, MANIFEST),
     )

@@ -5,6 +5,8 @@ makes the program's loader careful: it follows `$ORIGIN` into no directory but t
 program would not start (ld.so(8), "Secure-execution mode").
 """
 
+import posixpath
+import re
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
@@ -19,7 +21,20 @@ from rootfs_builder.plan import SET_ID_BITS, Entry, Finding, Plan, PlanRoot
 from rootfs_builder.walk import Walker
 
 T = TypeVar("T")
-_TRUSTED = ("/lib", "/usr/lib")  # how the names of the system's directories of libraries begin
+_GIVEN = (  # what docker 26 and podman 5.4 both give to a container of their own accord
+    "cap_chown",
+    "cap_dac_override",
+    "cap_fowner",
+    "cap_fsetid",
+    "cap_kill",
+    "cap_net_bind_service",
+    "cap_setfcap",
+    "cap_setgid",
+    "cap_setpcap",
+    "cap_setuid",
+    "cap_sys_chroot",
+)
+_TRUSTED = re.compile("/(usr/)?lib(64|32|x32)?/")
 
 
 def apply(plan: Plan, closure: Closure, placement: Placement) -> Plan:
@@ -38,7 +53,7 @@ def apply(plan: Plan, closure: Closure, placement: Placement) -> Plan:
         findings += wanted.said(entry, changed)
     privileged = {entry.path for entry in entries if _is_privileged(entry)}
     findings += _lost(privileged, closure, placement, walker)
-    return replace(plan, entries=tuple(entries), findings=tuple(findings))
+    return replace(plan, entries=tuple(entries), findings=tuple(dict.fromkeys(findings)))
 
 
 class _Wanted:
@@ -47,7 +62,11 @@ class _Wanted:
     def __init__(self, walker: Walker, closure: Closure, placement: Placement) -> None:
         recipe = closure.recipe
         self._walker = walker
-        self._programs = {one.shown: placement.image_path(one) for one in closure.programs}
+        self._programs = {
+            one.shown: placement.image_path(one)
+            for one in closure.programs
+            if one.kind == "executable"
+        }
         self._mistakes: list[str] = []
         owners = self._found("--owner", recipe.owners)
         self.modes = self._found("--mode", recipe.modes)
@@ -67,7 +86,8 @@ class _Wanted:
             path = self._programs.get(text, text)
             walk = self._walker.walk(OpenedPath(path))
             if not path.startswith("/") or walk.node is None:
-                mistake = "not in the image; name an absolute path of it, or an EXECUTABLE as typed"
+                typed = ", ".join(map(printable, self._programs))
+                mistake = f"not in the image; name an absolute path of it, or {typed}"
             elif walk.real == ROOT:
                 mistake = "the root directory is root's, and 0755, in every image"
             elif walk.node.kind == "dir" and not directories:
@@ -102,6 +122,11 @@ class _Wanted:
         if entry.capability and entry.path not in self.capabilities:
             text = f"{shown} keeps its capabilities, {capabilities.text(entry.capability)}"
             yield Finding("hint", f"{text}; --cap {shown}=none leaves them out")
+        required = capabilities.required(changed.capability) if changed.capability else ()
+        if missing := [one for one in required if one not in _GIVEN]:
+            given = " ".join(f"--cap-add {one.removeprefix('cap_').upper()}" for one in missing)
+            text = f"{shown} starts only in a container that has {', '.join(missing)}"
+            yield Finding("hint", f"{text}, which docker or podman give when told: {given}")
         if _is_privileged(changed) and changed.content is not None:
             with changed.content.open() as content:
                 if content[0:2] == b"#!":
@@ -126,7 +151,8 @@ def _lost(
                 continue
             move = placement.of(one.found, one.candidate, program)
             opened = OpenedPath(one.candidate.path)
-            if not (opened if move is None else move.respell(opened)).startswith(_TRUSTED):
+            opened = opened if move is None else move.respell(opened)
+            if not _TRUSTED.match(posixpath.normpath(opened)):
                 yield Finding(
                     "warning",
                     f"{printable(walk.real)}: started with its privileges, its loader ignores "

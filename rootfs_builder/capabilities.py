@@ -129,8 +129,8 @@ def _pack(permitted: int, inheritable: int, *, effective: bool) -> bytes:
 def normal(attribute: bytes) -> bytes:
     """An xattr as one of revision 2.
 
-    Revision 3 says for which user namespace it counts, a uid of the machine that wrote it. What an
-    image holds counts where its container runs, so docker and podman leave that out as well.
+    Revision 3 says for which user namespace it counts, by a uid of the machine that wrote it. What
+    an image holds counts where its container runs: that is left out, as `docker commit` does.
 
     Raises:
         InputError: it has another form.
@@ -147,14 +147,30 @@ def normal(attribute: bytes) -> bytes:
 
 def text(attribute: bytes) -> str:
     """Text for what `normal` gives: one clause for all capabilities that have the same flags."""
-    revision, low_p, low_i, high_p, high_i = _DATA.unpack(attribute)
-    permitted, inheritable = high_p << 32 | low_p, high_i << 32 | low_i
-    effective = "e" if revision & _EFFECTIVE else ""
+    permitted, inheritable, effective = _sets(attribute)
     clauses: dict[str, list[str]] = {}
     for bit in range(_BITS):
         in_p, in_i = permitted >> bit & 1, inheritable >> bit & 1
         if in_p or in_i:
-            flags = effective + "i" * in_i + "p" * in_p
-            known = NAMES[bit] if bit < len(NAMES) else str(bit)
-            clauses.setdefault(flags, []).append(known)
+            flags = "e" * effective + "i" * in_i + "p" * in_p
+            clauses.setdefault(flags, []).append(_name(bit))
     return " ".join(f"{','.join(names)}={flags}" for flags, names in clauses.items()) or "="
+
+
+def required(attribute: bytes) -> tuple[str, ...]:
+    """Without which of its capabilities a process cannot start the file.
+
+    See capabilities(7), "Safety checking for capability-dumb binaries".
+    """
+    permitted, _, effective = _sets(attribute)
+    return tuple(_name(bit) for bit in range(_BITS) if effective and permitted >> bit & 1)
+
+
+def _sets(attribute: bytes) -> tuple[int, int, bool]:
+    """What is permitted, what is inheritable, and whether it is effective."""
+    revision, low_p, low_i, high_p, high_i = _DATA.unpack(attribute)
+    return high_p << 32 | low_p, high_i << 32 | low_i, bool(revision & _EFFECTIVE)
+
+
+def _name(bit: int) -> str:
+    return NAMES[bit] if bit < len(NAMES) else str(bit)

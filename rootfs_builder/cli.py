@@ -8,7 +8,6 @@ on stderr and its exit code; only a defect of ours, or `--debug`, shows a traceb
 import gc
 import io
 import os
-import re
 import signal
 import sys
 from importlib import import_module
@@ -16,11 +15,10 @@ from importlib import import_module
 import click
 
 from rootfs_builder import __version__
-from rootfs_builder.commands import VERBS
+from rootfs_builder.commands import VERBS, terminal
 from rootfs_builder.errors import RootfsError
 from rootfs_builder.paths import decode, printable
 
-_CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f]")  # an image's texts must not steer a terminal
 _INTERRUPTED = 128  # a shell adds the number of the signal
 
 
@@ -104,8 +102,7 @@ def _not_written(error: OSError) -> int:
 
 
 def _say(sentence: str) -> None:
-    shown = _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", sentence)
-    click.echo(f"rootfs-builder: {shown}", err=True)
+    click.echo(f"rootfs-builder: {terminal.harmless(sentence)}", err=True)
 
 
 def _explain(error: click.ClickException, words: list[str], command: tuple[str, ...] | None) -> int:

@@ -33,6 +33,15 @@ def printable(path: str) -> str:
     return re.sub("[%\0-\x1f\x7f-\x9f\udc80-\udcff]", _escaped, path)
 
 
+def parsed(shown: str) -> str:
+    """The path that `printable` made this of."""
+    return decode(re.sub(rb"%([0-9A-F]{2})", _byte, encode(shown)))
+
+
+def _byte(found: re.Match[bytes]) -> bytes:
+    return bytes([int(found[1], 16)])
+
+
 def shortened(path: str) -> str:
     """The beginning of a very long path for a message, with its length."""
     return f"{printable(path[:_SHOWN])}… ({len(encode(path)):,} bytes)"

@@ -7,28 +7,21 @@ as a directory would, so that whatever resolves in a directory resolves in a Pla
 import errno
 import re
 from collections.abc import Hashable, Iterable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
 from rootfs_builder.errors import InputError
-from rootfs_builder.paths import (
-    ROOT,
-    ImagePath,
-    ancestors,
-    encode,
-    name,
-    parent,
-    printable,
-    shortened,
-)
+from rootfs_builder.paths import ROOT, ImagePath, ancestors, encode, name, parent, printable
 from rootfs_builder.root import Node, Source
+
+if TYPE_CHECKING:  # only an image in layers pays for the readers of package databases
+    from rootfs_builder.packages import Package
 
 EntryKind = Literal["dir", "symlink", "file"]
 Level = Literal["added", "hint", "warning"]
 
 SET_ID_BITS = 0o6000
-LONGEST, LONGEST_NAME = 4095, 255  # bytes that a kernel takes as a path, and as a part of one
 _KEY = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[^/\0]+)+", re.DOTALL)
 
 
@@ -47,9 +40,11 @@ class Reason(Struct, frozen=True):
     @property
     def sentence(self) -> str:
         """It in words, for a person."""
-        by = f" by {printable(self.by)}" if self.by else ""
+        words = [self.kind, printable(self.asked)]
+        if self.by is not None:
+            words += ["of", printable(self.by)]
         found = f" ({self.found_by})" if self.found_by else ""
-        return f"{self.kind} {printable(self.asked)}{by}{found}"
+        return " ".join(word for word in words if word) + found
 
 
 class Entry(Struct, frozen=True):
@@ -57,6 +52,8 @@ class Entry(Struct, frozen=True):
 
     `content` and `capability` (an xattr) belong to a file, `target` to a symlink (verbatim). `mode`
     has permission bits only. Files of one source are names of one file: see `hard_links`.
+    `package` is who brought it, where that was asked; `own` is what belongs to the user rather than
+    to the system.
     """
 
     path: ImagePath
@@ -68,6 +65,8 @@ class Entry(Struct, frozen=True):
     uid: int = 0
     gid: int = 0
     capability: bytes = b""
+    package: "Package | None" = None
+    own: bool = False
 
     @property
     def size(self) -> int:
@@ -91,8 +90,8 @@ class Plan(Struct, frozen=True):
     the machine it was collected from.
 
     Raises:
-        InputError: a path that is no key or too long for any kernel, two entries for one path, an
-            entry below something that is no directory, or a name that readers take for a whiteout.
+        InputError: a path that is no key, two entries for one path, an entry below something that
+            is no directory, or a name that readers take for a whiteout.
     """
 
     entries: tuple[Entry, ...]
@@ -108,11 +107,6 @@ class Plan(Struct, frozen=True):
             shown, above = printable(entry.path), parent(entry.path)
             if not _KEY.fullmatch(entry.path):
                 raise InputError(f"{shown}: no absolute path without empty parts, . and ..")
-            if len(encode(entry.path)) > LONGEST or len(encode(name(entry.path))) > LONGEST_NAME:
-                raise InputError(
-                    f"{shortened(entry.path)}: too long: a path may have {LONGEST:,} bytes, and a "
-                    f"name in it {LONGEST_NAME}"
-                )
             if entry.path in seen:
                 raise InputError(f"{shown}: two entries for one path")
             if name(entry.path).startswith(".wh."):

@@ -11,10 +11,11 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from rootfs_builder import attributes, generated
+from rootfs_builder import attributes, generated, ownership
 from rootfs_builder.closure import Closure, Program, Tree
 from rootfs_builder.errors import InputError
 from rootfs_builder.link_map import LinkMap, Loaded, Resolution
+from rootfs_builder.packages import Owners
 from rootfs_builder.paths import (
     ImagePath,
     OpenedPath,
@@ -27,7 +28,6 @@ from rootfs_builder.paths import (
 )
 from rootfs_builder.placement import Move, Placement
 from rootfs_builder.plan import (
-    LONGEST,
     SET_ID_BITS,
     Entry,
     Finding,
@@ -39,16 +39,18 @@ from rootfs_builder.plan import (
 from rootfs_builder.root import Node
 from rootfs_builder.walk import Walk, Walker
 
+_LONGEST, _LONGEST_NAME = 4095, 255  # bytes that a kernel takes as a path, and as a part of one
 _LONG = 3800  # bytes: docker and podman unpack some 4,000, and less in a deeper directory of theirs
 
 
-def plan(closure: Closure) -> Plan:
-    """The staging tree of a closure.
+def plan(closure: Closure, *, owners: Owners | None = None) -> Plan:
+    """The staging tree of a closure; with `owners`, its entries know their packages.
 
     Raises:
-        InputError: two different files for one path; the sentence names both.
+        InputError: two different files for one path, both named; a path that no kernel takes; a
+            package database that cannot be read.
     """
-    return _Planner(closure).plan()
+    return _Planner(closure).plan(owners)
 
 
 class _Planner:
@@ -58,7 +60,7 @@ class _Planner:
         self._walker = closure.objects.walker
         self._placement = Placement(closure)
         self._entries: dict[ImagePath, Entry] = {}
-        self._origins: dict[ImagePath, str] = {}
+        self._origins: dict[ImagePath, ImagePath] = {}  # of what is not generated
         self._findings = list(closure.findings)
         self._probes: set[str] = set()
         self._because_of = self._rule_reasons()
@@ -73,7 +75,7 @@ class _Planner:
             for one in reversed(self._closure.supply.applied)
         }
 
-    def plan(self) -> Plan:
+    def plan(self, owners: Owners | None) -> Plan:
         programs = []
         for program in self._closure.programs:
             path = self._program(program)
@@ -85,13 +87,15 @@ class _Planner:
             self._link_map(link_map, program)
         for entry in generated.entries(self._closure, self._because_of):
             landing = self._landing(entry.path, entry.reasons[0])
-            self._put(replace(entry, path=landing), "generated")
+            self._put(replace(entry, path=landing), None)
         draft = Plan(with_parents(self._entries.values()))
         self._warn_of_links(draft)
         for entry in generated.configurations(self._closure, self._placement, draft):
-            self._put(entry, "generated")
+            self._put(entry, None)
+        values = self._entries.values()
+        entries = ownership.settle(values, self._origins, self._sources, owners)
         whole = Plan(
-            with_parents(self._entries.values()),
+            with_parents(entries),
             tuple(dict.fromkeys(programs)),
             env=self._closure.supply.environment,
             user=self._closure.user.digits if self._closure.user else "",
@@ -108,11 +112,17 @@ class _Planner:
 
     def _long_paths(self) -> Iterator[Finding]:
         for path in self._entries:
-            if len(encode(path)) > _LONG:
+            raw = encode(path)
+            if len(raw) > _LONGEST or max(map(len, raw.split(b"/"))) > _LONGEST_NAME:
+                raise InputError(
+                    f"{shortened(path)}: too long: a path may have {_LONGEST:,} bytes, and a name "
+                    f"in it {_LONGEST_NAME}"
+                )
+            if len(raw) > _LONG:
                 yield Finding(
                     "warning",
                     f"{shortened(path)}: an engine may be unable to unpack it: below a directory "
-                    f"of its own it has more than the {LONGEST:,} bytes that a kernel takes",
+                    f"of its own it has more than the {_LONGEST:,} bytes that a kernel takes",
                 )
 
     def _program(self, program: Program) -> ImagePath:
@@ -131,7 +141,7 @@ class _Planner:
             file = program.real if move is None else move.apply(program.real) or program.real
             target = name(file) if parent(file) == parent(path) else file
             link = Entry(path, "symlink", 0o777, (reason,), target=target)
-            self._put(link, program.shown)
+            self._put(link, program.key)
         if program.by is not None and by is not None:
             advice = "write #!/usr/bin/env NAME"
             self._warn_of_build_path(program.key, "its first line", by, advice)
@@ -153,11 +163,12 @@ class _Planner:
         request, candidate = resolution.request, resolution.candidate
         by = self._image_of(request.by, program)
         if resolution.walk is None or candidate is None:
-            reason = Reason(request.kind, by, request.name, "already loaded")
+            asked = self._asked(request.name, self._placement.of(found, found.candidate, program))
+            reason = Reason(request.kind, by, asked, "already loaded")
             self._because(self._image_of(found, program), reason)
             return
         move = self._placement.of(found, candidate, program)
-        reason = Reason(request.kind, by, request.name, candidate.found_by)
+        reason = Reason(request.kind, by, self._asked(request.name, move), candidate.found_by)
         if request.rule:
             self._walk(resolution.walk, move, self._because_of[request.rule])
         self._walk(resolution.walk, move, reason)
@@ -165,6 +176,11 @@ class _Planner:
             outside = self._sources.outside(candidate.path)
             path = candidate.path if outside else resolution.walk.real
             self._warn_of_build_path(path, candidate.found_by, by)
+
+    @staticmethod
+    def _asked(name: str, move: Move | None) -> str:
+        """A name as it was asked for; an added library's path as it is in the image."""
+        return name if move is None else move.apply(name) or name
 
     def _warn_of_build_path(
         self, path: str, found_by: str, by: ImagePath, advice: str = "build with $ORIGIN"
@@ -246,11 +262,12 @@ class _Planner:
         capability = self._sources.capability(step)
         self._put(Entry(place, "file", mode, (reason,), content, capability=capability), step)
 
-    def _put(self, entry: Entry, origin: str) -> None:
+    def _put(self, entry: Entry, origin: ImagePath | None) -> None:
         known = self._entries.get(entry.path)
         if known is None:
             self._entries[entry.path] = entry
-            self._origins[entry.path] = origin
+            if origin is not None:
+                self._origins[entry.path] = origin
             return
         if entry.reasons[0].kind == "rule" and known.reasons[0].kind == "added":
             return  # what the user adds counts
@@ -261,7 +278,8 @@ class _Planner:
         )
         if not same:
             first, second = (
-                printable(self._sources.shown(one)) for one in (self._origins[entry.path], origin)
+                "generated" if one is None else printable(self._sources.shown(one))
+                for one in (self._origins.get(entry.path), origin)
             )
             rules = [one.asked for one in (*entry.reasons, *known.reasons) if one.kind == "rule"]
             way_out = f"--without {rules[0]}" if rules else "place one with --add SRC:DEST"

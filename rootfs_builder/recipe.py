@@ -28,9 +28,9 @@ class Recipe(Struct, frozen=True, kw_only=True):
     `owners` (users as text), `modes` and `capabilities` (xattrs, empty for none) are of executables
     as in `shown`, or of paths of the image. `entrypoint` None means the first executable.
     `with_rules` are rules that act whatever the evidence, with their values, `without` rules that
-    never do; `dlopen` is the least priority of a dlopen note that is followed. `shape` is
-    the format of what is written. `max_size` are the bytes that all files may have; `strip` takes
-    the symbols out of them.
+    never do; `dlopen` is the least priority of a dlopen note that is followed. `shape` is the
+    format of what is written, `layers` how many it may have at most. `max_size` are the bytes that
+    all files may have; `strip` takes the symbols out of them.
     """
 
     executables: tuple[str, ...]
@@ -60,6 +60,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
     without: tuple[str, ...] = ()
     dlopen: str = "recommended"
     codec: Codec = GZIP
+    layers: int = 2
     shape: str = "hybrid"
     health: Health | None = None
     strip: bool = False
@@ -133,6 +134,7 @@ def from_options(
     without: tuple[str, ...] = (),
     nss: str | None = None,
     dlopen: str = "recommended",
+    layers: str = "auto",
     compression: codecs.Name = "gzip",
     compression_level: int | None = None,
     shape: str = "hybrid",
@@ -189,6 +191,7 @@ def from_options(
         ),
         without=mistakes.each("--without", values.plain, without),
         dlopen=dlopen,
+        layers=mistakes.check("--layers", values.layers, layers) or 0,
         codec=_codec(compression, compression_level, mistakes),
         shape=shape,
         health=_health(mistakes, **health),

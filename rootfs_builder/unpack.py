@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from typing import BinaryIO
 
 import zstandard
+from msgspec import Struct
 from msgspec.structs import replace
 
 from rootfs_builder import capabilities
@@ -63,8 +64,28 @@ class _Reader(io.RawIOBase):
         return len(data)
 
 
+class Tar(Struct, frozen=True):
+    """A layer as it was found: its bytes when decompressed, and how many members are files."""
+
+    size: int
+    files: int
+
+
+class Unpacked(Struct, frozen=True):
+    """What layers add up to, and the number of the layer, from 0, that each path comes from."""
+
+    plan: Plan
+    numbers: dict[ImagePath, int]
+    tars: tuple[Tar, ...]
+
+
 def read(layers: Iterable[Source], scratch: BinaryIO) -> Plan:
-    """The plan that the blobs of an image's layers add up to.
+    """The plan of `unpacked` alone."""
+    return unpacked(layers, scratch).plan
+
+
+def unpacked(layers: Iterable[Source], scratch: BinaryIO) -> Unpacked:
+    """The plan that the blobs of an image's layers add up to, and what comes from which.
 
     `scratch` is an empty file on disk, open for reading and writing; it takes the layers' tars and
     must stay open as long as the plan is used.
@@ -73,21 +94,25 @@ def read(layers: Iterable[Source], scratch: BinaryIO) -> Plan:
         InputError: a layer is damaged, or compressed in a way that no engine is sure to read.
     """
     tree = _Tree()
+    tars = []
     for number, layer in enumerate(layers, 1):
         try:
             start = _decompress(layer, scratch)
+            size = scratch.tell() - start
             scratch.seek(start)
-            tree.apply(members(scratch), scratch)
+            found = members(scratch)
+            tree.apply(found, scratch)
         except _DAMAGE as error:
             raise InputError(f"layer {number} is damaged: {error}") from error
-    return tree.plan()
+        tars.append(Tar(size, sum(map(_is_file, found))))
+    return Unpacked(tree.plan(), tree.numbers, tuple(tars))
 
 
 def decompressed(file: BinaryIO, scratch: BinaryIO) -> BinaryIO:
     """`file` itself, or, if it is compressed, `scratch` with what was in it."""
     whole = Slice(file, 0, file.seek(0, io.SEEK_END))
     with whole.open() as content:
-        plain = _compression(content[0:_MAGIC]) is None
+        plain = compression(content[0:_MAGIC]) is None
     file.seek(0)
     if plain:
         return file
@@ -99,7 +124,8 @@ def decompressed(file: BinaryIO, scratch: BinaryIO) -> BinaryIO:
     return scratch
 
 
-def _compression(magic: bytes) -> str | None:
+def compression(magic: bytes) -> str | None:
+    """How a file that begins so is compressed."""
     return next((one for one, start in _COMPRESSIONS.items() if magic.startswith(start)), None)
 
 
@@ -109,13 +135,13 @@ def _decompress(layer: Source, scratch: BinaryIO) -> int:
     with layer.open() as content:
         raw = io.BufferedReader(_Reader(content), _UNIT)
         stream: io.BufferedIOBase | zstandard.ZstdDecompressionReader = raw
-        compression = _compression(content[0:_MAGIC])
-        if compression == "gzip":
+        compressed = compression(content[0:_MAGIC])
+        if compressed == "gzip":
             stream = gzip.GzipFile(fileobj=raw)
-        elif compression == "zstd":
+        elif compressed == "zstd":
             stream = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
-        elif compression is not None:
-            raise InputError(f"compressed by {compression}; gzip, zstd or none is read")
+        elif compressed is not None:
+            raise InputError(f"compressed by {compressed}; gzip, zstd or none is read")
         while piece := stream.read(_UNIT):
             scratch.write(piece)
     scratch.flush()
@@ -151,10 +177,11 @@ class _Tree:
 
     def __init__(self) -> None:
         self._entries: dict[ImagePath, Entry] = {}
-        self._own: set[ImagePath] = set()  # what the layer at hand has written
+        self.numbers: dict[ImagePath, int] = {}  # of the layer that has written it
+        self._number = -1
 
     def apply(self, members: list[tarfile.TarInfo], scratch: BinaryIO) -> None:
-        self._own = set()
+        self._number += 1
         for member in members:
             path = _key(member.name)
             if name(path) == _OPAQUE:
@@ -209,7 +236,7 @@ class _Tree:
                 continue
             here = parent(place) if part == ".." else join(place, part)
             entry = self._entries.get(here)
-            if entry is not None and entry.kind == "symlink" and here in self._own and budget:
+            if entry is not None and entry.kind == "symlink" and self._is_own(here) and budget:
                 budget -= 1
                 parts = entry.target.split("/") + parts
                 place = ROOT if entry.target.startswith("/") else place
@@ -217,17 +244,21 @@ class _Tree:
                 place = here
         return join(place, parts[0])
 
+    def _is_own(self, path: ImagePath) -> bool:
+        """Whether the layer at hand has written it."""
+        return self.numbers.get(path) == self._number
+
     def _put(self, entry: Entry) -> None:
         for above in reversed(tuple(ancestors(entry.path))):
             known = self._entries.get(above)
             if known is None or known.kind != "dir":
                 self._entries[above] = Entry(above, "dir", 0o755, _WHY)
-                self._own.add(above)
+                self.numbers[above] = self._number
         known = self._entries.get(entry.path)
         if known is not None and known.kind == "dir" and entry.kind != "dir":
             self._remove(entry.path, itself=True)
         self._entries[entry.path] = entry
-        self._own.add(entry.path)
+        self.numbers[entry.path] = self._number
 
     def _remove(self, path: ImagePath, *, itself: bool) -> None:
         for one in [one for one in self._entries if below(one, path)]:
@@ -236,6 +267,11 @@ class _Tree:
 
     def plan(self) -> Plan:
         return Plan(with_parents(self._entries.values()))
+
+
+def _is_file(member: tarfile.TarInfo) -> bool:
+    whiteout = name(member.name).startswith(_WHITEOUT)
+    return (member.isreg() or member.islnk()) and not whiteout
 
 
 def _capability(member: tarfile.TarInfo) -> bytes:

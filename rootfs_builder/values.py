@@ -25,6 +25,9 @@ _BYTES = {"": 1, "b": 1} | {
 }
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armhf": "arm", "i386": "386"}
 
+_LAYERS = {"single": 1, "auto": 2, "package": 60}
+MAX_LAYERS = 120  # docker's classic store takes 125, and others may be put on top
+
 _REALTIME = re.compile(r"SIGRTMIN\+([1-9]|1[0-5])|SIGRTMAX-([1-9]|1[0-4])")
 _MOUNTED_FILES = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
 
@@ -270,6 +273,18 @@ def services(text: str) -> tuple[str, ...]:
     if "keep" in found and len(found) > 1:
         raise UsageError(f"{text!r}: keep is what the root's own file says, and nothing else")
     return found
+
+
+def layers(text: str) -> int:
+    """`single`, `auto`, or `package[:N]`: the number of layers that an image may have."""
+    kind, colon, number = text.partition(":")
+    if kind in _LAYERS and not colon:
+        return _LAYERS[kind]
+    if kind == "package" and re.fullmatch("[0-9]{1,4}", number) and 1 <= int(number) <= MAX_LAYERS:
+        return int(number)
+    raise UsageError(
+        f"{text!r} is none of: auto, single, package, package:N with N from 1 to {MAX_LAYERS}"
+    )
 
 
 def port(text: str) -> str:

@@ -43,6 +43,7 @@ OUTER = {  # what stands beside the blobs, in each format
     "oci": ("oci-layout", "index.json"),
     "docker": ("manifest.json",),
 }
+BESIDE = "rootfs-builder.json"  # no part of the image, and may be absent
 POINTER = ("index.json", "manifests", 0)  # the one descriptor in index.json
 NAME, REF_NAME = "io.containerd.image.name", "org.opencontainers.image.ref.name"
 # distribution/reference: a host has a dot or a port or is localhost; docker.io names have two parts
@@ -77,6 +78,7 @@ def problems(archive: Path, shape: str = "hybrid") -> list[str]:
     """Every violation in an archive, or a directory, of a format; none if it is good."""
     documents, members, found = read_archive(archive, shape)
     found += document_problems(documents, shape) + blob_problems(documents, members, shape)
+    found += beside_problems(documents, members)
     return found + layer_problems(documents, members)
 
 
@@ -255,7 +257,7 @@ def absent(members: Members, shape: str) -> Members:
         }
         return {"manifest.json": json.dumps([entry]).encode()}
     entry = dig(read_json("manifest.json", members, found), 0)
-    named = {"manifest.json", dig(entry, "Config"), *items(entry, "Layers")}
+    named = {"manifest.json", BESIDE, dig(entry, "Config"), *items(entry, "Layers")}
     config = read_json(str(dig(entry, "Config")), members, found)
     keys = ("os", "architecture", "variant")
     platform = {key: config[key] for key in keys if dig(config, key) is not None}
@@ -399,8 +401,21 @@ def blob_problems(documents: Documents, members: Members, shape: str) -> list[st
             found.append(f"{whose} digest is not that of the blob")
         if blob is not None and (type(size) is not int or size != len(blob)):
             found.append(f"{whose} size is not that of the blob")
-    known = {*OUTER["hybrid"], *(blob_path(descriptor) for _, descriptor, _ in descriptors)}
+    known = {*OUTER["hybrid"], BESIDE, *(blob_path(descriptor) for _, descriptor, _ in descriptors)}
     return found + [f"{name!r} is an unreferenced blob" for name in members if name not in known]
+
+
+def beside_problems(documents: Documents, members: Members) -> list[str]:
+    """The document that travels along is about this image."""
+    found: list[str] = []
+    beside = read_json(BESIDE, members, found)
+    if beside is None:
+        return found
+    if dig(beside, "config") != dig(documents, "manifest", "config", "digest"):
+        found.append(f"{BESIDE} is about another config")
+    if dig(beside, "layers") != dig(documents, "config", "rootfs", "diff_ids"):
+        found.append(f"{BESIDE} is about other layers")
+    return found
 
 
 def layer_problems(documents: Documents, members: Members) -> list[str]:
@@ -505,7 +520,10 @@ def read_pax(data: bytes) -> tuple[dict[str, str], list[str]]:
 
 # What every reader of the archive takes (facts, "The default")
 MEMBER_RULES: tuple[tuple[str, Test], ...] = (
-    ("is not an expected member", lambda e: e.name in OUTER["hybrid"] or text(e.name, BLOB)),
+    (
+        "is not an expected member",
+        lambda e: e.name in {*OUTER["hybrid"], BESIDE} or text(e.name, BLOB),
+    ),
     ("is not a regular file", lambda e: e.kind == FILE),
     ("has PAX records and so is not USTAR", lambda e: not e.pax),
     ("does not have the mode 0644", lambda e: e.numbers["mode"] == 0o644),

@@ -47,8 +47,10 @@ SAMPLES = {  # of each key some values; of those that may be given several times
     "health-start-period": ["1m"],
     "health-retries": ["3"],
     "platform": ["linux/amd64"],
+    "layers": ["auto", "single", "package", "package:5"],
     "compression": ["gzip", "zstd", "none"],
     "compression-level": [1, 9],
+    "no-plan": [True],
 }
 ALWAYS = ("executables", "output")
 RULE = """\

@@ -158,12 +158,27 @@ def test_a_capability_is_kept_and_said_and_can_be_left_out(members, folder):
     found, said = members()
     assert capability(found[PROG]) == "cap_net_raw=ep"
     assert f"hint: {PROG} keeps its capabilities, cap_net_raw=ep; --cap {PROG}=none" in said
+    assert "--cap-add NET_RAW" in said
     found, said = members("--cap", f"{PROG}=none")
     assert capability(found[PROG]) is None
     assert "capabilities" not in said
     found, said = members("--cap", "./prog=cap_kill=i")
     assert capability(found[PROG]) == "cap_kill=i"
     assert "cap_net_raw" not in said
+
+
+@pytest.mark.parametrize(
+    ("text", "given"),
+    [
+        ("cap_net_bind_service,cap_setuid+ep", ""),
+        ("cap_kill,cap_net_raw,cap_bpf+ep", ": --cap-add NET_RAW --cap-add BPF"),
+        ("cap_net_raw+p", ""),  # what is not effective stops nothing
+    ],
+)
+def test_what_a_container_does_not_have_of_its_own_accord_is_said(members, text, given):
+    _, said = members("--cap", f"./prog={text}")
+    assert (f"{PROG} starts only in a container that has " in said) == bool(given)
+    assert given in said
 
 
 @as_root

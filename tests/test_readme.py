@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-VERBS = ("pack", "stage", "tree", "why", "rules", "verify")
+VERBS = ("pack", "stage", "tree", "why", "rules", "inspect", "verify")
 README = Path(__file__).parent.parent / "README.md"
 
 

@@ -1,6 +1,6 @@
 """A `docker save` archive: manifest.json names a config and the layers by their paths."""
 
-from rootfs_builder.archives.packed import Members, Packed, blob, document, packed
+from rootfs_builder.archives.packed import Members, Packed, document, packed
 
 
 def read(members: Members) -> tuple[Packed, ...] | None:
@@ -11,6 +11,8 @@ def read(members: Members) -> tuple[Packed, ...] | None:
     if not isinstance(images, list):
         return None
     return tuple(
-        packed(document(members, one["Config"]), [blob(members, name) for name in one["Layers"]])
+        packed(
+            members, one["Config"], one["Layers"], names=tuple(map(str, one.get("RepoTags") or ()))
+        )
         for one in images
     )

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
-from rootfs_builder.archives.packed import Members, Packed, blob, document, packed
+from rootfs_builder.archives.packed import Members, Packed, document, packed
 from rootfs_builder.errors import InputError
 
 _INDEXES = (
     "application/vnd.oci.image.index.v1+json",
     "application/vnd.docker.distribution.manifest.list.v2+json",
 )
+_NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 _MAX_DEPTH = 4
 
 
@@ -30,8 +31,21 @@ def _images(members: Members, index: Any, depth: int) -> Iterator[Packed]:
         if descriptor.get("mediaType") in _INDEXES:
             yield from _images(members, found, depth + 1)
         else:
-            config = document(members, _path(found["config"]))
-            yield packed(config, [blob(members, _path(layer)) for layer in found["layers"]])
+            yield packed(
+                members,
+                _path(found["config"]),
+                [_path(layer) for layer in found["layers"]],
+                names=_names(descriptor),
+                digest=str(descriptor["digest"]),
+                digests=tuple(str(layer["digest"]) for layer in found["layers"]),
+            )
+
+
+def _names(descriptor: Any) -> tuple[str, ...]:
+    """The name that containerd's annotation gives an image, or else the tag of the image-spec."""
+    annotations = descriptor.get("annotations") or {}
+    found = (annotations.get(key) for key in _NAMES)
+    return tuple(str(one) for one in found if one)[:1]
 
 
 def _path(descriptor: Any) -> str:

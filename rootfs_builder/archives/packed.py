@@ -1,5 +1,6 @@
 """What the readers of archives answer: an image as it lies in a file, not unpacked yet."""
 
+import hashlib
 import io
 import posixpath
 import tarfile
@@ -11,11 +12,12 @@ from msgspec import DecodeError, Struct, ValidationError, convert, json
 from rootfs_builder import unpack
 from rootfs_builder.errors import InputError
 from rootfs_builder.paths import OpenedPath
-from rootfs_builder.root import DirectoryRoot, Slice, Source, read
+from rootfs_builder.root import DirectoryRoot, Slice, Source, chunks, read
 from rootfs_builder.walk import Walker
 
 Members = Callable[[str], Source | None]
 
+_UNIT = 1 << 20
 _MAX_DOCUMENT = 32 << 20  # bytes; real ones have some thousands
 
 
@@ -27,7 +29,12 @@ class _Settings(Struct, rename="pascal"):
 
 
 class Packed(Struct, frozen=True):
-    """How its container starts, and the blobs of its layers, lowest first."""
+    """How its container starts, and the blobs of its layers, lowest first.
+
+    `document` is its config as it stands there, and `config` the digest of that; `names` are those
+    that the archive gives it, `digest` that of its manifest ("" where it has none), and `digests`
+    those of the layers' blobs, as far as its documents say them.
+    """
 
     platform: str
     entrypoint: tuple[str, ...]
@@ -35,6 +42,11 @@ class Packed(Struct, frozen=True):
     env: tuple[str, ...]
     workdir: str
     layers: tuple[Source, ...]
+    document: dict[str, Any] = {}
+    config: str = ""
+    names: tuple[str, ...] = ()
+    digest: str = ""
+    digests: tuple[str, ...] = ()
 
 
 def of_archive(file: BinaryIO) -> Members:
@@ -94,19 +106,42 @@ def document(members: Members, name: str) -> Any:
         raise InputError(f"{name} is no JSON: {error}") from error
 
 
-def packed(config: Any, layers: list[Source]) -> Packed:
-    """The config document of an image, and its layers."""
-    if not isinstance(config, dict):
+def packed(
+    members: Members,
+    config: str,
+    layers: list[str],
+    *,
+    names: tuple[str, ...] = (),
+    digest: str = "",
+    digests: tuple[str, ...] = (),
+) -> Packed:
+    """An image of which `config` and `layers` are the names of members."""
+    found = document(members, config)
+    if not isinstance(found, dict):
         raise InputError("its config is no JSON object")
     try:
-        settings = convert(config.get("config") or {}, _Settings)
+        settings = convert(found.get("config") or {}, _Settings)
     except ValidationError as error:
         raise InputError(f"its config is not that of an image: {error}") from error
+    platform = [found.get("os", "?"), found.get("architecture", "?"), found.get("variant")]
     return Packed(
-        "/".join(str(config.get(key, "?")) for key in ("os", "architecture")),
+        "/".join(str(part) for part in platform if part),
         settings.entrypoint or (),
         settings.cmd or (),
         settings.env or (),
         settings.working_dir or "/",
-        tuple(layers),
+        tuple(blob(members, layer) for layer in layers),
+        found,
+        sha256(blob(members, config)),
+        names,
+        digest,
+        digests,
     )
+
+
+def sha256(source: Source) -> str:
+    """The digest of a member."""
+    digest = hashlib.sha256()
+    for piece in chunks(source, _UNIT):
+        digest.update(piece)
+    return f"sha256:{digest.hexdigest()}"

@@ -1,6 +1,6 @@
 """What skopeo's `dir:` transport writes: a manifest, and each blob under the hex of its digest."""
 
-from rootfs_builder.archives.packed import Members, Packed, blob, document, packed
+from rootfs_builder.archives.packed import Members, Packed, blob, document, packed, sha256
 
 
 def read(members: Members) -> tuple[Packed, ...] | None:
@@ -8,8 +8,11 @@ def read(members: Members) -> tuple[Packed, ...] | None:
     if members("version") is None or members("manifest.json") is None:
         return None
     manifest = document(members, "manifest.json")
-    config = document(members, _hex(manifest["config"]["digest"]))
-    return (packed(config, [blob(members, _hex(layer["digest"])) for layer in manifest["layers"]]),)
+    layers = [str(layer["digest"]) for layer in manifest["layers"]]
+    digest = sha256(blob(members, "manifest.json"))
+    config = _hex(manifest["config"]["digest"])
+    blobs = [_hex(layer) for layer in layers]
+    return (packed(members, config, blobs, digest=digest, digests=tuple(layers)),)
 
 
 def _hex(digest: str) -> str:

@@ -14,6 +14,7 @@ VERBS = {
     "stage": "Write the same files into a directory.",
     "tree": "Show what a program loads: who needs what, found by which rule.",
     "why": "Explain why one file is in the image.",
+    "inspect": "Show what is in an image: config, layers, files, owners, sizes, reasons.",
     "rules": "List the rules of what programs need beyond their libraries; which match, and why.",
     "verify": "Say what an image's programs would not find when they start.",
     "cache": "Say what is remembered for later runs, or forget it.",

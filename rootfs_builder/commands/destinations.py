@@ -7,7 +7,6 @@ behind -o gets the line that works.
 import os
 import sys
 from contextlib import ExitStack, contextmanager
-from types import MappingProxyType
 from typing import TYPE_CHECKING, BinaryIO
 
 from rootfs_builder.commands import options
@@ -90,14 +89,14 @@ def write(
     output: str,
     build: "Callable[[Store], Image]",
     *,
-    cache: "Cache | None",
     shape: str,
     name: "Reference",
-    extra: "Mapping[str, bytes]" = MappingProxyType({}),
+    cache: "Cache | None",
+    extra: "Callable[[Image], Mapping[str, bytes]]",
 ) -> "tuple[Image, int]":
     """Build an image and write it to `output`: the image, and how many bytes it takes there.
 
-    `extra` are further members of the archive, or files of the directory.
+    `extra` gives further members of the archive, or files of the directory.
     """
     from rootfs_builder import output as outputs
     from rootfs_builder.archives import written
@@ -106,7 +105,7 @@ def write(
     def archive(stream: BinaryIO) -> "tuple[Image, int]":
         store = Store(stream, cache)
         image = build(store)
-        written.archive(image, store, name=name, shape=shape, extra=extra)
+        written.archive(image, store, name=name, shape=shape, extra=extra(image))
         return image, stream.tell()
 
     if output == "-":
@@ -120,7 +119,7 @@ def write(
         with tempfile.TemporaryFile(dir=directory) as stream:
             store = Store(stream, cache)
             image = build(store)
-            written.directory(image, store, directory, name=name, extra=extra)
+            written.directory(image, store, directory, name=name, extra=extra(image))
         return image, sum(blob.size for blob in store.blobs.values())
 
 

@@ -24,7 +24,6 @@ _ELSEWHERE = {  # verbs of docker, of other packers and of the tools that people
     "ls": "tree",
     "list": "tree",
     "check": "verify",
-    "inspect": "verify",
     "test": "verify",
 }
 _OF_AN_ENGINE = ("run", "load", "push", "start", "exec")

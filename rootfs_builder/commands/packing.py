@@ -75,6 +75,12 @@ _CONFIG = (
     click.option("--health-retries", metavar="N", help="How many failures are an end."),
     click.option("--platform", metavar="OS/ARCH", help="Insist on a platform."),
     click.option(
+        "--layers",
+        default="auto",
+        metavar="auto|single|package[:N]",
+        help="The system below your files (the default), one layer, or one a package, at most N.",
+    ),
+    click.option(
         "--compression",
         type=click.Choice(["gzip", "zstd", "none"]),
         default="gzip",
@@ -86,9 +92,22 @@ _CONFIG = (
         metavar="N",
         help="1 to 12 for gzip (6 is the default), 1 to 22 for zstd (3).",
     ),
+    click.option(
+        "--no-plan",
+        is_flag=True,
+        help="Leave out rootfs-builder.json, which tells `why` and `inspect` the reasons.",
+    ),
 )
 
-_NOT_OF_THE_RECIPE = ("output", "iidfile", "metadata_file", "sysroot", "rule_files", "shape")
+_NOT_OF_THE_RECIPE = (
+    "output",
+    "iidfile",
+    "metadata_file",
+    "sysroot",
+    "rule_files",
+    "shape",
+    "no_plan",
+)
 
 
 def table(function: options.F) -> options.F:
@@ -153,43 +172,43 @@ def pack(
     seen: "Callable[[Plan], None]" = lambda _: None,
 ) -> Packed:
     """Write the image of these options; `seen` gets what will be in it."""
-    from rootfs_builder import assemble, metadata
+    from rootfs_builder import assemble, metadata, packages, record, split
     from rootfs_builder.commands.memory import Memory
 
-    recipe_ = recipe(values, directory=directory)
-    output, sysroot = values["output"], values.get("sysroot")
+    wanted = recipe(values, directory=directory)
+    sources = options.sources(values.get("sysroot"))
     rules = options.rules(values.get("rule_files") or ())
-    memory = Memory(recipe_, sysroot, use=cached)
-    beside = {f"--{one.replace('_', '-')}": values.get(one) for one in ("iidfile", "metadata_file")}
-    sources = options.sources(sysroot)
-    closure, plan = assemble.plan(recipe_, sources, rules=rules, facts=memory.facts)
+    memory = Memory(wanted, values.get("sysroot"), use=cached)
+    facts = memory.facts
+    owners = packages.owners(sources, facts=facts) if wanted.layers > 1 else None
+    closure, plan = assemble.plan(wanted, sources, rules=rules, facts=facts, owners=owners)
     seen(plan)
-    platform = assemble.platform(recipe_, closure)
+    platform = assemble.platform(wanted, closure)
+    output = values["output"]
+    beside = {"--iidfile": values.get("iidfile"), "--metadata-file": values.get("metadata_file")}
     destinations.check(plan, {"-o": output, **beside})
-    with options.scratch(wanted=recipe_.strip) as scratch:
-        plan = assemble.trimmed(recipe_, plan, scratch)
+    with options.scratch(wanted=wanted.strip) as scratch:
+        plan = assemble.trimmed(wanted, plan, scratch)
 
         def build(store: "Store") -> "Image":
-            with terminal.progress(plan.size, quiet=quiet) as progress:
-                return assemble.image(
-                    recipe_,
-                    plan,
-                    store,
-                    platform=platform,
-                    epoch=epoch,
-                    facts=memory.facts,
-                    progress=progress,
-                )
+            with terminal.progress(plan.size, quiet=quiet) as bar:
+                given: Any = {"platform": platform, "epoch": epoch, "facts": facts, "progress": bar}
+                return assemble.image(wanted, plan, store, **given)
 
+        def extra(image: "Image") -> dict[str, bytes]:
+            if values.get("no_plan"):
+                return {}
+            parts = split.by_change(plan, budget=wanted.layers)
+            return {record.NAME: record.write(image, plan, parts=parts)}
+
+        cache = memory.cache if wanted.codec.level else None
+        where: Any = {"shape": wanted.shape, "name": wanted.name, "cache": cache, "extra": extra}
         with destinations.beside(beside) as fill:
-            cache = memory.cache if recipe_.codec.level else None
-            image, size = destinations.write(
-                output, build, cache=cache, shape=recipe_.shape, name=recipe_.name
-            )
+            image, size = destinations.write(output, build, **where)
             fill("--iidfile", image.manifest.config.digest.encode())
-            fill("--metadata-file", metadata.document(image, recipe_.name))
+            fill("--metadata-file", metadata.document(image, wanted.name))
     memory.keep()
-    return Packed(recipe_, plan, image, size)
+    return Packed(wanted, plan, image, size)
 
 
 def line(packed: Packed, output: str) -> str:
@@ -221,9 +240,17 @@ def facts(packed: Packed) -> dict[str, Any]:
         "config": image.manifest.config.digest,
         "platform": _platform(image),
         "layers": [
-            {"digest": layer.digest, "size": layer.size, "diff_id": diff_id}
-            for layer, diff_id in zip(
-                image.manifest.layers, image.config.rootfs.diff_ids, strict=True
+            {
+                "digest": layer.digest,
+                "size": layer.size,
+                "diff_id": diff_id,
+                "content": history.created_by,
+            }
+            for layer, diff_id, history in zip(
+                image.manifest.layers,
+                image.config.rootfs.diff_ids,
+                image.config.history,
+                strict=True,
             )
         ],
         "files": sum(one.kind == "file" and one.path not in links for one in plan.entries),

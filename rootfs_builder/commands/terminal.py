@@ -1,5 +1,6 @@
 """What a person at the terminal is shown besides the result: the summary, warnings, progress."""
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -10,8 +11,9 @@ import click
 from rootfs_builder.paths import printable
 
 if TYPE_CHECKING:  # msgspec comes with it: --help must be quick
-    from rootfs_builder.plan import Entry, Finding, Plan
+    from rootfs_builder.plan import Finding, Plan
 
+_CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f]")
 _LONG = 64 << 20  # bytes from which packing is long enough for a progress bar
 _ROWS = {  # by the first reason for a file; any other brings libraries too
     "executable": "programs",
@@ -20,7 +22,13 @@ _ROWS = {  # by the first reason for a file; any other brings libraries too
     "added": "added files",
     "generated": "generated files",
     "rule": "what rules add",
+    "image": "without a reason",
 }
+
+
+def harmless(text: str) -> str:
+    """A text of an image, which must not steer a terminal."""
+    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
 def summary(plan: "Plan", image: str = "") -> None:
@@ -33,25 +41,24 @@ def summary_lines(plan: "Plan", image: str = "") -> list[str]:
     """The same as lines."""
     from rootfs_builder.plan import hard_links
 
-    rows: dict[str, list[Entry]] = {label: [] for label in _ROWS.values()}
     links = hard_links(plan.entries)
-    for entry in plan.entries:
-        if entry.kind == "file" and entry.path not in links:
-            rows[_ROWS.get(entry.reasons[0].kind, "libraries")].append(entry)
-    table = [
-        (label, len(found), sum(entry.size for entry in found))
-        for label, found in rows.items()
-        if found
-    ]
-    files = sum(count for _, count, _ in table)
+    files = [one for one in plan.entries if one.kind == "file" and one.path not in links]
     return [
-        *(
-            f"{label:<24} {count:>6} {size:>15,} bytes"
-            for label, count, size in [*table, ("all files", files, plan.size)]
-        ),
+        *kinds((one.reasons[0].kind, one.size) for one in files),
         *([image] if image else []),
         *finding_lines(plan.findings),
     ]
+
+
+def kinds(files: "Iterable[tuple[str, int]]") -> Iterator[str]:
+    """A table of files, given as (kind of the first reason, bytes)."""
+    rows: dict[str, list[int]] = {label: [] for label in _ROWS.values()}
+    for kind, size in files:
+        rows[_ROWS.get(kind, "libraries")].append(size)
+    rows["all files"] = [size for found in rows.values() for size in found]
+    for label, found in rows.items():
+        if found or label == "all files":
+            yield f"{label:<24} {len(found):>6} {sum(found):>15,} bytes"
 
 
 def findings(found: "Iterable[Finding]") -> None:

@@ -3,20 +3,22 @@
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
-from rootfs_builder.commands import options, terminal
-from rootfs_builder.errors import NotFoundError
+from rootfs_builder.commands import images, options, terminal
+from rootfs_builder.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.plan import Entry, Plan, Reason
 
     Chain = list[tuple[Entry, Reason]]
 
+_OF_BOTH = ("as_json", "quiet", "debug")
 _MOST = 5  # further reasons that are shown to a person
 
 
 @click.command(epilog="Example: rootfs-builder why /usr/bin/curl libcrypto.so.3")
-@click.argument("executable", shell_complete=options.file_names)
+@click.argument("source", metavar="EXECUTABLE|IMAGE", shell_complete=options.file_names)
 @click.argument("path")
 @options.files
 @options.as_json
@@ -27,7 +29,7 @@ def command(
     cmd: tuple[str, ...] | None,
     /,
     *,
-    executable: str,
+    source: str,
     path: str,
     sysroot: str | None,
     rule_files: tuple[str, ...],
@@ -36,19 +38,25 @@ def command(
     debug: bool,
     **given: Any,
 ) -> None:
-    """Explain why PATH is in the image of EXECUTABLE.
+    """Explain why PATH is in IMAGE, or would be in the image of EXECUTABLE.
 
-    PATH is a path of the image, or a file name or SONAME alone.
+    PATH is a path of the image, or a file name or SONAME alone. IMAGE is what `pack` wrote, or -
+    for stdin; it takes no option that decides which files go in.
     """
     options.no_command(cmd, "why")
     del debug
-    from rootfs_builder import assemble
+    lists = "inspect -v"
+    if images.is_image(options.text(source)):
+        plan = _of_image(options.text(source))
+    else:
+        lists = "tree"
+        from rootfs_builder import assemble
 
-    recipe = options.recipe(executables=(executable,), **given)
-    _, plan = assemble.plan(recipe, options.sources(sysroot), rules=options.rules(rule_files))
+        recipe = options.recipe(executables=(source,), **given)
+        _, plan = assemble.plan(recipe, options.sources(sysroot), rules=options.rules(rule_files))
     if not quiet:
         terminal.warnings(plan.findings)
-    entry = _find(plan, options.text(path))
+    entry = _find(plan, options.text(path), lists)
     chain = _chain(plan, entry)
     if as_json:
         import json
@@ -58,13 +66,32 @@ def command(
     for depth, (one, reason) in enumerate(chain):
         click.echo(f"{'   ' * depth}{_sentence(one, reason)}")
     for reason in entry.reasons[1 : 1 + _MOST]:
-        click.echo(f"also {_request(reason)}")
+        click.echo(f"also {reason.sentence}")
     if len(entry.reasons) > 1 + _MOST:
         click.echo(f"and {len(entry.reasons) - 1 - _MOST} more; --json has them all")
 
 
-def _find(plan: "Plan", text: str) -> "Entry":
-    """The entry that `text` names: its path, a path through symlinks, or a name alone."""
+def _of_image(path: str) -> "Plan":
+    """The plan of the image that its document is about."""
+    from rootfs_builder import record, unpack
+
+    context = click.get_current_context()
+    for option in context.command.params:
+        given = context.get_parameter_source(option.name or "") == ParameterSource.COMMANDLINE
+        if given and isinstance(option, click.Option) and option.name not in _OF_BOTH:
+            raise UsageError(f"{option.opts[0]}: IMAGE has its files; only EXECUTABLE takes this")
+    with images.found(path, "why") as found:
+        said = record.of(found.record, configs=tuple(one.config for one in found.images))
+        image = next(one for one in found.images if one.config == said.config)
+        with images.scratch() as scratch:
+            return record.explain(unpack.read(image.layers, scratch), said)
+
+
+def _find(plan: "Plan", text: str, lists: str) -> "Entry":
+    """The entry that `text` names: its path, a path through symlinks, or a name alone.
+
+    `lists` is the verb that lists all.
+    """
     from rootfs_builder.paths import OpenedPath, name, printable
     from rootfs_builder.plan import PlanRoot
     from rootfs_builder.walk import Walker
@@ -83,7 +110,7 @@ def _find(plan: "Plan", text: str) -> "Entry":
     if same and "/" not in text:
         return same[0]
     near = f"; there is {', '.join(printable(entry.path) for entry in same)}" if same else ""
-    raise NotFoundError(f"{printable(text)}: not in the image{near}; `tree` shows what is")
+    raise NotFoundError(f"{printable(text)}: not in the image{near}; `{lists}` shows what is")
 
 
 def _chain(plan: "Plan", entry: "Entry") -> "Chain":
@@ -101,17 +128,7 @@ def _sentence(entry: "Entry", reason: "Reason") -> str:
     from rootfs_builder.paths import printable
 
     arrow = f" -> {printable(entry.target)}" if entry.target else ""
-    return f"{printable(entry.path)}{arrow}: {_request(reason)}"
-
-
-def _request(reason: "Reason") -> str:
-    from rootfs_builder.paths import printable
-
-    words = [reason.kind, printable(reason.asked)]
-    if reason.by is not None:
-        words += ["of", printable(reason.by)]
-    found = f" ({reason.found_by})" if reason.found_by else ""
-    return " ".join(word for word in words if word) + found
+    return f"{printable(entry.path)}{arrow}: {reason.sentence}"
 
 
 def _facts(entry: "Entry", chain: "Chain") -> dict[str, Any]:

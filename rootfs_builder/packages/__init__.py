@@ -9,10 +9,13 @@ and the directory of each answer is resolved in the root.
 To add one: write the module, and put its `read` into `_READ`.
 """
 
+from functools import cached_property
+
+from rootfs_builder.facts import Facts
 from rootfs_builder.packages import apk, dpkg, rpm
-from rootfs_builder.packages.database import Database, Package
-from rootfs_builder.paths import ImagePath, OpenedPath, join, name
-from rootfs_builder.root import Root
+from rootfs_builder.packages.database import Database, Package, find
+from rootfs_builder.paths import ImagePath, OpenedPath, join, name, printable
+from rootfs_builder.root import FileSource, Root
 from rootfs_builder.walk import Walker
 
 __all__ = ["Owners", "Package", "owners"]
@@ -21,10 +24,14 @@ _READ = (dpkg.read, rpm.read, apk.read)
 
 
 class Owners:
-    """The packages of one root. Each path is looked up once."""
+    """The packages of one root.
 
-    def __init__(self, root: Root) -> None:
+    Each path is looked up once, for as long as the databases are the same: `facts` remembers it.
+    """
+
+    def __init__(self, root: Root, facts: Facts | None = None) -> None:
         self._walker = Walker(root)
+        self._facts = facts or Facts()
         found = (read(self._walker) for read in _READ)
         self._databases: tuple[Database, ...] = tuple(one for one in found if one is not None)
         self._known: dict[str, Package | None] = {}
@@ -46,8 +53,29 @@ class Owners:
         if path not in self._known:
             node = self._walker.root.lstat(path) if self._databases else None
             nobodys = node is None or node.kind == "dir"
-            self._known[path] = None if nobodys else self._owner(path)
+            self._known[path] = None if nobodys else self._remembered(path)
         return self._known[path]
+
+    def _remembered(self, path: ImagePath) -> Package | None:
+        if not self._files:
+            return self._owner(path)
+        first, *others = self._files
+        fact = f"owner {[one.stamp for one in others]} {printable(path)}"
+        known = self._facts.known(first, fact, tuple[Package, ...])
+        if known is None:
+            owner = self._owner(path)
+            known = () if owner is None else (owner,)
+            if not self.doubts:
+                self._facts.learn(first, fact, known)
+        return known[0] if known else None
+
+    @cached_property
+    def _files(self) -> tuple[FileSource, ...]:
+        """The files that change whenever an answer does."""
+        named = (file for one in self._databases for file in one.files)
+        found = (find(self._walker, file) for file in named)
+        sources = [self._walker.root.open(file) for file in found if file is not None]
+        return tuple(one for one in sources if isinstance(one, FileSource))
 
     def _owner(self, path: ImagePath) -> Package | None:
         stands: dict[str, bool] = {path: True}
@@ -71,6 +99,6 @@ class Owners:
         return node is not None and node.kind == "dir"
 
 
-def owners(root: Root) -> Owners:
+def owners(root: Root, *, facts: Facts | None = None) -> Owners:
     """What the package databases of a root know; without any, nothing has an owner."""
-    return Owners(root)
+    return Owners(root, facts)

@@ -24,6 +24,7 @@ class Apk:
     def __init__(self, walker: Walker, path: str) -> None:
         self._walker = walker
         self._path = path
+        self.files = (path,)
 
     def holders(self, name: str, is_it: Callable[[str], bool]) -> Iterator[Package]:
         """See Database."""

@@ -37,6 +37,10 @@ class Database(Protocol):
     def doubts(self) -> tuple[str, ...]:
         """Sentences about what could not be read so far."""
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files of which one changes whenever an answer does."""
+
     def holders(self, name: str, is_it: Callable[[str], bool]) -> Iterator[Package]:
         """The packages of a file with this last component.
 
@@ -58,7 +62,10 @@ def find(walker: Walker, path: str, kind: Literal["file", "dir"] = "file") -> Im
 
 def unreadable(path: str, why: str) -> InputError:
     """The error for a database that is there."""
-    return InputError(f"{printable(path)}: the package database cannot be read: {why}")
+    return InputError(
+        f"{printable(path)}: the package database cannot be read: {why}; make it readable, or do "
+        "without it: --layers single"
+    )
 
 
 def content(walker: Walker, path: str) -> bytes:

@@ -22,6 +22,7 @@ from rootfs_builder.walk import Walker
 _ADMIN = "/var/lib/dpkg"
 _LIST = ".list"
 _STATUS = f"{_ADMIN}/status"
+_DIVERSIONS = f"{_ADMIN}/diversions"
 _SCANS = 16  # of all lists; then an index of all names pays, which costs as much as 40
 _NAME = re.compile(rb"^Package:[ \t]*(\S+)", re.MULTILINE)
 _FIELD = re.compile(r"^(Version|Architecture|Source):[ \t]*(.*?)[ \t]*$", re.MULTILINE)
@@ -32,6 +33,7 @@ class Dpkg:
     """The packages of dpkg, which are read when the first is asked for."""
 
     doubts = ()
+    files = (_STATUS, _DIVERSIONS)  # dpkg writes the first anew with whatever it does to a package
 
     def __init__(self, walker: Walker) -> None:
         self._walker = walker
@@ -54,7 +56,7 @@ class Dpkg:
     @cached_property
     def _diversions(self) -> dict[str, tuple[str, str]]:
         """Paths that stand elsewhere: where, and the diverter, `:` for one that has no package."""
-        lines = decode(content(self._walker, f"{_ADMIN}/diversions")).split("\n")
+        lines = decode(content(self._walker, _DIVERSIONS)).split("\n")
         threes = zip(lines[0::3], lines[1::3], lines[2::3], strict=False)
         return {spelt: (to, by) for spelt, to, by in threes}
 

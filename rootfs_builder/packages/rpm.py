@@ -75,6 +75,7 @@ class Rpm:
 
     def __init__(self, walker: Walker, path: str) -> None:
         self.doubts: tuple[str, ...] = ()
+        self.files = (path, f"{path}-wal")
         self._walker = walker
         self._path = path
         self._headers: dict[int, tuple[Header, Package]] = {}
@@ -122,6 +123,8 @@ class Rpm:
 
 class Old:
     """A database of an older rpm, which is not read."""
+
+    files = ()
 
     def __init__(self, path: str, kind: str) -> None:
         sentence = "a package database in an older format of rpm, which is not read"

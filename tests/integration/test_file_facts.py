@@ -63,6 +63,22 @@ def test_capabilities_count_under_every_name_of_a_file(pack, engine, name, two_n
             assert status(engine, loaded, program) == (1000, 1000, BIND | KILL)
 
 
+def test_what_a_container_has_of_its_own_accord(pack, cc, engine, name):
+    """What is not in the list of such capabilities is hinted at; what is in it starts."""
+    program = cc(STATUS, args=["-static"])
+    given = "cap_net_bind_service,cap_chown,cap_dac_override,cap_fowner,cap_fsetid,cap_kill"
+    given += ",cap_setfcap,cap_setgid,cap_setpcap,cap_setuid,cap_sys_chroot+ep"
+    archive = pack(program, "-t", name, "-u", "1000", "--cap", f"{program}={given}")
+    assert "hint" not in archive.said
+    with image(engine, engine.load(archive.tar)) as loaded:
+        assert status(engine, loaded, "hello")[2].bit_count() == 11
+    archive = pack(program, "-t", name, "-u", "1000", "--cap", f"{program}=cap_bpf+ep")
+    assert "--cap-add BPF" in archive.said
+    with image(engine, engine.load(archive.tar)) as loaded:
+        assert "operation not permitted" in engine.run(loaded).stderr
+        assert "CapEff" in engine.run(loaded, extra=("--cap-add", "BPF")).stdout
+
+
 def test_a_program_without_them_has_none(pack, engine, name, two_names):
     archive = pack(*two_names, "-t", name, "-u", "1000:1000")
     with image(engine, engine.load(archive.tar)) as loaded:

@@ -117,7 +117,9 @@ def hybrid(changes=None):
     config = copy.deepcopy(CONFIG)
     diff_ids = [f"sha256:{hashlib.sha256(data).hexdigest()}" for data in tars]
     config["rootfs"] = {"type": "layers", "diff_ids": diff_ids}
-    config = blob(at("config text", text(at("config", config))), f"{OCI}config.v1+json")
+    config = at("config", config)
+    beside = {"layers": conformance.dig(config, "rootfs", "diff_ids")}
+    config = blob(at("config text", text(config)), f"{OCI}config.v1+json")
     manifest = {"schemaVersion": 2, "mediaType": f"{OCI}manifest.v1+json", "config": config[0]}
     manifest["layers"] = [descriptor for descriptor, _ in layers]
     manifest = blob(text(at("manifest", manifest)), f"{OCI}manifest.v1+json")
@@ -130,11 +132,13 @@ def hybrid(changes=None):
     index = {"schemaVersion": 2, "mediaType": f"{OCI}index.v1+json", "manifests": manifests}
     paths = [member["name"] for _, member in (config, *layers)]
     docker = [{"Config": paths[0], "RepoTags": [FULL], "Layers": paths[1:]}]
+    beside["config"] = config[0]["digest"]
     members = [
         entry("oci-layout", data=text(at("layout", {"imageLayoutVersion": "1.0.0"}))),
         entry("index.json", data=at("index text", text(at("index", index)))),
         entry("manifest.json", data=text(at("docker", docker))),
         *(member for _, member in (manifest, config, *layers)),
+        entry("rootfs-builder.json", data=text(at("beside", beside))),
     ]
     return at("file", tar(at("members", members)))
 
@@ -298,6 +302,10 @@ BROKEN = {
         ("history short", cut("history 2"), "there are not as many non-empty history entries"),
         ("history long", put("history 1 empty_layer", False), "not as many non-empty history"),
         ("nothing to run", put("config", {}), "there is neither Entrypoint nor Cmd"),
+    ],
+    "beside": [
+        ("beside another config", put("config", EVIL), "is about another config"),
+        ("beside other layers", cut("layers 1"), "is about other layers"),
     ],
     "tar 0": [
         ("layer end", lambda t: t[:-512], "it does not end with two zero blocks"),

@@ -9,6 +9,7 @@ import pytest
 
 from rootfs_builder import packages
 from rootfs_builder.errors import InputError
+from rootfs_builder.facts import Facts
 from rootfs_builder.packages import dpkg
 from rootfs_builder.packages.wal import merged
 from rootfs_builder.root import DirectoryRoot
@@ -555,3 +556,44 @@ def test_the_database_that_knows_the_file_answers(machine):
     )
     kinds = [machine.owners.of(f"/usr/bin/{name}").kind for name in ("x", "y", "ldd")]
     assert kinds == ["deb", "rpm", "apk"]
+
+
+# --- what is remembered ---
+
+LATER = 1 << 62  # nanoseconds: so that nothing here is too new to be kept
+
+
+def again(machine, facts):
+    """New owners of the root, with what was remembered; the facts that they add to."""
+    kept = Facts(facts.save(LATER) or b"")
+    return packages.Owners(DirectoryRoot(str(machine.folder)), kept), kept
+
+
+def test_answers_are_remembered_as_long_as_the_databases_are_the_same(machine):
+    odd = "/usr/bin/\udce9 %\n"
+    paths = ["/usr/bin/x", "/usr/bin/nobodys", odd]
+    machine.fill(
+        {**status(stanza("x")), **lists(x=["/usr/bin/x", odd]), **dict.fromkeys(paths, "")}
+    )
+    owners, facts = again(machine, Facts())
+    answers = [owners.of(path) for path in paths]
+    (machine.folder / f"{INFO[1:]}/x.list").write_text("nothing\n")  # dpkg never does only this
+    owners, kept = again(machine, facts)
+    assert [owners.of(path) for path in paths] == answers
+    assert kept.save(LATER) is None  # nothing is new
+    (machine.folder / "var/lib/dpkg/diversions").write_text("")
+    owners, _ = again(machine, facts)
+    assert owners.of("/usr/bin/x") is None
+    (machine.folder / "var/lib/dpkg/diversions").unlink()
+    (machine.folder / "var/lib/dpkg/status").write_text(stanza("x", "2"))
+    owners, _ = again(machine, facts)
+    assert owners.of("/usr/bin/x") is None
+
+
+def test_what_a_database_that_cannot_be_read_says_is_not_remembered(machine):
+    machine.fill({"/var/lib/rpm/rpmdb.sqlite": b"none", "/usr/bin/x": ""})
+    for _ in range(2):
+        owners, facts = again(machine, Facts())
+        assert owners.of("/usr/bin/x") is None
+        assert owners.doubts
+        assert facts.save(LATER) is None

@@ -8,7 +8,7 @@ import tempfile
 import pytest
 import zstandard
 
-from rootfs_builder import unpack
+from rootfs_builder import capabilities, unpack
 from rootfs_builder.errors import InputError
 from rootfs_builder.plan import hard_links
 from rootfs_builder.root import BytesSource, read
@@ -86,6 +86,27 @@ def test_a_hard_link_keeps_what_an_upper_layer_replaces(unpacked):
     }
 
 
+CAPABILITY = f"SCHILY.xattr.{capabilities.ATTRIBUTE}"
+RAW = capabilities.parse("cap_net_raw=ep")
+FOR_ANOTHER = b"\x01\0\0\x03" + RAW[4:] + b"\xe8\x03\0\0"  # revision 3, of a namespace of 1000
+
+
+def with_capability(raw):
+    info = tarfile.TarInfo("f")
+    info.pax_headers = {CAPABILITY: raw.decode("utf-8", "surrogateescape")}
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        archive.addfile(info)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("raw", [RAW, FOR_ANOTHER])
+def test_a_file_has_its_capabilities_whichever_namespace_they_were_for(raw):
+    with tempfile.TemporaryFile() as scratch:
+        (entry,) = unpack.read([BytesSource(with_capability(raw))], scratch).entries
+    assert entry.capability == RAW
+
+
 @pytest.mark.parametrize(
     "compress",
     [
@@ -115,11 +136,12 @@ def test_a_hard_link_to_a_symlink_is_that_symlink(unpacked):
         BASE[:800],
         tar(("../x", "x")),
         tar(("h", "=", "nothing")),
+        with_capability(b"\xff" * 20),
         b"BZh91AY",
         b"\xfd7zXZ\x00",
     ],
     ids=["short gzip", "bad gzip", "short zstd", "text", "short tar", "upwards", "link to nothing",
-         "bzip2", "xz"],
+         "capability", "bzip2", "xz"],
 )  # fmt: skip
 def test_a_damaged_layer_is_refused(unpacked, blob):
     with pytest.raises(InputError):

@@ -1,0 +1,137 @@
+"""The packers: each is the text of its whole job, as a user would type it.
+
+A job is run by `sh -eu` in an empty folder. Its variables: $program is the path of the program and
+$name the last word of that; $image is what to call the image; $files is a folder with the files
+that our image of the program has, for what measures the machine and not a packer.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+OURS = "rootfs-builder"
+IMAGE = "image.tar"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packer:
+    """One way to make an image, or a floor: what no way can be quicker than."""
+
+    job: str
+    gives: Literal["archive", "docker", "podman", "file", "nothing"]
+    output: str = ""  # the name of the archive, or of the file
+    version: str  # a command whose output has the version in it
+    programs: tuple[str, ...] = ()  # which it packs; all, if none is named
+
+    @property
+    def is_image(self) -> bool:
+        """Whether an image comes out, and not a floor."""
+        return self.gives in {"archive", "docker", "podman"}
+
+
+COPY = """\
+mkdir root
+cp "$program" root/
+ldd "$program" | grep -o '/[^ ]*' | xargs -r cp -L --parents -t root
+"""
+TAR = """\
+ldd "$program" | grep -o '/[^ ]*' |
+    tar -chf - -C "$(dirname "$program")" "$name" -C / -T - |
+"""
+BUILDAH = """\
+container=$(buildah from scratch)
+buildah copy -q "$container" root /
+buildah config --entrypoint "[\\"/$name\\"]" "$container"
+"""
+OUR_VERSION = "rootfs-builder --version"
+
+PACKERS = {
+    OURS: Packer(
+        job='rootfs-builder pack "$program" -o image.tar -t "$image"',
+        gives="archive",
+        output=IMAGE,
+        version=OUR_VERSION,
+    ),
+    f"{OURS} --compression-level 1": Packer(
+        job='rootfs-builder pack "$program" -o image.tar -t "$image" --compression-level 1',
+        gives="archive",
+        output=IMAGE,
+        version=OUR_VERSION,
+        programs=("ffmpeg",),
+    ),
+    "dockerize2 --output-oci": Packer(
+        job='dockerize --output-oci image.tar -t "$image" "$program"',
+        gives="archive",
+        output=IMAGE,
+        version="dockerize --version",
+    ),
+    "dockerize2": Packer(
+        job='dockerize -t "$image" "$program"',
+        gives="docker",
+        version="dockerize --version",
+    ),
+    "docker build": Packer(
+        job=COPY
+        + """\
+printf 'FROM scratch\\nCOPY root /\\nENTRYPOINT ["/%s"]\\n' "$name" >Dockerfile
+DOCKER_BUILDKIT=0 docker build -q --no-cache -t "$image" .
+""",
+        gives="docker",
+        version="docker version --format '{{.Server.Version}}'",
+    ),
+    "tar, docker import": Packer(
+        job=TAR + '    docker import -c "ENTRYPOINT [\\"/$name\\"]" - "$image"\n',
+        gives="docker",
+        version="docker version --format '{{.Server.Version}}'",
+    ),
+    "tar, podman import": Packer(
+        job=TAR + '    podman import -q -c "ENTRYPOINT [\\"/$name\\"]" - "$image"\n',
+        gives="podman",
+        version="podman --version",
+    ),
+    "buildah": Packer(
+        job=COPY
+        + BUILDAH
+        + 'buildah commit -q --rm "$container" docker-archive:image.tar:$image\n',
+        gives="archive",
+        output=IMAGE,
+        version="buildah --version",
+    ),
+    "buildah, gzip": Packer(
+        job=COPY
+        + BUILDAH
+        + 'buildah commit -q --rm -D=false "$container" oci-archive:image.tar:$image\n',
+        gives="archive",
+        output=IMAGE,
+        version="buildah --version",
+    ),
+    "umoci": Packer(
+        job=COPY
+        + """\
+umoci init --layout oci
+umoci new --image oci
+umoci insert --image oci root /
+umoci config --image oci --config.entrypoint "/$name"
+cd oci && tar -cf ../image.tar *
+""",
+        gives="archive",
+        output=IMAGE,
+        version="umoci --version",
+    ),
+    "tar | sha256sum": Packer(
+        job='tar -cf - -C "$files" . | sha256sum',
+        gives="nothing",
+        version="tar --version",
+    ),
+    "tar | pigz -6": Packer(
+        job='tar -cf - -C "$files" . | pigz -6 >files.tar.gz',
+        gives="file",
+        output="files.tar.gz",
+        version="pigz --version",
+    ),
+    "tar | zstd -3 -T2": Packer(
+        job='tar -cf - -C "$files" . | zstd -q -3 -T2 >files.tar.zst',
+        gives="file",
+        output="files.tar.zst",
+        version="zstd --version",
+    ),
+}
