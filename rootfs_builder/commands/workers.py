@@ -72,7 +72,8 @@ class Cluster:
                 "--scheduler: needs Dask: pip install 'rootfs-builder[dask]'"
             ) from None
         client: Any = distributed.Client
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it says is for Dask
+        for name in ("distributed", "asyncio", "tornado"):  # what they say is for Dask's authors
+            logging.getLogger(name).setLevel(logging.CRITICAL)
         try:
             self._client = client(address, timeout=_PATIENCE, set_as_default=False)
         except (OSError, ValueError) as error:
