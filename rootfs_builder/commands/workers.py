@@ -72,8 +72,7 @@ class Cluster:
                 "--scheduler: needs Dask: pip install 'rootfs-builder[dask]'"
             ) from None
         client: Any = distributed.Client
-        for name in ("distributed", "asyncio", "tornado"):  # what they say is for Dask's authors
-            logging.getLogger(name).setLevel(logging.CRITICAL)
+        logging.disable()  # what Dask logs is for its authors; what we say goes another way
         try:
             self._client = client(address, timeout=_PATIENCE, set_as_default=False)
         except (OSError, ValueError) as error:
