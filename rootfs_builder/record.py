@@ -25,7 +25,7 @@ from rootfs_builder.walk import Walker
 NAME = "rootfs-builder.json"
 SCHEMA_VERSION = 1
 
-_MAX_SIZE = 1 << 28  # bytes; 20,000 files with their reasons are 8 MB
+_MAX_SIZE = 1 << 28  # bytes; an entry has some 500
 
 
 class Why(Struct, frozen=True, omit_defaults=True):
@@ -193,7 +193,7 @@ def of(source: Source | None, *, configs: tuple[str, ...]) -> Record:
 def explain(plan: Plan, record: Record) -> Plan:
     """A plan that was read from layers, with what only its document knows.
 
-    That are the reasons and packages of entries, the programs, and the findings.
+    Those are the reasons and packages of entries, the programs, and the findings.
 
     Raises:
         InputError: the document names a path that the image does not have.

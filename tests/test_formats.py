@@ -122,7 +122,7 @@ def test_a_budget_names_the_largest_files_and_why_they_are_there(cli, hello, tmp
     assert len(rows) == 10
     sizes = [int(row.split()[0].replace(",", "")) for row in rows]
     assert sizes == sorted(sizes, reverse=True)
-    assert "libc.so.6: NEEDED libc.so.6 by /usr/local/bin/hello (" in rows[0]
+    assert "libc.so.6: NEEDED libc.so.6 of /usr/local/bin/hello (" in rows[0]
     assert rows[3].split(maxsplit=1)[1] == "/data/11: added /data"
     assert not (tmp_path / "x.tar").exists()
     total = json.loads(cli(*words, "1GB", "--json", check=True).stdout)["bytes"]

@@ -340,6 +340,29 @@ def test_an_escape_sequence_of_an_image_does_not_reach_the_terminal(cli, tmp_pat
     assert "/b%0Ac" in said
 
 
+def test_an_escape_sequence_of_a_document_does_not_reach_the_terminal(cli, packed, tmp_path):
+    with tarfile.open(packed) as outer:
+        outer.extractall(tmp_path / "layout", filter="data")
+    said = json.loads(document(packed))
+    for entry in said["entries"]:
+        entry["reasons"] = [
+            {"kind": "k\x1b[31m", "found_by": "f\x1b[31m", "asked": "a\x1b[31m"}
+        ] * 2
+    said["findings"] = [{"level": "warning", "text": "\x1b[31m"}]
+    said["tool"]["version"] = "\x1b[31m"
+    (tmp_path / "layout" / NAME).write_text(json.dumps(said))
+    for words in (
+        ("inspect", "layout"),
+        ("inspect", "layout", "-v"),
+        ("inspect", "layout", "--json"),
+        ("why", "layout", "prog"),
+        ("why", "layout", "prog", "--json"),
+    ):
+        done = cli(*words, check=True)
+        assert "[31m" in done.stdout
+        assert "\x1b" not in done.stdout + done.stderr
+
+
 def test_a_tar_of_a_file_system_is_one_layer(cli, tmp_path):
     (found,) = json.loads(inspected(cli, tmp_path, LOWER, "--json"))
     assert (found["names"], found["config"], len(found["layers"])) == ([], {}, 1)

@@ -62,9 +62,11 @@ def command(
             with images.scratch() as scratch:
                 seen.append(inspection.of(packed, found.record, scratch))
     if as_json:
-        from msgspec import json
+        import json
 
-        click.echo(json.format(json.encode(seen), indent=2).decode())
+        from msgspec import to_builtins
+
+        click.echo(json.dumps(to_builtins(seen), indent=2))
         return
     for number, one in enumerate(seen):
         if number:
@@ -72,17 +74,18 @@ def command(
         for line in _screen(one, verbose=verbose):
             click.echo(line)
         if one.absent and not quiet:
-            click.echo(one.absent, err=True)
+            click.echo(terminal.harmless(one.absent), err=True)
 
 
 def _screen(one: "Inspection", *, verbose: bool) -> Iterator[str]:
     """The lines for a person; without `verbose` none is wider than a terminal."""
-    findings = [terminal.harmless(f"{said.level} {said.text}") for said in one.findings]
+    findings = [f"{said.level} {said.text}" for said in one.findings]
     files = _every(one) if verbose else _largest(one)
     for number, section in enumerate((_config(one), _layers(one), _kinds(one), files, findings)):
-        for place, line in enumerate(section):
+        for place, text in enumerate(section):
             if number and not place:
                 yield ""
+            line = terminal.harmless(text).replace("\n", "\\n")
             yield line if verbose or len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…"
 
 
@@ -99,10 +102,12 @@ def _config(one: "Inspection") -> Iterator[str]:
     for key, label in _SETTINGS.items():
         for text in _texts(settings.get(key)):
             yield _line(label, text)
+    if one.tool:
+        yield _line("tool", f"{one.tool.name} {one.tool.version}")
 
 
 def _line(label: str, text: str) -> str:
-    return f"{label:<{_LABEL}}{terminal.harmless(text)}".replace("\n", "\\n")
+    return f"{label:<{_LABEL}}{text}"
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -124,7 +129,7 @@ def _layers(one: "Inspection") -> Iterator[str]:
     for number, layer in enumerate(one.layers):
         short = (layer.digest or layer.diff_id).rpartition(":")[2][:12]
         sizes = f"{layer.size:>14,}{layer.unpacked:>15,}{layer.files:>7,}"
-        yield _line(f"{number:<6}{short:<14}{sizes}  ", layer.created_by).rstrip()
+        yield f"{number:<6}{short:<14}{sizes}  {layer.created_by}".rstrip()
 
 
 def _kinds(one: "Inspection") -> Iterator[str]:

@@ -73,7 +73,7 @@ def finding_lines(found: "Iterable[Finding]") -> Iterator[str]:
     for finding in found:
         kinds.add(finding.level)
         colon = " " if finding.level == "added" else ": "  # its text begins with a name
-        yield f"{finding.level}{colon}{finding.text}"
+        yield harmless(f"{finding.level}{colon}{finding.text}")
     if "added" in kinds:
         yield "--without NAME leaves out what was added"
 

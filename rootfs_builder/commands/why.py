@@ -1,5 +1,6 @@
 """`rootfs-builder why`: the chain of reasons from one file up to what the user asked for."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -63,12 +64,8 @@ def command(
 
         click.echo(json.dumps(_facts(entry, chain), indent=2))
         return
-    for depth, (one, reason) in enumerate(chain):
-        click.echo(f"{'   ' * depth}{_sentence(one, reason)}")
-    for reason in entry.reasons[1 : 1 + _MOST]:
-        click.echo(f"also {reason.sentence}")
-    if len(entry.reasons) > 1 + _MOST:
-        click.echo(f"and {len(entry.reasons) - 1 - _MOST} more; --json has them all")
+    for line in _lines(entry, chain):
+        click.echo(terminal.harmless(line))
 
 
 def _of_image(path: str) -> "Plan":
@@ -122,6 +119,15 @@ def _chain(plan: "Plan", entry: "Entry") -> "Chain":
         seen.add(above.path)
         chain.append((above, above.reasons[0]))
     return chain
+
+
+def _lines(entry: "Entry", chain: "Chain") -> Iterator[str]:
+    for depth, (one, reason) in enumerate(chain):
+        yield f"{'   ' * depth}{_sentence(one, reason)}"
+    for reason in entry.reasons[1 : 1 + _MOST]:
+        yield f"also {reason.sentence}"
+    if len(entry.reasons) > 1 + _MOST:
+        yield f"and {len(entry.reasons) - 1 - _MOST} more; --json has them all"
 
 
 def _sentence(entry: "Entry", reason: "Reason") -> str:

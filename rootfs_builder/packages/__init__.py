@@ -32,9 +32,13 @@ class Owners:
     def __init__(self, root: Root, facts: Facts | None = None) -> None:
         self._walker = Walker(root)
         self._facts = facts or Facts()
-        found = (read(self._walker) for read in _READ)
-        self._databases: tuple[Database, ...] = tuple(one for one in found if one is not None)
         self._known: dict[str, Package | None] = {}
+
+    @cached_property
+    def _databases(self) -> tuple[Database, ...]:
+        """Looked for as late as can be: a package manager may be at work."""
+        found = (read(self._walker) for read in _READ)
+        return tuple(one for one in found if one is not None)
 
     @property
     def doubts(self) -> tuple[str, ...]:

@@ -2,14 +2,16 @@
 
 `status` has a stanza for each package (deb-control(5)), `info/NAME[:ARCH].list` its paths, one a
 line. There are a thousand lists and no index of them: they are read at once and joined, and
-searched for a name, which is quicker than taking them apart for a few names. A diverted path
-stands under another name, unless its package is the diverter (dpkg-divert(1)).
+searched for a name, which is quicker than taking them apart for a few names. A library is looked
+for in the packages first that are called like it, since a file has one owner and most programs
+need few. A diverted path stands under another name, unless its package is the diverter
+(dpkg-divert(1)).
 """
 
 import re
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from itertools import accumulate
 
@@ -23,10 +25,16 @@ _ADMIN = "/var/lib/dpkg"
 _LIST = ".list"
 _STATUS = f"{_ADMIN}/status"
 _DIVERSIONS = f"{_ADMIN}/diversions"
+_OF_EVERY_PROGRAM = ("libc6:", "libgcc-s1:", "libstdc++6:")
+_ALIKE = 6  # letters that the names of a library and of its package share: libssl, libcurl4t64
 _SCANS = 16  # of all lists; then an index of all names pays, which costs as much as 40
 _NAME = re.compile(rb"^Package:[ \t]*(\S+)", re.MULTILINE)
 _FIELD = re.compile(r"^(Version|Architecture|Source):[ \t]*(.*?)[ \t]*$", re.MULTILINE)
 _SOURCE = re.compile(r"(\S+)(?:[ \t]+\((.*)\))?")
+
+
+# The labels of lists, where each begins, and their bytes in one piece.
+_Lists = tuple[tuple[str, ...], tuple[int, ...], bytes]
 
 
 class Dpkg:
@@ -41,14 +49,23 @@ class Dpkg:
 
     def holders(self, name: str, is_it: Callable[[str], bool]) -> Iterator[Package]:
         """See Database."""
-        for line, label in self._lines(name):
-            if is_it(line) and (line not in self._diversions or self._diverts(line, label)):
-                yield from self._package(label)
+        yield from self._listed(self._likely(name), is_it) or self._listed(self._lines(name), is_it)
         for spelt, (to, _) in self._diversions.items():
             if last(to) == name and is_it(to):
                 for line, label in self._lines(last(spelt)):
                     if line == spelt and not self._diverts(line, label):
                         yield from self._package(label)
+
+    def _listed(
+        self, lines: Iterable[tuple[str, str]], is_it: Callable[[str], bool]
+    ) -> list[Package]:
+        """The packages of those lines that are the file, where it stands as they say."""
+        return [
+            package
+            for line, label in lines
+            if is_it(line) and (line not in self._diversions or self._diverts(line, label))
+            for package in self._package(label)
+        ]
 
     def _diverts(self, path: str, label: str) -> bool:
         return label.partition(":")[0] == self._diversions[path][1]
@@ -63,30 +80,47 @@ class Dpkg:
     # --- info/*.list ---
 
     @cached_property
-    def _lists(self) -> tuple[tuple[str, ...], tuple[int, ...], bytes]:
-        """The labels of all lists, where each begins, and their bytes in one piece."""
+    def _names(self) -> dict[str, ImagePath]:
+        """The lists by their labels."""
         root, info = self._walker.root, find(self._walker, f"{_ADMIN}/info", "dir")
         try:
             names = () if info is None else root.list(info)
-            paths = [ImagePath(f"{info}/{one}") for one in names if one.endswith(_LIST)]
-            files = [one for one in paths if (node := root.lstat(one)) and node.kind == "file"]
         except OSError as error:
             raise unreadable(f"{_ADMIN}/info", str(error.strerror)) from error
-        labels = tuple(last(one)[: -len(_LIST)] for one in files)
-        lists = [bytes_of(root.open(one)) for one in files]
+        lists = (one for one in names if one.endswith(_LIST))
+        return {one[: -len(_LIST)]: ImagePath(f"{info}/{one}") for one in lists}
+
+    def _read(self, labels: Iterable[str]) -> _Lists:
+        root = self._walker.root
+        try:
+            files = {
+                label: root.open(self._names[label])
+                for label in labels
+                if (node := root.lstat(self._names[label])) and node.kind == "file"
+            }
+        except OSError as error:
+            raise unreadable(f"{_ADMIN}/info", str(error.strerror)) from error
+        lists = [bytes_of(one) for one in files.values()]
         starts = tuple(accumulate((len(one) + 1 for one in lists), initial=1))
-        return labels, starts, b"\n" + b"\n".join(lists) + b"\n"
+        return tuple(files), starts, b"\n" + b"\n".join(lists) + b"\n"
+
+    @cached_property
+    def _lists(self) -> _Lists:
+        return self._read(self._names)
+
+    def _likely(self, name: str) -> Iterator[tuple[str, str]]:
+        """The same as `_lines`, in the packages that a library is probably of.
+
+        Nobody makes a directory of such a name, which many packages could have.
+        """
+        if ".so" in name and "_lists" not in self.__dict__:
+            like = (*_OF_EVERY_PROGRAM, name[:_ALIKE].lower())
+            lists = self._read(label for label in self._names if label.startswith(like))
+            yield from _found(encode(name), lists, [(0, len(lists[2]))])
 
     def _lines(self, name: str) -> Iterator[tuple[str, str]]:
         """Every line with this last component, and the label of its list."""
-        labels, starts, text = self._lists
-        end = b"/" + encode(name) + b"\n"
-        for start, stop in self._spans(encode(name)):
-            at = start
-            while (at := text.find(end, at, stop)) >= 0:
-                line = text.rfind(b"\n", 0, at) + 1
-                at += len(end) - 1
-                yield decode(text[line:at]), labels[bisect_right(starts, line) - 1]
+        yield from _found(encode(name), self._lists, self._spans(encode(name)))
 
     def _spans(self, name: bytes) -> list[tuple[int, int]]:
         """Where to search for a name: everywhere, or, once that was often done, by an index."""
@@ -129,6 +163,19 @@ class Dpkg:
                     source, other = built[1], built[2] or version
                 yield Package(name, version, architecture, source, other, "deb")
                 return
+
+
+def _found(
+    name: bytes, lists: _Lists, spans: Iterable[tuple[int, int]]
+) -> Iterator[tuple[str, str]]:
+    labels, starts, text = lists
+    end = b"/" + name + b"\n"
+    for start, stop in spans:
+        at = start
+        while (at := text.find(end, at, stop)) >= 0:
+            line = text.rfind(b"\n", 0, at) + 1
+            at += len(end) - 1
+            yield decode(text[line:at]), labels[bisect_right(starts, line) - 1]
 
 
 def read(walker: Walker) -> Dpkg | None:

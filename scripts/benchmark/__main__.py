@@ -17,7 +17,7 @@ from typing import Any
 
 from scripts.benchmark import chart, limits, machine, page, rounds
 from scripts.benchmark.measure import Bench, JobError
-from scripts.benchmark.packers import PACKERS
+from scripts.benchmark.packers import PACKERS, definition
 from scripts.benchmark.programs import PROGRAMS
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
@@ -26,7 +26,7 @@ QUICK = rounds.Effort(rounds=2, seconds=0)
 KEYS = {
     "machine": "where it was measured; memory in bytes",
     "rounds": "of each program; a packer that has taken so many `seconds` is left out of the later",
-    "packers": "each with its version, what it gives, and its job: text for sh -eu",
+    "packers": "each with its version, and what scripts/benchmark/packers.py says of it",
     "programs": (
         "each with what it is; ours, ldd: the files of our image, and those that ldd names; packers"
     ),
@@ -54,7 +54,7 @@ def measured(names: list[str], effort: rounds.Effort) -> dict[str, Any]:
                 "rounds": effort.rounds,
                 "seconds": effort.seconds,
                 "packers": {
-                    name: {"version": versions[name], "gives": packer.gives, "job": packer.job}
+                    name: {"version": versions[name], **definition(packer)}
                     for name, packer in PACKERS.items()
                 },
                 "programs": {name: rounds.of_program(bench, name, effort) for name in names},

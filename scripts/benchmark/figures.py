@@ -28,6 +28,8 @@ def of_packer(runs: Sequence[Run], ours: Sequence[Run]) -> dict[str, Any]:
         "wall": round(statistics.median(walls), DIGITS),
         "cpu": round(statistics.median(run.cpu for run in runs), DIGITS),
         "memory": max(run.memory for run in runs),
+        "read": max(run.read for run in runs),
+        "written": max(run.written for run in runs),
         "bytes": runs[-1].size,
         "ratio": spread(ratios(walls, [run.wall for run in ours])) if ours else None,
         "same": None if None in digests else len(digests) == 1,

@@ -8,6 +8,7 @@ from scripts.benchmark import figures
 from scripts.benchmark.packers import OURS
 
 LEVEL_1 = f"{OURS} --compression-level 1"
+ZSTD = f"{OURS} --compression zstd"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,9 @@ LIMITS = (
     Limit(program="ffmpeg", figure="bytes", most=1, times="tar | pigz -6"),
     Limit(program="ffmpeg", packer=LEVEL_1, figure="wall", most=0.75, times="umoci"),
     Limit(program="ffmpeg", packer=LEVEL_1, figure="bytes", most=1, times="umoci"),
+    Limit(program="ffmpeg", packer=ZSTD, figure="wall", most=1.6, times="tar | zstd -3 -T2"),
+    Limit(program="ffmpeg", packer=f"{OURS}, again", figure="wall", most=0.20),
+    Limit(program="ffmpeg", packer=f"{OURS}, program changed", figure="wall", most=0.30),
     Limit(program="ffmpeg", figure="memory", most=150e6),
     Limit(program="ffmpeg", packer=LEVEL_1, figure="memory", most=150e6),
 )
@@ -67,7 +71,10 @@ def sentence(verdict: Verdict) -> str:
     """A limit in words, with what was measured."""
     limit = verdict.limit
     if not limit.times:
-        said = f"{verdict.measured / 1e6:.0f} MB, at most {limit.most / 1e6:.0f}"
+        unit, digits, size = ("MB", 0, 1e6) if limit.figure == "memory" else ("s", 3, 1)
+        said = (
+            f"{verdict.measured / size:.{digits}f} {unit}, at most {limit.most / size:.{digits}f}"
+        )
         return f"{limit.program}: {limit.figure} of {limit.packer} is {said}"
     said = f"{verdict.measured:.3f}, at most {limit.most:.2f}, times that of {limit.times}"
     if verdict.spread:

@@ -33,6 +33,8 @@ class Run:
     wall: float  # seconds
     cpu: float  # seconds, of all its processes, and of docker's daemons where the job uses them
     memory: int  # bytes, the peak of its largest process
+    read: int  # bytes, of all its processes
+    written: int
     size: int | None = None  # bytes of what it wrote
     digest: str | None = None  # of the manifest; of the config, where no manifest is
 
@@ -50,6 +52,7 @@ class Bench:
             **{name: value for name, value in os.environ.items() if name[:6] != "PYTHON"},
             "PATH": f"{self.commands}:{os.environ['PATH']}",
             "LC_ALL": "C.UTF-8",
+            "XDG_CACHE_HOME": str(folder / "cache"),
             "CONTAINERS_STORAGE_CONF": str(folder / "storage.conf"),
             "PODMAN_IGNORE_CGROUPSV1_WARNING": "1",
         }
@@ -86,12 +89,14 @@ class Bench:
     @contextmanager
     def job(self, packer: Packer, program: Path, files: Path) -> Iterator[tuple[Run, Path]]:
         """Run a job in an empty folder; what it made is there until the end of the context."""
-        folder = self.folder / "job"
+        folder, cache = self.folder / "job", self.folder / "cache"
         folder.mkdir()
+        cache.mkdir()
         try:
             yield self._run(packer, program, files, folder), folder
         finally:
             shutil.rmtree(folder)
+            shutil.rmtree(cache)
             if packer.gives == "podman":
                 self.tool(*PODMAN, "image", "rm", "--force", self.image, check=False)
             elif packer.is_image:
@@ -105,9 +110,26 @@ class Bench:
             "files": str(files),
             "image": self.image,
         }
-        before = daemons() if packer.gives == "docker" else 0
+        if packer.before:
+            self._timed(packer.before, folder, variables)
+        used = daemons()
+        wall, cpu, peak, read, written = self._timed(packer.job, folder, variables)
+        if packer.gives == "docker":
+            cpu += daemons() - used
+        return Run(
+            wall=wall,
+            cpu=cpu,
+            memory=int(peak) * 1024,
+            read=int(read),
+            written=int(written),
+            size=(folder / packer.output).stat().st_size if packer.output else None,
+            digest=self._digest(packer, folder),
+        )
+
+    def _timed(self, job: str, folder: Path, variables: dict[str, str]) -> list[float]:
+        """Run a job: what the stopwatch says of it."""
         done = subprocess.run(
-            [self.folder / "stopwatch", "sh", "-eu", "-c", packer.job],
+            [self.folder / "stopwatch", "sh", "-eu", "-c", job],
             cwd=folder,
             env={**self.environment, **variables},
             capture_output=True,
@@ -117,15 +139,7 @@ class Bench:
         said, _, figures = done.stderr.strip().rpartition("\n")
         if done.returncode:
             raise JobError(f"exit {done.returncode}: {' '.join(said.split())[-200:]}")
-        wall, cpu, peak = figures.split()
-        served = daemons() - before if packer.gives == "docker" else 0
-        return Run(
-            wall=float(wall),
-            cpu=float(cpu) + served,
-            memory=int(peak) * 1024,
-            size=(folder / packer.output).stat().st_size if packer.output else None,
-            digest=self._digest(packer, folder),
-        )
+        return [float(figure) for figure in figures.split()]
 
     def _digest(self, packer: Packer, folder: Path) -> str | None:
         if packer.gives == "archive":

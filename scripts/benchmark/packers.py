@@ -1,8 +1,9 @@
 """The packers: each is the text of its whole job, as a user would type it.
 
-A job is run by `sh -eu` in an empty folder. Its variables: $program is the path of the program and
-$name the last word of that; $image is what to call the image; $files is a folder with the files
-that our image of the program has, for what measures the machine and not a packer.
+A job is run by `sh -eu` in an empty folder, with an empty XDG_CACHE_HOME. Its variables: $program
+is the path of the program and $name the last word of that; $image is what to call the image; $files
+is a folder with the files that our image of the program has, for what measures the machine and not
+a packer.
 """
 
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ class Packer:
     """One way to make an image, or a floor: what no way can be quicker than."""
 
     job: str
+    before: str = ""  # a job too, done in the same folder, unmeasured
     gives: Literal["archive", "docker", "podman", "file", "nothing"]
     output: str = ""  # the name of the archive, or of the file
     version: str  # a command whose output has the version in it
@@ -26,6 +28,11 @@ class Packer:
     def is_image(self) -> bool:
         """Whether an image comes out, and not a floor."""
         return self.gives in {"archive", "docker", "podman"}
+
+
+def definition(packer: Packer) -> dict[str, str]:
+    """What the data file keeps of it: figures are of these words and no others."""
+    return {"gives": packer.gives, "before": packer.before, "job": packer.job}
 
 
 COPY = """\
@@ -42,17 +49,50 @@ container=$(buildah from scratch)
 buildah copy -q "$container" root /
 buildah config --entrypoint "[\\"/$name\\"]" "$container"
 """
+PACK = 'rootfs-builder pack "$program" -o image.tar -t "$image"'
+# Some 1 MB, which differs each time: what stands behind an ELF file's end harms nobody.
+APP = 'cp "$program" app\nhead -c 700000 /dev/urandom >>app\n'
+PACK_APP = 'rootfs-builder pack ./app -o image.tar -t "$image"\n'
 OUR_VERSION = "rootfs-builder --version"
 
 PACKERS = {
     OURS: Packer(
-        job='rootfs-builder pack "$program" -o image.tar -t "$image"',
+        job=PACK,
         gives="archive",
         output=IMAGE,
         version=OUR_VERSION,
     ),
+    f"{OURS}, again": Packer(
+        before=PACK,
+        job=PACK,
+        gives="archive",
+        output=IMAGE,
+        version=OUR_VERSION,
+    ),
+    f"{OURS}, program changed": Packer(
+        before=f"{APP}{PACK_APP}{APP}",
+        job=PACK_APP,
+        gives="archive",
+        output=IMAGE,
+        version=OUR_VERSION,
+        programs=("ffmpeg",),
+    ),
+    f"{OURS} --no-cache": Packer(
+        job=f"{PACK} --no-cache",
+        gives="archive",
+        output=IMAGE,
+        version=OUR_VERSION,
+        programs=("hello", "ffmpeg"),
+    ),
+    f"{OURS} --compression zstd": Packer(
+        job=f"{PACK} --no-cache --compression zstd",
+        gives="archive",
+        output=IMAGE,
+        version=OUR_VERSION,
+        programs=("ffmpeg",),
+    ),
     f"{OURS} --compression-level 1": Packer(
-        job='rootfs-builder pack "$program" -o image.tar -t "$image" --compression-level 1',
+        job=f"{PACK} --no-cache --compression-level 1",
         gives="archive",
         output=IMAGE,
         version=OUR_VERSION,

@@ -28,6 +28,8 @@ are {rounds} rounds; who has taken {seconds} seconds in them, and done two, is l
 - **CPU**: seconds, user and system, of all processes of the job, and of dockerd and containerd
   where the job speaks to docker (in steps of 0.01).
 - **peak**: the memory of the job's largest process. What dockerd uses is not counted.
+- **read, written**: what the job's processes ask of files and pipes, the page cache included (rchar
+  and wchar of proc_pid_io(5)).
 - **bytes**: of the archive. An image in docker or podman is no archive.
 - **same digest**: whether every round gave the same manifest (for docker and podman: the same image
   id).
@@ -43,7 +45,10 @@ HONESTY = """\
   once more before it is written.
 - An image in docker's or podman's store is not yet a file that can be sent; docker stores layers
   uncompressed. buildah and umoci end in an archive, as we do; buildah compresses only when told.
-- docker and podman were already running and warm; a builder's cache was not used.
+- Nobody has a cache from an earlier run; ours is empty, and filled by the measured run. `again` is
+  a second run with what the first left there, where nothing has changed; before `program changed`
+  a program of 1 MB that needs all that ffmpeg needs has.
+- docker was already running.
 - The floors only read and compress the files of our image. They find nothing and write no image.
 - umoci's archive is its layout in a tar, with the blobs of its intermediate steps.
 """
@@ -94,8 +99,11 @@ def _program(name: str, program: dict[str, Any]) -> Iterator[str]:
         f"the program and what `ldd` names are {_files(program['ldd'])}. "
         f"Every image was run, as by `{command}`.\n"
     )
-    yield "| | wall s | ours = 1 | CPU s | peak MB | bytes | same digest | docker | rounds |"
-    yield "|---|--:|--:|--:|--:|--:|---|---|--:|"
+    yield (
+        "| | wall s | ours = 1 | CPU s | peak MB | read, written MB | bytes | same digest | docker "
+        "| rounds |"
+    )
+    yield "|---|--:|--:|--:|--:|--:|--:|---|---|--:|"
     for packer, figures in program["packers"].items():
         yield f"| {_cell(packer)} | {' | '.join(_row(packer, figures))} |"
     yield ""
@@ -108,12 +116,13 @@ def _files(contents: dict[str, int]) -> str:
 
 def _row(packer: str, figures: dict[str, Any]) -> Iterator[str]:
     if "error" in figures:
-        yield from ("failed", *[""] * 7)
+        yield from ("failed", *[""] * 8)
         return
     yield f"{figures['wall']:.3f}"
     yield "1" if packer == OURS else _ratio(figures["ratio"])
     yield f"{figures['cpu']:.3f}"
     yield f"{figures['memory'] / 1e6:.0f}"
+    yield f"{figures['read'] / 1e6:.0f}, {figures['written'] / 1e6:.0f}"
     yield "-" if figures["bytes"] is None else f"{figures['bytes']:,}"
     yield {True: "yes", False: "no", None: "-"}[figures["same"]]
     yield figures["docker"] or "-"
@@ -130,13 +139,16 @@ def _ratio(spread: list[float] | None) -> str:
 def _jobs(data: dict[str, Any]) -> Iterator[str]:
     yield "## The jobs\n"
     yield (
-        "Each is run by `sh -eu` in an empty folder. `$program` is the path of the program, "
-        "`$name` the last word of it, `$image` a name for the image, and `$files` what "
-        "`rootfs-builder stage` wrote, for the floors.\n"
+        "Each is run by `sh -eu` in an empty folder, with an empty `XDG_CACHE_HOME`. `$program` is "
+        "the path of the program, `$name` the last word of it, `$image` a name for the image, and "
+        "`$files` what `rootfs-builder stage` wrote, for the floors.\n"
     )
     for name, packer in data["packers"].items():
         yield f"**{name}** ({packer['version']})\n"
-        yield f"```text\n{packer['job'].rstrip()}\n```\n"
+        before = (
+            f"# first, not measured:\n{packer['before']}\n# then:\n" if packer["before"] else ""
+        )
+        yield f"```text\n{before}{packer['job'].rstrip()}\n```\n"
 
 
 def _cell(words: str) -> str:

@@ -72,6 +72,18 @@ def test_a_job_that_fails_is_an_error_with_what_it_said(bench):
         pass
 
 
+def test_a_job_finds_no_cache_but_what_it_made_before(bench):
+    hello = subject(bench, "hello")
+    for before, job in (
+        ("", 'test -z "$(ls -A "$XDG_CACHE_HOME")"; echo x >"$XDG_CACHE_HOME/x"'),
+        ("", 'test -z "$(ls -A "$XDG_CACHE_HOME")"'),
+        ('echo x >"$XDG_CACHE_HOME/x"', 'test -e "$XDG_CACHE_HOME/x"'),
+    ):
+        packer = replace(PACKERS["tar | sha256sum"], before=before, job=job)
+        with bench.job(packer, hello.path, hello.files):
+            pass
+
+
 def test_time_and_memory_are_the_jobs_own(bench):
     """CPU of a child counts, waiting does not; the memory of this interpreter does not."""
     hello = subject(bench, "hello")

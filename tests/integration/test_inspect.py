@@ -18,11 +18,12 @@ def packed(pack, cc, name):
 
 
 def facts(cli, *words, **options):
-    """The entries less their reasons, and the settings; the sentence of what is absent."""
+    """The entries as layers have them, and the settings; the sentence of what is absent."""
     done = cli("inspect", *words, "--json", "-q", check=True, **options)
     (found,) = json.loads(done.stdout)
     for entry in found["entries"]:
         del entry["reasons"]
+        entry.pop("package", None)
     return found["entries"], found["config"]["config"], found.get("absent", "")
 
 

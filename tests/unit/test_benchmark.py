@@ -16,7 +16,7 @@ from scripts.benchmark import __main__ as script
 from scripts.benchmark import chart, figures, limits, page
 from scripts.benchmark.limits import Limit
 from scripts.benchmark.measure import Run, archive_digest
-from scripts.benchmark.packers import OURS, PACKERS
+from scripts.benchmark.packers import OURS, PACKERS, definition
 from scripts.benchmark.programs import PROGRAMS
 from scripts.benchmark.rounds import Effort, Record
 
@@ -24,8 +24,10 @@ DOCS = Path(__file__).parent.parent.parent / "docs"
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def run(wall, *, cpu=0.0, memory=0, size=None, digest=None):
-    return Run(wall=wall, cpu=cpu, memory=memory, size=size, digest=digest)
+def run(wall, *, cpu=0.0, memory=0, read=0, written=0, size=None, digest=None):
+    return Run(
+        wall=wall, cpu=cpu, memory=memory, read=read, written=written, size=size, digest=digest
+    )
 
 
 # --- arithmetic ---
@@ -45,14 +47,16 @@ def test_rounds_that_only_one_did_have_no_ratio():
 
 def test_figures_are_medians_and_the_memory_is_the_greatest():
     runs = [
-        run(0.3, cpu=0.2, memory=5, size=7),
-        run(0.1, cpu=0.6, memory=9, size=7),
+        run(0.3, cpu=0.2, memory=5, read=3, written=1, size=7),
+        run(0.1, cpu=0.6, memory=9, read=2, written=4, size=7),
         run(0.2, cpu=0.1, memory=6, size=7),
     ]
     assert figures.of_packer(runs, runs) == {
         "wall": 0.2,
         "cpu": 0.2,
         "memory": 9,
+        "read": 3,
+        "written": 4,
         "bytes": 7,
         "ratio": [1, 1, 1],
         "same": None,
@@ -123,9 +127,9 @@ DATA = {
     "rounds": 3,
     "seconds": 10,
     "packers": {
-        OURS: {"version": "1", "gives": "archive", "job": 'pack "$program"\n'},
-        PIGZ: {"version": "2", "gives": "file", "job": "tar | pigz\n"},
-        "umoci": {"version": "3", "gives": "archive", "job": "umoci\n"},
+        OURS: {"version": "1", "gives": "archive", "before": "", "job": 'pack "$program"\n'},
+        PIGZ: {"version": "2", "gives": "file", "before": "x", "job": "tar | pigz\n"},
+        "umoci": {"version": "3", "gives": "archive", "before": "", "job": "umoci\n"},
     },
     "programs": {
         "hello": {
@@ -217,7 +221,8 @@ def test_the_page_has_a_row_a_packer_and_every_job():
     )
     assert "| umoci | failed |" in text
     for packer in DATA["packers"].values():
-        assert f"\n```text\n{packer['job']}```\n" in text
+        assert f"\n{packer['job']}```\n" in text
+    assert "```text\n# first, not measured:\nx\n# then:\ntar | pigz\n```" in text
 
 
 def test_a_bars_length_is_its_seconds():
@@ -244,10 +249,11 @@ def test_the_page_and_the_picture_show_the_data(data):
 
 def test_the_data_are_of_todays_jobs_and_programs(data):
     """A job that was changed must be measured again; so must another version of ours."""
-    jobs = {name: (packer.gives, packer.job) for name, packer in PACKERS.items()}
-    measured = {name: (one["gives"], one["job"]) for name, one in data["packers"].items()}
-    assert measured == jobs, MEASURE
-    assert data["packers"][OURS]["version"] == __version__, MEASURE
+    expected = {name: {**definition(packer)} for name, packer in PACKERS.items()}
+    versions = {name: one.pop("version") for name, one in data["packers"].items()}
+    assert data["packers"] == expected, MEASURE
+    assert list(versions) == list(PACKERS), MEASURE
+    assert versions[OURS] == __version__, MEASURE
     for name, program in PROGRAMS.items():
         measured = data["programs"][name]
         for key, value in dataclasses.asdict(program).items():
