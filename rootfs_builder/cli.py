@@ -19,6 +19,16 @@ from rootfs_builder.commands import VERBS, terminal
 from rootfs_builder.errors import RootfsError
 from rootfs_builder.paths import decode, printable
 
+_WHAT_TO_DO = """\
+Turn a compiled program into the smallest container image that runs it.
+
+Without Docker, without root, and without running the program. To begin:
+
+\b
+  rootfs-builder pack ./hello -o hello.tar    or any other: /usr/bin/curl
+  docker load -i hello.tar                    or podman load, or skopeo copy
+  docker run --rm hello
+"""
 _INTERRUPTED = 128  # a shell adds the number of the signal
 
 
@@ -55,14 +65,12 @@ class _Verbs(click.Group):
 @click.group(
     cls=_Verbs,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="\b\nExample: rootfs-builder pack ./hello -o hello.tar && docker load -i hello.tar",
+    help=_WHAT_TO_DO,
+    epilog="rootfs-builder COMMAND --help tells all of one, with an example.",
 )
 @click.version_option(__version__, prog_name="rootfs-builder")
 def _group() -> None:
-    """Turn a compiled program into the smallest container image that runs it.
-
-    Without Docker, without root, and without running the program.
-    """
+    """What every verb has in common: nothing but help and the version."""
 
 
 class _TerminatedError(BaseException):

@@ -29,6 +29,7 @@ from rootfs_builder.tar import BLOCK, padding
 Bytes = bytes | memoryview
 
 _WORTH_A_FILE = 1 << 15  # bytes: members of smaller units stand in the list of members
+FRONT = 2 * BLOCK  # room for the headers of the two directories of a layout
 _PARALLEL_FROM = 4  # units: fewer are done before a pool would have started
 
 
@@ -63,7 +64,7 @@ class Store:
         self.file = file
         self.cache = cache or Cache()
         self.blobs: dict[str, Blob] = {}
-        self._end = 0
+        self._end = FRONT
 
     def add(self, data: bytes) -> Blob:
         """Keep a document."""

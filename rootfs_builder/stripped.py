@@ -65,12 +65,17 @@ def plan(full: Plan, scratch: str) -> Plan:
 
 
 def _is_linked(content: Source) -> bool:
-    """Whether it is a program or shared library, not an object file, a module or something else."""
+    """Whether it is a program or shared library of a machine; object files and bytecode are not."""
     with content.open() as data:
         try:
-            return elf.header(data).type in {elf.ET_EXEC, elf.ET_DYN}
+            head = elf.header(data)
         except ElfError:
             return False
+    return head.type in {elf.ET_EXEC, elf.ET_DYN} and _machine(head) in _TARGETS
+
+
+def _machine(head: elf.Header) -> tuple[int, int, bool]:
+    return head.machine, head.bits, head.little
 
 
 def _strip(shown: str, data: bytes, scratch: str, number: int) -> Source | str | None:
@@ -107,18 +112,19 @@ def _run(
 ) -> tuple[ImagePath, str]:
     """The path of the stripped file in `scratch`, and what strip said against it."""
     source, result = f"{scratch}/{number}.full", ImagePath(f"/{number}")
-    target = _TARGETS.get((head.machine, head.bits, head.little))
-    tool = tools.find(*((f"{target}-strip",) if target else ()), "strip")
-    way_out = "apt-get install binutils" + (f"-{target.replace('_', '-')}" if target else "")
+    target = _TARGETS[_machine(head)]
+    tool = tools.find(f"{target}-strip", "strip")
+    way_out = f"apt-get install binutils-{target.replace('_', '-')}"
     if tool is None:
         raise NotFoundError(f"--strip: there is no strip here for {shown}; {way_out}")
     with open(encode(source), "wb") as stream:
         stream.write(data)
     done = tools.run(tool, "--strip-unneeded", "-o", f"{scratch}{result}", source)
     os.unlink(encode(source))
-    if done.code and "recogni" in done.said:  # "Unable to recognise the format of the input file"
+    foreign = not tool.endswith(f"{target}-strip")
+    if done.code and foreign and "recogni" in done.said:  # "Unable to recognise the format of …"
         raise NotFoundError(f"--strip: {tool} is not for the machine of {shown}; {way_out}")
-    return result, done.said if done.code else ""
+    return result, done.said.replace(source, shown) if done.code else ""
 
 
 def _end(file: Any, sections: list[Any]) -> int:

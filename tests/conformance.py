@@ -38,6 +38,7 @@ SCHEMAS = {  # the documents, and the image-spec's schema of each
     "manifest": "image-manifest-schema.json",
     "config": "config-schema.json",
 }
+FOLDERS = ("blobs/", "blobs/sha256/")
 OUTER = {  # what stands beside the blobs, in each format
     "hybrid": ("oci-layout", "index.json", "manifest.json"),
     "oci": ("oci-layout", "index.json"),
@@ -401,7 +402,8 @@ def blob_problems(documents: Documents, members: Members, shape: str) -> list[st
             found.append(f"{whose} digest is not that of the blob")
         if blob is not None and (type(size) is not int or size != len(blob)):
             found.append(f"{whose} size is not that of the blob")
-    known = {*OUTER["hybrid"], BESIDE, *(blob_path(descriptor) for _, descriptor, _ in descriptors)}
+    known = {*FOLDERS, *OUTER["hybrid"], BESIDE}
+    known |= {*(blob_path(descriptor) for _, descriptor, _ in descriptors)}
     return found + [f"{name!r} is an unreferenced blob" for name in members if name not in known]
 
 
@@ -522,11 +524,13 @@ def read_pax(data: bytes) -> tuple[dict[str, str], list[str]]:
 MEMBER_RULES: tuple[tuple[str, Test], ...] = (
     (
         "is not an expected member",
-        lambda e: e.name in {*OUTER["hybrid"], BESIDE} or text(e.name, BLOB),
+        lambda e: e.name in {*FOLDERS, *OUTER["hybrid"], BESIDE} or text(e.name, BLOB),
     ),
-    ("is not a regular file", lambda e: e.kind == FILE),
+    ("is not a regular file", lambda e: e.kind == FILE or e.name in FOLDERS),
+    ("is not a directory", lambda e: e.kind == DIRECTORY or e.name not in FOLDERS),
     ("has PAX records and so is not USTAR", lambda e: not e.pax),
-    ("does not have the mode 0644", lambda e: e.numbers["mode"] == 0o644),
+    ("does not have the mode 0644", lambda e: e.numbers["mode"] == 0o644 or e.name in FOLDERS),
+    ("does not have the mode 0755", lambda e: e.numbers["mode"] == 0o755 or e.name not in FOLDERS),
     ("is not owned by 0:0", lambda e: e.numbers["uid"] == e.numbers["gid"] == 0),
 )
 
@@ -559,6 +563,9 @@ def member_problems(entries: list[Entry], shape: str) -> list[str]:
     more = {*OUTER["hybrid"]} - {*OUTER[shape]}
     found += [f"{name!r} is of another format" for name in names if name in more]
     found += [f"{name!r} is there twice" for name in sorted({*names}) if names.count(name) > 1]
+    before = [name for name in names if name in FOLDERS or name.startswith("blobs/")][:2]
+    if before != list(FOLDERS):  # skopeo would make them for root, and fail as anybody else
+        found.append("the directories of the blobs do not come before them")
     return found + entry_problems(entries, MEMBER_RULES)
 
 

@@ -361,7 +361,7 @@ def test_add(pack, tmp_path):
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        ([], ["Usage: rootfs-builder", "pack", "Example: rootfs-builder pack ./hello -o"]),
+        ([], ["Usage: rootfs-builder", "pack", "rootfs-builder pack ./hello -o"]),
         (["pack"], ["EXECUTABLE", "--help"]),
         (["pack", PROGRAM], ["-o", "--help"]),
         (["sing"], ["sing: no such verb", "--help"]),

@@ -1,14 +1,34 @@
 """The command line of formats: directories, files beside the archive, budgets, stripping."""
 
 import json
+import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from tests import conformance
 
 HELLO = '#include <stdio.h>\nint main(void) { return puts("hello") < 0; }'
+PAGE = Path(__file__).parent.parent / "docs/formats.md"
+REFUSES = {  # what is known of each consumer from elsewhere: the rows that it cannot take
+    "docker": r"oci, .*",
+    "skopeo `oci-archive:`, `oci:`": r"docker, .*",
+    "skopeo `docker-archive:`": r"oci, .*",
+    "umoci": r"docker, .*|.*, zstd|hybrid, .*health-cmd.*",
+    "oras": r"docker, .*",
+}
+
+
+def test_the_page_promises_no_more_than_is_known():
+    rows = re.findall(r"(?m)^\|(.*)\|$", PAGE.read_text().partition("<!-- written")[2])
+    head, _, *cells = ([cell.strip() for cell in row.split("|")] for row in rows)
+    assert len(cells) == 13
+    for title, *row in cells:
+        for consumer, cell in zip(head[1:], row, strict=True):
+            refused = re.fullmatch(REFUSES.get(consumer, "none"), title) is not None
+            assert cell.startswith("no (") == refused, (title, consumer)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """What is shown before anything is done: help, each with an example, and the shell's completion."""
 
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -29,7 +30,23 @@ def test_without_arguments_help_goes_to_stderr_and_the_exit_code_is_that_of_usag
     done = cli()
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == cli("--help", check=True).stdout
-    assert "Example: rootfs-builder pack ./hello -o hello.tar && docker load" in done.stderr
+    for what_to_do in ("rootfs-builder pack ./hello -o hello.tar ", "docker load -i hello.tar "):
+        assert f"\n    {what_to_do}" in done.stderr
+
+
+def test_help_takes_less_than_an_eighth_of_a_second(cli):
+    """Of CPU time, which a busy machine does not stretch as it does the clock's."""
+
+    def spent():
+        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return usage.ru_utime + usage.ru_stime
+
+    times = []
+    for _ in range(5):
+        before = spent()
+        cli("--help", check=True)
+        times.append(spent() - before)
+    assert min(times) < 0.12
 
 
 @pytest.mark.parametrize("verb", ["", *VERBS])

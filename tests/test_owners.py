@@ -83,10 +83,10 @@ def diverted(path, package):
 
 
 def files(folders):
-    """Files and links right in these folders, by their resolved paths."""
+    """Files, and links to files, right in these folders, by their resolved paths."""
     for folder in folders:
         for one in os.scandir(folder) if os.path.isdir(folder) else ():
-            if one.is_symlink() or not one.is_dir():
+            if not one.is_dir():
                 yield os.path.join(os.path.realpath(folder), one.name)
 
 

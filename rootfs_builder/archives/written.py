@@ -20,6 +20,7 @@ from rootfs_builder.reference import Reference
 from rootfs_builder.root import Slice, chunks
 from rootfs_builder.store import Store
 
+_DIRECTORIES = ("blobs/", "blobs/sha256/")  # without them skopeo makes them for root, as anybody
 FORMATS = ("hybrid", "oci", "docker")
 _UNIT = 1 << 20
 _NOTHING: Mapping[str, bytes] = MappingProxyType({})
@@ -34,6 +35,9 @@ def archive(
     extra: Mapping[str, bytes] = _NOTHING,
 ) -> None:
     """Turn the store's file into the archive of `image`, in place; `extra` are further members."""
+    store.file.seek(0)
+    for directory in _DIRECTORIES:
+        store.file.write(tar.header(directory.encode(), kind=tar.DIRECTORY, mode=0o755))
     for blob in store.blobs.values():
         store.file.seek(blob.offset - tar.BLOCK)
         store.file.write(tar.header(_path(blob.digest).encode(), size=blob.size))

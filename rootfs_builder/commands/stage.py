@@ -45,6 +45,7 @@ def command(
     options.destination(output)
     from rootfs_builder import assemble, stage
     from rootfs_builder import output as outputs
+    from rootfs_builder.paths import printable
 
     recipe = options.recipe(**given)
     epoch = options.epoch()
@@ -52,21 +53,24 @@ def command(
     _, plan = assemble.plan(recipe, options.sources(sysroot), rules=rules)
     if verbose:
         terminal.reasons(plan)
+    env = [f"{name}={printable(value)}" for name, value in plan.env]
     with options.scratch(wanted=recipe.strip) as scratch:
         plan = assemble.trimmed(recipe, plan, scratch)
         with outputs.directory(options.text(output)) as directory:
             stage.write(plan, directory, epoch=epoch)
     if not quiet:
         terminal.summary(plan)
+        for variable in env:
+            click.echo(
+                f"variable {variable}: an image has to set it, by ENV in a Dockerfile", err=True
+            )
     if as_json:
         import json
-
-        from rootfs_builder.paths import printable
 
         entries = [
             {"path": printable(e.path), "kind": e.kind, "mode": f"{e.mode:04o}", "size": e.size}
             for e in plan.entries
         ]
-        click.echo(json.dumps({"directory": output, "entries": entries}, indent=2))
+        click.echo(json.dumps({"directory": output, "env": env, "entries": entries}, indent=2))
     else:
         click.echo(output)

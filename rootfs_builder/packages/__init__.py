@@ -48,17 +48,20 @@ class Owners:
     def of(self, path: ImagePath) -> Package | None:
         """The package that what stands at the resolved `path` belongs to.
 
-        None for what no package brought, for a directory, which belongs to many, and where
-        nothing stands.
+        None for what no package brought, for a directory or a link to one, which belong to many,
+        and where nothing stands.
 
         Raises:
             InputError: a database cannot be read by this user: the answer must not depend on that.
         """
         if path not in self._known:
-            node = self._walker.root.lstat(path) if self._databases else None
-            nobodys = node is None or node.kind == "dir"
-            self._known[path] = None if nobodys else self._remembered(path)
+            there = self._databases and self._walker.root.lstat(path) is not None
+            self._known[path] = self._remembered(path) if there and self._is_one(path) else None
         return self._known[path]
+
+    def _is_one(self, path: ImagePath) -> bool:
+        node = self._walker.walk(path).node
+        return node is None or node.kind != "dir"
 
     def _remembered(self, path: ImagePath) -> Package | None:
         if not self._files:
@@ -91,16 +94,10 @@ class Owners:
             return stands[spelt]
 
         for database in self._databases:
-            found = sorted(database.holders(name(path), is_it))
-            if len({one.name for one in found}) > 1 and self._is_directory(path):
-                return None  # a directory to them all: the link was made by no package
-            if found:
-                return found[0]
+            found = min(database.holders(name(path), is_it), default=None)
+            if found is not None:
+                return found
         return None
-
-    def _is_directory(self, path: ImagePath) -> bool:
-        node = self._walker.walk(path).node
-        return node is not None and node.kind == "dir"
 
 
 def owners(root: Root, *, facts: Facts | None = None) -> Owners:

@@ -5,16 +5,21 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 import uuid
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from tests.integration.engines import Engine, Skopeo, Tool
 from tests.integration.programs import Pack
+
+# "somebody" and "a password", as `htpasswd -B` writes it
+HTPASSWD = "somebody:$2a$05$Fhv9OPFe0YukVy6H8/qWe.VVp6MaSNcRRmS.IN9GCLJ8QAclSSMiC\n"
 
 
 @pytest.fixture(scope="session")
@@ -103,6 +108,15 @@ def registry(tmp_path_factory):
 
 
 @pytest.fixture
+def private_registry(tmp_path):
+    """A registry that wants a login: its address, the name and the password."""
+    accounts = tmp_path / "accounts"
+    accounts.write_text(HTPASSWD)
+    with serve(tmp_path, auth={"htpasswd": {"realm": "tests", "path": str(accounts)}}) as address:
+        yield address, "somebody", "a password"
+
+
+@pytest.fixture
 def other_registry(tmp_path):
     """One more: skopeo reuses a blob that it knows to be in the same registry."""
     with serve(tmp_path) as address:
@@ -110,7 +124,7 @@ def other_registry(tmp_path):
 
 
 @contextmanager
-def serve(folder):
+def serve(folder, **more):
     """A registry whose files are in a folder: its address."""
     Tool("docker-registry")
     config = {
@@ -122,6 +136,7 @@ def serve(folder):
         },
         # Port 0: the kernel picks one that is free, the log says which.
         "http": {"addr": "127.0.0.1:0"},
+        **more,
     }
     (folder / "config.yml").write_text(json.dumps(config))  # JSON is YAML
     log = folder / "log"
@@ -146,6 +161,57 @@ def _address(server, log):
             return found[1]
         time.sleep(0.05)
     pytest.fail(f"docker-registry does not listen:\n{log.read_text()}", False)
+
+
+@pytest.fixture(scope="session")
+def debian(docker):
+    """A bare Debian, made of its packages: as debian:13 is, but with this machine's authorities."""
+    made = subprocess.run(
+        [
+            *(Tool("mmdebstrap").command[0], "--quiet", "--variant=apt"),
+            "--include=ca-certificates",
+            "--customize-hook=copy-in /usr/local/share/ca-certificates /usr/local/share",
+            "--customize-hook=chroot $1 update-ca-certificates",
+            *("trixie", "-", "http://deb.debian.org/debian"),
+        ],
+        capture_output=True,
+        check=False,
+    )
+    if made.returncode != 0:
+        pytest.fail(made.stderr.decode(), False)
+    name = f"debian-{uuid.uuid4().hex}"
+    docker("import", "-", name, input=made.stdout, text=False)
+    yield name
+    docker.remove(name)
+
+
+@pytest.fixture
+def bare(docker, debian):
+    """Starts a container of a bare Debian, once, with a folder as its /src; its name.
+
+    It has the machine's network, what an unprivileged container has, and no way to more.
+    """
+    name = f"bare-{uuid.uuid4().hex}"
+
+    @cache
+    def start(folder):
+        options = ("--network", "host", "--security-opt", "no-new-privileges")
+        mount = ("-v", f"{folder}:/src", "-w", "/src")
+        docker("run", "-d", "--init", "--name", name, *options, *mount, debian, "sleep", "infinity")
+        return name
+
+    yield start
+    docker("rm", "--force", name, check=False)
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory):
+    """This package as one file."""
+    folder = tmp_path_factory.mktemp("wheel")
+    pip = (sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", folder)
+    subprocess.run([*pip, Path(__file__).parent.parent.parent], check=True)
+    (path,) = folder.iterdir()
+    return path
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,8 @@ PACKAGES = {
     "oras": "oras",
     "docker-registry": "docker-registry",
     "buildah": "buildah",
+    "mmdebstrap": "mmdebstrap",
+    "pipx": "pipx",
 }
 
 

@@ -10,7 +10,7 @@ import pytest
 from rootfs_builder import codecs
 from rootfs_builder.cache import Cache
 from rootfs_builder.codecs import Codec
-from rootfs_builder.store import Store
+from rootfs_builder.store import FRONT, Store
 
 GZIP = Codec("gzip", 6)
 
@@ -37,8 +37,8 @@ def test_a_blob_is_named_by_its_digest(store):
 
 def test_blobs_leave_room_for_a_tar_header_and_end_on_a_block(store):
     blobs = [store.add(b"x" * size) for size in (0, 1, 512, 513)]
-    assert [blob.offset for blob in blobs] == [512, 1024, 2048, 3072]
-    assert store.end == 3072 + 1024
+    assert [blob.offset - FRONT for blob in blobs] == [512, 1024, 2048, 3072]
+    assert store.end == FRONT + 3072 + 1024
     assert len(store.file.getvalue()) == store.end
     assert [kept(store, blob) for blob in blobs] == [b"x" * blob.size for blob in blobs]
 

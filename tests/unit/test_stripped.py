@@ -110,6 +110,12 @@ def test_strip_for_another_machine_is_asked_for(cc, strip):
         strip(bytes(data))
 
 
+def test_bytecode_in_an_elf_file_is_not_touched(cc, strip):
+    data = bytearray(cc(HELLO, args=["-g"]).read_bytes())
+    struct.pack_into("<H", data, 18, 0)  # e_machine: EM_NONE, as Guile writes it
+    assert strip(bytes(data)) == (data, [])
+
+
 def test_without_binutils_it_says_what_to_install(cc, strip, monkeypatch, tmp_path):
     data = cc(HELLO, args=["-g"]).read_bytes()
     monkeypatch.setenv("PATH", str(tmp_path / "none"))
