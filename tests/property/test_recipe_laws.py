@@ -1,11 +1,14 @@
 """A recipe says what the command line says: the same keys, the same values, the same digest."""
 
+import json
 import re
 import tomllib
+from pathlib import Path
 from random import Random
 
 import pytest
 from click import Option
+from jsonschema import Draft202012Validator
 
 from rootfs_builder import cli as room
 from rootfs_builder import recipe_file, recipe_keys
@@ -14,6 +17,8 @@ from rootfs_builder.errors import UsageError
 from tests import recipe_samples
 from tests.recipe_samples import KEYS, SAMPLES
 
+ROOT = Path(__file__).parent.parent.parent
+RECIPES = sorted([*ROOT.glob("tests/golden/recipes/*.toml"), *ROOT.glob("recipes/*/rootfs.toml")])
 OF_A_RUN = {"--print-recipe", "--no-cache", "--json", "--quiet", "--verbose", "--debug"}
 
 
@@ -101,3 +106,31 @@ def test_a_recipe_reproduces_the_digest_both_ways_round(seed, cc, tmp_path, caps
     code, built, why = run(capsys, ["build", "here"])
     assert (code, built) == (0, packed), why
     assert (folder / "image.tar").read_bytes() == image
+
+
+def test_the_schema_for_editors_is_that_of_the_options(cli):
+    schema = (ROOT / "docs/rootfs.schema.json").read_text()
+    assert cli("build", "--schema", check=True).stdout == schema
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_the_schema_takes_what_is_right_and_refuses_what_is_not(path):
+    validator = Draft202012Validator(json.loads((ROOT / "docs/rootfs.schema.json").read_text()))
+    try:
+        document = tomllib.loads(path.read_text())
+    except tomllib.TOMLDecodeError:
+        return
+    said = path.with_suffix(".txt")
+    shape = ("Object ", "Expected ", "is none of", "a key of the image", "one of several tables")
+    wrong = said.exists() and any(one in said.read_text() for one in shape)
+    assert validator.is_valid(document) is not wrong
+
+
+def test_a_template_says_what_every_key_takes():
+    values = {"executables": ("./hello",), "output": "hello.tar"}
+    text = recipe_keys.template(values, list(KEYS.values()))
+    said = re.sub(r"(?m)^# (?=[a-z-]+ = |\[\[step\]\])", "", text)
+    document = tomllib.loads(said)
+    assert set(document) - {"step"} == set(KEYS)
+    validator = Draft202012Validator(json.loads((ROOT / "docs/rootfs.schema.json").read_text()))
+    assert list(validator.iter_errors(document)) == []
