@@ -191,6 +191,27 @@ def test_how_a_step_can_fail(cli, folder, run, said):
     assert (done.returncode, "step s: " in done.stderr, said in done.stderr) == (1, True, True)
 
 
+def test_a_quiet_build_is_heard_where_a_step_fails(cli, folder):
+    text = 'executables = ["hello"]\noutput = "h.tar"\n[[step]]\nname = "s"\nrun = "echo why; {}"\n'
+    write(folder, text.replace("{}", "exit 1"))
+    assert "s | why\n" in cli("build", "-q").stderr
+    write(folder, text.replace("{}", "exit 0"))
+    assert cli("build", "-q", check=True).stderr == ""
+
+
+def test_what_a_worker_wrote_where_nobody_sees_it(folder, monkeypatch, capsys):
+    from rootfs_builder.batch import Outcome
+    from rootfs_builder.commands import build, building
+    from rootfs_builder.errors import RootfsError
+
+    write(folder, 'executables = ["hello"]\n\noutput = "h.tar"\n')
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(building, "build", lambda *_: Outcome(said=("said",)))
+    with pytest.raises(RootfsError, match=r"rootfs.toml:3: output: h.tar: a worker wrote it, and"):
+        build.command.main([], standalone_mode=False)
+    assert capsys.readouterr().out == ""
+
+
 def test_a_result_that_the_step_left_elsewhere_is_named_with_its_place(cli, folder):
     (folder / "bin").mkdir()
     write(folder, STEPS.replace('path = "bin/made"', 'path = "made"'))

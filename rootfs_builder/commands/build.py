@@ -223,10 +223,12 @@ class _Built:
 
     def add(self, task: "Task", outcome: "Outcome") -> None:
         """Show how a task ended."""
-        if not self._quiet:
+        one = self._wanted.get(task.name)
+        if one is not None and not outcome.code:
+            outcome = _seen(one, outcome)
+        if outcome.code or not self._quiet:
             for line in outcome.said:
                 click.echo(line, err=True)
-        one = self._wanted.get(task.name)
         if outcome.code:
             error = outcome.error
             error = error if one is None else one.file.located(one.image, error)
@@ -269,6 +271,15 @@ class _Built:
             f"{len(names)} of {len(self._wanted)} images are not written: "
             f"{', '.join(names[:_SEVERAL])}{more}"
         )
+
+
+def _seen(one: _Wanted, outcome: "Outcome") -> "Outcome":
+    """The same, if what a worker wrote is here."""
+    path = one.job.values["output"].removeprefix("oci:")
+    if os.path.lexists(encode(path)):
+        return outcome
+    what = f"-o {one.job.label}: a worker wrote it, and it is not here: do all share this folder?"
+    return type(outcome)(1, what)
 
 
 def _run(tasks: "list[Task]", built: _Built, *, at_once: int, scheduler: str | None) -> None:
