@@ -133,6 +133,10 @@ class _Reader:
             name: ((*at, name), getattr(value, key.parameter, UNSET))
             for name, key in self.keys.items()
         }
+        for path, one in found.values():
+            if isinstance(one, dict):  # KEY=VALUE is what it becomes
+                wrong = [(*path, name) for name in one if "=" in name]
+                self.mistakes += [(each, "a name with = in it") for each in wrong]
         return {name: one for name, one in found.items() if one[1] is not UNSET}
 
     def steps(self) -> tuple[Step, ...]:
