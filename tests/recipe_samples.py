@@ -14,6 +14,7 @@ SAMPLES = {  # of each key some values; of those that may be given several times
     "format": ["hybrid", "oci", "docker"],
     "iidfile": ["id", "./id"],
     "metadata-file": ["metadata"],
+    "depfile": ["image.d", "./image.mk"],
     "max-size": ["100MB"],
     "sysroot": ["/"],
     "library-path": [("sub",), ("sub", "/usr/lib")],

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from rootfs_builder.commands import options, terminal
+from rootfs_builder.commands import jobserver, options, terminal
 from rootfs_builder.errors import (
     InputError,
     LostError,
@@ -84,12 +84,14 @@ def command(
     from rootfs_builder.commands.building import Way
 
     found = _wanted(recipes, [options.text(one) for one in sets], keys())
-    at_once = min(jobs or len(os.sched_getaffinity(0)), len(found))
-    live = at_once == 1 and scheduler is None
-    way = Way(epoch=options.epoch(), cached=not no_cache, debug=debug, live=live and not quiet)
+    wanted = min(jobs or len(os.sched_getaffinity(0)), len(found))
+    epoch, threads = options.epoch(), None if len(found) == 1 else 1
     built = _Built(found, quiet=quiet)
     try:
-        _run(_tasks(found, way), built, at_once=at_once, scheduler=scheduler)
+        with jobserver.threads(wanted) as at_once:
+            live = at_once == 1 and scheduler is None and not quiet
+            way = Way(epoch, cached=not no_cache, debug=debug, live=live, threads=threads)
+            _run(_tasks(found, way), built, at_once=at_once, scheduler=scheduler)
     finally:
         built.show(as_json=as_json)
     built.report()

@@ -21,12 +21,16 @@ from rootfs_builder.recipe_keys import Program, Step
 
 
 class Way(Struct, frozen=True):
-    """How it is done: `live` shows what steps say while they say it, else their outcome has it."""
+    """How it is done: `live` shows what steps say while they say it, else their outcome has it.
+
+    So many `threads` compress an image; None means as many as make, or the machine, allows.
+    """
 
     epoch: int
     cached: bool
     debug: bool
     live: bool = False
+    threads: int | None = None
     version: str = __version__
 
 
@@ -72,6 +76,7 @@ def build(job: Job, way: Way) -> batch.Outcome:
             epoch=way.epoch,
             cached=way.cached,
             quiet=not way.live,
+            threads=way.threads,
         )
         line = packing.line(packed, job.label)
         warnings = [one for one in packed.plan.findings if one.level == "warning"]

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from rootfs_builder.commands import destinations, options, terminal
+from rootfs_builder.commands import dependencies, destinations, jobserver, options, terminal
 from rootfs_builder.errors import UsageError
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
+    from rootfs_builder.cache import Cache
     from rootfs_builder.image import Image
     from rootfs_builder.plan import Plan
     from rootfs_builder.recipe import Recipe
@@ -99,10 +100,10 @@ _CONFIG = (
     ),
 )
 
+_BESIDE = ("iidfile", "metadata_file", "depfile")
 _NOT_OF_THE_RECIPE = (
+    *_BESIDE,
     "output",
-    "iidfile",
-    "metadata_file",
     "sysroot",
     "rule_files",
     "shape",
@@ -116,6 +117,7 @@ def table(function: options.F) -> options.F:
         options.each(_CONFIG),
         options.strip,
         options.files,
+        dependencies.option,
         options.each(_OUTPUT),
         options.executables,
     ):
@@ -169,23 +171,26 @@ def pack(
     epoch: int,
     cached: bool,
     quiet: bool,
+    threads: int | None = None,
     seen: "Callable[[Plan], None]" = lambda _: None,
 ) -> Packed:
     """Write the image of these options; `seen` gets what will be in it."""
-    from rootfs_builder import assemble, metadata, packages, record, split
+    from rootfs_builder import assemble, metadata
     from rootfs_builder.commands.memory import Memory
 
     wanted = recipe(values, directory=directory)
-    sources = options.sources(values.get("sysroot"))
-    rules = options.rules(values.get("rule_files") or ())
-    memory = Memory(wanted, values.get("sysroot"), use=cached)
+    output, sysroot = values["output"], values.get("sysroot")
+    rule_files = values.get("rule_files") or ()
+    depends = dependencies.Dependencies(values.get("depfile"), output, rule_files)
+    sources = options.sources(sysroot, depends.opened)
+    rules = options.rules(rule_files)
+    memory = Memory(wanted, sysroot, use=cached)
     facts = memory.facts
-    owners = packages.owners(sources, facts=facts) if wanted.layers > 1 else None
+    owners = depends.owners(sources, sysroot, facts) if wanted.layers > 1 else None
     closure, plan = assemble.plan(wanted, sources, rules=rules, facts=facts, owners=owners)
     seen(plan)
     platform = assemble.platform(wanted, closure)
-    output = values["output"]
-    beside = {"--iidfile": values.get("iidfile"), "--metadata-file": values.get("metadata_file")}
+    beside = {f"--{name.replace('_', '-')}": values.get(name) for name in _BESIDE}
     destinations.check(plan, {"-o": output, **beside})
     with options.scratch(wanted=wanted.strip) as scratch:
         plan = assemble.trimmed(wanted, plan, scratch)
@@ -195,19 +200,44 @@ def pack(
                 given: Any = {"platform": platform, "epoch": epoch, "facts": facts, "progress": bar}
                 return assemble.image(wanted, plan, store, **given)
 
-        def extra(image: "Image") -> dict[str, bytes]:
-            if values.get("no_plan"):
-                return {}
-            parts = split.by_change(plan, budget=wanted.layers)
-            return {record.NAME: record.write(image, plan, parts=parts)}
-
-        cache = memory.cache if wanted.codec.level else None
-        where: Any = {"shape": wanted.shape, "name": wanted.name, "cache": cache, "extra": extra}
-        with destinations.beside(beside) as fill:
-            image, size = destinations.write(output, build, **where)
-            fill("--iidfile", image.manifest.config.digest.encode())
-            fill("--metadata-file", metadata.document(image, wanted.name))
+        with jobserver.threads(threads) as usable, destinations.beside(beside) as fill:
+            fill("--depfile", depends.document())
+            with_plan = not values.get("no_plan")
+            to: Any = {"output": output, "cache": memory.cache, "threads": usable}
+            packed = _written(wanted, plan, build, with_plan=with_plan, **to)
+            fill("--iidfile", packed.image.manifest.config.digest.encode())
+            fill("--metadata-file", metadata.document(packed.image, wanted.name))
     memory.keep()
+    return packed
+
+
+def _written(
+    wanted: "Recipe",
+    plan: "Plan",
+    build: "Callable[[Store], Image]",
+    *,
+    output: str,
+    with_plan: bool,
+    cache: "Cache | None",
+    threads: int,
+) -> Packed:
+    from rootfs_builder import record, split
+
+    def extra(image: "Image") -> dict[str, bytes]:
+        if not with_plan:
+            return {}
+        parts = split.by_change(plan, budget=wanted.layers)
+        return {record.NAME: record.write(image, plan, parts=parts)}
+
+    image, size = destinations.write(
+        output,
+        build,
+        shape=wanted.shape,
+        name=wanted.name,
+        cache=cache if wanted.codec.level else None,
+        extra=extra,
+        threads=threads,
+    )
     return Packed(wanted, plan, image, size)
 
 

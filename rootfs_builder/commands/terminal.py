@@ -78,6 +78,11 @@ def finding_lines(found: "Iterable[Finding]") -> Iterator[str]:
         yield "--without NAME leaves out what was added"
 
 
+def warn(text: str) -> None:
+    """A warning that is no finding of a plan."""
+    click.echo(f"warning: {text}", err=True)
+
+
 def warnings(found: "Iterable[Finding]") -> None:
     """Warnings alone, for verbs that write no image."""
     findings(one for one in found if one.level == "warning")
