@@ -223,23 +223,21 @@ class _Built:
         self._facts: dict[str, Mapping[str, Any]] = {}
         self._failed: dict[str, Outcome] = {}
 
-    def add(self, task: "Task", outcome: "Outcome") -> None:
-        """Show how a task ended."""
+    def add(self, task: "Task", outcome: "Outcome") -> list[str]:
+        """Remember how a task ended: the lines to be shown of it."""
         one = self._wanted.get(task.name)
         if one is not None and not outcome.code:
             outcome = _seen(one, outcome)
-        if outcome.code or not self._quiet:
-            for line in outcome.said:
-                click.echo(line, err=True)
+        lines = list(outcome.said) if outcome.code or not self._quiet else []
         if outcome.code:
             error = outcome.error
             error = error if one is None else one.file.located(one.image, error)
             self._failed[task.name] = type(outcome)(outcome.code, error)
             if len(self._wanted) > 1:
-                for line in error.splitlines():
-                    click.echo(f"{task.name} | {line}", err=True)
+                lines += [f"{task.name} | {line}" for line in error.splitlines()]
         elif one is not None:
             self._facts[task.name] = outcome.facts
+        return lines
 
     def show(self, *, as_json: bool) -> None:
         """The result of each image that is written, in the order of the recipes."""
@@ -296,10 +294,11 @@ def _run(tasks: "list[Task]", built: _Built, *, at_once: int, scheduler: str | N
             stack.callback(cluster.close)
             start = cluster.executor
             at_once = len(tasks)
-        advance = stack.enter_context(terminal.counting(len(tasks), quiet=at_once == 1))
+        shown = stack.enter_context(terminal.counting(len(tasks), quiet=at_once == 1))
         try:
             for task, outcome in batch.run(tasks, start, at_once=at_once):
-                built.add(task, outcome)
-                advance()
+                for line in built.add(task, outcome):
+                    shown.say(line)
+                shown.advance()
         except LostError:
             raise built.lost(scheduler or "") from None

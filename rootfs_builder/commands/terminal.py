@@ -4,7 +4,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -96,20 +96,27 @@ def reasons(plan: "Plan") -> None:
         click.echo(f"{printable(entry.path)}: {entry.reasons[0].sentence}", err=True)
 
 
+class Counter(NamedTuple):
+    """Shows lines, and below them how many tasks are done."""
+
+    say: Callable[[str], None]
+    advance: Callable[[], None]
+
+
 @contextmanager
-def counting(total: int, *, quiet: bool) -> Iterator[Callable[[], None]]:
-    """A bar over `total` tasks, where stderr is a terminal; lines are shown above it."""
+def counting(total: int, *, quiet: bool) -> Iterator[Counter]:
+    """A bar over `total` tasks, where stderr is a terminal; lines stand above it."""
     if quiet or not sys.stderr.isatty():
-        yield lambda: None
+        yield Counter(lambda line: click.echo(line, err=True), lambda: None)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.text import Text
 
     columns = (TextColumn("building"), BarColumn(), MofNCompleteColumn())
+    console = Console(stderr=True)
     # No thread draws it: processes are forked meanwhile, and a fork copies no thread.
-    with Progress(
-        *columns, console=Console(stderr=True), transient=True, auto_refresh=False
-    ) as bar:
+    with Progress(*columns, console=console, transient=True, auto_refresh=False) as bar:
         task = bar.add_task("building", total=total)
         bar.refresh()
 
@@ -117,7 +124,7 @@ def counting(total: int, *, quiet: bool) -> Iterator[Callable[[], None]]:
             bar.advance(task)
             bar.refresh()
 
-        yield advance
+        yield Counter(lambda line: console.print(Text(line), soft_wrap=True), advance)
 
 
 @contextmanager

@@ -5,24 +5,33 @@ import multiprocessing
 import os
 import signal
 import sys
-from concurrent.futures import Executor, ProcessPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from multiprocessing.connection import wait
 from threading import Thread
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 from rootfs_builder.batch import Serial
 from rootfs_builder.errors import LostError, UsageError
 
+T = TypeVar("T")
 _PATIENCE = 10  # seconds that a scheduler has to answer
 
 
 class _Processes(ProcessPoolExecutor):
-    """Processes that end with this one, however it ends."""
+    """Processes that end with this one, however it ends.
+
+    The pool joins what it has told to end, so a task must not survive SIGTERM: see `_call`.
+    """
 
     def __init__(self, jobs: int) -> None:
         context = multiprocessing.get_context("fork")
         super().__init__(jobs, mp_context=context, initializer=_begin)
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> "Future[T]":
+        """Have a task done."""
+        return super().submit(_call, fn, *args, **kwargs)
 
     def __exit__(
         self,
@@ -39,8 +48,8 @@ class _Processes(ProcessPoolExecutor):
 def _begin() -> None:
     """Leave Ctrl-C to the parent, which ends us by SIGTERM; end where it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     parent = multiprocessing.parent_process()
     if parent is not None:
         Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
@@ -49,6 +58,18 @@ def _begin() -> None:
 def _end_with(sentinel: int) -> None:
     wait([sentinel])
     os._exit(1)
+
+
+def _call(fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+    """Do a task; SIGTERM lets it clean up, and ends the process, which the pool would keep."""
+    try:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+        try:
+            return fn(*args, **kwargs)
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    except SystemExit:
+        os._exit(1)
 
 
 def local(jobs: int) -> Executor:
