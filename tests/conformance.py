@@ -235,7 +235,7 @@ def read_archive(archive: Path, shape: str = "hybrid") -> tuple[Documents, Membe
         entries, more = read_tar(tar)
         more += member_problems(entries, shape)
         found += [f"outer tar: {said}" for said in more]
-        members = {entry.name: entry.data for entry in entries}
+        members = {entry.name: entry.data for entry in entries if entry.name not in FOLDERS}
     members |= absent(members, shape)
     documents = {name: read_json(name, members, found) for name in OUTER["hybrid"]}
     for name, *pointer in (("manifest", *POINTER), ("config", "manifest", "config")):
@@ -402,8 +402,7 @@ def blob_problems(documents: Documents, members: Members, shape: str) -> list[st
             found.append(f"{whose} digest is not that of the blob")
         if blob is not None and (type(size) is not int or size != len(blob)):
             found.append(f"{whose} size is not that of the blob")
-    known = {*FOLDERS, *OUTER["hybrid"], BESIDE}
-    known |= {*(blob_path(descriptor) for _, descriptor, _ in descriptors)}
+    known = {*OUTER["hybrid"], BESIDE, *(blob_path(descriptor) for _, descriptor, _ in descriptors)}
     return found + [f"{name!r} is an unreferenced blob" for name in members if name not in known]
 
 

@@ -31,9 +31,10 @@ KEYS = {
         "each with what it is; ours, ldd: the files of our image, and those that ldd names; packers"
     ),
     "programs.*.packers": (
-        "wall and cpu: median seconds; memory: peak bytes of the largest process; bytes: of the "
-        "archive; ratio: wall, times ours, round by round: median, least, greatest; same: whether "
-        "every round gave the same digest; docker: how docker got the image; rounds: the walls. "
+        "wall and cpu: median seconds; memory: peak bytes of the largest process; "
+        "read, written: bytes; bytes: of the archive; ratio: wall, times ours, round by round: "
+        "median, least, greatest; same: whether every round gave the same digest; docker: how "
+        "docker got the image; rounds: the walls. "
         "null is where there is nothing to say; error is all there is when a job failed"
     ),
 }

@@ -142,7 +142,10 @@ DATA = {
             "ldd": {"files": 2, "bytes": 2000},
             "packers": {
                 OURS: {
-                    **figures.of_packer([run(2, memory=10**8, size=900, digest="a")] * 3, [run(2)]),
+                    **figures.of_packer(
+                        [run(2, memory=10**8, read=3e6, written=7e6, size=900, digest="a")] * 3,
+                        [run(2)],
+                    ),
                     "docker": "yes",
                 },
                 PIGZ: {
@@ -215,10 +218,8 @@ def test_a_job_that_failed_is_told(monkeypatch, tmp_path, capsys):
 
 def test_the_page_has_a_row_a_packer_and_every_job():
     text = page.text(DATA)
-    assert "| rootfs-builder | 2.000 | 1 | 0.000 | 100 | 900 | yes | yes | 3 |" in text
-    assert (
-        r"| tar \| pigz -6 | 6.000 | 3.00 (2.00 to 4.00) | 0.000 | 0 | 1,000 | - | - | 2 |" in text
-    )
+    assert "| rootfs-builder | 2.000 | 1 | 0.000 | 100 | 3, 7 | 900 | yes | yes | 3 |" in text
+    assert r"| tar \| pigz -6 | 6.000 | 3.00 (2.00 to 4.00) | 0.000 | 0 | 0, 0 | 1,000 |" in text
     assert "| umoci | failed |" in text
     for packer in DATA["packers"].values():
         assert f"\n{packer['job']}```\n" in text

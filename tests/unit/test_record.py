@@ -68,9 +68,10 @@ def test_a_plan_read_from_its_layers_is_explained_again(plan, data):
         findings=(Finding("hint", "do this"), Finding("added", "a: b")),
     )
     with tempfile.TemporaryFile() as file, tempfile.TemporaryFile() as scratch:
-        blob = layers.pack(plan, Store(file)).descriptor
+        store = Store(file)
+        blob = store.blobs[layers.pack(plan, store).descriptor.digest]
         file.flush()
-        seen = unpack.read([Slice(file, 512, blob.size)], scratch)
+        seen = unpack.read([Slice(file, blob.offset, blob.size)], scratch)
         explained = record.explain(seen, read_back(written(plan)))
     assert without_content(explained) == without_content(plan)
     assert (explained.programs, explained.findings) == (plan.programs, plan.findings)
