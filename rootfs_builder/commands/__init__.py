@@ -9,6 +9,8 @@ To add one: write the module, and put its line into `VERBS`.
 
 VERBS = {
     "pack": "Write a container image with a program and all it needs.",
+    "build": "Write the images that recipes describe, several side by side.",
+    "init": "Write a recipe for a program.",
     "stage": "Write the same files into a directory.",
     "tree": "Show what a program loads: who needs what, found by which rule.",
     "why": "Explain why one file is in the image.",

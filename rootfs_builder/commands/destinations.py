@@ -25,18 +25,22 @@ _LAYOUT = "oci:"
 _DATED = "MAKELEVEL"  # make is at work, which goes by times: an output that is kept gets a new one
 
 
-def shape(output: str, given: str | None, *, as_json: bool) -> str:
-    """The format of what goes to `output`, where `given` is the user's word for it.
-
-    Raises:
-        UsageError: nothing can be written there, or not in this format.
-    """
+def check_stdout(output: str, *, as_json: bool) -> None:
+    """Refuse an archive on a stdout that is for something else."""
     if output == "-" and sys.stdout.isatty():
         raise UsageError(
             "-o -: an archive is not for a terminal; redirect it: … -o - | docker load"
         )
     if output == "-" and as_json:
         raise UsageError("-o - and --json: stdout takes one of them")
+
+
+def shape(output: str, given: str | None) -> str:
+    """The format of what goes to `output`, where `given` is the user's word for it.
+
+    Raises:
+        UsageError: nothing can be written there, or not in this format.
+    """
     if not output.startswith(_LAYOUT):
         options.destination(output)
         return given or "hybrid"

@@ -187,22 +187,27 @@ def text(value: str) -> str:
     return decode(os.fsencode(value))
 
 
-def _cleaned(value: Any) -> Any:
+def cleaned(value: Any) -> Any:
+    """A value of click's, with its texts as text."""
     if isinstance(value, tuple):
         return tuple(map(text, value))
     return text(value) if value and isinstance(value, str) else value
 
 
-def recipe(**options: Any) -> "Recipe":
-    """The Recipe that click's values describe; relative paths start in the working directory."""
+def recipe(*, directory: str | None = None, **options: Any) -> "Recipe":
+    """The Recipe that click's values describe; relative paths start at `directory`, or here."""
     from rootfs_builder import recipe as recipes
 
-    cleaned: dict[str, Any] = {key: _cleaned(value) for key, value in options.items()}
+    texts: dict[str, Any] = {key: cleaned(value) for key, value in options.items()}
+    return recipes.from_options(directory=directory or working_directory(), **texts)
+
+
+def working_directory() -> str:
+    """Where relative paths of the command line start."""
     try:
-        directory = decode(os.getcwdb())
+        return decode(os.getcwdb())
     except FileNotFoundError:
         raise InputError("the working directory does not exist any more; cd to another") from None
-    return recipes.from_options(directory=directory, **cleaned)
 
 
 def rules(files: tuple[str, ...] = ()) -> "Rules":
