@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import chain, islice
-from threading import Thread
+from threading import Semaphore, Thread
 from typing import BinaryIO, NamedTuple
 
 from msgspec import MsgspecError, Struct, msgpack
@@ -57,12 +57,16 @@ class Packed(Struct, frozen=True):
 class Store:
     """Content-addressed bytes in one file, which must be open for reading and writing.
 
-    What is compressed is looked for in `cache` first, and remembered there.
+    What is compressed is looked for in `cache` first, and remembered there. At most `threads` units
+    are compressed at once: as many as there are CPUs, where it is not given.
     """
 
-    def __init__(self, file: BinaryIO, cache: Cache | None = None) -> None:
+    def __init__(
+        self, file: BinaryIO, cache: Cache | None = None, *, threads: int | None = None
+    ) -> None:
         self.file = file
         self.cache = cache or Cache()
+        self._threads = len(os.sched_getaffinity(0)) if threads is None else threads
         self.blobs: dict[str, Blob] = {}
         self._end = FRONT
 
@@ -93,7 +97,7 @@ class Store:
                 yield unit
 
         def data() -> Iterator[Bytes]:
-            for member in _members(hashed(), self._compress(codec)):
+            for member in _members(hashed(), self._compress(codec), self._threads):
                 if self.cache:
                     known.append(member.unit)
                     members.append(
@@ -192,14 +196,14 @@ class _Worker(Thread):
     once more in `result`, where it is seen.
     """
 
-    def __init__(self, compress: Callable[[bytes], _Member], unit: bytes) -> None:
+    def __init__(self, compress: Callable[[bytes], _Member], unit: bytes, free: Semaphore) -> None:
         super().__init__(daemon=True)
-        self._compress, self._unit = compress, unit
+        self._compress, self._unit, self._free = compress, unit, free
         self._member: _Member | None = None
         self.start()
 
     def run(self) -> None:
-        with suppress(Exception):
+        with self._free, suppress(Exception):
             self._member = self._compress(self._unit)
 
     def result(self) -> _Member:
@@ -207,17 +211,19 @@ class _Worker(Thread):
         return self._compress(self._unit) if self._member is None else self._member
 
 
-def _members(units: Iterator[bytes], compress: Callable[[bytes], _Member]) -> Iterator[_Member]:
-    """Each unit as a member, in order, on as many cores as there are."""
+def _members(
+    units: Iterator[bytes], compress: Callable[[bytes], _Member], threads: int
+) -> Iterator[_Member]:
+    """Each unit as a member, in order, `threads` of them at once."""
     first = list(islice(units, _PARALLEL_FROM))
-    cores = len(os.sched_getaffinity(0))
-    if len(first) < _PARALLEL_FROM or cores == 1:
+    if len(first) < _PARALLEL_FROM or threads == 1:
         yield from map(compress, chain(first, units))
         return
+    free = Semaphore(threads)
     waiting: deque[_Worker] = deque()
     for unit in chain(first, units):
-        waiting.append(_Worker(compress, unit))
-        if len(waiting) > 2 * cores:
+        waiting.append(_Worker(compress, unit, free))
+        if len(waiting) > 2 * threads:
             yield waiting.popleft().result()
     while waiting:
         yield waiting.popleft().result()

@@ -15,6 +15,7 @@ VERBS = {
     "inspect": "Show what is in an image: config, layers, files, owners, sizes, reasons.",
     "rules": "List the rules of what programs need beyond their libraries; which match, and why.",
     "verify": "Say what an image's programs would not find when they start.",
+    "makefile": "Print what makes GNU make or CMake build images.",
     "cache": "Say what is remembered for later runs, or forget it.",
     "completion": "Print what makes bash, zsh or fish complete this command.",
 }

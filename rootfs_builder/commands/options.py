@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from click.shell_completion import CompletionItem
 
     from rootfs_builder.recipe import Recipe
+    from rootfs_builder.root import Root
     from rootfs_builder.rules import Rules
     from rootfs_builder.sources import Sources
 
@@ -228,12 +229,17 @@ def _rules_text(file: str) -> str:
         raise InputError(f"--rules {shown}: not UTF-8 text, which TOML is") from None
 
 
-def sources(sysroot: str | None) -> "Sources":
-    """What the build reads: this machine, or `sysroot` with this machine beside it."""
+def sources(
+    sysroot: str | None, opened: "Callable[[Root, str], Root]" = lambda root, _: root
+) -> "Sources":
+    """What the build reads: this machine, or `sysroot` with this machine beside it.
+
+    `opened` is given each directory as a Root, and what it gives is read instead.
+    """
     from rootfs_builder.root import DirectoryRoot
     from rootfs_builder.sources import Sources
 
-    machine = DirectoryRoot()
+    machine = opened(DirectoryRoot(), "/")
     if sysroot is None:
         return Sources(machine)
     if not sysroot:
@@ -245,7 +251,8 @@ def sources(sysroot: str | None) -> "Sources":
         raise NotFoundError(f"--sysroot {printable(text(sysroot))}: no such directory")
     if directory == b"/":
         return Sources(machine)
-    return Sources(machine, DirectoryRoot(decode(directory)), decode(directory))
+    shown = decode(directory)
+    return Sources(machine, opened(DirectoryRoot(shown), shown), shown)
 
 
 @contextmanager

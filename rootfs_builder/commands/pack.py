@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rootfs_builder.commands import destinations, options, terminal
+from rootfs_builder.commands import dependencies, destinations, jobserver, options, terminal
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.image import Image
@@ -100,6 +100,7 @@ _CONFIG = (
     metavar="SIZE",
     help="Fail, with the largest files, where all have more bytes together: 10MB.",
 )
+@dependencies.option
 @options.files
 @options.strip
 @options.each(_CONFIG)
@@ -117,6 +118,7 @@ def command(
     shape: str | None,
     iidfile: str | None,
     metadata_file: str | None,
+    depfile: str | None,
     sysroot: str | None,
     rule_files: tuple[str, ...],
     no_cache: bool,
@@ -134,17 +136,18 @@ def command(
     """
     del debug
     shape = destinations.shape(output, shape, as_json=as_json)
-    from rootfs_builder import assemble, metadata, packages, record, split
+    from rootfs_builder import assemble, metadata, record, split
     from rootfs_builder.commands.memory import Memory
 
     recipe = options.recipe(command=cmd or (), shape=shape, **given)
     epoch = options.epoch()
-    sources = options.sources(sysroot)
+    depends = dependencies.Dependencies(depfile, output, rule_files)
+    sources = options.sources(sysroot, depends.opened)
     rules = options.rules(rule_files)
     memory = Memory(recipe, sysroot, use=not no_cache)
     facts = memory.facts
-    beside = {"--iidfile": iidfile, "--metadata-file": metadata_file}
-    owners = packages.owners(sources, facts=facts) if recipe.layers > 1 else None
+    beside = {"--iidfile": iidfile, "--metadata-file": metadata_file, "--depfile": depfile}
+    owners = depends.owners(sources, sysroot, facts) if recipe.layers > 1 else None
     closure, plan = assemble.plan(recipe, sources, rules=rules, facts=facts, owners=owners)
     if verbose:
         terminal.reasons(plan)
@@ -171,10 +174,16 @@ def command(
             parts = split.by_change(plan, budget=recipe.layers)
             return {record.NAME: record.write(image, plan, parts=parts)}
 
-        with destinations.beside(beside) as fill:
-            cache = memory.cache if recipe.codec.level else None
+        with jobserver.threads() as threads, destinations.beside(beside) as fill:
+            fill("--depfile", depends.document())
             image, size = destinations.write(
-                output, build, cache=cache, shape=shape, name=recipe.name, extra=extra
+                output,
+                build,
+                shape=shape,
+                name=recipe.name,
+                cache=memory.cache if recipe.codec.level else None,
+                extra=extra,
+                threads=threads,
             )
             fill("--iidfile", image.manifest.config.digest.encode())
             fill("--metadata-file", metadata.document(image, recipe.name))

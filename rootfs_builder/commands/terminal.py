@@ -66,6 +66,11 @@ def findings(found: "Iterable[Finding]") -> None:
         click.echo("--without NAME leaves out what was added", err=True)
 
 
+def warn(text: str) -> None:
+    """A warning that is no finding of a plan."""
+    click.echo(f"warning: {text}", err=True)
+
+
 def warnings(found: "Iterable[Finding]") -> None:
     """Warnings alone, for verbs that write no image."""
     findings(one for one in found if one.level == "warning")

@@ -13,7 +13,7 @@ from rootfs_builder.packages.database import Package, content, find
 from rootfs_builder.paths import decode
 from rootfs_builder.walk import Walker
 
-_INSTALLED = ("/lib/apk/db/installed", "/usr/lib/apk/db/installed")
+STATES = ("/lib/apk/db/installed", "/usr/lib/apk/db/installed")
 
 
 class Apk:
@@ -54,5 +54,5 @@ class Apk:
 
 def read(walker: Walker) -> Apk | None:
     """See the folder."""
-    path = next((one for one in _INSTALLED if find(walker, one) is not None), None)
+    path = next((one for one in STATES if find(walker, one) is not None), None)
     return None if path is None else Apk(walker, path)

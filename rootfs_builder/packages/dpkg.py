@@ -24,6 +24,7 @@ from rootfs_builder.walk import Walker
 _ADMIN = "/var/lib/dpkg"
 _LIST = ".list"
 _STATUS = f"{_ADMIN}/status"
+STATES = (_STATUS,)
 _DIVERSIONS = f"{_ADMIN}/diversions"
 _OF_EVERY_PROGRAM = ("libc6:", "libgcc-s1:", "libstdc++6:")
 _ALIKE = 6  # letters that the names of a library and of its package share: libssl, libcurl4t64

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sqlite3 import Connection
 
 _FOLDERS = ("/usr/lib/sysimage/rpm", "/var/lib/rpm")
-_DATABASES = tuple(f"{folder}/rpmdb.sqlite" for folder in _FOLDERS)
+STATES = tuple(f"{folder}/rpmdb.sqlite" for folder in _FOLDERS)
 _OLD = {
     f"{folder}/{name}": kind
     for folder in _FOLDERS
@@ -149,7 +149,7 @@ def package(one: Header) -> Package:
 
 def read(walker: Walker) -> Rpm | Old | None:
     """See the folder."""
-    path = next((one for one in _DATABASES if find(walker, one) is not None), None)
+    path = next((one for one in STATES if find(walker, one) is not None), None)
     if path is not None:
         return Rpm(walker, path)
     old = next((one for one in _OLD if find(walker, one) is not None), None)
