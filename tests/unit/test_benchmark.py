@@ -236,6 +236,14 @@ def test_a_bars_length_is_its_seconds():
     assert found[:2] == [("ours", pytest.approx(full / 3, abs=0.1)), ("floor", full)]
 
 
+def test_a_run_with_what_an_earlier_one_left_has_a_colour_of_its_own():
+    packers = {OURS: {**DATA["packers"][OURS], "before": "pack"}}
+    (program,) = DATA["programs"].values()
+    only = {"hello": {**program, "packers": {OURS: program["packers"][OURS]}}}
+    root = ET.fromstring(chart.svg({"packers": packers, "programs": only}))  # noqa: S314 - our own
+    assert next(root.iter(f"{SVG}rect")).get("class") == "again"
+
+
 # --- what stands in docs ---
 
 data = pytest.fixture(lambda: json.loads((DOCS / "benchmarks.json").read_text()))
@@ -268,11 +276,7 @@ def test_the_data_are_of_todays_jobs_and_programs(data):
 def test_every_packer_packed_every_program(data):
     assert list(script.failures(data)) == []
     for name, program in data["programs"].items():
-        expected = [
-            packer
-            for packer, value in PACKERS.items()
-            if not value.programs or name in value.programs
-        ]
+        expected = [packer for packer, value in PACKERS.items() if value.packs(name)]
         assert list(program["packers"]) == expected
         for packer, found in program["packers"].items():
             assert (found["docker"] is not None) is PACKERS[packer].is_image
