@@ -18,14 +18,16 @@ from rootfs_builder.errors import OutputError, UsageError
 from rootfs_builder.paths import decode, encode, printable
 
 _NAME_MAX = 255
+_PIECE = 1 << 20  # bytes that are compared at once
 _LAYOUT = (b"blobs", b"rootfs-builder.json", b"oci-layout", b"index.json")  # the last is the switch
 
 
 @contextmanager
-def file(destination: str) -> Iterator[BinaryIO]:
+def file(destination: str, *, dated: bool = False) -> Iterator[BinaryIO]:
     """A file that takes the place of `destination` if the block ends well.
 
-    A symlink at `destination` is kept and what it points to is replaced.
+    A symlink at `destination` is kept and what it points to is replaced. A file with the same bytes
+    stays as it is; only its time becomes the present where it must be `dated`.
 
     Raises:
         OutputError: there is no such directory, no permission, no space; names the destination.
@@ -40,11 +42,29 @@ def file(destination: str) -> Iterator[BinaryIO]:
             with os.fdopen(descriptor, "w+b") as stream:
                 yield stream
                 stream.flush()
-                os.rename(temporary, path)
+                if not _holds(path, stream):
+                    os.rename(temporary, path)
+                else:
+                    os.unlink(temporary)
+                    if dated:
+                        os.utime(path)
         except BaseException:
             with suppress(FileNotFoundError):
                 os.unlink(temporary)
             raise
+
+
+def _holds(path: bytes, stream: BinaryIO) -> bool:
+    """Whether the file at `path` has the bytes of `stream`."""
+    with suppress(OSError), open(path, "rb") as old:
+        if os.fstat(old.fileno()).st_size != os.fstat(stream.fileno()).st_size:
+            return False
+        stream.seek(0)
+        while piece := stream.read(_PIECE):
+            if piece != old.read(_PIECE):
+                return False
+        return True
+    return False
 
 
 @contextmanager

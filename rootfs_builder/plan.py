@@ -86,8 +86,7 @@ class Plan(Struct, frozen=True):
 
     `entries` are sorted by path and hold every parent directory; `env` is what the image's
     environment needs, as (name, value); `user` is who it runs as, in digits; `programs` are
-    the executables in the order given; `probes` the paths that were looked for and not there, on
-    the machine it was collected from.
+    the executables in the order given.
 
     Raises:
         InputError: a path that is no key, two entries for one path, an entry below something that
@@ -99,7 +98,6 @@ class Plan(Struct, frozen=True):
     env: tuple[tuple[str, str], ...] = ()
     user: str = ""
     findings: tuple[Finding, ...] = ()
-    probes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         seen: dict[str, Entry] = {}

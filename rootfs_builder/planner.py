@@ -62,7 +62,6 @@ class _Planner:
         self._entries: dict[ImagePath, Entry] = {}
         self._origins: dict[ImagePath, ImagePath] = {}  # of what is not generated
         self._findings = list(closure.findings)
-        self._probes: set[str] = set()
         self._because_of = self._rule_reasons()
 
     def _rule_reasons(self) -> dict[str, Reason]:
@@ -102,7 +101,6 @@ class _Planner:
             findings=tuple(
                 dict.fromkeys((*self._added_by_rules(), *self._findings, *self._long_paths()))
             ),
-            probes=tuple(sorted(self._probes)),
         )
         return attributes.apply(whole, self._closure, self._placement)
 
@@ -155,7 +153,6 @@ class _Planner:
             self._warn_of_build_path(loader.interpreter, "PT_INTERP", by)
             self._walk(walk, None, Reason("interpreter", by, loader.interpreter, "PT_INTERP"))
         for resolution in link_map.resolutions:
-            self._probes.update(path for path, _ in resolution.tried)
             if resolution.found is not None:
                 self._resolution(resolution, resolution.found, program)
 

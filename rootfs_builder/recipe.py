@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from rootfs_builder import codecs, reference, values
 from rootfs_builder.codecs import GZIP, Codec
-from rootfs_builder.errors import UsageError
+from rootfs_builder.errors import OptionsError, UsageError
 from rootfs_builder.paths import ImagePath, name
 from rootfs_builder.reference import Reference
 from rootfs_builder.values import Added, Health, Platform
@@ -81,25 +81,28 @@ class _Mistakes:
     """Runs each check, keeps what is wrong, reports everything together."""
 
     def __init__(self) -> None:
-        self._found: list[str] = []
+        self._found: list[tuple[str, int | None, str]] = []
 
-    def check(self, option: str, parse: Callable[[str], T], text: str) -> T | None:
+    def check(
+        self, option: str, parse: Callable[[str], T], text: str, index: int | None = None
+    ) -> T | None:
         try:
             return parse(text)
         except UsageError as error:
-            self._found.append(f"{option}: {error}")
+            self._found.append((option, index, str(error)))
             return None
 
     def each(self, option: str, parse: Callable[[str], T], texts: Iterable[str]) -> tuple[T, ...]:
-        found = [self.check(option, parse, text) for text in texts]
+        found = [self.check(option, parse, text, index) for index, text in enumerate(texts)]
         return tuple(one for one in found if one is not None)
 
     def add(self, sentence: str) -> None:
-        self._found.append(sentence)
+        option, _, what = sentence.partition(": ")
+        self._found.append((option, None, what))
 
     def report(self) -> None:
         if self._found:
-            raise UsageError("\n".join(self._found))
+            raise OptionsError(tuple(self._found))
 
 
 def from_options(
@@ -142,7 +145,7 @@ def from_options(
     """The recipe that the command line describes; relative paths start at `directory`.
 
     Raises:
-        UsageError: every mistake, a line each, led by its option.
+        OptionsError: every mistake, a line each, led by its option.
     """
     mistakes = _Mistakes()
     if not executables:

@@ -15,7 +15,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from itertools import chain, islice
-from threading import Thread
+from queue import SimpleQueue
+from threading import Event, Thread
 from typing import BinaryIO, NamedTuple
 
 from msgspec import MsgspecError, Struct, msgpack
@@ -57,12 +58,16 @@ class Packed(Struct, frozen=True):
 class Store:
     """Content-addressed bytes in one file, which must be open for reading and writing.
 
-    What is compressed is looked for in `cache` first, and remembered there.
+    What is compressed is looked for in `cache` first, and remembered there. At most `threads` units
+    are compressed at once: as many as there are CPUs, where it is not given.
     """
 
-    def __init__(self, file: BinaryIO, cache: Cache | None = None) -> None:
+    def __init__(
+        self, file: BinaryIO, cache: Cache | None = None, *, threads: int | None = None
+    ) -> None:
         self.file = file
         self.cache = cache or Cache()
+        self._threads = len(os.sched_getaffinity(0)) if threads is None else threads
         self.blobs: dict[str, Blob] = {}
         self._end = FRONT
 
@@ -93,7 +98,7 @@ class Store:
                 yield unit
 
         def data() -> Iterator[Bytes]:
-            for member in _members(hashed(), self._compress(codec)):
+            for member in _members(hashed(), self._compress(codec), self._threads):
                 if self.cache:
                     known.append(member.unit)
                     members.append(
@@ -185,39 +190,52 @@ def _key(codec: Codec, units: Iterable[bytes]) -> bytes:
     return hashlib.sha256(b"".join((f"{__version__} {codec}\n".encode(), *units))).digest()
 
 
-class _Worker(Thread):
+class _Job:
     """One unit on its way to its member.
 
-    A thread a unit: that costs less than the import of a pool. What goes wrong in it goes wrong
-    once more in `result`, where it is seen.
+    What goes wrong in a thread goes wrong once more in `result`, where it is seen.
     """
 
-    def __init__(self, compress: Callable[[bytes], _Member], unit: bytes) -> None:
-        super().__init__(daemon=True)
-        self._compress, self._unit = compress, unit
+    def __init__(self, unit: bytes) -> None:
+        self._unit = unit
         self._member: _Member | None = None
-        self.start()
+        self._done = Event()
 
-    def run(self) -> None:
+    def run(self, compress: Callable[[bytes], _Member]) -> None:
         with suppress(Exception):
-            self._member = self._compress(self._unit)
+            self._member = compress(self._unit)
+        self._done.set()
 
-    def result(self) -> _Member:
-        self.join()
-        return self._compress(self._unit) if self._member is None else self._member
+    def result(self, compress: Callable[[bytes], _Member]) -> _Member:
+        self._done.wait()
+        return compress(self._unit) if self._member is None else self._member
 
 
-def _members(units: Iterator[bytes], compress: Callable[[bytes], _Member]) -> Iterator[_Member]:
-    """Each unit as a member, in order, on as many cores as there are."""
+def _members(
+    units: Iterator[bytes], compress: Callable[[bytes], _Member], threads: int
+) -> Iterator[_Member]:
+    """Each unit as a member, in order, `threads` of them at once."""
     first = list(islice(units, _PARALLEL_FROM))
-    cores = len(os.sched_getaffinity(0))
-    if len(first) < _PARALLEL_FROM or cores == 1:
+    if len(first) < _PARALLEL_FROM or threads == 1:
         yield from map(compress, chain(first, units))
         return
-    waiting: deque[_Worker] = deque()
-    for unit in chain(first, units):
-        waiting.append(_Worker(compress, unit))
-        if len(waiting) > 2 * cores:
-            yield waiting.popleft().result()
-    while waiting:
-        yield waiting.popleft().result()
+    todo: SimpleQueue[_Job | None] = SimpleQueue()
+
+    def work() -> None:
+        while (job := todo.get()) is not None:
+            job.run(compress)
+
+    waiting: deque[_Job] = deque()
+    for _ in range(threads):
+        Thread(target=work, daemon=True).start()
+    try:
+        for unit in chain(first, units):
+            waiting.append(_Job(unit))
+            todo.put(waiting[-1])
+            if len(waiting) > 2 * threads:
+                yield waiting.popleft().result(compress)
+        while waiting:
+            yield waiting.popleft().result(compress)
+    finally:
+        for _ in range(threads):
+            todo.put(None)

@@ -1,15 +1,24 @@
 """A program of this machine and its arguments → how it ended: the only room that starts a process.
 
 A tool is found in PATH and gets none of the user's environment, so that neither a locale nor a
-variable changes what it does or says.
+variable changes what it does or says. What the user wrote to be run gets the environment that it
+is given.
 """
 
+import os
 import shutil
+import signal
 import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
 
 from msgspec import Struct
 
 from rootfs_builder.errors import InputError
+from rootfs_builder.paths import decode, encode, printable
+
+_PATIENCE = 5  # seconds that a process has to end when it is asked to
 
 
 class Done(Struct, frozen=True):
@@ -38,3 +47,62 @@ def run(tool: str, *arguments: str) -> Done:
     except OSError as error:
         raise InputError(f"{tool}: cannot be run: {error.strerror}") from error
     return Done(done.returncode, done.stdout.decode(errors="replace").strip())
+
+
+def follow(
+    words: Sequence[str],
+    *,
+    directory: str,
+    environment: Mapping[bytes, bytes],
+    line: Callable[[str], None],
+) -> int:
+    """Run words of the user, and give `line` what they say on both streams; the exit code.
+
+    What they start ends with them, where this is interrupted.
+
+    Raises:
+        InputError: there is no such program or directory.
+    """
+    try:
+        process = _Process(
+            [encode(word) for word in words],
+            cwd=encode(directory),
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+    except OSError as error:
+        shown = printable(decode(os.fsencode(error.filename or words[0])))
+        raise InputError(f"{shown}: cannot be run: {error.strerror}") from error
+    assert process.stdout is not None  # noqa: S101 - it is a pipe
+    with process.stdout as stream:
+        try:
+            for one in stream:
+                line(one.decode(errors="backslashreplace").rstrip("\r\n"))
+            return process.wait()
+        except BaseException:
+            process.end()
+            raise
+
+
+class _Process(subprocess.Popen[bytes]):
+    """A process that can be ended with all that it started, and is if its start is interrupted."""
+
+    def __init__(self, words: Sequence[bytes], **options: Any) -> None:
+        try:
+            super().__init__(words, process_group=0, **options)
+        except OSError:
+            raise
+        except BaseException:
+            self.end()
+            raise
+
+    def end(self) -> None:
+        """By force where it does not obey."""
+        for number in (signal.SIGTERM, signal.SIGKILL) if getattr(self, "pid", None) else ():
+            with suppress(ProcessLookupError):
+                os.killpg(self.pid, number)
+            with suppress(subprocess.TimeoutExpired):
+                self.wait(_PATIENCE)
+                return

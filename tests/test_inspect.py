@@ -137,7 +137,7 @@ def test_the_document_of_another_image_is_not_believed(cli, packed, tmp_path):
     cli("pack", "prog", "-o", "y.tar", "-q", "-e", "A=b", check=True)
     with tarfile.open(packed) as outer, tarfile.open(tmp_path / "z.tar", "w") as mixed:
         for member in outer:
-            data = outer.extractfile(member).read()
+            data = outer.extractfile(member).read() if member.isfile() else b""
             if member.name == NAME:
                 data = document(tmp_path / "y.tar")
                 member.size = len(data)
@@ -280,7 +280,7 @@ def test_the_files_of_anybodys_image_are_those_of_its_layers(cli, tmp_path):
 def test_the_digests_are_those_of_the_blobs(cli, packed):
     (found,) = json.loads(cli("inspect", "x.tar", "--json", check=True).stdout)
     with tarfile.open(packed) as outer:
-        blobs = {one.name: outer.extractfile(one).read() for one in outer}
+        blobs = {one.name: outer.extractfile(one).read() for one in outer if one.isfile()}
     manifest = json.loads(blobs["blobs/" + found["digest"].replace(":", "/")])
     assert found["config_digest"] == manifest["config"]["digest"]
     assert found["config"] == json.loads(blobs["blobs/" + found["config_digest"].replace(":", "/")])
@@ -415,7 +415,7 @@ def test_where_nothing_is_or_no_image(cli, tmp_path):
 def test_of_several_images_the_one_of_the_document_is_explained(cli, packed, tmp_path, which):
     """As `docker save one two` writes them, with what only we add."""
     with tarfile.open(packed) as outer:
-        blobs = {one.name: outer.extractfile(one).read() for one in outer}
+        blobs = {one.name: outer.extractfile(one).read() for one in outer if one.isfile()}
     ours = json.loads(blobs["manifest.json"])[0]
     other = {"Config": "c.json", "Layers": ["l.tar"]}
     both = [other, other]

@@ -10,7 +10,15 @@ from tests.pages import CHECKOUT, PAGES
 
 HERE = [page for page in PAGES if any(block.where == "" for block in pages.blocks(page))]
 OTHERS = {  # of other programs: pip, docker, our own scripts
-    *("--cap-add", "--image", "--output-oci", "--break-system-packages", "--from", "--init"),
+    *(
+        "--cap-add",
+        "--pid",
+        "--image",
+        "--output-oci",
+        "--break-system-packages",
+        "--from",
+        "--init",
+    ),
     *("--engines", "--only", "--quick", "--render", "--without-peer"),
 }
 

@@ -22,20 +22,25 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.store import Store
 
 _LAYOUT = "oci:"
+_DATED = "MAKELEVEL"  # make is at work, which goes by times: an output that is kept gets a new one
 
 
-def shape(output: str, given: str | None, *, as_json: bool) -> str:
-    """The format of what goes to `output`, where `given` is the user's word for it.
-
-    Raises:
-        UsageError: nothing can be written there, or not in this format.
-    """
+def check_stdout(output: str, *, as_json: bool) -> None:
+    """Refuse an archive on a stdout that is for something else."""
     if output == "-" and sys.stdout.isatty():
         raise UsageError(
             "-o -: an archive is not for a terminal; redirect it: … -o - | docker load"
         )
     if output == "-" and as_json:
         raise UsageError("-o - and --json: stdout takes one of them")
+
+
+def shape(output: str, given: str | None) -> str:
+    """The format of what goes to `output`, where `given` is the user's word for it.
+
+    Raises:
+        UsageError: nothing can be written there, or not in this format.
+    """
     if not output.startswith(_LAYOUT):
         options.destination(output)
         return given or "hybrid"
@@ -89,17 +94,18 @@ def write(
     name: "Reference",
     cache: "Cache | None",
     extra: "Callable[[Image], Mapping[str, bytes]]",
+    threads: int | None = None,
 ) -> "tuple[Image, int]":
     """Build an image and write it to `output`: the image, and how many bytes it takes there.
 
-    `extra` gives further members of the archive, or files of the directory.
+    `extra` gives further members of the archive, or files of the directory; `threads` compress.
     """
     from rootfs_builder import output as outputs
     from rootfs_builder.archives import written
     from rootfs_builder.store import Store
 
     def archive(stream: BinaryIO) -> "tuple[Image, int]":
-        store = Store(stream, cache)
+        store = Store(stream, cache, threads=threads)
         image = build(store)
         written.archive(image, store, name=name, shape=shape, extra=extra(image))
         return image, stream.tell()
@@ -107,13 +113,13 @@ def write(
     if output == "-":
         return _to_stdout(archive)
     if not output.startswith(_LAYOUT):
-        with outputs.file(options.text(output)) as stream:
+        with outputs.file(options.text(output), dated=_DATED in os.environ) as stream:
             return archive(stream)
     import tempfile
 
     with outputs.layout(options.text(output.removeprefix(_LAYOUT))) as directory:
         with tempfile.TemporaryFile(dir=directory) as stream:
-            store = Store(stream, cache)
+            store = Store(stream, cache, threads=threads)
             image = build(store)
             written.directory(image, store, directory, name=name, extra=extra(image))
         return image, sum(blob.size for blob in store.blobs.values())
@@ -152,7 +158,9 @@ def beside(files: "Mapping[str, str | None]") -> "Iterator[Callable[[str, bytes]
 
     with ExitStack() as stack:
         streams = {
-            option: stack.enter_context(outputs.file(options.text(path)))
+            option: stack.enter_context(
+                outputs.file(options.text(path), dated=_DATED in os.environ)
+            )
             for option, path in files.items()
             if path is not None
         }
@@ -160,5 +168,6 @@ def beside(files: "Mapping[str, str | None]") -> "Iterator[Callable[[str, bytes]
         def fill(option: str, content: bytes) -> None:
             if option in streams:
                 streams[option].write(content)
+                streams[option].flush()  # a full disk shows now, before anything is renamed
 
         yield fill

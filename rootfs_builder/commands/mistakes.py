@@ -15,7 +15,6 @@ from rootfs_builder.commands import VERBS
 Command = tuple[str, ...] | None
 
 _ELSEWHERE = {  # verbs of docker, of other packers and of the tools that people know
-    "build": "pack",
     "create": "pack",
     "make": "pack",
     "image": "pack",
@@ -111,6 +110,11 @@ def _no_such_option(error: click.NoSuchOption, words: list[str], path: str) -> s
     if isinstance(command, click.Group):
         verb = next((word for word in words if word in VERBS), "pack")
         return f"{option}: no option before the verb; put it behind: {path} {verb} {option}"
+    if path.endswith(" build") and (key := _key(option)):
+        return (
+            f"{option}: an option of pack; a recipe has the key {key}, and here it is said by "
+            f"--set {key}=VALUE"
+        )
     if option in _SPELT:
         return f"{option}: no such option; {_SPELT[option]}"
     if option in _OF_RUN:
@@ -122,6 +126,12 @@ def _no_such_option(error: click.NoSuchOption, words: list[str], path: str) -> s
     if path.endswith("pack"):
         return f"{option}: no such option; the program's own stand behind --: … -- {option}"
     return f"{option}: no such option"
+
+
+def _key(option: str) -> str | None:
+    from rootfs_builder.commands.keys import keys
+
+    return next((key.name for key in keys() if option in key.options), None)
 
 
 def _missing(error: click.MissingParameter, words: list[str], command: Command) -> str:

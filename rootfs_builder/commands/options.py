@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from click.shell_completion import CompletionItem
 
     from rootfs_builder.recipe import Recipe
+    from rootfs_builder.root import Root
     from rootfs_builder.rules import Rules
     from rootfs_builder.sources import Sources
 
@@ -186,22 +187,27 @@ def text(value: str) -> str:
     return decode(os.fsencode(value))
 
 
-def _cleaned(value: Any) -> Any:
+def cleaned(value: Any) -> Any:
+    """A value of click's, with its texts as text."""
     if isinstance(value, tuple):
         return tuple(map(text, value))
     return text(value) if value and isinstance(value, str) else value
 
 
-def recipe(**options: Any) -> "Recipe":
-    """The Recipe that click's values describe; relative paths start in the working directory."""
+def recipe(*, directory: str | None = None, **options: Any) -> "Recipe":
+    """The Recipe that click's values describe; relative paths start at `directory`, or here."""
     from rootfs_builder import recipe as recipes
 
-    cleaned: dict[str, Any] = {key: _cleaned(value) for key, value in options.items()}
+    texts: dict[str, Any] = {key: cleaned(value) for key, value in options.items()}
+    return recipes.from_options(directory=directory or working_directory(), **texts)
+
+
+def working_directory() -> str:
+    """Where relative paths of the command line start."""
     try:
-        directory = decode(os.getcwdb())
+        return decode(os.getcwdb())
     except FileNotFoundError:
         raise InputError("the working directory does not exist any more; cd to another") from None
-    return recipes.from_options(directory=directory, **cleaned)
 
 
 def rules(files: tuple[str, ...] = ()) -> "Rules":
@@ -228,12 +234,17 @@ def _rules_text(file: str) -> str:
         raise InputError(f"--rules {shown}: not UTF-8 text, which TOML is") from None
 
 
-def sources(sysroot: str | None) -> "Sources":
-    """What the build reads: this machine, or `sysroot` with this machine beside it."""
+def sources(
+    sysroot: str | None, opened: "Callable[[Root, str], Root]" = lambda root, _: root
+) -> "Sources":
+    """What the build reads: this machine, or `sysroot` with this machine beside it.
+
+    `opened` is given each directory as a Root, and what it gives is read instead.
+    """
     from rootfs_builder.root import DirectoryRoot
     from rootfs_builder.sources import Sources
 
-    machine = DirectoryRoot()
+    machine = opened(DirectoryRoot(), "/")
     if sysroot is None:
         return Sources(machine)
     if not sysroot:
@@ -245,7 +256,8 @@ def sources(sysroot: str | None) -> "Sources":
         raise NotFoundError(f"--sysroot {printable(text(sysroot))}: no such directory")
     if directory == b"/":
         return Sources(machine)
-    return Sources(machine, DirectoryRoot(decode(directory)), decode(directory))
+    shown = decode(directory)
+    return Sources(machine, opened(DirectoryRoot(shown), shown), shown)
 
 
 @contextmanager

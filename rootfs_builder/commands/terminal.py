@@ -4,7 +4,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -33,15 +33,21 @@ def harmless(text: str) -> str:
 
 def summary(plan: "Plan", image: str = "") -> None:
     """A table of what is in the image, by kind, and the warnings."""
+    for line in summary_lines(plan, image):
+        click.echo(line, err=True)
+
+
+def summary_lines(plan: "Plan", image: str = "") -> list[str]:
+    """The same as lines."""
     from rootfs_builder.plan import hard_links
 
     links = hard_links(plan.entries)
     files = [one for one in plan.entries if one.kind == "file" and one.path not in links]
-    for line in kinds((one.reasons[0].kind, one.size) for one in files):
-        click.echo(line, err=True)
-    if image:
-        click.echo(image, err=True)
-    findings(plan.findings)
+    return [
+        *kinds((one.reasons[0].kind, one.size) for one in files),
+        *([image] if image else []),
+        *finding_lines(plan.findings),
+    ]
 
 
 def kinds(files: "Iterable[tuple[str, int]]") -> Iterator[str]:
@@ -57,13 +63,24 @@ def kinds(files: "Iterable[tuple[str, int]]") -> Iterator[str]:
 
 def findings(found: "Iterable[Finding]") -> None:
     """What rules added, what they could add, and warnings: a line each."""
+    for line in finding_lines(found):
+        click.echo(line, err=True)
+
+
+def finding_lines(found: "Iterable[Finding]") -> Iterator[str]:
+    """The same as lines."""
     kinds = set()
     for finding in found:
         kinds.add(finding.level)
         colon = " " if finding.level == "added" else ": "  # its text begins with a name
-        click.echo(harmless(f"{finding.level}{colon}{finding.text}"), err=True)
+        yield harmless(f"{finding.level}{colon}{finding.text}")
     if "added" in kinds:
-        click.echo("--without NAME leaves out what was added", err=True)
+        yield "--without NAME leaves out what was added"
+
+
+def warn(text: str) -> None:
+    """A warning that is no finding of a plan."""
+    click.echo(f"warning: {text}", err=True)
 
 
 def warnings(found: "Iterable[Finding]") -> None:
@@ -77,6 +94,37 @@ def reasons(plan: "Plan") -> None:
         if entry.kind == "dir":
             continue
         click.echo(f"{printable(entry.path)}: {entry.reasons[0].sentence}", err=True)
+
+
+class Counter(NamedTuple):
+    """Shows lines, and below them how many tasks are done."""
+
+    say: Callable[[str], None]
+    advance: Callable[[], None]
+
+
+@contextmanager
+def counting(total: int, *, quiet: bool) -> Iterator[Counter]:
+    """A bar over `total` tasks, where stderr is a terminal; lines stand above it."""
+    if quiet or not sys.stderr.isatty():
+        yield Counter(lambda line: click.echo(line, err=True), lambda: None)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.text import Text
+
+    columns = (TextColumn("building"), BarColumn(), MofNCompleteColumn())
+    console = Console(stderr=True)
+    # No thread draws it: processes are forked meanwhile, and a fork copies no thread.
+    with Progress(*columns, console=console, transient=True, auto_refresh=False) as bar:
+        task = bar.add_task("building", total=total)
+        bar.refresh()
+
+        def advance() -> None:
+            bar.advance(task)
+            bar.refresh()
+
+        yield Counter(lambda line: console.print(Text(line), soft_wrap=True), advance)
 
 
 @contextmanager

@@ -18,8 +18,9 @@ from rootfs_builder.paths import ImagePath, OpenedPath, join, name, printable
 from rootfs_builder.root import FileSource, Root
 from rootfs_builder.walk import Walker
 
-__all__ = ["Owners", "Package", "owners"]
+__all__ = ["STATES", "Owners", "Package", "owners"]
 
+STATES = (*dpkg.STATES, *rpm.STATES, *apk.STATES)  # any change of a package changes one of them
 _READ = (dpkg.read, rpm.read, apk.read)
 
 
@@ -94,7 +95,7 @@ class Owners:
             return stands[spelt]
 
         for database in self._databases:
-            found = min(database.holders(name(path), is_it), default=None)
+            found = min(database.holders(path, is_it), default=None)
             if found is not None:
                 return found
         return None

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator
 from functools import cached_property
 
 from rootfs_builder.packages.database import Package, content, find
-from rootfs_builder.paths import decode
+from rootfs_builder.paths import decode, name
 from rootfs_builder.walk import Walker
 
-_INSTALLED = ("/lib/apk/db/installed", "/usr/lib/apk/db/installed")
+STATES = ("/lib/apk/db/installed", "/usr/lib/apk/db/installed")
 
 
 class Apk:
@@ -26,10 +26,10 @@ class Apk:
         self._path = path
         self.files = (path,)
 
-    def holders(self, name: str, is_it: Callable[[str], bool]) -> Iterator[Package]:
+    def holders(self, path: str, is_it: Callable[[str], bool]) -> Iterator[Package]:
         """See Database."""
-        for path, package in self._index.get(name, ()):
-            if is_it(path):
+        for spelt, package in self._index.get(name(path), ()):
+            if is_it(spelt):
                 yield package
 
     @cached_property
@@ -54,5 +54,5 @@ class Apk:
 
 def read(walker: Walker) -> Apk | None:
     """See the folder."""
-    path = next((one for one in _INSTALLED if find(walker, one) is not None), None)
+    path = next((one for one in STATES if find(walker, one) is not None), None)
     return None if path is None else Apk(walker, path)

@@ -41,8 +41,8 @@ class Database(Protocol):
     def files(self) -> tuple[str, ...]:
         """The files of which one changes whenever an answer does."""
 
-    def holders(self, name: str, is_it: Callable[[str], bool]) -> Iterator[Package]:
-        """The packages of a file with this last component.
+    def holders(self, path: str, is_it: Callable[[str], bool]) -> Iterator[Package]:
+        """The packages of the file at a resolved path: they may spell its directory otherwise.
 
         `is_it` tells of a path, as a package spells it, whether that is the file.
         """

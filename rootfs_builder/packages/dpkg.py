@@ -24,6 +24,7 @@ from rootfs_builder.walk import Walker
 _ADMIN = "/var/lib/dpkg"
 _LIST = ".list"
 _STATUS = f"{_ADMIN}/status"
+STATES = (_STATUS,)
 _DIVERSIONS = f"{_ADMIN}/diversions"
 _OF_EVERY_PROGRAM = ("libc6:", "libgcc-s1:", "libstdc++6:")
 _ALIKE = 6  # letters that the names of a library and of its package share: libssl, libcurl4t64
@@ -47,9 +48,11 @@ class Dpkg:
         self._walker = walker
         self._scans = 0
 
-    def holders(self, name: str, is_it: Callable[[str], bool]) -> Iterator[Package]:
+    def holders(self, path: str, is_it: Callable[[str], bool]) -> Iterator[Package]:
         """See Database."""
-        yield from self._listed(self._likely(name), is_it) or self._listed(self._lines(name), is_it)
+        name = last(path)
+        quick = self._exact(path) if "_lists" in self.__dict__ else self._likely(name)
+        yield from self._listed(quick, is_it) or self._listed(self._lines(name), is_it)
         for spelt, (to, _) in self._diversions.items():
             if last(to) == name and is_it(to):
                 for line, label in self._lines(last(spelt)):
@@ -113,7 +116,7 @@ class Dpkg:
 
         Nobody makes a directory of such a name, which many packages could have.
         """
-        if ".so" in name and "_lists" not in self.__dict__:
+        if ".so" in name:
             like = (*_OF_EVERY_PROGRAM, name[:_ALIKE].lower())
             lists = self._read(label for label in self._names if label.startswith(like))
             yield from _found(encode(name), lists, [(0, len(lists[2]))])
@@ -121,6 +124,22 @@ class Dpkg:
     def _lines(self, name: str) -> Iterator[tuple[str, str]]:
         """Every line with this last component, and the label of its list."""
         yield from _found(encode(name), self._lists, self._spans(encode(name)))
+
+    def _exact(self, path: str) -> Iterator[tuple[str, str]]:
+        """The line that spells a path as it is, or as it was before /usr was merged."""
+        for spelt in (path, path.removeprefix("/usr")):
+            if (label := self._whole.get(encode(spelt))) is not None:
+                yield spelt, label
+
+    @cached_property
+    def _whole(self) -> dict[bytes, str]:
+        """Each line, and the first list that has it."""
+        labels, starts, text = self._lists
+        index: dict[bytes, str] = {}
+        for number in reversed(range(len(labels))):
+            lines = text[starts[number] : starts[number + 1]].split(b"\n")
+            index.update(dict.fromkeys(lines, labels[number]))
+        return index
 
     def _spans(self, name: bytes) -> list[tuple[int, int]]:
         """Where to search for a name: everywhere, or, once that was often done, by an index."""

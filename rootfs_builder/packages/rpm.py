@@ -17,13 +17,14 @@ from msgspec import Struct
 from rootfs_builder.packages.database import Package, content, find
 from rootfs_builder.packages.wal import merged
 from rootfs_builder.paths import decode, encode, printable
+from rootfs_builder.paths import name as last
 from rootfs_builder.walk import Walker
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
 _FOLDERS = ("/usr/lib/sysimage/rpm", "/var/lib/rpm")
-_DATABASES = tuple(f"{folder}/rpmdb.sqlite" for folder in _FOLDERS)
+STATES = tuple(f"{folder}/rpmdb.sqlite" for folder in _FOLDERS)
 _OLD = {
     f"{folder}/{name}": kind
     for folder in _FOLDERS
@@ -91,18 +92,18 @@ class Rpm:
         connection.deserialize(merged(database, content(self._walker, f"{self._path}-wal")))
         return connection
 
-    def holders(self, name: str, is_it: Callable[[str], bool]) -> Iterator[Package]:
+    def holders(self, path: str, is_it: Callable[[str], bool]) -> Iterator[Package]:
         """See Database."""
         import sqlite3
 
         found: list[tuple[str, Package]] = []
         if not self.doubts:
             try:
-                found = list(self._named(name))
+                found = list(self._named(last(path)))
             except (sqlite3.Error, struct.error, LookupError, TypeError) as error:
                 why = f"no database of rpm, so that its packages are unknown: {error}"
                 self.doubts = (f"{printable(self._path)}: {why}",)
-        yield from (package for path, package in found if is_it(path))
+        yield from (package for spelt, package in found if is_it(spelt))
 
     def _named(self, name: str) -> Iterator[tuple[str, Package]]:
         """The installed files with this last component."""
@@ -130,9 +131,9 @@ class Old:
         sentence = "a package database in an older format of rpm, which is not read"
         self.doubts = (f"{printable(path)}: {sentence} ({kind}); rpmdb --rebuilddb renews it",)
 
-    def holders(self, name: str, is_it: Callable[[str], bool]) -> Iterator[Package]:
+    def holders(self, path: str, is_it: Callable[[str], bool]) -> Iterator[Package]:
         """Nobody knows."""
-        del name, is_it
+        del path, is_it
         yield from ()
 
 
@@ -149,7 +150,7 @@ def package(one: Header) -> Package:
 
 def read(walker: Walker) -> Rpm | Old | None:
     """See the folder."""
-    path = next((one for one in _DATABASES if find(walker, one) is not None), None)
+    path = next((one for one in STATES if find(walker, one) is not None), None)
     if path is not None:
         return Rpm(walker, path)
     old = next((one for one in _OLD if find(walker, one) is not None), None)

@@ -12,8 +12,8 @@ from rootfs_builder.errors import UsageError
 from rootfs_builder.paths import printable
 from rootfs_builder.rules.asking import Asked
 from rootfs_builder.rules.engine import Match, Variables, match
-from rootfs_builder.rules.lines import Lines
 from rootfs_builder.rules.schema import Rule, Rules, read
+from rootfs_builder.toml_lines import Lines
 
 __all__ = ["Asked", "Match", "Rule", "Rules", "Variables", "load", "match", "read"]
 

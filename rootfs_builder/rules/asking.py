@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from rootfs_builder.errors import NotFoundError, UsageError
 from rootfs_builder.paths import printable
 from rootfs_builder.rules.schema import Rule, Rules
+from rootfs_builder.toml_tables import near
 
 Asked = Mapping[str, tuple[str, ...]]  # of --with: the rule's name → its values
 
@@ -82,7 +83,4 @@ def _sentence(rule: Rule, word: str) -> str:
 
 
 def _near(name: str, names: Iterable[str]) -> str:
-    import difflib  # for mistakes alone
-
-    near = difflib.get_close_matches(name, sorted(names), 1)
-    return f"; is it {near[0]}?" if near else "; `rootfs-builder rules` lists them"
+    return near(name, names) or "; `rootfs-builder rules` lists them"

@@ -5,30 +5,25 @@ describes each key for a person who writes one.
 """
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import field
 
+from rootfs_builder import toml_tables
 from rootfs_builder.errors import UsageError
 from rootfs_builder.paths import MOUNTED, below, printable
-from rootfs_builder.rules.lines import Lines, Path
+from rootfs_builder.toml_lines import Lines, Path
+from rootfs_builder.toml_tables import Mistake, Table
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _VARIABLE = re.compile(r"\{(\w+)\}")
 _KINDS = ("glibc", "musl", "static")
 _WITH_ANY_KEYS = ("named", "landmarks", "write", "directories", "environment")
 
-_Mistake = tuple[Path, str]  # where it is, from the rule's table on, and a sentence
 
-
-class _Table(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
-    pass
-
-
-class When(_Table, frozen=True):
+class When(Table, frozen=True):
     """Evidence: every key must hold, and of its list any element.
 
     What objects named in `besides` import is none: code that stands in them and is never reached.
@@ -45,7 +40,7 @@ class When(_Table, frozen=True):
     user: bool = False
 
 
-class Find(_Table, frozen=True):
+class Find(Table, frozen=True):
     """Regular expressions over the bytes of an object; their groups are the rule's variables.
 
     `soname` is a pattern for its name; without one the program itself is searched. For each match
@@ -56,21 +51,21 @@ class Find(_Table, frozen=True):
     soname: str = ""
 
 
-class First(_Table, frozen=True):
+class First(Table, frozen=True):
     """The first of some paths that exists, to be placed at `to`."""
 
     first: tuple[str, ...]
     to: str
 
 
-class Follow(_Table, frozen=True):
+class Follow(Table, frozen=True):
     """A regular expression over a file of the root; for each match the rule acts once more."""
 
     file: str
     text: str
 
 
-class Rule(_Table, frozen=True):
+class Rule(Table, frozen=True):
     """One rule; `name` is its table's key. What each key does stands in README, "Rules"."""
 
     because: str
@@ -142,20 +137,14 @@ def read(text: str, file: str, *, own: bool = False) -> Rules:
     Raises:
         UsageError: each mistake on a line of its own: file, line, rule and key.
     """
-    try:
-        document = tomllib.loads(text)
-    except (ValueError, RecursionError) as error:  # a number too long; nested too deep
-        at = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)\Z", str(error))
-        line = "" if at is None else f"{at[1] or text.count(chr(10)) + 1}:"
-        raise UsageError(f"{printable(file)}:{line} {error}") from error
     rules: list[Rule] = []
-    mistakes: list[_Mistake] = []
-    for name, table in document.items():
-        rule, found = _rule(name, table)
-        if rule is not None and not own:
-            found += _mistakes(rule, table)
-        if rule is not None:
+    mistakes: list[Mistake] = []
+    for name, table in toml_tables.parse(text, file).items():
+        rule, found = toml_tables.convert(table, Rule)
+        if rule is not None and not found:
+            rule = msgspec.structs.replace(rule, name=name)
             rules.append(rule)
+            found += [] if own else _mistakes(rule, table)
         mistakes += [((name, *path), what) for path, what in found]
     if mistakes:
         lines = Lines(text)
@@ -164,56 +153,14 @@ def read(text: str, file: str, *, own: bool = False) -> Rules:
 
 
 def _sentence(file: str, lines: Lines, path: Path, what: str) -> str:
-    name, *keys = (printable(one) for one in path if isinstance(one, str))
+    name, *keys = (one for one in path if isinstance(one, str))
     if keys[:1] and keys[0] in _WITH_ANY_KEYS:
         del keys[1:]
-    key = f"{'.'.join(keys)}: " if keys else ""
-    return f"{printable(file)}:{lines.of(path)}: [{name}] {key}{what}"
+    key = f"{toml_tables.key(tuple(keys))}: " if keys else ""
+    return f"{toml_tables.place(file, lines, path)}: [{printable(name)}] {key}{what}"
 
 
-def _rule(name: str, table: Any) -> tuple[Rule | None, list[_Mistake]]:
-    """A table as a rule, or all that is not as it has to be."""
-    mistakes: list[_Mistake] = []
-    while True:
-        try:
-            rule = msgspec.convert(table, Rule)
-        except msgspec.ValidationError as error:
-            path, what = _where(error, table)
-            mistakes.append((path, what))
-            if not path:
-                return None, mistakes
-            key = path[0]  # go on without it, or as if it were there
-            kept = {one: value for one, value in table.items() if one != key}
-            table = kept if key in table else {**table, key: "-"}
-        else:
-            rule = msgspec.structs.replace(rule, name=name)
-            return (None if mistakes else rule), mistakes
-
-
-def _where(error: msgspec.ValidationError, table: Any) -> _Mistake:
-    """What msgspec says, and of which key; of a table with any keys it says only `[...]`."""
-    what, _, text = str(error).partition(" - at `$")
-    path: Path = ()
-    for key, index in re.findall(r"\.([\w-]+)|\[(\d+|\.\.\.)\]", text):
-        if index == "...":
-            kind = Rule.__annotations__[str(path[0])]
-            return (*path, _unfit(table[path[0]], kind)), what
-        path = (*path, key or int(index))
-    field = re.search(r"(?:unknown|required) field `(.*)`\Z", what, re.DOTALL)
-    return (path if field is None else (*path, field[1])), what
-
-
-def _unfit(table: dict[str, Any], kind: Any) -> str:
-    """The first key of a table without which the rest is not the matter."""
-    for key, value in table.items():
-        try:
-            msgspec.convert({key: value}, kind)
-        except msgspec.ValidationError:
-            return key
-    return ""
-
-
-def _mistakes(rule: Rule, table: dict[str, Any]) -> Iterator[_Mistake]:
+def _mistakes(rule: Rule, table: dict[str, Any]) -> Iterator[Mistake]:
     """What is wrong with a rule of the right shape."""
     if not _NAME.fullmatch(rule.name):
         yield (), "a rule's name is lower case letters, digits and dashes"
@@ -229,7 +176,7 @@ def _mistakes(rule: Rule, table: dict[str, Any]) -> Iterator[_Mistake]:
     yield from _action_mistakes(rule)
 
 
-def _evidence_mistakes(rule: Rule, table: dict[str, Any]) -> Iterator[_Mistake]:
+def _evidence_mistakes(rule: Rule, table: dict[str, Any]) -> Iterator[Mistake]:
     if table.get("when") == []:
         yield ("when",), "no table in it; without `when` a rule acts by --with alone"
     single = isinstance(rule.when, When)
@@ -251,7 +198,7 @@ def _evidence_mistakes(rule: Rule, table: dict[str, Any]) -> Iterator[_Mistake]:
             yield (*at, "before"), f"{when.before!r} is no version of glibc such as 2.34"
 
 
-def _pattern_mistakes(rule: Rule) -> Iterator[_Mistake]:
+def _pattern_mistakes(rule: Rule) -> Iterator[Mistake]:
     known = {"value", "prefix", *rule.landmarks}
     single = isinstance(rule.find, Find)
     patterns: list[tuple[Path, str]] = [
@@ -293,7 +240,7 @@ def _path_templates(rule: Rule) -> Iterator[tuple[Path, str]]:
     yield from ((("follow", index, "file"), one.file) for index, one in enumerate(rule.follow))
 
 
-def _action_mistakes(rule: Rule) -> Iterator[_Mistake]:
+def _action_mistakes(rule: Rule) -> Iterator[Mistake]:
     if not rule.acts and not rule.hint:
         yield (), "it adds nothing: load, copy, write, directories, environment or locale"
     yield from _path_mistakes(rule)
@@ -307,7 +254,7 @@ def _action_mistakes(rule: Rule) -> Iterator[_Mistake]:
             yield ("environment", name), f"{printable(name)!r} is no variable that can be set"
 
 
-def _path_mistakes(rule: Rule) -> Iterator[_Mistake]:
+def _path_mistakes(rule: Rule) -> Iterator[Mistake]:
     for at, path in _path_templates(rule):
         parts = path.removeprefix("/").split("/")
         if not path.startswith(("/", "{")) or "\0" in path or {"", ".", ".."} & set(parts):

@@ -10,15 +10,23 @@ from scripts.benchmark.packers import OURS
 PROGRAMS = ("hello", "ffmpeg")
 WIDTH, LEFT, RIGHT = 760, 250, 90  # pixels: all, the names, the figures
 ROW, BAR, HEAD = 24, 14, 50
+LEGEND = (  # a kind of bar, what it means, and the pixels until the next
+    ("ours", "ours", 70),
+    ("again", "ours, after an earlier run", 210),
+    ("peer", "others", 85),
+    ("floor", "only reads and compresses", 0),
+)
 STYLE = """\
 text { font: 13px system-ui, sans-serif; fill: #1f2328 }
 .head { font-weight: 600; font-size: 15px }
 .ours { fill: #0969da }
+.again { fill: #80b6f0 }
 .peer { fill: #8c959f }
 .floor { fill: #d0d7de }
 @media (prefers-color-scheme: dark) {
   text { fill: #e6edf3 }
   .ours { fill: #4493f8 }
+  .again { fill: #2b5a94 }
   .peer { fill: #7d8590 }
   .floor { fill: #3d444d }
 }"""
@@ -65,7 +73,7 @@ def _panel(program: dict[str, Any], packers: dict[str, Any], top: int) -> Iterat
 
 def _kind(name: str, packers: dict[str, Any]) -> str:
     if name.startswith(OURS):
-        return "ours"
+        return "again" if packers[name]["before"] else "ours"
     return "floor" if packers[name]["gives"] in {"file", "nothing"} else "peer"
 
 
@@ -74,8 +82,8 @@ def _seconds(wall: float) -> str:
 
 
 def _legend(y: int) -> Iterator[str]:
-    words = (("ours", "ours"), ("peer", "others"), ("floor", "only reads and compresses"))
-    for number, (kind, meaning) in enumerate(words):
-        x = LEFT + 100 * number
+    x = LEFT - 100
+    for kind, meaning, width in LEGEND:
         yield f'<rect class="{kind}" x="{x}" y="{y - 11}" width="{BAR}" height="{BAR}"/>'
         yield f'<text x="{x + BAR + 6}" y="{y}">{meaning}</text>'
+        x += width

@@ -29,6 +29,10 @@ class Packer:
         """Whether an image comes out, and not a floor."""
         return self.gives in {"archive", "docker", "podman"}
 
+    def packs(self, program: str) -> bool:
+        """Whether it is measured with a program."""
+        return not self.programs or program in self.programs
+
 
 def definition(packer: Packer) -> dict[str, str]:
     """What the data file keeps of it: figures are of these words and no others."""

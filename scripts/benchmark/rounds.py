@@ -76,11 +76,7 @@ def warm_up(bench: Bench) -> None:
 def of_program(bench: Bench, name: str, effort: Effort) -> dict[str, Any]:
     """Do all rounds of a program."""
     packed = subject(bench, name)
-    records = {
-        packer: Record()
-        for packer, value in PACKERS.items()
-        if not value.programs or name in value.programs
-    }
+    records = {packer: Record() for packer, value in PACKERS.items() if value.packs(name)}
     for number in range(effort.rounds):
         print(f"{name}: round {number + 1} of {effort.rounds}", file=sys.stderr)
         for packer, record in records.items():

@@ -105,20 +105,53 @@ USES = {
     ),
 }
 
+BUILT = {  # of folders with a rootfs.toml: what each image does, by the name of its archive
+    "debug-shell": {
+        "shell": Use(
+            run=(
+                Run(stdin="ls /usr/local/bin/awk\nid -u\n", output="/usr/local/bin/awk\n0\n"),
+                Run(arguments=("sh", "-c", "seq 3 | tac | xargs"), output="3 2 1\n"),
+            ),
+        ),
+    },
+    "fleet": {
+        "orders": Use(run=(Run(output="orders: level info\n"),)),
+        "stock": Use(run=(Run(arguments=("now",), output="stock: level info now\n"),)),
+        "mail": Use(run=(Run(output="mail: level info\n"),)),
+        "clock": Use(run=(Run(output="clock: level debug\n"),)),
+        "gateway": Use(run=(Run(output="gateway: level info --listen 8080\n"),)),
+    },
+    "go-service": {
+        "service": Use(
+            run=(
+                Run(
+                    daemon=True,
+                    arguments=("-listen", "127.0.0.1:18143"),
+                    ready=18143,
+                    client=("curl", "-sS", "http://127.0.0.1:18143/{page}"),
+                    client_output="Prices\n\nbread 3\n",
+                    stop=0,
+                ),
+            ),
+        ),
+    },
+}
+
 
 def test_every_recipe_has_a_test_and_a_line_in_the_list():
     folders = {path.name for path in FOLDER.iterdir() if path.is_dir()}
-    assert folders == set(USES)
+    assert folders == {*USES, *BUILT}
     assert set(re.findall(r"\]\(([\w-]+)\)", (FOLDER / "README.md").read_text())) == folders
 
 
 def test_a_recipe_is_explained_in_fifteen_lines():
-    for name in USES:
+    for name in (*USES, *BUILT):
         assert len((FOLDER / name / "README.md").read_text().splitlines()) <= 15, name
 
 
 def test_no_daemon_listens_at_another_tests_port():
-    ours = {run.ready for use in USES.values() for run in use.run} - {None}
+    uses = [*USES.values(), *(use for uses in BUILT.values() for use in uses.values())]
+    ours = {run.ready for use in uses for run in use.run} - {None}
     assert not ours & {run.ready for case in corpus.load() for run in case.run}
 
 
@@ -185,3 +218,22 @@ def test_is_made_loaded_and_run(recipe, docker, name, tmp_path):
 
     make("clean")
     assert {path.relative_to(folder) for path in folder.rglob("*")} == own
+
+
+@pytest.mark.engines
+@pytest.mark.parametrize("recipe", BUILT)
+def test_is_built_loaded_and_run(recipe, docker, name, cli, tmp_path):
+    folder = tmp_path / recipe
+    shutil.copytree(FOLDER / recipe, folder)
+    said = cli("build", cwd=folder, check=True).stdout
+    assert cli("build", "-j", "1", cwd=folder, check=True).stdout == said
+    assert {path.stem for path in folder.glob("*.tar")} == set(BUILT[recipe])
+    for archive, use in BUILT[recipe].items():
+        docker("load", "-i", folder / f"{archive}.tar")
+        tag = re.search(rf'tag = "(.*{archive}|{recipe})"', (folder / "rootfs.toml").read_text())[1]
+        own = f"{name}-{archive}"
+        docker("tag", tag, own)
+        docker("rmi", tag)
+        with image(docker, own) as loaded:
+            case = corpus.Case(name=recipe, about="a recipe", program=recipe, run=use.run)
+            corpus.Ready(case, folder, {"page": "prices.txt"}, folder).check(docker, loaded)

@@ -116,7 +116,6 @@ def test_a_layer_depends_on_the_plans_tree_alone(plan, data):
         plan,
         entries=tuple(replace(entry, reasons=()) for entry in plan.entries),
         env=(("A", "B"),),
-        probes=("/x",),
     )
     assert tar(other) == tar(plan)
     assert trees.of_tar(tar(plan)) == trees.of_plan(plan)

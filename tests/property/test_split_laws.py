@@ -32,7 +32,7 @@ def owned(draw):
         whose = draw(WHOSE)
         known = {"own": True} if whose == "own" else {"package": whose}
         entries.append(replace(entry, **known) if entry.kind != "dir" else entry)
-    return replace(plan, entries=tuple(entries), env=(("A", "B"),), probes=("/x",))
+    return replace(plan, entries=tuple(entries), env=(("A", "B"),))
 
 
 def union(parts):

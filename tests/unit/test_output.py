@@ -362,3 +362,32 @@ def test_two_runs_at_one_layout_end_with_one_of_them(out):
         assert replace(old, "quick") is False
     assert leads_to(old) == ["slow"]
     assert os.listdir(old / "blobs/sha256") == ["slow"]
+
+
+@pytest.mark.parametrize("dated", [False, True])
+def test_a_file_with_the_same_bytes_stays_and_gets_a_time_only_where_it_must(out, dated):
+    out.write_bytes(b"new")
+    os.utime(out, (1, 1))
+    before = out.stat()
+    with output.file(str(out), dated=dated) as stream:
+        stream.write(b"new")
+    assert out.stat().st_ino == before.st_ino
+    assert (out.stat().st_mtime == 1) is not dated
+    assert beside(out) == ["x.tar"]
+
+
+@pytest.mark.parametrize("old", [b"", b"ne", b"now", b"newer"])
+def test_a_file_with_other_bytes_is_replaced(out, old):
+    out.write_bytes(old)
+    before = out.stat().st_ino
+    with out.open("rb"):  # or its inode could be that of the new one
+        write(out)
+    assert out.stat().st_ino != before
+    assert out.read_bytes() == b"new"
+
+
+def test_a_difference_behind_the_first_piece_is_seen(out):
+    data = bytes(output._PIECE)
+    out.write_bytes(data + b"a")
+    write(out, data + b"b")
+    assert out.read_bytes() == data + b"b"

@@ -68,9 +68,10 @@ def test_a_plan_read_from_its_layers_is_explained_again(plan, data):
         findings=(Finding("hint", "do this"), Finding("added", "a: b")),
     )
     with tempfile.TemporaryFile() as file, tempfile.TemporaryFile() as scratch:
-        blob = layers.pack(plan, Store(file)).descriptor
+        store = Store(file)
+        blob = store.blobs[layers.pack(plan, store).descriptor.digest]
         file.flush()
-        seen = unpack.read([Slice(file, 512, blob.size)], scratch)
+        seen = unpack.read([Slice(file, blob.offset, blob.size)], scratch)
         explained = record.explain(seen, read_back(written(plan)))
     assert without_content(explained) == without_content(plan)
     assert (explained.programs, explained.findings) == (plan.programs, plan.findings)
@@ -109,10 +110,6 @@ def test_a_second_name_of_a_file_names_the_first():
 def test_a_warning_that_names_a_path_of_the_machine_stays_at_home(text, goes_along):
     plan = replace(PLAN, findings=(Finding("warning", text),))
     assert [one.text for one in read_back(written(plan)).findings] == [text] * goes_along
-
-
-def test_the_paths_that_were_looked_for_stay_at_home():
-    assert b"/home/me" not in written(replace(PLAN, probes=("/home/me/libc.so.6",)))
 
 
 def changed(**values):

@@ -8,8 +8,8 @@ import pytest
 
 from rootfs_builder import rules
 from rootfs_builder.errors import UsageError
-from rootfs_builder.rules.lines import Lines
 from rootfs_builder.rules.schema import When
+from rootfs_builder.toml_lines import Lines
 from tests.test_bad_input import PROGRAM, UNREADABLE, ordinary, pack, refused
 
 __all__ = ["pack", "refused"]  # fixtures

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import os
+import time
 
 import pytest
 
@@ -133,6 +134,26 @@ def test_units_are_not_all_held_at_once(monkeypatch):
 
     Store(File()).compress(units(), GZIP)
     assert max(ahead) < 12
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_no_more_units_are_compressed_at_once_than_there_may_be_threads(threads, monkeypatch):
+    running, most = [], []
+
+    def compressor(_):
+        def compress(unit):
+            running.append(unit)
+            most.append(len(running))
+            time.sleep(0.005)
+            running.remove(unit)
+            return unit
+
+        return compress
+
+    monkeypatch.setattr(codecs, "compressor", compressor)
+    units = [bytes([number]) for number in range(30)]
+    Store(io.BytesIO(), threads=threads).compress(units, GZIP)
+    assert max(most) == threads
 
 
 UNITS = [os.urandom(40_000), b"small", b"x" * 100_000, os.urandom(100), os.urandom(70_000)]

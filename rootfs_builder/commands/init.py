@@ -1,0 +1,45 @@
+"""`rootfs-builder init`: a program in, a recipe for it out."""
+
+import os
+
+import click
+
+from rootfs_builder.commands import options
+from rootfs_builder.errors import OutputError
+
+_RECIPE = "rootfs.toml"
+
+
+@click.command(epilog="Example: rootfs-builder init ./hello && rootfs-builder build")
+@options.executables
+@options.debug
+@click.pass_obj
+def command(cmd: tuple[str, ...] | None, /, *, executables: tuple[str, ...], debug: bool) -> None:
+    """Write rootfs.toml for EXECUTABLE, with a comment for all that it can say.
+
+    Words behind -- are the program's arguments. A recipe that is there stays as it is.
+    """
+    del debug
+    from rootfs_builder import recipe_keys
+    from rootfs_builder.commands import packing
+    from rootfs_builder.commands.keys import keys
+    from rootfs_builder.paths import name
+
+    words = options.cleaned(executables)
+    values = {
+        "executables": words,
+        **({"command": options.cleaned(cmd)} if cmd else {}),
+        "output": f"{name(words[0].rstrip('/')) or 'image'}.tar",
+    }
+    packing.recipe(values)
+    text = recipe_keys.template(values, keys())
+    try:
+        with open(_RECIPE, "x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError:
+        raise OutputError(
+            f"{_RECIPE}: is there already and stays as it is; edit it, or remove it first"
+        ) from None
+    except OSError as error:
+        raise OutputError(f"{_RECIPE}: cannot be written: {error.strerror}") from error
+    click.echo(os.path.join(".", _RECIPE))

@@ -1,0 +1,290 @@
+"""What `pack` and `build` share: the options that describe an image, and the image they describe.
+
+The options stand here once: `pack` takes them from the command line, a recipe has them as keys.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from rootfs_builder.commands import dependencies, destinations, jobserver, options, terminal
+from rootfs_builder.errors import UsageError
+
+if TYPE_CHECKING:  # imported when it is used: --help must be quick
+    from rootfs_builder.cache import Cache
+    from rootfs_builder.image import Image
+    from rootfs_builder.plan import Plan
+    from rootfs_builder.recipe import Recipe
+    from rootfs_builder.store import Store
+
+_OUTPUT = (
+    click.option(
+        "-o",
+        "--output",
+        required=True,
+        metavar="FILE",
+        shell_complete=options.file_names,
+        help="The archive; - is stdout, oci:DIR a directory.",
+    ),
+    click.option(
+        "--format",
+        "shape",
+        type=click.Choice(["hybrid", "oci", "docker"]),
+        help="What the archive is: an OCI layout, what docker save writes, or both (the default).",
+    ),
+    click.option(
+        "--iidfile",
+        metavar="FILE",
+        shell_complete=options.file_names,
+        help="Write the image's ID there, the digest of its config.",
+    ),
+    click.option(
+        "--metadata-file",
+        metavar="FILE",
+        shell_complete=options.file_names,
+        help="Write what buildx writes there: name and digests, as JSON.",
+    ),
+    click.option(
+        "--max-size",
+        metavar="SIZE",
+        help="Fail, with the largest files, where all have more bytes together: 10MB.",
+    ),
+)
+_CONFIG = (
+    click.option("-t", "--tag", metavar="NAME[:TAG]", help="The image's name."),
+    click.option("--entrypoint", metavar="WORDS", help="What starts, as words or a JSON array."),
+    click.option("-e", "--env", multiple=True, metavar="NAME=VALUE", help="Set a variable."),
+    click.option(
+        "-u",
+        "--user",
+        metavar="NAME[:GROUP]",
+        help="Run as this user: digits, nonroot, or a name in the /etc/passwd here.",
+    ),
+    click.option("-w", "--workdir", metavar="PATH", help="Start in this directory."),
+    click.option("-l", "--label", multiple=True, metavar="KEY=VALUE", help="Add a label."),
+    click.option("--annotation", multiple=True, metavar="KEY=VALUE", help="Annotate the manifest."),
+    click.option("--expose", multiple=True, metavar="PORT[/PROTO]", help="Document a port."),
+    click.option("--volume", multiple=True, metavar="PATH", help="Declare a volume."),
+    click.option("--stop-signal", metavar="SIGNAL", help="What asks the program to stop."),
+    click.option(
+        "--health-cmd", metavar="WORDS", help="What tells whether it works, run without a shell."
+    ),
+    click.option("--health-interval", metavar="TIME", help="The time between two checks: 30s."),
+    click.option("--health-timeout", metavar="TIME", help="How long a check may take."),
+    click.option("--health-start-period", metavar="TIME", help="How long it may fail at first."),
+    click.option("--health-retries", metavar="N", help="How many failures are an end."),
+    click.option("--platform", metavar="OS/ARCH", help="Insist on a platform."),
+    click.option(
+        "--layers",
+        default="auto",
+        metavar="auto|single|package[:N]",
+        help="The system below your files (the default), one layer, or one a package, at most N.",
+    ),
+    click.option(
+        "--compression",
+        type=click.Choice(["gzip", "zstd", "none"]),
+        default="gzip",
+        help="How layers are compressed; zstd needs docker 23 or newer. The default is gzip.",
+    ),
+    click.option(
+        "--compression-level",
+        type=int,
+        metavar="N",
+        help="1 to 12 for gzip (6 is the default), 1 to 22 for zstd (3).",
+    ),
+    click.option(
+        "--no-plan",
+        is_flag=True,
+        help="Leave out rootfs-builder.json, which tells `why` and `inspect` the reasons.",
+    ),
+)
+
+_BESIDE = ("iidfile", "metadata_file", "depfile")
+_NOT_OF_THE_RECIPE = (
+    *_BESIDE,
+    "output",
+    "sysroot",
+    "rule_files",
+    "shape",
+    "no_plan",
+)
+
+
+def table(function: options.F) -> options.F:
+    """The executables and every option that describes an image or where it goes."""
+    for decorate in (
+        options.each(_CONFIG),
+        options.strip,
+        options.files,
+        dependencies.option,
+        options.each(_OUTPUT),
+        options.executables,
+    ):
+        function = decorate(function)
+    return function
+
+
+class Packed(NamedTuple):
+    """An image that is written: of what, and how many bytes it takes."""
+
+    recipe: "Recipe"
+    plan: "Plan"
+    image: "Image"
+    size: int
+
+
+def check_output(values: Mapping[str, Any]) -> None:
+    """Refuse a recipe that does not say where its image goes.
+
+    Raises:
+        UsageError: what is wrong with -o.
+    """
+    output = values.get("output", "")
+    if not output:
+        raise UsageError('-o missing; where the image goes: output = "hello.tar"')
+    if output == "-":
+        raise UsageError("-o -: a recipe's image goes to a file; name one")
+    shape(values)
+
+
+def recipe(values: Mapping[str, Any], *, directory: str | None = None) -> "Recipe":
+    """The recipe of these options; relative paths start at `directory`."""
+    given = {key: one for key, one in values.items() if key not in _NOT_OF_THE_RECIPE}
+    given["executables"] = values.get("executables", ())
+    return options.recipe(directory=directory, shape=shape(values), **given)
+
+
+def shape(values: Mapping[str, Any]) -> str:
+    """The format of what is written.
+
+    Raises:
+        UsageError: nothing can be written there, or not in this format.
+    """
+    return destinations.shape(values.get("output", ""), values.get("shape"))
+
+
+def pack(
+    values: Mapping[str, Any],
+    *,
+    directory: str | None = None,
+    epoch: int,
+    cached: bool,
+    quiet: bool,
+    threads: int | None = None,
+    seen: "Callable[[Plan], None]" = lambda _: None,
+) -> Packed:
+    """Write the image of these options; `seen` gets what will be in it."""
+    from rootfs_builder import assemble, metadata
+    from rootfs_builder.commands.memory import Memory
+
+    wanted = recipe(values, directory=directory)
+    output, sysroot = values["output"], values.get("sysroot")
+    rule_files = values.get("rule_files") or ()
+    depends = dependencies.Dependencies(values.get("depfile"), output, rule_files)
+    sources = options.sources(sysroot, depends.opened)
+    rules = options.rules(rule_files)
+    memory = Memory(wanted, sysroot, use=cached)
+    facts = memory.facts
+    owners = depends.owners(sources, sysroot, facts) if wanted.layers > 1 else None
+    closure, plan = assemble.plan(wanted, sources, rules=rules, facts=facts, owners=owners)
+    seen(plan)
+    platform = assemble.platform(wanted, closure)
+    beside = {f"--{name.replace('_', '-')}": values.get(name) for name in _BESIDE}
+    destinations.check(plan, {"-o": output, **beside})
+    with options.scratch(wanted=wanted.strip) as scratch:
+        plan = assemble.trimmed(wanted, plan, scratch)
+
+        def build(store: "Store") -> "Image":
+            with terminal.progress(plan.size, quiet=quiet) as bar:
+                given: Any = {"platform": platform, "epoch": epoch, "facts": facts, "progress": bar}
+                return assemble.image(wanted, plan, store, **given)
+
+        with jobserver.threads(threads) as usable, destinations.beside(beside) as fill:
+            fill("--depfile", depends.document())
+            with_plan = not values.get("no_plan")
+            to: Any = {"output": output, "cache": memory.cache, "threads": usable}
+            packed = _written(wanted, plan, build, with_plan=with_plan, **to)
+            fill("--iidfile", packed.image.manifest.config.digest.encode())
+            fill("--metadata-file", metadata.document(packed.image, wanted.name))
+    memory.keep()
+    return packed
+
+
+def _written(
+    wanted: "Recipe",
+    plan: "Plan",
+    build: "Callable[[Store], Image]",
+    *,
+    output: str,
+    with_plan: bool,
+    cache: "Cache | None",
+    threads: int,
+) -> Packed:
+    from rootfs_builder import record, split
+
+    def extra(image: "Image") -> dict[str, bytes]:
+        if not with_plan:
+            return {}
+        parts = split.by_change(plan, budget=wanted.layers)
+        return {record.NAME: record.write(image, plan, parts=parts)}
+
+    image, size = destinations.write(
+        output,
+        build,
+        shape=wanted.shape,
+        name=wanted.name,
+        cache=cache if wanted.codec.level else None,
+        extra=extra,
+        threads=threads,
+    )
+    return Packed(wanted, plan, image, size)
+
+
+def line(packed: Packed, output: str) -> str:
+    """What was written, for a person."""
+    where = "on stdout" if output == "-" else f"in {output}"
+    return f"{packed.recipe.name} for {_platform(packed.image)}: {packed.size:,} bytes {where}"
+
+
+def result(packed: Packed) -> str:
+    """What was written, for a script."""
+    return f"{packed.recipe.name}@{packed.image.descriptor.digest}"
+
+
+def _platform(image: "Image") -> str:
+    """The platform as one word."""
+    parts = (image.config.os, image.config.architecture, image.config.variant)
+    return "/".join(part for part in parts if isinstance(part, str))
+
+
+def facts(packed: Packed) -> dict[str, Any]:
+    """What `--json` says of an image."""
+    from rootfs_builder.plan import hard_links
+
+    recipe, plan, image, size = packed
+    links = hard_links(plan.entries)
+    return {
+        "name": str(recipe.name),
+        "digest": image.descriptor.digest,
+        "config": image.manifest.config.digest,
+        "platform": _platform(image),
+        "layers": [
+            {
+                "digest": layer.digest,
+                "size": layer.size,
+                "diff_id": diff_id,
+                "content": history.created_by,
+            }
+            for layer, diff_id, history in zip(
+                image.manifest.layers,
+                image.config.rootfs.diff_ids,
+                image.config.history,
+                strict=True,
+            )
+        ],
+        "files": sum(one.kind == "file" and one.path not in links for one in plan.entries),
+        "bytes": plan.size,
+        "archive_bytes": size,
+        "findings": [{"level": one.level, "text": one.text} for one in plan.findings],
+    }

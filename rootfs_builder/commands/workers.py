@@ -1,0 +1,117 @@
+"""Who does the work of a batch: this process, processes beside it, or a Dask cluster."""
+
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from multiprocessing.connection import wait
+from threading import Thread
+from types import TracebackType
+from typing import Any, TypeVar
+
+from rootfs_builder.batch import Serial
+from rootfs_builder.errors import LostError, UsageError
+
+T = TypeVar("T")
+_PATIENCE = 10  # seconds that a scheduler has to answer
+
+
+class _Processes(ProcessPoolExecutor):
+    """Processes that end with this one, however it ends.
+
+    The pool joins what it has told to end, so a task must not survive SIGTERM: see `_call`.
+    """
+
+    def __init__(self, jobs: int) -> None:
+        context = multiprocessing.get_context("fork")
+        super().__init__(jobs, mp_context=context, initializer=_begin)
+
+    def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> "Future[T]":
+        """Have a task done."""
+        return super().submit(_call, fn, *args, **kwargs)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            for child in multiprocessing.active_children():
+                child.terminate()
+        super().__exit__(kind, error, trace)
+
+
+def _begin() -> None:
+    """Leave Ctrl-C to the parent, which ends us by SIGTERM; end where it is killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
+
+
+def _end_with(sentinel: int) -> None:
+    wait([sentinel])
+    os._exit(1)
+
+
+def _call(fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+    """Do a task; SIGTERM lets it clean up, and ends the process, which the pool would keep."""
+    try:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+        try:
+            return fn(*args, **kwargs)
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    except SystemExit:
+        os._exit(1)
+
+
+def local(jobs: int) -> Executor:
+    """So many processes; for one job this process will do."""
+    return Serial() if jobs == 1 else _Processes(jobs)
+
+
+class Cluster:
+    """A Dask cluster that runs already.
+
+    Raises:
+        UsageError: Dask is not installed.
+        LostError: no scheduler answers there, or it has no worker.
+    """
+
+    def __init__(self, address: str) -> None:
+        try:
+            import distributed
+        except ImportError:
+            raise UsageError(
+                "--scheduler: needs Dask: pip install 'rootfs-builder[dask]'"
+            ) from None
+        client: Any = distributed.Client
+        logging.disable()  # what Dask logs is for its authors; what we say goes another way
+        try:
+            self._client = client(address, timeout=_PATIENCE, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise LostError(
+                f"--scheduler {address}: nobody answers; is `dask scheduler` running there?"
+            ) from error
+        try:
+            self._client.wait_for_workers(1, timeout=_PATIENCE)
+        except TimeoutError as error:
+            raise LostError(
+                f"--scheduler {address}: has no worker; start one: dask worker {address}"
+            ) from error
+
+    def executor(self) -> Executor:
+        """What runs tasks there; a task whose worker dies is given to another."""
+        executor: Executor = self._client.get_executor(pure=False)
+        return executor
+
+    def close(self) -> None:
+        """Leave the cluster as it was."""
+        self._client.close(timeout=_PATIENCE)
