@@ -463,6 +463,12 @@ def test_a_hint_is_said_once_for_programs_that_show_the_same(bench):
     assert len(bench.plan(rule(CALLS + HINT), PROGRAM, "/opt/app/prog").said("hint")) == 1
 
 
+def test_hints_stand_in_one_order(bench):
+    names = [f"r{number}" for number in range(9)]
+    text = "".join(rule(CALLS + f'hint = "{name}"\n' + X, name) for name in reversed(names))
+    assert [one[:2] for one in bench.plan(text).said("hint")] == names
+
+
 def test_with_needs_no_evidence(bench):
     assert bench.plan(rule(X)).tree == {}
     result = bench.plan(rule(X), with_=("one",))
