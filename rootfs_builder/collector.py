@@ -87,7 +87,8 @@ class _Collector:
         known = users.resolve(user, self._sources) if user else None
         supplies = Supplies(self._recipe, self._sources, self._startup, self._rules, user=known)
         supplies.run(programs, added)
-        findings = [*self._findings, *self._startup.findings, *supplies.findings]
+        said = sorted(supplies.findings, key=lambda one: (one.level, one.text))
+        findings = [*self._findings, *self._startup.findings, *said]
         return Closure(
             self._recipe,
             self._sources,

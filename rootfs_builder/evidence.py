@@ -40,13 +40,14 @@ class Evidence(Struct, frozen=True, eq=False):
     """What one process shows.
 
     `libc` is glibc or musl, or static for a program without a loader; `version` the glibc's;
-    `found` are the objects that are looked at.
+    `found` are the objects that are looked at, `present` all that it has.
     """
 
     libc: str
     version: tuple[int, int]
     program: Loaded
     found: tuple[Loaded, ...]
+    present: tuple[Loaded, ...]
     given: Given
     objects: Objects
 
@@ -67,9 +68,16 @@ class Evidence(Struct, frozen=True, eq=False):
 
     def named(self, pattern: re.Pattern[str]) -> tuple[Loaded, ...]:
         """The objects whose SONAME, or name as a file, matches."""
+        return self._named(pattern, self.found)
+
+    def to_search(self, pattern: re.Pattern[str]) -> tuple[Loaded, ...]:
+        """The same of all that the process has: a plugin uses what was loaded before."""
+        return self._named(pattern, self.present)
+
+    def _named(self, pattern: re.Pattern[str], objects: tuple[Loaded, ...]) -> tuple[Loaded, ...]:
         return tuple(
             loaded
-            for loaded in self.found
+            for loaded in objects
             if loaded is not self.program and any(map(pattern.fullmatch, _names(loaded)))
         )
 
@@ -90,7 +98,16 @@ def of(maps: tuple[LinkMap, ...], objects: Objects, given: Given) -> Evidence:
     """What one process shows, given at each level of CPU."""
     first = maps[0]
     libc = "static" if first.loader is None else first.loader.name
-    return Evidence(libc, _version(first), first.program, found(maps), given, objects)
+    present = {loaded.real: loaded for one in maps for loaded in one.objects}
+    return Evidence(
+        libc,
+        _version(first),
+        first.program,
+        found(maps),
+        tuple(present.values()),
+        given,
+        objects,
+    )
 
 
 def found(maps: tuple[LinkMap, ...]) -> tuple[Loaded, ...]:

@@ -118,13 +118,13 @@ class Objects:
             self.facts.learn(self.source(path), "texts", known)
         return frozenset(text for text in wanted if known[text])
 
-    def search(self, path: ImagePath, pattern: bytes) -> dict[str, bytes] | None:
-        """The groups of a pattern's first match in what is loaded of a file; None without one."""
+    def search(self, path: ImagePath, pattern: bytes) -> list[dict[str, bytes]]:
+        """The groups of each match of a pattern in what is loaded of a file, none twice."""
         return self.facts.recall(
             self.source(path),
-            f"search {decode(pattern)}",
-            dict[str, bytes] | None,
-            lambda: _groups(re.search(pattern, b"".join(self._loaded(path)))),
+            f"matches {decode(pattern)}",
+            list[dict[str, bytes]],
+            lambda: _groups(re.finditer(pattern, b"".join(self._loaded(path)))),
         )
 
     def _loaded(self, path: ImagePath) -> Iterator[bytes]:
@@ -135,8 +135,13 @@ class Objects:
                     yield content[start : min(start + _CHUNK, offset + size)]
 
 
-def _groups(found: re.Match[bytes] | None) -> dict[str, bytes] | None:
-    return found and {name: value for name, value in found.groupdict().items() if value is not None}
+def _groups(found: Iterable[re.Match[bytes]]) -> list[dict[str, bytes]]:
+    each: list[dict[str, bytes]] = []
+    for hit in found:
+        groups = {name: value for name, value in hit.groupdict().items() if value is not None}
+        if groups not in each:
+            each.append(groups)
+    return each
 
 
 def _found(chunks: Iterable[bytes], texts: frozenset[bytes]) -> frozenset[bytes]:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from rootfs_builder.closure import Closure, Program
+from rootfs_builder.closure import Closure, Program, Tree
 from rootfs_builder.errors import UsageError
 from rootfs_builder.link_map import LIBRARY_PATH, Candidate, LinkMap, Loaded
 from rootfs_builder.paths import (
@@ -68,13 +68,26 @@ class Placement:
         self._walker = closure.objects.walker
         self._programs: dict[ImagePath, Move] = {}  # of the program's own file
         self._private: dict[ImagePath, Move] = {}  # of what it finds through $ORIGIN
-        self._added = [
-            Move(tree.source, self.landing(tree.destination)[0], tree.source)
-            for tree in closure.trees
-        ]
         self._libraries: dict[str, Move | None] = {}
         for program in closure.programs:
             self._place(program)
+        self._added: list[Move] = []
+        for tree in closure.trees:
+            self._added.append(self.of_tree(tree))
+
+    def of_tree(self, tree: Tree) -> Move:
+        """The Move of a tree: what a rule finds beside a program, or in what is added, follows."""
+        host = self.host_of(tree)
+        place = host.apply(tree.source) if host else None
+        return Move(tree.source, place or self.landing(tree.destination)[0], tree.source)
+
+    def host_of(self, tree: Tree) -> Move | None:
+        """The Move of the directory that a rule's tree is a part of, where that moves."""
+        if tree.walk is None or not self._outside(tree.source):
+            return None
+        added = len(self._closure.added)
+        around = (move for move in self._added[:added] if move.apply(tree.source))
+        return next(around, None) or (self._private.get(tree.beside) if tree.beside else None)
 
     def _place(self, program: Program) -> None:
         if program.kind == "interpreter":
@@ -101,12 +114,13 @@ class Placement:
         return Move(directory, join(_OPT, name(program.key)), directory)
 
     def _private_directory(self, program: Program) -> ImagePath | None:
-        """The smallest directory that holds a program and what it finds through $ORIGIN."""
+        """The smallest directory that holds a program and what it finds from its own place."""
         steps: list[ImagePath] = []
         for link_map in program.link_maps:
             for walk, candidate in _opened(link_map):
                 if self._follows(candidate, link_map.program):
                     steps += self._beyond_origin(walk, candidate)
+        steps += [tree.source for tree in self._closure.trees if tree.beside == program.real]
         moves = self._closure.recipe.at is not None and bool(steps)
         if not moves and not any(self._outside(step) for step in steps):
             return None

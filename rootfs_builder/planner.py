@@ -306,10 +306,11 @@ class _Planner:
         reason = (
             self._because_of[tree.rule] if tree.rule else Reason("added", None, tree.destination)
         )
+        move, host = self._placement.of_tree(tree), self._placement.host_of(tree)
         if tree.walk is not None:
-            self._walk(tree.walk, None, reason)
-        destination = self._landing(tree.destination, reason)
-        move = Move(tree.source, destination, tree.source)
+            self._walk(tree.walk, host, reason)
+        if host is None:
+            self._landing(tree.destination, reason)
         for path, node in tree.nodes:
             place = move.apply(path) or path
             if node.kind == "symlink":

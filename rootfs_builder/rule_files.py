@@ -9,8 +9,9 @@ from msgspec.structs import replace
 from rootfs_builder import locale_archive, nss, sensitive, trees
 from rootfs_builder.closure import Line, Made, Tree
 from rootfs_builder.link_map import LinkMap, Loaded
-from rootfs_builder.paths import ImagePath, OpenedPath, below, decode, printable
+from rootfs_builder.paths import ImagePath, OpenedPath, below, decode, parent, printable
 from rootfs_builder.plan import Finding
+from rootfs_builder.root import Node
 from rootfs_builder.rules import Rule, Variables
 from rootfs_builder.rules.schema import First, expand
 from rootfs_builder.sources import Sources
@@ -31,7 +32,7 @@ class RuleFiles:
         self._sources = sources
         self._startup = startup
         self._objects = startup.objects
-        self._taken: dict[tuple[str, str], dict[Loaded | None, bool]] = {}
+        self._taken: dict[tuple[str, str, tuple[str, ...]], dict[Loaded | None, bool]] = {}
         self.trees: list[Tree] = []
         self.lines: set[Line] = set()
         self.made: set[Made] = set()
@@ -64,6 +65,16 @@ class RuleFiles:
         """
         asked = [one for one in rule.copy if isinstance(one, str) and "{value}" in one]
         return not asked or any(True for one in asked for _ in self.paths(one, variables))
+
+    def located(self, rule: Rule, variables: Variables, program: Loaded) -> Variables:
+        """The variables, with the program's prefix and the directories of the landmarks."""
+        found = {"prefix": _prefix(program), **variables}
+        for name, templates in rule.landmarks.items():
+            paths = (path for one in templates for path in self.paths(one, found))
+            landmark = next(paths, None)
+            if landmark is not None:
+                found[name] = parent(landmark)
+        return found
 
     def account(self, rule: Rule, user: User) -> bool:
         """The lines of the user that runs the program, and a home; whether it is to have any."""
@@ -149,7 +160,7 @@ class RuleFiles:
 
         No secret, and no way to one: only --add takes those.
         """
-        taken = self._taken.setdefault((path, to or path), {})
+        taken = self._taken.setdefault((path, to or path, rule.omit), {})
         program = host.program if host else None  # each has its own way to what a plugin needs
         if program in taken:
             return taken[program]
@@ -158,16 +169,18 @@ class RuleFiles:
         walk = self._objects.walker.walk(path)
         if walk.errno or walk.node is None or walk.node.kind == "special":
             return False
-        below = trees.nodes(self._sources, walk.real)
-        secrets = {one.path: one.why for one in sensitive.found(self._sources, below)}
+        there = _kept(trees.nodes(self._sources, walk.real), rule.omit)
+        secrets = {one.path: one.why for one in sensitive.found(self._sources, there)}
         for secret, why in secrets.items():
             text = f"{printable(secret)} is left out: {why}; --add --allow-sensitive packs it"
             self._startup.findings.append(Finding("warning", text))
         if walk.real in secrets:
             return False
         taken[program] = True
-        nodes = tuple((p, n) for p, n in below if n.kind != "special" and p not in secrets)
-        tree = Tree(walk.real, to or walk.real, nodes, rule.name, None if to else walk)
+        nodes = tuple((p, n) for p, n in there if n.kind != "special" and p not in secrets)
+        prefix = _prefix(host.program) if host else None
+        beside = host.program.real if host and prefix and below(walk.real, prefix) else None
+        tree = Tree(walk.real, to or walk.real, nodes, rule.name, None if to else walk, beside)
         tree = trees.with_closures(tree, self._startup, self._sources, host)
         self.trees.append(replace(tree, programs=()) if again else tree)
         for inside, node in nodes:
@@ -208,3 +221,29 @@ class RuleFiles:
             place = ImagePath(f"{_LOCALES}/{normal}/{key}")
             self.made.add(Made(place, rule.name, 0o644, data))
         return bool(files)
+
+
+def _prefix(program: Loaded) -> ImagePath:
+    """The directory that has the program in its bin."""
+    return parent(parent(program.real))
+
+
+def _kept(
+    nodes: tuple[tuple[ImagePath, Node], ...], omit: tuple[str, ...]
+) -> tuple[tuple[ImagePath, Node], ...]:
+    """The nodes of a tree, less those that a rule leaves out, and all below these."""
+    if not omit:
+        return nodes
+    top = nodes[0][0]
+    left_out = re.compile("|".join(map(_omitted, omit)))
+    return tuple(
+        (path, node)
+        for path, node in nodes
+        if path == top or not left_out.fullmatch(path[len(top) + 1 :])
+    )
+
+
+def _omitted(pattern: str) -> str:
+    """A pattern of `omit` for paths within a tree: a name matches at any depth."""
+    wild = re.escape(pattern).replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
+    return f"{'' if '/' in pattern else '(?:.*/)?'}{wild}(?:/.*)?"

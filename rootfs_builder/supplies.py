@@ -75,7 +75,7 @@ class Supplies:
             NotFoundError: what `--with` asks for is not on this machine.
         """
         asking.check(self._all_rules, self._asked, self._recipe.without, self._variables)
-        self._given = self._what_is_given(added)
+        self._given = self._what_is_given(programs, added)
         for program in programs:
             self._enter(program.link_maps)
         for tree in added:
@@ -91,17 +91,19 @@ class Supplies:
             raise NotFoundError("\n".join(dict.fromkeys(self._lacking)))
         asking.check_done(self._rules, self._asked, self._answered)
 
-    def _what_is_given(self, added: tuple[Tree, ...]) -> Given:
-        """The user's words: variables and arguments, and the small files of small trees."""
+    def _what_is_given(self, programs: tuple[Program, ...], added: tuple[Tree, ...]) -> Given:
+        """The user's words: variables and arguments, scripts, the small files of small trees."""
         recipe = self._recipe
         files = [(f"the argument {word}", word.encode()) for word in recipe.command]
         files += [(f"-e {name}", value.encode()) for name, value in recipe.env]
+        paths = [one.real for one in programs if not one.link_maps]
         for tree in added:
             if len(tree.nodes) <= _MOST_FILES:
-                for path, node in tree.nodes:
-                    if node.kind == "file" and node.size <= _MOST_BYTES:
-                        content = read(self._objects.source(path))
-                        files.append((printable(name(path)), content))
+                paths += [path for path, node in tree.nodes if node.kind == "file"]
+        for path in paths:
+            source = self._objects.source(path)
+            if source.size <= _MOST_BYTES:
+                files.append((printable(name(path)), read(source)))
         texts = {
             text.encode() for rule in self._rules for one in rule.evidence for text in one.text
         }
@@ -159,17 +161,15 @@ class Supplies:
                 flag = f": --with {rule.name}" if rule.acts else ""
                 text = f"{rule.hint}{flag} ({match.evidence})"
                 self.findings.add(Finding("hint", text))
-            acted = False
+            done: dict[str, int] = {}  # of each value
             for variables in match.variables:
                 value = variables.get("value", "")
-                done = self._act(match, variables, maps)
-                acted |= done == _BROUGHT
-                if done:
-                    self._answered.add((rule.name, value))
-                elif rule.missing and rule.name not in self._asked:
-                    text = f"{rule.name} brings nothing: {rule.missing} ({match.evidence})"
-                    self.findings.add(Finding("warning", text))
-            if acted:
+                done[value] = max(done.get(value, _NOTHING), self._act(match, variables, maps))
+            self._answered |= {(rule.name, value) for value, what in done.items() if what}
+            if _NOTHING in done.values() and rule.missing and rule.name not in self._asked:
+                text = f"{rule.name} brings nothing: {rule.missing} ({match.evidence})"
+                self.findings.add(Finding("warning", text))
+            if _BROUGHT in done.values():
                 self._apply(rule.name, rule.because, match.evidence, maps)
         for loaded in seen.found:
             for note in self._objects.notes(loaded.real):
@@ -193,6 +193,7 @@ class Supplies:
             return self._acted[key]
         self._acted[key] = _NOTHING  # where it follows itself
         host = maps[0] if maps[0].loader else None
+        variables = self._files.located(rule, variables, maps[0].program)
         known = len(self._files.trees)
         done = [_BROUGHT if self._files.act(rule, variables, host) else _NOTHING]
         for tree in self._files.trees[known:]:

@@ -76,8 +76,9 @@ def check_done(rules: Rules, asked: Asked, done: set[tuple[str, str]]) -> None:
 
 def _sentence(rule: Rule, word: str) -> str:
     shown = f"--with {rule.name}" + (f"={printable(word)}" if word else "")
-    if rule.find is not None and rule.find.soname:
-        return f"{shown}: nothing to add, or no program here loads {rule.find.soname}"
+    sonames = [one.soname for one in rule.finds]
+    if sonames and all(sonames):
+        return f"{shown}: nothing to add, or no program here loads {' or '.join(sonames)}"
     return f"{shown}: not on this machine" + (f"; {rule.missing}" if rule.missing else "")
 
 

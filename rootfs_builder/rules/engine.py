@@ -1,8 +1,9 @@
 """Rules + the evidence of one process + the user's words → which rules act, and on what."""
 
 import fnmatch
+import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
@@ -40,8 +41,8 @@ def _match(rule: Rule, evidence: Evidence, asked: Asked) -> Iterator[Match]:
     if why is None:
         return
     values = _values(rule, evidence, asked)
-    for by, groups in _find(rule.find, evidence):
-        each = tuple(groups | {"value": value} for value in values) or (groups,)
+    for by, found in _find(rule.finds, evidence):
+        each = tuple(groups | {"value": one} for one in values for groups in found) or found
         yield Match(rule, why, by, () if rule.hint and not wanted else each)
 
 
@@ -106,14 +107,23 @@ def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(map(fnmatch.translate, patterns)) or r"(?!)")
 
 
-def _find(find: Find | None, evidence: Evidence) -> Iterator[tuple[Loaded | None, Variables]]:
-    """Each object in which all of a rule's patterns are found, and their groups."""
-    if find is None:
-        yield None, {}
-        return
-    searched = evidence.named(_any_of((find.soname,))) if find.soname else (evidence.program,)
-    for loaded in searched:
-        hits = [evidence.objects.search(loaded.real, one.encode()) for one in find.text]
-        if None not in hits:
-            groups = {name: decode(value) for hit in hits if hit for name, value in hit.items()}
-            yield (loaded if find.soname else None), groups
+def _find(
+    finds: tuple[Find, ...], evidence: Evidence
+) -> Iterator[tuple[Loaded | None, tuple[Variables, ...]]]:
+    """Each object in which all patterns of one of a rule's tables are found, and their groups.
+
+    Each match of a pattern goes with each of the others.
+    """
+    if not finds:
+        yield None, ({},)
+    for find in finds:
+        program = (evidence.program,)
+        for loaded in evidence.to_search(_any_of((find.soname,))) if find.soname else program:
+            hits = (evidence.objects.search(loaded.real, one.encode()) for one in find.text)
+            found = tuple(map(_variables, itertools.product(*hits)))
+            if found:
+                yield (loaded if find.soname else None), found
+
+
+def _variables(hits: Iterable[dict[str, bytes]]) -> Variables:
+    return {name: decode(value) for hit in hits for name, value in hit.items()}

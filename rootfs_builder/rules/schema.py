@@ -20,7 +20,7 @@ from rootfs_builder.toml_tables import Mistake, Table
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _VARIABLE = re.compile(r"\{(\w+)\}")
 _KINDS = ("glibc", "musl", "static")
-_WITH_ANY_KEYS = ("named", "write", "directories", "environment")
+_WITH_ANY_KEYS = ("named", "landmarks", "write", "directories", "environment")
 
 
 class When(Table, frozen=True):
@@ -43,7 +43,8 @@ class When(Table, frozen=True):
 class Find(Table, frozen=True):
     """Regular expressions over the bytes of an object; their groups are the rule's variables.
 
-    `soname` is a pattern for its name; without one the program itself is searched.
+    `soname` is a pattern for its name; without one the program itself is searched. For each match
+    the rule acts.
     """
 
     text: tuple[str, ...]
@@ -74,11 +75,13 @@ class Rule(Table, frozen=True):
     hint: str = ""
     unless: tuple[str, ...] = ()
     missing: str = ""
-    find: Find | None = None
+    find: Find | tuple[Find, ...] = ()
+    landmarks: dict[str, tuple[str, ...]] = field(default_factory=dict)
     values: tuple[str, ...] = ()
     named: dict[str, tuple[str, ...]] = field(default_factory=dict)
     load: tuple[str, ...] = ()
     copy: tuple[str | First, ...] = ()
+    omit: tuple[str, ...] = ()
     write: dict[str, str] = field(default_factory=dict)
     directories: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
@@ -91,6 +94,11 @@ class Rule(Table, frozen=True):
     def evidence(self) -> tuple[When, ...]:
         """The tables of `when`, any of which is enough."""
         return (self.when,) if isinstance(self.when, When) else self.when
+
+    @property
+    def finds(self) -> tuple[Find, ...]:
+        """The tables of `find`, each of which is tried."""
+        return (self.find,) if isinstance(self.find, Find) else self.find
 
     @property
     def acts(self) -> bool:
@@ -191,10 +199,12 @@ def _evidence_mistakes(rule: Rule, table: dict[str, Any]) -> Iterator[Mistake]:
 
 
 def _pattern_mistakes(rule: Rule) -> Iterator[Mistake]:
-    known = {"value"}  # of --with NAME=VALUE, at least
-    found = rule.find.text if rule.find else ()
+    known = {"value", "prefix", *rule.landmarks}
+    single = isinstance(rule.find, Find)
     patterns: list[tuple[Path, str]] = [
-        (("find", "text", index), one) for index, one in enumerate(found)
+        ((*(("find",) if single else ("find", number)), "text", index), one)
+        for number, find in enumerate(rule.finds)
+        for index, one in enumerate(find.text)
     ]
     patterns += [(("follow", index, "text"), one.text) for index, one in enumerate(rule.follow)]
     for path, pattern in patterns:
@@ -223,6 +233,8 @@ def _path_templates(rule: Rule) -> Iterator[tuple[Path, str]]:
         else:
             yield from ((("copy", index, "first", at), one) for at, one in enumerate(item.first))
             yield ("copy", index, "to"), item.to
+    for name, paths in rule.landmarks.items():
+        yield from ((("landmarks", name, index), one) for index, one in enumerate(paths))
     for key, table in (("write", rule.write), ("directories", rule.directories)):
         yield from (((key, path), path) for path in table)
     yield from ((("follow", index, "file"), one.file) for index, one in enumerate(rule.follow))
@@ -231,6 +243,18 @@ def _path_templates(rule: Rule) -> Iterator[tuple[Path, str]]:
 def _action_mistakes(rule: Rule) -> Iterator[Mistake]:
     if not rule.acts and not rule.hint:
         yield (), "it adds nothing: load, copy, write, directories, environment or locale"
+    yield from _path_mistakes(rule)
+    for name in {"value", "prefix"} & rule.landmarks.keys():
+        yield ("landmarks", name), f"{{{name}}} stands for something else already"
+    for path, mode in rule.directories.items():
+        if not re.fullmatch("[01]?[0-7]{3}", mode):
+            yield ("directories", path), f"{printable(path)}: {mode!r} is no mode such as 1777"
+    for name, value in rule.environment.items():
+        if not re.fullmatch(r"[^=\0]+", name) or "\0" in value:
+            yield ("environment", name), f"{printable(name)!r} is no variable that can be set"
+
+
+def _path_mistakes(rule: Rule) -> Iterator[Mistake]:
     for at, path in _path_templates(rule):
         parts = path.removeprefix("/").split("/")
         if not path.startswith(("/", "{")) or "\0" in path or {"", ".", ".."} & set(parts):
@@ -239,12 +263,9 @@ def _action_mistakes(rule: Rule) -> Iterator[Mistake]:
         hidden = next((one for one in MOUNTED if below(path, one)), None)
         if hidden is not None:
             yield at, f"{printable(path)!r}: a container's runtime mounts {hidden}"
-    for path, mode in rule.directories.items():
-        if not re.fullmatch("[01]?[0-7]{3}", mode):
-            yield ("directories", path), f"{printable(path)}: {mode!r} is no mode such as 1777"
-    for name, value in rule.environment.items():
-        if not re.fullmatch(r"[^=\0]+", name) or "\0" in value:
-            yield ("environment", name), f"{printable(name)!r} is no variable that can be set"
+    for index, one in enumerate(rule.omit):
+        if {"", ".", ".."} & set(one.split("/")):
+            yield ("omit", index), f"{printable(one)!r} is no name, nor a path within a directory"
 
 
 def expand(template: str, variables: dict[str, str]) -> str | None:

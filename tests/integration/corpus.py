@@ -15,7 +15,8 @@ from glob import glob
 from pathlib import Path
 
 FOLDER = Path(__file__).parent.parent / "corpus"
-PACK_OPTIONS = ("-u", "-e", "-w", "--add")  # what a case may tell pack: what no packer can know
+# What a case may tell pack: what no packer can know.
+PACK_OPTIONS = ("-u", "-e", "-w", "--add", "--entrypoint")
 SUFFIXES = {"g++": ".cc", "go": ".go"}  # of the source, by compiler; others take C
 READY = 20  # seconds that a daemon has to start
 PATIENCE = 5  # seconds that its client has to succeed

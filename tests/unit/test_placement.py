@@ -21,6 +21,7 @@ from rootfs_builder.root import DirectoryRoot
 from rootfs_builder.sources import Sources
 from rootfs_builder.store import Store
 from rootfs_builder.walk import Walker
+from tests.rule_bench import read_rules, rule
 
 MAIN = "int main(void) { return 0; }"
 HOME = "/home/q7marker"
@@ -63,13 +64,13 @@ class Machine:
     def plan(self, *programs, sysroot=None, **options):
         return self.planned(*programs, sysroot=sysroot, **options)[2]
 
-    def planned(self, *programs, sysroot=None, **options):
+    def planned(self, *programs, sysroot=None, rules=(), **options):
         wanted = recipe.from_options(directory=HOME, executables=programs, **options)
         machine = DirectoryRoot(str(self.top))
         sources = Sources(machine)
         if sysroot is not None:
             sources = Sources(machine, DirectoryRoot(f"{self.top}{sysroot}"), sysroot)
-        return (wanted, *assemble.plan(wanted, sources, rules=()))
+        return (wanted, *assemble.plan(wanted, sources, rules=rules))
 
     def image(self, *programs, **options):
         """Everything that leaves the machine: the archive, and the layer's tar."""
@@ -695,3 +696,61 @@ def test_the_real_command_line_leaves_no_trace_of_where_it_ran(cc, cli, tmp_path
         assert os.fsencode(tmp_path.name) not in data
     assert (tmp_path / "tree/usr/local/bin/hello").is_file()
     assert not Path(f"{tmp_path}/tree{tmp_path}").exists()
+
+
+# --- what a rule finds beside a program ---
+
+BESIDE = read_rules(
+    rule(
+        'when = { libc = ["glibc"] }\nomit = ["bin"]\ncopy = ["{home}"]\n'
+        'landmarks = { home = ["{prefix}/lib/mark"] }'
+    )
+)
+
+
+@pytest.fixture
+def own(machine):
+    """A program with its library in a directory of its own, a plugin with a library in it."""
+    prefix = f"{HOME}/own"
+    machine.file(f"{prefix}/lib/mark", "mark")
+    dependency = machine.library(f"{prefix}/lib/deep/libdeep.so.1")
+    machine.library(f"{prefix}/lib/plug.so", dependency, rpath="$ORIGIN/deep")
+    return machine.program(f"{prefix}/bin/prog")
+
+
+INSIDE = ("bin/prog", "lib/mark", "lib/plug.so", "lib/deep/libdeep.so.1")
+
+
+def placed(directory):
+    return {f"{directory}/{one}" for one in INSIDE}
+
+
+def test_what_a_rule_finds_beside_a_program_moves_with_it(machine, own):
+    plan = machine.plan(own, rules=BESIDE)
+    assert plan.programs == ("/opt/prog/bin/prog",)
+    assert files(plan) == placed("/opt/prog")
+    assert warnings(plan) == []
+
+
+def test_what_a_rule_finds_beside_a_program_goes_where_at_says(machine, own):
+    assert files(machine.plan(own, rules=BESIDE, at="/srv/x/bin/prog")) == placed("/srv/x")
+    with pytest.raises(UsageError, match="must end in /bin"):
+        machine.plan(own, rules=BESIDE, at="/srv/x/prog")
+
+
+def test_what_a_rule_finds_beside_a_system_program_stays(machine, own):
+    shutil.copytree(machine.real(own).parents[1], machine.real("/opt/own"))
+    assert files(machine.plan("/opt/own/bin/prog", rules=BESIDE)) == placed("/opt/own")
+
+
+def test_what_a_rule_finds_in_what_is_added_is_there_once(machine, own):
+    machine.program(f"{HOME}/other")
+    add = (f"{own.removesuffix('/bin/prog')}:/srv/own",)
+    plan = machine.plan(f"{HOME}/other", rules=BESIDE, add=add)
+    assert files(plan) == {"/usr/local/bin/other"} | placed("/srv/own")
+
+
+def test_what_a_rule_finds_beside_an_interpreter_stays_as_that_does(machine, own):
+    machine.file(f"{HOME}/script", f"#!{own}\n", mode=0o755)
+    plan = machine.plan(f"{HOME}/script", rules=BESIDE)
+    assert files(plan) == {"/usr/local/bin/script"} | placed(f"{HOME}/own")

@@ -275,6 +275,108 @@ def test_each_library_in_which_all_patterns_are_found_counts(bench):
     assert result.tree == {"/opt/one/f": "one", "/opt/two/f": "two"}
 
 
+TWO = """
+[[one.find]]
+text = ['DIR=(?P<dir>[^;]+)']
+[[one.find]]
+soname = "libplug.so.1"
+text = ['DIR=(?P<dir>[^;]+)']
+"""
+
+
+def test_each_match_of_a_pattern_counts_and_each_table(bench):
+    lib = library("libplug.so.1", source='const char *text = "DIR=/opt/lib;";')
+    texts = 'const char *text = "DIR=/opt/one;DIR=/opt/two;DIR=/opt/none;";'
+    bench.fill({PROGRAM: program("frob", source=texts, libraries=(lib,))})
+    bench.fill({f"{LIB}/libplug.so.1": lib})
+    bench.fill({f"/opt/{name}/f": name for name in ("one", "two", "lib", "other")})
+    text = rule(CALLS + 'missing = "install it"\ncopy = ["{dir}/f"]' + TWO)
+    result = bench.plan(text)
+    assert result.tree == {"/opt/one/f": "one", "/opt/two/f": "two", "/opt/lib/f": "lib"}
+    assert result.said("warning") == []
+
+
+def test_a_plugin_shows_evidence_and_the_library_to_search_was_there_before(bench):
+    host = library("libhost.so.1", source='const char *text = "DIR=/opt/data;";')
+    bench.fill({PROGRAM: program("frob", libraries=(host,)), f"{LIB}/libhost.so.1": host})
+    bench.fill({"/opt/plug/p.so": library("p.so", "twist"), "/opt/data/f": "found"})
+    brings = rule(CALLS + 'copy = ["/opt/plug"]', "a")
+    find = "find = { soname = 'libhost.so.1', text = ['DIR=(?P<dir>[^;]+)'] }\n"
+    needs = rule('when = { imports = ["twist"] }\n' + find + "copy = ['{dir}/f']", "b")
+    assert bench.plan(brings + needs).tree == {"/opt/data/f": "found"}
+
+
+def test_a_script_is_evidence_as_all_that_the_user_gives(bench):
+    bench.fill({"/app/script": f"#!{PROGRAM}\nsay {MARK}\n"})
+    (bench.root / "app/script").chmod(0o755)
+    assert acts(bench, f'{{ text = ["{MARK}"] }}', "/app/script") == f"script names {MARK}"
+
+
+LANDMARKS = 'copy = ["{home}"]\nlandmarks = { home = ["{prefix}/lib/mark", "/usr/lib/it/mark"] }\n'
+
+
+@pytest.mark.parametrize(
+    ("files", "brought"),
+    [
+        (["/usr/lib/it/mark", "/usr/lib/it/f"], ["/usr/lib/it/f", "/usr/lib/it/mark"]),
+        (["/opt/it/lib/mark", "/usr/lib/it/mark"], ["/opt/it/lib/mark"]),
+        (["/opt/it/lib/other", "/usr/lib/it/mark"], ["/usr/lib/it/mark"]),
+        (["/opt/it/lib/other"], []),
+    ],
+    ids=["elsewhere", "beside the program", "no landmark beside it", "none"],
+)
+def test_a_landmark_says_which_directory_it_is(bench, files, brought):
+    bench.fill(dict.fromkeys(files, "text"))
+    bench.fill({"/opt/it/bin/prog": program("frob"), "/usr/bin/prog": "-> /opt/it/bin/prog"})
+    assert sorted(bench.plan(rule(CALLS + LANDMARKS), "/usr/bin/prog").tree) == sorted(
+        [*brought, "/usr/bin/prog"]
+    )
+
+
+OMITTED = {
+    "/d/test": ["test"],
+    "/d/a/test": ["test"],
+    "/d/a/test/deep": ["test"],
+    "/d/x/a": ["x/*"],
+    "/d/b.pod": ["*.pod", "?.pod"],
+    "/d/a/b.pod": ["*.pod", "a/b.*", "?/?.pod"],
+    "/d/d": ["d"],
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern"), [(path, one) for path, all_ in OMITTED.items() for one in all_]
+)
+def test_what_a_rule_omits_is_left_out_with_all_in_it(bench, path, pattern):
+    bench.fill({path: "text", "/d/kept": "text"})
+    result = bench.plan(rule(CALLS + f'copy = ["/d"]\nomit = ["{pattern}"]'))
+    assert result.tree == {"/d/kept": "text"}
+
+
+@pytest.mark.parametrize(
+    ("path", "pattern"),
+    [
+        ("/d/tests", "test"),
+        ("/d/tests", "test/x"),
+        ("/d/a/x/b", "x/*"),
+        ("/d/a/x/b", "*/b"),
+        ("/d/apod", "*.pod"),
+        ("/d/.hidden", "d"),
+    ],
+)
+def test_what_a_rule_omits_is_no_more_than_it_says(bench, path, pattern):
+    bench.fill({path: "text"})
+    result = bench.plan(rule(CALLS + f'copy = ["/d"]\nomit = ["{pattern}"]'))
+    assert result.tree == {path: "text"}
+
+
+def test_of_two_rules_for_one_directory_each_omits_its_own(bench):
+    bench.fill({"/d/a": "a", "/d/b": "b", "/d/c": "c"})
+    first = rule(CALLS + 'copy = ["/d"]\nomit = ["a", "c"]', "first")
+    second = rule(CALLS + 'copy = ["/d"]\nomit = ["b", "c"]', "second")
+    assert bench.plan(first + second).tree == {"/d/a": "a", "/d/b": "b"}
+
+
 def test_a_group_that_matches_nothing_leaves_out_what_it_is_part_of(bench):
     bench.fill({"/x": "x"})
     find = "find = { text = ['fro(?P<tail>bb+)?'] }\n"

@@ -225,6 +225,33 @@ def marked(body, head=HEAD):
             "{y} is bound by no",
             id="bound by another name",
         ),
+        pytest.param(
+            "copy = [\"/x\"]\n[[one.find]]\ntext = ['a']\n[[one.find]]\ntext = ['(']  # HERE",
+            "find.text",
+            NO_PATTERN,
+            id="second find: bad pattern",
+        ),
+        pytest.param(
+            'copy = ["{x}"]\n[one.landmarks]\nx = ["/x"]\ny = ["/a",\n  "b"]  # HERE',
+            "landmarks",
+            NO_PATH,
+            id="landmark: relative",
+        ),
+        pytest.param(
+            'copy = ["/x"]\n[one.landmarks]\nvalue = ["/x"]  # HERE',
+            "landmarks",
+            "{value} stands for something else",
+            id="landmark with a name that is taken",
+        ),
+        pytest.param(
+            'copy = ["/x"]\nomit = ["a",\n  "/b"]  # HERE',
+            "omit",
+            "'/b' is no name, nor a path within",
+            id="omit: absolute",
+        ),
+        pytest.param(
+            'copy = ["/x"]\nomit = [""]  # HERE', "omit", "is no name", id="omit: no text"
+        ),
         pytest.param('copy = ["etc/x"]  # HERE', "copy", NO_PATH, id="relative"),
         pytest.param('copy = ["/a/../x"]  # HERE', "copy", NO_PATH, id="with .."),
         pytest.param('copy = [""]  # HERE', "copy", NO_PATH, id="no text"),
