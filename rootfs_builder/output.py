@@ -23,11 +23,11 @@ _LAYOUT = (b"blobs", b"rootfs-builder.json", b"oci-layout", b"index.json")  # th
 
 
 @contextmanager
-def file(destination: str, *, dated: bool = False) -> Iterator[BinaryIO]:
+def file(destination: str, *, keep: bool = False) -> Iterator[BinaryIO]:
     """A file that takes the place of `destination` if the block ends well.
 
-    A symlink at `destination` is kept and what it points to is replaced. A file with the same bytes
-    stays as it is; only its time becomes the present where it must be `dated`.
+    A symlink at `destination` is kept and what it points to is replaced. With `keep` a file that
+    has the same bytes already stays, with its time.
 
     Raises:
         OutputError: there is no such directory, no permission, no space; names the destination.
@@ -42,12 +42,10 @@ def file(destination: str, *, dated: bool = False) -> Iterator[BinaryIO]:
             with os.fdopen(descriptor, "w+b") as stream:
                 yield stream
                 stream.flush()
-                if not _holds(path, stream):
-                    os.rename(temporary, path)
-                else:
+                if keep and _holds(path, stream):
                     os.unlink(temporary)
-                    if dated:
-                        os.utime(path)
+                else:
+                    os.rename(temporary, path)
         except BaseException:
             with suppress(FileNotFoundError):
                 os.unlink(temporary)

@@ -22,7 +22,12 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.store import Store
 
 _LAYOUT = "oci:"
-_DATED = "MAKELEVEL"  # make is at work, which goes by times: an output that is kept gets a new one
+_BY_TIMES = "MAKELEVEL"  # make is at work: what kept its time would be made again for ever
+
+
+def kept(depfile: str | None) -> bool:
+    """Whether files with the same bytes stay: who has a depfile and is not make looks at that."""
+    return depfile is not None and _BY_TIMES not in os.environ
 
 
 def check_stdout(output: str, *, as_json: bool) -> None:
@@ -95,10 +100,12 @@ def write(
     cache: "Cache | None",
     extra: "Callable[[Image], Mapping[str, bytes]]",
     threads: int | None = None,
+    keep: bool = False,
 ) -> "tuple[Image, int]":
     """Build an image and write it to `output`: the image, and how many bytes it takes there.
 
     `extra` gives further members of the archive, or files of the directory; `threads` compress.
+    With `keep` an archive that has the same bytes stays.
     """
     from rootfs_builder import output as outputs
     from rootfs_builder.archives import written
@@ -113,7 +120,7 @@ def write(
     if output == "-":
         return _to_stdout(archive)
     if not output.startswith(_LAYOUT):
-        with outputs.file(options.text(output), dated=_DATED in os.environ) as stream:
+        with outputs.file(options.text(output), keep=keep) as stream:
             return archive(stream)
     import tempfile
 
@@ -152,15 +159,15 @@ def _to_stdout(write: "Callable[[BinaryIO], tuple[Image, int]]") -> "tuple[Image
 
 
 @contextmanager
-def beside(files: "Mapping[str, str | None]") -> "Iterator[Callable[[str, bytes], None]]":
+def beside(
+    files: "Mapping[str, str | None]", *, keep: bool
+) -> "Iterator[Callable[[str, bytes], None]]":
     """What takes the content of each file, by its option: they are there when all is done."""
     from rootfs_builder import output as outputs
 
     with ExitStack() as stack:
         streams = {
-            option: stack.enter_context(
-                outputs.file(options.text(path), dated=_DATED in os.environ)
-            )
+            option: stack.enter_context(outputs.file(options.text(path), keep=keep))
             for option, path in files.items()
             if path is not None
         }

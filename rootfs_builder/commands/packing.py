@@ -200,10 +200,11 @@ def pack(
                 given: Any = {"platform": platform, "epoch": epoch, "facts": facts, "progress": bar}
                 return assemble.image(wanted, plan, store, **given)
 
-        with jobserver.threads(threads) as usable, destinations.beside(beside) as fill:
+        keep = destinations.kept(values.get("depfile"))
+        with jobserver.threads(threads) as usable, destinations.beside(beside, keep=keep) as fill:
             fill("--depfile", depends.document())
             with_plan = not values.get("no_plan")
-            to: Any = {"output": output, "cache": memory.cache, "threads": usable}
+            to: Any = {"output": output, "cache": memory.cache, "threads": usable, "keep": keep}
             packed = _written(wanted, plan, build, with_plan=with_plan, **to)
             fill("--iidfile", packed.image.manifest.config.digest.encode())
             fill("--metadata-file", metadata.document(packed.image, wanted.name))
@@ -220,6 +221,7 @@ def _written(
     with_plan: bool,
     cache: "Cache | None",
     threads: int,
+    keep: bool,
 ) -> Packed:
     from rootfs_builder import record, split
 
@@ -237,6 +239,7 @@ def _written(
         cache=cache if wanted.codec.level else None,
         extra=extra,
         threads=threads,
+        keep=keep,
     )
     return Packed(wanted, plan, image, size)
 
