@@ -1,5 +1,6 @@
 """`rootfs-builder why`: the chain of reasons from one file up to what the user asked for."""
 
+from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -111,23 +112,29 @@ def _find(plan: "Plan", text: str, lists: str) -> "Entry":
 
 
 def _chain(plan: "Plan", entry: "Entry") -> "Chain":
+    """The shortest way up to what the user named: things may need each other in a circle."""
     by_path = {one.path: one for one in plan.entries}
-    chain = [(entry, entry.reasons[0])]
+    chains: deque[Chain] = deque([(entry, reason)] for reason in entry.reasons)
     seen = {entry.path}
-    while chain[-1][1].by is not None and chain[-1][1].by not in seen:
-        above = by_path[chain[-1][1].by]
-        seen.add(above.path)
-        chain.append((above, above.reasons[0]))
+    while chains:
+        chain = chains.popleft()
+        by = chain[-1][1].by
+        if by is None:
+            return chain
+        if by not in seen:
+            seen.add(by)
+            chains += [[*chain, (by_path[by], reason)] for reason in by_path[by].reasons]
     return chain
 
 
 def _lines(entry: "Entry", chain: "Chain") -> Iterator[str]:
     for depth, (one, reason) in enumerate(chain):
         yield f"{'   ' * depth}{_sentence(one, reason)}"
-    for reason in entry.reasons[1 : 1 + _MOST]:
+    others = [reason for reason in entry.reasons if reason is not chain[0][1]]
+    for reason in others[:_MOST]:
         yield f"also {reason.sentence}"
-    if len(entry.reasons) > 1 + _MOST:
-        yield f"and {len(entry.reasons) - 1 - _MOST} more; --json has them all"
+    if len(others) > _MOST:
+        yield f"and {len(others) - _MOST} more; --json has them all"
 
 
 def _sentence(entry: "Entry", reason: "Reason") -> str:

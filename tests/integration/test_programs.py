@@ -11,20 +11,22 @@ each_program = pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAM
 
 @each_program
 def test_runs_loaded_and_pulled(
-    program, name, pack, cc, tmp_path, docker, podman, skopeo, registry
+    program, name, pack, cc, tmp_path, docker, podman, skopeo, other_registry
 ):
     archive = pack(*program.words(cc, tmp_path), "-t", name)
     for engine in (docker, podman):
         with image(engine, engine.load(archive.tar)) as loaded:
             program.check(engine, loaded)
     for transport in ("oci-archive", "docker-archive"):
-        pushed = f"{registry}/{name}:{transport}"
+        pushed = f"{other_registry}/{name}:{transport}"
         skopeo.push(archive.tar, transport, pushed)
         for engine in (docker, podman):
             with image(engine, engine.pull(pushed)) as pulled:
                 program.check(engine, pulled)
     # A push from an OCI archive changes no byte of the manifest.
-    assert skopeo.inspect(f"docker://{registry}/{name}:oci-archive")["Digest"] == archive.digest
+    assert (
+        skopeo.inspect(f"docker://{other_registry}/{name}:oci-archive")["Digest"] == archive.digest
+    )
 
 
 @each_program
