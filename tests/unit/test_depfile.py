@@ -11,7 +11,7 @@ from rootfs_builder.walk import Walker
 
 
 def said(
-    inputs, *, target="out/x.tar", directory="/work", written=("/work/out/x.tar",), make=False
+    inputs, *, target="out/x.tar", directory="/project", written=("/project/out/x.tar",), make=False
 ):
     return depfile.text(target, [inputs], directory=directory, written=written, make=make)
 
@@ -93,8 +93,8 @@ def test_the_recorder_answers_as_the_root_does(tmp_path):
 def test_the_form_of_gcc():
     text, unsaid = said(
         inputs(
-            files=["/work/hello", "/usr/lib/libz.so"],
-            listed=["/work/site"],
+            files=["/project/hello", "/usr/lib/libz.so"],
+            listed=["/project/site"],
             absent=["/usr/lib/libx.so"],
             places=["/usr/lib"],
         )
@@ -108,7 +108,7 @@ def test_the_form_of_gcc():
 
 def test_the_form_of_make_asks_for_absent_paths_instead_of_their_directories():
     text, _ = said(
-        inputs(files=["/work/hello"], absent=["/usr/lib/libx.so", "/work/a"], places=["/usr/lib"]),
+        inputs(files=["/project/hello"], absent=["/usr/lib/libx.so", "/project/a"], places=["/usr/lib"]),
         make=True,
     )
     assert text == (
@@ -120,10 +120,10 @@ def test_the_form_of_make_asks_for_absent_paths_instead_of_their_directories():
 
 
 def test_directories_that_the_build_writes_into_say_nothing_of_what_is_absent():
-    places = ["/", "/work", "/work/out", "/elsewhere", "/elsewhere/deps", "/work/lib"]
+    places = ["/", "/project", "/project/out", "/elsewhere", "/elsewhere/deps", "/project/lib"]
     text, _ = said(
-        inputs(places=places, links=places, listed=["/work/out"]),
-        written=("/work/out/x.tar", "/elsewhere/deps/x.d"),
+        inputs(places=places, links=places, listed=["/project/out"]),
+        written=("/project/out/x.tar", "/elsewhere/deps/x.d"),
     )
     assert text == "out/x.tar: \\\n  lib \\\n  out\n\nlib:\nout:\n"
 
@@ -132,7 +132,7 @@ def test_directories_that_the_build_writes_into_say_nothing_of_what_is_absent():
     ("path", "name"),
     [
         ("/a b$c#d:e", "/a\\ b$$c\\#d\\:e"),
-        ("/work/~x", "./~x"),
+        ("/project/~x", "./~x"),
         ("/workshop/x", "/workshop/x"),
         ("/\udcff", "/\udcff"),
     ],
