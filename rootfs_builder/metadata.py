@@ -12,7 +12,7 @@ from rootfs_builder.reference import Reference
 
 
 def document(image: Image, name: Reference) -> bytes:
-    """The file's content; the descriptor is the one in an OCI layout's `index.json`."""
+    """The file's content, JSON; the descriptor is the one in an OCI layout's `index.json`."""
     facts: dict[str, object] = {
         "containerimage.config.digest": image.manifest.config.digest,
         "containerimage.descriptor": written.descriptor(image, name),

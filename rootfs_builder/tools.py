@@ -34,7 +34,11 @@ def find(*names: str) -> str | None:
 
 
 def run(tool: str, *arguments: str) -> Done:
-    """Run a tool that `find` found; its arguments are not for a shell."""
+    """Run a tool that `find` found; its arguments are not for a shell.
+
+    Raises:
+        InputError: it cannot be started; how it ends is a value.
+    """
     try:
         done = subprocess.run(  # noqa: S603 - a list of words, no shell
             [tool, *arguments],

@@ -13,7 +13,8 @@ from rootfs_builder.errors import UsageError
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.cache import Cache
-    from rootfs_builder.image import Image
+    from rootfs_builder.facts import Facts
+    from rootfs_builder.image import Image, Platform
     from rootfs_builder.plan import Plan
     from rootfs_builder.recipe import Recipe
     from rootfs_builder.store import Store
@@ -194,22 +195,45 @@ def pack(
     destinations.check(plan, {"-o": output, **beside})
     with options.scratch(wanted=wanted.strip) as scratch:
         plan = assemble.trimmed(wanted, plan, scratch)
-
-        def build(store: "Store") -> "Image":
-            with terminal.progress(plan.size, quiet=quiet) as bar:
-                given: Any = {"platform": platform, "epoch": epoch, "facts": facts, "progress": bar}
-                return assemble.image(wanted, plan, store, **given)
-
+        build = _build(wanted, plan, platform=platform, epoch=epoch, facts=facts, quiet=quiet)
         keep = destinations.kept(values.get("depfile"))
         with jobserver.threads(threads) as usable, destinations.beside(beside, keep=keep) as fill:
             fill("--depfile", depends.document())
-            with_plan = not values.get("no_plan")
-            to: Any = {"output": output, "cache": memory.cache, "threads": usable, "keep": keep}
-            packed = _written(wanted, plan, build, with_plan=with_plan, **to)
+            packed = _written(
+                wanted,
+                plan,
+                build,
+                output=output,
+                with_plan=not values.get("no_plan"),
+                cache=memory.cache,
+                threads=usable,
+                keep=keep,
+            )
             fill("--iidfile", packed.image.manifest.config.digest.encode())
             fill("--metadata-file", metadata.document(packed.image, wanted.name))
     memory.keep()
     return packed
+
+
+def _build(
+    wanted: "Recipe",
+    plan: "Plan",
+    *,
+    platform: "Platform",
+    epoch: int,
+    facts: "Facts",
+    quiet: bool,
+) -> "Callable[[Store], Image]":
+    """What packs the plan into a store, and shows how far it is."""
+    from rootfs_builder import assemble
+
+    def build(store: "Store") -> "Image":
+        with terminal.progress(plan.size, quiet=quiet) as bar:
+            return assemble.image(
+                wanted, plan, store, platform=platform, epoch=epoch, facts=facts, progress=bar
+            )
+
+    return build
 
 
 def _written(

@@ -10,9 +10,7 @@ from rootfs_builder.root import DirectoryRoot
 from rootfs_builder.walk import Walker
 
 
-def said(
-    inputs, *, target="out/x.tar", directory="/project", written=("/project/out/x.tar",), make=False
-):
+def said(inputs, *, target="out/x.tar", directory="/src", written=("/src/out/x.tar",), make=False):
     return depfile.text(target, [inputs], directory=directory, written=written, make=make)
 
 
@@ -93,8 +91,8 @@ def test_the_recorder_answers_as_the_root_does(tmp_path):
 def test_the_form_of_gcc():
     text, unsaid = said(
         inputs(
-            files=["/project/hello", "/usr/lib/libz.so"],
-            listed=["/project/site"],
+            files=["/src/hello", "/usr/lib/libz.so"],
+            listed=["/src/site"],
             absent=["/usr/lib/libx.so"],
             places=["/usr/lib"],
         )
@@ -108,7 +106,7 @@ def test_the_form_of_gcc():
 
 def test_the_form_of_make_asks_for_absent_paths_instead_of_their_directories():
     text, _ = said(
-        inputs(files=["/project/hello"], absent=["/usr/lib/libx.so", "/project/a"], places=["/usr/lib"]),
+        inputs(files=["/src/hello"], absent=["/usr/lib/libx.so", "/src/a"], places=["/usr/lib"]),
         make=True,
     )
     assert text == (
@@ -120,10 +118,10 @@ def test_the_form_of_make_asks_for_absent_paths_instead_of_their_directories():
 
 
 def test_directories_that_the_build_writes_into_say_nothing_of_what_is_absent():
-    places = ["/", "/project", "/project/out", "/elsewhere", "/elsewhere/deps", "/project/lib"]
+    places = ["/", "/src", "/src/out", "/elsewhere", "/elsewhere/deps", "/src/lib"]
     text, _ = said(
-        inputs(places=places, links=places, listed=["/project/out"]),
-        written=("/project/out/x.tar", "/elsewhere/deps/x.d"),
+        inputs(places=places, links=places, listed=["/src/out"]),
+        written=("/src/out/x.tar", "/elsewhere/deps/x.d"),
     )
     assert text == "out/x.tar: \\\n  lib \\\n  out\n\nlib:\nout:\n"
 
@@ -132,7 +130,7 @@ def test_directories_that_the_build_writes_into_say_nothing_of_what_is_absent():
     ("path", "name"),
     [
         ("/a b$c#d:e", "/a\\ b$$c\\#d\\:e"),
-        ("/project/~x", "./~x"),
+        ("/src/~x", "./~x"),
         ("/workshop/x", "/workshop/x"),
         ("/\udcff", "/\udcff"),
     ],
