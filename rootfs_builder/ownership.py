@@ -29,14 +29,16 @@ def settle(
     Raises:
         InputError: a package database cannot be read.
     """
+    entries = tuple(entries)
+    read = [origins[entry.path] for entry in entries if entry.path in origins]
+    inside = [origin for origin in read if not sources.outside(origin)]
+    known = {} if owners is None else owners.of_all(inside)
     found = []
     for entry in entries:
         origin = origins.get(entry.path)
-        if origin is None:
-            found.append(entry)
-        elif sources.outside(origin):
+        if origin is not None and sources.outside(origin):
             found.append(replace(entry, own=True))
-        elif owners is not None and (package := owners.of(origin)) is not None:
+        elif origin is not None and (package := known.get(origin)) is not None:
             found.append(replace(entry, package=package))
         else:
             found.append(entry)

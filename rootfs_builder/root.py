@@ -10,7 +10,7 @@ import os
 import stat
 from collections.abc import Hashable, Iterator
 from types import TracebackType
-from typing import BinaryIO, Literal, Protocol, Self
+from typing import Literal, Protocol, Self
 
 from msgspec import Struct
 
@@ -116,6 +116,16 @@ def read(source: Source) -> bytes:
         return content[0 : source.size]
 
 
+def latest(source: Source) -> Source:
+    """The same file as it is now, empty if it is gone: for what others write all the time."""
+    if not isinstance(source, FileSource):
+        return source
+    try:
+        return FileSource(source.path, _stamp(os.lstat(source.path)))
+    except FileNotFoundError:
+        return BytesSource(b"")
+
+
 class BytesSource(Struct, frozen=True):
     """Content that was generated, not read."""
 
@@ -195,6 +205,13 @@ def _unreadable(path: bytes, error: OSError) -> InputError:
     return InputError(f"{printable(decode(path))}: cannot be read: {error.strerror}{advice}")
 
 
+def _changed(path: bytes) -> ChangedError:
+    shown = printable(decode(path))
+    return ChangedError(
+        f"{shown}: changed while it was being read; wait until it is written, then run again"
+    )
+
+
 class _OpenFile:
     """Reads by position, so that a file which shrinks is a short read and not a SIGBUS."""
 
@@ -204,6 +221,8 @@ class _OpenFile:
             # O_NONBLOCK: a regular file that was replaced by a FIFO must not hang us.
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
             self._descriptor = os.open(source.path, flags)
+        except FileNotFoundError as error:  # it was there when it was first seen
+            raise _changed(source.path) from error
         except OSError as error:
             raise _unreadable(source.path, error) from error
         try:
@@ -214,10 +233,7 @@ class _OpenFile:
 
     def _check(self) -> None:
         if _stamp(os.fstat(self._descriptor)) != self._source.stamp:
-            raise ChangedError(
-                f"{printable(decode(self._source.path))}: changed while it was being read; "
-                "wait until it is written, then run again"
-            )
+            raise _changed(self._source.path)
 
     def __len__(self) -> int:
         return self._source.size
@@ -246,42 +262,6 @@ class _OpenFile:
                 self._check()
         finally:
             os.close(self._descriptor)
-
-
-class Slice(Struct, frozen=True):
-    """Bytes of an open file, from `offset`."""
-
-    file: BinaryIO
-    offset: int
-    size: int
-
-    @property
-    def identity(self) -> Hashable:
-        """See Source: in a tar, no two members begin at one place."""
-        return (id(self.file), self.offset)
-
-    def open(self) -> Content:
-        """See Source."""
-        return _OpenSlice(self)
-
-
-class _OpenSlice:
-    def __init__(self, source: Slice) -> None:
-        self._source = source
-
-    def __len__(self) -> int:
-        return self._source.size
-
-    def __getitem__(self, part: slice) -> bytes:
-        start, stop, _ = part.indices(self._source.size)
-        at = self._source.offset + start
-        return os.pread(self._source.file.fileno(), max(stop - start, 0), at)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
 
 
 class DirectoryRoot:

@@ -31,7 +31,8 @@ from rootfs_builder.paths import (
     printable,
 )
 from rootfs_builder.plan import Entry, EntryKind, Plan, Reason, with_parents
-from rootfs_builder.root import Content, Slice, Source
+from rootfs_builder.root import Content, Source
+from rootfs_builder.slices import Slice
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"

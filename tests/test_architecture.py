@@ -16,6 +16,7 @@ ROOMS = (
     "paths",
     "capabilities",
     "root",
+    "slices",
     "cache",
     "facts",
     "locale_archive",

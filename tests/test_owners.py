@@ -58,7 +58,7 @@ def by_dpkg(paths):
 
 def by_us(paths, root="/"):
     owners = packages.owners(DirectoryRoot(root))
-    found = {path: owners.of(path) for path in paths}
+    found = owners.of_all(paths)
     assert owners.doubts == ()
     return {path: one for path, one in found.items() if one is not None}
 

@@ -12,7 +12,8 @@ from msgspec import DecodeError, Struct, ValidationError, convert, json
 from rootfs_builder import unpack
 from rootfs_builder.errors import InputError
 from rootfs_builder.paths import OpenedPath
-from rootfs_builder.root import DirectoryRoot, Slice, Source, chunks, read
+from rootfs_builder.root import DirectoryRoot, Source, chunks, read
+from rootfs_builder.slices import Slice
 from rootfs_builder.walk import Walker
 
 Members = Callable[[str], Source | None]

@@ -17,7 +17,8 @@ from rootfs_builder import tar
 from rootfs_builder.image import Descriptor, Image, Index, canonical
 from rootfs_builder.paths import encode
 from rootfs_builder.reference import Reference
-from rootfs_builder.root import Slice, chunks
+from rootfs_builder.root import chunks
+from rootfs_builder.slices import Slice
 from rootfs_builder.store import Store
 
 _DIRECTORIES = ("blobs/", "blobs/sha256/")  # without them skopeo makes them for root, as anybody

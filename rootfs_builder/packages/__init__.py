@@ -3,12 +3,13 @@
 Each module reads the databases of one package manager: `read(walker)` gives a `Database`, or None
 where the root has none. What is hard about it is here, once for all: a package spells a path as it
 was built, `/lib/libc.so.6`, while the file stands where the links of this root lead,
-`/usr/lib/libc.so.6`. So a database is asked by the last component alone, which no link changes,
-and the directory of each answer is resolved in the root.
+`/usr/lib/libc.so.6`. So a database is asked by last components alone, which no link changes, and
+the directory of each answer is resolved in the root.
 
 To add one: write the module, and put its `read` into `_READ`.
 """
 
+from collections.abc import Iterable
 from functools import cached_property
 
 from rootfs_builder.facts import Facts
@@ -33,7 +34,7 @@ class Owners:
     def __init__(self, root: Root, facts: Facts | None = None) -> None:
         self._walker = Walker(root)
         self._facts = facts or Facts()
-        self._known: dict[str, Package | None] = {}
+        self._known: dict[ImagePath, Package | None] = {}
 
     @cached_property
     def _databases(self) -> tuple[Database, ...]:
@@ -47,7 +48,11 @@ class Owners:
         return tuple(doubt for one in self._databases for doubt in one.doubts)
 
     def of(self, path: ImagePath) -> Package | None:
-        """The package that what stands at the resolved `path` belongs to.
+        """The package of what stands at one path; for many, `of_all` needs one pass, not many."""
+        return self.of_all((path,))[path]
+
+    def of_all(self, paths: Iterable[ImagePath]) -> dict[ImagePath, Package | None]:
+        """The packages that what stands at resolved paths belongs to, which one pass finds.
 
         None for what no package brought, for a directory or a link to one, which belong to many,
         and where nothing stands.
@@ -55,27 +60,31 @@ class Owners:
         Raises:
             InputError: a database cannot be read by this user: the answer must not depend on that.
         """
-        if path not in self._known:
-            there = self._databases and self._walker.root.lstat(path) is not None
-            self._known[path] = self._remembered(path) if there and self._is_one(path) else None
-        return self._known[path]
+        wanted = dict.fromkeys(paths)
+        new = [one for one in wanted if one not in self._known]
+        self._known.update(dict.fromkeys(new))
+        self._known.update(self._remembered([one for one in new if self._is_one(one)]))
+        return {one: self._known[one] for one in wanted}
 
     def _is_one(self, path: ImagePath) -> bool:
+        if not self._databases or self._walker.root.lstat(path) is None:
+            return False
         node = self._walker.walk(path).node
         return node is None or node.kind != "dir"
 
-    def _remembered(self, path: ImagePath) -> Package | None:
-        if not self._files:
-            return self._owner(path)
+    def _remembered(self, paths: list[ImagePath]) -> dict[ImagePath, Package | None]:
+        if not self._files or not paths:
+            return self._found(paths)
         first, *others = self._files
-        fact = f"owner {[one.stamp for one in others]} {printable(path)}"
-        known = self._facts.known(first, fact, tuple[Package, ...])
-        if known is None:
-            owner = self._owner(path)
-            known = () if owner is None else (owner,)
-            if not self.doubts:
-                self._facts.learn(first, fact, known)
-        return known[0] if known else None
+        state = [one.stamp for one in others]
+        facts = {path: f"owner {state} {printable(path)}" for path in paths}
+        kept = {path: self._facts.known(first, facts[path], tuple[Package, ...]) for path in paths}
+        result = {path: one[0] if one else None for path, one in kept.items() if one is not None}
+        new = self._found([path for path, one in kept.items() if one is None])
+        if not self.doubts:
+            for path, owner in new.items():
+                self._facts.learn(first, facts[path], () if owner is None else (owner,))
+        return result | new
 
     @cached_property
     def _files(self) -> tuple[FileSource, ...]:
@@ -85,20 +94,26 @@ class Owners:
         sources = [self._walker.root.open(file) for file in found if file is not None]
         return tuple(one for one in sources if isinstance(one, FileSource))
 
-    def _owner(self, path: ImagePath) -> Package | None:
-        stands: dict[str, bool] = {path: True}
-
-        def is_it(spelt: str) -> bool:
-            if spelt not in stands:
-                above = self._walker.walk(OpenedPath(spelt.rpartition("/")[0]))
-                stands[spelt] = not above.errno and join(above.real, name(spelt)) == path
-            return stands[spelt]
-
+    def _found(self, paths: Iterable[ImagePath]) -> dict[ImagePath, Package | None]:
+        """The owners of paths: of several the first, by the first database that knows any."""
+        found: dict[ImagePath, Package | None] = dict.fromkeys(paths)
+        left = set(found)
         for database in self._databases:
-            found = min(database.holders(path, is_it), default=None)
-            if found is not None:
-                return found
-        return None
+            for brought in database.named({name(one) for one in left}) if left else ():
+                owners: dict[ImagePath, set[Package]] = {}
+                for spelt, package in brought:
+                    if (path := self._stands(spelt)) in left:
+                        owners.setdefault(path, set()).add(package)
+                found.update((path, min(several)) for path, several in owners.items())
+                left -= owners.keys()
+                if not left:
+                    break
+        return found
+
+    def _stands(self, spelt: str) -> ImagePath | None:
+        """Where a file is that a package calls so."""
+        above = self._walker.walk(OpenedPath(spelt.rpartition("/")[0]))
+        return None if above.errno else join(above.real, name(spelt))
 
 
 def owners(root: Root, *, facts: Facts | None = None) -> Owners:

@@ -6,11 +6,12 @@ src/database.c, apk_db_fdb_read() and src/package.c, apk_pkgtmpl_add_info().
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from functools import cached_property
 
-from rootfs_builder.packages.database import Package, content, find
-from rootfs_builder.paths import decode, name
+from rootfs_builder.packages.database import Brought, Package, contents, find
+from rootfs_builder.paths import decode
 from rootfs_builder.walk import Walker
 
 STATES = ("/lib/apk/db/installed", "/usr/lib/apk/db/installed")
@@ -26,16 +27,14 @@ class Apk:
         self._path = path
         self.files = (path,)
 
-    def holders(self, path: str, is_it: Callable[[str], bool]) -> Iterator[Package]:
+    def named(self, names: AbstractSet[str]) -> Iterator[Iterable[Brought]]:
         """See Database."""
-        for spelt, package in self._index.get(name(path), ()):
-            if is_it(spelt):
-                yield package
+        yield (brought for name in names for brought in self._index.get(name, ()))
 
     @cached_property
-    def _index(self) -> dict[str, list[tuple[str, Package]]]:
-        index = defaultdict[str, list[tuple[str, Package]]](list)
-        for stanza in decode(content(self._walker, self._path)).split("\n\n"):
+    def _index(self) -> dict[str, list[Brought]]:
+        index = defaultdict[str, list[Brought]](list)
+        for stanza in decode(contents(self._walker, self._path)[0]).split("\n\n"):
             lines = [(line[:1], line[2:]) for line in stanza.split("\n") if line[1:2] == ":"]
             field = dict(lines)
             if "P" not in field:

@@ -2,17 +2,20 @@
 
 import errno
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from contextlib import ExitStack
 from typing import Literal, Protocol
 
 from msgspec import Struct
 
-from rootfs_builder.errors import InputError
+from rootfs_builder.errors import ChangedError, InputError
 from rootfs_builder.paths import ImagePath, OpenedPath, printable
-from rootfs_builder.root import read
+from rootfs_builder.root import BytesSource, Source, latest
 from rootfs_builder.walk import Walker
 
 Kind = Literal["apk", "deb", "rpm"]
+_TRIES = 10  # reads in a row before a file is said to be written without a pause
 
 
 class Package(Struct, frozen=True, order=True):
@@ -30,6 +33,9 @@ class Package(Struct, frozen=True, order=True):
     kind: Kind
 
 
+Brought = tuple[str, Package]  # a file, by a path that may lead through links, and whose it is
+
+
 class Database(Protocol):
     """The installed packages of one package manager in one root."""
 
@@ -41,10 +47,10 @@ class Database(Protocol):
     def files(self) -> tuple[str, ...]:
         """The files of which one changes whenever an answer does."""
 
-    def holders(self, path: str, is_it: Callable[[str], bool]) -> Iterator[Package]:
-        """The packages of the file at a resolved path: they may spell its directory otherwise.
+    def named(self, names: AbstractSet[str]) -> Iterator[Iterable[Brought]]:
+        """All installed files with these last components, of packages in their own spelling.
 
-        `is_it` tells of a path, as a package spells it, whether that is the file.
+        The likeliest come first, and all again after them.
         """
 
 
@@ -68,11 +74,25 @@ def unreadable(path: str, why: str) -> InputError:
     )
 
 
-def content(walker: Walker, path: str) -> bytes:
-    """The bytes of a database's file, none where there is no such file.
+def contents(walker: Walker, *paths: str) -> tuple[bytes, ...]:
+    """The bytes of a database's files, none where there is no such file; see `settled`."""
+    found = [find(walker, path) for path in paths]
+    return settled(*(BytesSource(b"") if one is None else walker.root.open(one) for one in found))
+
+
+def settled(*sources: Source) -> tuple[bytes, ...]:
+    """The bytes of files as they are at one time, though a package manager may be at work.
 
     Raises:
-        InputError: it is there, and cannot be read.
+        InputError: one is there, and cannot be read.
+        ChangedError: they are written without a pause.
     """
-    real = find(walker, path)
-    return b"" if real is None else read(walker.root.open(real))
+    for _ in range(_TRIES):
+        try:
+            with ExitStack() as stack:
+                opened = [stack.enter_context(one.open()) for one in sources]
+                return tuple(one[0 : len(one)] for one in opened)
+        except ChangedError as error:
+            changed = error
+            sources = tuple(map(latest, sources))
+    raise changed

@@ -8,16 +8,16 @@ format_header.md; the numbers of the tags: include/rpm/rpmtag.h.
 
 import re
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from rootfs_builder.packages.database import Package, content, find
+from rootfs_builder.packages.database import Brought, Package, contents, find
 from rootfs_builder.packages.wal import merged
 from rootfs_builder.paths import decode, encode, printable
-from rootfs_builder.paths import name as last
 from rootfs_builder.walk import Walker
 
 if TYPE_CHECKING:
@@ -85,27 +85,25 @@ class Rpm:
     def _database(self) -> "Connection":
         import sqlite3
 
-        database = content(self._walker, self._path)
+        database, log = contents(self._walker, *self.files)
         if not database:  # deserialize() says MemoryError
             raise sqlite3.DatabaseError("file is empty")
         connection = sqlite3.connect(":memory:")
-        connection.deserialize(merged(database, content(self._walker, f"{self._path}-wal")))
+        connection.deserialize(merged(database, log))
         return connection
 
-    def holders(self, path: str, is_it: Callable[[str], bool]) -> Iterator[Package]:
+    def named(self, names: AbstractSet[str]) -> Iterator[Iterable[Brought]]:
         """See Database."""
         import sqlite3
 
-        found: list[tuple[str, Package]] = []
         if not self.doubts:
             try:
-                found = list(self._named(last(path)))
+                yield [brought for name in names for brought in self._named(name)]
             except (sqlite3.Error, struct.error, LookupError, TypeError) as error:
                 why = f"no database of rpm, so that its packages are unknown: {error}"
                 self.doubts = (f"{printable(self._path)}: {why}",)
-        yield from (package for spelt, package in found if is_it(spelt))
 
-    def _named(self, name: str) -> Iterator[tuple[str, Package]]:
+    def _named(self, name: str) -> Iterator[Brought]:
         """The installed files with this last component."""
         for number, index in self._database.execute(_FIND, (encode(name),)).fetchall():
             header, package = self._header(number)
@@ -131,9 +129,9 @@ class Old:
         sentence = "a package database in an older format of rpm, which is not read"
         self.doubts = (f"{printable(path)}: {sentence} ({kind}); rpmdb --rebuilddb renews it",)
 
-    def holders(self, path: str, is_it: Callable[[str], bool]) -> Iterator[Package]:
+    def named(self, names: AbstractSet[str]) -> Iterator[Iterable[Brought]]:
         """Nobody knows."""
-        del path, is_it
+        del names
         yield from ()
 
 

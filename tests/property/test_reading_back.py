@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from rootfs_builder import layers, unpack
 from rootfs_builder.codecs import DEFAULT_LEVELS, GZIP, Codec
 from rootfs_builder.plan import Plan, hard_links
-from rootfs_builder.root import Slice, read
+from rootfs_builder.root import read
+from rootfs_builder.slices import Slice
 from rootfs_builder.store import Store
 from tests import trees
 

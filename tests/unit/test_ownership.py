@@ -21,8 +21,8 @@ class Owners:
     def __init__(self, *paths):
         self._paths = paths
 
-    def of(self, path):
-        return LIBC if path in self._paths else None
+    def of_all(self, paths):
+        return {path: LIBC if path in self._paths else None for path in paths}
 
 
 OWNED = Owners("/usr/lib/libc.so.6", "/usr/lib/link")

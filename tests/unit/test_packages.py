@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from rootfs_builder import packages
-from rootfs_builder.errors import InputError
+from rootfs_builder.errors import ChangedError, InputError
 from rootfs_builder.facts import Facts
 from rootfs_builder.packages import dpkg
 from rootfs_builder.packages.wal import merged
@@ -80,9 +80,9 @@ def status(*stanzas):
     return {"/var/lib/dpkg/status": "".join(stanzas)}
 
 
-@pytest.fixture(params=[dpkg._SCANS, 0], ids=["searched", "by index"])
+@pytest.fixture(params=[dpkg._FEW, 0], ids=["likely first", "all at once"])
 def _both_ways(request, monkeypatch):
-    monkeypatch.setattr(dpkg, "_SCANS", request.param)
+    monkeypatch.setattr(dpkg, "_FEW", request.param)
 
 
 def test_what_dpkg_knows_of_a_package(machine):
@@ -281,6 +281,43 @@ def test_a_database_that_this_user_may_not_read_stops_it(machine, closed):
     root.closed = closed
     with pytest.raises(InputError, match="the package database cannot be read"):
         packages.owners(root).of("/usr/bin/x")
+
+
+STATUS = "/var/lib/dpkg/status"
+
+
+def rewrite(file):
+    other = file.with_name("status-new")
+    other.write_text(stanza("x", "2"))
+    other.replace(file)
+
+
+def grow(file):
+    file.write_text(file.read_text() + stanza("y"))
+
+
+@pytest.mark.parametrize(("write", "version"), [(rewrite, "2"), (grow, "1"), (Path.unlink, None)])
+def test_a_package_manager_at_work_is_waited_for(machine, write, version):
+    machine.fill({**status(stanza("x")), **lists(x=["/usr/bin/x"]), "/usr/bin/x": ""})
+    root = DirectoryRoot(str(machine.folder))
+    assert root.lstat(STATUS)  # as it was
+    write(Path(f"{machine.folder}{STATUS}"))
+    found = packages.owners(root).of("/usr/bin/x")
+    assert (found and found.version) == version
+
+
+def test_a_database_that_is_written_without_a_pause_stops_it(machine, monkeypatch):
+    machine.fill({**status(stanza("x")), **lists(x=["/usr/bin/x"]), "/usr/bin/x": ""})
+    file = Path(f"{machine.folder}{STATUS}")
+    pread = os.pread
+
+    def written(descriptor, size, offset):
+        grow(file)
+        return pread(descriptor, size, offset)
+
+    monkeypatch.setattr(os, "pread", written)
+    with pytest.raises(ChangedError, match="status: changed while it was being read"):
+        packages.owners(DirectoryRoot(str(machine.folder))).of("/usr/bin/x")
 
 
 # --- apk ---

@@ -13,7 +13,8 @@ from rootfs_builder import layers, record, unpack
 from rootfs_builder.errors import InputError, NotFoundError
 from rootfs_builder.paths import parsed, printable
 from rootfs_builder.plan import Finding, Reason
-from rootfs_builder.root import BytesSource, Slice
+from rootfs_builder.root import BytesSource
+from rootfs_builder.slices import Slice
 from rootfs_builder.store import Store
 from tests import trees
 
