@@ -10,6 +10,7 @@ directory that others may write is not used.
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from io import FileIO
 from typing import NamedTuple
 
 import deflate
@@ -72,14 +73,18 @@ class Cache:
         name = key.hex().encode()
         return os.path.join(self._directory, kind.encode(), name[:2], name[2:])
 
-    def get(self, kind: str, key: bytes) -> memoryview | None:
-        """What was remembered; None where nothing was, or where it is damaged."""
+    def get(self, kind: str, key: bytes, into: bytearray | None = None) -> memoryview | None:
+        """What was remembered; None where nothing was, or where it is damaged.
+
+        It is read `into` a buffer, if there is one, and stays until something else is: memory that
+        is used again is in the CPU's cache, and no page of it is new.
+        """
         if not self._usable:
             return None
         path = self._path(kind, key)
         try:
             with open(path, "rb", buffering=0) as file:
-                data = memoryview(file.readall())
+                data = memoryview(file.readall() if into is None else _read(file, into))
             os.utime(path)
         except OSError:
             return None
@@ -133,6 +138,14 @@ class Cache:
         for kind in _directories(self._directory):
             for part in _directories(kind):
                 yield from _files(part)
+
+
+def _read(file: FileIO, into: bytearray) -> memoryview:
+    size = os.fstat(file.fileno()).st_size
+    if len(into) < size:
+        into[:] = bytes(size)
+    whole = memoryview(into)
+    return whole[: file.readinto(whole[:size])]
 
 
 def _rename(new: bytes, path: bytes) -> None:

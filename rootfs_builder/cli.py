@@ -95,7 +95,9 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     words = sys.argv[1:]
     cut = words.index("--") if "--" in words else len(words)
-    sys.exit(run(words[:cut], tuple(words[cut + 1 :]) if cut < len(words) else None))
+    code = run(words[:cut], tuple(words[cut + 1 :]) if cut < len(words) else None)
+    gc.freeze()  # the interpreter would look for some when it ends
+    sys.exit(code)
 
 
 def _not_written(error: OSError) -> int:

@@ -123,6 +123,24 @@ class Closure(Struct, frozen=True):
         """The programs, and those in trees."""
         return (*self.programs, *(one for tree in self.trees for one in tree.programs))
 
+    def first_applied(self) -> dict[str, Applied]:
+        """Where each rule acted first, so that reasons lead to what the user named.
+
+        That is in one of the user's programs, else in one that such a rule brought, and so on.
+        """
+        found: dict[str, Applied] = {}
+        given = (*self.programs, *(one for tree in self.added for one in tree.programs))
+        reached = {program.key for program in given}
+        while reached:
+            new: dict[str, Applied] = {}
+            for one in self.supply.applied:
+                if one.rule not in found and one.program in reached:
+                    new.setdefault(one.rule, one)
+            found |= new
+            trees = [tree for tree in self.supply.trees if tree.rule in new]
+            reached = {program.key for tree in trees for program in tree.programs}
+        return found
+
     def host(self, plugin: LinkMap) -> Program:
         """The program that loads a plugin."""
         return next(

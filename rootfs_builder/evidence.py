@@ -5,7 +5,7 @@ compiled in. The libc's own objects are no evidence: they hold everything for ev
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
@@ -52,33 +52,33 @@ class Evidence(Struct, frozen=True, eq=False):
     objects: Objects
 
     def importing(
-        self, symbols: Iterable[str], *, own: bool, besides: re.Pattern[str]
+        self, symbols: Iterable[str], *, own: bool, besides: Callable[[str], bool]
     ) -> tuple[str, Loaded] | None:
         """The first of the symbols that an object imports, with that object."""
         wanted = {symbol.encode(): symbol for symbol in symbols}
         for loaded in self.found:
-            if (own and loaded is not self.program) or _of_libc(loaded):
-                continue
-            if any(map(besides.fullmatch, _names(loaded))):
+            if own and loaded is not self.program:
                 continue
             hits = self.objects.imports(loaded.real) & wanted.keys()
-            if hits:
+            if hits and not _of_libc(loaded) and not any(map(besides, _names(loaded))):
                 return min(wanted[hit] for hit in hits), loaded
         return None
 
-    def named(self, pattern: re.Pattern[str]) -> tuple[Loaded, ...]:
+    def named(self, matches: Callable[[str], bool]) -> tuple[Loaded, ...]:
         """The objects whose SONAME, or name as a file, matches."""
-        return self._named(pattern, self.found)
+        return self._named(matches, self.found)
 
-    def to_search(self, pattern: re.Pattern[str]) -> tuple[Loaded, ...]:
+    def to_search(self, matches: Callable[[str], bool]) -> tuple[Loaded, ...]:
         """The same of all that the process has: a plugin uses what was loaded before."""
-        return self._named(pattern, self.present)
+        return self._named(matches, self.present)
 
-    def _named(self, pattern: re.Pattern[str], objects: tuple[Loaded, ...]) -> tuple[Loaded, ...]:
+    def _named(
+        self, matches: Callable[[str], bool], objects: tuple[Loaded, ...]
+    ) -> tuple[Loaded, ...]:
         return tuple(
             loaded
             for loaded in objects
-            if loaded is not self.program and any(map(pattern.fullmatch, _names(loaded)))
+            if loaded is not self.program and any(map(matches, _names(loaded)))
         )
 
     def containing(self, texts: Iterable[str]) -> str | None:

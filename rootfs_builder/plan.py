@@ -7,6 +7,7 @@ as a directory would, so that whatever resolves in a directory resolves in a Pla
 import errno
 import re
 from collections.abc import Hashable, Iterable
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
@@ -102,15 +103,9 @@ class Plan(Struct, frozen=True):
     def __post_init__(self) -> None:
         seen: dict[str, Entry] = {}
         for entry in self.entries:
-            shown, above = printable(entry.path), parent(entry.path)
-            if not _KEY.fullmatch(entry.path):
-                raise InputError(f"{shown}: no absolute path without empty parts, . and ..")
-            if entry.path in seen:
-                raise InputError(f"{shown}: two entries for one path")
-            if name(entry.path).startswith(".wh."):
-                raise InputError(f"{shown}: a name that starts with .wh. deletes files in an image")
-            if above != ROOT and (above not in seen or seen[above].kind != "dir"):
-                raise InputError(f"{shown}: {printable(above)} is no directory of the image")
+            wrong = _wrong(entry.path, seen)
+            if wrong:
+                raise InputError(f"{printable(entry.path)}: {wrong}")
             seen[entry.path] = entry
 
     @property
@@ -118,6 +113,20 @@ class Plan(Struct, frozen=True):
         """The bytes of all files, each inode once."""
         links = hard_links(self.entries)
         return sum(entry.size for entry in self.entries if entry.path not in links)
+
+
+def _wrong(path: ImagePath, seen: dict[str, Entry]) -> str:
+    """What no entry after those `seen` may be, in words; empty for a good one."""
+    above = parent(path)
+    if not _KEY.fullmatch(path):
+        return "no absolute path without empty parts, . and .."
+    if path in seen:
+        return "two entries for one path"
+    if name(path).startswith(".wh."):
+        return "a name that starts with .wh. deletes files in an image"
+    if above != ROOT and (above not in seen or seen[above].kind != "dir"):
+        return f"{printable(above)} is no directory of the image"
+    return ""
 
 
 def order(entries: Iterable[Entry]) -> tuple[Entry, ...]:
@@ -135,12 +144,15 @@ def hard_links(entries: Iterable[Entry]) -> dict[ImagePath, ImagePath]:
     found = {}
     for entry in order(entries):
         if entry.content is not None:
-            facts = (entry.mode, entry.uid, entry.gid, entry.capability)
-            inode = (entry.content.identity, facts)
-            target = first.setdefault(inode, entry.path)
+            target = first.setdefault(_inode(entry, entry.content), entry.path)
             if target != entry.path:
                 found[entry.path] = target
     return found
+
+
+def _inode(entry: Entry, content: Source) -> Hashable:
+    """Equal for names of one file."""
+    return (content.identity, entry.mode, entry.uid, entry.gid, entry.capability)
 
 
 def with_parents(entries: Iterable[Entry]) -> tuple[Entry, ...]:
@@ -155,26 +167,27 @@ def with_parents(entries: Iterable[Entry]) -> tuple[Entry, ...]:
 
 
 class PlanRoot:
-    """A Plan as a Root."""
+    """A Plan as a Root; many are made and asked little."""
 
     def __init__(self, plan: Plan) -> None:
         self._entries = {entry.path: entry for entry in plan.entries}
-        self._nodes = {
-            path: self._node(entry, i) for i, (path, entry) in enumerate(self._entries.items(), 1)
-        }
-        self._nodes[ROOT] = Node("dir", 0o755, 0, (0, 0))
-        for path, target in hard_links(plan.entries).items():
-            self._nodes[path] = self._nodes[target]
-        self._names: dict[str, list[str]] = {ROOT: []}
-        for path in self._entries:
-            self._names.setdefault(parent(path), []).append(name(path))
+        self._nodes: dict[str, Node] = {ROOT: Node("dir", 0o755, 0, (0, 0))}
+        self._inodes: dict[Hashable, int] = {}
 
-    @staticmethod
-    def _node(entry: Entry, number: int) -> Node:
-        return Node(entry.kind, entry.mode, entry.size, (0, number))
+    @cached_property
+    def _names(self) -> dict[str, list[str]]:
+        names: dict[str, list[str]] = {}
+        for path in self._entries:
+            names.setdefault(parent(path), []).append(name(path))
+        return names
 
     def lstat(self, path: ImagePath) -> Node | None:
         """See Root."""
+        entry = self._entries.get(path)
+        if path not in self._nodes and entry is not None:
+            inode = path if entry.content is None else _inode(entry, entry.content)
+            number = self._inodes.setdefault(inode, len(self._inodes) + 1)
+            self._nodes[path] = Node(entry.kind, entry.mode, entry.size, (0, number))
         return self._nodes.get(path)
 
     def readlink(self, path: ImagePath) -> str:

@@ -68,10 +68,8 @@ class _Planner:
         """The reason that a file has which a rule brings."""
         images = {one.key: self._placement.image_path(one) for one in self._closure.all_programs}
         return {
-            one.rule: Reason(
-                "rule", images[one.program], one.rule, f"{one.because} ({one.evidence})"
-            )
-            for one in reversed(self._closure.supply.applied)
+            rule: Reason("rule", images[one.program], rule, one.sentence)
+            for rule, one in self._closure.first_applied().items()
         }
 
     def plan(self, owners: Owners | None) -> Plan:

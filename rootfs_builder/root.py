@@ -317,5 +317,5 @@ class DirectoryRoot:
         """See Root."""
         if path not in self._lists:
             names = os.listdir(self._base + encode(path) or b"/")
-            self._lists[path] = tuple(sorted((decode(n) for n in names), key=encode))
+            self._lists[path] = tuple(map(decode, sorted(names)))
         return self._lists[path]

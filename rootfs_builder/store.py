@@ -30,6 +30,7 @@ from rootfs_builder.tar import BLOCK, padding
 Bytes = bytes | memoryview
 
 _WORTH_A_FILE = 1 << 15  # bytes: members of smaller units stand in the list of members
+_LARGEST = 5 << 18  # bytes: no member is longer
 FRONT = 2 * BLOCK  # room for the headers of the two directories of a layout
 _PARALLEL_FROM = 4  # units: fewer are done before a pool would have started
 
@@ -126,8 +127,9 @@ class Store:
         return replace(packed, blob=blob)
 
     def _again(self, packed: Packed, codec: Codec) -> Iterator[Bytes]:
+        buffer = bytearray(_LARGEST)
         for kept, member in packed.members:
-            data = self.cache.get("member", _key(codec, (member,))) if kept else member
+            data = self.cache.get("member", _key(codec, (member,)), buffer) if kept else member
             if data is None:
                 raise _ForgottenError
             yield data

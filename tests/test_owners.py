@@ -13,7 +13,7 @@ import pytest
 from rootfs_builder import packages
 from rootfs_builder.root import DirectoryRoot
 
-STATUS = Path("/var/lib/dpkg/status")
+STATES = (Path("/var/lib/dpkg/status"), Path("/var/lib/dpkg/info"), Path("/var/lib/dpkg/updates"))
 FOLDERS = ("/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib64", "/usr/lib/x86_64-linux-gnu", "/etc")
 ALIASES = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
 SETTLED = 3  # tries, if somebody installs packages meanwhile
@@ -24,9 +24,9 @@ needs_dpkg = pytest.mark.skipif(shutil.which("dpkg-query") is None, reason="no d
 def settled(work):
     """What `work` gives while no package is installed or removed."""
     for _ in range(SETTLED):
-        before = STATUS.stat().st_mtime_ns
+        before = [one.stat().st_mtime_ns for one in STATES]
         result = work()
-        if STATUS.stat().st_mtime_ns == before:
+        if [one.stat().st_mtime_ns for one in STATES] == before:
             return result
     pytest.skip("packages are being installed")
 

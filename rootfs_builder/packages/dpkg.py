@@ -91,11 +91,11 @@ class Dpkg:
     # --- status ---
 
     @cached_property
-    def _stanzas(self) -> dict[str, list[str]]:
-        stanzas: dict[str, list[str]] = {}
+    def _stanzas(self) -> dict[str, list[bytes]]:
+        stanzas: dict[str, list[bytes]] = {}
         for stanza in contents(self._walker, _STATUS)[0].split(b"\n\n"):
             if found := _NAME.search(stanza):
-                stanzas.setdefault(decode(found[1]), []).append(decode(stanza))
+                stanzas.setdefault(decode(found[1]), []).append(stanza)
         return stanzas
 
     def _package(self, label: str) -> Package | None:
@@ -107,7 +107,7 @@ class Dpkg:
     def _described(self, label: str) -> Iterator[Package]:
         name, _, architecture = label.partition(":")
         for stanza in self._stanzas.get(name, ()):
-            field = dict(_FIELD.findall(stanza))
+            field = dict(_FIELD.findall(decode(stanza)))
             if architecture in ("", field.get("Architecture")):
                 source, version = name, field.get("Version", "")
                 other = version

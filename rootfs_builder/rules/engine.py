@@ -1,9 +1,9 @@
 """Rules + the evidence of one process + the user's words → which rules act, and on what."""
 
-import fnmatch
 import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from fnmatch import fnmatchcase
 
 from msgspec import Struct
 
@@ -103,8 +103,10 @@ def _version(text: str) -> tuple[int, int]:
     return int(major), int(minor)
 
 
-def _any_of(patterns: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(map(fnmatch.translate, patterns)) or r"(?!)")
+def _any_of(patterns: tuple[str, ...]) -> Callable[[str], bool]:
+    """Whether a name matches: most fail by how they begin, before any pattern is compiled."""
+    heads = tuple(re.split(r"[*?\[]", one, maxsplit=1)[0] for one in patterns)
+    return lambda name: name.startswith(heads) and any(fnmatchcase(name, p) for p in patterns)
 
 
 def _find(
