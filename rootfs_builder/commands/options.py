@@ -14,6 +14,7 @@ from rootfs_builder.tar import MAX_TIME
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from click.shell_completion import CompletionItem
 
+    from rootfs_builder.facts import Facts
     from rootfs_builder.recipe import Recipe
     from rootfs_builder.root import Root
     from rootfs_builder.rules import Rules
@@ -210,11 +211,11 @@ def working_directory() -> str:
         raise InputError("the working directory does not exist any more; cd to another") from None
 
 
-def rules(files: tuple[str, ...] = ()) -> "Rules":
+def rules(files: tuple[str, ...] = (), facts: "Facts | None" = None) -> "Rules":
     """The rules, with those of the user's files."""
     from rootfs_builder import rules as rule_room
 
-    return rule_room.load(tuple((text(file), _rules_text(file)) for file in files))
+    return rule_room.load(tuple((text(file), _rules_text(file)) for file in files), facts=facts)
 
 
 def _rules_text(file: str) -> str:

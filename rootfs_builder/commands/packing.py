@@ -184,9 +184,9 @@ def pack(
     rule_files = values.get("rule_files") or ()
     depends = dependencies.Dependencies(values.get("depfile"), output, rule_files)
     sources = options.sources(sysroot, depends.opened)
-    rules = options.rules(rule_files)
     memory = Memory(wanted, sysroot, use=cached)
     facts = memory.facts
+    rules = options.rules(rule_files, facts)
     owners = depends.owners(sources, sysroot, facts) if wanted.layers > 1 else None
     closure, plan = assemble.plan(wanted, sources, rules=rules, facts=facts, owners=owners)
     seen(plan)

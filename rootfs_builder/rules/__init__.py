@@ -7,9 +7,13 @@ To add one: put its table into a `.toml` file of this folder (or of your own, `-
 """
 
 import os
+from functools import partial
 
 from rootfs_builder.errors import UsageError
-from rootfs_builder.paths import printable
+from rootfs_builder.facts import Facts
+from rootfs_builder.paths import ROOT, join, printable
+from rootfs_builder.root import DirectoryRoot, Source
+from rootfs_builder.root import read as bytes_of
 from rootfs_builder.rules.asking import Asked
 from rootfs_builder.rules.engine import Match, Variables, match
 from rootfs_builder.rules.schema import Rule, Rules, read
@@ -18,20 +22,23 @@ from rootfs_builder.toml_lines import Lines
 __all__ = ["Asked", "Match", "Rule", "Rules", "Variables", "load", "match", "read"]
 
 
-def load(extra: tuple[tuple[str, str], ...] = ()) -> Rules:
+def load(extra: tuple[tuple[str, str], ...] = (), *, facts: Facts | None = None) -> Rules:
     """The rules of this folder and those of the user's files, given as (name, text).
+
+    What the folder's files say is remembered in `facts`.
 
     Raises:
         UsageError: a file is malformed, or a name is taken.
     """
-    folder = os.path.dirname(__file__)
-    names = sorted(name for name in os.listdir(folder) if name.endswith(".toml"))
+    folder, facts = DirectoryRoot(os.path.dirname(__file__)), facts or Facts()
     found: dict[str, str] = {}
     rules: list[Rules] = []
-    for name in names:
-        with open(os.path.join(folder, name), encoding="utf-8") as file:
-            rules.append(read(file.read(), name, own=True))
-        found |= {rule.name: name for rule in rules[-1]}
+    for name in folder.list(ROOT):
+        if name.endswith(".toml"):
+            source = folder.open(join(ROOT, name))
+            own = partial(_own, source, name)
+            rules.append(facts.recall(source, "rules", Rules, own))
+            found |= {rule.name: name for rule in rules[-1]}
     for name, text in extra:
         rules.append(read(text, name))
         taken = [rule.name for rule in rules[-1] if rule.name in found]
@@ -47,3 +54,7 @@ def load(extra: tuple[tuple[str, str], ...] = ()) -> Rules:
             )
         found |= {rule.name: name for rule in rules[-1]}
     return tuple(sorted((rule for some in rules for rule in some), key=lambda rule: rule.name))
+
+
+def _own(source: Source, name: str) -> Rules:
+    return read(bytes_of(source).decode(), name, own=True)

@@ -1,6 +1,7 @@
 """A rules file with a mistake: each is named at once, with its file, line, rule and key."""
 
 import os
+import time
 import tomllib
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from rootfs_builder import rules
 from rootfs_builder.errors import UsageError
+from rootfs_builder.facts import Facts
 from rootfs_builder.rules.schema import When
 from rootfs_builder.toml_lines import Lines
 from tests.test_bad_input import PROGRAM, UNREADABLE, ordinary, pack, refused
@@ -519,6 +521,14 @@ def test_a_rule_as_it_is_read():
 def test_the_rules_here_have_no_mistake_and_are_in_order():
     names = [rule.name for rule in rules.load()]
     assert names == sorted(set(names))
+
+
+def test_rules_that_are_remembered_are_those_that_were_read(monkeypatch):
+    facts = Facts()
+    read = rules.load(facts=facts)
+    saved = facts.save(time.time_ns() + 10**11)
+    monkeypatch.setattr(rules, "read", None)  # nothing is read again
+    assert rules.load(facts=Facts(saved)) == read == rules.load(facts=facts)
 
 
 def test_a_name_that_is_taken_is_refused_with_the_way_out():
