@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from rootfs_builder import attributes, generated, ownership
+from rootfs_builder import attributes, generated, mentions, ownership
 from rootfs_builder.closure import Closure, Program, Tree
 from rootfs_builder.errors import InputError
 from rootfs_builder.link_map import LinkMap, Loaded, Resolution
@@ -96,11 +96,15 @@ class _Planner:
             tuple(dict.fromkeys(programs)),
             env=self._closure.supply.environment,
             user=self._closure.user.digits if self._closure.user else "",
-            findings=tuple(
-                dict.fromkeys((*self._added_by_rules(), *self._findings, *self._long_paths()))
-            ),
+            findings=tuple(dict.fromkeys(self._said())),
         )
         return attributes.apply(whole, self._closure, self._placement)
+
+    def _said(self) -> Iterator[Finding]:
+        yield from self._added_by_rules()
+        yield from self._findings
+        yield from mentions.left_out(self._closure, frozenset(self._origins.values()))
+        yield from self._long_paths()
 
     def _added_by_rules(self) -> Iterator[Finding]:
         for rule, reason in sorted(self._because_of.items()):

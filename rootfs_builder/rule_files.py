@@ -33,6 +33,7 @@ class RuleFiles:
         self._startup = startup
         self._objects = startup.objects
         self._taken: dict[tuple[str, str, tuple[str, ...]], dict[Loaded | None, bool]] = {}
+        self.known: set[ImagePath] = set()  # what comes without a rule
         self.trees: list[Tree] = []
         self.lines: set[Line] = set()
         self.made: set[Made] = set()
@@ -65,6 +66,15 @@ class RuleFiles:
         """
         asked = [one for one in rule.copy if isinstance(one, str) and "{value}" in one]
         return not asked or any(True for one in asked for _ in self.paths(one, variables))
+
+    def has_all(self, rule: Rule) -> bool:
+        """Whether the files that a rule would copy, all known by their paths, are in already."""
+        plain = [one for one in rule.copy if isinstance(one, str) and "{" not in one]
+        if not plain or len(plain) < len(rule.copy):
+            return False
+        there = self.known | {path for tree in self.trees for path, _ in tree.nodes}
+        found = [path for one in plain for path in self.paths(one, {})]
+        return all(self._objects.walker.walk(path).real in there for path in found)
 
     def located(self, rule: Rule, variables: Variables, program: Loaded) -> Variables:
         """The variables, with the program's prefix and the directories of the landmarks."""

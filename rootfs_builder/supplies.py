@@ -62,6 +62,7 @@ class Supplies:
         self._environment: dict[str, set[tuple[str, str]]] = {}
         self._applied: dict[tuple[str, Loaded], tuple[int, str, str]] = {}
         self._suggested: set[str] = set()
+        self._hints: dict[str, tuple[bool, int, str]] = {}
         self.findings: set[Finding] = set()
         self._lacking: list[str] = []
         self._noted: set[str] = set()  # what dlopen notes name
@@ -76,20 +77,31 @@ class Supplies:
         """
         asking.check(self._all_rules, self._asked, self._recipe.without, self._variables)
         self._given = self._what_is_given(programs, added)
+        self._files.known |= {one.real for one in programs}
+        self._files.known |= {path for tree in added for path, _ in tree.nodes}
         for program in programs:
             self._enter(program.link_maps)
         for tree in added:
             self._enter_tree(tree)
         while self._todo:
             self._process(self._todo.popleft())
-        if self._suggested:
-            names = ", ".join(sorted(self._suggested))
-            text = f"libraries of dlopen notes are left out: --dlopen suggested adds {names}"
-            self.findings.add(Finding("hint", text))
+        self._say_hints()
         asking.check_without(self._all_rules, self._recipe.without, self._noted)
         if self._lacking:
             raise NotFoundError("\n".join(dict.fromkeys(self._lacking)))
         asking.check_done(self._rules, self._asked, self._answered)
+
+    def _say_hints(self) -> None:
+        """One hint a rule, of the nearest evidence, unless all that it would add is there."""
+        for rule in self._rules:
+            if rule.name in self._hints and not self._files.has_all(rule):
+                flag = f": --with {rule.name}" if rule.acts else ""
+                text = f"{rule.hint}{flag} ({self._hints[rule.name][-1]})"
+                self.findings.add(Finding("hint", text))
+        if self._suggested:
+            names = ", ".join(sorted(self._suggested))
+            text = f"libraries of dlopen notes are left out: --dlopen suggested adds {names}"
+            self.findings.add(Finding("hint", text))
 
     def _what_is_given(self, programs: tuple[Program, ...], added: tuple[Tree, ...]) -> Given:
         """The user's words: variables and arguments, scripts, the small files of small trees."""
@@ -158,9 +170,9 @@ class Supplies:
         for match in rules.match(self._rules, seen, self._asked):
             rule = match.rule
             if not match.variables and not self._is_answered(rule):
-                flag = f": --with {rule.name}" if rule.acts else ""
-                text = f"{rule.hint}{flag} ({match.evidence})"
-                self.findings.add(Finding("hint", text))
+                helper = maps[0].program.real not in self._files.known
+                said = (helper, len(maps[0].calls), match.evidence)
+                self._hints[rule.name] = min(self._hints.get(rule.name, said), said)
             done: dict[str, int] = {}  # of each value
             for variables in match.variables:
                 value = variables.get("value", "")

@@ -60,6 +60,7 @@ ROOMS = (
     "placement",
     "generated",
     "attributes",
+    "mentions",
     "planner",
     "tools",
     "stripped",

@@ -27,7 +27,10 @@ DAY = 86_400
 
 
 class Services:
-    """All services; `values` are what a case's {dns}, {http}, {tls_good}, {tls_bad} stand for."""
+    """All services; `values` are what {dns}, {http}, {tls_good}, {tls_bad} of a case stand for.
+
+    The files of the folder {served} are what the servers of HTTP and HTTPS have beside their words.
+    """
 
     def __init__(self):
         self.values = {}
@@ -39,13 +42,15 @@ class Services:
             bad = certificate(folder, authority(folder, "nobody trusts this"))
             good = stack.enter_context(trusted())
             dns = stack.enter_context(serving(dns_server()))
-            self.values = {"dns": dns.server_address[0]}
+            served = folder / "served"
+            served.mkdir()
+            self.values = {"dns": dns.server_address[0], "served": str(served)}
             for name, words, pair in (
                 ("http", b"hello\n", None),
                 ("tls_good", b"hello from tls\n", good),
                 ("tls_bad", b"hello from tls\n", bad),
             ):
-                server = stack.enter_context(serving(http_server(words, pair)))
+                server = stack.enter_context(serving(http_server(words, pair, served)))
                 self.values[name] = str(server.server_address[1])
             self._stack = stack.pop_all()
         return self
@@ -107,30 +112,37 @@ class Server(ThreadingHTTPServer):
     """Who does not like our certificate hangs up: that is no error of ours."""
 
     words = b""
+    folder = Path()
 
     def handle_error(self, request, client_address):
         pass
 
 
 class Page(BaseHTTPRequestHandler):
-    """The server's words at /, and nothing else anywhere."""
+    """The server's words at /, the files of its folder below, and nothing else anywhere."""
 
     def do_GET(self):
-        self.send_response(200 if self.path == "/" else 404)
-        words = self.server.words if self.path == "/" else b""
+        words = self.server.words if self.path == "/" else self._file(self.path.partition("?")[0])
+        self.send_response(404 if words is None else 200)
+        words = words or b""
         self.send_header("Content-Type", "text/plain")
         self.send_header("Content-Length", str(len(words)))
         self.end_headers()
         self.wfile.write(words)
 
+    def _file(self, path):
+        file = (self.server.folder / path.lstrip("/")).resolve()
+        inside = file.is_relative_to(self.server.folder.resolve())
+        return file.read_bytes() if inside and file.is_file() else None
+
     def log_message(self, *words):
         pass
 
 
-def http_server(words, pair):
+def http_server(words, pair, folder):
     """HTTP, or HTTPS with a (certificate, key)."""
     server = Server(("127.0.0.1", 0), Page)
-    server.words = words
+    server.words, server.folder = words, folder
     if pair is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*pair)

@@ -23,7 +23,7 @@ def each(cases):
 
 @pytest.fixture(scope="session")
 def services():
-    """What {dns}, {http}, {tls_good} and {tls_bad} stand for."""
+    """What {dns}, {http}, {tls_good}, {tls_bad} and {served} stand for."""
     if os.geteuid() != 0:
         pytest.fail("the corpus needs root: it has this machine trust a certificate", False)
     with Services() as running:
