@@ -172,7 +172,7 @@ class Supplies:
             if _BROUGHT in done.values():
                 self._apply(rule.name, rule.because, match.evidence, maps)
             if rule.more and any(done.values()) and rule.name not in self._asked:
-                self.findings.add(Finding("hint", f"{rule.more} ({match.evidence})"))
+                self.findings.add(Finding("hint", rule.more))
         for loaded in seen.found:
             for note in self._objects.notes(loaded.real):
                 self._note(note, loaded, maps)
