@@ -178,11 +178,13 @@ class Supplies:
                 value = variables.get("value", "")
                 done[value] = max(done.get(value, _NOTHING), self._act(match, variables, maps))
             self._answered |= {(rule.name, value) for value, what in done.items() if what}
-            if _NOTHING in done.values() and rule.missing and rule.name not in self._asked:
+            if rule.missing and _lacks(done, rule.values) and rule.name not in self._asked:
                 text = f"{rule.name} brings nothing: {rule.missing} ({match.evidence})"
                 self.findings.add(Finding("warning", text))
             if _BROUGHT in done.values():
                 self._apply(rule.name, rule.because, match.evidence, maps)
+            if rule.more and any(done.values()) and rule.name not in self._asked:
+                self.findings.add(Finding("hint", rule.more))
         for loaded in seen.found:
             for note in self._objects.notes(loaded.real):
                 self._note(note, loaded, maps)
@@ -319,3 +321,9 @@ class Supplies:
         link_map = process.dlopen(maps[0], soname, by, self._objects)
         new = len(link_map.objects) > len(maps[0].objects)
         return new and next(self._startup.not_found(link_map), None) is None
+
+
+def _lacks(done: dict[str, int], own: tuple[str, ...]) -> bool:
+    """Whether nothing was there for a value; of several that are the rule's `own`, for any."""
+    lacking = {value for value, what in done.items() if not what}
+    return bool(lacking) and (lacking == done.keys() or not lacking <= set(own))

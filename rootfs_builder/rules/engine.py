@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from rootfs_builder.evidence import Evidence, shown
 from rootfs_builder.link_map import Loaded
-from rootfs_builder.paths import decode
+from rootfs_builder.paths import decode, parent
 from rootfs_builder.rules.asking import Asked
 from rootfs_builder.rules.schema import Find, Rule, Rules, When
 
@@ -114,7 +114,8 @@ def _find(
 ) -> Iterator[tuple[Loaded | None, tuple[Variables, ...]]]:
     """Each object in which all patterns of one of a rule's tables are found, and their groups.
 
-    Each match of a pattern goes with each of the others.
+    Each match of a pattern goes with each of the others. A library's directory is {beside}: a path
+    of its plugins that starts there need not be compiled in, or is so in pieces.
     """
     if not finds:
         yield None, ({},)
@@ -122,7 +123,8 @@ def _find(
         program = (evidence.program,)
         for loaded in evidence.to_search(_any_of((find.soname,))) if find.soname else program:
             hits = (evidence.objects.search(loaded.real, one.encode()) for one in find.text)
-            found = tuple(map(_variables, itertools.product(*hits)))
+            beside = {"beside": parent(loaded.real)} if find.soname else {}
+            found = tuple(beside | _variables(one) for one in itertools.product(*hits))
             if found:
                 yield (loaded if find.soname else None), found
 

@@ -20,6 +20,7 @@ from rootfs_builder.toml_tables import Mistake, Table
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _VARIABLE = re.compile(r"\{(\w+)\}")
 _KINDS = ("glibc", "musl", "static")
+_BOUND = {"beside", "prefix", "value"}  # variables that no pattern binds
 _WITH_ANY_KEYS = ("named", "landmarks", "write", "directories", "environment")
 
 
@@ -44,10 +45,10 @@ class Find(Table, frozen=True):
     """Regular expressions over the bytes of an object; their groups are the rule's variables.
 
     `soname` is a pattern for its name; without one the program itself is searched. For each match
-    the rule acts.
+    the rule acts, without an expression for each library of that name.
     """
 
-    text: tuple[str, ...]
+    text: tuple[str, ...] = ()
     soname: str = ""
 
 
@@ -73,6 +74,7 @@ class Rule(Table, frozen=True):
     name: str = ""
     when: When | tuple[When, ...] = ()
     hint: str = ""
+    more: str = ""
     unless: tuple[str, ...] = ()
     missing: str = ""
     find: Find | tuple[Find, ...] = ()
@@ -169,8 +171,11 @@ def _mistakes(rule: Rule, table: dict[str, Any]) -> Iterator[Mistake]:
     for key in ("because", "source"):
         if not getattr(rule, key).strip():
             yield (key,), "empty; every rule says why it exists and where that is written"
-    if rule.hint and not rule.evidence:
-        yield ("hint",), "without `when` it would never be said"
+    for key in ("hint", "more"):
+        if getattr(rule, key) and not rule.evidence:
+            yield (key,), "without `when` it would never be said"
+    if rule.more and (rule.hint or not rule.values):
+        yield ("more",), "it is for a rule that acts on `values` of its own"
     yield from _evidence_mistakes(rule, table)
     yield from _pattern_mistakes(rule)
     yield from _action_mistakes(rule)
@@ -199,7 +204,7 @@ def _evidence_mistakes(rule: Rule, table: dict[str, Any]) -> Iterator[Mistake]:
 
 
 def _pattern_mistakes(rule: Rule) -> Iterator[Mistake]:
-    known = {"value", "prefix", *rule.landmarks}
+    known = {*_BOUND, *rule.landmarks}
     single = isinstance(rule.find, Find)
     patterns: list[tuple[Path, str]] = [
         ((*(("find",) if single else ("find", number)), "text", index), one)
@@ -212,6 +217,9 @@ def _pattern_mistakes(rule: Rule) -> Iterator[Mistake]:
             known |= set(re.compile(pattern.encode()).groupindex)
         except (re.error, OverflowError, RecursionError) as error:
             yield path, f"{pattern!r} is no regular expression: {error}"
+    for number, find in enumerate(rule.finds):
+        if not (find.soname or find.text):
+            yield ("find",) if single else ("find", number), "neither soname nor text"
     for path, template in _templates(rule):
         for variable in _VARIABLE.findall(template):
             if variable not in known:
@@ -244,7 +252,7 @@ def _action_mistakes(rule: Rule) -> Iterator[Mistake]:
     if not rule.acts and not rule.hint:
         yield (), "it adds nothing: load, copy, write, directories, environment or locale"
     yield from _path_mistakes(rule)
-    for name in {"value", "prefix"} & rule.landmarks.keys():
+    for name in sorted(_BOUND & rule.landmarks.keys()):
         yield ("landmarks", name), f"{{{name}}} stands for something else already"
     for path, mode in rule.directories.items():
         if not re.fullmatch("[01]?[0-7]{3}", mode):

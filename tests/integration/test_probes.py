@@ -46,7 +46,13 @@ class Probe(corpus.Case):
     @property
     def hints(self):
         """Whether pack tells the user of a flag, and adds nothing."""
-        return self.note == "suggested" or (self.rule in RULES and bool(RULES[self.rule].hint))
+        return self.note == "suggested" or bool(self.says)
+
+    @property
+    def says(self):
+        """The words of the rule's hint, or of what it has more if that is what is tried."""
+        rule = RULES.get(self.rule)
+        return rule and (rule.hint or (self.value and rule.more))
 
     @property
     def acts(self):
@@ -101,10 +107,11 @@ def attempt(cli, docker, name, tmp_path):
 
 def hint(probe, said):
     """The hint of a probe's rule, as pack printed it, less the evidence at its end."""
-    begins = "libraries of dlopen notes" if probe.note else RULES[probe.rule].hint
+    begins = "libraries of dlopen notes" if probe.note else probe.says
     found = [line for line in said.splitlines() if line.startswith(f"hint: {begins}")]
     assert len(found) == 1, f"not one hint of {probe.rule}: {said}"
-    return found[0] if probe.note else found[0].rpartition(" (")[0]
+    ends = r" \([^()]*\)$" if probe.says == RULES[probe.rule].hint else "$"
+    return found[0] if probe.note else re.split(ends, found[0])[0]
 
 
 def flags(text):
@@ -122,7 +129,7 @@ def asked(probe, said):
     found = [flag for flag in flags(text) if flag.startswith(probe.flag)]
     assert len(found) == 1, f"not one flag that begins with {probe.flag!r}: {text}"
     option, what = found[0].split(" ", 1)
-    if probe.value:
+    if probe.value and "=" not in what:
         what += f"={probe.value}"
     return option, what
 
@@ -185,4 +192,8 @@ def test_every_flag_of_every_hint_is_tried():
             tried = {flag for probe in probes for flag in named if flag.startswith(probe.flag)}
             assert named, f"the hint of {rule.name} names no flag"
             assert tried == named
+        if rule.more:
+            tried = {f"--with {one.rule}={one.value}" for one in PROBES if one.rule == rule.name}
+            assert flags(rule.more), f"what {rule.name} has more names no flag"
+            assert tried >= set(flags(rule.more))
     assert {probe.note for probe in PROBES if probe.note} == {*AUTOMATIC, "suggested"}

@@ -296,6 +296,23 @@ def test_each_match_of_a_pattern_counts_and_each_table(bench):
     assert result.said("warning") == []
 
 
+@pytest.mark.parametrize("text", ["", ", text = ['no-such', 'host']"], ids=["name", "patterns"])
+def test_plugins_are_found_beside_the_library_that_opens_them(bench, text):
+    real = "/opt/host/libhost.so.1.2"
+    host = library("libhost.so.1", source='const char *text = "no-such-host";')
+    bench.fill({PROGRAM: program("frob", libraries=(host,)), real: host})
+    bench.fill({f"{LIB}/libhost.so.1": f"-> {real}", "/opt/host/plugins/p": "found"})
+    find = f"find = {{ soname = 'libhost.so.*'{text} }}\n"
+    result = bench.plan(rule(CALLS + find + "copy = ['{beside}/plugins']"))
+    assert result.tree["/opt/host/plugins/p"] == "found"
+
+
+def test_beside_the_program_is_nothing(bench):
+    bench.fill({f"{PROGRAM.rpartition('/')[0]}/plugins/p": "not found"})
+    find = "find = { text = ['frob'] }\n"
+    assert bench.plan(rule(CALLS + find + "copy = ['{beside}/plugins']")).tree == {}
+
+
 def test_a_plugin_shows_evidence_and_the_library_to_search_was_there_before(bench):
     host = library("libhost.so.1", source='const char *text = "DIR=/opt/data;";')
     bench.fill({PROGRAM: program("frob", libraries=(host,)), f"{LIB}/libhost.so.1": host})
@@ -461,6 +478,24 @@ def test_a_hint_of_a_rule_that_can_add_nothing_names_no_option(bench):
 def test_a_hint_is_said_once_for_programs_that_show_the_same(bench):
     bench.fill({"/opt/app/prog": program("frob")})
     assert len(bench.plan(rule(CALLS + HINT), PROGRAM, "/opt/app/prog").said("hint")) == 1
+
+
+MORE = 'values = ["a"]\ncopy = ["/data/{value}"]\nmore = "for b: --with one=b"\n'
+
+
+def test_of_a_rule_that_acts_it_is_said_what_more_there_is(bench):
+    bench.fill({"/data/a": "a", "/data/b": "b", "/opt/app/prog": program("frob", "twist")})
+    result = bench.plan(rule(CALLS + MORE), PROGRAM, "/opt/app/prog")
+    assert result.tree == {"/data/a": "a"}
+    assert result.said("hint") == ["for b: --with one=b"]
+
+
+def test_what_more_there_is_is_not_said_where_it_is_asked_for_or_the_rule_brings_nothing(bench):
+    assert bench.plan(rule(CALLS + MORE)).plan.findings == ()
+    bench.fill({"/data/a": "a", "/data/b": "b"})
+    result = bench.plan(rule(CALLS + MORE), with_=("one=b",))
+    assert (result.tree, result.said("hint")) == ({"/data/b": "b"}, [])
+    assert bench.plan(rule(CALLS + MORE), without=("one",)).plan.findings == ()
 
 
 def test_hints_stand_in_one_order(bench):
@@ -852,6 +887,21 @@ def test_what_is_missing_is_a_warning_with_the_way_out(bench):
     text = rule(CALLS + 'copy = ["/no"]\nmissing = "install it"')
     assert bench.plan(text).said("warning") == ["one brings nothing: install it (prog calls frob)"]
     assert bench.plan(rule(CALLS + 'copy = ["/no"]')).plan.findings == ()
+
+
+def test_of_several_values_of_the_rules_own_one_is_enough(bench):
+    text = rule(CALLS + 'copy = ["/data/{value}"]\nvalues = ["a", "b"]\nmissing = "install it"')
+    assert bench.plan(text).said("warning") == ["one brings nothing: install it (prog calls frob)"]
+    bench.fill({"/data/b": "b"})
+    assert bench.plan(text).said("warning") == []
+
+
+def test_of_several_values_of_the_environment_each_is_to_be_there(bench):
+    when = 'when = { imports = ["frob"], env = ["A", "B"] }\nvalues = ["a"]\n'
+    bench.fill({"/data/b": "b"})
+    text = rule(when + 'copy = ["/data/{value}"]\nmissing = "install it"')
+    assert len(bench.plan(text, env=("A=b", "B=c")).said("warning")) == 1
+    assert bench.plan(text, env=("A=b", "B=b")).said("warning") == []
 
 
 def test_what_is_asked_for_and_missing_stops_it_and_all_is_named(bench):

@@ -143,10 +143,10 @@ def marked(body, head=HEAD):
             'copy = ["/x"]\nfind = { text = "x" }  # HERE', "find.text", "got `str`", id="find text"
         ),
         pytest.param(
-            'copy = ["/x"]\nfind = { soname = "x" }  # HERE',
-            "find.text",
-            "missing required field `text`",
-            id="find without text",
+            'copy = ["/x"]\nfind = { text = [] }  # HERE',
+            "find",
+            "neither soname nor text",
+            id="find without anything",
         ),
         pytest.param(
             "copy = [\"/x\"]\nfind = { text = ['a',\n  '(?P<x>'] }  # HERE",
@@ -306,6 +306,18 @@ def marked(body, head=HEAD):
         ),
         pytest.param(
             'load = ["x"]\nhint = "x"  # HERE', "hint", "would never be said", id="no when"
+        ),
+        pytest.param(
+            'load = ["{value}"]\nvalues = ["x"]\nmore = "x"  # HERE',
+            "more",
+            "would never be said",
+            id="more: no when",
+        ),
+        pytest.param(
+            'load = ["x"]\nwhen = { imports = ["x"] }\nmore = "x"  # HERE',
+            "more",
+            "`values` of its own",
+            id="more: no values",
         ),
         pytest.param(
             'copy = ["/{value}"]\nnamed = { all = ["*"], none = "x" }  # HERE',
