@@ -142,8 +142,8 @@ def marked(body, head=HEAD):
         ),
         pytest.param(
             'copy = ["/x"]\nfind = { soname = "x" }  # HERE',
-            "find.text",
-            "missing required field `text`",
+            "find",
+            "neither text nor words",
             id="find without text",
         ),
         pytest.param(
