@@ -124,7 +124,7 @@ class Objects:
             self.source(path),
             f"matches {decode(pattern)}",
             list[dict[str, bytes]],
-            lambda: _groups(re.finditer(pattern, b"".join(self._loaded(path)))),
+            lambda: groups(re.finditer(pattern, b"".join(self._loaded(path)))),
         )
 
     def _loaded(self, path: ImagePath) -> Iterator[bytes]:
@@ -135,7 +135,8 @@ class Objects:
                     yield content[start : min(start + _CHUNK, offset + size)]
 
 
-def _groups(found: Iterable[re.Match[bytes]]) -> list[dict[str, bytes]]:
+def groups(found: Iterable[re.Match[bytes]]) -> list[dict[str, bytes]]:
+    """The named groups of each match, none twice."""
     each: list[dict[str, bytes]] = []
     for hit in found:
         groups = {name: value for name, value in hit.groupdict().items() if value is not None}

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from rootfs_builder import locale_archive, nss, sensitive, trees
+from rootfs_builder import locale_archive, nss, sensitive, trees, users
 from rootfs_builder.closure import Line, Made, Tree
+from rootfs_builder.errors import InputError, NotFoundError
 from rootfs_builder.link_map import LinkMap, Loaded
 from rootfs_builder.paths import ImagePath, OpenedPath, below, decode, parent, printable
 from rootfs_builder.plan import Finding
@@ -17,6 +18,7 @@ from rootfs_builder.rules.schema import First, expand
 from rootfs_builder.sources import Sources
 from rootfs_builder.startup import Startup
 from rootfs_builder.users import User
+from rootfs_builder.values import is_account
 
 _GLOB = re.compile(r"[*?\[]")
 _NSSWITCH = ImagePath("/etc/nsswitch.conf")
@@ -26,7 +28,10 @@ _BUILT_IN = ("C", "POSIX")
 
 
 class RuleFiles:
-    """The files that rules bring; `trees`, `lines` and `made` grow with each `act`."""
+    """The files that rules bring; `trees`, `lines` and `made` grow with each `act`.
+
+    `placed` is what the user adds, by path: it counts before the root's.
+    """
 
     def __init__(self, sources: Sources, startup: Startup) -> None:
         self._sources = sources
@@ -34,6 +39,7 @@ class RuleFiles:
         self._objects = startup.objects
         self._taken: dict[tuple[str, str, tuple[str, ...]], dict[Loaded | None, bool]] = {}
         self.known: set[ImagePath] = set()  # what comes without a rule
+        self.placed: dict[str, bytes] = {}
         self.trees: list[Tree] = []
         self.lines: set[Line] = set()
         self.made: set[Made] = set()
@@ -97,6 +103,13 @@ class RuleFiles:
         self.made.add(home)
         return True
 
+    def known_account(self, rule: Rule, text: str) -> bool:
+        """The lines of an account that the root knows by a name; whether it does."""
+        try:
+            return is_account(text) and self.account(rule, users.resolve(text, self._sources))
+        except (InputError, NotFoundError):
+            return False
+
     def switch(self, rule: Rule, services: tuple[str, ...]) -> tuple[str, ...]:
         """Generate nsswitch.conf; the services that need a module.
 
@@ -111,16 +124,16 @@ class RuleFiles:
         return tuple(one for one in services if one not in nss.BUILT_IN)
 
     def followed(self, rule: Rule, variables: Variables) -> Iterator[Variables]:
-        """The new variables that a rule's `follow` finds in files of the root."""
+        """The new variables that a rule's `follow` finds in files of the image."""
         for follow in rule.follow:
             for path in self.paths(follow.file, variables):
-                text = self._objects.content(path) or b""
+                text = self._placed(path) or self._objects.content(path) or b""
                 for hit in re.finditer(follow.text.encode(), text):
                     groups = hit.groupdict().items()
                     yield {name: decode(value) for name, value in groups if value is not None}
 
     def paths(self, template: str, variables: Variables) -> Iterator[OpenedPath]:
-        """The paths of the root that a template with globs stands for."""
+        """The paths of the root and of what is added that a template with globs stands for."""
         path = expand(template, variables)
         if path is None or not path.startswith("/"):
             return
@@ -132,13 +145,25 @@ class RuleFiles:
             found = [
                 f"{one}/{entry}"
                 for one in found
-                for entry in self._names(one or "/")
+                for entry in sorted({*self._names(one or "/"), *self._names_placed(one)})
                 if fnmatch.fnmatchcase(entry, part) and (entry[0] != "." or part[0] == ".")
             ]
         for one in found:
             walk = self._objects.walker.walk(OpenedPath(one))
-            if not walk.errno and walk.node is not None:
+            if (not walk.errno and walk.node is not None) or self._placed(one) is not None:
                 yield OpenedPath(one)
+
+    def _placed(self, path: str) -> bytes | None:
+        """What the user adds at a path, also by the root's links to it."""
+        if not self.placed or path in self.placed:
+            return self.placed.get(path)
+        walk = self._objects.walker.walk(OpenedPath(path))
+        return None if walk.errno else self.placed.get(walk.real)
+
+    def _names_placed(self, directory: str) -> set[str]:
+        """The names of what the user adds in a directory and below it."""
+        begin = f"{directory}/"
+        return {one[len(begin) :].partition("/")[0] for one in self.placed if one.startswith(begin)}
 
     def _names(self, directory: str) -> tuple[str, ...]:
         walk = self._objects.walker.walk(OpenedPath(directory))

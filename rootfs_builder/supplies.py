@@ -6,6 +6,7 @@ sorted at the end, so the order in which rules act is not to be seen in the resu
 """
 
 from collections import deque
+from collections.abc import Iterator
 
 from msgspec.structs import replace
 
@@ -15,7 +16,7 @@ from rootfs_builder.dlopen_notes import Note
 from rootfs_builder.errors import NotFoundError
 from rootfs_builder.evidence import Given
 from rootfs_builder.link_map import LinkMap, Loaded
-from rootfs_builder.paths import ImagePath, name, printable
+from rootfs_builder.paths import ImagePath, encode, join, name, printable
 from rootfs_builder.plan import Finding
 from rootfs_builder.recipe import Recipe
 from rootfs_builder.root import read
@@ -79,6 +80,7 @@ class Supplies:
         self._given = self._what_is_given(programs, added)
         self._files.known |= {one.real for one in programs}
         self._files.known |= {path for tree in added for path, _ in tree.nodes}
+        self._files.placed = self._given.placed
         for program in programs:
             self._enter(program.link_maps)
         for tree in added:
@@ -106,20 +108,40 @@ class Supplies:
     def _what_is_given(self, programs: tuple[Program, ...], added: tuple[Tree, ...]) -> Given:
         """The user's words: variables and arguments, scripts, the small files of small trees."""
         recipe = self._recipe
-        files = [(f"the argument {word}", word.encode()) for word in recipe.command]
+        words = (*(recipe.entrypoint or ())[1:], *recipe.command)
+        files = [(f"the argument {word}", word.encode()) for word in words]
         files += [(f"-e {name}", value.encode()) for name, value in recipe.env]
-        paths = [one.real for one in programs if not one.link_maps]
-        for tree in added:
-            if len(tree.nodes) <= _MOST_FILES:
-                paths += [path for path, node in tree.nodes if node.kind == "file"]
-        for path in paths:
-            source = self._objects.source(path)
-            if source.size <= _MOST_BYTES:
-                files.append((printable(name(path)), read(source)))
+        for program in programs:
+            text = None if program.link_maps else self._words(program.real)
+            if text is not None:
+                files.append((printable(name(program.real)), text))
+        placed = {place: text for tree in added for place, text in self._placed(tree)}
+        files += [(printable(name(place)), text) for place, text in placed.items()]
         texts = {
             text.encode() for rule in self._rules for one in rule.evidence for text in one.text
         }
-        return Given(self._variables, recipe.user, tuple(files), frozenset(texts))
+        command = "".join(f"\0{word}" for word in (*words, "")) if words else ""
+        return Given(
+            self._variables, recipe.user, tuple(files), placed, encode(command), frozenset(texts)
+        )
+
+    def _placed(self, tree: Tree) -> Iterator[tuple[str, bytes]]:
+        """The small files of a small added tree, by their paths in the image."""
+        if len(tree.nodes) > _MOST_FILES:
+            return
+        for path, node in tree.nodes:
+            text = self._words(path) if node.kind in ("file", "symlink") else None
+            if text is not None:
+                inside = path[len(tree.source) :].strip("/")
+                yield join(tree.destination, inside) if inside else tree.destination, text
+
+    def _words(self, path: ImagePath) -> bytes | None:
+        """What a small file says; None of one that is none."""
+        walk = self._objects.walker.walk(path)
+        if walk.node is None or walk.node.kind != "file":
+            return None
+        source = self._objects.source(walk.real)
+        return read(source) if source.size <= _MOST_BYTES else None
 
     def programs(self, programs: tuple[Program, ...]) -> tuple[Program, ...]:
         """The programs with what rules made them load."""
@@ -215,6 +237,8 @@ class Supplies:
         wanted = [expand(template, variables) for template in rule.load]
         if rule.account and self._user is not None and self._files.account(rule, self._user):
             done.append(_BROUGHT)
+        names = [expand(template, variables) for template in rule.accounts]
+        done += [_BROUGHT for one in filter(None, names) if self._files.known_account(rule, one)]
         if rule.nss:
             values = tuple(one["value"] for one in match.variables if "value" in one)
             wanted += [f"libnss_{one}.so.2" for one in self._files.switch(rule, values)]

@@ -40,10 +40,21 @@ def _match(rule: Rule, evidence: Evidence, asked: Asked) -> Iterator[Match]:
     why = f"--with {rule.name}" if wanted else _evidence(rule, evidence)
     if why is None:
         return
+    found = tuple(_find(rule.finds, evidence))
+    if rule.hint and not wanted:  # what the user's words name is asked for by them
+        found = tuple(one for one in found if one[2]) or tuple((by, (), "") for by, *_ in found)
     values = _values(rule, evidence, asked)
-    for by, found in _find(rule.finds, evidence):
-        each = tuple(groups | {"value": one} for one in values for groups in found) or found
-        yield Match(rule, why, by, () if rule.hint and not wanted else each)
+    for by, variables, said in found:
+        yield Match(rule, said or why, by, tuple(_with_values(variables, values)))
+
+
+def _with_values(found: tuple[Variables, ...], values: tuple[str, ...]) -> Iterator[Variables]:
+    """Each set of variables with each value, unless a pattern has found one."""
+    for variables in found:
+        if "value" in variables or not values:
+            yield variables
+        else:
+            yield from (variables | {"value": one} for one in values)
 
 
 def _values(rule: Rule, evidence: Evidence, asked: Asked) -> tuple[str, ...]:
@@ -111,22 +122,27 @@ def _any_of(patterns: tuple[str, ...]) -> Callable[[str], bool]:
 
 def _find(
     finds: tuple[Find, ...], evidence: Evidence
-) -> Iterator[tuple[Loaded | None, tuple[Variables, ...]]]:
-    """Each object in which all patterns of one of a rule's tables are found, and their groups.
+) -> Iterator[tuple[Loaded | None, tuple[Variables, ...], str]]:
+    """Each object in which all patterns of one of a rule's tables are found, with their groups.
 
     Each match of a pattern goes with each of the others. A library's directory is {beside}: a path
-    of its plugins that starts there need not be compiled in, or is so in pieces.
+    of its plugins that starts there need not be compiled in, or is so in pieces. Third is a
+    sentence for what the user said, where a table asks for that.
     """
     if not finds:
-        yield None, ({},)
+        yield None, ({},), ""
     for find in finds:
         program = (evidence.program,)
         for loaded in evidence.to_search(_any_of((find.soname,))) if find.soname else program:
-            hits = (evidence.objects.search(loaded.real, one.encode()) for one in find.text)
+            hits = [evidence.given.search(one.encode()) for one in find.words]
+            if not all(hits):
+                continue
+            hits += [evidence.objects.search(loaded.real, one.encode()) for one in find.text]
             beside = {"beside": parent(loaded.real)} if find.soname else {}
             found = tuple(beside | _variables(one) for one in itertools.product(*hits))
             if found:
-                yield (loaded if find.soname else None), found
+                said = next(map(evidence.given.saying, find.words), "")
+                yield (loaded if find.soname else None), found, said
 
 
 def _variables(hits: Iterable[dict[str, bytes]]) -> Variables:

@@ -19,8 +19,8 @@ from rootfs_builder.toml_tables import Mistake, Table
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _VARIABLE = re.compile(r"\{(\w+)\}")
-_KINDS = ("glibc", "musl", "static")
 _BOUND = {"beside", "prefix", "value"}  # variables that no pattern binds
+_KINDS = ("glibc", "musl", "static")
 _WITH_ANY_KEYS = ("named", "landmarks", "write", "directories", "environment")
 
 
@@ -44,12 +44,14 @@ class When(Table, frozen=True):
 class Find(Table, frozen=True):
     """Regular expressions over the bytes of an object; their groups are the rule's variables.
 
-    `soname` is a pattern for its name; without one the program itself is searched. For each match
-    the rule acts, without an expression for each library of that name.
+    `soname` is a pattern for its name; without one the program itself is searched. `words` are
+    expressions over what the user gives, arguments too. For each match the rule acts, without an
+    expression for each library of that name.
     """
 
     text: tuple[str, ...] = ()
     soname: str = ""
+    words: tuple[str, ...] = ()
 
 
 class First(Table, frozen=True):
@@ -60,7 +62,7 @@ class First(Table, frozen=True):
 
 
 class Follow(Table, frozen=True):
-    """A regular expression over a file of the root; for each match the rule acts once more."""
+    """A regular expression over a file of the image; for each match the rule acts once more."""
 
     file: str
     text: str
@@ -90,6 +92,7 @@ class Rule(Table, frozen=True):
     locale: tuple[str, ...] = ()
     nss: bool = False
     account: bool = False
+    accounts: tuple[str, ...] = ()
     follow: tuple[Follow, ...] = ()
 
     @property
@@ -106,7 +109,7 @@ class Rule(Table, frozen=True):
     def acts(self) -> bool:
         """Whether it can add anything; one that cannot has a hint to say."""
         actions = (self.load, self.copy, self.write, self.directories, self.environment)
-        return any((*actions, self.locale, self.nss, self.account))
+        return any((*actions, self.locale, self.nss, self.account, self.accounts))
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -116,7 +119,7 @@ class Rule(Table, frozen=True):
     @property
     def takes_values(self) -> bool:
         """Whether anything that it adds depends on {value}."""
-        texts = (*self.load, *self.locale, *self.environment.values(), *self.paths)
+        texts = (*self.load, *self.locale, *self.accounts, *self.environment.values(), *self.paths)
         return self.nss or any("{value}" in one for one in texts)
 
     def needs_value(self, variables: Mapping[str, str]) -> bool:
@@ -211,6 +214,11 @@ def _pattern_mistakes(rule: Rule) -> Iterator[Mistake]:
         for number, find in enumerate(rule.finds)
         for index, one in enumerate(find.text)
     ]
+    patterns += [
+        ((*(("find",) if single else ("find", number)), "words", index), one)
+        for number, find in enumerate(rule.finds)
+        for index, one in enumerate(find.words)
+    ]
     patterns += [(("follow", index, "text"), one.text) for index, one in enumerate(rule.follow)]
     for path, pattern in patterns:
         try:
@@ -218,8 +226,8 @@ def _pattern_mistakes(rule: Rule) -> Iterator[Mistake]:
         except (re.error, OverflowError, RecursionError) as error:
             yield path, f"{pattern!r} is no regular expression: {error}"
     for number, find in enumerate(rule.finds):
-        if not (find.soname or find.text):
-            yield ("find",) if single else ("find", number), "neither soname nor text"
+        if not (find.soname or find.text or find.words):
+            yield ("find",) if single else ("find", number), "neither soname nor text nor words"
     for path, template in _templates(rule):
         for variable in _VARIABLE.findall(template):
             if variable not in known:
@@ -229,7 +237,8 @@ def _pattern_mistakes(rule: Rule) -> Iterator[Mistake]:
 def _templates(rule: Rule) -> Iterator[tuple[Path, str]]:
     """Every text that variables are put into."""
     yield from _path_templates(rule)
-    for key, texts in (("load", rule.load), ("locale", rule.locale)):
+    named = (("load", rule.load), ("locale", rule.locale), ("accounts", rule.accounts))
+    for key, texts in named:
         yield from (((key, index), one) for index, one in enumerate(texts))
     yield from ((("environment", name), one) for name, one in rule.environment.items())
 
@@ -250,7 +259,7 @@ def _path_templates(rule: Rule) -> Iterator[tuple[Path, str]]:
 
 def _action_mistakes(rule: Rule) -> Iterator[Mistake]:
     if not rule.acts and not rule.hint:
-        yield (), "it adds nothing: load, copy, write, directories, environment or locale"
+        yield (), "it adds nothing: load, copy, write, directories, environment, locale or accounts"
     yield from _path_mistakes(rule)
     for name in sorted(_BOUND & rule.landmarks.keys()):
         yield ("landmarks", name), f"{{{name}}} stands for something else already"

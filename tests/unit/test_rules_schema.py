@@ -145,7 +145,7 @@ def marked(body, head=HEAD):
         pytest.param(
             'copy = ["/x"]\nfind = { text = [] }  # HERE',
             "find",
-            "neither soname nor text",
+            "neither soname nor text nor words",
             id="find without anything",
         ),
         pytest.param(
