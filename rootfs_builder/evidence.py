@@ -7,10 +7,10 @@ compiled in. The libc's own objects are no evidence: they hold everything for ev
 import re
 from collections.abc import Callable, Iterable
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from rootfs_builder.link_map import LinkMap, Loaded
-from rootfs_builder.objects import Objects
+from rootfs_builder.objects import Objects, groups
 from rootfs_builder.paths import ImagePath, name, printable
 
 _LIBC = re.compile(
@@ -30,6 +30,19 @@ class Given(Struct, frozen=True):
     user: str = ""
     files: tuple[tuple[str, bytes], ...] = ()
     texts: frozenset[bytes] = frozenset()
+    _searched: dict[tuple[str, ...], list[dict[str, bytes]]] = field(default_factory=dict)
+
+    def search(self, patterns: tuple[str, ...]) -> list[dict[str, bytes]]:
+        """The groups of each match of any of the patterns in the user's files, none twice."""
+        if patterns not in self._searched:
+            hits = (
+                hit
+                for one in patterns
+                for _, data in self.files
+                for hit in re.finditer(one.encode(), data)
+            )
+            self._searched[patterns] = groups(hits)
+        return self._searched[patterns]
 
     def naming(self, text: bytes) -> str | None:
         """The first of the user's files that has a text in it."""

@@ -124,7 +124,7 @@ class Objects:
             self.source(path),
             f"matches {decode(pattern)}",
             list[dict[str, bytes]],
-            lambda: _groups(re.finditer(pattern, b"".join(self._loaded(path)))),
+            lambda: groups(re.finditer(pattern, b"".join(self._loaded(path)))),
         )
 
     def _loaded(self, path: ImagePath) -> Iterator[bytes]:
@@ -135,13 +135,12 @@ class Objects:
                     yield content[start : min(start + _CHUNK, offset + size)]
 
 
-def _groups(found: Iterable[re.Match[bytes]]) -> list[dict[str, bytes]]:
-    each: list[dict[str, bytes]] = []
+def groups(found: Iterable[re.Match[bytes]]) -> list[dict[str, bytes]]:
+    """The groups of each match that have a value, none twice."""
+    each: dict[tuple[tuple[str, bytes], ...], None] = {}
     for hit in found:
-        groups = {name: value for name, value in hit.groupdict().items() if value is not None}
-        if groups not in each:
-            each.append(groups)
-    return each
+        each[tuple((name, one) for name, one in hit.groupdict().items() if one is not None)] = None
+    return list(map(dict, each))
 
 
 def _found(chunks: Iterable[bytes], texts: frozenset[bytes]) -> frozenset[bytes]:

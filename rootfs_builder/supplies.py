@@ -186,12 +186,35 @@ class Supplies:
         self._applied[key] = min(self._applied.get(key, found), found)
 
     def _act(self, match: Match, variables: Variables, maps: Process) -> int:
-        """Do all that a rule says, for one set of variables; what that was."""
+        """Do all that a rule says, for one set of variables and what follows; what that was."""
+        first = self._key(match, variables, maps)
+        if first in self._acted:
+            return self._acted[first]
+        todo, most = [variables], _NOTHING
+        while todo:
+            variables = todo.pop()
+            key = self._key(match, variables, maps)
+            if key in self._acted:
+                most = max(most, self._acted[key])
+                continue
+            self._acted[key], located = self._act_once(match, variables, maps)
+            most = max(most, self._acted[key])
+            value = {name: one for name, one in variables.items() if name == "value"}
+            todo += [
+                place | value | said
+                for said in self._files.followed(match.rule, located)
+                for place in match.places
+            ]
+        self._acted[first] = most
+        return most
+
+    @staticmethod
+    def _key(match: Match, variables: Variables, maps: Process) -> object:
+        return match.rule.name, tuple(sorted(variables.items())), maps[0].program, match.by
+
+    def _act_once(self, match: Match, variables: Variables, maps: Process) -> tuple[int, Variables]:
+        """The same without what follows, and the variables with those that are found for it."""
         rule = match.rule
-        key = (rule.name, tuple(sorted(variables.items())), maps[0].program, match.by)
-        if key in self._acted:
-            return self._acted[key]
-        self._acted[key] = _NOTHING  # where it follows itself
         host = maps[0] if maps[0].loader else None
         variables = self._files.located(rule, variables, maps[0].program)
         known = len(self._files.trees)
@@ -210,12 +233,7 @@ class Supplies:
         done += [self._load(one, match, maps) for one in filter(None, wanted)]
         if any(done) or not rule.locale:
             done.append(self._set(match, variables))
-        done += [
-            self._act(match, variables | said, maps)
-            for said in self._files.followed(rule, variables)
-        ]
-        self._acted[key] = max(done)
-        return max(done)
+        return max(done), variables
 
     def _set(self, match: Match, variables: Variables) -> int:
         """Variables of the image, unless the user sets them or what they follow from."""

@@ -21,13 +21,15 @@ class Match(Struct, frozen=True, eq=False):
 
     `evidence` says why in words; `by` is the object whose bytes were searched, if not the
     program's; `variables` has one set for each time the rule acts, and is empty where it only
-    gives its hint.
+    gives its hint. `places` are the groups of its patterns over objects alone: what a file of the
+    root names is looked for in all of them.
     """
 
     rule: Rule
     evidence: str
     by: Loaded | None
     variables: tuple[Variables, ...]
+    places: tuple[Variables, ...] = ({},)
 
 
 def match(rules: Rules, evidence: Evidence, asked: Asked) -> tuple[Match, ...]:
@@ -41,9 +43,9 @@ def _match(rule: Rule, evidence: Evidence, asked: Asked) -> Iterator[Match]:
     if why is None:
         return
     values = _values(rule, evidence, asked)
-    for by, found in _find(rule.finds, evidence):
+    for by, places, found in _find(rule.finds, evidence):
         each = tuple(groups | {"value": one} for one in values for groups in found) or found
-        yield Match(rule, why, by, () if rule.hint and not wanted else each)
+        yield Match(rule, why, by, () if rule.hint and not wanted else each, places)
 
 
 def _values(rule: Rule, evidence: Evidence, asked: Asked) -> tuple[str, ...]:
@@ -111,20 +113,22 @@ def _any_of(patterns: tuple[str, ...]) -> Callable[[str], bool]:
 
 def _find(
     finds: tuple[Find, ...], evidence: Evidence
-) -> Iterator[tuple[Loaded | None, tuple[Variables, ...]]]:
+) -> Iterator[tuple[Loaded | None, tuple[Variables, ...], tuple[Variables, ...]]]:
     """Each object in which all patterns of one of a rule's tables are found, and their groups.
 
-    Each match of a pattern goes with each of the others.
+    Each match of a pattern goes with each of the others, and with each in what the user gives.
     """
     if not finds:
-        yield None, ({},)
+        yield None, ({},), ({},)
     for find in finds:
         program = (evidence.program,)
         for loaded in evidence.to_search(_any_of((find.soname,))) if find.soname else program:
             hits = (evidence.objects.search(loaded.real, one.encode()) for one in find.text)
-            found = tuple(map(_variables, itertools.product(*hits)))
+            places = tuple(map(_variables, itertools.product(*hits)))
+            given = evidence.given.search(find.given) if find.given else [{}]
+            found = tuple(place | _variables([one]) for one in given for place in places)
             if found:
-                yield (loaded if find.soname else None), found
+                yield (loaded if find.soname else None), places, found
 
 
 def _variables(hits: Iterable[dict[str, bytes]]) -> Variables:

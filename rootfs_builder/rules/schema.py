@@ -43,12 +43,13 @@ class When(Table, frozen=True):
 class Find(Table, frozen=True):
     """Regular expressions over the bytes of an object; their groups are the rule's variables.
 
-    `soname` is a pattern for its name; without one the program itself is searched. For each match
-    the rule acts.
+    `soname` is a pattern for its name; without one the program itself is searched. `given` are the
+    same over what the user gives, of which any counts. For each match the rule acts.
     """
 
     text: tuple[str, ...]
     soname: str = ""
+    given: tuple[str, ...] = ()
 
 
 class First(Table, frozen=True):
@@ -202,9 +203,10 @@ def _pattern_mistakes(rule: Rule) -> Iterator[Mistake]:
     known = {"value", "prefix", *rule.landmarks}
     single = isinstance(rule.find, Find)
     patterns: list[tuple[Path, str]] = [
-        ((*(("find",) if single else ("find", number)), "text", index), one)
+        ((*(("find",) if single else ("find", number)), key, index), one)
         for number, find in enumerate(rule.finds)
-        for index, one in enumerate(find.text)
+        for key, texts in (("text", find.text), ("given", find.given))
+        for index, one in enumerate(texts)
     ]
     patterns += [(("follow", index, "text"), one.text) for index, one in enumerate(rule.follow)]
     for path, pattern in patterns:
