@@ -153,6 +153,12 @@ def marked(body, head=HEAD):
             id="find: bad pattern",
         ),
         pytest.param(
+            "copy = [\"/x\"]\nfind = { text = ['a'], given = ['a',\n  '(?P<x>'] }  # HERE",
+            "find.given",
+            NO_PATTERN,
+            id="find: bad pattern for what is given",
+        ),
+        pytest.param(
             "copy = [\"/x\"]\nfind = { text = ['a{99999999999999999999}'] }  # HERE",
             "find.text",
             NO_PATTERN,
