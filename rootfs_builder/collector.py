@@ -17,6 +17,7 @@ from rootfs_builder.closure import Closure, Program, Tree
 from rootfs_builder.errors import InputError, NotFoundError, UsageError
 from rootfs_builder.executable import Script
 from rootfs_builder.facts import Facts
+from rootfs_builder.link_map import LinkMap
 from rootfs_builder.objects import Objects
 from rootfs_builder.paths import ImagePath, OpenedPath, join, name, parent, printable
 from rootfs_builder.plan import Finding
@@ -219,6 +220,17 @@ class _Collector:
                     "socket, which no image can hold"
                 )
         tree = Tree(walk.real, added.destination, nodes)
-        dynamic = self._dynamic()
-        host = self._programs[dynamic[0]].link_maps[0] if dynamic else None
-        return trees.with_closures(tree, self._startup, self._sources, host)
+        return trees.with_closures(tree, self._startup, self._sources, self._host())
+
+    def _host(self) -> LinkMap | None:
+        """The process that loads what is added: the first that the user named.
+
+        Of a script the last of its interpreters, which is not env(1).
+        """
+        dynamic = [self._programs[index] for index in self._dynamic()]
+        if not dynamic:
+            return None
+        first = dynamic[0]
+        if first.by is not None:
+            first = [one for one in dynamic if one.by is first.by][-1]
+        return first.link_maps[0]

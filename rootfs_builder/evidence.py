@@ -9,56 +9,15 @@ from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
-from rootfs_builder import objects as searched
+from rootfs_builder.given import Given
 from rootfs_builder.link_map import LinkMap, Loaded
 from rootfs_builder.objects import Objects
-from rootfs_builder.paths import ImagePath, decode, encode, name, printable
+from rootfs_builder.paths import ImagePath, name, printable
 
 _LIBC = re.compile(
     r"ld-.*|ld64\..*|libc\.(so|musl).*|lib(resolv|pthread|rt|anl|dl|util|m|nss_\w+)\.so\.\d+"
 )
 _GLIBC = re.compile(rb"GLIBC_(\d+)\.(\d+)")
-
-
-class Given(Struct, frozen=True):
-    """The user's own words: `files` has what `--add` adds, and the arguments, as (name, bytes).
-
-    `placed` has the files again, by their paths in the image. `command` is the arguments, with a
-    NUL before and behind each. `variables` is what the image's environment is given, `user` who is
-    to run the program, `texts` all that the rules look for, so that a program is searched once for
-    all of them; `searched` remembers what patterns found.
-    """
-
-    variables: dict[str, str]
-    user: str = ""
-    files: tuple[tuple[str, bytes], ...] = ()
-    placed: dict[str, bytes] = {}
-    command: bytes = b""
-    texts: frozenset[bytes] = frozenset()
-    searched: dict[bytes, list[dict[str, bytes]]] = {}
-
-    def naming(self, text: bytes) -> str | None:
-        """The first of the user's files that has a text in it."""
-        return next((name for name, data in self.files if text in data), None)
-
-    def search(self, pattern: bytes) -> list[dict[str, bytes]]:
-        """The groups of each match of a pattern in these words, none twice."""
-        if pattern not in self.searched:
-            hits = (hit for _, said in self._said for hit in re.finditer(pattern, said))
-            self.searched[pattern] = searched.groups(hits)
-        return self.searched[pattern]
-
-    def saying(self, pattern: str) -> str:
-        """Where a pattern first matches, and what its last group is, in words."""
-        where, hit = next(
-            (name, hit) for name, said in self._said for hit in re.finditer(pattern.encode(), said)
-        )
-        return f"{where} names {printable(decode(hit[hit.lastindex or 0])).strip()}"
-
-    @property
-    def _said(self) -> tuple[tuple[str, bytes], ...]:
-        places = "".join(f"\0{place}\0" for place in self.placed)
-        return (("an argument", self.command), ("--add", encode(places)), *self.files)
 
 
 class Evidence(Struct, frozen=True, eq=False):

@@ -16,6 +16,7 @@ from rootfs_builder.root import Identity, Source
 from rootfs_builder.walk import Walk
 
 LIBRARY_PATH, CACHE, SYSTEM_PATH = "-L", "ld.so.cache", "the system path"  # as found_by
+BY_PATH = "a path in NEEDED"  # or in a dlopen: no search
 
 Scope = Literal["next", "list", "all"]  # how much of the search an answer ends
 Verdict = Literal["use", "skip", "fatal"]  # what is done with a file that was found

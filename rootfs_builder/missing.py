@@ -3,7 +3,7 @@
 The first line says what the loader itself would say (glibc elf/dl-load.c, elf/dl-version.c).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 
 from rootfs_builder import process
 from rootfs_builder.link_map import LinkMap, Resolution
@@ -17,13 +17,18 @@ _NO_SONAME = "it is asked for by this path: build it with a SONAME, -Wl,-soname,
 _FOREIGN = "name a root of the machine that it was built for: --sysroot DIR"
 
 
-def sentences(link_map: LinkMap, shown: Shown = str, advice: str = _ADVICE) -> Iterator[str]:
+def sentences(
+    link_map: LinkMap, shown: Shown = str, advice: str = _ADVICE, *, besides: Container[str] = ()
+) -> Iterator[str]:
     """One text, of a few lines, for each thing without which the program does not start.
 
-    `shown` makes a path of the root one for the reader; `advice` ends each text about a name.
+    `shown` makes a path of the root one for the reader; `advice` ends each text about a name;
+    names in `besides` do not count.
     """
     for resolution in link_map.resolutions:
-        if resolution.found is None and resolution.request.kind not in _OPTIONAL:
+        request = resolution.request
+        optional = request.kind in _OPTIONAL or request.name in besides
+        if resolution.found is None and not optional:
             yield _sentence(resolution, shown, advice)
     yield from process.version_errors(link_map, shown)
 

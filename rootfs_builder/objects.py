@@ -136,13 +136,11 @@ class Objects:
 
 
 def groups(found: Iterable[re.Match[bytes]]) -> list[dict[str, bytes]]:
-    """The named groups of each match, none twice."""
-    each: list[dict[str, bytes]] = []
+    """The groups of each match that have a value, none twice."""
+    each: dict[tuple[tuple[str, bytes], ...], None] = {}
     for hit in found:
-        groups = {name: value for name, value in hit.groupdict().items() if value is not None}
-        if groups not in each:
-            each.append(groups)
-    return each
+        each[tuple((name, one) for name, one in hit.groupdict().items() if one is not None)] = None
+    return list(map(dict, each))
 
 
 def _found(chunks: Iterable[bytes], texts: frozenset[bytes]) -> frozenset[bytes]:

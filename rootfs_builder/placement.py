@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from rootfs_builder.closure import Closure, Program, Tree
 from rootfs_builder.errors import UsageError
-from rootfs_builder.link_map import LIBRARY_PATH, Candidate, LinkMap, Loaded
+from rootfs_builder.link_map import BY_PATH, LIBRARY_PATH, Candidate, LinkMap, Loaded
 from rootfs_builder.paths import (
     ROOT,
     ImagePath,
@@ -193,7 +193,7 @@ class Placement:
             return move
         if candidate.found_by == LIBRARY_PATH:
             return self._library_move(candidate.path)
-        return self._of_added(loaded.requested) if loaded.requested.startswith("/") else None
+        return self._of_added(candidate.path) if candidate.found_by == BY_PATH else None
 
     def _library_move(self, path: str) -> Move | None:
         texts = map(self._closure.sources.locate, self._closure.recipe.library_path)

@@ -1,18 +1,19 @@
 """Closure + image → whether the loader finds in the image what it found in the source.
 
 The same rules, asked of another Root with nothing remembered: for each program and kind of CPU, the
-list of (name asked for, path opened, content) must be the same, in the same order. The environment
-of the build (-L) is gone; only what the image holds counts.
+list of (name asked for, path opened, content) must be the same, in the same order, though a
+directory may be spelt in another way. The environment of the build (-L) is gone; only what the
+image holds counts.
 """
 
 from collections.abc import Iterator
 
-from rootfs_builder import process
+from rootfs_builder import paths, process
 from rootfs_builder.closure import Closure, Program
 from rootfs_builder.errors import ChangedError, InputError, RootfsError
 from rootfs_builder.link_map import LinkMap, Loaded, Request
 from rootfs_builder.objects import Objects
-from rootfs_builder.paths import OpenedPath, decode, printable
+from rootfs_builder.paths import OpenedPath, decode, join, parent, printable
 from rootfs_builder.placement import Placement
 from rootfs_builder.plan import Finding
 from rootfs_builder.root import Root, Source
@@ -59,8 +60,22 @@ class _Replay:
         except RootfsError as error:
             yield Finding("warning", f"{printable(program.shown)}: {error}")
             return
-        if found != expected:
+        if self._placed(found) != self._placed(expected):
             yield _difference(program, expected, found)
+
+    def _placed(self, trace: _Trace) -> _Trace:
+        """The same with the directories of the image themselves, however they are spelt.
+
+        A library of -L is in /usr/local/lib, and RUNPATH may lead there by /usr/local/bin/../lib.
+        """
+        return [
+            (
+                asked,
+                join(self._objects.walker.walk(parent(opened)).real, paths.name(opened)),
+                source,
+            )
+            for asked, opened, source in trace
+        ]
 
     def _expected(self, program: Program, loaded: Loaded) -> tuple[str, str, Source]:
         """What an object is asked for and opened as in the image."""

@@ -1,6 +1,6 @@
 """An ELF program → its link maps at start-up, and what there is to say about them."""
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from rootfs_builder import elf, missing, process
 from rootfs_builder.closure import Program
@@ -91,6 +91,9 @@ class Startup:
             self.findings.append(Finding("warning", text))
         return loader
 
-    def not_found(self, link_map: LinkMap) -> Iterator[str]:
-        """A sentence for each thing without which the process does not start."""
-        return missing.sentences(link_map, self._sources.shown)
+    def not_found(self, link_map: LinkMap, *, besides: Container[str] = ()) -> Iterator[str]:
+        """A sentence for each thing without which the process does not start.
+
+        Names in `besides` do not count.
+        """
+        return missing.sentences(link_map, self._sources.shown, besides=besides)

@@ -6,20 +6,18 @@ sorted at the end, so the order in which rules act is not to be seen in the resu
 """
 
 from collections import deque
-from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from rootfs_builder import evidence, process, rules
+from rootfs_builder import evidence, given, process, rules
 from rootfs_builder.closure import Applied, Program, Supply, Tree
 from rootfs_builder.dlopen_notes import Note
 from rootfs_builder.errors import NotFoundError
-from rootfs_builder.evidence import Given
+from rootfs_builder.given import Given
 from rootfs_builder.link_map import LinkMap, Loaded
-from rootfs_builder.paths import ImagePath, encode, join, name, printable
+from rootfs_builder.paths import ImagePath, printable
 from rootfs_builder.plan import Finding
 from rootfs_builder.recipe import Recipe
-from rootfs_builder.root import read
 from rootfs_builder.rule_files import RuleFiles
 from rootfs_builder.rules import Match, Rule, Rules, Variables, asking
 from rootfs_builder.rules.schema import expand
@@ -27,7 +25,6 @@ from rootfs_builder.sources import Sources
 from rootfs_builder.startup import Startup
 from rootfs_builder.users import User
 
-_MOST_FILES, _MOST_BYTES = 1000, 1 << 16  # of an added tree, so that it is configuration
 _NOTHING, _THERE, _BROUGHT = range(3)  # of a rule: it has nothing, nothing new, something new
 _PRIORITIES = ("none", "required", "recommended", "suggested")
 
@@ -77,7 +74,7 @@ class Supplies:
             NotFoundError: what `--with` asks for is not on this machine.
         """
         asking.check(self._all_rules, self._asked, self._recipe.without, self._variables)
-        self._given = self._what_is_given(programs, added)
+        self._given = self._words(programs, added)
         self._files.known |= {one.real for one in programs}
         self._files.known |= {path for tree in added for path, _ in tree.nodes}
         self._files.placed = self._given.placed
@@ -105,43 +102,10 @@ class Supplies:
             text = f"libraries of dlopen notes are left out: --dlopen suggested adds {names}"
             self.findings.add(Finding("hint", text))
 
-    def _what_is_given(self, programs: tuple[Program, ...], added: tuple[Tree, ...]) -> Given:
-        """The user's words: variables and arguments, scripts, the small files of small trees."""
-        recipe = self._recipe
-        words = (*(recipe.entrypoint or ())[1:], *recipe.command)
-        files = [(f"the argument {word}", word.encode()) for word in words]
-        files += [(f"-e {name}", value.encode()) for name, value in recipe.env]
-        for program in programs:
-            text = None if program.link_maps else self._words(program.real)
-            if text is not None:
-                files.append((printable(name(program.real)), text))
-        placed = {place: text for tree in added for place, text in self._placed(tree)}
-        files += [(printable(name(place)), text) for place, text in placed.items()]
-        texts = {
-            text.encode() for rule in self._rules for one in rule.evidence for text in one.text
-        }
-        command = "".join(f"\0{word}" for word in (*words, "")) if words else ""
-        return Given(
-            self._variables, recipe.user, tuple(files), placed, encode(command), frozenset(texts)
-        )
-
-    def _placed(self, tree: Tree) -> Iterator[tuple[str, bytes]]:
-        """The small files of a small added tree, by their paths in the image."""
-        if len(tree.nodes) > _MOST_FILES:
-            return
-        for path, node in tree.nodes:
-            text = self._words(path) if node.kind in ("file", "symlink") else None
-            if text is not None:
-                inside = path[len(tree.source) :].strip("/")
-                yield join(tree.destination, inside) if inside else tree.destination, text
-
-    def _words(self, path: ImagePath) -> bytes | None:
-        """What a small file says; None of one that is none."""
-        walk = self._objects.walker.walk(path)
-        if walk.node is None or walk.node.kind != "file":
-            return None
-        source = self._objects.source(walk.real)
-        return read(source) if source.size <= _MOST_BYTES else None
+    def _words(self, programs: tuple[Program, ...], added: tuple[Tree, ...]) -> Given:
+        texts = {text for rule in self._rules for one in rule.evidence for text in one.text}
+        sought = frozenset(map(str.encode, texts))
+        return given.words(self._recipe, programs, added, self._objects, sought)
 
     def programs(self, programs: tuple[Program, ...]) -> tuple[Program, ...]:
         """The programs with what rules made them load."""
@@ -222,12 +186,35 @@ class Supplies:
         self._applied[key] = min(self._applied.get(key, found), found)
 
     def _act(self, match: Match, variables: Variables, maps: Process) -> int:
-        """Do all that a rule says, for one set of variables; what that was."""
+        """Do all that a rule says, for one set of variables and what follows; what that was."""
+        first = self._key(match, variables, maps)
+        if first in self._acted:
+            return self._acted[first]
+        todo, most = [variables], _NOTHING
+        while todo:
+            variables = todo.pop()
+            key = self._key(match, variables, maps)
+            if key in self._acted:
+                most = max(most, self._acted[key])
+                continue
+            self._acted[key], located = self._act_once(match, variables, maps)
+            most = max(most, self._acted[key])
+            value = {name: one for name, one in variables.items() if name == "value"}
+            todo += [
+                place | value | said
+                for said in self._files.followed(match.rule, located)
+                for place in match.places
+            ]
+        self._acted[first] = most
+        return most
+
+    @staticmethod
+    def _key(match: Match, variables: Variables, maps: Process) -> object:
+        return match.rule.name, tuple(sorted(variables.items())), maps[0].program, match.by
+
+    def _act_once(self, match: Match, variables: Variables, maps: Process) -> tuple[int, Variables]:
+        """The same without what follows, and the variables with those that are found for it."""
         rule = match.rule
-        key = (rule.name, tuple(sorted(variables.items())), maps[0].program, match.by)
-        if key in self._acted:
-            return self._acted[key]
-        self._acted[key] = _NOTHING  # where it follows itself
         host = maps[0] if maps[0].loader else None
         variables = self._files.located(rule, variables, maps[0].program)
         known = len(self._files.trees)
@@ -248,12 +235,7 @@ class Supplies:
         done += [self._load(one, match, maps) for one in filter(None, wanted)]
         if any(done) or not rule.locale:
             done.append(self._set(match, variables))
-        done += [
-            self._act(match, variables | said, maps)
-            for said in self._files.followed(rule, variables)
-        ]
-        self._acted[key] = max(done)
-        return max(done)
+        return max(done), variables
 
     def _set(self, match: Match, variables: Variables) -> int:
         """Variables of the image, unless the user sets them or what they follow from."""

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from rootfs_builder.elf import DF_1_NODEFLIB, DF_1_PIE, ET_DYN, ET_EXEC, ElfFile, Header
 from rootfs_builder.link_map import (
+    BY_PATH,
     CACHE,
     LIBRARY_PATH,
     Candidate,
@@ -84,7 +85,7 @@ class Glibc(Struct, frozen=True):
         owner = by if "ORIGIN" in name else None
         name = self.expand(name, by, link_map) or ""
         if "/" in name:
-            yield Candidate(name, "a path in NEEDED", 0, owner)
+            yield Candidate(name, BY_PATH, 0, owner)
             return
         series = 0
         for series, (found_by, directories) in enumerate(self._lists(by, link_map), 1):

@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from rootfs_builder.elf import ET_DYN, ET_EXEC, ElfFile, Header
 from rootfs_builder.link_map import (
+    BY_PATH,
     LIBRARY_PATH,
     SYSTEM_PATH,
     Candidate,
@@ -61,7 +62,7 @@ class Musl(Struct, frozen=True):
     def candidates(self, name: str, by: Loaded, link_map: LinkMap) -> Iterator[Candidate]:
         """LD_LIBRARY_PATH, the RUNPATH or RPATH of each needer upwards, the system path."""
         if "/" in name:
-            yield Candidate(name, "a path in NEEDED", 0)
+            yield Candidate(name, BY_PATH, 0)
             return
         if not name or len(encode(name)) > _NAME_MAX:
             return

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from rootfs_builder.evidence import Evidence, shown
 from rootfs_builder.link_map import Loaded
@@ -21,13 +22,15 @@ class Match(Struct, frozen=True, eq=False):
 
     `evidence` says why in words; `by` is the object whose bytes were searched, if not the
     program's; `variables` has one set for each time the rule acts, and is empty where it only
-    gives its hint.
+    gives its hint. `places` are the groups of its patterns over objects alone: what a file of the
+    root names is looked for in all of them.
     """
 
     rule: Rule
     evidence: str
     by: Loaded | None
     variables: tuple[Variables, ...]
+    places: tuple[Variables, ...] = ({},)
 
 
 def match(rules: Rules, evidence: Evidence, asked: Asked) -> tuple[Match, ...]:
@@ -42,10 +45,13 @@ def _match(rule: Rule, evidence: Evidence, asked: Asked) -> Iterator[Match]:
         return
     found = tuple(_find(rule.finds, evidence))
     if rule.hint and not wanted:  # what the user's words name is asked for by them
-        found = tuple(one for one in found if one[2]) or tuple((by, (), "") for by, *_ in found)
+        found = tuple(one for one in found if one.said) or tuple(
+            replace(one, variables=()) for one in found
+        )
     values = _values(rule, evidence, asked)
-    for by, variables, said in found:
-        yield Match(rule, said or why, by, tuple(_with_values(variables, values)))
+    for one in found:
+        variables = tuple(_with_values(one.variables, values))
+        yield Match(rule, one.said or why, one.by, variables, one.places)
 
 
 def _with_values(found: tuple[Variables, ...], values: tuple[str, ...]) -> Iterator[Variables]:
@@ -120,29 +126,37 @@ def _any_of(patterns: tuple[str, ...]) -> Callable[[str], bool]:
     return lambda name: name.startswith(heads) and any(fnmatchcase(name, p) for p in patterns)
 
 
-def _find(
-    finds: tuple[Find, ...], evidence: Evidence
-) -> Iterator[tuple[Loaded | None, tuple[Variables, ...], str]]:
+class _Found(Struct, frozen=True):
+    """What a table of `find` gives in the object `by`: see Match; `said` is of the user's words."""
+
+    by: Loaded | None = None
+    places: tuple[Variables, ...] = ({},)
+    variables: tuple[Variables, ...] = ({},)
+    said: str = ""
+
+
+def _find(finds: tuple[Find, ...], evidence: Evidence) -> Iterator[_Found]:
     """Each object in which all patterns of one of a rule's tables are found, with their groups.
 
-    Each match of a pattern goes with each of the others. A library's directory is {beside}: a path
-    of its plugins that starts there need not be compiled in, or is so in pieces. Third is a
-    sentence for what the user said, where a table asks for that.
+    Each match of a pattern goes with each of the others, and with each in the user's words. A
+    library's directory is {beside}: a path of its plugins that starts there need not be compiled
+    in, or is so in pieces.
     """
     if not finds:
-        yield None, ({},), ""
+        yield _Found()
     for find in finds:
+        words = evidence.given.search(find.words) if find.words else [{}]
+        if not words:
+            continue
+        said = evidence.given.saying(find.words)
         program = (evidence.program,)
         for loaded in evidence.to_search(_any_of((find.soname,))) if find.soname else program:
-            hits = [evidence.given.search(one.encode()) for one in find.words]
-            if not all(hits):
-                continue
-            hits += [evidence.objects.search(loaded.real, one.encode()) for one in find.text]
             beside = {"beside": parent(loaded.real)} if find.soname else {}
-            found = tuple(beside | _variables(one) for one in itertools.product(*hits))
+            hits = (evidence.objects.search(loaded.real, one.encode()) for one in find.text)
+            places = tuple(beside | _variables(one) for one in itertools.product(*hits))
+            found = tuple(place | _variables([one]) for one in words for place in places)
             if found:
-                said = next(map(evidence.given.saying, find.words), "")
-                yield (loaded if find.soname else None), found, said
+                yield _Found(loaded if find.soname else None, places, found, said)
 
 
 def _variables(hits: Iterable[dict[str, bytes]]) -> Variables:

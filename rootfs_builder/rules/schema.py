@@ -44,9 +44,9 @@ class When(Table, frozen=True):
 class Find(Table, frozen=True):
     """Regular expressions over the bytes of an object; their groups are the rule's variables.
 
-    `soname` is a pattern for its name; without one the program itself is searched. `words` are
-    expressions over what the user gives, arguments too. For each match the rule acts, without an
-    expression for each library of that name.
+    `soname` is a pattern for its name; without one the program itself is searched. `words` are the
+    same over what the user gives, arguments too, and any of them counts. For each match the rule
+    acts, without an expression for each library of that name.
     """
 
     text: tuple[str, ...] = ()
@@ -210,14 +210,10 @@ def _pattern_mistakes(rule: Rule) -> Iterator[Mistake]:
     known = {*_BOUND, *rule.landmarks}
     single = isinstance(rule.find, Find)
     patterns: list[tuple[Path, str]] = [
-        ((*(("find",) if single else ("find", number)), "text", index), one)
+        ((*(("find",) if single else ("find", number)), key, index), one)
         for number, find in enumerate(rule.finds)
-        for index, one in enumerate(find.text)
-    ]
-    patterns += [
-        ((*(("find",) if single else ("find", number)), "words", index), one)
-        for number, find in enumerate(rule.finds)
-        for index, one in enumerate(find.words)
+        for key, texts in (("text", find.text), ("words", find.words))
+        for index, one in enumerate(texts)
     ]
     patterns += [(("follow", index, "text"), one.text) for index, one in enumerate(rule.follow)]
     for path, pattern in patterns:

@@ -302,6 +302,13 @@ def test_a_library_of_library_path_goes_to_usr_local_lib_and_is_found_there(mach
     }
 
 
+def test_runpath_may_lead_to_what_library_path_led_to(machine):
+    library = machine.library(f"{HOME}/libs/libx.so.1")
+    program = machine.program(f"{HOME}/prog", library, rpath="$ORIGIN/../lib")
+    plan = machine.plan(program, library_path=("libs",))
+    assert "/usr/local/lib/libx.so.1" in files(plan)
+
+
 def test_a_library_of_library_path_in_the_system_keeps_its_path(machine):
     library = machine.library("/opt/libs/libx.so.1")
     plan = machine.plan(machine.program(f"{HOME}/prog", library), library_path=("/opt/libs",))
@@ -578,6 +585,18 @@ def test_a_plugin_finds_what_library_path_led_to(machine, program):
     assert {"/usr/local/lib/libx.so.1", "/etc/ld.so.cache"} <= files(plan)
 
 
+def test_the_interpreter_that_env_finds_loads_what_is_added(machine):
+    machine.program("/usr/bin/env")
+    machine.library(f"{HOME}/node/libx.so.1")
+    machine.program("/usr/bin/node", f"{HOME}/node/libx.so.1", rpath="/opt/node/lib")
+    machine.real("/opt/node/lib").mkdir(parents=True)
+    machine.real(f"{HOME}/node/libx.so.1").rename(machine.real("/opt/node/lib/libx.so.1"))
+    machine.library(f"{HOME}/addon.so", "/opt/node/lib/libx.so.1")
+    machine.file(f"{HOME}/run", "#!/usr/bin/env node\n", 0o755)
+    plan = machine.plan("run", add=("addon.so:/srv/addon.so",))
+    assert warnings(plan) == []
+
+
 def test_a_nul_ends_the_first_line_of_a_script(machine):
     machine.program("/usr/bin/sh")
     script = machine.file(f"{HOME}/run", "#!/usr/bin/sh\0x\n", 0o755)
@@ -729,6 +748,16 @@ def test_what_a_rule_finds_beside_a_program_moves_with_it(machine, own):
     plan = machine.plan(own, rules=BESIDE)
     assert plan.programs == ("/opt/prog/bin/prog",)
     assert files(plan) == placed("/opt/prog")
+    assert warnings(plan) == []
+
+
+def test_what_a_rule_finds_beside_a_program_may_be_loaded_by_it_already(machine):
+    prefix = f"{HOME}/own"
+    machine.file(f"{prefix}/lib/mark", "mark")
+    library = machine.library(f"{prefix}/lib/libx.so.1")
+    own = machine.program(f"{prefix}/bin/prog", library, rpath="$ORIGIN/../lib")
+    plan = machine.plan(own, rules=BESIDE)
+    assert files(plan) == {f"/opt/prog/{one}" for one in ("bin/prog", "lib/mark", "lib/libx.so.1")}
     assert warnings(plan) == []
 
 

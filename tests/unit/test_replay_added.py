@@ -51,3 +51,30 @@ def test_a_program_that_cannot_start_here_is_a_warning_and_no_failure(cc, tmp_pa
     assert "/lib/ld-none.so: not found" in text
     assert "needed by" in text
     assert "data/other" in text
+
+
+def test_what_is_for_another_machine_or_libc_is_data_with_one_hint(cc, tmp_path):
+    plugin(cc, tmp_path)
+    foreign = tmp_path / "plug/arm64.so"
+    foreign.write_bytes(changed((tmp_path / "plug/p.so").read_bytes(), 18, b"\xb7"))
+    libc = ("-shared", "-fPIC", "-Wl,-soname,libc.musl-x86_64.so.1")
+    built = cc(LIBRARY, name="musl/libc.so", where=tmp_path, args=libc)
+    cc(PLUGIN, name="plug/musl.so", where=tmp_path, args=("-shared", "-fPIC", built))
+    cc(MAIN, name="plug/other", where=tmp_path, args=("-Wl,--dynamic-linker,/lib/ld-none.so",))
+    other = tmp_path / "plug/other"
+    other.write_bytes(changed(other.read_bytes(), 18, b"\xb7"))
+    (text,) = findings(tmp_path, "plug:/usr/lib/plug")
+    assert "files for other machines or another libc" in text
+    assert text.endswith("arm64.so and 2 more")
+
+
+def changed(data, offset, byte):
+    return data[:offset] + byte + data[offset + 1 :]
+
+
+def test_what_lies_in_the_same_tree_is_loaded_before_where_no_path_leads_there(cc, tmp_path):
+    plugin(cc, tmp_path, rpath="$ORIGIN/nowhere")
+    assert findings(tmp_path, "plug:/usr/lib/plug") == []
+    (tmp_path / "plug/lib").rename(tmp_path / "lib")
+    (text,) = findings(tmp_path, "plug:/usr/lib/plug")
+    assert "libf.so: not found" in text

@@ -329,6 +329,41 @@ def test_a_script_is_evidence_as_all_that_the_user_gives(bench):
     assert acts(bench, f'{{ text = ["{MARK}"] }}', "/app/script") == f"script names {MARK}"
 
 
+GIVEN = """\
+copy = ["{dir}/{module}.m"]
+follow = [{ file = "{dir}/{module}.m", text = '(?m)^use (?P<module>\\w+)' }]
+[one.find]
+text = ['DIR=(?P<dir>[^;]+)']
+words = ['(?m)^use (?P<module>\\w+)', '(?m)^need (?P<module>\\w+)']
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "brought"),
+    [
+        ({"command": ("use a",)}, {"/opt/one/a.m"}),
+        ({"command": ("need a\nuse none",)}, {"/opt/one/a.m"}),
+        ({"command": ("use b",)}, {"/opt/two/b.m", "/opt/one/a.m", "/opt/two/c.m"}),
+        ({"add": ("/app/file:/file",)}, {"/opt/two/c.m", "/opt/one/a.m"}),
+        ({"command": ("use none", "misuse a")}, set()),
+    ],
+    ids=["one", "another pattern", "each of what is named", "what is added", "none"],
+)
+def test_what_the_user_gives_names_what_is_looked_for_in_all_places(bench, options, brought):
+    texts = 'const char *text = "DIR=/opt/one;DIR=/opt/two;";'
+    bench.fill({PROGRAM: program("frob", source=texts), "/app/file": "use c\n"})
+    bench.fill({"/opt/one/a.m": "-", "/opt/two/b.m": "use a\nuse c\n", "/opt/two/c.m": "use a\n"})
+    options = {**options, "add": tuple(f"{bench.root}{one}" for one in options.get("add", ()))}
+    result = bench.plan(rule(CALLS + GIVEN), **options)
+    assert set(result.tree) - {"/file"} == brought
+
+
+def test_what_the_user_gives_may_name_a_long_chain(bench):
+    bench.fill({PROGRAM: program("frob", source='const char *text = "DIR=/opt/one;";')})
+    bench.fill({f"/opt/one/m{n}.m": f"use m{n + 1}\n" for n in range(500)})
+    assert len(bench.plan(rule(CALLS + GIVEN), command=("use m0",)).tree) == 500
+
+
 LANDMARKS = 'copy = ["{home}"]\nlandmarks = { home = ["{prefix}/lib/mark", "/usr/lib/it/mark"] }\n'
 
 

@@ -155,6 +155,12 @@ def marked(body, head=HEAD):
             id="find: bad pattern",
         ),
         pytest.param(
+            "copy = [\"/x\"]\nfind = { text = ['a'], words = ['a',\n  '(?P<x>'] }  # HERE",
+            "find.words",
+            NO_PATTERN,
+            id="find: bad pattern for words",
+        ),
+        pytest.param(
             "copy = [\"/x\"]\nfind = { text = ['a{99999999999999999999}'] }  # HERE",
             "find.text",
             NO_PATTERN,

@@ -142,12 +142,6 @@ def test_accounts_are_those_of_the_root_and_others_bring_nothing(bench):
     assert bench.plan(text, command=("user other",)).plan.findings == ()
 
 
-def test_a_find_that_looks_for_nothing_is_a_mistake():
-    text = rule(CALLS + "find = { soname = 'libx.so' }\ncopy = ['/x']\n")
-    with pytest.raises(UsageError, match="find: neither text nor words"):
-        rules.read(text, "my.toml")
-
-
 def test_words_are_checked_as_text_is():
     text = rule(CALLS + "find = { words = ['(?P<x>'] }\ncopy = ['/{x}']\n")
     with pytest.raises(UsageError, match=r"find\.words: .* is no regular expression"):
