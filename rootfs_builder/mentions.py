@@ -12,10 +12,10 @@ from rootfs_builder.objects import Objects
 from rootfs_builder.paths import ImagePath, OpenedPath, decode, printable
 from rootfs_builder.plan import Finding
 
-_PATH = rb"/(?:usr/)?(?:local/)?(?:s?bin|lib(?:exec|\d+)?)/[\w./+-]{1,200}"
-_STRING = rb"\x00(?P<path>" + _PATH + rb")(?=\x00)"
-_WORD = re.compile(rb"(?<![\w./$}+-])" + _PATH + rb"(?![\w/*?$-])")
-_MOST = 1 << 20  # bytes of a script
+_PATH = rb"(?:usr/)?(?:local/)?(?:s?bin|lib(?:exec|\d+)?)/[\w./+-]{1,200}"
+_STRING = rb"(?P<path>/(?<![ -~]/)" + _PATH + rb")(?=\x00)"  # "/" first: so it is found fast
+_WORD = re.compile(rb"/(?<![\w./$}+-]/)" + _PATH + rb"(?![\w/*?$-])")
+_MOST, _MOST_TEXT = 1 << 26, 1 << 20  # bytes of a program, and of a script
 _SHELL = "/bin/sh"  # whose rule knows better who runs it
 
 
@@ -29,18 +29,19 @@ def left_out(closure: Closure, there: Container[ImagePath]) -> Iterator[Finding]
                 if path != _SHELL and real is not None and real not in there:
                     named.setdefault(real, path)
     if named:
-        shown = sorted(printable(closure.sources.shown(path)) for path in named.values())
-        flags = " ".join(f"--add {one}" for one in shown)
+        option = "" if closure.sources.sysroot else "--add "  # which reads from this machine
+        flags = " ".join(sorted(option + printable(path) for path in named.values()))
         yield Finding("hint", f"programs that are named by their paths are left out: {flags}")
 
 
 def _named(program: Program, objects: Objects) -> Iterator[OpenedPath]:
+    source = objects.source(program.real)
     if program.link_maps:
-        for groups in objects.search(program.real, _STRING):
-            yield OpenedPath(decode(groups["path"]))
+        hits = objects.search(program.real, _STRING) if source.size <= _MOST else ()
+        yield from (OpenedPath(decode(groups["path"])) for groups in hits)
         return
-    with objects.source(program.real).open() as content:
-        text = content[0:_MOST]
+    with source.open() as content:
+        text = content[0:_MOST_TEXT]
     for hit in _WORD.finditer(text):
         yield OpenedPath(decode(hit[0]))
 

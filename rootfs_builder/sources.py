@@ -28,6 +28,11 @@ class Sources:
         self._directory = directory  # resolved
         self._walker = Walker(machine)
 
+    @property
+    def sysroot(self) -> bool:
+        """Whether system files come from elsewhere than this machine."""
+        return self._sysroot is not None
+
     def locate(self, path: str) -> OpenedPath:
         """This machine's absolute path, as a path in this root."""
         if self._sysroot is None:

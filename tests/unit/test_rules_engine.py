@@ -533,6 +533,31 @@ def test_what_more_there_is_is_not_said_where_it_is_asked_for_or_the_rule_brings
     assert bench.plan(rule(CALLS + MORE), without=("one",)).plan.findings == ()
 
 
+def test_a_hint_is_said_once_with_the_evidence_of_the_nearest_program(bench):
+    helper = {"/usr/bin/aid": program("frob")}
+    bench.fill(helper | {PROGRAM: program("frob", "twist")})
+    text = rule('when = { imports = ["twist"] }\ncopy = ["/usr/bin/aid"]')
+    hints = bench.plan(text + rule(CALLS + HINT + X, "two")).said("hint")
+    assert hints == ["there is more: --with two (prog calls frob)"]
+
+
+@pytest.mark.parametrize("brought", ["by a rule", "by --add", "as a program", "not"])
+def test_a_hint_of_files_that_are_in_is_not_said(bench, brought):
+    bench.fill({"/bin/aid": program(), "/x": "x"})
+    text = rule(CALLS + HINT + 'copy = ["/bin/aid"]', "two")
+    if brought == "by a rule":
+        text += rule(CALLS + 'copy = ["/bin/aid"]', "three")
+    programs = (PROGRAM, "/bin/aid") if brought == "as a program" else (PROGRAM,)
+    options = {"add": (f"{bench.root}/bin/aid:/bin/aid",)} if brought == "by --add" else {}
+    result = bench.plan(text, *programs, **options)
+    assert ("/bin/aid" in result.paths) == (brought != "not")
+    assert len(result.said("hint")) == (brought == "not")
+
+
+def test_a_hint_of_files_that_are_not_here_is_not_said(bench):
+    assert bench.plan(rule(CALLS + HINT + 'copy = ["/none"]')).said("hint") == []
+
+
 def test_hints_stand_in_one_order(bench):
     names = [f"r{number}" for number in range(9)]
     text = "".join(rule(CALLS + f'hint = "{name}"\n' + X, name) for name in reversed(names))

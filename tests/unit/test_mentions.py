@@ -1,0 +1,74 @@
+"""Programs that a program names by their paths, and that are left out: one hint, and no more."""
+
+import os
+
+import pytest
+
+from tests.loader.objects import Linker
+from tests.loader.oracle import GLIBC
+from tests.rule_bench import LIB, PROGRAM, Bench, libc, program, rule
+
+NAMES = "programs that are named by their paths are left out: "
+
+pytestmark = pytest.mark.skipif(not os.path.exists(GLIBC), reason="needs the glibc of x86-64")
+
+
+@pytest.fixture(scope="session")
+def linker(tmp_path_factory):
+    return Linker(tmp_path_factory.mktemp("objects"))
+
+
+@pytest.fixture
+def bench(linker, tmp_path):
+    """A root with two programs that others may name, and a file that is none."""
+    bench = Bench(tmp_path / "root", linker)
+    bench.fill({f"{LIB}/libc.so.6": libc("frob"), "/usr/bin/data": "not executable"})
+    bench.fill({"/usr/bin/less": program(), "/usr/libexec/aid": program()})
+    return bench
+
+
+def naming(*texts):
+    """A program with these texts in it."""
+    source = "".join(f'const char *t{number} = "{one}";' for number, one in enumerate(texts))
+    return program("frob", source=source)
+
+
+def hints(bench, *programs, **options):
+    text = options.pop("text", "")
+    return bench.plan(text, *programs, **options).said("hint")
+
+
+def test_all_that_are_named_and_there_are_one_hint(bench):
+    bench.fill({PROGRAM: naming("/usr/libexec/aid", "/usr/bin/less", "/usr/bin/gone")})
+    assert hints(bench) == [f"{NAMES}/usr/bin/less /usr/libexec/aid"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["/usr/bin/data", "/usr/bin", "see /usr/bin/less", "/usr/bin/less %s", "/bin/sh", PROGRAM],
+)
+def test_what_is_no_path_of_another_program_is_no_hint(bench, text):
+    bench.fill({PROGRAM: naming(text), "/bin/sh": program()})
+    assert hints(bench) == []
+
+
+def test_what_is_in_the_image_is_no_hint(bench):
+    bench.fill({PROGRAM: naming("/usr/bin/less", "/bin/pager"), "/bin/pager": "-> ../usr/bin/less"})
+    brings = rule('when = { imports = ["frob"] }\ncopy = ["/usr/bin/less"]')
+    assert len(hints(bench)) == 1
+    assert hints(bench, text=brings) == []
+    assert hints(bench, PROGRAM, "/usr/bin/less") == []
+    assert hints(bench, add=(f"{bench.root}/usr/bin/less",)) == []
+
+
+def test_a_program_that_a_rule_brings_names_nothing(bench):
+    bench.fill({PROGRAM: program("frob"), "/usr/bin/aid": naming("/usr/bin/less")})
+    brings = rule('when = { imports = ["frob"] }\ncopy = ["/usr/bin/aid"]')
+    assert hints(bench, text=brings) == []
+
+
+def test_a_script_names_programs_in_its_words(bench):
+    script = "#!/app/prog\nexec /usr/bin/less -R </usr/bin/data; $X/usr/libexec/aid /usr/bin/*\n"
+    bench.fill({PROGRAM: program("frob"), "/app/script": script})
+    (bench.root / "app/script").chmod(0o755)
+    assert hints(bench, "/app/script") == [f"{NAMES}/usr/bin/less"]
