@@ -1,11 +1,13 @@
 """A closure + the files that its image has → a hint of programs that are named and left out.
 
-A path in a program's text is no proof that it is ever run, so nothing is added for it. Only what
-the user packs is looked at: a library or a helper names much that is for other programs.
+A path in a program's text is no proof that it is ever run, so nothing is added for it, nor for a
+word where a shell script has its commands. Only what the user packs is looked at: a library or a
+helper names much that is for other programs.
 """
 
 import re
 from collections.abc import Container, Iterator
+from itertools import islice
 
 from rootfs_builder.closure import Closure, Program
 from rootfs_builder.objects import Objects
@@ -18,23 +20,39 @@ _WORD = re.compile(rb"/(?<![\w./$}+-]/)" + _PATH + rb"(?![\w/*?$-])")
 _MOST, _MOST_TEXT = 1 << 26, 1 << 20  # bytes of a program, and of a script
 _SHELL = "/bin/sh"  # whose rule knows better who runs it
 
+# Shell Command Language: what is no command of a script, what runs in double quotes all the same,
+# what stands before a command, and words that a shell knows without a program.
+_SHELL_LINE = re.compile(rb"#![^\n]*\b(?:a|ba|da|k|mk|z)?sh\b")
+_NO_COMMANDS = re.compile(
+    rb"<<-?[ \t]*(['\"\\]?)(\w+)\1.*?\n\t*\2[ \t]*(?=\n|\Z)|(?<![^\s;])#[^\n]*|'[^']*'", re.DOTALL
+)
+_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_RUN_INSIDE = re.compile(rb"\$\([^()]*\)|`[^`]*`")
+_COMMAND = re.compile(
+    rb"(?:^|[;&|(`!{]|\b(?:command|do|elif|else|env|exec|if|nice|nohup|then|time|until|while|xargs)\b)"
+    rb"[ \t]*(?:\w+=\S*[ \t]+)*(?=(?P<name>[A-Za-z][\w.+-]*)(?![\w./=(]))",
+    re.MULTILINE,
+)
+_BUILT_IN = frozenset(("echo", "false", "kill", "printf", "pwd", "test", "time", "true"))
+
 
 def left_out(closure: Closure, there: Container[ImagePath]) -> Iterator[Finding]:
     """One hint for all programs of the root that the user's programs name, less those `there`."""
     named: dict[ImagePath, OpenedPath] = {}
     for program in closure.programs:
         if program.by is None:
-            for path in _named(program, closure.objects):
+            for path in _named(program, closure):
                 real = _executable(path, closure.objects)
                 if path != _SHELL and real is not None and real not in there:
                     named.setdefault(real, path)
     if named:
         option = "" if closure.sources.sysroot else "--add "  # which reads from this machine
         flags = " ".join(sorted(option + printable(path) for path in named.values()))
-        yield Finding("hint", f"programs that are named by their paths are left out: {flags}")
+        yield Finding("hint", f"programs that are named in it are left out: {flags}")
 
 
-def _named(program: Program, objects: Objects) -> Iterator[OpenedPath]:
+def _named(program: Program, closure: Closure) -> Iterator[OpenedPath]:
+    objects = closure.objects
     source = objects.source(program.real)
     if program.link_maps:
         hits = objects.search(program.real, _STRING) if source.size <= _MOST else ()
@@ -44,6 +62,18 @@ def _named(program: Program, objects: Objects) -> Iterator[OpenedPath]:
         text = content[0:_MOST_TEXT]
     for hit in _WORD.finditer(text):
         yield OpenedPath(decode(hit[0]))
+    for command in sorted(_commands(text)):
+        each = (OpenedPath(f"{above}/{command}") for above in closure.recipe.search_path)
+        yield from islice((path for path in each if _executable(path, objects)), 1)
+
+
+def _commands(script: bytes) -> set[str]:
+    """The words of a shell script that stand where a command does, but for the shell's own."""
+    if not _SHELL_LINE.match(script):
+        return set()
+    text = _NO_COMMANDS.sub(b" ", script.replace(b"\\\n", b" "))
+    text = _QUOTED.sub(lambda quoted: b" ".join((b'""', *_RUN_INSIDE.findall(quoted[0]))), text)
+    return {decode(hit["name"]) for hit in _COMMAND.finditer(text)} - _BUILT_IN
 
 
 def _executable(path: OpenedPath, objects: Objects) -> ImagePath | None:

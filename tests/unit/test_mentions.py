@@ -1,4 +1,4 @@
-"""Programs that a program names by their paths, and that are left out: one hint, and no more."""
+"""Programs that a program names, and that are left out: one hint, and no more."""
 
 import os
 
@@ -8,7 +8,7 @@ from tests.loader.objects import Linker
 from tests.loader.oracle import GLIBC
 from tests.rule_bench import LIB, PROGRAM, Bench, libc, program, rule
 
-NAMES = "programs that are named by their paths are left out: "
+NAMES = "programs that are named in it are left out: "
 
 pytestmark = pytest.mark.skipif(not os.path.exists(GLIBC), reason="needs the glibc of x86-64")
 
@@ -72,3 +72,36 @@ def test_a_script_names_programs_in_its_words(bench):
     bench.fill({PROGRAM: program("frob"), "/app/script": script})
     (bench.root / "app/script").chmod(0o755)
     assert hints(bench, "/app/script") == [f"{NAMES}/usr/bin/less"]
+
+
+COMMANDS = """\
+#!/app/sh -e
+# who starts this? ls /tmp
+NAME=$(basename "$0")
+trap 'rm -f x; cat y' EXIT
+if ! grep -q x /etc/passwd && LC_ALL=C sort -u z | head -n 1; then
+    echo "usage: less more
+    tail of the text, at $(date +%s) and `hostname`"
+    mkdir -p "$HOME/x" || exit 1
+fi
+for one in a b; do touch "$one"; done
+cat <<END
+    sed and awk are
+cut
+END
+find() { local x; }
+who=3; tr=`uname -m`
+exec env A=b nice \\
+    sleep 1
+"""
+RUN = ["basename", "cat", "date", "env", "grep", "head", "hostname", "mkdir", "nice", "sleep"]
+RUN += ["sort", "touch", "uname"]
+NOT_RUN = ["awk", "cut", "echo", "find", "less", "ls", "more", "rm", "sed", "tail", "tr", "who"]
+
+
+def test_the_commands_of_a_shell_script_are_named(bench):
+    others = {f"/usr/bin/{name}": program() for name in (*RUN, *NOT_RUN)}
+    bench.fill(others | {"/app/sh": program("frob"), "/app/script": COMMANDS})
+    (bench.root / "app/script").chmod(0o755)
+    wanted = sorted(f"/usr/bin/{name}" for name in RUN)
+    assert hints(bench, "/app/script") == [NAMES + " ".join(wanted)]
