@@ -65,6 +65,7 @@ class _Collector:
         )
         self._programs: list[Program] = []
         self._findings: list[Finding] = []
+        self._sensitive = sensitive.Secrets(sources, facts)
         self._secrets: dict[str, tuple[sensitive.Secret, ...]] = {}
 
     def run(self) -> Closure:
@@ -210,7 +211,7 @@ class _Collector:
             return Tree(ImagePath(path), added.destination, ())
         nodes = trees.nodes(self._sources, walk.real)
         if not self._recipe.allow_sensitive:
-            self._secrets[shown] = sensitive.found(self._sources, nodes)
+            self._secrets[shown] = self._sensitive.among(nodes)
             if self._secrets[shown]:
                 return Tree(walk.real, added.destination, nodes)
         for special, node in nodes:

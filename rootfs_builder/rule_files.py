@@ -37,6 +37,7 @@ class RuleFiles:
         self._sources = sources
         self._startup = startup
         self._objects = startup.objects
+        self._secrets = sensitive.Secrets(sources, startup.objects.facts)
         self._taken: dict[tuple[str, str, tuple[str, ...]], dict[Loaded | None, bool]] = {}
         self.known: set[ImagePath] = set()  # what comes without a rule
         self.placed: dict[str, bytes] = {}
@@ -205,7 +206,7 @@ class RuleFiles:
         if walk.errno or walk.node is None or walk.node.kind == "special":
             return False
         there = _kept(trees.nodes(self._sources, walk.real), rule.omit)
-        secrets = {one.path: one.why for one in sensitive.found(self._sources, there)}
+        secrets = {one.path: one.why for one in self._secrets.among(there)}
         for secret, why in secrets.items():
             text = f"{printable(secret)} is left out: {why}; --add --allow-sensitive packs it"
             self._startup.findings.append(Finding("warning", text))

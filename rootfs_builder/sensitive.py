@@ -12,13 +12,15 @@ line of its own (RFC 7468, 2), perhaps header lines (RFC 1421, 4.4; RFC 9580, 6.
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
+from functools import cached_property
 
 from msgspec import Struct
 
 from rootfs_builder.elf import MAGIC
 from rootfs_builder.errors import ChangedError, InputError, PolicyError
+from rootfs_builder.facts import Facts
 from rootfs_builder.paths import ImagePath, OpenedPath, join, name, parent, printable
-from rootfs_builder.root import Identity, Node, tree
+from rootfs_builder.root import Identity, Node, Source, tree
 from rootfs_builder.sources import OUTSIDE, Sources
 from rootfs_builder.walk import Walker
 
@@ -89,21 +91,50 @@ class Secret(Struct, frozen=True):
     why: str
 
 
-def found(sources: Sources, nodes: Iterable[tuple[ImagePath, Node]]) -> tuple[Secret, ...]:
-    """The secrets among files that are to be added, in their order; paths are resolved.
+class Secrets:
+    """The secrets among the files of one build; the machine's own are looked for once."""
 
-    A file that cannot be read, or has changed, is none: what packs it fails for the same reason.
-    """
-    paths, identities = _of_the_machine(sources)
-    secrets: list[Secret] = []
-    for path, node in nodes:
-        if node.kind != "file":
-            continue
-        why = paths.get(path) or identities.get(node.identity) or _by_name(path)
-        why = why or _by_content(sources, path, node)
-        if why is not None:
-            secrets.append(Secret(path, why))
-    return tuple(secrets)
+    def __init__(self, sources: Sources, facts: Facts | None = None) -> None:
+        self._sources = sources
+        self._facts = facts or Facts()
+
+    def among(self, nodes: Iterable[tuple[ImagePath, Node]]) -> tuple[Secret, ...]:
+        """Those among files that are to be added, in their order; paths are resolved.
+
+        A file that cannot be read, or has changed, is none: what packs it fails for the same
+        reason.
+        """
+        paths, identities = self._of_the_machine
+        secrets: list[Secret] = []
+        for path, node in nodes:
+            if node.kind != "file":
+                continue
+            why = paths.get(path) or identities.get(node.identity) or _by_name(path)
+            why = why or self._by_content(path, node)
+            if why:
+                secrets.append(Secret(path, why))
+        return tuple(secrets)
+
+    @cached_property
+    def _of_the_machine(self) -> tuple[dict[ImagePath, str], dict[Identity, str]]:
+        """The files of the machine and of the sysroot that are secrets, by path and by inode."""
+        paths: dict[ImagePath, str] = {}
+        identities: dict[Identity, str] = {}
+        walker = Walker(self._sources)
+        for side in ("", OUTSIDE):
+            for pattern, why in _OF_THE_MACHINE:
+                for path, node in _matching(self._sources, walker, side + pattern):
+                    paths.setdefault(path, why)
+                    if node.size:  # what saves space makes all empty files one inode
+                        identities.setdefault(node.identity, why)
+        return paths, identities
+
+    def _by_content(self, path: ImagePath, node: Node) -> str:
+        if not 0 < node.size <= _MAX_SIZE:
+            return ""
+        source, npm = self._sources.open(path), name(path) == ".npmrc"
+        fact = "a secret of npm" if npm else "a secret"
+        return self._facts.recall(source, fact, str, lambda: _in(source, npm=npm))
 
 
 def refuse(secrets: Mapping[str, tuple[Secret, ...]]) -> None:
@@ -123,20 +154,6 @@ def refuse(secrets: Mapping[str, tuple[Secret, ...]]) -> None:
             "--allow-sensitive packs them"
         )
         raise PolicyError("\n".join(lines))
-
-
-def _of_the_machine(sources: Sources) -> tuple[dict[ImagePath, str], dict[Identity, str]]:
-    """The files of the machine and of the sysroot that are secrets, by path and by inode."""
-    paths: dict[ImagePath, str] = {}
-    identities: dict[Identity, str] = {}
-    walker = Walker(sources)
-    for side in ("", OUTSIDE):
-        for pattern, why in _OF_THE_MACHINE:
-            for path, node in _matching(sources, walker, side + pattern):
-                paths.setdefault(path, why)
-                if node.size:  # what saves space makes all empty files one inode
-                    identities.setdefault(node.identity, why)
-    return paths, identities
 
 
 def _matching(sources: Sources, walker: Walker, pattern: str) -> Iterator[tuple[ImagePath, Node]]:
@@ -159,18 +176,15 @@ def _by_name(path: ImagePath) -> str | None:
     return next((why for names, why in _ANYWHERE if names in path + "/"), None)
 
 
-def _by_content(sources: Sources, path: ImagePath, node: Node) -> str | None:
-    if not 0 < node.size <= _MAX_SIZE:
-        return None
+def _in(source: Source, *, npm: bool) -> str:
+    """What makes the bytes of a file a secret; empty for most."""
     try:
-        with sources.open(path).open() as content:
+        with source.open() as content:
             if content[0 : len(MAGIC)] == MAGIC:
-                return None
-            data = content[0 : node.size]
+                return ""
+            data = content[0 : len(content)]
     except (InputError, ChangedError):
-        return None
+        return ""
     if b"PRIVATE KEY" in data and (_KEY.search(data) or _KEY_IN_JSON.search(data)):
         return "a private key"
-    if name(path) == ".npmrc" and _TOKEN.search(data):
-        return "a password or token for npm"
-    return None
+    return "a password or token for npm" if npm and _TOKEN.search(data) else ""

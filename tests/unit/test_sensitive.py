@@ -89,7 +89,7 @@ def sources(machine, sysroot=None):
 def secrets(where, path="/"):
     """The secrets below a path, as `--add` would resolve it."""
     real = Walker(where).walk(where.locate(path)).real
-    return {Sources.shown(one.path) for one in sensitive.found(where, tree(where, real))}
+    return {Sources.shown(one.path) for one in sensitive.Secrets(where).among(tree(where, real))}
 
 
 def is_secret(tmp_path, content, name="file"):
@@ -118,7 +118,7 @@ def test_each_comes_in_the_trees_order_and_once(tmp_path):
     (tmp_path / "home/me/.ssh/shadow").hardlink_to(tmp_path / "etc/shadow")
     where = sources(tmp_path)
     nodes = tuple(tree(where))
-    found = [one.path for one in sensitive.found(where, nodes)]
+    found = [one.path for one in sensitive.Secrets(where).among(nodes)]
     assert found == [path for path, _ in nodes if path in found]
     assert len(found) == len(set(found))
 
@@ -349,7 +349,7 @@ def test_files_that_go_or_change_meanwhile_hide_no_other(tmp_path):
     nodes = tuple(tree(where))
     (tmp_path / "a").unlink()
     (tmp_path / "b").write_text("another")
-    assert [one.path for one in sensitive.found(where, nodes)] == ["/etc/shadow"]
+    assert [one.path for one in sensitive.Secrets(where).among(nodes)] == ["/etc/shadow"]
     with pytest.raises(ChangedError):
         read(where.open("/b"))
 
