@@ -24,14 +24,18 @@ class Evidence(Struct, frozen=True, eq=False):
     """What one process shows.
 
     `libc` is glibc or musl, or static for a program without a loader; `version` the glibc's;
-    `found` are the objects that are looked at, `present` all that it has.
+    `found` are the objects that are looked at, by their resolved paths, with what they import if
+    they are not of the libc; `imported` is all of that, `present` all objects that it has.
     """
 
     libc: str
     version: tuple[int, int]
     program: Loaded
-    found: tuple[Loaded, ...]
-    present: tuple[Loaded, ...]
+    found: dict[ImagePath, Loaded]
+    imports: dict[ImagePath, frozenset[bytes]]
+    imported: frozenset[bytes]
+    present: dict[ImagePath, Loaded]
+    names: dict[ImagePath, tuple[str, str]]
     given: Given
     objects: Objects
 
@@ -40,12 +44,13 @@ class Evidence(Struct, frozen=True, eq=False):
     ) -> tuple[str, Loaded] | None:
         """The first of the symbols that an object imports, with that object."""
         wanted = {symbol.encode(): symbol for symbol in symbols}
-        for loaded in self.found:
-            if own and loaded is not self.program:
-                continue
-            hits = self.objects.imports(loaded.real) & wanted.keys()
-            if hits and not _of_libc(loaded) and not any(map(besides, _names(loaded))):
-                return min(wanted[hit] for hit in hits), loaded
+        if self.imported.isdisjoint(wanted):
+            return None
+        own_path = self.program.real
+        for path in (own_path,) if own else self.imports:
+            hits = self.imports.get(path, frozenset()) & wanted.keys()
+            if hits and not any(map(besides, self.names[path])):
+                return min(wanted[hit] for hit in hits), self.found[path]
         return None
 
     def named(self, matches: Callable[[str], bool]) -> tuple[Loaded, ...]:
@@ -57,12 +62,12 @@ class Evidence(Struct, frozen=True, eq=False):
         return self._named(matches, self.present)
 
     def _named(
-        self, matches: Callable[[str], bool], objects: tuple[Loaded, ...]
+        self, matches: Callable[[str], bool], objects: dict[ImagePath, Loaded]
     ) -> tuple[Loaded, ...]:
         return tuple(
             loaded
-            for loaded in objects
-            if loaded is not self.program and any(map(matches, _names(loaded)))
+            for path, loaded in objects.items()
+            if loaded is not self.program and any(map(matches, self.names[path]))
         )
 
     def containing(self, texts: Iterable[str]) -> str | None:
@@ -83,12 +88,22 @@ def of(maps: tuple[LinkMap, ...], objects: Objects, given: Given) -> Evidence:
     first = maps[0]
     libc = "static" if first.loader is None else first.loader.name
     present = {loaded.real: loaded for one in maps for loaded in one.objects}
+    names = {path: _names(loaded) for path, loaded in present.items()}
+    looked_at = _found(maps)
+    imports = {
+        path: objects.imports(path)
+        for path, loaded in looked_at.items()
+        if loaded.by is None or not any(map(_LIBC.fullmatch, names[path]))
+    }
     return Evidence(
         libc,
         _version(first),
         first.program,
-        found(maps),
-        tuple(present.values()),
+        looked_at,
+        imports,
+        frozenset().union(*imports.values()),
+        present,
+        names,
         given,
         objects,
     )
@@ -99,11 +114,15 @@ def found(maps: tuple[LinkMap, ...]) -> tuple[Loaded, ...]:
 
     They need not be looked at twice: what stands before the last call is another map's.
     """
+    return tuple(_found(maps).values())
+
+
+def _found(maps: tuple[LinkMap, ...]) -> dict[ImagePath, Loaded]:
     each: dict[ImagePath, Loaded] = {}
     for one in maps:
         for loaded in one.objects[one.known :]:
             each.setdefault(loaded.real, loaded)
-    return tuple(each.values())
+    return each
 
 
 def shown(loaded: Loaded) -> str:
@@ -111,12 +130,8 @@ def shown(loaded: Loaded) -> str:
     return printable(name(loaded.opened))
 
 
-def _names(loaded: Loaded) -> tuple[str, ...]:
+def _names(loaded: Loaded) -> tuple[str, str]:
     return (loaded.soname or "", name(loaded.opened))
-
-
-def _of_libc(loaded: Loaded) -> bool:
-    return loaded.by is not None and any(map(_LIBC.fullmatch, _names(loaded)))
 
 
 def _version(link_map: LinkMap) -> tuple[int, int]:

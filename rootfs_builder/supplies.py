@@ -171,7 +171,7 @@ class Supplies:
                 self._apply(rule.name, rule.because, match.evidence, maps)
             if rule.more and any(done.values()) and rule.name not in self._asked:
                 self.findings.add(Finding("hint", rule.more))
-        for loaded in seen.found:
+        for loaded in seen.found.values():
             for note in self._objects.notes(loaded.real):
                 self._note(note, loaded, maps)
 
