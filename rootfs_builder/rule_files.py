@@ -194,8 +194,10 @@ class RuleFiles:
     ) -> bool:
         """Take in what lies at a path, and where the links in it lead; whether that was anything.
 
-        No secret, and no way to one: only --add takes those.
+        No secret, and no way to one: only --add takes those. What the user puts there is there.
         """
+        if to is None and path in self.placed:
+            return True
         taken = self._taken.setdefault((path, to or path, rule.omit), {})
         program = host.program if host else None  # each has its own way to what a plugin needs
         if program in taken:

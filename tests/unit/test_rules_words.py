@@ -146,3 +146,11 @@ def test_words_are_checked_as_text_is():
     text = rule(CALLS + "find = { words = ['(?P<x>'] }\ncopy = ['/{x}']\n")
     with pytest.raises(UsageError, match=r"find\.words: .* is no regular expression"):
         rules.read(text, "my.toml")
+
+
+def test_what_is_added_stands_where_the_root_has_a_link(bench):
+    bench.fill({"/etc/d/link": "-> ../c/main"})
+    text = rule(CALLS + "copy = ['/etc/d/link']\n")
+    assert set(bench.plan(text).tree) == {"/etc/d/link", "/etc/c/main"}
+    result = bench.plan(text, add=(f"{bench.root}/home/main:/etc/d/link",))
+    assert result.tree == {"/etc/d/link": "module two\n"}
