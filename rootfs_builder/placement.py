@@ -117,6 +117,13 @@ class Placement:
         self._placed[program.key] = move
         return True
 
+    def _place_link(self, program: Program) -> None:
+        """Keep a link to a program in the directory of what is found beside it: a venv's python."""
+        steps = [one.source for one in self._closure.supply.trees if one.beside == program.key]
+        if program.key != program.real and steps:
+            directory = ImagePath(posixpath.commonpath([parent(program.key), *steps]))
+            self._private[program.key] = Move(directory, join(_OPT, name(program.key)), directory)
+
     def _place(self, program: Program) -> None:
         at = self._closure.recipe.at if program.kind == "executable" else None
         real, directory = program.real, self._private_directory(program)
@@ -124,6 +131,8 @@ class Placement:
             return
         if program.kind == "interpreter":
             return  # a script names it by this path, or PATH does
+        if at is None and self._outside(program.key):
+            self._place_link(program)
         if at is not None:
             at = self.landing(at)[0]
         if directory is not None:
@@ -241,6 +250,8 @@ class Placement:
         move, key = self.of_program(program), program.key
         if self.is_added(program):
             return self.added_path(key) or key
+        if key in self._private and key != program.real:
+            return self._private[key].apply(key) or key
         if move is None:
             if not self._outside(key):
                 return key
