@@ -43,7 +43,7 @@ class Tree(Struct, frozen=True, eq=False):
     """Files that come as they are: the nodes below `source`, itself first, go to `destination`.
 
     `rule` is the rule that copies them, "" for `--add`; `walk` how the rule's path leads there.
-    `beside` is the program by whose own place they were found, and will be again.
+    `beside` is the program, or a link to it, by whose own place they were found, and will be.
     `programs` and `plugins` are the ELF files among them: the one start by themselves, the others
     are loaded by a program.
     """

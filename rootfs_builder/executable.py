@@ -16,25 +16,34 @@ from rootfs_builder.paths import decode, name, printable
 from rootfs_builder.walk import Walk
 
 _SHEBANG_BYTES = 256  # BINPRM_BUF_SIZE
+_LINES_BYTES = 4200  # one line more, with a path in it
+SECOND_LINE = re.compile(  # where the first would be too long, or has a space
+    rb"#![ \t]*/bin/sh\n'''exec' (?P<quote>['\"]?)(?P<path>/[^'\"\n]+?)(?P=quote)(?: -\w+)*"
+    rb" \"\$0\" \"\$@\"\n"
+)
 _SPLIT = re.compile(r"-[iv0]*S\s*|--split-string[=\s]\s*")
 _TAKING_A_WORD = ("-u", "--unset", "-C", "--chdir", "-a", "--argv0")
 _MACHO = (b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"\xfe\xed\xfa\xcf")
 
 
 class Script(Struct, frozen=True):
-    """The `#!` line: an absolute path, and the rest of the line as one argument."""
+    """The `#!` line: an absolute path, and the rest of the line as one argument.
+
+    `second` is the interpreter that the first starts in a script of pip's or uv's.
+    """
 
     interpreter: str
     argument: str
+    second: str = ""
 
     @property
     def looked_up(self) -> str | None:
-        """The command that env(1) would look up in PATH, where env is the interpreter.
+        """The command that env(1) would look up in PATH, where env is the interpreter, or a path.
 
         The kernel gives env the rest of the line as one argument; only -S makes words of it.
         """
         if name(self.interpreter) != "env":
-            return None
+            return self.second or None
         split = _SPLIT.match(self.argument)
         if split is None:
             return None if self.argument.startswith("-") else self.argument or None
@@ -62,8 +71,9 @@ def look(shown: str, walk: Walk, objects: Objects) -> elf.ElfFile | Script:
         raise InputError(f"{shown}: {what}; name the compiled program itself")
     with objects.source(walk.real).open() as content:
         head = content[0:_SHEBANG_BYTES]
+        second = SECOND_LINE.match(content[0:_LINES_BYTES])
     if head.startswith(b"#!"):
-        return _script(shown, head)
+        return _script(shown, head, decode(second["path"]) if second else "")
     if not head.startswith(elf.MAGIC):
         raise InputError(f"{shown}: {_what_it_is(head)}")
     try:
@@ -85,7 +95,7 @@ def look(shown: str, walk: Walk, objects: Objects) -> elf.ElfFile | Script:
     return file
 
 
-def _script(shown: str, head: bytes) -> Script:
+def _script(shown: str, head: bytes, second: str) -> Script:
     line = head[2:].partition(b"\n")[0].partition(b"\0")[0].strip(b" \t")
     if line.endswith(b"\r"):
         raise InputError(
@@ -99,7 +109,7 @@ def _script(shown: str, head: bytes) -> Script:
         raise InputError(
             f"{shown}: its interpreter {printable(words[0])} is no absolute path; write #!/…"
         )
-    script = Script(words[0], words[1] if len(words) > 1 else "")
+    script = Script(words[0], words[1] if len(words) > 1 else "", second)
     if name(words[0]) == "env" and script.looked_up is None:
         raise InputError(f"{shown}: its first line does not say which program env is to start")
     if script.looked_up is not None and re.search(r"\s", script.looked_up):

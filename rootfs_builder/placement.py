@@ -69,10 +69,12 @@ class Placement:
         self._programs: dict[ImagePath, Move] = {}  # of the program's own file
         self._private: dict[ImagePath, Move] = {}  # of what it finds through $ORIGIN
         self._libraries: dict[str, Move | None] = {}
+        self._placed: dict[ImagePath, Move] = {}  # by its key: what is added with its tree
+        self._users = tuple(map(self.of_tree, closure.added))
         for program in closure.programs:
             self._place(program)
-        self._added: list[Move] = []
-        for tree in closure.trees:
+        self._added = list(self._users)
+        for tree in closure.supply.trees:
             self._added.append(self.of_tree(tree))
 
     def of_tree(self, tree: Tree) -> Move:
@@ -85,15 +87,52 @@ class Placement:
         """The Move of the directory that a rule's tree is a part of, where that moves."""
         if tree.walk is None or not self._outside(tree.source):
             return None
-        added = len(self._closure.added)
-        around = (move for move in self._added[:added] if move.apply(tree.source))
+        around = (move for move in self._users if move.apply(tree.source))
         return next(around, None) or (self._private.get(tree.beside) if tree.beside else None)
 
+    def added_path(self, path: str) -> ImagePath | None:
+        """Where a path of this machine goes with what the user adds; None if it does not."""
+        move = self._users_move(path)
+        return None if move is None else move.apply(self._key(path))
+
+    def _users_move(self, path: str) -> Move | None:
+        key = self._key(path)
+        return next((one for one in self._users if self._outside(key) and one.apply(key)), None)
+
+    def _key(self, path: str) -> ImagePath:
+        above = self._walker.walk(OpenedPath(parent(path)))
+        return ImagePath(path) if above.errno else join(above.real, name(path))
+
+    def is_added(self, program: Program) -> bool:
+        """Whether it is started where an added tree has it, or a link to it."""
+        return program.key in self._placed
+
+    def _place_added(self, program: Program, directory: ImagePath | None) -> bool:
+        """Start a program where the user adds it, unless it needs more than is added."""
+        move = self._users_move(program.key)
+        if move is None or (directory is not None and not below(directory, move.source)):
+            return False
+        if self._outside(program.real) and self.added_path(program.real) is None:
+            return False
+        self._placed[program.key] = move
+        return True
+
+    def _place_link(self, program: Program) -> None:
+        """Keep a link to a program in the directory of what is found beside it: a venv's python."""
+        steps = [one.source for one in self._closure.supply.trees if one.beside == program.key]
+        if program.key != program.real and steps:
+            directory = ImagePath(posixpath.commonpath([parent(program.key), *steps]))
+            self._private[program.key] = Move(directory, join(_OPT, name(program.key)), directory)
+
     def _place(self, program: Program) -> None:
+        at = self._closure.recipe.at if program.kind == "executable" else None
+        real, directory = program.real, self._private_directory(program)
+        if at is None and self._place_added(program, directory):
+            return
         if program.kind == "interpreter":
             return  # a script names it by this path, or PATH does
-        real, directory = program.real, self._private_directory(program)
-        at = self._closure.recipe.at if program.kind == "executable" else None
+        if at is None and self._outside(program.key):
+            self._place_link(program)
         if at is not None:
             at = self.landing(at)[0]
         if directory is not None:
@@ -174,7 +213,7 @@ class Placement:
         """The Move of a program, None where it keeps its path."""
         if program.kind == "added":
             return self._of_added(program.real)
-        return self._programs.get(program.real)
+        return self._placed.get(program.key) or self._programs.get(program.real)
 
     def _of_added(self, path: str) -> Move | None:
         return next((move for move in self._added if move.apply(path)), None)
@@ -209,6 +248,10 @@ class Placement:
     def image_path(self, program: Program) -> ImagePath:
         """The name that the program itself is started by: argv[0] can be what decides."""
         move, key = self.of_program(program), program.key
+        if self.is_added(program):
+            return self.added_path(key) or key
+        if key in self._private and key != program.real:
+            return self._private[key].apply(key) or key
         if move is None:
             if not self._outside(key):
                 return key

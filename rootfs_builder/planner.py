@@ -11,15 +11,13 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from rootfs_builder import attributes, generated, mentions, ownership
+from rootfs_builder import attributes, generated, mentions, ownership, relocation
 from rootfs_builder.closure import Closure, Program, Tree
 from rootfs_builder.errors import InputError
 from rootfs_builder.link_map import LinkMap, Loaded, Resolution
 from rootfs_builder.packages import Owners
 from rootfs_builder.paths import (
     ImagePath,
-    OpenedPath,
-    below,
     encode,
     name,
     parent,
@@ -32,12 +30,11 @@ from rootfs_builder.plan import (
     Entry,
     Finding,
     Plan,
-    PlanRoot,
     Reason,
     with_parents,
 )
-from rootfs_builder.root import Node
-from rootfs_builder.walk import Walk, Walker
+from rootfs_builder.root import Node, Source
+from rootfs_builder.walk import Walk
 
 _LONGEST, _LONGEST_NAME = 4095, 255  # bytes that a kernel takes as a path, and as a part of one
 _LONG = 3800  # bytes: docker and podman unpack some 4,000, and less in a deeper directory of theirs
@@ -61,6 +58,7 @@ class _Planner:
         self._placement = Placement(closure)
         self._entries: dict[ImagePath, Entry] = {}
         self._origins: dict[ImagePath, ImagePath] = {}  # of what is not generated
+        self._contents: dict[ImagePath, Source] = {}
         self._findings = list(closure.findings)
         self._because_of = self._rule_reasons()
 
@@ -86,7 +84,7 @@ class _Planner:
             landing = self._landing(entry.path, entry.reasons[0])
             self._put(replace(entry, path=landing), None)
         draft = Plan(with_parents(self._entries.values()))
-        self._warn_of_links(draft)
+        self._findings += relocation.dangling(self._closure, draft)
         for entry in generated.configurations(self._closure, self._placement, draft):
             self._put(entry, None)
         values = self._entries.values()
@@ -132,6 +130,9 @@ class _Planner:
         move = self._placement.of_program(program)
         if program.kind == "executable" and self._closure.recipe.at is not None:
             self._landing(self._closure.recipe.at, reason)
+        if self._placement.is_added(program):
+            self._added_program(program, reason)
+            return path
         named = program.kind == "interpreter" or not self._sources.outside(program.key)
         if named and (move is None or program.key != path):
             self._walk(program.walk, move, reason, executable=True)
@@ -143,9 +144,18 @@ class _Planner:
             link = Entry(path, "symlink", 0o777, (reason,), target=target)
             self._put(link, program.key)
         if program.by is not None and by is not None:
-            advice = "write #!/usr/bin/env NAME"
+            advice = "write #!/usr/bin/env NAME, or --add its directory"
             self._warn_of_build_path(program.key, "its first line", by, advice)
         return path
+
+    def _added_program(self, program: Program, reason: Reason) -> None:
+        """A program in an added tree, or one of the system that a link in the tree leads to."""
+        place = self._placement.added_path(program.real)
+        if place is None:
+            steps = tuple(one for one in program.walk.steps if not self._sources.outside(one))
+            self._walk(replace(program.walk, steps=steps), None, reason, executable=True)
+        elif program.walk.node is not None:
+            self._file(program.real, place, program.walk.node, reason, executable=True)
 
     def _link_map(self, link_map: LinkMap, program: Program) -> None:
         loader = link_map.loader
@@ -257,9 +267,18 @@ class _Planner:
         if executable and not mode & 0o111:
             mode = 0o755
         mode |= node.mode & SET_ID_BITS
-        content = self._closure.objects.source(step)
+        content = self._content(step)
         capability = self._sources.capability(step)
         self._put(Entry(place, "file", mode, (reason,), content, capability=capability), step)
+
+    def _content(self, step: ImagePath) -> Source:
+        """A file's bytes; a script of the user's follows its interpreter, if that is added."""
+        source = self._closure.objects.source(step)
+        if not self._sources.outside(step):
+            return source
+        if step not in self._contents:
+            self._contents[step] = relocation.content(source, self._placement.added_path)
+        return self._contents[step]
 
     def _put(self, entry: Entry, origin: ImagePath | None) -> None:
         known = self._entries.get(entry.path)
@@ -326,21 +345,3 @@ class _Planner:
                     self._put(Entry(place, "dir", mode, (reason,)), path)
             else:
                 self._file(path, place, node, reason, executable=False)
-
-    def _warn_of_links(self, draft: Plan) -> None:
-        """Added links to paths of this machine that lead nowhere in the image."""
-        walker = Walker(PlanRoot(draft))
-        for tree in self._closure.added:
-            for path, node in tree.nodes:
-                target = self._sources.readlink(path) if node.kind == "symlink" else ""
-                inside = below(target, tree.source)
-                if not target.startswith("/") or inside or not self._sources.outside(target):
-                    continue
-                target = self._sources.shown(target)
-                if walker.walk(OpenedPath(target)).node is None:
-                    text = (
-                        f"{printable(self._sources.shown(path))}: a symlink to "
-                        f"{printable(target)}, which the image does not have; add that too, or "
-                        "make the link relative"
-                    )
-                    self._findings.append(Finding("warning", text))

@@ -84,8 +84,8 @@ class RuleFiles:
         return all(self._objects.walker.walk(path).real in there for path in found)
 
     def located(self, rule: Rule, variables: Variables, program: Loaded) -> Variables:
-        """The variables, with the program's prefix and the directories of the landmarks."""
-        found = {"prefix": _prefix(program), **variables}
+        """The variables, with the program's prefixes and the directories of the landmarks."""
+        found = {"prefix": _prefix(program.real), "called": _prefix(program.opened), **variables}
         for name, templates in rule.landmarks.items():
             paths = (path for one in templates for path in self.paths(one, found))
             landmark = next(paths, None)
@@ -216,8 +216,7 @@ class RuleFiles:
             return False
         taken[program] = True
         nodes = tuple((p, n) for p, n in there if n.kind != "special" and p not in secrets)
-        prefix = _prefix(host.program) if host else None
-        beside = host.program.real if host and prefix and below(walk.real, prefix) else None
+        beside = _beside(host.program, walk.real) if host else None
         tree = Tree(walk.real, to or walk.real, nodes, rule.name, None if to else walk, beside)
         tree = trees.with_closures(tree, self._startup, self._sources, host)
         self.trees.append(replace(tree, programs=()) if again else tree)
@@ -261,9 +260,15 @@ class RuleFiles:
         return bool(files)
 
 
-def _prefix(program: Loaded) -> ImagePath:
-    """The directory that has the program in its bin."""
-    return parent(parent(program.real))
+def _prefix(path: str) -> ImagePath:
+    """The directory that has a program in its bin."""
+    return parent(parent(path))
+
+
+def _beside(program: Loaded, path: ImagePath) -> ImagePath | None:
+    """By which of the program's own places a path is found: its file's, or its name's."""
+    places = (program.real, ImagePath(program.opened))
+    return next((one for one in places if below(path, _prefix(one))), None)
 
 
 def _kept(

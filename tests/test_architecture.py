@@ -59,6 +59,7 @@ ROOMS = (
     "supplies",
     "collector",
     "placement",
+    "relocation",
     "generated",
     "attributes",
     "mentions",

@@ -19,7 +19,7 @@ from rootfs_builder.toml_tables import Mistake, Table
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _VARIABLE = re.compile(r"\{(\w+)\}")
-_BOUND = {"beside", "prefix", "value"}  # variables that no pattern binds
+_BOUND = {"beside", "prefix", "called", "value"}  # variables that no pattern binds
 _KINDS = ("glibc", "musl", "static")
 _WITH_ANY_KEYS = ("named", "landmarks", "write", "directories", "environment")
 

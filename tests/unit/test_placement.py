@@ -17,7 +17,7 @@ from rootfs_builder import assemble, elf, recipe
 from rootfs_builder.archives import written
 from rootfs_builder.errors import InputError, UsageError
 from rootfs_builder.plan import PlanRoot
-from rootfs_builder.root import DirectoryRoot
+from rootfs_builder.root import DirectoryRoot, read
 from rootfs_builder.sources import Sources
 from rootfs_builder.store import Store
 from rootfs_builder.walk import Walker
@@ -715,6 +715,115 @@ def test_the_real_command_line_leaves_no_trace_of_where_it_ran(cc, cli, tmp_path
         assert os.fsencode(tmp_path.name) not in data
     assert (tmp_path / "tree/usr/local/bin/hello").is_file()
     assert not Path(f"{tmp_path}/tree{tmp_path}").exists()
+
+
+# --- programs that are added ---
+
+
+@pytest.fixture
+def app(machine):
+    """A directory with a program and its library, a script that names it, and links."""
+    library = machine.library(f"{HOME}/app/lib/libx.so.1")
+    machine.program(f"{HOME}/app/bin/prog", library, rpath="$ORIGIN/../lib")
+    machine.link(f"{HOME}/app/bin/link", "prog")
+    machine.program("/usr/bin/python3.9")
+    machine.link("/usr/bin/python3", "python3.9")
+    machine.link(f"{HOME}/app/bin/python", "/usr/bin/python3")
+    machine.link(f"{HOME}/app/bin/python3", "python")
+    machine.file(f"{HOME}/app/bin/run", f"#!{HOME}/app/bin/python -E\nhello\n", 0o755)
+    return f"{HOME}/app"
+
+
+APP = {
+    f"/srv/app/{one}" for one in ("bin/prog", "bin/link", "bin/python", "bin/python3", "bin/run")
+}
+APP |= {"/srv/app/lib/libx.so.1"}
+
+
+@pytest.mark.parametrize("name", ["prog", "link"])
+def test_a_program_that_is_added_is_started_where_it_is_added(machine, app, name):
+    plan = machine.plan(f"{app}/bin/{name}", add=(f"{app}:/srv/app",))
+    assert plan.programs == (f"/srv/app/bin/{name}",)
+    assert files(plan) - {"/usr/bin/python3"} == APP
+    assert warnings(plan) == []
+
+
+def test_a_program_that_is_added_without_its_library_has_a_place_of_its_own(machine, app):
+    plan = machine.plan(f"{app}/bin/prog", add=(f"{app}/bin/prog:/srv/prog",))
+    assert plan.programs == ("/opt/prog/bin/prog",)
+    assert files(plan) == {"/opt/prog/bin/prog", "/opt/prog/lib/libx.so.1", "/srv/prog"}
+
+
+def test_at_counts_for_a_program_that_is_added_too(machine, app):
+    plan = machine.plan(f"{app}/bin/run", add=(f"{app}:/srv/app",), at="/x/run")
+    assert plan.programs == ("/x/run",)
+
+
+@pytest.mark.parametrize("name", ["python", "python3"])
+def test_an_added_link_to_a_program_of_the_system_is_started_as_it_is(machine, app, name):
+    plan = machine.plan(f"{app}/bin/{name}", add=(f"{app}:/srv/app",))
+    assert plan.programs == (f"/srv/app/bin/{name}",)
+    assert files(plan) == APP | {"/usr/bin/python3", "/usr/bin/python3.9"}
+    assert entry(plan, "/usr/bin/python3").target == "python3.9"
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_the_first_line_of_a_script_follows_its_interpreter(machine, app, inside):
+    script = f"{app}/bin/run"
+    if not inside:
+        script = machine.file(f"{HOME}/own", f"#! {app}/bin/python\nhello\n", 0o755)
+    plan = machine.plan(script, add=(f"{app}:/srv/app",))
+    (place,) = plan.programs
+    assert place == ("/srv/app/bin/run" if inside else "/usr/local/bin/own")
+    line = "#!/srv/app/bin/python -E\n" if inside else "#! /srv/app/bin/python\n"
+    assert read(entry(plan, place).content).decode() == f"{line}hello\n"
+    assert {"/usr/bin/python3", "/usr/bin/python3.9"} <= files(plan)
+    assert warnings(plan) == []
+
+
+@pytest.mark.parametrize("quote", ["", "'", '"'])
+def test_the_second_line_follows_too_where_the_first_starts_it(machine, app, quote):
+    machine.program("/bin/sh")
+    text = "#!/bin/sh\n'''exec' {0}{1}/bin/python{0} \"$0\" \"$@\"\n' '''\n"
+    script = machine.file(f"{app}/bin/long", text.format(quote, app), 0o755)
+    plan = machine.plan(script, add=(f"{app}:/srv/app",))
+    said = read(entry(plan, "/srv/app/bin/long").content).decode()
+    assert said == text.format(quote, "/srv/app")
+    assert {"/bin/sh", "/usr/bin/python3.9"} <= files(plan)
+    assert warnings(plan) == []
+
+
+def test_what_only_looks_like_a_first_line_stays_as_it_is(machine, app):
+    text = f"say #!{app}/bin/python\n"
+    machine.file(f"{app}/text", text)
+    plan = machine.plan(f"{app}/bin/prog", add=(f"{app}:/srv/app",))
+    assert read(entry(plan, "/srv/app/text").content).decode() == text
+
+
+CALLED = read_rules(
+    rule(
+        'when = { libc = ["glibc"] }\ncopy = ["{home}/mark", "{home}/lib"]\n'
+        'landmarks = { home = ["{called}/mark"] }'
+    )
+)
+
+
+def test_what_a_rule_finds_by_a_programs_link_moves_with_the_link(machine, app):
+    machine.file(f"{app}/mark", "mark")
+    plan = machine.plan(f"{app}/bin/python", rules=CALLED)
+    assert plan.programs == ("/opt/python/bin/python",)
+    moved = {f"/opt/python/{one}" for one in ("bin/python", "mark", "lib/libx.so.1")}
+    assert files(plan) == moved | {"/usr/bin/python3.9"}
+    assert entry(plan, "/opt/python/bin/python").target == "/usr/bin/python3.9"
+    assert warnings(plan) == []
+
+
+def test_what_a_rule_finds_by_the_link_that_a_script_names_stays_as_that_does(machine, app):
+    machine.file(f"{app}/mark", "mark")
+    plan = machine.plan(f"{app}/bin/run", rules=CALLED)
+    assert {f"{app}/bin/python", f"{app}/mark", f"{app}/lib/libx.so.1"} <= files(plan)
+    (text,) = warnings(plan)
+    assert f"{app}/bin/python keeps its path of this machine" in text
 
 
 # --- what a rule finds beside a program ---
