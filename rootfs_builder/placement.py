@@ -216,7 +216,9 @@ class Placement:
         return self._placed.get(program.key) or self._programs.get(program.real)
 
     def _of_added(self, path: str) -> Move | None:
-        return next((move for move in self._added if move.apply(path)), None)
+        move = next((move for move in self._added if move.apply(path)), None)
+        stays = move is not None and move.source == move.target and not self._outside(move.source)
+        return None if stays else move
 
     def of(self, loaded: Loaded, candidate: Candidate | None, program: Program) -> Move | None:
         """The Move of an object that was found by `candidate`."""

@@ -481,6 +481,16 @@ def test_of_a_value_that_is_not_here_nothing_else_goes_in_either(bench):
     assert bench.plan(text, with_=("one=a",)).tree == {"/data/a": "a", "/data/always": "always"}
 
 
+def test_a_program_that_a_rule_brings_finds_libraries_from_its_place_where_others_find_them(bench):
+    deep = library("libdeep.so.1")
+    bench.fill({f"{LIB}/libdeep.so.1.2": deep, f"{LIB}/libdeep.so.1": "-> libdeep.so.1.2"})
+    bench.fill({PROGRAM: program("frob", libraries=(deep,))})
+    runpath = f"$ORIGIN/..{LIB}"
+    bench.fill({"/bin/aid": program("twist", libraries=(deep,), runpath=runpath)})
+    paths = bench.plan(rule(CALLS + 'copy = ["/bin/aid"]')).paths
+    assert {"/bin/aid", f"{LIB}/libdeep.so.1", f"{LIB}/libdeep.so.1.2"} <= paths
+
+
 # --- hints, --with, --without ---
 
 HINT = 'hint = "there is more"\n'
