@@ -208,7 +208,7 @@ class RuleFiles:
         if walk.errno or walk.node is None or walk.node.kind == "special":
             return False
         there = _kept(trees.nodes(self._sources, walk.real), rule.omit)
-        secrets = {one.path: one.why for one in self._secrets.among(there)}
+        secrets = _guarded(there) | {one.path: one.why for one in self._secrets.among(there)}
         for secret, why in secrets.items():
             text = f"{printable(secret)} is left out: {why}; --add --allow-sensitive packs it"
             self._startup.findings.append(Finding("warning", text))
@@ -284,6 +284,15 @@ def _kept(
         for path, node in nodes
         if path == top or not left_out.fullmatch(path[len(top) + 1 :])
     )
+
+
+def _guarded(nodes: tuple[tuple[ImagePath, Node], ...]) -> dict[ImagePath, str]:
+    """The files of /etc that not everybody may read here: they may hold passwords."""
+    return {
+        path: "not everybody may read it here"
+        for path, node in nodes
+        if node.kind == "file" and below(path, "/etc") and not node.mode & 0o004
+    }
 
 
 def _omitted(pattern: str) -> str:

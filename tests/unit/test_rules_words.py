@@ -154,3 +154,13 @@ def test_what_is_added_stands_where_the_root_has_a_link(bench):
     assert set(bench.plan(text).tree) == {"/etc/d/link", "/etc/c/main"}
     result = bench.plan(text, add=(f"{bench.root}/home/main:/etc/d/link",))
     assert result.tree == {"/etc/d/link": "module two\n"}
+
+
+def test_what_not_everybody_may_read_is_left_out(bench):
+    bench.fill({"/etc/key": "secret", "/etc/d/open": "o", "/etc/d/closed": "c"})
+    (bench.root / "etc/key").chmod(0o640)
+    (bench.root / "etc/d/closed").chmod(0o600)
+    result = bench.plan(rule(CALLS + "copy = ['/etc/key', '/etc/d']\n"))
+    assert result.tree == {"/etc/d/open": "o"}
+    left_out = "is left out: not everybody may read it here; --add --allow-sensitive packs it"
+    assert set(result.said("warning")) == {f"/etc/d/closed {left_out}", f"/etc/key {left_out}"}
