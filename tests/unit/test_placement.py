@@ -818,6 +818,24 @@ def test_what_a_rule_finds_by_a_programs_link_moves_with_the_link(machine, app):
     assert warnings(plan) == []
 
 
+@pytest.mark.parametrize(
+    ("add", "place"),
+    [((), "/opt/python"), (("app:/srv/app",), "/srv/app")],
+    ids=["as it is", "added"],
+)
+def test_a_program_that_a_link_leads_to_stays_if_things_are_found_by_the_link(machine, add, place):
+    own = machine.program(f"{HOME}/pyenv/bin/python3.9")
+    machine.file(f"{HOME}/app/mark", f"home = {HOME}/pyenv/bin\n")
+    machine.link(f"{HOME}/pyenv/bin/python", "python3.9")
+    machine.link(f"{HOME}/app/bin/python", f"{HOME}/pyenv/bin/python")
+    plan = machine.plan(f"{HOME}/app/bin/python", rules=CALLED, add=add)
+    assert plan.programs == (f"{place}/bin/python",)
+    assert {f"{place}/mark", own} <= files(plan)
+    assert Walker(PlanRoot(plan)).walk(plan.programs[0]).real == own
+    (text,) = warnings(plan)
+    assert f"{own} keeps its path of this machine, because {place}/bin/python" in text
+
+
 def test_what_a_rule_finds_by_the_link_that_a_script_names_stays_as_that_does(machine, app):
     machine.file(f"{app}/mark", "mark")
     plan = machine.plan(f"{app}/bin/run", rules=CALLED)
