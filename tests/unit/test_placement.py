@@ -793,6 +793,15 @@ def test_the_second_line_follows_too_where_the_first_starts_it(machine, app, quo
     assert warnings(plan) == []
 
 
+def test_env_finds_what_is_added_to_a_directory_of_path(machine, app):
+    machine.program("/usr/bin/env")
+    script = machine.file(f"{HOME}/own", "#!/usr/bin/env python\n", 0o755)
+    env = ("PATH=/srv/app/bin:/usr/bin",)
+    plan = machine.plan(script, add=(f"{app}:/srv/app",), env=env)
+    assert {"/usr/bin/env", "/usr/bin/python3", "/usr/bin/python3.9"} | APP <= files(plan)
+    assert warnings(plan) == []
+
+
 def test_what_only_looks_like_a_first_line_stays_as_it_is(machine, app):
     text = f"say #!{app}/bin/python\n"
     machine.file(f"{app}/text", text)
