@@ -2,8 +2,9 @@
 
 What lies in the system keeps its path. A program from elsewhere goes to /usr/local/bin, and if it
 finds files through `$ORIGIN`, the smallest directory that holds it and them becomes /opt/NAME with
-its inside unchanged. A `Move` says that for one directory or file; which Move an object follows
-depends on how it was found, since the loader will look for it the same way in the image.
+its inside unchanged. What lies in an added tree goes where that goes. A `Move` says that for one
+directory or file; which Move an object follows depends on how it was found, since the loader will
+look for it the same way in the image.
 """
 
 import posixpath
