@@ -8,6 +8,7 @@ missing is collected before it is reported, so that one run of the user finds al
 import errno
 import os
 from collections import deque
+from collections.abc import Iterator
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -19,7 +20,7 @@ from rootfs_builder.executable import Script
 from rootfs_builder.facts import Facts
 from rootfs_builder.link_map import LinkMap
 from rootfs_builder.objects import Objects
-from rootfs_builder.paths import ImagePath, OpenedPath, join, name, parent, printable
+from rootfs_builder.paths import ImagePath, OpenedPath, below, join, name, parent, printable
 from rootfs_builder.plan import Finding
 from rootfs_builder.recipe import Recipe
 from rootfs_builder.rules import Rules
@@ -167,16 +168,24 @@ class _Collector:
         if wanted.startswith("/"):
             return OpenedPath(wanted)
         for directory in self._recipe.search_path:
-            path = OpenedPath(f"{directory.rstrip('/')}/{wanted}")
-            node = self._objects.walker.walk(path).node
-            if node is not None and node.kind == "file" and node.mode & 0o111:
-                return path
+            for path in self._sources_of(f"{directory.rstrip('/')}/{wanted}"):
+                node = self._objects.walker.walk(path).node
+                if node is not None and node.kind == "file" and node.mode & 0o111:
+                    return path
         self._missing.append(
             f"{printable(wanted)}: no such file in the image's PATH, "
             f"{':'.join(self._recipe.search_path)}\n"
             f"  needed by {printable(program.shown)}, as its interpreter"
         )
         return None
+
+    def _sources_of(self, path: str) -> Iterator[OpenedPath]:
+        """Where what the image has at a path may be: in what is added there, else in the root."""
+        for added in self._recipe.added:
+            if below(path, added.destination):
+                inside = path.removeprefix(added.destination.rstrip("/"))
+                yield self._sources.locate(added.source.rstrip("/") + inside)
+        yield OpenedPath(path)
 
     def _dynamic(self) -> list[int]:
         """Which programs call dlopen: those that the user named, or their interpreters."""

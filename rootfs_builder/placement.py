@@ -2,8 +2,9 @@
 
 What lies in the system keeps its path. A program from elsewhere goes to /usr/local/bin, and if it
 finds files through `$ORIGIN`, the smallest directory that holds it and them becomes /opt/NAME with
-its inside unchanged. A `Move` says that for one directory or file; which Move an object follows
-depends on how it was found, since the loader will look for it the same way in the image.
+its inside unchanged. What lies in an added tree goes where that goes. A `Move` says that for one
+directory or file; which Move an object follows depends on how it was found, since the loader will
+look for it the same way in the image.
 """
 
 import posixpath
@@ -110,19 +111,43 @@ class Placement:
     def _place_added(self, program: Program, directory: ImagePath | None) -> bool:
         """Start a program where the user adds it, unless it needs more than is added."""
         move = self._users_move(program.key)
-        if move is None or (directory is not None and not below(directory, move.source)):
+        if move is None:
             return False
         if self._outside(program.real) and self.added_path(program.real) is None:
+            if not self._beside_link(program):
+                return False
+        elif directory is not None and not below(directory, move.source):
             return False
         self._placed[program.key] = move
         return True
 
-    def _place_link(self, program: Program) -> None:
-        """Keep a link to a program in the directory of what is found beside it: a venv's python."""
-        steps = [one.source for one in self._closure.supply.trees if one.beside == program.key]
-        if program.key != program.real and steps:
+    def behind_link(self, program: Program) -> tuple[ImagePath, ...]:
+        """Where the way to a program goes behind its last link in an added tree."""
+        steps = program.walk.steps
+        last = max(index for index, one in enumerate(steps) if self.added_path(one))
+        behind = steps[last + 1 :]
+        return (
+            behind
+            if self._outside(program.real)
+            else tuple(one for one in behind if not self._outside(one))
+        )
+
+    def stays(self, program: Program) -> bool:
+        """Whether it keeps its path, since what is found by its link names that."""
+        return bool(self._beside_link(program)) and self.added_path(program.real) is None
+
+    def _beside_link(self, program: Program) -> list[ImagePath]:
+        """What rules find by the link that a program is started by, as that of a venv's python."""
+        trees = self._closure.supply.trees if program.key != program.real else ()
+        return [one.source for one in trees if one.beside == program.key]
+
+    def _place_link(self, program: Program) -> bool:
+        """Keep a link with what is found beside it; the program itself stays where it leads."""
+        steps = self._beside_link(program)
+        if steps:
             directory = ImagePath(posixpath.commonpath([parent(program.key), *steps]))
             self._private[program.key] = Move(directory, join(_OPT, name(program.key)), directory)
+        return bool(steps)
 
     def _place(self, program: Program) -> None:
         at = self._closure.recipe.at if program.kind == "executable" else None
@@ -131,8 +156,8 @@ class Placement:
             return
         if program.kind == "interpreter":
             return  # a script names it by this path, or PATH does
-        if at is None and self._outside(program.key):
-            self._place_link(program)
+        if at is None and self._outside(program.key) and self._place_link(program):
+            return
         if at is not None:
             at = self.landing(at)[0]
         if directory is not None:
@@ -255,7 +280,7 @@ class Placement:
         if key in self._private and key != program.real:
             return self._private[key].apply(key) or key
         if move is None:
-            if not self._outside(key):
+            if not self._outside(key) or program.kind == "interpreter":
                 return key
             same = name(key) == name(program.real)
             return program.real if same else join(_BIN, name(key))

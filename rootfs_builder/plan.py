@@ -6,14 +6,23 @@ as a directory would, so that whatever resolves in a directory resolves in a Pla
 
 import errno
 import re
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
 from rootfs_builder.errors import InputError
-from rootfs_builder.paths import ROOT, ImagePath, ancestors, encode, name, parent, printable
+from rootfs_builder.paths import (
+    ROOT,
+    ImagePath,
+    ancestors,
+    encode,
+    name,
+    parent,
+    printable,
+    shortened,
+)
 from rootfs_builder.root import Node, Source
 
 if TYPE_CHECKING:  # only an image in layers pays for the readers of package databases
@@ -23,6 +32,8 @@ EntryKind = Literal["dir", "symlink", "file"]
 Level = Literal["added", "hint", "warning"]
 
 SET_ID_BITS = 0o6000
+_LONGEST, _LONGEST_NAME = 4095, 255  # bytes that a kernel takes as a path, and as a part of one
+_LONG = 3800  # bytes: docker and podman unpack some 4,000, and less in a deeper directory of theirs
 _KEY = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[^/\0]+)+", re.DOTALL)
 
 
@@ -208,3 +219,24 @@ class PlanRoot:
     def list(self, path: ImagePath) -> tuple[str, ...]:
         """See Root."""
         return tuple(sorted(self._names.get(path, ()), key=encode))
+
+
+def long_paths(paths: Iterable[ImagePath]) -> Iterator[Finding]:
+    """A warning for each path that an engine may be unable to unpack.
+
+    Raises:
+        InputError: no kernel takes a path.
+    """
+    for path in paths:
+        raw = encode(path)
+        if len(raw) > _LONGEST or max(map(len, raw.split(b"/"))) > _LONGEST_NAME:
+            raise InputError(
+                f"{shortened(path)}: too long: a path may have {_LONGEST:,} bytes, and a name "
+                f"in it {_LONGEST_NAME}"
+            )
+        if len(raw) > _LONG:
+            yield Finding(
+                "warning",
+                f"{shortened(path)}: an engine may be unable to unpack it: below a directory "
+                f"of its own it has more than the {_LONGEST:,} bytes that a kernel takes",
+            )

@@ -18,11 +18,9 @@ from rootfs_builder.link_map import LinkMap, Loaded, Resolution
 from rootfs_builder.packages import Owners
 from rootfs_builder.paths import (
     ImagePath,
-    encode,
     name,
     parent,
     printable,
-    shortened,
 )
 from rootfs_builder.placement import Move, Placement
 from rootfs_builder.plan import (
@@ -31,13 +29,11 @@ from rootfs_builder.plan import (
     Finding,
     Plan,
     Reason,
+    long_paths,
     with_parents,
 )
 from rootfs_builder.root import Node, Source
 from rootfs_builder.walk import Walk
-
-_LONGEST, _LONGEST_NAME = 4095, 255  # bytes that a kernel takes as a path, and as a part of one
-_LONG = 3800  # bytes: docker and podman unpack some 4,000, and less in a deeper directory of theirs
 
 
 def plan(closure: Closure, *, owners: Owners | None = None) -> Plan:
@@ -102,26 +98,11 @@ class _Planner:
         yield from self._added_by_rules()
         yield from self._findings
         yield from mentions.left_out(self._closure, frozenset(self._origins.values()))
-        yield from self._long_paths()
+        yield from long_paths(self._entries)
 
     def _added_by_rules(self) -> Iterator[Finding]:
         for rule, reason in sorted(self._because_of.items()):
             yield Finding("added", f"{printable(rule)}: {printable(reason.found_by)}")
-
-    def _long_paths(self) -> Iterator[Finding]:
-        for path in self._entries:
-            raw = encode(path)
-            if len(raw) > _LONGEST or max(map(len, raw.split(b"/"))) > _LONGEST_NAME:
-                raise InputError(
-                    f"{shortened(path)}: too long: a path may have {_LONGEST:,} bytes, and a name "
-                    f"in it {_LONGEST_NAME}"
-                )
-            if len(raw) > _LONG:
-                yield Finding(
-                    "warning",
-                    f"{shortened(path)}: an engine may be unable to unpack it: below a directory "
-                    f"of its own it has more than the {_LONGEST:,} bytes that a kernel takes",
-                )
 
     def _program(self, program: Program) -> ImagePath:
         path = self._placement.image_path(program)
@@ -130,6 +111,9 @@ class _Planner:
         move = self._placement.of_program(program)
         if program.kind == "executable" and self._closure.recipe.at is not None:
             self._landing(self._closure.recipe.at, reason)
+        if self._placement.stays(program):
+            advice = "make that with an interpreter of the system"
+            self._warn_of_build_path(program.real, "its environment", path, advice)
         if self._placement.is_added(program):
             self._added_program(program, reason)
             return path
@@ -152,8 +136,8 @@ class _Planner:
         """A program in an added tree, or one of the system that a link in the tree leads to."""
         place = self._placement.added_path(program.real)
         if place is None:
-            steps = tuple(one for one in program.walk.steps if not self._sources.outside(one))
-            self._walk(replace(program.walk, steps=steps), None, reason, executable=True)
+            behind = replace(program.walk, steps=self._placement.behind_link(program))
+            self._walk(behind, None, reason, executable=True)
         elif program.walk.node is not None:
             self._file(program.real, place, program.walk.node, reason, executable=True)
 

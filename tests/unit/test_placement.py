@@ -793,6 +793,15 @@ def test_the_second_line_follows_too_where_the_first_starts_it(machine, app, quo
     assert warnings(plan) == []
 
 
+def test_env_finds_what_is_added_to_a_directory_of_path(machine, app):
+    machine.program("/usr/bin/env")
+    script = machine.file(f"{HOME}/own", "#!/usr/bin/env python\n", 0o755)
+    env = ("PATH=/srv/app/bin:/usr/bin",)
+    plan = machine.plan(script, add=(f"{app}:/srv/app",), env=env)
+    assert {"/usr/bin/env", "/usr/bin/python3", "/usr/bin/python3.9"} | APP <= files(plan)
+    assert warnings(plan) == []
+
+
 def test_what_only_looks_like_a_first_line_stays_as_it_is(machine, app):
     text = f"say #!{app}/bin/python\n"
     machine.file(f"{app}/text", text)
@@ -816,6 +825,24 @@ def test_what_a_rule_finds_by_a_programs_link_moves_with_the_link(machine, app):
     assert files(plan) == moved | {"/usr/bin/python3.9"}
     assert entry(plan, "/opt/python/bin/python").target == "/usr/bin/python3.9"
     assert warnings(plan) == []
+
+
+@pytest.mark.parametrize(
+    ("add", "place"),
+    [((), "/opt/python"), (("app:/srv/app",), "/srv/app")],
+    ids=["as it is", "added"],
+)
+def test_a_program_that_a_link_leads_to_stays_if_things_are_found_by_the_link(machine, add, place):
+    own = machine.program(f"{HOME}/pyenv/bin/python3.9")
+    machine.file(f"{HOME}/app/mark", f"home = {HOME}/pyenv/bin\n")
+    machine.link(f"{HOME}/pyenv/bin/python", "python3.9")
+    machine.link(f"{HOME}/app/bin/python", f"{HOME}/pyenv/bin/python")
+    plan = machine.plan(f"{HOME}/app/bin/python", rules=CALLED, add=add)
+    assert plan.programs == (f"{place}/bin/python",)
+    assert {f"{place}/mark", own} <= files(plan)
+    assert Walker(PlanRoot(plan)).walk(plan.programs[0]).real == own
+    (text,) = warnings(plan)
+    assert f"{own} keeps its path of this machine, because {place}/bin/python" in text
 
 
 def test_what_a_rule_finds_by_the_link_that_a_script_names_stays_as_that_does(machine, app):
