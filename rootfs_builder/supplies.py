@@ -92,8 +92,10 @@ class Supplies:
 
     def _say_hints(self) -> None:
         """One hint a rule, of the nearest evidence, unless all that it would add is there."""
+        acted = {name for name, _ in self._applied}
         for rule in self._rules:
-            if rule.name in self._hints and not self._files.has_all(rule):
+            known = not acted.isdisjoint(rule.unless) or self._files.has_all(rule)
+            if rule.name in self._hints and not known:
                 flag = f": --with {rule.name}" if rule.acts else ""
                 text = f"{rule.hint}{flag} ({self._hints[rule.name][-1]})"
                 self.findings.add(Finding("hint", text))
