@@ -127,7 +127,8 @@ class RuleFiles:
     def followed(self, rule: Rule, variables: Variables) -> Iterator[Variables]:
         """The new variables that a rule's `follow` finds in files of the image."""
         for follow in rule.follow:
-            for path in self.paths(follow.file, variables):
+            files = (path for one in follow.files for path in self.paths(one, variables))
+            for path in files:
                 text = self._placed(path) or self._objects.content(path) or b""
                 for hit in re.finditer(follow.text.encode(), text):
                     groups = hit.groupdict().items()

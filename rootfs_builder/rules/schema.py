@@ -62,10 +62,15 @@ class First(Table, frozen=True):
 
 
 class Follow(Table, frozen=True):
-    """A regular expression over a file of the image; for each match the rule acts once more."""
+    """A regular expression over files of the image; for each match the rule acts once more."""
 
-    file: str
+    file: str | tuple[str, ...]
     text: str
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The templates of `file`, each of which is followed."""
+        return (self.file,) if isinstance(self.file, str) else self.file
 
 
 class Rule(Table, frozen=True):
@@ -250,7 +255,8 @@ def _path_templates(rule: Rule) -> Iterator[tuple[Path, str]]:
         yield from ((("landmarks", name, index), one) for index, one in enumerate(paths))
     for key, table in (("write", rule.write), ("directories", rule.directories)):
         yield from (((key, path), path) for path in table)
-    yield from ((("follow", index, "file"), one.file) for index, one in enumerate(rule.follow))
+    for index, follow in enumerate(rule.follow):
+        yield from ((("follow", index, "file"), one) for one in follow.files)
 
 
 def _action_mistakes(rule: Rule) -> Iterator[Mistake]:

@@ -16,10 +16,9 @@ CALLS = 'when = { imports = ["frob"] }\n'
 NAMED = CALLS + "find = { words = ['module (?P<module>\\w+)'] }\ncopy = ['/m/{module}']\n"
 PLACED = CALLS + (
     "copy = ['/etc/c/main', '/m/{module}']\n"
-    "follow = [\n"
-    "  { file = '/etc/c/main', text = 'module (?P<module>\\w+)' },\n"
-    "  { file = '/etc/c/more/*', text = 'module (?P<module>\\w+)' },\n"
-    "]\n"
+    "[[one.follow]]\n"
+    "file = ['/etc/c/main', '/etc/c/more/*']\n"
+    "text = 'module (?P<module>\\w+)'\n"
 )
 
 
