@@ -154,18 +154,18 @@ def image(
     plan: Plan,
     store: Store,
     *,
+    parts: tuple[Plan, ...],
     platform: Platform,
     epoch: int = 0,
     facts: Facts | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Image:
-    """Pack a plan, in the layers that the recipe asks for, and describe it; blobs end in `store`.
+    """Pack a plan, each of its `parts` as a layer, and describe it; blobs end in `store`.
 
     Raises:
         UsageError: the entrypoint, or what checks its health, is not in the image.
     """
     settings = _settings(recipe, plan)
-    parts = split.by_change(plan, budget=recipe.layers)
     packed = [
         layers.pack(part, store, codec=recipe.codec, epoch=epoch, facts=facts, progress=progress)
         for part in parts

@@ -176,7 +176,7 @@ def pack(
     seen: "Callable[[Plan], None]" = lambda _: None,
 ) -> Packed:
     """Write the image of these options; `seen` gets what will be in it."""
-    from rootfs_builder import assemble, metadata
+    from rootfs_builder import assemble, metadata, split
     from rootfs_builder.commands.memory import Memory
 
     wanted = recipe(values, directory=directory)
@@ -195,13 +195,17 @@ def pack(
     destinations.check(plan, {"-o": output, **beside})
     with options.scratch(wanted=wanted.strip) as scratch:
         plan = assemble.trimmed(wanted, plan, scratch)
-        build = _build(wanted, plan, platform=platform, epoch=epoch, facts=facts, quiet=quiet)
+        parts = split.by_change(plan, budget=wanted.layers)
+        build = _build(
+            wanted, plan, parts, platform=platform, epoch=epoch, facts=facts, quiet=quiet
+        )
         keep = destinations.kept(values.get("depfile"))
         with jobserver.threads(threads) as usable, destinations.beside(beside, keep=keep) as fill:
             fill("--depfile", depends.document())
             packed = _written(
                 wanted,
                 plan,
+                parts,
                 build,
                 output=output,
                 with_plan=not values.get("no_plan"),
@@ -218,6 +222,7 @@ def pack(
 def _build(
     wanted: "Recipe",
     plan: "Plan",
+    parts: "tuple[Plan, ...]",
     *,
     platform: "Platform",
     epoch: int,
@@ -230,7 +235,14 @@ def _build(
     def build(store: "Store") -> "Image":
         with terminal.progress(plan.size, quiet=quiet) as bar:
             return assemble.image(
-                wanted, plan, store, platform=platform, epoch=epoch, facts=facts, progress=bar
+                wanted,
+                plan,
+                store,
+                parts=parts,
+                platform=platform,
+                epoch=epoch,
+                facts=facts,
+                progress=bar,
             )
 
     return build
@@ -239,6 +251,7 @@ def _build(
 def _written(
     wanted: "Recipe",
     plan: "Plan",
+    parts: "tuple[Plan, ...]",
     build: "Callable[[Store], Image]",
     *,
     output: str,
@@ -247,12 +260,11 @@ def _written(
     threads: int,
     keep: bool,
 ) -> Packed:
-    from rootfs_builder import record, split
+    from rootfs_builder import record
 
     def extra(image: "Image") -> dict[str, bytes]:
         if not with_plan:
             return {}
-        parts = split.by_change(plan, budget=wanted.layers)
         return {record.NAME: record.write(image, plan, parts=parts)}
 
     image, size = destinations.write(

@@ -77,7 +77,7 @@ class Machine:
         wanted, closure, plan = self.planned(*programs, **options)
         store = Store(io.BytesIO())
         platform = assemble.platform(wanted, closure)
-        image = assemble.image(wanted, plan, store, platform=platform)
+        image = assemble.image(wanted, plan, store, parts=(plan,), platform=platform)
         written.archive(image, store, name=wanted.name, shape="hybrid")
         archive = store.file.getvalue()
         blob = store.blobs[image.manifest.layers[0].digest]
