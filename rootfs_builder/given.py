@@ -55,7 +55,8 @@ class Given(Struct, frozen=True):
     @property
     def _said(self) -> tuple[tuple[str, bytes], ...]:
         places = "".join(f"\0{place}\0" for place in self.placed)
-        return (("an argument", self.command), ("--add", encode(places)), *self.files)
+        said = (("an argument", self.command), ("--add", encode(places)), *self.files)
+        return tuple(one for one in said if one[1])
 
 
 def words(

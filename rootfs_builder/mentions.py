@@ -16,22 +16,21 @@ from rootfs_builder.plan import Finding
 
 _PATH = rb"(?:usr/)?(?:local/)?(?:s?bin|lib(?:exec|\d+)?)/[\w./+-]{1,200}"
 _STRING = rb"(?P<path>/(?<![ -~]/)" + _PATH + rb")(?=\x00)"  # "/" first: so it is found fast
-_WORD = re.compile(rb"/(?<![\w./$}+-]/)" + _PATH + rb"(?![\w/*?$-])")
+_WORD = rb"/(?<![\w./$}+-]/)" + _PATH + rb"(?![\w/*?$-])"
 _MOST, _MOST_TEXT = 1 << 26, 1 << 20  # bytes of a program, and of a script
 _SHELL = "/bin/sh"  # whose rule knows better who runs it
 
 # Shell Command Language: what is no command of a script, what runs in double quotes all the same,
 # what stands before a command, and words that a shell knows without a program.
-_SHELL_LINE = re.compile(rb"#![^\n]*\b(?:a|ba|da|k|mk|z)?sh\b")
-_NO_COMMANDS = re.compile(
-    rb"<<-?[ \t]*(['\"\\]?)(\w+)\1.*?\n\t*\2[ \t]*(?=\n|\Z)|(?<![^\s;])#[^\n]*|'[^']*'", re.DOTALL
+_SHELL_LINE = rb"#![^\n]*\b(?:a|ba|da|k|mk|z)?sh\b"
+_NO_COMMANDS = (
+    rb"(?s)<<-?[ \t]*(['\"\\]?)(\w+)\1.*?\n\t*\2[ \t]*(?=\n|\Z)|(?<![^\s;])#[^\n]*|'[^']*'"
 )
-_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
-_RUN_INSIDE = re.compile(rb"\$\([^()]*\)|`[^`]*`")
-_COMMAND = re.compile(
-    rb"(?:^|[;&|(`!{]|\b(?:command|do|elif|else|env|exec|if|nice|nohup|then|time|until|while|xargs)\b)"
-    rb"[ \t]*(?:\w+=\S*[ \t]+)*(?=(?P<name>[A-Za-z][\w.+-]*)(?![\w./=(]))",
-    re.MULTILINE,
+_QUOTED = rb'(?s)"(?:[^"\\]|\\.)*"'
+_RUN_INSIDE = rb"\$\([^()]*\)|`[^`]*`"
+_COMMAND = (
+    rb"(?m)(?:^|[;&|(`!{]|\b(?:command|do|elif|else|env|exec|if|nice|nohup|then|time|until|while|xargs)\b)"
+    rb"[ \t]*(?:\w+=\S*[ \t]+)*(?=(?P<name>[A-Za-z][\w.+-]*)(?![\w./=(]))"
 )
 _BUILT_IN = frozenset(("echo", "false", "kill", "printf", "pwd", "test", "time", "true"))
 
@@ -60,7 +59,7 @@ def _named(program: Program, closure: Closure) -> Iterator[OpenedPath]:
         return
     with source.open() as content:
         text = content[0:_MOST_TEXT]
-    for hit in _WORD.finditer(text):
+    for hit in re.finditer(_WORD, text):
         yield OpenedPath(decode(hit[0]))
     for command in sorted(_commands(text)):
         each = (OpenedPath(f"{above}/{command}") for above in closure.recipe.search_path)
@@ -69,11 +68,15 @@ def _named(program: Program, closure: Closure) -> Iterator[OpenedPath]:
 
 def _commands(script: bytes) -> set[str]:
     """The words of a shell script that stand where a command does, but for the shell's own."""
-    if not _SHELL_LINE.match(script):
+    if not re.match(_SHELL_LINE, script):
         return set()
-    text = _NO_COMMANDS.sub(b" ", script.replace(b"\\\n", b" "))
-    text = _QUOTED.sub(lambda quoted: b" ".join((b'""', *_RUN_INSIDE.findall(quoted[0]))), text)
-    return {decode(hit["name"]) for hit in _COMMAND.finditer(text)} - _BUILT_IN
+    text = re.sub(_NO_COMMANDS, b" ", script.replace(b"\\\n", b" "))
+    text = re.sub(_QUOTED, _run_inside, text)
+    return {decode(hit["name"]) for hit in re.finditer(_COMMAND, text)} - _BUILT_IN
+
+
+def _run_inside(quoted: re.Match[bytes]) -> bytes:
+    return b" ".join((b'""', *re.findall(_RUN_INSIDE, quoted[0])))
 
 
 def _executable(path: OpenedPath, objects: Objects) -> ImagePath | None:

@@ -72,16 +72,17 @@ _ANYWHERE = (  # a file or a directory of this name, or these names
 
 _MAX_SIZE = 1 << 20  # bytes: keys are small
 _MARKER = rb"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
-_KEY = re.compile(
-    rb"^(?:\xef\xbb\xbf)?[ \t]*" + _MARKER + rb"[ \t\r]*\n"  # a byte order mark, an indent in YAML
+_KEY = (  # as text: most builds look for none of these
+    rb"(?m)^(?:\xef\xbb\xbf)?[ \t]*"
+    + _MARKER
+    + rb"[ \t\r]*\n"  # byte order mark, indent in YAML
     rb"(?:[ \t]*[A-Za-z][A-Za-z0-9-]*: [^\n]*\n){0,8}"  # Proc-Type, DEK-Info, Version, Comment
-    rb"(?:[ \t\r]*\n)?[ \t]*[A-Za-z0-9+/]{16,}={0,2}[ \t\r]*$",
-    re.MULTILINE,
+    rb"(?:[ \t\r]*\n)?[ \t]*[A-Za-z0-9+/]{16,}={0,2}[ \t\r]*$"
 )
-_KEY_IN_JSON = re.compile(  # as in a cloud's service account; M is DER's first byte, b3Bl OpenSSH's
+_KEY_IN_JSON = (  # as in a cloud's service account; M is DER's first byte, b3Bl OpenSSH's
     rb'"' + _MARKER + rb"(?:\\r)?\\n(?:M|b3Bl)(?:[A-Za-z0-9+/]|\\/){56}"
 )
-_TOKEN = re.compile(rb"^[^#;\n]*_(?:authToken|auth|password)[ \t]*=[ \t]*[^ \t\r\n$]", re.MULTILINE)
+_TOKEN = rb"(?m)^[^#;\n]*_(?:authToken|auth|password)[ \t]*=[ \t]*[^ \t\r\n$]"
 
 
 class Secret(Struct, frozen=True):
@@ -185,6 +186,6 @@ def _in(source: Source, *, npm: bool) -> str:
             data = content[0 : len(content)]
     except (InputError, ChangedError):
         return ""
-    if b"PRIVATE KEY" in data and (_KEY.search(data) or _KEY_IN_JSON.search(data)):
+    if b"PRIVATE KEY" in data and (re.search(_KEY, data) or re.search(_KEY_IN_JSON, data)):
         return "a private key"
-    return "a password or token for npm" if npm and _TOKEN.search(data) else ""
+    return "a password or token for npm" if npm and re.search(_TOKEN, data) else ""
