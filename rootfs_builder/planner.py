@@ -107,7 +107,8 @@ class _Planner:
     def _program(self, program: Program) -> ImagePath:
         path = self._placement.image_path(program)
         by = None if program.by is None else self._placement.image_path(program.by)
-        reason = Reason(program.kind, by, name(program.shown) if by is None else program.shown)
+        asked = path if self._placement.is_added(program) else program.shown
+        reason = Reason(program.kind, by, name(asked) if by is None else asked)
         move = self._placement.of_program(program)
         if program.kind == "executable" and self._closure.recipe.at is not None:
             self._landing(self._closure.recipe.at, reason)

@@ -60,7 +60,7 @@ def with_closures(added: Tree, startup: Startup, sources: Sources, host: LinkMap
             plugins.append(called)
             _warn((called,), startup, within)
     if foreign:
-        startup.findings.append(_foreign(foreign, sources.shown(added.source)))
+        startup.findings.append(_foreign(foreign, added.destination))
     return replace(added, programs=tuple(programs), plugins=tuple(plugins))
 
 

@@ -779,6 +779,8 @@ def test_the_first_line_of_a_script_follows_its_interpreter(machine, app, inside
     assert read(entry(plan, place).content).decode() == f"{line}hello\n"
     assert {"/usr/bin/python3", "/usr/bin/python3.9"} <= files(plan)
     assert warnings(plan) == []
+    reasons = (reason for one in plan.entries for reason in one.reasons)
+    assert not any(HOME in f"{reason}" for reason in reasons)
 
 
 @pytest.mark.parametrize("quote", ["", "'", '"'])
