@@ -91,7 +91,7 @@ def of(maps: tuple[LinkMap, ...], objects: Objects, given: Given) -> Evidence:
     names = {path: _names(loaded) for path, loaded in present.items()}
     looked_at = _found(maps)
     imports = {
-        path: objects.imports(path)
+        path: objects.imports(path, given.symbols)
         for path, loaded in looked_at.items()
         if loaded.by is None or not any(map(_LIBC.fullmatch, names[path]))
     }

@@ -19,8 +19,8 @@ class Given(Struct, frozen=True):
 
     `placed` has the files again, by their paths in the image. `command` is the arguments, with a
     NUL before and behind each. `variables` is what the image's environment is given, `user` who is
-    to run the program, `texts` all that the rules look for, so that a program is searched once for
-    all of them; `searched` remembers what patterns found.
+    to run the program. `texts` and `symbols` are all that the rules look for, so that a file is
+    read once for all of them; `searched` remembers what patterns found.
     """
 
     variables: dict[str, str]
@@ -29,6 +29,7 @@ class Given(Struct, frozen=True):
     placed: dict[str, bytes] = {}
     command: bytes = b""
     texts: frozenset[bytes] = frozenset()
+    symbols: frozenset[bytes] = frozenset()
     searched: dict[tuple[str, ...], list[dict[str, bytes]]] = {}
 
     def naming(self, text: bytes) -> str | None:
@@ -64,7 +65,9 @@ def words(
     programs: Iterable[Program],
     added: Iterable[Tree],
     objects: Objects,
+    *,
     texts: frozenset[bytes],
+    symbols: frozenset[bytes],
 ) -> Given:
     """Variables and arguments, scripts, the small files of small trees."""
     arguments = (*(recipe.entrypoint or ())[1:], *recipe.command)
@@ -78,7 +81,7 @@ def words(
     files += [(printable(name(place)), text) for place, text in placed.items()]
     command = "".join(f"\0{word}" for word in (*arguments, "")) if arguments else ""
     variables = dict(recipe.env)
-    return Given(variables, recipe.user, tuple(files), placed, encode(command), texts)
+    return Given(variables, recipe.user, tuple(files), placed, encode(command), texts, symbols)
 
 
 def _placed(tree: Tree, objects: Objects) -> Iterator[tuple[str, bytes]]:

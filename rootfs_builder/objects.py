@@ -1,5 +1,6 @@
 """A root → its ELF files and loaders, each read once, and what stands in their bytes."""
 
+import hashlib
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -26,6 +27,7 @@ class Objects:
         self._read: dict[ImagePath, elf.ElfFile | elf.Header | ElfError] = {}
         self._sources: dict[ImagePath, Source] = {}
         self._loaders: dict[OpenedPath, Loader | None] = {}
+        self._asked: dict[frozenset[bytes], str] = {}  # sets of symbols, and the facts about them
 
     def source(self, path: ImagePath) -> Source:
         """The content at a resolved path; one Source a path, however often it is asked."""
@@ -92,10 +94,13 @@ class Objects:
             with self.source(path).open() as content:
                 return elf.header(content)
 
-    def imports(self, path: ImagePath) -> frozenset[bytes]:
-        """The names of the undefined dynamic symbols of an ELF file; () of a damaged table."""
-        source = self.source(path)
-        return self.facts.recall(source, "imports", frozenset[bytes], lambda: _imports(source))
+    def imports(self, path: ImagePath, symbols: frozenset[bytes]) -> frozenset[bytes]:
+        """Those of the symbols that an ELF file has undefined; none of a damaged table."""
+        if symbols not in self._asked:
+            digest = hashlib.sha256(b"\0".join(sorted(symbols))).hexdigest()
+            self._asked[symbols] = f"imports of {digest}"
+        source, fact = self.source(path), self._asked[symbols]
+        return self.facts.recall(source, fact, frozenset[bytes], lambda: symbols & _imports(source))
 
     def notes(self, path: ImagePath) -> tuple[Note, ...]:
         """What the file says that it may dlopen."""

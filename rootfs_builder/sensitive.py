@@ -73,9 +73,7 @@ _ANYWHERE = (  # a file or a directory of this name, or these names
 _MAX_SIZE = 1 << 20  # bytes: keys are small
 _MARKER = rb"-----BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----"
 _KEY = (  # as text: most builds look for none of these
-    rb"(?m)^(?:\xef\xbb\xbf)?[ \t]*"
-    + _MARKER
-    + rb"[ \t\r]*\n"  # byte order mark, indent in YAML
+    rb"(?m)^(?:\xef\xbb\xbf)?[ \t]*" + _MARKER + rb"[ \t\r]*\n"  # byte order mark, indent in YAML
     rb"(?:[ \t]*[A-Za-z][A-Za-z0-9-]*: [^\n]*\n){0,8}"  # Proc-Type, DEK-Info, Version, Comment
     rb"(?:[ \t\r]*\n)?[ \t]*[A-Za-z0-9+/]{16,}={0,2}[ \t\r]*$"
 )

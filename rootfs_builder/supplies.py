@@ -105,9 +105,17 @@ class Supplies:
             self.findings.add(Finding("hint", text))
 
     def _words(self, programs: tuple[Program, ...], added: tuple[Tree, ...]) -> Given:
-        texts = {text for rule in self._rules for one in rule.evidence for text in one.text}
-        sought = frozenset(map(str.encode, texts))
-        return given.words(self._recipe, programs, added, self._objects, sought)
+        tables = [one for rule in self._all_rules for one in rule.evidence]
+        texts = {text.encode() for one in tables for text in one.text}
+        calls = {name.encode() for one in tables for name in (*one.imports, *one.own_imports)}
+        return given.words(
+            self._recipe,
+            programs,
+            added,
+            self._objects,
+            texts=frozenset(texts),
+            symbols=frozenset(calls),
+        )
 
     def programs(self, programs: tuple[Program, ...]) -> tuple[Program, ...]:
         """The programs with what rules made them load."""
