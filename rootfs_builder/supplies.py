@@ -92,10 +92,8 @@ class Supplies:
 
     def _say_hints(self) -> None:
         """One hint a rule, of the nearest evidence, unless all that it would add is there."""
-        acted = {name for name, _ in self._applied}
         for rule in self._rules:
-            known = not acted.isdisjoint(rule.unless) or self._files.has_all(rule)
-            if rule.name in self._hints and not known:
+            if rule.name in self._hints and not self._files.has_all(rule):
                 flag = f": --with {rule.name}" if rule.acts else ""
                 text = f"{rule.hint}{flag} ({self._hints[rule.name][-1]})"
                 self.findings.add(Finding("hint", text))

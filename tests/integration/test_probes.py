@@ -110,7 +110,8 @@ def hint(probe, said):
     begins = "libraries of dlopen notes" if probe.note else probe.says
     found = [line for line in said.splitlines() if line.startswith(f"hint: {begins}")]
     assert len(found) == 1, f"not one hint of {probe.rule}: {said}"
-    ends = r" \([^()]*\)$" if probe.says == RULES[probe.rule].hint else "$"
+    rule = RULES.get(probe.rule)  # a note has none
+    ends = r" \([^()]*\)$" if rule is not None and probe.says == rule.hint else "$"
     return found[0] if probe.note else re.split(ends, found[0])[0]
 
 
