@@ -34,7 +34,7 @@ class Entry(NamedTuple):
 class Cache:
     """Bytes by kind and key, `limit` of them; without a directory it remembers nothing.
 
-    `started` is what the file system took for the present when it was opened, in nanoseconds.
+    `started` is when it was opened, by `now`.
     """
 
     def __init__(self, directory: str = "", *, limit: int = 0) -> None:
@@ -54,6 +54,10 @@ class Cache:
         info = os.stat(self._directory)
         if info.st_uid != os.geteuid() or info.st_mode & _OTHERS_MAY_WRITE:
             raise PermissionError
+        return self.now()
+
+    def now(self) -> int:
+        """What the file system takes for the present, in nanoseconds since 1970."""
         descriptor, path = self._new()
         try:
             return os.fstat(descriptor).st_mtime_ns

@@ -11,19 +11,55 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import BinaryIO
 
 from rootfs_builder.errors import OutputError, UsageError
 from rootfs_builder.paths import decode, encode, printable
+from rootfs_builder.root import NO_STAMP, stamp
 
 _NAME_MAX = 255
 _PIECE = 1 << 20  # bytes that are compared at once
 _LAYOUT = (b"blobs", b"rootfs-builder.json", b"oci-layout", b"index.json")  # the last is the switch
 
 
+class File:
+    """A file on its way to its place: what is written to `stream`, unless the old one stays.
+
+    `stamp` is that of the file at the place: the old one's, if it can be read, and after the block
+    that of what the block left there.
+    """
+
+    def __init__(self, stream: BinaryIO, old: BinaryIO | None, *, keep: bool) -> None:
+        self.stream = stream
+        self.stamp = stamp(os.fstat(old.fileno())) if old else NO_STAMP
+        self._old = old
+        self._keep = keep
+        self._stays = False
+
+    def stay(self) -> bool:
+        """Leave the old one there, as if it were written now; False where that cannot be."""
+        if self._old is not None:
+            with suppress(PermissionError):  # of another user, who lets us replace it
+                if not self._keep:
+                    os.utime(self._old.fileno())
+                self._stays = True
+        return self._stays
+
+    def end(self, temporary: bytes, path: bytes) -> None:
+        """Put the file at `temporary` at its place, or the old one stays."""
+        self.stream.flush()
+        last = self.stream
+        if self._old and (self._stays or (self._keep and _same(self._old, self.stream))):
+            last = self._old
+            os.unlink(temporary)
+        else:
+            os.rename(temporary, path)
+        self.stamp = stamp(os.fstat(last.fileno()))
+
+
 @contextmanager
-def file(destination: str, *, keep: bool = False) -> Iterator[BinaryIO]:
+def file(destination: str, *, keep: bool = False) -> Iterator[File]:
     """A file that takes the place of `destination` if the block ends well.
 
     A symlink at `destination` is kept and what it points to is replaced. With `keep` a file that
@@ -39,30 +75,35 @@ def file(destination: str, *, keep: bool = False) -> Iterator[BinaryIO]:
         _remove_leftovers(above, name)
         temporary, descriptor = _temporary(above, name)
         try:
-            with os.fdopen(descriptor, "w+b") as stream:
-                yield stream
-                stream.flush()
-                if keep and _holds(path, stream):
-                    os.unlink(temporary)
-                else:
-                    os.rename(temporary, path)
+            with os.fdopen(descriptor, "w+b") as stream, _standing(path) as old:
+                file = File(stream, old, keep=keep)
+                yield file
+                file.end(temporary, path)
         except BaseException:
             with suppress(FileNotFoundError):
                 os.unlink(temporary)
             raise
 
 
-def _holds(path: bytes, stream: BinaryIO) -> bool:
-    """Whether the file at `path` has the bytes of `stream`."""
-    with suppress(OSError), open(path, "rb") as old:
-        if os.fstat(old.fileno()).st_size != os.fstat(stream.fileno()).st_size:
+@contextmanager
+def _standing(path: bytes) -> Iterator[BinaryIO | None]:
+    """The file at `path`, if it is there and can be read."""
+    with ExitStack() as stack:
+        stream = None
+        with suppress(OSError):
+            stream = stack.enter_context(open(path, "rb", buffering=0))
+        yield stream
+
+
+def _same(old: BinaryIO, new: BinaryIO) -> bool:
+    """Whether two files have the same bytes."""
+    if os.fstat(old.fileno()).st_size != os.fstat(new.fileno()).st_size:
+        return False
+    new.seek(0)
+    while piece := new.read(_PIECE):
+        if piece != old.read(_PIECE):
             return False
-        stream.seek(0)
-        while piece := stream.read(_PIECE):
-            if piece != old.read(_PIECE):
-                return False
-        return True
-    return False
+    return True
 
 
 @contextmanager

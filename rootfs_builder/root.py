@@ -121,7 +121,7 @@ def latest(source: Source) -> Source:
     if not isinstance(source, FileSource):
         return source
     try:
-        return FileSource(source.path, _stamp(os.lstat(source.path)))
+        return FileSource(source.path, stamp(os.lstat(source.path)))
     except FileNotFoundError:
         return BytesSource(b"")
 
@@ -184,7 +184,11 @@ class FileSource(Struct, frozen=True, eq=False):
         return _OpenFile(self)
 
 
-def _stamp(info: os.stat_result) -> Stamp:
+NO_STAMP: Stamp = (0, 0, 0, 0, 0)  # of no file
+
+
+def stamp(info: os.stat_result) -> Stamp:
+    """What changes when a file does."""
     return (info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns)
 
 
@@ -232,7 +236,7 @@ class _OpenFile:
             raise
 
     def _check(self) -> None:
-        if _stamp(os.fstat(self._descriptor)) != self._source.stamp:
+        if stamp(os.fstat(self._descriptor)) != self._source.stamp:
             raise _changed(self._source.path)
 
     def __len__(self) -> int:
@@ -292,7 +296,7 @@ class DirectoryRoot:
         else:
             node = self._node(info)
             if node.kind == "file":
-                self._stamps[path] = _stamp(info)
+                self._stamps[path] = stamp(info)
         self._nodes[path] = node
         return node
 

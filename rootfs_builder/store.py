@@ -59,15 +59,23 @@ class Packed(Struct, frozen=True):
 class Store:
     """Content-addressed bytes in one file, which must be open for reading and writing.
 
-    What is compressed is looked for in `cache` first, and remembered there. At most `threads` units
-    are compressed at once: as many as there are CPUs, where it is not given.
+    What is compressed is looked for in `cache` first, and remembered there; with `anew` no stream
+    is recalled as a whole. At most `threads` units are compressed at once: as many as there are
+    CPUs, where it is not given.
     """
 
     def __init__(
-        self, file: BinaryIO, cache: Cache | None = None, *, threads: int | None = None
+        self,
+        file: BinaryIO,
+        cache: Cache | None = None,
+        *,
+        threads: int | None = None,
+        anew: bool = False,
     ) -> None:
         self.file = file
         self.cache = cache or Cache()
+        self._anew = anew
+        self._recalled: list[tuple[Packed, Codec]] = []
         self._threads = len(os.sched_getaffinity(0)) if threads is None else threads
         self.blobs: dict[str, Blob] = {}
         self._end = FRONT
@@ -115,24 +123,36 @@ class Store:
         return packed
 
     def recall(self, units: Iterable[bytes], codec: Codec) -> Packed | None:
-        """Keep a stream whose units have these SHA-256s, if the cache has all of it."""
-        saved = self.cache.get("layer", _key(codec, units))
+        """Keep a stream whose units have these SHA-256s, if the cache knows it.
+
+        There is room for its bytes then, which `fill` brings.
+        """
+        saved = None if self._anew else self.cache.get("layer", _key(codec, units))
         if saved is None:
             return None
         try:
             packed = msgpack.decode(saved, type=Packed)
-            blob = self._write(self._again(packed, codec), packed.blob.digest)
-        except (MsgspecError, _ForgottenError):
+        except MsgspecError:
             return None
-        return replace(packed, blob=blob)
+        known = packed.blob.digest in self.blobs
+        packed = replace(packed, blob=self._placed(packed.blob.digest, packed.blob.size))
+        if not known:
+            self._recalled.append((packed, codec))
+        return packed
 
-    def _again(self, packed: Packed, codec: Codec) -> Iterator[Bytes]:
-        buffer = bytearray(_LARGEST)
-        for kept, member in packed.members:
-            data = self.cache.get("member", _key(codec, (member,)), buffer) if kept else member
-            if data is None:
-                raise _ForgottenError
-            yield data
+    def fill(self) -> bool:
+        """Write what was recalled; False if the cache has lost some: make a store `anew` then."""
+        buffer = bytearray(_LARGEST if self._recalled else 0)
+        for packed, codec in self._recalled:
+            self.file.seek(packed.blob.offset)
+            for kept, member in packed.members:
+                data = self.cache.get("member", _key(codec, (member,)), buffer) if kept else member
+                if data is None:
+                    return False
+                self.file.write(data)
+            self.file.write(padding(packed.blob.size))
+        self._recalled.clear()
+        return True
 
     def _compress(self, codec: Codec) -> Callable[[bytes], "_Member"]:
         """What makes a member; may run in several threads."""
@@ -153,32 +173,28 @@ class Store:
 
         return member
 
-    def _write(self, pieces: Iterable[Bytes], digest: str = "") -> Blob:
-        """Keep bytes; `digest` is theirs if it is known."""
-        offset = self._end + BLOCK
-        self.file.seek(offset)
+    def _write(self, pieces: Iterable[Bytes]) -> Blob:
+        """Keep bytes."""
+        self.file.seek(self._end + BLOCK)
         found, size = hashlib.sha256(), 0
         for piece in pieces:
-            if not digest:
-                found.update(piece)
+            found.update(piece)
             size += len(piece)
             self.file.write(piece)
-        name = digest or f"sha256:{found.hexdigest()}"
-        if name in self.blobs:  # the same bytes again: what follows is written over them
-            return self.blobs[name]
         self.file.write(padding(size))
-        self._end = offset + size + len(padding(size))
-        self.blobs[name] = Blob(name, size, offset)
-        return self.blobs[name]
+        return self._placed(f"sha256:{found.hexdigest()}", size)
+
+    def _placed(self, digest: str, size: int) -> Blob:
+        """The blob, at the end if it is new; what is known already is written over."""
+        if digest not in self.blobs:
+            self.blobs[digest] = Blob(digest, size, self._end + BLOCK)
+            self._end += BLOCK + size + len(padding(size))
+        return self.blobs[digest]
 
     @property
     def end(self) -> int:
         """Where the file ends, in bytes."""
         return self._end
-
-
-class _ForgottenError(Exception):
-    """The cache has lost a member meanwhile."""
 
 
 class _Member(NamedTuple):

@@ -64,7 +64,6 @@ ROOMS = (
     "attributes",
     "mentions",
     "planner",
-    "tools",
     "stripped",
     "budget",
     "replay",

@@ -4,10 +4,12 @@ import hashlib
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -44,8 +46,13 @@ def hello(cc, tmp_path):
 PACK = ("pack", "hello", "--add", "data", "-q", "-o")
 
 
-def run(tmp_path, *options, name="x.tar"):
-    """Pack in a process that takes new files for old ones: what it read and wrote, its archive."""
+def run(tmp_path, *options, name="x.tar", over=False):
+    """Pack in a process that takes new files for old ones: what it read, and its archive's SHA-256.
+
+    The archive is packed `over` an old one, or that is removed before.
+    """
+    if not over:
+        (tmp_path / name).unlink(missing_ok=True)
     code = f"import rootfs_builder.facts as facts\nfacts._TICK = -{OLD} * 10**9\n{MEASURED}"
     subprocess.run([sys.executable, "-c", code, *PACK, name, *options], cwd=tmp_path, check=True)
     counted = dict(re.findall(r"(\w+): (\d+)", (tmp_path / "io").read_text()))
@@ -67,6 +74,101 @@ def test_what_has_not_changed_is_not_read(cache, tmp_path):
     again, _ = run(tmp_path)
     compressed = sum(path.stat().st_size for path in cache.rglob("*") if path.is_file())
     assert again < first - LARGE + compressed
+
+
+@pytest.mark.usefixtures("cache", "hello")
+def test_an_archive_that_is_there_already_is_not_written_again(tmp_path):
+    out = tmp_path / "x.tar"
+    _, digest = run(tmp_path)
+    os.utime(out, (1, 1))  # which is a change: it is written
+    read, _ = run(tmp_path, over=True)
+    before = out.stat()
+    assert before.st_mtime > 1
+    again, same = run(tmp_path, over=True)
+    assert again < read - before.st_size / 2
+    assert same == digest
+    assert out.stat().st_ino == before.st_ino
+    assert out.stat().st_mtime_ns > before.st_mtime_ns  # or make would make it for ever
+    assert run(tmp_path, over=True) == (again, digest)
+
+
+def flip(path):
+    """Change a byte and nothing else that shows."""
+    info = path.stat()
+    with path.open("r+b") as file:
+        file.seek(5000)
+        byte = file.read(1)[0]
+        file.seek(5000)
+        file.write(bytes([byte ^ 1]))
+    os.utime(path, ns=(info.st_atime_ns, info.st_mtime_ns))
+
+
+def append(path):
+    with path.open("ab") as file:
+        file.write(b"x")
+
+
+def copy(path):
+    shutil.copy2(path, path.with_name("copy"))
+    flip(path.with_name("copy"))
+    path.with_name("copy").rename(path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        flip,
+        copy,
+        Path.unlink,
+        lambda path: os.truncate(path, 5000),
+        append,
+        lambda path: path.rename(path.with_name("y.tar")),
+        lambda path: path.write_bytes(bytes(path.stat().st_size)),
+    ],
+)
+@pytest.mark.usefixtures("cache", "hello")
+def test_an_archive_that_somebody_changed_is_written_again(tmp_path, damage):
+    _, digest = run(tmp_path)
+    damage(tmp_path / "x.tar")
+    assert run(tmp_path, over=True)[1] == digest
+
+
+@pytest.mark.usefixtures("cache", "hello")
+def test_an_archive_that_is_changed_at_once_is_written_again(tmp_path, cli):
+    digests = set()
+    for _ in range(10):
+        cli(*PACK, "x.tar", check=True)
+        digests.add(hashlib.sha256((tmp_path / "x.tar").read_bytes()).hexdigest())
+        flip(tmp_path / "x.tar")
+    assert len(digests) == 1
+
+
+@pytest.mark.usefixtures("cache", "hello")
+def test_runs_with_other_options_at_one_output_do_not_take_each_others_archive_for_theirs(tmp_path):
+    expected = {name: run(tmp_path, "-t", name)[1] for name in "ab"}
+    command = [sys.executable, "-m", "rootfs_builder", *PACK, "x.tar", "-t"]
+    for _ in range(5):
+        runs = [subprocess.Popen([*command, name], cwd=tmp_path) for name in "abab"]
+        assert [one.wait() for one in runs] == [0] * 4
+        for name in "ba":
+            assert run(tmp_path, "-t", name, over=True)[1] == expected[name]
+
+
+@pytest.mark.usefixtures("cache", "hello")
+def test_an_archive_of_other_options_is_written(tmp_path):
+    options = [
+        (),
+        ("--no-plan",),
+        ("-t", "other"),
+        ("--format", "oci"),
+        ("--format", "docker"),
+        ("--compression", "none"),
+        ("--compression-level", "1"),
+        ("--no-cache",),
+        (),
+    ]
+    expected = [run(tmp_path, *some)[1] for some in options]
+    assert [run(tmp_path, *some, over=True)[1] for some in options] == expected
 
 
 @pytest.mark.usefixtures("hello")

@@ -7,13 +7,14 @@ buildah all read. Readers of `index.json` ignore `RepoTags` and the others read 
 full name stands in both. Source: image-spec image-layout.md; the archive of moby's `docker save`.
 """
 
+import hashlib
 import os
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from msgspec.structs import replace
 
-from rootfs_builder import tar
+from rootfs_builder import __version__, tar
 from rootfs_builder.image import Descriptor, Image, Index, canonical
 from rootfs_builder.paths import encode
 from rootfs_builder.reference import Reference
@@ -27,15 +28,35 @@ _UNIT = 1 << 20
 _NOTHING: Mapping[str, bytes] = MappingProxyType({})
 
 
-def archive(
-    image: Image,
-    store: Store,
-    *,
-    name: Reference,
-    shape: str,
-    extra: Mapping[str, bytes] = _NOTHING,
-) -> None:
-    """Turn the store's file into the archive of `image`, in place; `extra` are further members."""
+def documents(
+    image: Image, *, name: Reference, shape: str, extra: Mapping[str, bytes] = _NOTHING
+) -> dict[str, bytes]:
+    """What stands beside the blobs of `image`, by its names; `extra` comes last."""
+    layout = {
+        "oci-layout": b'{"imageLayoutVersion":"1.0.0"}',
+        "index.json": canonical(Index((descriptor(image, name),))),
+    }
+    saved: list[object] = [
+        {
+            "Config": _path(image.manifest.config.digest),
+            "RepoTags": [str(name)],
+            "Layers": [_path(layer.digest) for layer in image.manifest.layers],
+        }
+    ]
+    legacy = {"manifest.json": canonical(saved)}
+    return {"hybrid": layout | legacy, "oci": layout, "docker": legacy}[shape] | dict(extra)
+
+
+def identity(image: Image, documents: Mapping[str, bytes]) -> bytes:
+    """The SHA-256 of what decides each byte of an archive: known before there is one."""
+    found = hashlib.sha256(f"{__version__} {image.descriptor.digest}\n".encode())
+    for member, data in documents.items():
+        found.update(f"{member} {len(data)}\n".encode() + data)
+    return found.digest()
+
+
+def archive(store: Store, documents: Mapping[str, bytes]) -> None:
+    """Turn the store's file into an archive, in place."""
     store.file.seek(0)
     for directory in _DIRECTORIES:
         store.file.write(tar.header(directory.encode(), kind=tar.DIRECTORY, mode=0o755))
@@ -43,7 +64,7 @@ def archive(
         store.file.seek(blob.offset - tar.BLOCK)
         store.file.write(tar.header(_path(blob.digest).encode(), size=blob.size))
     store.file.seek(store.end)
-    for member, data in {**_documents(image, name, shape), **extra}.items():
+    for member, data in documents.items():
         store.file.write(
             tar.header(member.encode(), size=len(data)) + data + tar.padding(len(data))
         )
@@ -51,22 +72,15 @@ def archive(
     store.file.truncate()
 
 
-def directory(
-    image: Image,
-    store: Store,
-    path: str,
-    *,
-    name: Reference,
-    extra: Mapping[str, bytes] = _NOTHING,
-) -> None:
-    """Write the OCI layout of `image` into the empty directory `path`; `extra` are more files."""
+def directory(store: Store, documents: Mapping[str, bytes], path: str) -> None:
+    """Write an OCI layout into the empty directory `path`."""
     base = encode(path)
     os.makedirs(os.path.join(base, b"blobs", b"sha256"))
     store.file.flush()
     for blob in store.blobs.values():
         with open(os.path.join(base, _path(blob.digest).encode()), "xb") as stream:
             stream.writelines(chunks(Slice(store.file, blob.offset, blob.size), _UNIT))
-    for member, data in {**_documents(image, name, "oci"), **extra}.items():
+    for member, data in documents.items():
         with open(os.path.join(base, member.encode()), "xb") as stream:
             stream.write(data)
 
@@ -80,22 +94,6 @@ def descriptor(image: Image, name: Reference) -> Descriptor:
             "org.opencontainers.image.ref.name": name.tag,
         },
     )
-
-
-def _documents(image: Image, name: Reference, shape: str) -> dict[str, bytes]:
-    layout = {
-        "oci-layout": b'{"imageLayoutVersion":"1.0.0"}',
-        "index.json": canonical(Index((descriptor(image, name),))),
-    }
-    saved: list[object] = [
-        {
-            "Config": _path(image.manifest.config.digest),
-            "RepoTags": [str(name)],
-            "Layers": [_path(layer.digest) for layer in image.manifest.layers],
-        }
-    ]
-    legacy = {"manifest.json": canonical(saved)}
-    return {"hybrid": layout | legacy, "oci": layout, "docker": legacy}[shape]
 
 
 def _path(digest: str) -> str:

@@ -7,7 +7,7 @@ behind -o gets the line that works.
 import os
 import sys
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from rootfs_builder.commands import options
 from rootfs_builder.errors import OutputError, UsageError
@@ -91,51 +91,86 @@ def check(plan: "Plan", files: "Mapping[str, str | None]") -> None:
                 )
 
 
-def write(
-    output: str,
-    build: "Callable[[Store], Image]",
-    *,
-    shape: str,
-    name: "Reference",
-    cache: "Cache | None",
-    extra: "Callable[[Image], Mapping[str, bytes]]",
-    threads: int | None = None,
-    keep: bool = False,
-) -> "tuple[Image, int]":
+class Job(NamedTuple):
+    """An image that `build` packs into a store, and what it is to be written as.
+
+    `more` gives further members of the archive, or files of the directory; `threads` compress.
+    """
+
+    build: "Callable[[Store], Image]"
+    more: "Callable[[Image], Mapping[str, bytes]]"
+    shape: str
+    name: "Reference"
+    cache: "Cache"
+    threads: int | None = None
+
+    def built(self, stream: BinaryIO, *, anew: bool = False) -> "tuple[Image, Store]":
+        """The image, and a store in `stream` for its blobs, which may have to be filled."""
+        from rootfs_builder.store import Store
+
+        store = Store(stream, self.cache, threads=self.threads, anew=anew)
+        return self.build(store), store
+
+    def filled(self, store: "Store") -> "Store":
+        """A store that has all blobs, even if the cache has lost some."""
+        return store if store.fill() else self.built(store.file, anew=True)[1]
+
+    def documents(self, image: "Image") -> dict[str, bytes]:
+        """What stands beside the blobs."""
+        from rootfs_builder.archives import written
+
+        more = self.more(image)
+        return written.documents(image, name=self.name, shape=self.shape, extra=more)
+
+
+def write(output: str, job: Job, *, keep: bool = False) -> "tuple[Image, int]":
     """Build an image and write it to `output`: the image, and how many bytes it takes there.
 
-    `extra` gives further members of the archive, or files of the directory; `threads` compress.
-    With `keep` an archive that has the same bytes stays.
+    With `keep` an archive that has the same bytes stays as it is.
     """
+    if output == "-":
+        return _to_stdout(job)
+    if output.startswith(_LAYOUT):
+        return _to_directory(options.text(output.removeprefix(_LAYOUT)), job)
+    return _to_file(options.text(output), job, keep=keep)
+
+
+def _to_file(output: str, job: Job, *, keep: bool) -> "tuple[Image, int]":
+    """What the last run wrote there is not written again if this one would write the same."""
     from rootfs_builder import output as outputs
     from rootfs_builder.archives import written
-    from rootfs_builder.store import Store
+    from rootfs_builder.commands.memory import LastOutput
 
-    def archive(stream: BinaryIO) -> "tuple[Image, int]":
-        store = Store(stream, cache, threads=threads)
-        image = build(store)
-        written.archive(image, store, name=name, shape=shape, extra=extra(image))
-        return image, stream.tell()
+    last = LastOutput(job.cache, output)
+    with outputs.file(output, keep=keep) as file:
+        image, store = job.built(file.stream)
+        documents = job.documents(image)
+        identity = written.identity(image, documents)
+        if not (last.was(identity, file.stamp) and file.stay()):
+            written.archive(job.filled(store), documents)
+    last.keep(identity, file.stamp)
+    return image, file.stamp[2]
 
-    if output == "-":
-        return _to_stdout(archive)
-    if not output.startswith(_LAYOUT):
-        with outputs.file(options.text(output), keep=keep) as stream:
-            return archive(stream)
+
+def _to_directory(output: str, job: Job) -> "tuple[Image, int]":
     import tempfile
 
-    with outputs.layout(options.text(output.removeprefix(_LAYOUT))) as directory:
+    from rootfs_builder import output as outputs
+    from rootfs_builder.archives import written
+
+    with outputs.layout(output) as directory:
         with tempfile.TemporaryFile(dir=directory) as stream:
-            store = Store(stream, cache, threads=threads)
-            image = build(store)
-            written.directory(image, store, directory, name=name, extra=extra(image))
+            image, store = job.built(stream)
+            written.directory(job.filled(store), job.documents(image), directory)
         return image, sum(blob.size for blob in store.blobs.values())
 
 
-def _to_stdout(write: "Callable[[BinaryIO], tuple[Image, int]]") -> "tuple[Image, int]":
+def _to_stdout(job: Job) -> "tuple[Image, int]":
     """The archive is complete before its first byte is written."""
     import shutil  # 10 ms with tempfile, for this case alone
     import tempfile
+
+    from rootfs_builder.archives import written
 
     try:
         directory = tempfile.gettempdir()
@@ -146,7 +181,9 @@ def _to_stdout(write: "Callable[[BinaryIO], tuple[Image, int]]") -> "tuple[Image
         ) from error
     with tempfile.TemporaryFile(dir=directory) as stream:
         try:
-            result = write(stream)
+            image, store = job.built(stream)
+            written.archive(job.filled(store), job.documents(image))
+            size = stream.tell()
             stream.seek(0)
         except OSError as error:
             raise OutputError(
@@ -155,7 +192,7 @@ def _to_stdout(write: "Callable[[BinaryIO], tuple[Image, int]]") -> "tuple[Image
             ) from error
         shutil.copyfileobj(stream, sys.stdout.buffer, 1 << 20)
         sys.stdout.buffer.flush()
-        return result
+        return image, size
 
 
 @contextmanager
@@ -167,7 +204,7 @@ def beside(
 
     with ExitStack() as stack:
         streams = {
-            option: stack.enter_context(outputs.file(options.text(path), keep=keep))
+            option: stack.enter_context(outputs.file(options.text(path), keep=keep)).stream
             for option, path in files.items()
             if path is not None
         }

@@ -177,6 +177,7 @@ def pack(
 ) -> Packed:
     """Write the image of these options; `seen` gets what will be in it."""
     from rootfs_builder import assemble, metadata, split
+    from rootfs_builder.cache import Cache
     from rootfs_builder.commands.memory import Memory
 
     wanted = recipe(values, directory=directory)
@@ -209,7 +210,7 @@ def pack(
                 build,
                 output=output,
                 with_plan=not values.get("no_plan"),
-                cache=memory.cache,
+                cache=memory.cache if wanted.codec.level else Cache(),
                 threads=usable,
                 keep=keep,
             )
@@ -256,27 +257,19 @@ def _written(
     *,
     output: str,
     with_plan: bool,
-    cache: "Cache | None",
+    cache: "Cache",
     threads: int,
     keep: bool,
 ) -> Packed:
     from rootfs_builder import record
 
-    def extra(image: "Image") -> dict[str, bytes]:
+    def more(image: "Image") -> dict[str, bytes]:
         if not with_plan:
             return {}
         return {record.NAME: record.write(image, plan, parts=parts)}
 
-    image, size = destinations.write(
-        output,
-        build,
-        shape=wanted.shape,
-        name=wanted.name,
-        cache=cache if wanted.codec.level else None,
-        extra=extra,
-        threads=threads,
-        keep=keep,
-    )
+    job = destinations.Job(build, more, wanted.shape, wanted.name, cache, threads)
+    image, size = destinations.write(output, job, keep=keep)
     return Packed(wanted, plan, image, size)
 
 

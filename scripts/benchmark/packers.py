@@ -73,6 +73,14 @@ PACKERS = {
         output=IMAGE,
         version=OUR_VERSION,
     ),
+    f"{OURS}, output removed": Packer(
+        before=f"{PACK}\nrm image.tar\n",
+        job=PACK,
+        gives="archive",
+        output=IMAGE,
+        version=OUR_VERSION,
+        programs=("ffmpeg",),
+    ),
     f"{OURS}, program changed": Packer(
         before=f"{APP}{PACK_APP}{APP}",
         job=PACK_APP,

@@ -46,8 +46,9 @@ HONESTY = """\
 - An image in docker's or podman's store is not yet a file that can be sent; docker stores layers
   uncompressed. buildah and umoci end in an archive, as we do; buildah compresses only when told.
 - Nobody has a cache from an earlier run; ours is empty, and filled by the measured run. `again` is
-  a second run with what the first left there, where nothing has changed; before `program changed`
-  a program of 1 MB that needs all that ffmpeg needs has.
+  a second run with what the first left there, where nothing has changed, and the archive is left
+  as it is; before `output removed` the archive was removed, and is written again; before `program
+  changed` a program of 1 MB that needs all that ffmpeg needs has.
 - docker was already running.
 - The floors only read and compress the files of our image. They find nothing and write no image.
 - umoci's archive is its layout in a tar, with the blobs of its intermediate steps.

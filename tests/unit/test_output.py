@@ -11,6 +11,7 @@ import pytest
 
 from rootfs_builder import output
 from rootfs_builder.errors import OutputError, UsageError
+from rootfs_builder.root import NO_STAMP, stamp
 
 
 @pytest.fixture
@@ -20,8 +21,8 @@ def out(tmp_path):
 
 
 def write(out, data=b"new", *, keep=False):
-    with output.file(str(out), keep=keep) as stream:
-        stream.write(data)
+    with output.file(str(out), keep=keep) as file:
+        file.stream.write(data)
 
 
 def beside(out):
@@ -29,9 +30,9 @@ def beside(out):
 
 
 def test_a_file_is_there_when_the_block_ends_and_not_before(out):
-    with output.file(str(out)) as stream:
-        stream.write(b"new")
-        stream.flush()
+    with output.file(str(out)) as file:
+        file.stream.write(b"new")
+        file.stream.flush()
         assert not out.exists()
     assert out.read_bytes() == b"new"
     assert beside(out) == ["x.tar"]
@@ -42,26 +43,26 @@ def test_a_file_is_there_when_the_block_ends_and_not_before(out):
 )
 def test_after_an_error_everything_is_as_it_was(out, error):
     out.write_bytes(b"old")
-    with pytest.raises(error), output.file(str(out)) as stream:  # noqa: PT012
-        stream.write(b"half of it")
+    with pytest.raises(error), output.file(str(out)) as file:  # noqa: PT012
+        file.stream.write(b"half of it")
         raise error
     assert out.read_bytes() == b"old"
     assert beside(out) == ["x.tar"]
 
 
 def test_the_file_can_be_read_while_it_is_written(out):
-    with output.file(str(out)) as stream:
-        stream.write(b"abc")
-        stream.seek(0)
-        assert stream.read() == b"abc"
+    with output.file(str(out)) as file:
+        file.stream.write(b"abc")
+        file.stream.seek(0)
+        assert file.stream.read() == b"abc"
 
 
 KILLED = """
 import os, signal, sys
 from rootfs_builder import output
-with output.file(sys.argv[1]) as stream:
-    stream.write(b"half of it")
-    stream.flush()
+with output.file(sys.argv[1]) as file:
+    file.stream.write(b"half of it")
+    file.stream.flush()
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -77,8 +78,8 @@ def test_what_a_killed_run_left_is_removed_by_the_next(out):
 
 
 def test_what_a_live_run_holds_is_kept(out):
-    with output.file(str(out)) as stream:
-        stream.write(b"slow")
+    with output.file(str(out)) as file:
+        file.stream.write(b"slow")
         write(out, b"quick")
         assert out.read_bytes() == b"quick"
         assert len(beside(out)) == 2
@@ -145,8 +146,8 @@ def test_a_relative_destination(out, monkeypatch):
 
 
 def test_a_name_of_no_encoding(out):
-    with output.file(f"{out.parent}/\udcff") as stream:
-        stream.write(b"x")
+    with output.file(f"{out.parent}/\udcff") as file:
+        file.stream.write(b"x")
     assert os.listdir(os.fsencode(out.parent)) == [b"\xff"]
 
 
@@ -187,11 +188,11 @@ def test_a_full_disk_is_said_in_words_and_leaves_the_old_file(out):
     out.write_bytes(b"old")
     with (  # noqa: PT012
         pytest.raises(OutputError, match="the disk is full"),
-        output.file(str(out)) as stream,
+        output.file(str(out)) as file,
         open("/dev/full", "wb") as full,
     ):
-        os.dup2(full.fileno(), stream.fileno())
-        stream.write(b"x" * 100_000)
+        os.dup2(full.fileno(), file.stream.fileno())
+        file.stream.write(b"x" * 100_000)
     assert out.read_bytes() == b"old"
     assert beside(out) == ["x.tar"]
 
@@ -368,8 +369,8 @@ def test_two_runs_at_one_layout_end_with_one_of_them(out):
 def test_a_file_with_the_same_bytes_stays_where_it_is_to_be_kept(out, keep):
     out.write_bytes(b"new")
     os.utime(out, (1, 1))
-    with output.file(str(out), keep=keep) as stream:
-        stream.write(b"new")
+    with output.file(str(out), keep=keep) as file:
+        file.stream.write(b"new")
     assert (out.stat().st_mtime == 1) is keep
     assert beside(out) == ["x.tar"]
 
@@ -389,3 +390,48 @@ def test_a_difference_behind_the_first_piece_is_seen(out):
     out.write_bytes(data + b"a")
     write(out, data + b"b", keep=True)
     assert out.read_bytes() == data + b"b"
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_what_is_to_stay_stays_as_if_it_were_written_now_or_with_its_time(out, keep):
+    out.write_bytes(b"old")
+    os.utime(out, (1, 1))
+    before = out.stat()
+    with output.file(str(out), keep=keep) as file:
+        assert file.stamp == stamp(before)
+        file.stream.write(b"new")
+        assert file.stay()
+    assert (out.read_bytes(), out.stat().st_ino) == (b"old", before.st_ino)
+    assert (out.stat().st_mtime == 1) is keep
+    assert file.stamp == stamp(out.stat())
+    assert beside(out) == ["x.tar"]
+
+
+def test_nothing_can_stay_where_nothing_is(out):
+    with output.file(str(out)) as file:
+        assert file.stamp == NO_STAMP
+        assert not file.stay()
+        file.stream.write(b"new")
+    assert out.read_bytes() == b"new"
+    assert file.stamp == stamp(out.stat())
+
+
+def test_a_file_whose_time_is_not_ours_to_set_is_replaced(out, monkeypatch):
+    def refused(*_):
+        raise PermissionError
+
+    out.write_bytes(b"old")
+    monkeypatch.setattr(os, "utime", refused)
+    with output.file(str(out)) as file:
+        assert not file.stay()
+        file.stream.write(b"new")
+    assert out.read_bytes() == b"new"
+
+
+def test_the_stamp_is_never_that_of_what_another_run_put_there(out):
+    out.write_bytes(b"old")
+    with output.file(str(out)) as slow:
+        assert slow.stay()
+        write(out, b"of the other")
+    assert out.read_bytes() == b"of the other"
+    assert slow.stamp != stamp(out.stat())

@@ -78,7 +78,7 @@ class Machine:
         store = Store(io.BytesIO())
         platform = assemble.platform(wanted, closure)
         image = assemble.image(wanted, plan, store, parts=(plan,), platform=platform)
-        written.archive(image, store, name=wanted.name, shape="hybrid")
+        written.archive(store, written.documents(image, name=wanted.name, shape="hybrid"))
         archive = store.file.getvalue()
         blob = store.blobs[image.manifest.layers[0].digest]
         return archive + gzip.decompress(archive[blob.offset : blob.offset + blob.size])

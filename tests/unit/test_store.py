@@ -182,6 +182,7 @@ def test_a_stream_is_recalled_as_it_was_compressed(cache, codec):
     second = Store(io.BytesIO(), cache)
     second.add(b"something before it")
     again = second.recall(digests(), codec)
+    assert second.fill()
     assert again.diff_id == packed.diff_id
     assert kept(second, again.blob) == kept(first, packed.blob)
     assert again.blob.digest == packed.blob.digest
@@ -197,15 +198,38 @@ def test_another_stream_or_codec_is_not_recalled(cache):
     assert store.blobs == {}
 
 
-def test_a_stream_of_which_something_is_lost_is_not_recalled_but_compressed_again(cache):
+def test_what_is_recalled_is_written_when_it_is_filled_in_between_what_else_there_is(cache):
     _, packed = compressed(cache)
-    lost = max(cache.entries(), key=lambda entry: entry.size)
-    os.unlink(lost.path)
     store = Store(io.BytesIO(), cache)
+    before, recalled, after = store.add(b"before"), store.recall(digests(), GZIP), store.add(b"z")
+    assert kept(store, recalled.blob) != kept(*of(packed, cache))
+    assert store.fill()
+    assert kept(store, recalled.blob) == kept(*of(packed, cache))
+    assert [kept(store, blob) for blob in (before, after)] == [b"before", b"z"]
+
+
+def of(packed, cache):
+    """A store that has compressed it again, and where it is there."""
+    store, again = compressed(cache)
+    assert again == packed
+    return store, again.blob
+
+
+@pytest.mark.parametrize("damage", [os.unlink, lambda path: os.truncate(path, 1000)])
+def test_a_stream_of_which_something_is_lost_is_made_anew(cache, damage):
+    _, packed = compressed(cache)
+    damage(max(cache.entries(), key=lambda entry: entry.size).path)
+    store = Store(io.BytesIO(), cache)
+    assert store.recall(digests(), GZIP) == packed
+    assert not store.fill()
+    store = Store(store.file, cache, anew=True)
     assert store.recall(digests(), GZIP) is None
-    assert store.add(b"after").offset == FRONT + 512
-    assert compressed(cache)[1] == packed
-    assert Store(io.BytesIO(), cache).recall(digests(), GZIP) is not None
+    assert store.compress(UNITS, GZIP) == packed
+    assert store.fill()
+    assert kept(store, packed.blob) == kept(*of(packed, cache))
+    again = Store(io.BytesIO(), cache)
+    assert again.recall(digests(), GZIP) == packed
+    assert again.fill()
 
 
 def test_only_what_is_new_is_compressed(cache, monkeypatch):

@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+from types import MappingProxyType
 
 import pytest
 
@@ -57,7 +58,7 @@ def image(store):
 
 def archive(shape, **options):
     store = Store(io.BytesIO())
-    written.archive(image(store), store, name=NAME, shape=shape, **options)
+    written.archive(store, written.documents(image(store), name=NAME, shape=shape, **options))
     return store.file
 
 
@@ -90,7 +91,8 @@ def test_a_directory_has_the_files_of_the_oci_archive(tmp_path):
     with (tmp_path / "store").open("w+b") as file:
         store = Store(file)
         (tmp_path / "layout").mkdir()
-        written.directory(image(store), store, str(tmp_path / "layout"), name=NAME)
+        documents = written.documents(image(store), name=NAME, shape="oci")
+        written.directory(store, documents, str(tmp_path / "layout"))
     assert files(tmp_path / "layout") == members(io.BytesIO(archive("oci").getvalue()))
 
 
@@ -100,13 +102,32 @@ def test_further_members_stand_beside_the_documents(tmp_path):
     assert found["rootfs-builder.json"] == b"{}"
     with (tmp_path / "store").open("w+b") as file:
         store = Store(file)
-        written.directory(image(store), store, str(tmp_path), name=NAME, extra=extra)
+        documents = written.documents(image(store), name=NAME, shape="oci", extra=extra)
+        written.directory(store, documents, str(tmp_path))
     assert (tmp_path / "rootfs-builder.json").read_bytes() == b"{}"
 
 
 def test_the_descriptor_is_the_one_of_the_index():
     store = Store(io.BytesIO())
     made = image(store)
-    written.archive(made, store, name=NAME, shape="oci")
+    written.archive(store, written.documents(made, name=NAME, shape="oci"))
     index = json.loads(members(io.BytesIO(store.file.getvalue()))["index.json"])
     assert index["manifests"] == [json.loads(canonical(written.descriptor(made, NAME)))]
+
+
+def identity(shape="hybrid", name=NAME, extra=MappingProxyType({})):
+    made = image(Store(io.BytesIO()))
+    return written.identity(made, written.documents(made, name=name, shape=shape, extra=extra))
+
+
+def test_archives_with_the_same_bytes_have_one_identity_and_others_another():
+    assert identity() == identity()
+    others = [
+        identity("oci"),
+        identity("docker"),
+        identity(name=Reference("docker.io", "library/hello", "1.1")),
+        identity(extra={"a": b"b"}),
+        identity(extra={"a": b"c"}),
+        identity(extra={"ab": b""}),
+    ]
+    assert len({identity(), *others}) == 1 + len(others)
