@@ -21,14 +21,13 @@ PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_NOTE = 1, 2, 3, 4
 DF_1_NODEFLIB, DF_1_PIE = 0x800, 0x08000000
 VER_FLG_WEAK = 0x2
 
+_PF_X, _PF_W = 1, 2
 _DT_NEEDED, _DT_STRTAB, _DT_SONAME, _DT_RPATH, _DT_RUNPATH = 1, 5, 14, 15, 29
 _DT_FLAGS_1, _DT_VERDEF, _DT_VERNEED = 0x6FFFFFFB, 0x6FFFFFFC, 0x6FFFFFFE
 _DT_AUXILIARY, _DT_FILTER = 0x7FFFFFFD, 0x7FFFFFFF
 
 _MAX_PHDR_BYTES = 65536  # the kernel's own limit, fs/binfmt_elf.c
-_MAX_DYNAMIC = 1 << 16
-_MAX_STRING = 1 << 16
-_MAX_VERSIONS = 1 << 16
+_MAX_DYNAMIC = _MAX_STRING = _MAX_VERSIONS = 1 << 16
 _MAX_STRINGS = 1 << 20  # of one file, together
 _WINDOW = 4096
 _BLOCK = 14  # 16 KiB
@@ -74,7 +73,7 @@ class ElfFile(Struct, frozen=True, array_like=True):
     `needed`, `auxiliary` and `filter` keep the order of the dynamic segment; `rpath` is None when
     absent and b"" when empty, which is not the same to a loader. `dependencies` has all three
     kinds in order, for loaders that treat them in one pass. `loads` and `notes` are the PT_LOAD and
-    PT_NOTE segments, each as (file offset, size in the file).
+    PT_NOTE segments, each as (file offset, size in the file), and `loads` with their flags.
     """
 
     header: Header
@@ -87,13 +86,19 @@ class ElfFile(Struct, frozen=True, array_like=True):
     flags_1: int = 0
     version_needs: tuple[VersionNeed, ...] = ()
     version_definitions: tuple[bytes, ...] = ()
-    loads: tuple[tuple[int, int], ...] = ()
+    loads: tuple[tuple[int, int, int], ...] = ()
     notes: tuple[tuple[int, int], ...] = ()
 
     @property
     def needed(self) -> tuple[bytes, ...]:
         """The DT_NEEDED names."""
         return tuple(name for kind, name in self.dependencies if kind == "NEEDED")
+
+    @property
+    def data(self) -> tuple[tuple[int, int], ...]:
+        """What is loaded and not executed: all, where constants stand with code."""
+        apart = any(not flags & (_PF_X | _PF_W) for _, _, flags in self.loads)
+        return tuple((at, size) for at, size, flags in self.loads if not (apart and flags & _PF_X))
 
 
 def header(data: Buffer) -> Header:
@@ -149,7 +154,7 @@ def read(data: Buffer) -> ElfFile:
     found = _dynamic(data, head, segments, loads)
     if found is not None:
         return found.file(interpreter, notes)
-    places = tuple((s.offset, s.size) for s in loads)
+    places = tuple((s.offset, s.size, s.flags) for s in loads)
     return ElfFile(head, interpreter, dynamic=False, loads=places, notes=notes)
 
 
@@ -186,6 +191,7 @@ class _Blocks:
 
 class _Segment(Struct, frozen=True):
     type: int
+    flags: int
     offset: int
     address: int
     size: int
@@ -204,10 +210,10 @@ def _segments(data: Buffer, head: Header) -> list[_Segment]:
     segments = []
     for fields in struct.iter_unpack(head.order + ("IIQQQQQQ" if wanted == 56 else "8I"), table):
         if wanted == 56:
-            type_, _, start, address, _, size, _, _ = fields
+            type_, flags, start, address, _, size, _, _ = fields
         else:
-            type_, start, address, _, size, _, _, _ = fields
-        segments.append(_Segment(type_, start, address, size))
+            type_, start, address, _, size, _, flags, _ = fields
+        segments.append(_Segment(type_, flags, start, address, size))
     return segments
 
 
@@ -304,7 +310,7 @@ class Dynamic:
             flags_1=self.tags.get(_DT_FLAGS_1, 0),
             version_needs=tuple(self._needs()),
             version_definitions=tuple(self._definitions()),
-            loads=tuple((s.offset, s.size) for s in self._loads),
+            loads=tuple((s.offset, s.size, s.flags) for s in self._loads),
             notes=notes,
         )
 

@@ -114,28 +114,28 @@ class Objects:
             return ()
 
     def contained(self, path: ImagePath, texts: Iterable[bytes]) -> frozenset[bytes]:
-        """Which of the texts stand in what is loaded of an ELF file; each is looked for once."""
+        """Which of the texts stand in the data of an ELF file; each is looked for once."""
         known = self.facts.known(self.source(path), "texts", dict[bytes, bool]) or {}
         wanted = frozenset(texts)
         if new := wanted - known.keys():
-            found = _found(self._loaded(path), new)
+            found = _found(self._data(path), new)
             known |= {text: text in found for text in new}
             self.facts.learn(self.source(path), "texts", known)
         return frozenset(text for text in wanted if known[text])
 
     def search(self, path: ImagePath, pattern: bytes) -> list[dict[str, bytes]]:
-        """The groups of each match of a pattern in what is loaded of a file, none twice."""
+        """The groups of each match of a pattern in the data of an ELF file, none twice."""
         return self.facts.recall(
             self.source(path),
             f"matches {decode(pattern)}",
             list[dict[str, bytes]],
-            lambda: groups(re.finditer(pattern, b"".join(self._loaded(path)))),
+            lambda: groups(re.finditer(pattern, b"".join(self._data(path)))),
         )
 
-    def _loaded(self, path: ImagePath) -> Iterator[bytes]:
-        """The bytes of the PT_LOAD segments, not those of debug information."""
+    def _data(self, path: ImagePath) -> Iterator[bytes]:
+        """The bytes that are data when it runs: neither code nor debug information."""
         with self.source(path).open() as content:
-            for offset, size in self.file(path).loads:
+            for offset, size in self.file(path).data:
                 for start in range(offset, offset + size, _CHUNK):
                     yield content[start : min(start + _CHUNK, offset + size)]
 
@@ -151,10 +151,12 @@ def groups(found: Iterable[re.Match[bytes]]) -> list[dict[str, bytes]]:
 def _found(chunks: Iterable[bytes], texts: frozenset[bytes]) -> frozenset[bytes]:
     found: set[bytes] = set()
     overlap = max(map(len, texts)) - 1
+    strange = bytes({*range(256)}.difference(*texts))  # bytes of no text: most of a program's
     before = b""
     for chunk in chunks:
         here = before + chunk
-        found |= {text for text in texts - found if text in here}
+        dense = here.translate(None, strange)  # has every text that `here` has, and is shorter
+        found |= {text for text in texts - found if text in dense and text in here}
         before = here[-overlap:] if overlap else b""
     return frozenset(found)
 

@@ -27,9 +27,11 @@ def programs():
     named = [case.program for case in corpus.load() if case.program and "{" not in case.program]
     found = [path for name in sorted(set(named)) for path in sorted(map(str, _glob(name)))[:1]]
     owners = packages.owners(DirectoryRoot())
-    taken = {*owners.of_all(map(os.path.realpath, found)).values(), None}
-    for path in sorted(map(str, Path("/usr/bin").iterdir())):
-        package = owners.of(os.path.realpath(path))
+    others = sorted(map(str, Path("/usr/bin").iterdir()))
+    owner = owners.of_all(map(os.path.realpath, (*found, *others)))
+    taken = {*(owner[os.path.realpath(path)] for path in found), None}
+    for path in others:
+        package = owner[os.path.realpath(path)]
         if package not in taken:
             taken.add(package)
             found.append(path)

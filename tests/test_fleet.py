@@ -10,7 +10,10 @@ from tests import fleet
 PROGRAMS = 40
 OF_FILES = 1.05  # bytes of layers to bytes of files: headers, and files in more layers than one
 
-pytestmark = pytest.mark.skipif(shutil.which("dpkg-query") is None, reason="no dpkg here")
+pytestmark = [
+    pytest.mark.skipif(shutil.which("dpkg-query") is None, reason="no dpkg here"),
+    pytest.mark.xdist_group("fleet"),  # its plans are made once
+]
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +31,12 @@ def registry():
 @pytest.fixture(scope="module")
 def pushed(registry, plans):
     return registry.push_all(plans, fleet.UNLIMITED)
+
+
+def test_tests_of_a_group_run_in_one_worker(request):
+    """Where they do not, pytest-xdist says nothing: each worker makes its own plans."""
+    if hasattr(request.config, "workerinput"):
+        assert request.node.nodeid.endswith("@fleet")
 
 
 def test_layers_of_packages_take_little_more_than_their_files(pushed, plans):

@@ -223,9 +223,13 @@ def _pattern_mistakes(rule: Rule) -> Iterator[Mistake]:
     patterns += [(("follow", index, "text"), one.text) for index, one in enumerate(rule.follow)]
     for path, pattern in patterns:
         try:
-            known |= set(re.compile(pattern.encode()).groupindex)
+            compiled = re.compile(pattern.encode())
         except (re.error, OverflowError, RecursionError) as error:
             yield path, f"{pattern!r} is no regular expression: {error}"
+            continue
+        known |= set(compiled.groupindex)
+        if compiled.match(b"\x01\x01", 1):
+            yield path, rf"{pattern!r} finds nothing at every byte; …|\A finds it once"
     for number, find in enumerate(rule.finds):
         if not (find.soname or find.text or find.words):
             yield ("find",) if single else ("find", number), "neither soname nor text nor words"

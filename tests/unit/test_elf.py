@@ -182,9 +182,29 @@ def test_every_class_and_byte_order_reads_the_same(bits, order):
             VersionNeed(b"libneeded.so", b"V_2", weak=True),
         ),
         version_definitions=(b"me.so", b"V_1"),
-        loads=((0, len(data)),),
+        loads=((0, len(data), 4),),
     )
     assert file.needed == (b"libneeded.so", b"me.so")
+
+
+SAYS = """
+asm(".text\\n.ascii \\"among code\\"");
+const char *constant = "a constant";
+char variable[] = "a variable";
+int main(void) { return variable[0] == constant[0]; }
+"""
+
+
+@pytest.mark.parametrize(
+    ("layout", "code"),
+    [("separate-code", False), ("noseparate-code", True), ("noexecstack", False)],
+)
+def test_data_is_what_is_not_executed_unless_constants_stand_with_code(cc, layout, code):
+    program = cc(SAYS, args=(f"-Wl,-z,{layout}",)).read_bytes()
+    data = b"".join(program[at : at + size] for at, size in elf.read(program).data)
+    assert (b"among code" in data) is code
+    assert b"a constant" in data
+    assert b"a variable" in data
 
 
 def test_an_empty_rpath_is_not_an_absent_one():

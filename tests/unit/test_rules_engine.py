@@ -117,7 +117,7 @@ def test_a_text_in_a_library_is_none(bench):
 def test_a_text_is_found_wherever_it_stands_in_a_large_file(bench, before):
     bench.fill({PROGRAM: program("frob", source="char pad[5 << 20] = { 1 };")})
     data = bytearray((bench.root / PROGRAM[1:]).read_bytes())
-    (start,) = [offset for offset, size in elf.read(bytes(data)).loads if size > 5 << 20]
+    (start,) = [offset for offset, size in elf.read(bytes(data)).data if size > 5 << 20]
     place = start + (4 << 20) - before  # what is read at once ends there
     data[place : place + len(MARK)] = MARK.encode()
     bench.fill({PROGRAM: bytes(data)})

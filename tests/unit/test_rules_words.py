@@ -147,6 +147,14 @@ def test_words_are_checked_as_text_is():
         rules.read(text, "my.toml")
 
 
+@pytest.mark.parametrize("pattern", ["(?P<x>/a)?", "(?P<x>/a)|", "(?P<x>[/a]*)"])
+def test_a_pattern_that_finds_nothing_at_every_byte_is_a_mistake(pattern):
+    text = rule(CALLS + f"find = {{ text = ['{pattern}'] }}\ncopy = ['/{{x}}']\n")
+    with pytest.raises(UsageError, match=r"find\.text: .* finds nothing at every byte"):
+        rules.read(text, "my.toml")
+    rules.read(text.replace(pattern, "(?P<x>/a)|\\A"), "my.toml")
+
+
 def test_what_is_added_stands_where_the_root_has_a_link(bench):
     bench.fill({"/etc/d/link": "-> ../c/main"})
     text = rule(CALLS + "copy = ['/etc/d/link']\n")
