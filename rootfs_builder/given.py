@@ -17,16 +17,18 @@ _MOST_FILES, _MOST_BYTES = 1000, 1 << 16  # of an added tree, so that it is conf
 class Given(Struct, frozen=True):
     """The user's own words: `files` has what `--add` adds, and the arguments, as (name, bytes).
 
-    `placed` has the files again, by their paths in the image. `command` is the arguments, with a
-    NUL before and behind each. `variables` is what the image's environment is given, `user` who is
-    to run the program. `texts` and `symbols` are all that the rules look for, so that a file is
-    read once for all of them; `searched` remembers what patterns found.
+    `placed` has the files again, by their paths in the image. `scripts` are the resolved paths of
+    the scripts that are packed, `command` is the arguments, with a NUL before and behind each.
+    `variables` is what the image's environment is given, `user` who is to run the program. `texts`
+    and `symbols` are all that the rules look for, so that a file is read once for all of them;
+    `searched` remembers what patterns found.
     """
 
     variables: dict[str, str]
     user: str = ""
     files: tuple[tuple[str, bytes], ...] = ()
     placed: dict[str, bytes] = {}
+    scripts: tuple[ImagePath, ...] = ()
     command: bytes = b""
     texts: frozenset[bytes] = frozenset()
     symbols: frozenset[bytes] = frozenset()
@@ -73,15 +75,22 @@ def words(
     arguments = (*(recipe.entrypoint or ())[1:], *recipe.command)
     files = [(f"the argument {word}", word.encode()) for word in arguments]
     files += [(f"-e {name}", value.encode()) for name, value in recipe.env]
-    for program in programs:
-        text = None if program.link_maps else _text(program.real, objects)
-        if text is not None:
-            files.append((printable(name(program.real)), text))
+    scripts = {one.real: _text(one.real, objects) for one in programs if not one.link_maps}
+    files += [(printable(name(path)), text) for path, text in scripts.items() if text is not None]
     placed = {place: text for tree in added for place, text in _placed(tree, objects)}
     files += [(printable(name(place)), text) for place, text in placed.items()]
     command = "".join(f"\0{word}" for word in (*arguments, "")) if arguments else ""
     variables = dict(recipe.env)
-    return Given(variables, recipe.user, tuple(files), placed, encode(command), texts, symbols)
+    return Given(
+        variables,
+        recipe.user,
+        tuple(files),
+        placed,
+        tuple(scripts),
+        encode(command),
+        texts,
+        symbols,
+    )
 
 
 def _placed(tree: Tree, objects: Objects) -> Iterator[tuple[str, bytes]]:

@@ -28,6 +28,7 @@ _NO_COMMANDS = (
 )
 _QUOTED = rb'(?s)"(?:[^"\\]|\\.)*"'
 _RUN_INSIDE = rb"\$\([^()]*\)|`[^`]*`"
+_RUN_ANYWHERE = rb"\$\([ \t]*(?=(?P<name>[A-Za-z][\w.+-]*)(?![\w./=(]))"  # quotes in it or around
 _COMMAND = (
     rb"(?m)(?:^|[;&|(`!{]|\b(?:command|do|elif|else|env|exec|if|nice|nohup|then|time|until|while|xargs)\b)"
     rb"[ \t]*(?:\w+=\S*[ \t]+)*(?=(?P<name>[A-Za-z][\w.+-]*)(?![\w./=(]))"
@@ -71,8 +72,9 @@ def _commands(script: bytes) -> set[str]:
     if not re.match(_SHELL_LINE, script):
         return set()
     text = re.sub(_NO_COMMANDS, b" ", script.replace(b"\\\n", b" "))
-    text = re.sub(_QUOTED, _run_inside, text)
-    return {decode(hit["name"]) for hit in re.finditer(_COMMAND, text)} - _BUILT_IN
+    found = [*re.finditer(_RUN_ANYWHERE, text)]
+    found += re.finditer(_COMMAND, re.sub(_QUOTED, _run_inside, text))
+    return {decode(hit["name"]) for hit in found} - _BUILT_IN
 
 
 def _run_inside(quoted: re.Match[bytes]) -> bytes:

@@ -71,6 +71,7 @@ class Placement:
         self._private: dict[ImagePath, Move] = {}  # of what it finds through $ORIGIN
         self._libraries: dict[str, Move | None] = {}
         self._placed: dict[ImagePath, Move] = {}  # by its key: what is added with its tree
+        self._scripts = {one.real for one in closure.programs if not one.link_maps}
         self._users = tuple(map(self.of_tree, closure.added))
         for program in closure.programs:
             self._place(program)
@@ -86,7 +87,7 @@ class Placement:
 
     def host_of(self, tree: Tree) -> Move | None:
         """The Move of the directory that a rule's tree is a part of, where that moves."""
-        if tree.walk is None or not self._outside(tree.source):
+        if tree.walk is None or not (self._outside(tree.source) or tree.beside in self._scripts):
             return None
         around = (move for move in self._users if move.apply(tree.source))
         return next(around, None) or (self._private.get(tree.beside) if tree.beside else None)
@@ -184,11 +185,17 @@ class Placement:
             for walk, candidate in _opened(link_map):
                 if self._follows(candidate, link_map.program):
                     steps += self._beyond_origin(walk, candidate)
-        steps += [tree.source for tree in self._closure.trees if tree.beside == program.real]
+        steps += [tree.source for tree in self._closure.trees if self._is_beside(tree, program)]
         moves = self._closure.recipe.at is not None and bool(steps)
         if not moves and not any(self._outside(step) for step in steps):
             return None
         return ImagePath(posixpath.commonpath([parent(program.real), *steps]))
+
+    def _is_beside(self, tree: Tree, program: Program) -> bool:
+        """Whether a rule found it by the program's place; scripts of one directory share theirs."""
+        if tree.beside is None or not {tree.beside, program.real} <= self._scripts:
+            return tree.beside == program.real
+        return parent(tree.beside) == parent(program.real)
 
     def _follows(self, candidate: Candidate, program: Loaded) -> bool:
         """Whether the way to an object starts at the program, through one `$ORIGIN` or more."""

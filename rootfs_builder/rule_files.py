@@ -14,7 +14,7 @@ from rootfs_builder.paths import ImagePath, OpenedPath, below, decode, parent, p
 from rootfs_builder.plan import Finding
 from rootfs_builder.root import Node
 from rootfs_builder.rules import Rule, Variables
-from rootfs_builder.rules.schema import First, expand
+from rootfs_builder.rules.schema import First, expand, uses
 from rootfs_builder.sources import Sources
 from rootfs_builder.startup import Startup
 from rootfs_builder.users import User
@@ -30,7 +30,8 @@ _BUILT_IN = ("C", "POSIX")
 class RuleFiles:
     """The files that rules bring; `trees`, `lines` and `made` grow with each `act`.
 
-    `placed` is what the user adds, by path: it counts before the root's.
+    `placed` is what the user adds, by path: it counts before the root's. `scripts` are those that
+    are packed.
     """
 
     def __init__(self, sources: Sources, startup: Startup) -> None:
@@ -41,6 +42,7 @@ class RuleFiles:
         self._taken: dict[tuple[str, str, tuple[str, ...]], dict[Loaded | None, bool]] = {}
         self.known: set[ImagePath] = set()  # what comes without a rule
         self.placed: dict[str, bytes] = {}
+        self.scripts: tuple[ImagePath, ...] = ()
         self.trees: list[Tree] = []
         self.lines: set[Line] = set()
         self.made: set[Made] = set()
@@ -180,9 +182,9 @@ class RuleFiles:
         self, rule: Rule, item: str | First, variables: Variables, host: LinkMap | None
     ) -> bool:
         if isinstance(item, str):
-            found = [
-                self._take(rule, path, None, host) for path in list(self.paths(item, variables))
-            ]
+            by = self._script(variables) if uses(item, rule.by_script) else None
+            paths = list(self.paths(item, variables))
+            found = [self._take(rule, path, None, host, by) for path in paths]
             return any(found)
         place = expand(item.to, variables)
         first = next((one for path in item.first for one in self.paths(path, variables)), None)
@@ -190,12 +192,22 @@ class RuleFiles:
             return False
         return self._take(rule, first, ImagePath(place), host)
 
+    def _script(self, variables: Variables) -> ImagePath | None:
+        """The first script of the directory that they speak of."""
+        return next((one for one in self.scripts if parent(one) == variables.get("script")), None)
+
     def _take(
-        self, rule: Rule, path: OpenedPath, to: ImagePath | None, host: LinkMap | None
+        self,
+        rule: Rule,
+        path: OpenedPath,
+        to: ImagePath | None,
+        host: LinkMap | None,
+        by: ImagePath | None = None,
     ) -> bool:
         """Take in what lies at a path, and where the links in it lead; whether that was anything.
 
-        No secret, and no way to one: only --add takes those. What the user puts there is there.
+        It is found `by` a script, or else by the program. No secret comes, and no way to one: only
+        --add takes those. What the user puts there is there.
         """
         if to is None and path in self.placed:
             return True
@@ -217,13 +229,13 @@ class RuleFiles:
             return False
         taken[program] = True
         nodes = tuple((p, n) for p, n in there if n.kind != "special" and p not in secrets)
-        beside = _beside(host.program, walk.real) if host else None
+        beside = by or (_beside(program, walk.real) if program else None)
         tree = Tree(walk.real, to or walk.real, nodes, rule.name, None if to else walk, beside)
         tree = trees.with_closures(tree, self._startup, self._sources, host)
         self.trees.append(replace(tree, programs=()) if again else tree)
         for inside, node in nodes:
             if node.kind == "symlink" and not self._is_around(inside):
-                self._take(rule, OpenedPath(inside), None, host)
+                self._take(rule, OpenedPath(inside), None, host, by)
         return True
 
     def _is_around(self, link: ImagePath) -> bool:

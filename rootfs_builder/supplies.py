@@ -78,6 +78,7 @@ class Supplies:
         self._files.known |= {one.real for one in programs}
         self._files.known |= {path for tree in added for path, _ in tree.nodes}
         self._files.placed = self._given.placed
+        self._files.scripts = self._given.scripts
         for program in programs:
             self._enter(program.link_maps)
         for tree in added:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from rootfs_builder.evidence import Evidence, shown
 from rootfs_builder.link_map import Loaded
-from rootfs_builder.paths import decode, parent
+from rootfs_builder.paths import ImagePath, decode, parent
 from rootfs_builder.rules.asking import Asked
 from rootfs_builder.rules.schema import Find, Rule, Rules, When
 
@@ -140,8 +140,9 @@ def _find(finds: tuple[Find, ...], evidence: Evidence) -> Iterator[_Found]:
 
     Each match of a pattern goes with each of the others, and with each in the user's words. A
     library's directory is {beside}: a path of its plugins that starts there need not be compiled
-    in, or is so in pieces.
+    in, or is so in pieces. That of a script is {script}, and the one it is in {above}.
     """
+    scripts = tuple(map(_around, evidence.given.scripts)) or ({},)
     if not finds:
         yield _Found()
     for find in finds:
@@ -153,10 +154,15 @@ def _find(finds: tuple[Find, ...], evidence: Evidence) -> Iterator[_Found]:
         for loaded in evidence.to_search(_any_of((find.soname,))) if find.soname else program:
             beside = {"beside": parent(loaded.real)} if find.soname else {}
             hits = (evidence.objects.search(loaded.real, one.encode()) for one in find.text)
-            places = tuple(beside | _variables(one) for one in itertools.product(*hits))
+            each = tuple(itertools.product(*hits))
+            places = tuple(one | beside | _variables(hit) for one in scripts for hit in each)
             found = tuple(place | _variables([one]) for one in words for place in places)
             if found:
                 yield _Found(loaded if find.soname else None, places, found, said)
+
+
+def _around(script: ImagePath) -> Variables:
+    return {"script": parent(script), "above": parent(parent(script))}
 
 
 def _variables(hits: Iterable[dict[str, bytes]]) -> Variables:

@@ -5,7 +5,8 @@ describes each key for a person who writes one.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import msgspec
@@ -19,7 +20,8 @@ from rootfs_builder.toml_tables import Mistake, Table
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _VARIABLE = re.compile(r"\{(\w+)\}")
-_BOUND = {"beside", "prefix", "called", "value"}  # variables that no pattern binds
+_AROUND = frozenset(("above", "script"))
+_BOUND = {"beside", "called", "prefix", "value", *_AROUND}  # variables that no pattern binds
 _KINDS = ("glibc", "musl", "static")
 _WITH_ANY_KEYS = ("named", "landmarks", "write", "directories", "environment")
 
@@ -120,6 +122,12 @@ class Rule(Table, frozen=True):
     def variables(self) -> tuple[str, ...]:
         """The image's variables whose values are this rule's."""
         return tuple(name for one in self.evidence for name in one.env)
+
+    @property
+    def by_script(self) -> frozenset[str]:
+        """The variables that are directories around a script."""
+        named = {name for name, paths in self.landmarks.items() if _AROUND & _used(paths)}
+        return _AROUND | named
 
     @property
     def takes_values(self) -> bool:
@@ -289,6 +297,15 @@ def _path_mistakes(rule: Rule) -> Iterator[Mistake]:
     for index, one in enumerate(rule.omit):
         if {"", ".", ".."} & set(one.split("/")):
             yield ("omit", index), f"{printable(one)!r} is no name, nor a path within a directory"
+
+
+def _used(templates: Iterable[str]) -> set[str]:
+    return {name for one in templates for name in _VARIABLE.findall(one)}
+
+
+def uses(template: str, variables: AbstractSet[str]) -> bool:
+    """Whether a template has one of the variables."""
+    return not variables.isdisjoint(_used((template,)))
 
 
 def expand(template: str, variables: dict[str, str]) -> str | None:

@@ -78,6 +78,7 @@ COMMANDS = """\
 #!/app/sh -e
 # who starts this? ls /tmp
 NAME=$(basename "$0")
+HERE=$(cd "$(dirname "$0")" && pwd)
 trap 'rm -f x; cat y' EXIT
 if ! grep -q x /etc/passwd && LC_ALL=C sort -u z | head -n 1; then
     echo "usage: less more
@@ -94,7 +95,19 @@ who=3; tr=`uname -m`
 exec env A=b nice \\
     sleep 1
 """
-RUN = ["basename", "cat", "date", "env", "grep", "head", "hostname", "mkdir", "nice", "sleep"]
+RUN = [
+    "basename",
+    "cat",
+    "date",
+    "dirname",
+    "env",
+    "grep",
+    "head",
+    "hostname",
+    "mkdir",
+    "nice",
+    "sleep",
+]
 RUN += ["sort", "touch", "uname"]
 NOT_RUN = ["awk", "cut", "echo", "find", "less", "ls", "more", "rm", "sed", "tail", "tr", "who"]
 

@@ -921,3 +921,137 @@ def test_what_a_rule_finds_beside_an_interpreter_stays_as_that_does(machine, own
     machine.file(f"{HOME}/script", f"#!{own}\n", mode=0o755)
     plan = machine.plan(f"{HOME}/script", rules=BESIDE)
     assert files(plan) == {"/usr/local/bin/script"} | placed(f"{HOME}/own")
+
+
+# --- what a rule finds beside a script ---
+
+USES = read_rules(
+    rule(
+        'when = { libc = ["glibc"] }\n'
+        "find = { words = ['use (?P<part>[\\w./-]+)'] }\n"
+        "copy = ['{script}/{part}.x', '{package}']\n"
+        "[one.landmarks]\npackage = ['{script}/{part}/*.x']\n"
+        "[[one.follow]]\nfile = ['{script}/{part}.x', '{package}/*.x']\n"
+        "text = 'use (?P<part>[\\w./-]+)'\n"
+    )
+)
+FOLDER = f"{HOME}/app"
+
+
+@pytest.fixture
+def folder(machine):
+    """An interpreter, and a folder with what scripts in it use."""
+    machine.program("/usr/bin/interp")
+    texts = {"one.x": "use two\nuse pack\n", "pack/a.x": "use three\n", "pack/deep/b": "b"}
+    for name, text in (texts | {f"{one}.x": one for one in ("two", "three", "other")}).items():
+        machine.file(f"{FOLDER}/{name}", text)
+    return machine
+
+
+def script_in(machine, path=f"{FOLDER}/run", text="use one\n"):
+    return machine.file(path, f"#!/usr/bin/interp\n{text}", mode=0o755)
+
+
+def beside(plan):
+    """The files, less the interpreter, which keeps its place."""
+    return files(plan) - {"/usr/bin/interp"}
+
+
+def test_what_a_rule_finds_beside_a_script_moves_with_it(folder):
+    plan = folder.plan(script_in(folder), rules=USES)
+    inside = ("run", "one.x", "two.x", "three.x", "pack/a.x", "pack/deep/b")
+    assert beside(plan) == {f"/opt/run/{one}" for one in inside}
+    assert plan.programs == ("/opt/run/run",)
+    assert [why.kind for why in entry(plan, "/opt/run/two.x").reasons] == ["rule"]
+    assert b"q7marker" not in folder.image(script_in(folder), rules=USES)
+
+
+def test_a_script_that_uses_nothing_beside_it_goes_where_programs_go(folder):
+    plan = folder.plan(script_in(folder, text="use nothing\n"), rules=USES)
+    assert beside(plan) == {"/usr/local/bin/run"}
+
+
+def test_a_scripts_folder_is_where_links_to_it_lead(folder):
+    real = script_in(folder)
+    folder.file(f"{HOME}/bin/one.x", "wrong")
+    plan = folder.plan(
+        folder.link(f"{HOME}/bin/start", os.path.relpath(real, f"{HOME}/bin")), rules=USES
+    )
+    assert plan.programs == ("/opt/start/start",)
+    assert "/opt/start/two.x" in files(plan)
+    assert read(entry(plan, "/opt/start/one.x").content) == b"use two\nuse pack\n"
+
+
+def test_the_directory_that_moves_holds_what_lies_above_a_script(folder):
+    plan = folder.plan(script_in(folder, f"{FOLDER}/bin/run", "use ../two\n"), rules=USES)
+    assert beside(plan) == {"/opt/run/bin/run", "/opt/run/two.x"}
+    assert plan.programs == ("/opt/run/bin/run",)
+
+
+def test_the_directory_above_a_scripts_is_a_variable_too(folder):
+    above = read_rules(
+        rule(
+            "when = { libc = ['glibc'] }\nfind = { words = ['use (?P<part>\\w+)'] }\n"
+            "copy = ['{home}/{part}.x', '/usr/share/{part}']\n"
+            "landmarks = { home = ['{above}/{part}.x'] }"
+        )
+    )
+    folder.file("/usr/share/two", "two")
+    plan = folder.plan(script_in(folder, f"{FOLDER}/bin/run", "use two\n"), rules=above)
+    assert beside(plan) == {"/opt/run/bin/run", "/opt/run/two.x", "/usr/share/two"}
+    script_in(folder, "/usr/local/tool/bin/run", "use two\n")
+    plan = folder.plan("/usr/local/tool/bin/run", rules=above, at="/srv/go")
+    assert beside(plan) == {"/srv/go", "/usr/share/two"}
+
+
+def test_a_link_beside_a_script_brings_what_it_leads_to(folder):
+    folder.file(f"{HOME}/shared/real.x", "real")
+    folder.link(f"{FOLDER}/link.x", "../shared/real.x")
+    plan = folder.plan(script_in(folder, text="use link\n"), rules=USES)
+    expected = {"/opt/run/app/run", "/opt/run/app/link.x", "/opt/run/shared/real.x"}
+    assert beside(plan) == expected
+    assert entry(plan, "/opt/run/app/link.x").target == "../shared/real.x"
+
+
+def test_what_a_rule_finds_beside_a_script_of_the_system_stays(folder):
+    folder.file("/usr/share/tool/one.x", "one")
+    folder.link("/usr/bin/tool", "../share/tool/main")
+    script_in(folder, "/usr/share/tool/main")
+    plan = folder.plan("/usr/bin/tool", rules=USES)
+    assert beside(plan) == {"/usr/bin/tool", "/usr/share/tool/main", "/usr/share/tool/one.x"}
+
+
+def test_two_scripts_of_one_folder_stay_beside_each_other(folder):
+    programs = script_in(folder), script_in(folder, f"{FOLDER}/again", "use two\n")
+    plan = folder.plan(*programs, rules=USES)
+    assert plan.programs == ("/opt/run/run", "/opt/run/again")
+    assert "/opt/run/two.x" in files(plan)
+    assert not any(path.startswith("/usr/local") for path in files(plan))
+
+
+def test_what_lies_beside_a_script_that_is_added_follows_that(folder):
+    plan = folder.plan(script_in(folder), rules=USES, add=(f"{FOLDER}:/srv/app",))
+    assert plan.programs == ("/srv/app/run",)
+    assert {path for path in beside(plan) if not path.startswith("/srv/app/")} == set()
+
+
+def test_at_moves_a_script_with_what_lies_beside_it(folder):
+    plan = folder.plan(script_in(folder, text="use two\n"), rules=USES, at="/srv/tool/go")
+    assert beside(plan) == {"/srv/tool/go", "/srv/tool/two.x"}
+    plan = folder.plan(
+        script_in(folder, "/usr/share/tool/main", "use x\n"), rules=USES, at="/srv/tool/go"
+    )
+    assert beside(plan) == {"/srv/tool/go"}
+    folder.file("/usr/share/tool/x.x", "x")
+    plan = folder.plan("/usr/share/tool/main", rules=USES, at="/srv/tool/go")
+    assert beside(plan) == {"/srv/tool/go", "/srv/tool/x.x"}
+
+
+def test_a_secret_beside_a_script_is_left_out(folder):
+    folder.file(
+        f"{FOLDER}/key.x",
+        "-----BEGIN PRIVATE KEY-----\n" + "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC" * 2 + "\n",
+    )
+    plan = folder.plan(script_in(folder, text="use key\nuse two\n"), rules=USES)
+    assert beside(plan) == {"/opt/run/run", "/opt/run/two.x"}
+    assert "key.x is left out" in " ".join(warnings(plan))
