@@ -561,6 +561,14 @@ def test_rpm_an_older_database_is_a_doubt(machine, folder, name, kind):
 BLOB, _ = rpm_package("x", ["/usr/bin/x"])
 
 
+def rpm_altered(statement):
+    connection = sqlite3.connect(":memory:")
+    rpm_tables(connection, (BLOB, ["x"]))
+    connection.execute(statement)
+    connection.commit()
+    return connection.serialize()
+
+
 @pytest.mark.parametrize(
     "database",
     [
@@ -571,6 +579,10 @@ BLOB, _ = rpm_package("x", ["/usr/bin/x"])
         rpm_database((BLOB[:50], ["x"])),
         rpm_database((struct.pack(">2I", 1 << 30, 1), ["x"])),
         rpm_database((BLOB[:20], ["x"])),
+        rpm_altered("delete from Packages"),
+        rpm_altered("update Basenames set hnum = 'x'"),
+        rpm_altered("update Basenames set hnum = cast(x'ff' as text)"),
+        rpm_altered("update Packages set blob = null"),
     ],
 )
 def test_rpm_a_broken_database_is_a_doubt(machine, database):
