@@ -641,6 +641,23 @@ def test_answers_are_remembered_as_long_as_the_databases_are_the_same(machine):
     assert owners.of("/usr/bin/x") is None
 
 
+def test_what_is_of_no_encoding_is_remembered_as_what_can_be_written(machine):
+    machine.fill(
+        {
+            **status(stanza("x", "1\udcff")),
+            **lists(x=["/usr/bin/x"]),
+            "/lib/apk/db/installed": "P:y\nV:\udcff\nF:usr/bin\nR:y\n",
+            "/usr/bin/x": "",
+            "/usr/bin/y": "",
+        }
+    )
+    owners, facts = again(machine, Facts())
+    answers = [owners.of(f"/usr/bin/{name}") for name in "xy"]
+    assert [one.version for one in answers] == ["1\ufffd", "\ufffd"]
+    owners, _ = again(machine, facts)
+    assert [owners.of(f"/usr/bin/{name}") for name in "xy"] == answers
+
+
 def test_what_a_database_that_cannot_be_read_says_is_not_remembered(machine):
     machine.fill({"/var/lib/rpm/rpmdb.sqlite": b"none", "/usr/bin/x": ""})
     for _ in range(2):
