@@ -11,7 +11,7 @@ import io
 import tarfile
 import zlib
 from collections.abc import Iterable
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import zstandard
 from msgspec import Struct
@@ -31,7 +31,7 @@ from rootfs_builder.paths import (
     printable,
 )
 from rootfs_builder.plan import Entry, EntryKind, Plan, Reason, with_parents
-from rootfs_builder.root import Content, Source
+from rootfs_builder.root import Content, Source, chunks
 from rootfs_builder.slices import Slice
 
 _WHITEOUT = ".wh."
@@ -166,7 +166,7 @@ def members(file: BinaryIO) -> list[tarfile.TarInfo]:
     except (ValueError, OverflowError, MemoryError) as error:
         raise tarfile.ReadError("a header with numbers that cannot be") from error
     end = file.seek(0, io.SEEK_END)
-    last = max((member.offset_data + member.size for member in found), default=0)
+    last = max((one.offset_data + sum(size for _, size in _parts(one)) for one in found), default=0)
     file.seek(archive.offset)
     if last > end or file.read(tarfile.BLOCKSIZE).strip(b"\0"):
         raise tarfile.ReadError("it is cut off")
@@ -211,7 +211,7 @@ class _Tree:
                 raise tarfile.TarError(f"{member.name}: a hard link to nothing")
             return replace(linked, path=path)  # one inode: of a symlink too, whatever it says here
         elif member.isreg():
-            content = Slice(scratch, member.offset_data, member.size)
+            content = _content(member, scratch)
         else:
             return None  # devices and FIFOs: runtimes bring their own
         return Entry(
@@ -268,6 +268,28 @@ class _Tree:
 
     def plan(self) -> Plan:
         return Plan(with_parents(self._entries.values()))
+
+
+def _parts(member: tarfile.TarInfo) -> list[tuple[int, int]]:
+    """Where the bytes go that stand in the archive one behind the other: places and sizes."""
+    sparse: Any = member.sparse  # typeshed says bytes
+    return [(0, member.size)] if sparse is None else sparse
+
+
+def _content(member: tarfile.TarInfo, scratch: BinaryIO) -> Source:
+    """A file as it lies in the archive; one with holes is written out behind it."""
+    if member.sparse is None:
+        return Slice(scratch, member.offset_data, member.size)
+    if any(min(at, size) < 0 or at + size > member.size for at, size in _parts(member)):
+        raise tarfile.ReadError(f"{member.name}: a sparse file with parts where it has none")
+    start, offset = scratch.seek(0, io.SEEK_END), member.offset_data
+    for at, size in _parts(member):
+        scratch.seek(start + at)
+        scratch.writelines(chunks(Slice(scratch, offset, size), _UNIT))
+        offset += size
+    scratch.truncate(start + member.size)
+    scratch.flush()
+    return Slice(scratch, start, member.size)
 
 
 def _is_file(member: tarfile.TarInfo) -> bool:

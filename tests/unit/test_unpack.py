@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import subprocess
 import tarfile
 import tempfile
 
@@ -120,6 +121,37 @@ def test_a_file_has_its_capabilities_whichever_namespace_they_were_for(raw):
 )
 def test_a_compression(unpacked, compress):
     assert unpacked(compress(BASE))["/a/x"] == "x"
+
+
+@pytest.mark.parametrize(
+    "form", ["--format=gnu", *(f"--sparse-version={version}" for version in ("0.0", "0.1", "1.0"))]
+)
+@pytest.mark.parametrize("holes", [1, 30])
+def test_a_sparse_file_is_whole(unpacked, tmp_path, form, holes):
+    with (tmp_path / "f").open("wb") as file:
+        for number in range(holes):
+            file.seek(number << 16)
+            file.write(b"data" if number % 2 else b"\xc3\xa4")
+        file.truncate(file.tell() + (1 << 16))
+    (tmp_path / "g").write_text("g")
+    pax = () if "gnu" in form else ("--format=pax",)
+    command = ["tar", "-c", "--sparse", form, *pax, "--hard-dereference", "f", "g"]
+    layer = subprocess.run(command, cwd=tmp_path, capture_output=True, check=True).stdout
+    text = (tmp_path / "f").read_text()
+    assert len(layer) < len(text) / 4
+    assert unpacked(layer, tar(("h", "h"))) == {"/f": text, "/g": "g", "/h": "h"}
+
+
+@pytest.mark.parametrize("places", ["-5,4", "0,-1", "90,20", "0,2000"])
+def test_a_damaged_sparse_file_is_refused(unpacked, places):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        info = tarfile.TarInfo("f")
+        info.size = 8
+        info.pax_headers = {"GNU.sparse.size": "100", "GNU.sparse.map": places}
+        archive.addfile(info, io.BytesIO(b"x" * 8))
+    with pytest.raises(InputError, match="layer 1 is damaged"):
+        unpacked(out.getvalue())
 
 
 def test_a_hard_link_to_a_symlink_is_that_symlink(unpacked):
