@@ -23,13 +23,16 @@ def read(members: Members) -> tuple[Packed, ...] | None:
     if members("oci-layout") is None:
         return None
     missing: list[str] = []
-    found = tuple(_images(members, document(members, "index.json"), 0, missing))
+    found = tuple(_images(members, document(members, "index.json"), (), 0, missing))
     if missing and not found:
         raise InputError(f"{missing[0]} is missing")
     return found
 
 
-def _images(members: Members, index: Any, depth: int, missing: list[str]) -> Iterator[Packed]:
+def _images(
+    members: Members, index: Any, names: tuple[str, ...], depth: int, missing: list[str]
+) -> Iterator[Packed]:
+    """The images of an index that has these names itself."""
     if depth > _MAX_DEPTH:
         raise InputError("an index of indexes of indexes, without end")
     for descriptor in index.get("manifests") or ():
@@ -39,14 +42,15 @@ def _images(members: Members, index: Any, depth: int, missing: list[str]) -> Ite
             missing.append(_path(descriptor))
             continue
         found = document(members, _path(descriptor))
+        called = _names(descriptor) or names
         if descriptor.get("mediaType") in _INDEXES:
-            yield from _images(members, found, depth + 1, missing)
+            yield from _images(members, found, called, depth + 1, missing)
         else:
             yield packed(
                 members,
                 _path(found["config"]),
                 [_path(layer) for layer in found["layers"]],
-                names=_names(descriptor),
+                names=called,
                 digest=str(descriptor["digest"]),
                 digests=tuple(str(layer["digest"]) for layer in found["layers"]),
             )
