@@ -8,6 +8,7 @@ below a lower one's symlink replaces that link, as a directory over it does in a
 
 import gzip
 import io
+import re
 import tarfile
 import zlib
 from collections.abc import Iterable
@@ -39,10 +40,10 @@ _OPAQUE = ".wh..wh..opq"
 _UNIT = 1 << 20
 _MAGIC = 6  # bytes
 _COMPRESSIONS = {
-    "gzip": b"\x1f\x8b",
-    "zstd": b"\x28\xb5\x2f\xfd",
-    "bzip2": b"BZh",
-    "xz": b"\xfd7zXZ\0",
+    "gzip": rb"\x1f\x8b",
+    "zstd": rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18",  # a frame, or one to be skipped: pzstd's
+    "bzip2": rb"BZh",
+    "xz": rb"\xfd7zXZ\0",
 }
 _DAMAGE = (tarfile.TarError, zlib.error, zstandard.ZstdError, EOFError, gzip.BadGzipFile)
 _WHY = (Reason("image"),)
@@ -127,7 +128,7 @@ def decompressed(file: BinaryIO, scratch: BinaryIO) -> BinaryIO:
 
 def compression(magic: bytes) -> str | None:
     """How a file that begins so is compressed."""
-    return next((one for one, start in _COMPRESSIONS.items() if magic.startswith(start)), None)
+    return next((one for one, start in _COMPRESSIONS.items() if re.match(start, magic)), None)
 
 
 def _decompress(layer: Source, scratch: BinaryIO) -> int:

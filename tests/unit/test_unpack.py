@@ -108,6 +108,9 @@ def test_a_file_has_its_capabilities_whichever_namespace_they_were_for(raw):
     assert entry.capability == RAW
 
 
+SKIPPED = b"\x5f\x2a\x4d\x18\4\0\0\0size"  # a frame that is not data (RFC 8878, section 3.1.2)
+
+
 @pytest.mark.parametrize(
     "compress",
     [
@@ -116,8 +119,10 @@ def test_a_file_has_its_capabilities_whichever_namespace_they_were_for(raw):
         lambda data: gzip.compress(data[:700]) + gzip.compress(data[700:]),
         zstandard.compress,
         lambda data: zstandard.compress(data[:700]) + zstandard.compress(data[700:]),
+        lambda data: SKIPPED + zstandard.compress(data),
+        lambda data: zstandard.compress(data) + SKIPPED,
     ],
-    ids=["none", "gzip", "gzip members", "zstd", "zstd frames"],
+    ids=["none", "gzip", "gzip members", "zstd", "zstd frames", "pzstd", "zstd:chunked"],
 )
 def test_a_compression(unpacked, compress):
     assert unpacked(compress(BASE))["/a/x"] == "x"
