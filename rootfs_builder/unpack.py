@@ -181,6 +181,7 @@ class _Tree:
         self._entries: dict[ImagePath, Entry] = {}
         self.numbers: dict[ImagePath, int] = {}  # of the layer that has written it
         self._number = -1
+        self._special: set[ImagePath] = set()
 
     def apply(self, members: list[tarfile.TarInfo], scratch: BinaryIO) -> None:
         self._number += 1
@@ -194,11 +195,21 @@ class _Tree:
             path = _key(member.name)
             if path == ROOT or name(path).startswith(_WHITEOUT):
                 continue
-            entry = self._entry(self._below_links(path), member, scratch)
-            if entry is not None:
-                self._put(entry)
+            path = self._below_links(path)
+            if self._is_special(member):
+                self._special.add(path)
+                self._remove(path, itself=True)
+            else:
+                self._special.discard(path)
+                self._put(self._entry(path, member, scratch))
 
-    def _entry(self, path: ImagePath, member: tarfile.TarInfo, scratch: BinaryIO) -> Entry | None:
+    def _is_special(self, member: tarfile.TarInfo) -> bool:
+        """Whether it is a device or FIFO, which runtimes bring, or a further name of one."""
+        if member.islnk():
+            return self._below_links(_key(member.linkname)) in self._special
+        return not (member.isreg() or member.isdir() or member.issym())
+
+    def _entry(self, path: ImagePath, member: tarfile.TarInfo, scratch: BinaryIO) -> Entry:
         kind: EntryKind = "file"
         content: Source | None = None
         target = ""
@@ -211,10 +222,8 @@ class _Tree:
             if linked is None or linked.kind == "dir":
                 raise tarfile.TarError(f"{member.name}: a hard link to nothing")
             return replace(linked, path=path)  # one inode: of a symlink too, whatever it says here
-        elif member.isreg():
-            content = _content(member, scratch)
         else:
-            return None  # devices and FIFOs: runtimes bring their own
+            content = _content(member, scratch)
         return Entry(
             path,
             kind,

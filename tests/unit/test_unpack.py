@@ -16,7 +16,10 @@ from rootfs_builder.root import BytesSource, read
 
 
 def tar(*members):
-    """A layer: (name, text) is a file, (name, None) a directory, (name, "->", target) a symlink."""
+    """A layer: (name, text) is a file, (name, None) a directory, (name, "->", target) a symlink.
+
+    With "=" in place of "->" it is a hard link, and with "|" alone a FIFO.
+    """
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
         for name, *rest in members:
@@ -25,6 +28,8 @@ def tar(*members):
                 info.type, info.linkname = tarfile.SYMTYPE, rest[1]
             elif rest[0] == "=":
                 info.type, info.linkname = tarfile.LNKTYPE, rest[1]
+            elif rest[0] == "|":
+                info.type = tarfile.FIFOTYPE
             elif rest[0] is None:
                 info.type, info.mode = tarfile.DIRTYPE, 0o755
             else:
@@ -70,6 +75,11 @@ UPPER = {
     "./ in front": ([("./a/x", "dot")], {"/a/x": "dot"}),
     "implicit parents": ([("b/c/d", "deep")], {"/b": None, "/b/c": None, "/b/c/d": "deep"}),
     "a hard link": ([("g", "=", "f")], {"/g": "= /f"}),
+    "a FIFO, and its further name": ([("f", "|"), ("g", "=", "f"), ("h", "=", "g")], {"/f": ...}),
+    "a file over a FIFO": (
+        [("p", "|"), ("p", "new"), ("q", "=", "p")],
+        {"/p": "new", "/q": "= /p"},
+    ),
 }
 
 
