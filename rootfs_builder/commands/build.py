@@ -151,13 +151,13 @@ def _default() -> str:
 def _of_file(path: str, here: str, sets: list[str], keys: "tuple[Key, ...]") -> "Iterable[_Wanted]":
     from rootfs_builder import recipe_file
     from rootfs_builder.commands import packing
-    from rootfs_builder.commands.building import Job
+    from rootfs_builder.commands.building import Job, typed
     from rootfs_builder.values import absolute
 
     if os.path.isdir(encode(path)):
         path = f"{path.rstrip('/')}/{_NAMES[0]}"
     folder = os.path.dirname(absolute(path, here))
-    checks = (packing.check_output, lambda values: packing.recipe(values, directory=folder))
+    checks = (packing.check_output, lambda one: packing.recipe(typed(one), directory=folder))
     file = recipe_file.read(_text(path), path, keys=keys, checks=checks, sets=sets)
     for image in file.images:
         values = _absolute(image.values, folder, keys)
