@@ -80,8 +80,8 @@ class Cache:
     def get(self, kind: str, key: bytes, into: bytearray | None = None) -> memoryview | None:
         """What was remembered; None where nothing was, or where it is damaged.
 
-        It is read `into` a buffer, if there is one, and stays until something else is: memory that
-        is used again is in the CPU's cache, and no page of it is new.
+        It is read `into` a buffer, if it fits into one, and stays until something else is: memory
+        that is used again is in the CPU's cache, and no page of it is new.
         """
         if not self._usable:
             return None
@@ -146,9 +146,7 @@ class Cache:
 
 def _read(file: FileIO, into: bytearray) -> memoryview:
     size = os.fstat(file.fileno()).st_size
-    if len(into) < size:
-        into[:] = bytes(size)
-    whole = memoryview(into)
+    whole = memoryview(into if size <= len(into) else bytearray(size))
     return whole[: file.readinto(whole[:size])]
 
 

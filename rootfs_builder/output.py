@@ -27,7 +27,7 @@ class File:
     """A file on its way to its place: what is written to `stream`, unless the old one stays.
 
     `stamp` is that of the file at the place: the old one's, if it can be read, and after the block
-    that of what the block left there.
+    that of what the block left there. What others do to it meanwhile is never part of a stamp.
     """
 
     def __init__(self, stream: BinaryIO, old: BinaryIO | None, *, keep: bool) -> None:
@@ -39,23 +39,29 @@ class File:
 
     def stay(self) -> bool:
         """Leave the old one there, as if it were written now; False where that cannot be."""
-        if self._old is not None:
+        if self._old is not None and self._is_as_new(self._old):
             with suppress(PermissionError):  # of another user, who lets us replace it
                 if not self._keep:
                     os.utime(self._old.fileno())
+                    self.stamp = stamp(os.fstat(self._old.fileno()))
                 self._stays = True
         return self._stays
+
+    def _is_as_new(self, old: BinaryIO) -> bool:
+        """Whether it still is at its place as it was, and has the owner and mode of a new one."""
+        info, new = os.fstat(old.fileno()), os.fstat(self.stream.fileno())
+        return stamp(info) == self.stamp and (
+            (info.st_mode, info.st_uid, info.st_gid) == (new.st_mode, new.st_uid, new.st_gid)
+        )
 
     def end(self, temporary: bytes, path: bytes) -> None:
         """Put the file at `temporary` at its place, or the old one stays."""
         self.stream.flush()
-        last = self.stream
         if self._old and (self._stays or (self._keep and _same(self._old, self.stream))):
-            last = self._old
             os.unlink(temporary)
         else:
             os.rename(temporary, path)
-        self.stamp = stamp(os.fstat(last.fileno()))
+            self.stamp = stamp(os.fstat(self.stream.fileno()))
 
 
 @contextmanager

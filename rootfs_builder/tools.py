@@ -41,7 +41,7 @@ def run(tool: str, *arguments: str) -> Done:
     """
     try:
         done = subprocess.run(  # noqa: S603 - a list of words, no shell
-            [tool, *arguments],
+            [tool, *map(encode, arguments)],
             env={"LC_ALL": "C"},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -8,10 +8,11 @@ below a lower one's symlink replaces that link, as a directory over it does in a
 
 import gzip
 import io
+import re
 import tarfile
 import zlib
 from collections.abc import Iterable
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import zstandard
 from msgspec import Struct
@@ -31,7 +32,7 @@ from rootfs_builder.paths import (
     printable,
 )
 from rootfs_builder.plan import Entry, EntryKind, Plan, Reason, with_parents
-from rootfs_builder.root import Content, Source
+from rootfs_builder.root import Content, Source, chunks
 from rootfs_builder.slices import Slice
 
 _WHITEOUT = ".wh."
@@ -39,10 +40,10 @@ _OPAQUE = ".wh..wh..opq"
 _UNIT = 1 << 20
 _MAGIC = 6  # bytes
 _COMPRESSIONS = {
-    "gzip": b"\x1f\x8b",
-    "zstd": b"\x28\xb5\x2f\xfd",
-    "bzip2": b"BZh",
-    "xz": b"\xfd7zXZ\0",
+    "gzip": rb"\x1f\x8b",
+    "zstd": rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18",  # a frame, or one to be skipped: pzstd's
+    "bzip2": rb"BZh",
+    "xz": rb"\xfd7zXZ\0",
 }
 _DAMAGE = (tarfile.TarError, zlib.error, zstandard.ZstdError, EOFError, gzip.BadGzipFile)
 _WHY = (Reason("image"),)
@@ -127,7 +128,7 @@ def decompressed(file: BinaryIO, scratch: BinaryIO) -> BinaryIO:
 
 def compression(magic: bytes) -> str | None:
     """How a file that begins so is compressed."""
-    return next((one for one, start in _COMPRESSIONS.items() if magic.startswith(start)), None)
+    return next((one for one, start in _COMPRESSIONS.items() if re.match(start, magic)), None)
 
 
 def _decompress(layer: Source, scratch: BinaryIO) -> int:
@@ -166,7 +167,7 @@ def members(file: BinaryIO) -> list[tarfile.TarInfo]:
     except (ValueError, OverflowError, MemoryError) as error:
         raise tarfile.ReadError("a header with numbers that cannot be") from error
     end = file.seek(0, io.SEEK_END)
-    last = max((member.offset_data + member.size for member in found), default=0)
+    last = max((one.offset_data + sum(size for _, size in _parts(one)) for one in found), default=0)
     file.seek(archive.offset)
     if last > end or file.read(tarfile.BLOCKSIZE).strip(b"\0"):
         raise tarfile.ReadError("it is cut off")
@@ -180,6 +181,7 @@ class _Tree:
         self._entries: dict[ImagePath, Entry] = {}
         self.numbers: dict[ImagePath, int] = {}  # of the layer that has written it
         self._number = -1
+        self._special: set[ImagePath] = set()
 
     def apply(self, members: list[tarfile.TarInfo], scratch: BinaryIO) -> None:
         self._number += 1
@@ -193,11 +195,21 @@ class _Tree:
             path = _key(member.name)
             if path == ROOT or name(path).startswith(_WHITEOUT):
                 continue
-            entry = self._entry(self._below_links(path), member, scratch)
-            if entry is not None:
-                self._put(entry)
+            path = self._below_links(path)
+            if self._is_special(member):
+                self._special.add(path)
+                self._remove(path, itself=True)
+            else:
+                self._special.discard(path)
+                self._put(self._entry(path, member, scratch))
 
-    def _entry(self, path: ImagePath, member: tarfile.TarInfo, scratch: BinaryIO) -> Entry | None:
+    def _is_special(self, member: tarfile.TarInfo) -> bool:
+        """Whether it is a device or FIFO, which runtimes bring, or a further name of one."""
+        if member.islnk():
+            return self._below_links(_key(member.linkname)) in self._special
+        return not (member.isreg() or member.isdir() or member.issym())
+
+    def _entry(self, path: ImagePath, member: tarfile.TarInfo, scratch: BinaryIO) -> Entry:
         kind: EntryKind = "file"
         content: Source | None = None
         target = ""
@@ -210,10 +222,8 @@ class _Tree:
             if linked is None or linked.kind == "dir":
                 raise tarfile.TarError(f"{member.name}: a hard link to nothing")
             return replace(linked, path=path)  # one inode: of a symlink too, whatever it says here
-        elif member.isreg():
-            content = Slice(scratch, member.offset_data, member.size)
         else:
-            return None  # devices and FIFOs: runtimes bring their own
+            content = _content(member, scratch)
         return Entry(
             path,
             kind,
@@ -268,6 +278,28 @@ class _Tree:
 
     def plan(self) -> Plan:
         return Plan(with_parents(self._entries.values()))
+
+
+def _parts(member: tarfile.TarInfo) -> list[tuple[int, int]]:
+    """Where the bytes go that stand in the archive one behind the other: places and sizes."""
+    sparse: Any = member.sparse  # typeshed says bytes
+    return [(0, member.size)] if sparse is None else sparse
+
+
+def _content(member: tarfile.TarInfo, scratch: BinaryIO) -> Source:
+    """A file as it lies in the archive; one with holes is written out behind it."""
+    if member.sparse is None:
+        return Slice(scratch, member.offset_data, member.size)
+    if any(min(at, size) < 0 or at + size > member.size for at, size in _parts(member)):
+        raise tarfile.ReadError(f"{member.name}: a sparse file with parts where it has none")
+    start, offset = scratch.seek(0, io.SEEK_END), member.offset_data
+    for at, size in _parts(member):
+        scratch.seek(start + at)
+        scratch.writelines(chunks(Slice(scratch, offset, size), _UNIT))
+        offset += size
+    scratch.truncate(start + member.size)
+    scratch.flush()
+    return Slice(scratch, start, member.size)
 
 
 def _is_file(member: tarfile.TarInfo) -> bool:

@@ -155,6 +155,17 @@ def test_runs_with_other_options_at_one_output_do_not_take_each_others_archive_f
 
 
 @pytest.mark.usefixtures("cache", "hello")
+@pytest.mark.parametrize("name", ["日本.tar", "\udcff.tar"])
+def test_an_archive_whose_name_the_locale_cannot_say_stays_too(cli, tmp_path, name):
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    inodes = set()
+    for _ in range(2):
+        cli(*PACK, name, env=locale, check=True)
+        inodes.add((tmp_path / name).stat().st_ino)
+    assert len(inodes) == 1
+
+
+@pytest.mark.usefixtures("cache", "hello")
 def test_an_archive_of_other_options_is_written(tmp_path):
     options = [
         (),

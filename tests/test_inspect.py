@@ -1,6 +1,7 @@
 """`inspect`, and `why` of an image: what Python's tar reader and `why` of the program say, too."""
 
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -427,3 +428,28 @@ def test_of_several_images_the_one_of_the_document_is_explained(cli, packed, tmp
     assert said == cli("why", "x.tar", "libm.so.6", check=True).stdout
     found = json.loads(cli("inspect", "y.tar", "--json", check=True).stdout)
     assert ["absent" in one for one in found] == [which != 0, which != 1]
+
+
+def test_an_index_may_lead_to_images_that_are_not_there(cli, packed, tmp_path):
+    """Of an image for many platforms, engines keep and save the one that they run."""
+    with tarfile.open(packed) as outer:
+        blobs = {one.name: outer.extractfile(one).read() for one in outer if one.isfile()}
+    (ours,) = json.loads(blobs["index.json"])["manifests"]
+    absent = {**ours, "digest": f"sha256:{'0' * 64}", "size": 1}
+    annotations = ours.pop("annotations")  # engines name the index, not each image
+    inner = json.dumps({"manifests": [absent, ours]}).encode()
+    digest = hashlib.sha256(inner).hexdigest()
+    index = {"mediaType": "application/vnd.oci.image.index.v1+json", "digest": f"sha256:{digest}"}
+    index["annotations"] = annotations
+    blobs |= {
+        "index.json": json.dumps({"manifests": [index]}).encode(),
+        f"blobs/sha256/{digest}": inner,
+    }
+    (tmp_path / "y.tar").write_bytes(tar(*blobs.items()))
+    for words in (["--json"], []):
+        said = [cli("inspect", name, *words, check=True).stdout for name in ("x.tar", "y.tar")]
+        assert said[0] == said[1]
+    blobs["index.json"] = json.dumps({"manifests": [absent]}).encode()
+    (tmp_path / "y.tar").write_bytes(tar(*blobs.items()))
+    done = cli("inspect", "y.tar")
+    assert (done.returncode, f"{'0' * 64} is missing" in done.stderr) == (1, True), done

@@ -82,6 +82,31 @@ def test_the_environment_does_not_matter(project, changes):
     assert pack(project, env=environment(**changes)) == pack(project)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "pack ö/prögram -o 日.tar --strip",
+        "pack ö/prögram -o oci:日 --depfile 日.d --iidfile 日.id",
+        "build 日.toml",
+    ],
+)
+def test_names_may_be_none_of_the_locale(project, words):
+    scratch = project / "scratch/日"
+    for folder in (scratch, project / "ö"):
+        folder.mkdir(parents=True)
+    shutil.copy(project / "bin/app", project / "ö/prögram")
+    (project / "日.toml").write_text('executables = ["ö/prögram"]\noutput = "日.tar"\n')
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = subprocess.run(
+        [sys.executable, "-m", "rootfs_builder", *words.split()],
+        cwd=project,
+        env=environment(**locale, TMPDIR=str(scratch)),
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+
+
 def test_the_umask_and_private_modes_do_not_matter(project):
     before = pack(project)
     for path in project.rglob("*"):

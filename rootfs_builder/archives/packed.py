@@ -60,7 +60,7 @@ def of_archive(file: BinaryIO) -> Members:
         raise InputError(f"no tar archive: {error}") from error
     for member in members:
         name = posixpath.normpath(member.name)
-        if member.isreg():
+        if member.isreg() and member.sparse is None:
             found[name] = Slice(file, member.offset_data, member.size)
         elif member.issym():  # docker save once wrote a layer that it had written before so
             links[name] = posixpath.join(posixpath.dirname(name), member.linkname)

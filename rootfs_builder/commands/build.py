@@ -1,7 +1,7 @@
 """`rootfs-builder build`: recipes in, the images that they describe out."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -111,15 +111,31 @@ def _wanted(recipes: tuple[str, ...], sets: list[str], keys: "tuple[Key, ...]") 
             found += _of_file(path, here, sets, keys)
         except UsageError as error:
             mistakes.append(str(error))
-    seen: dict[bytes, _Wanted] = {}
-    for one in found:
-        other = seen.setdefault(os.path.realpath(encode(one.job.values["output"])), one)
-        if other is not one:
-            what = f"-o {one.job.label}: another image of {printable(other.file.name)} goes there"
-            mistakes.append(one.file.located(one.image, what))
+    mistakes += _clashes(found, here)
     if mistakes:
         raise UsageError("\n".join(mistakes))
     return found
+
+
+def _clashes(found: list[_Wanted], here: str) -> Iterator[str]:
+    """What is wrong with files that two images write."""
+    from rootfs_builder.commands import packing
+
+    seen: dict[bytes, _Wanted] = {}
+    for one in found:
+        for option, path in packing.written(one.job.values).items():
+            if path is None:
+                continue
+            other = seen.setdefault(os.path.realpath(encode(path)), one)
+            if other is not one:
+                by = f"another image of {printable(other.file.name)} writes it too"
+                yield one.file.located(one.image, f"{option} {_label(path, here)}: {by}")
+
+
+def _label(path: str, here: str) -> str:
+    """A path as people are told."""
+    label = os.path.relpath(path, here)
+    return path if label.startswith("../") else label
 
 
 def _default() -> str:
@@ -135,19 +151,17 @@ def _default() -> str:
 def _of_file(path: str, here: str, sets: list[str], keys: "tuple[Key, ...]") -> "Iterable[_Wanted]":
     from rootfs_builder import recipe_file
     from rootfs_builder.commands import packing
-    from rootfs_builder.commands.building import Job
+    from rootfs_builder.commands.building import Job, typed
     from rootfs_builder.values import absolute
 
     if os.path.isdir(encode(path)):
         path = f"{path.rstrip('/')}/{_NAMES[0]}"
     folder = os.path.dirname(absolute(path, here))
-    checks = (packing.check_output, lambda values: packing.recipe(values, directory=folder))
+    checks = (packing.check_output, lambda one: packing.recipe(typed(one), directory=folder))
     file = recipe_file.read(_text(path), path, keys=keys, checks=checks, sets=sets)
     for image in file.images:
         values = _absolute(image.values, folder, keys)
-        label = os.path.relpath(values["output"], here)
-        label = values["output"] if label.startswith("../") else label
-        job = Job(values, image.results, file.steps, folder, label)
+        job = Job(values, image.results, file.steps, folder, _label(values["output"], here))
         yield _Wanted(file, image, job)
 
 

@@ -6,7 +6,7 @@ wrote before.
 
 import os
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -71,7 +71,7 @@ def build(job: Job, way: Way) -> batch.Outcome:
     def run() -> batch.Outcome:
         steps.check(job.results, job.folder, {step.name: step for step in job.steps})
         packed = packing.pack(
-            {key: _typed(value) for key, value in job.values.items()},
+            typed(job.values),
             directory=job.folder,
             epoch=way.epoch,
             cached=way.cached,
@@ -88,8 +88,12 @@ def build(job: Job, way: Way) -> batch.Outcome:
     return _outcome(run, way)
 
 
+def typed(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of a recipe as click would give them: texts as the locale makes arguments."""
+    return {key: _typed(value) for key, value in values.items()}
+
+
 def _typed(value: Any) -> Any:
-    """A value of a recipe as click would give it: its texts as the locale makes arguments."""
     if isinstance(value, tuple):
         return tuple(map(_typed, value))
     return os.fsdecode(encode(value)) if isinstance(value, str) else value

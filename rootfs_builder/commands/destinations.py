@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from rootfs_builder.commands import options
 from rootfs_builder.errors import OutputError, UsageError
+from rootfs_builder.paths import encode, printable
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from collections.abc import Callable, Iterator, Mapping
@@ -66,7 +67,6 @@ def check(plan: "Plan", files: "Mapping[str, str | None]") -> None:
 
     `files` are those that will be written, by their options.
     """
-    from rootfs_builder.paths import printable
     from rootfs_builder.root import FileSource
 
     seen: dict[str, str] = {}
@@ -75,9 +75,10 @@ def check(plan: "Plan", files: "Mapping[str, str | None]") -> None:
             continue
         if path in {"", "-"} and option != "-o":
             raise UsageError(f"{option}: name a file; stdout has the name and digest")
+        shown = printable(options.text(path))
         other = seen.setdefault(os.path.realpath(path), option)
         if other != option:
-            raise UsageError(f"{other} {path}: {option} names the same file; name another")
+            raise UsageError(f"{other} {shown}: {option} names the same file; name another")
         try:
             info = os.stat(os.fsencode(path))
         except OSError:
@@ -86,7 +87,7 @@ def check(plan: "Plan", files: "Mapping[str, str | None]") -> None:
             source = entry.content
             if isinstance(source, FileSource) and source.stamp[:2] == (info.st_dev, info.st_ino):
                 raise UsageError(
-                    f"{option} {path}: would be overwritten, and goes into the image as "
+                    f"{option} {shown}: would be overwritten, and goes into the image as "
                     f"{printable(entry.path)}; name another file"
                 )
 
@@ -159,7 +160,7 @@ def _to_directory(output: str, job: Job) -> "tuple[Image, int]":
     from rootfs_builder.archives import written
 
     with outputs.layout(output) as directory:
-        with tempfile.TemporaryFile(dir=directory) as stream:
+        with tempfile.TemporaryFile(dir=encode(directory)) as stream:
             image, store = job.built(stream)
             written.directory(job.filled(store), job.documents(image), directory)
         return image, sum(blob.size for blob in store.blobs.values())

@@ -8,7 +8,7 @@ from contextlib import suppress
 from rootfs_builder import __version__
 from rootfs_builder.cache import Cache
 from rootfs_builder.facts import Facts
-from rootfs_builder.paths import decode
+from rootfs_builder.paths import decode, encode
 from rootfs_builder.recipe import Recipe
 from rootfs_builder.root import Stamp
 
@@ -58,7 +58,7 @@ class LastOutput:
 
     def __init__(self, cache: Cache, path: str) -> None:
         self._cache = cache
-        self._key = hashlib.sha256(os.path.realpath(os.fsencode(path))).digest()
+        self._key = hashlib.sha256(os.path.realpath(encode(path))).digest()
 
     def was(self, identity: bytes, stamp: Stamp) -> bool:
         """Whether the file with this stamp is the archive with this identity."""

@@ -52,7 +52,7 @@ def command(
         seen=terminal.reasons if verbose else lambda _: None,
     )
     if not quiet:
-        terminal.summary(packed.plan, packing.line(packed, output))
+        terminal.summary(packed.plan, packing.line(packed, options.text(output)))
     result = packing.result(packed)
     if as_json:
         import json

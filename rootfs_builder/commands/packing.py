@@ -149,6 +149,15 @@ def check_output(values: Mapping[str, Any]) -> None:
     shape(values)
 
 
+def written(values: Mapping[str, Any]) -> dict[str, str | None]:
+    """Where each file goes that is written, by its option."""
+    return {"-o": values["output"], **_beside(values)}
+
+
+def _beside(values: Mapping[str, Any]) -> dict[str, str | None]:
+    return {f"--{name.replace('_', '-')}": values.get(name) for name in _BESIDE}
+
+
 def recipe(values: Mapping[str, Any], *, directory: str | None = None) -> "Recipe":
     """The recipe of these options; relative paths start at `directory`."""
     given = {key: one for key, one in values.items() if key not in _NOT_OF_THE_RECIPE}
@@ -192,8 +201,8 @@ def pack(
     closure, plan = assemble.plan(wanted, sources, rules=rules, facts=facts, owners=owners)
     seen(plan)
     platform = assemble.platform(wanted, closure)
-    beside = {f"--{name.replace('_', '-')}": values.get(name) for name in _BESIDE}
-    destinations.check(plan, {"-o": output, **beside})
+    beside = _beside(values)
+    destinations.check(plan, written(values))
     with options.scratch(wanted=wanted.strip) as scratch:
         plan = assemble.trimmed(wanted, plan, scratch)
         parts = split.by_change(plan, budget=wanted.layers)

@@ -14,7 +14,7 @@ from functools import cached_property
 
 from rootfs_builder.facts import Facts
 from rootfs_builder.packages import apk, dpkg, rpm
-from rootfs_builder.packages.database import Database, Package, find
+from rootfs_builder.packages.database import Database, Package, find, legible
 from rootfs_builder.paths import ImagePath, OpenedPath, join, name, printable
 from rootfs_builder.root import FileSource, Root
 from rootfs_builder.walk import Walker
@@ -104,7 +104,7 @@ class Owners:
                 for spelt, package in brought:
                     if (path := self._stands(spelt)) in left:
                         owners.setdefault(path, set()).add(package)
-                found.update((path, min(several)) for path, several in owners.items())
+                found.update((path, legible(min(several))) for path, several in owners.items())
                 left -= owners.keys()
                 if not left:
                     break

@@ -8,9 +8,10 @@ from contextlib import ExitStack
 from typing import Literal, Protocol
 
 from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from rootfs_builder.errors import ChangedError, InputError
-from rootfs_builder.paths import ImagePath, OpenedPath, printable
+from rootfs_builder.paths import ImagePath, OpenedPath, encode, printable
 from rootfs_builder.root import BytesSource, Source, latest
 from rootfs_builder.walk import Walker
 
@@ -31,6 +32,12 @@ class Package(Struct, frozen=True, order=True):
     source: str
     source_version: str
     kind: Kind
+
+
+def legible(package: Package) -> Package:
+    """The same, but what is of no encoding is U+FFFD: JSON and the cache take Unicode alone."""
+    words = {key: encode(text).decode(errors="replace") for key, text in asdict(package).items()}
+    return replace(package, **words)
 
 
 Brought = tuple[str, Package]  # a file, by a path that may lead through links, and whose it is

@@ -99,7 +99,7 @@ class Rpm:
         if not self.doubts:
             try:
                 yield [brought for name in names for brought in self._named(name)]
-            except (sqlite3.Error, struct.error, LookupError, TypeError) as error:
+            except (sqlite3.Error, struct.error, LookupError, TypeError, ValueError) as error:
                 why = f"no database of rpm, so that its packages are unknown: {error}"
                 self.doubts = (f"{printable(self._path)}: {why}",)
 

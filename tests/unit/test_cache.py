@@ -32,6 +32,15 @@ def test_what_was_put_is_got_by_this_run_and_the_next(cache, directory):
     assert Cache(str(directory)).get("member", b"\1key") == b"data"
 
 
+def test_what_is_longer_than_the_buffer_is_read_while_what_was_read_before_is_in_use(cache):
+    cache.put("member", b"one", b"first")
+    cache.put("member", b"two", b"second" * 100)
+    buffer = bytearray(10)
+    first = cache.get("member", b"one", buffer)
+    assert first == b"first"
+    assert cache.get("member", b"two", buffer) == b"second" * 100
+
+
 def test_kinds_and_keys_are_told_apart(cache):
     cache.put("member", b"key", b"data")
     assert cache.get("layer", b"key") is None

@@ -428,6 +428,39 @@ def test_a_file_whose_time_is_not_ours_to_set_is_replaced(out, monkeypatch):
     assert out.read_bytes() == b"new"
 
 
+@pytest.mark.parametrize("keep", [False, True])
+def test_what_changes_during_a_run_does_not_stay_and_is_never_stamped(out, keep):
+    out.write_bytes(b"old")
+    with output.file(str(out), keep=keep) as file:
+        out.write_bytes(b"odd")
+        assert not file.stay()
+        file.stream.write(b"new")
+    assert out.read_bytes() == b"new"
+    with output.file(str(out), keep=keep) as file:
+        assert file.stay()
+        os.truncate(out, 1)
+    assert file.stamp != stamp(out.stat())
+
+
+def test_what_is_gone_during_a_run_is_written(out):
+    out.write_bytes(b"old")
+    with output.file(str(out)) as file:
+        out.unlink()
+        assert not file.stay()
+        file.stream.write(b"new")
+    assert out.read_bytes() == b"new"
+
+
+def test_a_file_of_another_mode_than_a_new_one_has_is_replaced(out):
+    out.write_bytes(b"old")
+    out.chmod(0o600)
+    with output.file(str(out)) as file:
+        assert not file.stay()
+        file.stream.write(b"new")
+    (out.parent / "new").touch()
+    assert out.stat().st_mode == (out.parent / "new").stat().st_mode
+
+
 def test_the_stamp_is_never_that_of_what_another_run_put_there(out):
     out.write_bytes(b"old")
     with output.file(str(out)) as slow:

@@ -561,6 +561,14 @@ def test_rpm_an_older_database_is_a_doubt(machine, folder, name, kind):
 BLOB, _ = rpm_package("x", ["/usr/bin/x"])
 
 
+def rpm_altered(statement):
+    connection = sqlite3.connect(":memory:")
+    rpm_tables(connection, (BLOB, ["x"]))
+    connection.execute(statement)
+    connection.commit()
+    return connection.serialize()
+
+
 @pytest.mark.parametrize(
     "database",
     [
@@ -571,6 +579,10 @@ BLOB, _ = rpm_package("x", ["/usr/bin/x"])
         rpm_database((BLOB[:50], ["x"])),
         rpm_database((struct.pack(">2I", 1 << 30, 1), ["x"])),
         rpm_database((BLOB[:20], ["x"])),
+        rpm_altered("delete from Packages"),
+        rpm_altered("update Basenames set hnum = 'x'"),
+        rpm_altered("update Basenames set hnum = cast(x'ff' as text)"),
+        rpm_altered("update Packages set blob = null"),
     ],
 )
 def test_rpm_a_broken_database_is_a_doubt(machine, database):
@@ -627,6 +639,23 @@ def test_answers_are_remembered_as_long_as_the_databases_are_the_same(machine):
     (machine.folder / "var/lib/dpkg/status").write_text(stanza("x", "2"))
     owners, _ = again(machine, facts)
     assert owners.of("/usr/bin/x") is None
+
+
+def test_what_is_of_no_encoding_is_remembered_as_what_can_be_written(machine):
+    machine.fill(
+        {
+            **status(stanza("x", "1\udcff")),
+            **lists(x=["/usr/bin/x"]),
+            "/lib/apk/db/installed": "P:y\nV:\udcff\nF:usr/bin\nR:y\n",
+            "/usr/bin/x": "",
+            "/usr/bin/y": "",
+        }
+    )
+    owners, facts = again(machine, Facts())
+    answers = [owners.of(f"/usr/bin/{name}") for name in "xy"]
+    assert [one.version for one in answers] == ["1\ufffd", "\ufffd"]
+    owners, _ = again(machine, facts)
+    assert [owners.of(f"/usr/bin/{name}") for name in "xy"] == answers
 
 
 def test_what_a_database_that_cannot_be_read_says_is_not_remembered(machine):

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import subprocess
 import tarfile
 import tempfile
 
@@ -15,7 +16,10 @@ from rootfs_builder.root import BytesSource, read
 
 
 def tar(*members):
-    """A layer: (name, text) is a file, (name, None) a directory, (name, "->", target) a symlink."""
+    """A layer: (name, text) is a file, (name, None) a directory, (name, "->", target) a symlink.
+
+    With "=" in place of "->" it is a hard link, and with "|" alone a FIFO.
+    """
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as archive:
         for name, *rest in members:
@@ -24,6 +28,8 @@ def tar(*members):
                 info.type, info.linkname = tarfile.SYMTYPE, rest[1]
             elif rest[0] == "=":
                 info.type, info.linkname = tarfile.LNKTYPE, rest[1]
+            elif rest[0] == "|":
+                info.type = tarfile.FIFOTYPE
             elif rest[0] is None:
                 info.type, info.mode = tarfile.DIRTYPE, 0o755
             else:
@@ -69,6 +75,11 @@ UPPER = {
     "./ in front": ([("./a/x", "dot")], {"/a/x": "dot"}),
     "implicit parents": ([("b/c/d", "deep")], {"/b": None, "/b/c": None, "/b/c/d": "deep"}),
     "a hard link": ([("g", "=", "f")], {"/g": "= /f"}),
+    "a FIFO, and its further name": ([("f", "|"), ("g", "=", "f"), ("h", "=", "g")], {"/f": ...}),
+    "a file over a FIFO": (
+        [("p", "|"), ("p", "new"), ("q", "=", "p")],
+        {"/p": "new", "/q": "= /p"},
+    ),
 }
 
 
@@ -107,6 +118,9 @@ def test_a_file_has_its_capabilities_whichever_namespace_they_were_for(raw):
     assert entry.capability == RAW
 
 
+SKIPPED = b"\x5f\x2a\x4d\x18\4\0\0\0size"  # a frame that is not data (RFC 8878, section 3.1.2)
+
+
 @pytest.mark.parametrize(
     "compress",
     [
@@ -115,11 +129,44 @@ def test_a_file_has_its_capabilities_whichever_namespace_they_were_for(raw):
         lambda data: gzip.compress(data[:700]) + gzip.compress(data[700:]),
         zstandard.compress,
         lambda data: zstandard.compress(data[:700]) + zstandard.compress(data[700:]),
+        lambda data: SKIPPED + zstandard.compress(data),
+        lambda data: zstandard.compress(data) + SKIPPED,
     ],
-    ids=["none", "gzip", "gzip members", "zstd", "zstd frames"],
+    ids=["none", "gzip", "gzip members", "zstd", "zstd frames", "pzstd", "zstd:chunked"],
 )
 def test_a_compression(unpacked, compress):
     assert unpacked(compress(BASE))["/a/x"] == "x"
+
+
+@pytest.mark.parametrize(
+    "form", ["--format=gnu", *(f"--sparse-version={version}" for version in ("0.0", "0.1", "1.0"))]
+)
+@pytest.mark.parametrize("holes", [1, 30])
+def test_a_sparse_file_is_whole(unpacked, tmp_path, form, holes):
+    with (tmp_path / "f").open("wb") as file:
+        for number in range(holes):
+            file.seek(number << 16)
+            file.write(b"data" if number % 2 else b"\xc3\xa4")
+        file.truncate(file.tell() + (1 << 16))
+    (tmp_path / "g").write_text("g")
+    pax = () if "gnu" in form else ("--format=pax",)
+    command = ["tar", "-c", "--sparse", form, *pax, "--hard-dereference", "f", "g"]
+    layer = subprocess.run(command, cwd=tmp_path, capture_output=True, check=True).stdout
+    text = (tmp_path / "f").read_text()
+    assert len(layer) < len(text) / 4
+    assert unpacked(layer, tar(("h", "h"))) == {"/f": text, "/g": "g", "/h": "h"}
+
+
+@pytest.mark.parametrize("places", ["-5,4", "0,-1", "90,20", "0,2000"])
+def test_a_damaged_sparse_file_is_refused(unpacked, places):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        info = tarfile.TarInfo("f")
+        info.size = 8
+        info.pax_headers = {"GNU.sparse.size": "100", "GNU.sparse.map": places}
+        archive.addfile(info, io.BytesIO(b"x" * 8))
+    with pytest.raises(InputError, match="layer 1 is damaged"):
+        unpacked(out.getvalue())
 
 
 def test_a_hard_link_to_a_symlink_is_that_symlink(unpacked):
