@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.loader import oracle
-from tests.loader.objects import Elf, Linker
+from tests.loader.objects import Elf
 
 MUSL_PRINTER = """
 #define _GNU_SOURCE
@@ -28,11 +28,6 @@ int main(int argc, char **argv) {
     return 0;
 }
 """
-
-
-@pytest.fixture(scope="session")
-def linker(tmp_path_factory):
-    return Linker(tmp_path_factory.mktemp("objects"))
 
 
 def fill(root, tree, linker):

@@ -16,7 +16,6 @@ from rootfs_builder.paths import below
 from rootfs_builder.plan import PlanRoot
 from rootfs_builder.root import read
 from rootfs_builder.rules import Rule
-from tests.loader.objects import Linker
 from tests.loader.oracle import GLIBC
 from tests.rule_bench import LIB, Bench, libc, library, program
 
@@ -35,14 +34,13 @@ __attribute__((used, aligned(4), section(".note.dlopen"))) =
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory):
+def bench(tmp_path_factory, linker):
     """Two programs and a static one; x brings evidence of its own, y lacks a library.
 
     Plugins want a library that only the second program finds; configurations name each other.
     """
     folder = tmp_path_factory.mktemp("laws")
-    (folder / "objects").mkdir()
-    bench = Bench(folder / "root", Linker(folder / "objects"))
+    bench = Bench(folder / "root", linker)
     x = library("libx.so.1", "f2", source='const char *text = "PLUGINS=/usr/lib/plug";')
     dep = library("libdep.so.1")
     bench.fill({LIB + "/libc.so.6": libc(*CALLS), f"{LIB}/libx.so.1": x})

@@ -11,7 +11,6 @@ import pytest
 
 from rootfs_builder import elf
 from rootfs_builder.errors import InputError, NotFoundError, UsageError
-from tests.loader.objects import Linker
 from tests.loader.oracle import GLIBC, MUSL
 from tests.rule_bench import LIB, PROGRAM, Bench, libc, library, program, rule
 
@@ -28,11 +27,6 @@ MC4CAQAwBQYDK2VwBCIEIHRoaXMgaXMgbm8ga2V5OyBhIHRlc3QgbWFkZSBpdCE=
 """.replace("{}", "PRIVATE")  # or this file would be one
 
 pytestmark = pytest.mark.skipif(not os.path.exists(GLIBC), reason="needs the glibc of x86-64")
-
-
-@pytest.fixture(scope="session")
-def linker(tmp_path_factory):
-    return Linker(tmp_path_factory.mktemp("objects"))
 
 
 @pytest.fixture
