@@ -106,14 +106,6 @@ class Glibc(Bench):
         )
         return oracle.ours(link_map)
 
-    def refuses(self, tree, program="/app/prog", **options):
-        """Neither starts a program, and the words are the same; which they are."""
-        self.fill(tree)
-        theirs = oracle.last_words(self.root, program, **options)
-        ours = self.ours(program, **options)
-        assert sentence(ours.error).startswith(sentence(theirs))
-        return theirs
-
 
 def sentences(error):
     """The complaints without the names of the files, which are now paths, now names."""

@@ -59,9 +59,9 @@ def test_this_machines_files_want_what_pyelftools_says():
     assert wanting > compared / 2
 
 
-def table(bits, order, symbols=SYMBOLS):
+def table(bits, order):
     rows = b""
-    for name, binding, section in symbols:
+    for name, binding, section in SYMBOLS:
         index = at(name) if name else 0
         if bits == 64:
             rows += struct.pack(order + "IBBHQQ", index, binding << 4, 0, section, 0, 0)
