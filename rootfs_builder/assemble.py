@@ -180,6 +180,11 @@ def image(
         rootfs=RootFs(tuple(layer.diff_id for layer in packed)),
         history=tuple(History(created, split.title(part)) for part in parts),
     )
+    return _stored(config, packed, recipe, store)
+
+
+def _stored(config: Config, packed: list[layers.Layer], recipe: Recipe, store: Store) -> Image:
+    """The image of a config and its layers, with its documents in `store`."""
     config_blob = store.add(canonical(config))
     types = DOCKER if recipe.docker_types else {}
 
@@ -195,6 +200,7 @@ def image(
         media_type=types.get(MANIFEST, MANIFEST),
     )
     blob = store.add(canonical(manifest))
+    platform = Platform(config.architecture, config.os, config.variant)
     descriptor = Descriptor(manifest.media_type, blob.digest, blob.size, platform)
     return Image(descriptor, manifest, config)
 

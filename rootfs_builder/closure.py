@@ -43,7 +43,7 @@ class Tree(Struct, frozen=True, eq=False):
     """Files that come as they are: the nodes below `source`, itself first, go to `destination`.
 
     `rule` is the rule that copies them, "" for `--add`; `walk` how the rule's path leads there.
-    `beside` is the program, or a link to it, by whose own place they were found, and will be.
+    `anchor` is the program's file, or the link to it, by whose place they were found, and will be.
     `programs` and `plugins` are the ELF files among them: the one start by themselves, the others
     are loaded by a program.
     """
@@ -53,7 +53,7 @@ class Tree(Struct, frozen=True, eq=False):
     nodes: tuple[tuple[ImagePath, Node], ...]
     rule: str = ""
     walk: Walk | None = None
-    beside: ImagePath | None = None
+    anchor: ImagePath | None = None
     programs: tuple[Program, ...] = ()
     plugins: tuple[LinkMap, ...] = ()
 

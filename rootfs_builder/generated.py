@@ -7,6 +7,8 @@ machine's led it to. All are rendered once, when everything else is known.
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from rootfs_builder.closure import Closure
 from rootfs_builder.link_map import Find, Loader
 from rootfs_builder.paths import ImagePath, OpenedPath
@@ -32,6 +34,23 @@ def entries(closure: Closure, because: dict[str, Reason]) -> Iterator[Entry]:
         else:
             reason = (because[made.rule],)
             yield Entry(made.path, "dir", made.mode, reason, uid=made.uid, gid=made.gid)
+
+
+def widened(one: Entry, other: Entry) -> Entry:
+    """A directory that does for both: what either allows its owner, its group and others.
+
+    The sticky bit counts as the others do: some programs refuse a directory for all that has none,
+    and hardly any needs to delete what others made. Root gives way as the owner, since it may do
+    all without a bit; of two others the first by number owns what then is like /tmp.
+    """
+    owner, guest = sorted((one, other), key=_as_owner)
+    mode = 0o1777 if guest.uid not in (owner.uid, 0) else owner.mode | guest.mode
+    reasons = dict.fromkeys((*one.reasons, *other.reasons))
+    return replace(one, mode=mode, uid=owner.uid, gid=owner.gid, reasons=tuple(reasons))
+
+
+def _as_owner(directory: Entry) -> tuple[bool, int, bool, int]:
+    return not directory.uid, directory.uid, not directory.gid, directory.gid
 
 
 def _file(path: ImagePath, mode: int, data: bytes, reasons: tuple[Reason, ...]) -> Entry:

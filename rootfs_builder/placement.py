@@ -1,10 +1,15 @@
 """Closure → where each object goes in the image.
 
-What lies in the system keeps its path. A program from elsewhere goes to /usr/local/bin, and if it
-finds files through `$ORIGIN`, the smallest directory that holds it and them becomes /opt/NAME with
-its inside unchanged. What lies in an added tree goes where that goes. A `Move` says that for one
-directory or file; which Move an object follows depends on how it was found, since the loader will
-look for it the same way in the image.
+What lies in the system keeps its path. A program from elsewhere goes to /usr/local/bin. What lies
+in an added tree goes where that goes. A `Move` says that for one directory or file; which Move an
+object follows depends on how it was found, since the loader looks for it the same way in the image.
+
+What is found by where a program lies keeps its place towards that, its anchor: the program's file,
+or the link that it is started by, or a script. The loader looks from the file, through `$ORIGIN`; a
+rule finds a tree in the directory above the bin of a program, or in `{script}` (`Tree.anchor`). So
+the smallest directory that holds an anchor and what is found from it becomes /opt/NAME, its inside
+unchanged. A rule's `{beside}` is no kind of its own: it spells a path, by a library's directory, and
+the tree there has an anchor as any.
 """
 
 import posixpath
@@ -68,7 +73,7 @@ class Placement:
         self._outside = closure.sources.outside
         self._walker = closure.objects.walker
         self._programs: dict[ImagePath, Move] = {}  # of the program's own file
-        self._private: dict[ImagePath, Move] = {}  # of what it finds through $ORIGIN
+        self._private: dict[ImagePath, Move] = {}  # by anchor, of what is found from it
         self._libraries: dict[str, Move | None] = {}
         self._placed: dict[ImagePath, Move] = {}  # by its key: what is added with its tree
         self._scripts = {one.real for one in closure.programs if not one.link_maps}
@@ -80,17 +85,17 @@ class Placement:
             self._added.append(self.of_tree(tree))
 
     def of_tree(self, tree: Tree) -> Move:
-        """The Move of a tree: what a rule finds beside a program, or in what is added, follows."""
+        """The Move of a tree: what a rule finds from an anchor, or in what is added, follows."""
         host = self.host_of(tree)
         place = host.apply(tree.source) if host else None
         return Move(tree.source, place or self.landing(tree.destination)[0], tree.source)
 
     def host_of(self, tree: Tree) -> Move | None:
         """The Move of the directory that a rule's tree is a part of, where that moves."""
-        if tree.walk is None or not (self._outside(tree.source) or tree.beside in self._scripts):
+        if tree.walk is None or not (self._outside(tree.source) or tree.anchor in self._scripts):
             return None
         around = (move for move in self._users if move.apply(tree.source))
-        return next(around, None) or (self._private.get(tree.beside) if tree.beside else None)
+        return next(around, None) or (self._private.get(tree.anchor) if tree.anchor else None)
 
     def added_path(self, path: str) -> ImagePath | None:
         """Where a path of this machine goes with what the user adds; None if it does not."""
@@ -115,7 +120,7 @@ class Placement:
         if move is None:
             return False
         if self._outside(program.real) and self.added_path(program.real) is None:
-            if not self._beside_link(program):
+            if not self._found_by_link(program):
                 return False
         elif directory is not None and not below(directory, move.source):
             return False
@@ -135,20 +140,36 @@ class Placement:
 
     def stays(self, program: Program) -> bool:
         """Whether it keeps its path, since what is found by its link names that."""
-        return bool(self._beside_link(program)) and self.added_path(program.real) is None
+        return bool(self._found_by_link(program)) and self.added_path(program.real) is None
 
-    def _beside_link(self, program: Program) -> list[ImagePath]:
-        """What rules find by the link that a program is started by, as that of a venv's python."""
-        trees = self._closure.supply.trees if program.key != program.real else ()
-        return [one.source for one in trees if one.beside == program.key]
+    def _found_by_link(self, program: Program) -> list[ImagePath]:
+        """What is found from the link that a program is started by, as that of a venv's python."""
+        return [] if program.key == program.real else self._found_from(program, program.key)
+
+    def _found_from(self, program: Program, anchor: ImagePath) -> list[ImagePath]:
+        """What must keep its place towards an anchor of a program."""
+        trees = self._closure.supply.trees
+        found = [tree.source for tree in trees if self._is_from(tree, anchor)]
+        if anchor == program.real:
+            for link_map in program.link_maps:
+                for walk, candidate in _opened(link_map):
+                    if self._follows(candidate, link_map.program):
+                        found += self._beyond_origin(walk, candidate)
+        return found
+
+    def _is_from(self, tree: Tree, anchor: ImagePath) -> bool:
+        """Whether a rule found it from an anchor; scripts of one directory share what they find."""
+        if tree.anchor is None or not {tree.anchor, anchor} <= self._scripts:
+            return tree.anchor == anchor
+        return parent(tree.anchor) == parent(anchor)
 
     def _place_link(self, program: Program) -> bool:
-        """Keep a link with what is found beside it; the program itself stays where it leads."""
-        steps = self._beside_link(program)
-        if steps:
-            directory = ImagePath(posixpath.commonpath([parent(program.key), *steps]))
+        """Keep a link with what is found from it; the program itself stays where it leads."""
+        found = self._found_by_link(program)
+        if found:
+            directory = _around(program.key, found)
             self._private[program.key] = Move(directory, join(_OPT, name(program.key)), directory)
-        return bool(steps)
+        return bool(found)
 
     def _place(self, program: Program) -> None:
         at = self._closure.recipe.at if program.kind == "executable" else None
@@ -179,23 +200,12 @@ class Placement:
         return Move(directory, join(_OPT, name(program.key)), directory)
 
     def _private_directory(self, program: Program) -> ImagePath | None:
-        """The smallest directory that holds a program and what it finds from its own place."""
-        steps: list[ImagePath] = []
-        for link_map in program.link_maps:
-            for walk, candidate in _opened(link_map):
-                if self._follows(candidate, link_map.program):
-                    steps += self._beyond_origin(walk, candidate)
-        steps += [tree.source for tree in self._closure.trees if self._is_beside(tree, program)]
-        moves = self._closure.recipe.at is not None and bool(steps)
-        if not moves and not any(self._outside(step) for step in steps):
+        """The directory around a program's file and what is found from it; None if none moves."""
+        found = self._found_from(program, program.real)
+        moves = self._closure.recipe.at is not None and bool(found)
+        if not moves and not any(self._outside(one) for one in found):
             return None
-        return ImagePath(posixpath.commonpath([parent(program.real), *steps]))
-
-    def _is_beside(self, tree: Tree, program: Program) -> bool:
-        """Whether a rule found it by the program's place; scripts of one directory share theirs."""
-        if tree.beside is None or not {tree.beside, program.real} <= self._scripts:
-            return tree.beside == program.real
-        return parent(tree.beside) == parent(program.real)
+        return _around(program.real, found)
 
     def _follows(self, candidate: Candidate, program: Loaded) -> bool:
         """Whether the way to an object starts at the program, through one `$ORIGIN` or more."""
@@ -261,7 +271,7 @@ class Placement:
             if owner.by is None:
                 return self._private.get(owner.real) or self._of_added(owner.real)
             move = self.of(owner, owner.candidate, program)
-            if move is not None and move.source == owner.real:  # one file: what lies beside it
+            if move is not None and move.source == owner.real:  # one file: so does its directory
                 return Move(parent(move.source), parent(move.target), parent(move.text))
             return move
         if candidate.found_by == LIBRARY_PATH:
@@ -294,6 +304,11 @@ class Placement:
         file = move.apply(program.real) or program.real
         fixed = program.kind == "added" or self._closure.recipe.at is not None
         return file if fixed else join(parent(file), name(key))
+
+
+def _around(anchor: ImagePath, found: Iterable[ImagePath]) -> ImagePath:
+    """The smallest directory that holds an anchor and what is found from it."""
+    return ImagePath(posixpath.commonpath([parent(anchor), *found]))
 
 
 def _opened(link_map: LinkMap) -> Iterable[tuple[Walk, Candidate]]:

@@ -290,7 +290,9 @@ class _Planner:
                 f"{printable(entry.path)}: two different files for one path of the image: "
                 f"{first} and {second}; rename one, or {way_out}"
             )
-        if entry.kind != "dir":  # one thing below a directory is reason enough for it
+        if entry.kind == "dir" and origin is None:
+            self._entries[entry.path] = generated.widened(known, entry)
+        elif entry.kind != "dir":  # one thing below a directory is reason enough for it
             for reason in entry.reasons:
                 self._because(entry.path, reason)
 

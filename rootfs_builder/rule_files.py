@@ -229,8 +229,8 @@ class RuleFiles:
             return False
         taken[program] = True
         nodes = tuple((p, n) for p, n in there if n.kind != "special" and p not in secrets)
-        beside = by or (_beside(program, walk.real) if program else None)
-        tree = Tree(walk.real, to or walk.real, nodes, rule.name, None if to else walk, beside)
+        anchor = by or (_anchor(program, walk.real) if program else None)
+        tree = Tree(walk.real, to or walk.real, nodes, rule.name, None if to else walk, anchor)
         tree = trees.with_closures(tree, self._startup, self._sources, host)
         self.trees.append(replace(tree, programs=()) if again else tree)
         for inside, node in nodes:
@@ -278,7 +278,7 @@ def _prefix(path: str) -> ImagePath:
     return parent(parent(path))
 
 
-def _beside(program: Loaded, path: ImagePath) -> ImagePath | None:
+def _anchor(program: Loaded, path: ImagePath) -> ImagePath | None:
     """By which of the program's own places a path is found: its file's, or its name's."""
     places = (program.real, ImagePath(program.opened))
     return next((one for one in places if below(path, _prefix(one))), None)

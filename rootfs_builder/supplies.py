@@ -5,16 +5,15 @@ and so on until nothing new comes. A request is answered once, whoever makes it,
 sorted at the end, so the order in which rules act is not to be seen in the result.
 """
 
-from collections import deque
-
 from msgspec.structs import replace
 
-from rootfs_builder import evidence, given, process, rules
+from rootfs_builder import evidence, given, rules
+from rootfs_builder.calls import Calls, Process
 from rootfs_builder.closure import Applied, Program, Supply, Tree
 from rootfs_builder.dlopen_notes import Note
 from rootfs_builder.errors import NotFoundError
 from rootfs_builder.given import Given
-from rootfs_builder.link_map import LinkMap, Loaded
+from rootfs_builder.link_map import Loaded
 from rootfs_builder.paths import ImagePath, printable
 from rootfs_builder.plan import Finding
 from rootfs_builder.recipe import Recipe
@@ -27,8 +26,6 @@ from rootfs_builder.users import User
 
 _NOTHING, _THERE, _BROUGHT = range(3)  # of a rule: it has nothing, nothing new, something new
 _PRIORITIES = ("none", "required", "recommended", "suggested")
-
-Process = tuple[LinkMap, ...]  # one process, at each level of CPU
 
 
 class Supplies:
@@ -45,7 +42,6 @@ class Supplies:
     ) -> None:
         self._recipe = recipe
         self._user = user
-        self._startup = startup
         self._objects = startup.objects
         self._all_rules = rules_
         self._rules = tuple(rule for rule in rules_ if rule.name not in recipe.without)
@@ -53,10 +49,8 @@ class Supplies:
         self._variables = dict(recipe.env)
         self._given = Given(self._variables)
         self._files = RuleFiles(sources, startup)
-        self._todo: deque[Process] = deque()
-        self._starts: dict[Loaded, Process] = {}
         self._acted: dict[object, int] = {}
-        self._calls: dict[Loaded, dict[tuple[str, ...], Process]] = {}
+        self._calls = Calls(startup)
         self._environment: dict[str, set[tuple[str, str]]] = {}
         self._applied: dict[tuple[str, Loaded], tuple[int, str, str]] = {}
         self._suggested: set[str] = set()
@@ -80,11 +74,11 @@ class Supplies:
         self._files.placed = self._given.placed
         self._files.scripts = self._given.scripts
         for program in programs:
-            self._enter(program.link_maps)
+            self._calls.enter(program)
         for tree in added:
-            self._enter_tree(tree)
-        while self._todo:
-            self._process(self._todo.popleft())
+            self._calls.enter_tree(tree)
+        for maps in self._calls.new():
+            self._process(maps)
         self._say_hints()
         asking.check_without(self._all_rules, self._recipe.without, self._noted)
         if self._lacking:
@@ -118,7 +112,7 @@ class Supplies:
 
     def programs(self, programs: tuple[Program, ...]) -> tuple[Program, ...]:
         """The programs with what rules made them load."""
-        return tuple(self._with_calls(program) for program in programs)
+        return tuple(map(self._calls.with_calls, programs))
 
     def trees(self, trees: tuple[Tree, ...]) -> tuple[Tree, ...]:
         """The same of the programs in trees."""
@@ -139,26 +133,6 @@ class Supplies:
             tuple(environment.items()),
             tuple(applied),
         )
-
-    def _with_calls(self, program: Program) -> Program:
-        if not program.link_maps:
-            return program
-        known = self._calls.get(program.link_maps[0].program, {})
-        called = [one for key in sorted(known) for one in known[key]]
-        return replace(program, link_maps=(*program.link_maps, *called))
-
-    def _enter(self, link_maps: Process) -> None:
-        """A program's maps: its start, then each dlopen by itself."""
-        started = tuple(one for one in link_maps if not one.calls)
-        if started:
-            self._starts[started[0].program] = started
-            self._todo.append(started)
-        self._todo.extend((one,) for one in link_maps if one.calls)
-
-    def _enter_tree(self, tree: Tree) -> None:
-        for program in tree.programs:
-            self._enter(program.link_maps)
-        self._todo.extend((plugin,) for plugin in tree.plugins)
 
     def _process(self, maps: Process) -> None:
         seen = evidence.of(maps, self._objects, self._given)
@@ -229,7 +203,7 @@ class Supplies:
         known = len(self._files.trees)
         done = [_BROUGHT if self._files.act(rule, variables, host) else _NOTHING]
         for tree in self._files.trees[known:]:
-            self._enter_tree(tree)
+            self._calls.enter_tree(tree)
         wanted = [expand(template, variables) for template in rule.load]
         if rule.account and self._user is not None and self._files.account(rule, self._user):
             done.append(_BROUGHT)
@@ -267,10 +241,10 @@ class Supplies:
             return _NOTHING
         if by is None:  # libc itself calls, and the process has it from the start
             by = maps[0].names.get("libc.so.6", maps[0].program)
-            maps = self._starts.get(maps[0].program, maps)
+            maps = self._calls.start(maps)
         elif by not in evidence.found(maps):
             return _NOTHING  # the map in which it was new has done this
-        called = self._call(wanted, rule, by, maps)
+        called = self._calls.dlopen(wanted, rule, by, maps)
         if called is None and self._asked.get(rule) == ("keep",):
             return _NOTHING  # here it is not asked either
         if called is None and match.rule.nss and rule in self._asked:
@@ -286,27 +260,6 @@ class Supplies:
             return _NOTHING
         return _BROUGHT if called else _THERE
 
-    def _call(self, wanted: str, rule: str, by: Loaded, maps: Process) -> Process | None:
-        """The maps after a dlopen; () where nothing was new, None where it fails."""
-        key = (*(call.name for call in maps[0].calls), rule, wanted, by.real)
-        known = self._calls.setdefault(maps[0].program, {})
-        if key in known:
-            return known[key]
-        called = []
-        for one in maps:
-            caller = next((o for o in one.objects if o.requested == by.requested), None)
-            if caller is None:
-                continue
-            link_map = process.dlopen(one, wanted, caller, self._objects, rule=rule)
-            if next(self._startup.not_found(link_map), None) is not None:
-                return None
-            if len(link_map.objects) > len(one.objects):
-                called.append(link_map)
-        known[key] = tuple(called)
-        if called:
-            self._todo.append(known[key])
-        return known[key]
-
     def _note(self, note: Note, loaded: Loaded, maps: Process) -> None:
         """Follow a dlopen note: its first name that there is."""
         wanted = [one for one in note.sonames if one not in self._recipe.without]
@@ -316,11 +269,11 @@ class Supplies:
         who = evidence.shown(loaded)
         what = note.description or note.feature or "it says so"
         if _PRIORITIES.index(note.priority) > _PRIORITIES.index(self._recipe.dlopen):
-            there = [one for one in wanted if self._is_there(one, loaded, maps)]
+            there = [one for one in wanted if self._calls.would_add(one, loaded, maps)]
             self._suggested |= set(there[:1])
             return
         for soname in wanted:
-            called = self._call(soname, soname, loaded, maps)
+            called = self._calls.dlopen(soname, soname, loaded, maps)
             if called is None:
                 continue
             if called:
@@ -331,11 +284,6 @@ class Supplies:
                 f"{who} requires one of {', '.join(wanted)} ({what}), and none is on this machine"
             )
             self.findings.add(Finding("warning", text))
-
-    def _is_there(self, soname: str, by: Loaded, maps: Process) -> bool:
-        link_map = process.dlopen(maps[0], soname, by, self._objects)
-        new = len(link_map.objects) > len(maps[0].objects)
-        return new and next(self._startup.not_found(link_map), None) is None
 
 
 def _lacks(done: dict[str, int], own: tuple[str, ...]) -> bool:

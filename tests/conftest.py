@@ -1,4 +1,4 @@
-"""For all tests: the option ``--engines``, a compiler, and the command line."""
+"""For all tests: the option ``--engines``, a compiler, a linker, and the command line."""
 
 import os
 import subprocess
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests import conformance
+from tests.loader.objects import Linker
 
 CHECKED = 50_000_000  # bytes: larger archives take too long
 
@@ -89,6 +90,12 @@ def cc(tmp_path):
         return result
 
     return compile_source
+
+
+@pytest.fixture(scope="session")
+def linker(tmp_path_factory):
+    """What makes the small ELF files of `tests/loader/objects.py`, each once."""
+    return Linker(tmp_path_factory.mktemp("objects"))
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
-"""ELF files to read: a sample of this machine's, and files made to order."""
+"""ELF files to read: a sample of this machine's, files made to order, and damaged ones."""
 
 import os
 import struct
+
+from hypothesis import strategies as st
 
 FOLDERS = ("/usr/bin", "/usr/sbin", "/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/lib")
 SAMPLE = 150  # files in a usual run; ROOTFS_BUILDER_ALL_ELF=1 reads every one of the machine
@@ -73,6 +75,24 @@ def make(
         else:
             file += struct.pack(order + "8I", kind, *place, 4, 1)
     return file + interpreter + strings + tables + dynamic
+
+
+_VALUES = [0, 1, 2, 0x7F, 0xFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF]
+_EDITS = st.lists(
+    st.tuples(st.integers(0, 700), st.sampled_from(_VALUES), st.sampled_from("BHI")), max_size=5
+)
+
+
+@st.composite
+def damaged(draw, wholes):
+    """One of some whole files with other numbers here and there, or cut off."""
+    data = bytearray(draw(st.sampled_from(wholes)))
+    for offset, value, size in draw(_EDITS):
+        mask = {"B": 0xFF, "H": 0xFFFF, "I": 0xFFFFFFFF}[size]
+        if offset + 4 <= len(data):
+            struct.pack_into("<" + size, data, offset, value & mask)
+    cut = draw(st.integers(0, 900))
+    return bytes(data[: len(data) - cut if cut < 100 else None])
 
 
 class Metered(bytes):

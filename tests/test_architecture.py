@@ -56,6 +56,7 @@ ROOMS = (
     "trees",
     "rules",
     "rule_files",
+    "calls",
     "supplies",
     "collector",
     "placement",
@@ -109,6 +110,7 @@ ELF_SIDE = {
     "trees",
     "rules",
     "rule_files",
+    "calls",
     "supplies",
     "collector",
 }

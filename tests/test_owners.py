@@ -56,8 +56,8 @@ def by_dpkg(paths):
     return found
 
 
-def by_us(paths, root="/"):
-    owners = packages.owners(DirectoryRoot(root))
+def by_us(paths):
+    owners = packages.owners(DirectoryRoot())
     found = owners.of_all(paths)
     assert owners.doubts == ()
     return {path: one for path, one in found.items() if one is not None}

@@ -100,6 +100,25 @@ def packs(cli, tmp_path):
 
 
 @pytest.fixture
+def packs_compiled(cc, packs, tmp_path):
+    """The files of an image with one of GLIBC_PROGRAMS, which lies in a root or on this machine."""
+
+    def check(where, root, program):
+        source, compiler, expected = program
+        if where == "outside":
+            outside = cc(source, compiler=compiler, where=tmp_path)
+            said, files = packs(root, "/usr/local/bin/hello", outside=outside)
+        else:
+            cc(source, compiler=compiler, where=root / where)
+            said, files = packs(root, "/usr/bin/hello")
+            assert says(root, "/usr/bin/hello") == expected
+        assert said == expected
+        return files
+
+    return check
+
+
+@pytest.fixture
 def fedora(tmp_path):
     root = tmp_path / "fedora"
     root.mkdir()
@@ -154,16 +173,8 @@ def test_fedora_loads_what_its_loader_loads(fedora, cc, cache):
 
 @pytest.mark.parametrize("where", ["usr/bin", "outside"])
 @pytest.mark.parametrize("program", GLIBC_PROGRAMS.values(), ids=GLIBC_PROGRAMS)
-def test_fedora(fedora, cc, packs, tmp_path, program, where):
-    source, compiler, said = program
-    if where == "outside":
-        outside = cc(source, compiler=compiler, where=tmp_path)
-        got, files = packs(fedora, "/usr/local/bin/hello", outside=outside)
-    else:
-        cc(source, compiler=compiler, where=fedora / where)
-        got, files = packs(fedora, "/usr/bin/hello")
-        assert says(fedora, "/usr/bin/hello") == said
-    assert got == said
+def test_fedora(fedora, packs_compiled, program, where):
+    files = packs_compiled(where, fedora, program)
     assert {"/lib64", "/usr/lib64/ld-linux-x86-64.so.2", "/usr/lib64/libc.so.6"} <= files
     assert not [path for path in files if "x86_64-linux-gnu" in path]
 
@@ -218,16 +229,8 @@ def test_labels_are_never_copied(cli, cc, tmp_path, name):
 
 @pytest.mark.parametrize("where", ["usr/bin", "outside"])
 @pytest.mark.parametrize("program", ["C", "C++ that throws", "a thread that is cancelled"])
-def test_ubuntu(ubuntu, cc, packs, tmp_path, program, where):
-    source, compiler, said = GLIBC_PROGRAMS[program]
-    if where == "outside":
-        outside = cc(source, compiler=compiler, where=tmp_path)
-        got, files = packs(ubuntu, "/usr/local/bin/hello", outside=outside)
-    else:
-        cc(source, compiler=compiler, where=ubuntu / where)
-        got, files = packs(ubuntu, "/usr/bin/hello")
-        assert says(ubuntu, "/usr/bin/hello") == said
-    assert got == said
+def test_ubuntu(ubuntu, packs_compiled, program, where):
+    files = packs_compiled(where, ubuntu, GLIBC_PROGRAMS[program])
     multiarch = "/usr/lib/x86_64-linux-gnu"
     links = {"/lib64", "/usr/lib64/ld-linux-x86-64.so.2", "/lib"}
     assert {*links, f"{multiarch}/ld-linux-x86-64.so.2", f"{multiarch}/libc.so.6"} <= files

@@ -23,7 +23,6 @@ from rootfs_builder.slices import Slice
 from rootfs_builder.store import Store
 
 _DIRECTORIES = ("blobs/", "blobs/sha256/")  # without them skopeo makes them for root, as anybody
-FORMATS = ("hybrid", "oci", "docker")
 _UNIT = 1 << 20
 _NOTHING: Mapping[str, bytes] = MappingProxyType({})
 

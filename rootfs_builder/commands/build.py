@@ -167,15 +167,8 @@ def _of_file(path: str, here: str, sets: list[str], keys: "tuple[Key, ...]") -> 
 
 def _text(path: str) -> str:
     shown = printable(path)
-    try:
-        with open(encode(path), "rb") as stream:
-            data = stream.read(_MAX_RECIPE + 1)
-    except FileNotFoundError:
-        raise NotFoundError(
-            f"{shown}: no such file; rootfs-builder init ./hello writes a recipe"
-        ) from None
-    except OSError as error:
-        raise InputError(f"{shown}: {error.strerror}") from error
+    advice = "; rootfs-builder init ./hello writes a recipe"
+    data = options.beginning(encode(path), shown, _MAX_RECIPE + 1, advice=advice)
     if data[:4] == b"\x7fELF":
         raise UsageError(
             f"{shown}: a program, where a recipe is expected; rootfs-builder init {shown} writes "
@@ -183,10 +176,7 @@ def _text(path: str) -> str:
         )
     if len(data) > _MAX_RECIPE:
         raise InputError(f"{shown}: over {_MAX_RECIPE:,} bytes, which no recipe has")
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        raise InputError(f"{shown}: not UTF-8 text, which TOML is") from None
+    return options.toml_text(data, shown)
 
 
 def _absolute(values: Mapping[str, Any], folder: str, keys: "tuple[Key, ...]") -> dict[str, Any]:

@@ -219,20 +219,33 @@ def rules(files: tuple[str, ...] = (), facts: "Facts | None" = None) -> "Rules":
 
 
 def _rules_text(file: str) -> str:
-    shown = printable(text(file))
-    try:
-        with open(os.fsencode(file), "rb") as stream:
-            data = stream.read(_MAX_RULES + 1)
-    except FileNotFoundError:
-        raise NotFoundError(f"--rules {shown}: no such file") from None
-    except OSError as error:
-        raise InputError(f"--rules {shown}: {error.strerror}") from error
+    shown = f"--rules {printable(text(file))}"
+    data = beginning(os.fsencode(file), shown, _MAX_RULES + 1)
     if len(data) > _MAX_RULES:
-        raise InputError(f"--rules {shown}: over {_MAX_RULES:,} bytes, which no rules have")
+        raise InputError(f"{shown}: over {_MAX_RULES:,} bytes, which no rules have")
+    return toml_text(data, shown)
+
+
+def beginning(path: bytes, shown: str, size: int, *, advice: str = "") -> bytes:
+    """What a file that the user names begins with, `size` bytes at the most.
+
+    `shown` is how messages begin, `advice` how they end where there is no such file.
+    """
+    try:
+        with open(path, "rb") as stream:
+            return stream.read(size)
+    except FileNotFoundError:
+        raise NotFoundError(f"{shown}: no such file{advice}") from None
+    except OSError as error:
+        raise InputError(f"{shown}: {error.strerror}") from error
+
+
+def toml_text(data: bytes, shown: str) -> str:
+    """The text of a file in TOML; `shown` is how a message begins."""
     try:
         return data.decode()
     except UnicodeDecodeError:
-        raise InputError(f"--rules {shown}: not UTF-8 text, which TOML is") from None
+        raise InputError(f"{shown}: not UTF-8 text, which TOML is") from None
 
 
 def sources(

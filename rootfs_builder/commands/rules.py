@@ -7,6 +7,8 @@ import click
 from rootfs_builder.commands import options, terminal
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
+    from rootfs_builder.closure import Applied
+    from rootfs_builder.plan import Plan
     from rootfs_builder.rules import Rule, Rules
 
 
@@ -51,18 +53,19 @@ def command(
     if as_json:
         import json
 
-        facts = {
-            "rules": [
-                {"name": one.rule, "because": one.because, "evidence": one.evidence}
-                for one in applied
-            ],
-            "findings": [{"level": one.level, "text": one.text} for one in plan.findings],
-        }
-        click.echo(json.dumps(facts, indent=2))
+        click.echo(json.dumps(_facts(applied, plan), indent=2))
         return
     for one in applied:
         click.echo(f"{one.rule:<18} {one.evidence}")
     terminal.findings([one for one in plan.findings if one.level != "added"])
+
+
+def _facts(applied: "tuple[Applied, ...]", plan: "Plan") -> dict[str, Any]:
+    rules = [
+        {"name": one.rule, "because": one.because, "evidence": one.evidence} for one in applied
+    ]
+    findings = [{"level": one.level, "text": one.text} for one in plan.findings]
+    return {"rules": rules, "findings": findings}
 
 
 def _list(known: "Rules", *, as_json: bool) -> None:

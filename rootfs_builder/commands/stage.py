@@ -1,10 +1,13 @@
 """`rootfs-builder stage`: the same files as pack, in a directory."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rootfs_builder.commands import options, terminal
+
+if TYPE_CHECKING:  # imported when it is used: --help must be quick
+    from rootfs_builder.plan import Plan
 
 
 @click.command(
@@ -67,10 +70,16 @@ def command(
     if as_json:
         import json
 
-        entries = [
-            {"path": printable(e.path), "kind": e.kind, "mode": f"{e.mode:04o}", "size": e.size}
-            for e in plan.entries
-        ]
-        click.echo(json.dumps({"directory": output, "env": env, "entries": entries}, indent=2))
+        facts = {"directory": output, "env": env, "entries": _entries(plan)}
+        click.echo(json.dumps(facts, indent=2))
     else:
         click.echo(output)
+
+
+def _entries(plan: "Plan") -> list[dict[str, Any]]:
+    from rootfs_builder.paths import printable
+
+    return [
+        {"path": printable(e.path), "kind": e.kind, "mode": f"{e.mode:04o}", "size": e.size}
+        for e in plan.entries
+    ]

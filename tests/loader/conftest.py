@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.loader import oracle
-from tests.loader.objects import Elf, Linker
+from tests.loader.objects import Elf
 
 MUSL_PRINTER = """
 #define _GNU_SOURCE
@@ -28,11 +28,6 @@ int main(int argc, char **argv) {
     return 0;
 }
 """
-
-
-@pytest.fixture(scope="session")
-def linker(tmp_path_factory):
-    return Linker(tmp_path_factory.mktemp("objects"))
 
 
 def fill(root, tree, linker):
@@ -110,14 +105,6 @@ class Glibc(Bench):
             platform=self.platform,
         )
         return oracle.ours(link_map)
-
-    def refuses(self, tree, program="/app/prog", **options):
-        """Neither starts a program, and the words are the same; which they are."""
-        self.fill(tree)
-        theirs = oracle.last_words(self.root, program, **options)
-        ours = self.ours(program, **options)
-        assert sentence(ours.error).startswith(sentence(theirs))
-        return theirs
 
 
 def sentences(error):

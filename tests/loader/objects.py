@@ -10,7 +10,7 @@ import subprocess
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-NEEDED, RPATH, RUNPATH, AUXILIARY, FILTER = 1, 15, 29, 0x7FFFFFFD, 0x7FFFFFFF
+NEEDED, RPATH, AUXILIARY = 1, 15, 0x7FFFFFFD
 _SYSTEM = Path("/usr/lib/x86_64-linux-musl")
 
 

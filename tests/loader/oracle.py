@@ -100,14 +100,6 @@ def glibc(root, program, *, library_path=None, cwd="/", loader=GLIBC, arguments=
     return Trace(found, missing, _last_words(done.stderr.strip(), program))
 
 
-def last_words(root, program, *, library_path=None, loader=GLIBC):
-    """The error with which glibc refuses to start a program that must not start."""
-    env = {} if library_path is None else {"LD_LIBRARY_PATH": library_path}
-    done = in_root(root, [loader, program], env=env)
-    assert done.returncode == 127, (done.returncode, done.stdout, done.stderr)
-    return _last_words(done.stderr.strip(), program)
-
-
 def musl(root, program, *, library_path=None, dlopen=()):
     """What musl's loader in `root` does for `program`, which prints what it has loaded."""
     env = {} if library_path is None else {"LD_LIBRARY_PATH": library_path}

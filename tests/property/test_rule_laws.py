@@ -16,7 +16,6 @@ from rootfs_builder.paths import below
 from rootfs_builder.plan import PlanRoot
 from rootfs_builder.root import read
 from rootfs_builder.rules import Rule
-from tests.loader.objects import Linker
 from tests.loader.oracle import GLIBC
 from tests.rule_bench import LIB, Bench, libc, library, program
 
@@ -24,7 +23,7 @@ pytestmark = pytest.mark.skipif(not os.path.exists(GLIBC), reason="needs the gli
 
 CALLS = ("f0", "f1", "f2", "f3")
 PROGRAMS = ("/app/first", "/app/second", "/app/static")
-OPTIONS = {"env": ("TZ=a",), "user": "1000"}
+OPTIONS = {"env": ("TZ=a",), "user": "nonroot"}
 MANY = settings(max_examples=80, deadline=None)
 NOTE = json.dumps(json.dumps([{"soname": ["liby.so.1"]}]))
 NOTING = f"""
@@ -35,14 +34,13 @@ __attribute__((used, aligned(4), section(".note.dlopen"))) =
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory):
+def bench(tmp_path_factory, linker):
     """Two programs and a static one; x brings evidence of its own, y lacks a library.
 
     Plugins want a library that only the second program finds; configurations name each other.
     """
     folder = tmp_path_factory.mktemp("laws")
-    (folder / "objects").mkdir()
-    bench = Bench(folder / "root", Linker(folder / "objects"))
+    bench = Bench(folder / "root", linker)
     x = library("libx.so.1", "f2", source='const char *text = "PLUGINS=/usr/lib/plug";')
     dep = library("libdep.so.1")
     bench.fill({LIB + "/libc.so.6": libc(*CALLS), f"{LIB}/libx.so.1": x})
@@ -101,7 +99,10 @@ ACTIONS = tables(
             min_size=1,
         ),
         "directories": st.dictionaries(
-            st.sampled_from(["/spool", "/gen", "/var/{value}"]), st.sampled_from(["1777", "0700"])
+            st.sampled_from(
+                ["/spool", "/gen", "/var/{value}", "/etc/c", "/etc/link/d", "/home/nonroot"]
+            ),
+            st.sampled_from(["1777", "0700", "0750", "0705", "0777"]),
         ),
         "environment": st.dictionaries(st.sampled_from("AB"), st.sampled_from(["1", "{value}"])),
         "locale": st.just(["C.UTF-8"]),
@@ -184,9 +185,16 @@ def contents(result):
     return {
         entry.path: entry.target
         if entry.kind == "symlink"
-        else entry.kind == "dir" or read(root.open(entry.path))
+        else (entry.uid, entry.mode if _is_wanted(entry) else 0)
+        if entry.kind == "dir"
+        else read(root.open(entry.path))
         for entry in result.plan.entries
     }
+
+
+def _is_wanted(directory):
+    """Whether anybody says which mode it has: a mere parent is 0755 until a rule does."""
+    return any(why.kind != "directory" or why.asked for why in directory.reasons)
 
 
 @MANY
@@ -219,6 +227,10 @@ def test_a_rule_only_adds(bench, rules, data):
     for path, content in some_of_it.items():
         if path in generated:
             assert set(content.splitlines()) <= set(all_of_it[path].splitlines())
+        elif isinstance(content, tuple):
+            (uid, mode), (new_uid, wider) = content, all_of_it[path]
+            assert uid in (0, new_uid)
+            assert mode & ~wider == 0
         else:
             assert content == all_of_it[path]
     assert dict(less.plan.env).keys() <= dict(more.plan.env).keys()

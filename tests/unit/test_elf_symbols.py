@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from rootfs_builder import elf_symbols
 from rootfs_builder.errors import ElfError
-from tests.elf_files import SAMPLE, STRINGS, Metered, at, machine_files, make
+from tests.elf_files import SAMPLE, STRINGS, Metered, at, damaged, machine_files, make
 
 HASH, SYMTAB, SYMENT, STRSZ = 4, 6, 11, 10
 GNU_HASH, VERSYM, MIPS_SYMTABNO = 0x6FFFFEF5, 0x6FFFFFF0, 0x70000011
@@ -59,9 +59,9 @@ def test_this_machines_files_want_what_pyelftools_says():
     assert wanting > compared / 2
 
 
-def table(bits, order, symbols=SYMBOLS):
+def table(bits, order):
     rows = b""
-    for name, binding, section in symbols:
+    for name, binding, section in SYMBOLS:
         index = at(name) if name else 0
         if bits == 64:
             rows += struct.pack(order + "IBBHQQ", index, binding << 4, 0, section, 0, 0)
@@ -216,21 +216,12 @@ WHOLE = [
         (GNU_HASH, gnu(order, bits, 1, [0], [])),
     ]
 ]
-VALUES = [0, 1, 2, 0x7F, 0xFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF]
-EDITS = st.lists(
-    st.tuples(st.integers(0, 700), st.sampled_from(VALUES), st.sampled_from("BHI")), max_size=5
-)
 
 
 @settings(max_examples=300)
-@given(whole=st.sampled_from(WHOLE), edits=EDITS, cut=st.integers(0, 900))
-def test_a_damaged_file_is_an_elf_error_at_worst(whole, edits, cut):
-    damaged = bytearray(whole)
-    for offset, value, size in edits:
-        mask = {"B": 0xFF, "H": 0xFFFF, "I": 0xFFFFFFFF}[size]
-        if offset + 4 <= len(damaged):
-            struct.pack_into("<" + size, damaged, offset, value & mask)
-    imports_of_any(bytes(damaged[: len(damaged) - cut if cut < 100 else None]))
+@given(damaged(WHOLE))
+def test_a_damaged_file_is_an_elf_error_at_worst(data):
+    imports_of_any(data)
 
 
 def test_many_names_of_one_long_string_cost_no_memory():

@@ -23,7 +23,7 @@ def source(path):
     return DirectoryRoot().open(ImagePath(str(path)))
 
 
-def counted(facts, which, name="fact", kind=bytes):
+def counted(facts, which, name="fact"):
     """The fact as `find` would find it, and how often it was looked for."""
     calls = []
 
@@ -31,7 +31,7 @@ def counted(facts, which, name="fact", kind=bytes):
         calls.append(1)
         return b"found"
 
-    return facts.recall(which, name, kind, find), len(calls)
+    return facts.recall(which, name, bytes, find), len(calls)
 
 
 def saved(facts, file, after=LATER):

@@ -4,18 +4,12 @@ import os
 
 import pytest
 
-from tests.loader.objects import Linker
 from tests.loader.oracle import GLIBC
 from tests.rule_bench import LIB, PROGRAM, Bench, libc, program, rule
 
 NAMES = "programs that are named in it are left out: "
 
 pytestmark = pytest.mark.skipif(not os.path.exists(GLIBC), reason="needs the glibc of x86-64")
-
-
-@pytest.fixture(scope="session")
-def linker(tmp_path_factory):
-    return Linker(tmp_path_factory.mktemp("objects"))
 
 
 @pytest.fixture

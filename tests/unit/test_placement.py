@@ -613,11 +613,13 @@ def test_a_scripts_interpreter_is_where_the_script_says(machine):
     assert interpreter in " ".join(warnings(plan))
 
 
-def copy_libc(machine, top="/home/q7marker-root"):
-    """The machine's own system once more, below `top`."""
+def copy_libc(machine):
+    """The machine's own system once more, as a sysroot."""
     for name in os.listdir(machine.top):
         if name != "home" and (machine.top / name).is_dir():
-            shutil.copytree(machine.top / name, machine.real(f"{top}/{name}"), symlinks=True)
+            shutil.copytree(
+                machine.top / name, machine.real(f"/home/q7marker-root/{name}"), symlinks=True
+            )
 
 
 def test_a_program_inside_a_sysroot_keeps_its_place_there(machine):

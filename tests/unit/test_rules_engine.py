@@ -3,6 +3,7 @@
 Nothing in these rules is of the tool's own: what those know is tested with real programs.
 """
 
+import itertools
 import json
 import os
 import subprocess
@@ -11,7 +12,6 @@ import pytest
 
 from rootfs_builder import elf
 from rootfs_builder.errors import InputError, NotFoundError, UsageError
-from tests.loader.objects import Linker
 from tests.loader.oracle import GLIBC, MUSL
 from tests.rule_bench import LIB, PROGRAM, Bench, libc, library, program, rule
 
@@ -28,11 +28,6 @@ MC4CAQAwBQYDK2VwBCIEIHRoaXMgaXMgbm8ga2V5OyBhIHRlc3QgbWFkZSBpdCE=
 """.replace("{}", "PRIVATE")  # or this file would be one
 
 pytestmark = pytest.mark.skipif(not os.path.exists(GLIBC), reason="needs the glibc of x86-64")
-
-
-@pytest.fixture(scope="session")
-def linker(tmp_path_factory):
-    return Linker(tmp_path_factory.mktemp("objects"))
 
 
 @pytest.fixture
@@ -927,6 +922,55 @@ def test_a_directory_has_its_mode(bench):
     assert result.directories["/var/spool"].mode == 0o1777
     assert result.directories["/run/a"].mode == 0o700
     assert result.directories["/run"].mode == 0o755
+
+
+ONE_DIRECTORY = ("/etc/real/a", "/etc/link/a", "/etc/real/a")
+
+
+@pytest.mark.parametrize(
+    ("modes", "mode"),
+    [
+        (("700", "755"), 0o755),
+        (("750", "705"), 0o755),
+        (("700", "1777"), 0o1777),
+        (("777", "1777"), 0o1777),  # some programs refuse a directory for all that is not sticky
+        (("500", "300", "1000"), 0o1700),
+    ],
+)
+def test_a_directory_of_several_rules_does_for_each(bench, modes, mode):
+    bench.fill({"/etc/link": "-> real", "/etc/real": None})
+    for named in itertools.permutations(zip(modes, ONE_DIRECTORY, strict=False)):
+        bodies = [CALLS + f'directories = {{ "{path}" = "{one}" }}' for one, path in named]
+        result = bench.plan("".join(rule(one, f"r{at}") for at, one in enumerate(bodies)))
+        made = result.directories["/etc/real/a"]
+        assert made.mode == mode
+        assert {why.asked for why in made.reasons} == result.applied.keys()
+
+
+@pytest.mark.parametrize("copied", ["/srv/d", "/srv/d/f"])
+def test_a_directory_that_is_copied_too_does_for_both(bench, copied):
+    bench.fill({"/srv/d/f": "f"})
+    text = rule(CALLS + f'copy = ["{copied}"]', "copies")
+    for mode, wanted in (("1777", 0o1777), ("700", 0o755)):
+        more = rule(CALLS + f'directories = {{ "/srv/d" = "{mode}" }}')
+        assert bench.plan(text + more).directories["/srv/d"].mode == wanted
+
+
+def test_a_home_that_another_rule_makes_as_well_is_the_users(bench):
+    account = "when = { user = true }\naccount = true"
+    makes = CALLS + 'directories = { "/home/nonroot" = "711" }'
+    for bodies in itertools.permutations((account, makes)):
+        text = "".join(rule(one, f"r{at}") for at, one in enumerate(bodies))
+        home = bench.plan(text, user="nonroot").directories["/home/nonroot"]
+        assert (home.mode, home.uid, home.gid) == (0o711, 65532, 65532)
+
+
+def test_a_home_of_two_users_is_for_both(bench):
+    bench.fill({"/etc/passwd": "a:x:12:12::/home/both:/\nb:x:11:11::/home/both:/\n"})
+    for names in (["a", "b"], ["b", "a"]):
+        result = bench.plan(rule(CALLS + f"accounts = {json.dumps(names)}"))
+        home = result.directories["/home/both"]
+        assert (home.mode, home.uid, home.gid) == (0o1777, 11, 11)
 
 
 def test_a_variable_is_set_unless_the_user_sets_it(bench):

@@ -5,7 +5,6 @@ import os
 import pytest
 
 from rootfs_builder import rules
-from tests.loader.objects import Linker
 from tests.loader.oracle import GLIBC
 from tests.rule_bench import LIB, PROGRAM, Bench, libc, library, program
 
@@ -91,11 +90,6 @@ HOSTS = {  # texts of the program, what is in the root, what the user adds, what
         {"/usr/lib/gawk/time.so", "/srv/x.awk"},
     ),
 }
-
-
-@pytest.fixture(scope="session")
-def linker(tmp_path_factory):
-    return Linker(tmp_path_factory.mktemp("objects"))
 
 
 @pytest.mark.parametrize("host", HOSTS)

@@ -49,9 +49,9 @@ def places(text):
     return [(line, name, key) for line, name, key, _ in mistakes(text)]
 
 
-def marked(body, head=HEAD):
+def marked(body):
     """A rule with `body`, in which the line that is to be named ends in `# HERE`."""
-    text = head + body
+    text = HEAD + body
     (line,) = [n for n, one in enumerate(text.splitlines(), 1) if one.endswith("# HERE")]
     return text, line
 

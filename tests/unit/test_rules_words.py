@@ -6,7 +6,6 @@ import pytest
 
 from rootfs_builder import rules
 from rootfs_builder.errors import UsageError
-from tests.loader.objects import Linker
 from tests.loader.oracle import GLIBC
 from tests.rule_bench import LIB, PROGRAM, Bench, libc, library, program, rule
 
@@ -20,11 +19,6 @@ PLACED = CALLS + (
     "file = ['/etc/c/main', '/etc/c/more/*']\n"
     "text = 'module (?P<module>\\w+)'\n"
 )
-
-
-@pytest.fixture(scope="session")
-def linker(tmp_path_factory):
-    return Linker(tmp_path_factory.mktemp("objects"))
 
 
 @pytest.fixture

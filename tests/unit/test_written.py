@@ -75,7 +75,7 @@ def members(file):
         return {one.name: tar.extractfile(one).read() for one in tar if one.isfile()}
 
 
-@pytest.mark.parametrize("shape", written.FORMATS)
+@pytest.mark.parametrize("shape", ["hybrid", "oci", "docker"])
 def test_an_archive_has_the_documents_of_its_format_and_reads_back(shape, tmp_path):
     data = archive(shape).getvalue()
     found = members(io.BytesIO(data))
