@@ -8,8 +8,8 @@ What is found by where a program lies keeps its place towards that, its anchor: 
 or the link that it is started by, or a script. The loader looks from the file, through `$ORIGIN`; a
 rule finds a tree in the directory above the bin of a program, or in `{script}` (`Tree.anchor`). So
 the smallest directory that holds an anchor and what is found from it becomes /opt/NAME, its inside
-unchanged. A rule's `{beside}` is no kind of its own: it spells a path, by a library's directory, and
-the tree there has an anchor as any.
+unchanged. A rule's `{beside}` is no kind of its own: it spells a path, by a library's directory,
+and the tree there has an anchor as any.
 """
 
 import posixpath
