@@ -62,7 +62,11 @@ class _Collector:
         self._missing: list[str] = []
         library_path = tuple(self._directory(path) for path in recipe.library_path)
         self._startup = Startup(
-            sources, self._objects, library_path=library_path, hwcaps=recipe.hwcaps
+            sources,
+            self._objects,
+            library_path=library_path,
+            preload=recipe.preload,
+            hwcaps=recipe.hwcaps,
         )
         self._programs: list[Program] = []
         self._findings: list[Finding] = []

@@ -34,7 +34,11 @@ def sentences(
 
 
 def doubts(link_map: LinkMap, shown: Shown = str) -> Iterator[str]:
-    """One text for each object that looks first where no image has anything."""
+    """One text for each object that looks where no image has anything, or is not to be had."""
+    for one in link_map.resolutions:
+        if one.request.kind == "preload" and one.found is None:
+            wanted = printable(one.request.name)
+            yield f"LD_PRELOAD names {wanted}, which cannot be loaded here; programs do without it"
     relative: dict[tuple[ImagePath, str], None] = {}
     for one in link_map.resolutions:
         for path, _ in one.tried:

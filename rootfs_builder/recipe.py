@@ -11,7 +11,7 @@ from msgspec import Struct
 from rootfs_builder import codecs, reference, values
 from rootfs_builder.codecs import GZIP, Codec
 from rootfs_builder.errors import OptionsError, UsageError
-from rootfs_builder.paths import ImagePath, name
+from rootfs_builder.paths import ImagePath, below, name
 from rootfs_builder.reference import Reference
 from rootfs_builder.values import Added, Health, Platform
 
@@ -75,6 +75,18 @@ class Recipe(Struct, frozen=True, kw_only=True):
     def search_path(self) -> tuple[str, ...]:
         """PATH inside the image."""
         return tuple(dict(self.env).get("PATH", DEFAULT_PATH).split(":"))
+
+    @property
+    def preload(self) -> tuple[str, ...]:
+        """What LD_PRELOAD names inside the image, and `added` does not put there."""
+        names = preloaded(dict(self.env).get("LD_PRELOAD", ""))
+        places = tuple(one.destination for one in self.added)
+        return tuple(one for one in names if not any(below(one, place) for place in places))
+
+
+def preloaded(text: str) -> tuple[str, ...]:
+    """The names in an LD_PRELOAD, as ld.so(8) and musl's loader take them apart."""
+    return tuple(text.replace(":", " ").split())
 
 
 class _Mistakes:

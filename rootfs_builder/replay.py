@@ -40,6 +40,7 @@ def check_added(closure: Closure, root: Root) -> tuple[Finding, ...]:
 class _Replay:
     def __init__(self, closure: Closure, root: Root) -> None:
         self._placement = Placement(closure)
+        self._preload = closure.recipe.preload
         self._objects = Objects(root, closure.objects.facts)
 
     def differences(self, programs: tuple[Program, ...]) -> Iterator[Finding]:
@@ -101,7 +102,12 @@ class _Replay:
         if loader is None:
             raise InputError(f"{printable(interpreter)} is not in the image")
         started = process.start(
-            loaded, loader, objects, hwcaps=link_map.hwcaps, platform=link_map.platform
+            loaded,
+            loader,
+            objects,
+            hwcaps=link_map.hwcaps,
+            platform=link_map.platform,
+            preload=self._preload,
         )
         for call in link_map.calls:
             started = self._call(program, link_map, call, started)

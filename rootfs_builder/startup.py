@@ -21,12 +21,14 @@ class Startup:
         objects: Objects,
         *,
         library_path: tuple[OpenedPath, ...] = (),
+        preload: tuple[str, ...] = (),
         hwcaps: bool = True,
     ) -> None:
         self.objects = objects
         self.findings: list[Finding] = []
         self._sources = sources
         self._library_path = library_path
+        self._preload = preload
         self._hwcaps = hwcaps
 
     def link_maps(self, program: Program, file: elf.ElfFile) -> tuple[LinkMap, ...]:
@@ -43,6 +45,7 @@ class Startup:
             loader,
             self.objects,
             library_path=self._library_path,
+            preload=self._preload,
             hwcaps=self._hwcaps,
         )
         doubts = missing.doubts(maps[0], self._sources.shown)

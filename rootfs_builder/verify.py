@@ -45,16 +45,18 @@ def check(
     workdir: str = "/",
     path: tuple[str, ...] = (),
     library_path: str = "",
+    preload: tuple[str, ...] = (),
 ) -> Report:
     """Resolve every program of `root`.
 
     `start` is the first word of the container's command line, `workdir` where it starts, `path` the
-    directories of its PATH, `library_path` the text of its LD_LIBRARY_PATH.
+    directories of its PATH, `library_path` the text of its LD_LIBRARY_PATH, `preload` the names
+    in its LD_PRELOAD.
 
     Raises:
         InputError: it has no executable file, and nothing is to start it.
     """
-    work = _Work(root, path, library_path)
+    work = _Work(root, path, library_path, preload)
     problems = list(work.entry(start, workdir))
     found = list(work.executables())
     if not found and not start:
@@ -65,11 +67,14 @@ def check(
 
 
 class _Work:
-    def __init__(self, root: Root, path: tuple[str, ...], library_path: str) -> None:
+    def __init__(
+        self, root: Root, path: tuple[str, ...], library_path: str, preload: tuple[str, ...]
+    ) -> None:
         self._root = root
         self._path = path
         self._started: ImagePath | None = None
         self._library_path = library_path
+        self._preload = preload
         self._objects = Objects(root)
         self.programs = 0
         self.files: set[ImagePath] = set()
@@ -148,8 +153,9 @@ class _Work:
             return
         loaded = Loaded(name(path), OpenedPath(path), walk, self._objects.source(path), file)
         library_path = loader.library_path(self._library_path)
+        preload = (*self._preload, *loader.preload)
         for link_map in process.levels(
-            loaded, loader, self._objects, library_path=library_path, preload=loader.preload
+            loaded, loader, self._objects, library_path=library_path, preload=preload
         ):
             yield from self._link_map(link_map)
 

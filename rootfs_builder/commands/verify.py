@@ -66,7 +66,7 @@ def _of_directory(directory: str) -> "Report":
 def _report(image: "Packed") -> "Report":
     from rootfs_builder import unpack, verify
     from rootfs_builder.plan import PlanRoot
-    from rootfs_builder.recipe import DEFAULT_PATH
+    from rootfs_builder.recipe import DEFAULT_PATH, preloaded
 
     with images.scratch() as scratch:
         plan = unpack.read(image.layers, scratch)
@@ -77,4 +77,5 @@ def _report(image: "Packed") -> "Report":
             workdir=image.workdir,
             path=tuple(env.get("PATH", DEFAULT_PATH).split(":")),
             library_path=env.get("LD_LIBRARY_PATH", ""),
+            preload=preloaded(env.get("LD_PRELOAD", "")),
         )
