@@ -171,9 +171,10 @@ def with_parents(entries: Iterable[Entry]) -> tuple[Entry, ...]:
     by_path = {entry.path: entry for entry in entries}
     for entry in order(by_path.values()):
         for directory in ancestors(entry.path):
-            if directory not in by_path:
-                reason = Reason("directory", entry.path)
-                by_path[directory] = Entry(directory, "dir", 0o755, (reason,))
+            if directory in by_path:
+                break  # and all above it: parents come first in this order
+            reason = Reason("directory", entry.path)
+            by_path[directory] = Entry(directory, "dir", 0o755, (reason,))
     return order(by_path.values())
 
 

@@ -12,24 +12,25 @@ import re
 import tarfile
 import zlib
 from collections.abc import Iterable
-from typing import Any, BinaryIO
+from itertools import takewhile
+from typing import BinaryIO
 
 import zstandard
 from msgspec import Struct
 from msgspec.structs import replace
 
-from rootfs_builder import capabilities
+from rootfs_builder import capabilities, tar_headers
 from rootfs_builder.errors import InputError
 from rootfs_builder.paths import (
     ROOT,
     ImagePath,
     ancestors,
-    below,
     encode,
     join,
     name,
     parent,
     printable,
+    shortened,
 )
 from rootfs_builder.plan import Entry, EntryKind, Plan, Reason, with_parents
 from rootfs_builder.root import Content, Source, chunks
@@ -39,6 +40,7 @@ _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
 _UNIT = 1 << 20
 _MAGIC = 6  # bytes
+_LONGEST_PATH = 4095  # bytes: PATH_MAX of Linux, less its NUL
 _COMPRESSIONS = {
     "gzip": rb"\x1f\x8b",
     "zstd": rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18",  # a frame, or one to be skipped: pzstd's
@@ -102,7 +104,7 @@ def unpacked(layers: Iterable[Source], scratch: BinaryIO) -> Unpacked:
             start = _decompress(layer, scratch)
             size = scratch.tell() - start
             scratch.seek(start)
-            found = members(scratch)
+            found = tar_headers.members(scratch)
             tree.apply(found, scratch)
         except _DAMAGE as error:
             raise InputError(f"layer {number} is damaged: {error}") from error
@@ -150,35 +152,12 @@ def _decompress(layer: Source, scratch: BinaryIO) -> int:
     return start
 
 
-def members(file: BinaryIO) -> list[tarfile.TarInfo]:
-    """The members of the tar from where `file` stands up to its end.
-
-    Raises:
-        tarfile.TarError: it is damaged. Tarfile itself takes one that is cut off for one that ends,
-            and ends in other errors where a header has absurd numbers.
-    """
-    found = []
-    try:
-        with tarfile.open(fileobj=file, mode="r:", encoding="utf-8") as archive:
-            for member in archive:
-                if member.size < 0:
-                    raise tarfile.ReadError("a member of negative size")
-                found.append(member)
-    except (ValueError, OverflowError, MemoryError) as error:
-        raise tarfile.ReadError("a header with numbers that cannot be") from error
-    end = file.seek(0, io.SEEK_END)
-    last = max((one.offset_data + sum(size for _, size in _parts(one)) for one in found), default=0)
-    file.seek(archive.offset)
-    if last > end or file.read(tarfile.BLOCKSIZE).strip(b"\0"):
-        raise tarfile.ReadError("it is cut off")
-    return found
-
-
 class _Tree:
     """The entries of the layers applied so far."""
 
     def __init__(self) -> None:
         self._entries: dict[ImagePath, Entry] = {}
+        self._inside: dict[ImagePath, set[ImagePath]] = {}  # of the directories among them
         self.numbers: dict[ImagePath, int] = {}  # of the layer that has written it
         self._number = -1
         self._special: set[ImagePath] = set()
@@ -260,40 +239,43 @@ class _Tree:
         return self.numbers.get(path) == self._number
 
     def _put(self, entry: Entry) -> None:
-        for above in reversed(tuple(ancestors(entry.path))):
-            known = self._entries.get(above)
-            if known is None or known.kind != "dir":
-                self._entries[above] = Entry(above, "dir", 0o755, _WHY)
-                self.numbers[above] = self._number
-        known = self._entries.get(entry.path)
-        if known is not None and known.kind == "dir" and entry.kind != "dir":
+        for above in reversed(tuple(takewhile(self._is_no_directory, ancestors(entry.path)))):
+            self._set(Entry(above, "dir", 0o755, _WHY))
+        if entry.kind != "dir":
             self._remove(entry.path, itself=True)
+        self._set(entry)
+
+    def _is_no_directory(self, path: ImagePath) -> bool:
+        known = self._entries.get(path)
+        return known is None or known.kind != "dir"
+
+    def _set(self, entry: Entry) -> None:
         self._entries[entry.path] = entry
+        self._inside.setdefault(parent(entry.path), set()).add(entry.path)
         self.numbers[entry.path] = self._number
 
     def _remove(self, path: ImagePath, *, itself: bool) -> None:
-        for one in [one for one in self._entries if below(one, path)]:
-            if itself or one != path:
-                del self._entries[one]
+        """Take out what is below a path, and it itself, in a time that depends on these alone."""
+        todo = [*self._inside.pop(path, ())]
+        if itself and self._entries.pop(path, None) is not None:
+            self._inside[parent(path)].discard(path)
+        while todo:
+            one = todo.pop()
+            del self._entries[one]
+            todo += self._inside.pop(one, ())
 
     def plan(self) -> Plan:
         return Plan(with_parents(self._entries.values()))
-
-
-def _parts(member: tarfile.TarInfo) -> list[tuple[int, int]]:
-    """Where the bytes go that stand in the archive one behind the other: places and sizes."""
-    sparse: Any = member.sparse  # typeshed says bytes
-    return [(0, member.size)] if sparse is None else sparse
 
 
 def _content(member: tarfile.TarInfo, scratch: BinaryIO) -> Source:
     """A file as it lies in the archive; one with holes is written out behind it."""
     if member.sparse is None:
         return Slice(scratch, member.offset_data, member.size)
-    if any(min(at, size) < 0 or at + size > member.size for at, size in _parts(member)):
+    if any(min(at, size) < 0 or at + size > member.size for at, size in tar_headers.parts(member)):
         raise tarfile.ReadError(f"{member.name}: a sparse file with parts where it has none")
     start, offset = scratch.seek(0, io.SEEK_END), member.offset_data
-    for at, size in _parts(member):
+    for at, size in tar_headers.parts(member):
         scratch.seek(start + at)
         scratch.writelines(chunks(Slice(scratch, offset, size), _UNIT))
         offset += size
@@ -320,4 +302,6 @@ def _key(text: str) -> ImagePath:
     parts = [part for part in text.split("/") if part not in ("", ".")]
     if ".." in parts:
         raise tarfile.TarError(f"{text}: a path that leads upwards")
+    if len(encode(text)) > _LONGEST_PATH:
+        raise tarfile.TarError(f"{shortened(text)}: no system takes a path as long as that")
     return ImagePath("/" + "/".join(parts))

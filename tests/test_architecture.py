@@ -74,6 +74,7 @@ ROOMS = (
     "store",
     "split",
     "layers",
+    "tar_headers",
     "unpack",
     "record",
     "archives",

@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from msgspec import DecodeError, Struct, ValidationError, convert, json
 
-from rootfs_builder import unpack
+from rootfs_builder import tar_headers
 from rootfs_builder.errors import InputError
 from rootfs_builder.paths import OpenedPath
 from rootfs_builder.root import DirectoryRoot, Source, chunks, read
@@ -55,7 +55,7 @@ def of_archive(file: BinaryIO) -> Members:
     found: dict[str, Source] = {}
     links: dict[str, str] = {}
     try:
-        members = unpack.members(file)
+        members = tar_headers.members(file)
     except tarfile.TarError as error:
         raise InputError(f"no tar archive: {error}") from error
     for member in members:

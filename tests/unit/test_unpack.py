@@ -5,6 +5,7 @@ import io
 import subprocess
 import tarfile
 import tempfile
+import time
 
 import pytest
 import zstandard
@@ -88,6 +89,14 @@ def test_an_upper_layer(unpacked, case):
     members, changes = UPPER[case]
     expected = {path: now for path, now in {**BELOW, **changes}.items() if now is not ...}
     assert unpacked(BASE, tar(*members)) == expected
+
+
+def test_whiteouts_cost_what_they_delete_and_not_what_there_is(unpacked):
+    lower = tar(*((f"d{number % 50}/f{number}", "") for number in range(10_000)))
+    upper = tar(*((f"d{number % 50}/.wh.f{number}", "") for number in range(5_000)))
+    before = time.process_time()
+    assert len(unpacked(lower, upper)) == 50 + 5_000
+    assert time.process_time() - before < 5
 
 
 def test_a_hard_link_keeps_what_an_upper_layer_replaces(unpacked):
