@@ -59,7 +59,7 @@ def of(image: Packed, beside: Source | None, scratch: BinaryIO) -> Inspection:
     Raises:
         InputError: a layer or a document is damaged.
     """
-    unpacked = unpack.unpacked(image.layers, scratch)
+    unpacked = unpack.unpacked(image.whole_layers(), scratch)
     plan, found, absent = unpacked.plan, None, ""
     try:
         found = record.of(beside, configs=(image.config,))

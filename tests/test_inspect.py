@@ -299,6 +299,23 @@ def test_the_digests_are_those_of_the_blobs(cli, packed):
     assert len(found["layers"]) == 2
 
 
+@pytest.mark.parametrize("which", ["layer", "config", "manifest"])
+@pytest.mark.parametrize("verb", ["inspect", "verify", "why"])
+def test_a_blob_that_is_not_what_its_digest_says_is_refused(cli, packed, tmp_path, which, verb):
+    (found,) = json.loads(cli("inspect", "x.tar", "--json", check=True).stdout)
+    digests = [found["layers"][-1]["digest"], found["config_digest"], found["digest"]]
+    digest = dict(zip(("layer", "config", "manifest"), digests, strict=True))[which]
+    with tarfile.open(packed) as outer:
+        outer.extractall(tmp_path / "layout", filter="data")
+    blob = tmp_path / "layout/blobs" / digest.replace(":", "/")
+    data = blob.read_bytes()
+    plain = gzip.decompress(data).replace(b"prog", b"grop") if which == "layer" else data + b"\n"
+    blob.write_bytes(gzip.compress(plain) if which == "layer" else plain)
+    done = cli(verb, "layout", *["libm.so.6"][: verb == "why"])
+    assert (done.returncode, done.stdout) == (1, ""), done
+    assert f"the blob {digest} has other bytes than its digest says" in done.stderr
+
+
 def test_the_first_screen_fits_a_terminal(cli, tmp_path):
     deep = tar(*((f"{'d' * 90}/{number:03}", b"x" * number) for number in range(40)))
     config = {

@@ -7,7 +7,7 @@ that they have.
 from collections.abc import Iterator
 from typing import Any
 
-from rootfs_builder.archives.packed import Members, Packed, document, packed
+from rootfs_builder.archives.packed import Members, Packed, blob, confirm, document, packed
 from rootfs_builder.errors import InputError
 
 _INDEXES = (
@@ -41,6 +41,7 @@ def _images(
         if members(_path(descriptor)) is None:
             missing.append(_path(descriptor))
             continue
+        confirm(blob(members, _path(descriptor)), str(descriptor["digest"]))
         found = document(members, _path(descriptor))
         called = _names(descriptor) or names
         if descriptor.get("mediaType") in _INDEXES:
@@ -53,6 +54,7 @@ def _images(
                 names=called,
                 digest=str(descriptor["digest"]),
                 digests=tuple(str(layer["digest"]) for layer in found["layers"]),
+                config_digest=str(found["config"]["digest"]),
             )
 
 

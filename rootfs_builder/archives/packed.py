@@ -11,7 +11,7 @@ from msgspec import DecodeError, Struct, ValidationError, convert, json
 
 from rootfs_builder import tar_headers
 from rootfs_builder.errors import InputError
-from rootfs_builder.paths import OpenedPath
+from rootfs_builder.paths import OpenedPath, printable
 from rootfs_builder.root import DirectoryRoot, Source, chunks, read
 from rootfs_builder.slices import Slice
 from rootfs_builder.walk import Walker
@@ -19,6 +19,7 @@ from rootfs_builder.walk import Walker
 Members = Callable[[str], Source | None]
 
 _UNIT = 1 << 20
+_ALGORITHMS = ("sha256", "sha512")  # image-spec, descriptor.md
 _MAX_DOCUMENT = 32 << 20  # bytes; real ones have some thousands
 
 
@@ -48,6 +49,12 @@ class Packed(Struct, frozen=True):
     names: tuple[str, ...] = ()
     digest: str = ""
     digests: tuple[str, ...] = ()
+
+    def whole_layers(self) -> tuple[Source, ...]:
+        """The layers; raises InputError where one is not what its digest says."""
+        for source, digest in zip(self.layers, self.digests, strict=False):
+            confirm(source, digest)
+        return self.layers
 
 
 def of_archive(file: BinaryIO) -> Members:
@@ -115,8 +122,10 @@ def packed(
     names: tuple[str, ...] = (),
     digest: str = "",
     digests: tuple[str, ...] = (),
+    config_digest: str = "",
 ) -> Packed:
     """An image of which `config` and `layers` are the names of members."""
+    confirm(blob(members, config), config_digest)
     found = document(members, config)
     if not isinstance(found, dict):
         raise InputError("its config is no JSON object")
@@ -142,7 +151,18 @@ def packed(
 
 def sha256(source: Source) -> str:
     """The digest of a member."""
-    digest = hashlib.sha256()
+    return _digest(source, "sha256")
+
+
+def confirm(source: Source, digest: str) -> None:
+    """Raise InputError where bytes are not those that a digest was made of."""
+    algorithm = digest.partition(":")[0]
+    if algorithm in _ALGORITHMS and _digest(source, algorithm) != digest:
+        raise InputError(f"the blob {printable(digest)} has other bytes than its digest says")
+
+
+def _digest(source: Source, algorithm: str) -> str:
+    digest = hashlib.new(algorithm)
     for piece in chunks(source, _UNIT):
         digest.update(piece)
-    return f"sha256:{digest.hexdigest()}"
+    return f"{algorithm}:{digest.hexdigest()}"

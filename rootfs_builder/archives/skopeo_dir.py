@@ -12,7 +12,16 @@ def read(members: Members) -> tuple[Packed, ...] | None:
     digest = sha256(blob(members, "manifest.json"))
     config = _hex(manifest["config"]["digest"])
     blobs = [_hex(layer) for layer in layers]
-    return (packed(members, config, blobs, digest=digest, digests=tuple(layers)),)
+    return (
+        packed(
+            members,
+            config,
+            blobs,
+            digest=digest,
+            digests=tuple(layers),
+            config_digest=str(manifest["config"]["digest"]),
+        ),
+    )
 
 
 def _hex(digest: str) -> str:

@@ -69,7 +69,7 @@ def _report(image: "Packed") -> "Report":
     from rootfs_builder.recipe import DEFAULT_PATH, preloaded
 
     with images.scratch() as scratch:
-        plan = unpack.read(image.layers, scratch)
+        plan = unpack.read(image.whole_layers(), scratch)
         env = dict(one.partition("=")[::2] for one in image.env)
         return verify.check(
             PlanRoot(plan),

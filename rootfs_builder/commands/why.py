@@ -82,7 +82,7 @@ def _of_image(path: str) -> "Plan":
         said = record.of(found.record, configs=tuple(one.config for one in found.images))
         image = next(one for one in found.images if one.config == said.config)
         with images.scratch() as scratch:
-            return record.explain(unpack.read(image.layers, scratch), said)
+            return record.explain(unpack.read(image.whole_layers(), scratch), said)
 
 
 def _find(plan: "Plan", text: str, lists: str) -> "Entry":
