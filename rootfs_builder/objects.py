@@ -69,6 +69,19 @@ class Objects:
             return None
         return read(self.source(walk.real))
 
+    def said(self, path: OpenedPath, pattern: bytes) -> list[dict[str, bytes]]:
+        """The groups of each match of a pattern in the regular file that `path` leads to."""
+        walk = self.walker.walk(path)
+        if walk.node is None or walk.node.kind != "file":
+            return []
+        source = self.source(walk.real)
+        return self.facts.recall(
+            source,
+            f"says {decode(pattern)}",
+            list[dict[str, bytes]],
+            lambda: groups(re.finditer(pattern, read(source))),
+        )
+
     def loader(self, interpreter: OpenedPath) -> Loader | None:
         """The rules of the loader at `interpreter`; None if there is none that we know.
 

@@ -10,6 +10,7 @@ from rootfs_builder import locale_archive, nss, sensitive, trees, users
 from rootfs_builder.closure import Line, Made, Tree
 from rootfs_builder.errors import InputError, NotFoundError
 from rootfs_builder.link_map import LinkMap, Loaded
+from rootfs_builder.objects import groups
 from rootfs_builder.paths import ImagePath, OpenedPath, below, decode, parent, printable
 from rootfs_builder.plan import Finding
 from rootfs_builder.root import Node
@@ -40,6 +41,7 @@ class RuleFiles:
         self._objects = startup.objects
         self._secrets = sensitive.Secrets(sources, startup.objects.facts)
         self._taken: dict[tuple[str, str, tuple[str, ...]], dict[Loaded | None, bool]] = {}
+        self._globbed: dict[str, tuple[OpenedPath, ...]] = {}
         self.known: set[ImagePath] = set()  # what comes without a rule
         self.placed: dict[str, bytes] = {}
         self.scripts: tuple[ImagePath, ...] = ()
@@ -74,7 +76,7 @@ class RuleFiles:
         So a zone that does not exist brings nothing, and of a wrong PAM service not the rest.
         """
         asked = [one for one in rule.copy if isinstance(one, str) and "{value}" in one]
-        return not asked or any(True for one in asked for _ in self.paths(one, variables))
+        return not asked or any(self.paths(one, variables) for one in asked)
 
     def has_all(self, rule: Rule) -> bool:
         """Whether the files that a rule would copy, all known by their paths, are in already."""
@@ -131,16 +133,26 @@ class RuleFiles:
         for follow in rule.follow:
             files = (path for one in follow.files for path in self.paths(one, variables))
             for path in files:
-                text = self._placed(path) or self._objects.content(path) or b""
-                for hit in re.finditer(follow.text.encode(), text):
-                    groups = hit.groupdict().items()
-                    yield {name: decode(value) for name, value in groups if value is not None}
+                for said in self._said(path, follow.text.encode()):
+                    yield {name: decode(value) for name, value in said.items()}
 
-    def paths(self, template: str, variables: Variables) -> Iterator[OpenedPath]:
+    def _said(self, path: OpenedPath, pattern: bytes) -> list[dict[str, bytes]]:
+        """The groups of each match of a pattern in a file of the image."""
+        placed = self._placed(path)
+        if placed is not None:
+            return groups(re.finditer(pattern, placed))
+        return self._objects.said(path, pattern)
+
+    def paths(self, template: str, variables: Variables) -> tuple[OpenedPath, ...]:
         """The paths of the root and of what is added that a template with globs stands for."""
         path = expand(template, variables)
         if path is None or not path.startswith("/"):
-            return
+            return ()
+        if path not in self._globbed:
+            self._globbed[path] = tuple(self._glob(path))
+        return self._globbed[path]
+
+    def _glob(self, path: str) -> Iterator[OpenedPath]:
         found = [""]
         for part in path.strip("/").split("/"):
             if not _GLOB.search(part):
@@ -183,8 +195,7 @@ class RuleFiles:
     ) -> bool:
         if isinstance(item, str):
             by = self._script(variables) if uses(item, rule.by_script) else None
-            paths = list(self.paths(item, variables))
-            found = [self._take(rule, path, None, host, by) for path in paths]
+            found = [self._take(rule, path, None, host, by) for path in self.paths(item, variables)]
             return any(found)
         place = expand(item.to, variables)
         first = next((one for path in item.first for one in self.paths(path, variables)), None)
@@ -259,7 +270,7 @@ class RuleFiles:
     def _locale(self, rule: Rule, wanted: str) -> bool:
         normal = locale_archive.normalized(wanted)
         for spelt in dict.fromkeys((wanted, normal)):
-            if list(self.paths(f"{_LOCALES}/{spelt}", {})):
+            if self.paths(f"{_LOCALES}/{spelt}", {}):
                 self._take(rule, OpenedPath(f"{_LOCALES}/{spelt}"), None, None)
                 return True
         archive = self._objects.walker.walk(OpenedPath(f"{_LOCALES}/locale-archive"))
