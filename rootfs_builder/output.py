@@ -1,8 +1,8 @@
 """A destination on disk that is either as it was or complete, never half-written.
 
-The bytes go to `.NAME.XXXXXXXX.tmp` beside it and are renamed when they are whole. The temporary
-file is locked while its run lives, so that the next run can tell what a killed one left behind
-from what another run is still writing.
+The bytes go to a temporary file beside it, `.NAME.` with eight hex digits and `.tmp`, which is
+renamed when it is whole. It is locked while its run lives, so that the next run can tell what a
+killed one left behind from what another run is still writing.
 """
 
 import errno

@@ -25,8 +25,10 @@ def members(file: BinaryIO) -> list[tarfile.TarInfo]:
     """The members of the tar from where `file` stands up to its end.
 
     Raises:
-        tarfile.TarError: it is damaged. Tarfile itself takes one that is cut off for one that ends,
-            and ends in other errors where a header has absurd numbers.
+        tarfile.TarError: it is damaged, or a header has more than 1 MiB. Tarfile itself takes one
+            that is cut off for one that ends, and ends in other errors where a header has absurd
+            numbers.
+        OSError: the file cannot be read.
     """
     found = []
     headers: Any = _Headers(file)

@@ -124,7 +124,11 @@ def packed(
     digests: tuple[str, ...] = (),
     config_digest: str = "",
 ) -> Packed:
-    """An image of which `config` and `layers` are the names of members."""
+    """An image of which `config` and `layers` are the names of members.
+
+    Raises:
+        InputError: one is missing, or the config is no config or not that of `config_digest`.
+    """
     confirm(blob(members, config), config_digest)
     found = document(members, config)
     if not isinstance(found, dict):
@@ -155,7 +159,13 @@ def sha256(source: Source) -> str:
 
 
 def confirm(source: Source, digest: str) -> None:
-    """Raise InputError where bytes are not those that a digest was made of."""
+    """Compare bytes with the digest of their descriptor (image-spec, descriptor.md, Digests).
+
+    None, or one by an algorithm that is not registered there, is not looked at.
+
+    Raises:
+        InputError: they are others.
+    """
     algorithm = digest.partition(":")[0]
     if algorithm in _ALGORITHMS and _digest(source, algorithm) != digest:
         raise InputError(f"the blob {printable(digest)} has other bytes than its digest says")
