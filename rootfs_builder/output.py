@@ -15,8 +15,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import BinaryIO
 
 from rootfs_builder.errors import OutputError, UsageError
+from rootfs_builder.filesystem.root import NO_STAMP, stamp
 from rootfs_builder.paths import decode, encode, printable
-from rootfs_builder.root import NO_STAMP, stamp
 
 _NAME_MAX = 255
 _PIECE = 1 << 20  # bytes that are compared at once

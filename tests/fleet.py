@@ -11,12 +11,15 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from rootfs_builder import assemble, layers, packages, recipe, rules, split
-from rootfs_builder.codecs import GZIP
+from rootfs_builder import packages, pipeline, recipe
 from rootfs_builder.errors import RootfsError
-from rootfs_builder.root import BytesSource, DirectoryRoot, read
-from rootfs_builder.sources import Sources
-from rootfs_builder.store import Store
+from rootfs_builder.filesystem.root import BytesSource, DirectoryRoot, read
+from rootfs_builder.filesystem.sources import Sources
+from rootfs_builder.image import layers
+from rootfs_builder.image.store import Store
+from rootfs_builder.needs import rules
+from rootfs_builder.plan import split
+from rootfs_builder.recipe.codec import GZIP
 from tests.integration import corpus
 
 UNLIMITED = 1 << 20  # layers: before anything is merged to a budget
@@ -50,7 +53,7 @@ def plans(count):
     for path in programs():
         wanted = recipe.from_options(directory="/", executables=(path,))
         try:
-            plan = assemble.plan(wanted, sources, rules=known, owners=owners)[1]
+            plan = pipeline.plan(wanted, sources, rules=known, owners=owners)[1]
             found[path] = replace(plan, entries=tuple(map(_kept, plan.entries)))
         except RootfsError:  # a script of a shell's builtins, a library that is not here …
             continue

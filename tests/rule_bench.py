@@ -5,12 +5,13 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from rootfs_builder import assemble, recipe, rules
-from rootfs_builder.closure import Closure
+from rootfs_builder import pipeline, recipe
 from rootfs_builder.commands.why import _chain
+from rootfs_builder.filesystem.root import DirectoryRoot, read
+from rootfs_builder.filesystem.sources import Sources
+from rootfs_builder.needs import rules
+from rootfs_builder.needs.closure import Closure
 from rootfs_builder.plan import Plan
-from rootfs_builder.root import DirectoryRoot, read
-from rootfs_builder.sources import Sources
 from tests.loader.objects import Elf
 from tests.loader.oracle import GLIBC, MUSL
 
@@ -137,7 +138,7 @@ class Bench:
         )
         directory = os.path.realpath(self.root)
         sources = Sources(DirectoryRoot(), DirectoryRoot(directory), directory)
-        return Result(*assemble.plan(wanted, sources, rules=known))
+        return Result(*pipeline.plan(wanted, sources, rules=known))
 
 
 def read_rules(text):

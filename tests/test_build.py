@@ -201,8 +201,8 @@ def test_a_quiet_build_is_heard_where_a_step_fails(cli, folder):
 
 
 def test_what_a_worker_wrote_where_nobody_sees_it(folder, monkeypatch, capsys):
-    from rootfs_builder.batch import Outcome
     from rootfs_builder.commands import build, building
+    from rootfs_builder.commands.batch import Outcome
     from rootfs_builder.errors import RootfsError
 
     write(folder, 'executables = ["hello"]\n\noutput = "h.tar"\n')

@@ -53,7 +53,10 @@ def run(tmp_path, *options, name="x.tar", over=False):
     """
     if not over:
         (tmp_path / name).unlink(missing_ok=True)
-    code = f"import rootfs_builder.facts as facts\nfacts._TICK = -{OLD} * 10**9\n{MEASURED}"
+    code = (
+        "import rootfs_builder.cache.file_facts as file_facts\n"
+        f"file_facts._TICK = -{OLD} * 10**9\n{MEASURED}"
+    )
     subprocess.run([sys.executable, "-c", code, *PACK, name, *options], cwd=tmp_path, check=True)
     counted = dict(re.findall(r"(\w+): (\d+)", (tmp_path / "io").read_text()))
     data = (tmp_path / name).read_bytes()

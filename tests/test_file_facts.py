@@ -12,7 +12,7 @@ import tarfile
 
 import pytest
 
-from rootfs_builder import capabilities
+from rootfs_builder.filesystem import capabilities
 
 MAIN = "int main(void) { return 0; }"
 CAPABILITY = f"SCHILY.xattr.{capabilities.ATTRIBUTE}"

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from rootfs_builder.codecs import Codec
+from rootfs_builder.recipe.codec import Codec
 from tests import fleet
 
 PROGRAMS = 40

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from rootfs_builder import packages
-from rootfs_builder.root import DirectoryRoot
+from rootfs_builder.filesystem.root import DirectoryRoot
 
 STATES = (Path("/var/lib/dpkg/status"), Path("/var/lib/dpkg/info"), Path("/var/lib/dpkg/updates"))
 FOLDERS = ("/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib64", "/usr/lib/x86_64-linux-gnu", "/etc")

@@ -7,8 +7,8 @@ import tarfile
 import msgspec
 import pytest
 
-from rootfs_builder import rules
-from rootfs_builder.rules import Rule
+from rootfs_builder.needs import rules
+from rootfs_builder.needs.rules import Rule
 from tests.test_bad_input import pack, refused
 
 __all__ = ["pack", "refused"]  # fixtures

@@ -18,9 +18,9 @@ from contextlib import contextmanager
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from rootfs_builder import capabilities
+from rootfs_builder.filesystem import capabilities
+from rootfs_builder.filesystem.root import BytesSource, read
 from rootfs_builder.plan import Entry, Plan, Reason, hard_links, order, with_parents
-from rootfs_builder.root import BytesSource, read
 
 WHY = (Reason("executable", None, "hello"),)
 

@@ -19,10 +19,10 @@ from rootfs_builder.errors import (
 from rootfs_builder.paths import encode, printable
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
-    from rootfs_builder.batch import Outcome, Task
+    from rootfs_builder.commands.batch import Outcome, Task
     from rootfs_builder.commands.building import Job, Way
-    from rootfs_builder.recipe_file import File, Image
-    from rootfs_builder.recipe_keys import Key
+    from rootfs_builder.recipe.file import File, Image
+    from rootfs_builder.recipe.keys import Key
 
 _NAMES = ("rootfs.toml", "pyproject.toml")  # what is read without a name
 _MAX_RECIPE = 1 << 24
@@ -77,7 +77,7 @@ def command(
     from rootfs_builder.commands.keys import keys
 
     if schema:
-        from rootfs_builder import recipe_keys
+        from rootfs_builder.recipe import keys as recipe_keys
 
         click.echo(recipe_keys.schema(keys()), nl=False)
         return
@@ -149,10 +149,10 @@ def _default() -> str:
 
 
 def _of_file(path: str, here: str, sets: list[str], keys: "tuple[Key, ...]") -> "Iterable[_Wanted]":
-    from rootfs_builder import recipe_file
     from rootfs_builder.commands import packing
     from rootfs_builder.commands.building import Job, typed
-    from rootfs_builder.values import absolute
+    from rootfs_builder.recipe import file as recipe_file
+    from rootfs_builder.recipe.values import absolute
 
     if os.path.isdir(encode(path)):
         path = f"{path.rstrip('/')}/{_NAMES[0]}"
@@ -181,7 +181,7 @@ def _text(path: str) -> str:
 
 def _absolute(values: Mapping[str, Any], folder: str, keys: "tuple[Key, ...]") -> dict[str, Any]:
     """The values, with paths that start nowhere."""
-    from rootfs_builder.values import absolute
+    from rootfs_builder.recipe.values import absolute
 
     def placed(path: str) -> str:
         prefix, colon, rest = path.partition("oci:") if path.startswith("oci:") else ("", "", path)
@@ -198,8 +198,8 @@ def _absolute(values: Mapping[str, Any], folder: str, keys: "tuple[Key, ...]") -
 
 def _tasks(found: list[_Wanted], way: "Way") -> "list[Task]":
     """What is to be done: the steps of each recipe, and then its images."""
-    from rootfs_builder.batch import Task
     from rootfs_builder.commands import building
+    from rootfs_builder.commands.batch import Task
 
     first = {one.file.name: one for one in found if one.file.steps}
     several = len({one.file.name for one in found}) > 1
@@ -287,8 +287,7 @@ def _seen(one: _Wanted, outcome: "Outcome") -> "Outcome":
 
 
 def _run(tasks: "list[Task]", built: _Built, *, at_once: int, scheduler: str | None) -> None:
-    from rootfs_builder import batch
-    from rootfs_builder.commands import workers
+    from rootfs_builder.commands import batch, workers
 
     with ExitStack() as stack:
         if scheduler is None:

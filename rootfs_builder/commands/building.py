@@ -13,11 +13,12 @@ import click
 from msgspec import Struct
 from msgspec.structs import replace
 
-from rootfs_builder import __version__, batch, steps
-from rootfs_builder.commands import packing, terminal
+from rootfs_builder import __version__
+from rootfs_builder.commands import batch, packing, terminal
 from rootfs_builder.errors import RootfsError, UsageError
 from rootfs_builder.paths import decode, encode
-from rootfs_builder.recipe_keys import Program, Step
+from rootfs_builder.recipe import steps
+from rootfs_builder.recipe.keys import Program, Step
 
 
 class Way(Struct, frozen=True):

@@ -10,11 +10,11 @@ from rootfs_builder.errors import UsageError
 from rootfs_builder.paths import decode, encode, printable
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
-    from rootfs_builder.depfile import Recorder
-    from rootfs_builder.facts import Facts
+    from rootfs_builder.cache.file_facts import Facts
+    from rootfs_builder.filesystem.depfile import Recorder
+    from rootfs_builder.filesystem.root import Root
+    from rootfs_builder.filesystem.sources import Sources
     from rootfs_builder.packages import Owners
-    from rootfs_builder.root import Root
-    from rootfs_builder.sources import Sources
 
 _LAYOUT = "oci:"
 _MAKEFILE = ".mk"
@@ -44,7 +44,7 @@ class Dependencies:
         """A directory as a Root, with what records what is asked of it."""
         if self._depfile is None:
             return root
-        from rootfs_builder.depfile import Recorder
+        from rootfs_builder.filesystem.depfile import Recorder
 
         self._recorders.append(Recorder(root, directory))
         return self._recorders[-1]
@@ -52,8 +52,8 @@ class Dependencies:
     def owners(self, sources: "Sources", sysroot: str | None, facts: "Facts") -> "Owners":
         """Who owns a file; of the hundreds of files that tell, the depfile gets one for all."""
         from rootfs_builder import packages
+        from rootfs_builder.filesystem.walk import Walker
         from rootfs_builder.paths import OpenedPath
-        from rootfs_builder.walk import Walker
 
         if self._depfile is None:
             return packages.owners(sources, facts=facts)
@@ -65,8 +65,8 @@ class Dependencies:
         """The content of the depfile; what it cannot say goes to stderr."""
         if self._depfile is None:
             return b""
-        from rootfs_builder import depfile
-        from rootfs_builder.depfile import Inputs
+        from rootfs_builder.filesystem import depfile
+        from rootfs_builder.filesystem.depfile import Inputs
 
         rules = frozenset(_real(options.text(one)) for one in self._rule_files)
         text, unsaid = depfile.text(

@@ -18,9 +18,9 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
 
     from rootfs_builder.cache import Cache
     from rootfs_builder.image import Image
+    from rootfs_builder.image.store import Store
     from rootfs_builder.plan import Plan
-    from rootfs_builder.reference import Reference
-    from rootfs_builder.store import Store
+    from rootfs_builder.recipe.reference import Reference
 
 _LAYOUT = "oci:"
 _BY_TIMES = "MAKELEVEL"  # make is at work: what kept its time would be made again for ever
@@ -67,7 +67,7 @@ def check(plan: "Plan", files: "Mapping[str, str | None]") -> None:
 
     `files` are those that will be written, by their options.
     """
-    from rootfs_builder.root import FileSource
+    from rootfs_builder.filesystem.root import FileSource
 
     seen: dict[str, str] = {}
     for option, path in files.items():
@@ -107,7 +107,7 @@ class Job(NamedTuple):
 
     def built(self, stream: BinaryIO, *, anew: bool = False) -> "tuple[Image, Store]":
         """The image, and a store in `stream` for its blobs, which may have to be filled."""
-        from rootfs_builder.store import Store
+        from rootfs_builder.image.store import Store
 
         store = Store(stream, self.cache, threads=self.threads, anew=anew)
         return self.build(store), store
@@ -118,7 +118,7 @@ class Job(NamedTuple):
 
     def documents(self, image: "Image") -> dict[str, bytes]:
         """What stands beside the blobs."""
-        from rootfs_builder.archives import written
+        from rootfs_builder.image.archives import written
 
         more = self.more(image)
         return written.documents(image, name=self.name, shape=self.shape, extra=more)
@@ -139,8 +139,8 @@ def write(output: str, job: Job, *, keep: bool = False) -> "tuple[Image, int]":
 def _to_file(output: str, job: Job, *, keep: bool) -> "tuple[Image, int]":
     """What the last run wrote there is not written again if this one would write the same."""
     from rootfs_builder import output as outputs
-    from rootfs_builder.archives import written
     from rootfs_builder.commands.memory import LastOutput
+    from rootfs_builder.image.archives import written
 
     last = LastOutput(job.cache, output)
     with outputs.file(output, keep=keep) as file:
@@ -157,7 +157,7 @@ def _to_directory(output: str, job: Job) -> "tuple[Image, int]":
     import tempfile
 
     from rootfs_builder import output as outputs
-    from rootfs_builder.archives import written
+    from rootfs_builder.image.archives import written
 
     with outputs.layout(output) as directory:
         with tempfile.TemporaryFile(dir=encode(directory)) as stream:
@@ -171,7 +171,7 @@ def _to_stdout(job: Job) -> "tuple[Image, int]":
     import shutil  # 10 ms with tempfile, for this case alone
     import tempfile
 
-    from rootfs_builder.archives import written
+    from rootfs_builder.image.archives import written
 
     try:
         directory = tempfile.gettempdir()

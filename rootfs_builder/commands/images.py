@@ -11,8 +11,8 @@ from rootfs_builder.errors import InputError, NotFoundError, OutputError
 from rootfs_builder.paths import decode, encode, printable
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
-    from rootfs_builder.archives.packed import Packed
-    from rootfs_builder.root import Source
+    from rootfs_builder.filesystem.root import Source
+    from rootfs_builder.image.archives.packed import Packed
 
 _TAR_MAGIC = slice(257, 262)
 _BLOCK = 512
@@ -31,8 +31,8 @@ class Found:
 
 def is_image(path: str) -> bool:
     """Whether a path looks like an image, and so not like a program."""
-    from rootfs_builder import archives, unpack
-    from rootfs_builder.archives import packed
+    from rootfs_builder.image import archives, unpack
+    from rootfs_builder.image.archives import packed
 
     raw = encode(path)
     if path == "-":
@@ -63,8 +63,9 @@ def found(path: str, verb: str) -> Iterator[Found]:
         NotFoundError: nothing is there.
         InputError: it is no image, or a damaged one; errors of the block get the name in front.
     """
-    from rootfs_builder import archives, record
-    from rootfs_builder.archives import packed
+    from rootfs_builder.image import archives
+    from rootfs_builder.image import provenance as record
+    from rootfs_builder.image.archives import packed
 
     raw = encode(path)
     shown = "stdin" if path == "-" else printable(path)
@@ -107,7 +108,7 @@ def _program(path: bytes, shown: str) -> str:
 @contextmanager
 def _archive(path: bytes) -> Iterator[BinaryIO]:
     """The archive at a path, or on stdin: as a file, and as a tar if it is compressed."""
-    from rootfs_builder import unpack
+    from rootfs_builder.image import unpack
 
     with ExitStack() as stack:
         file: BinaryIO = sys.stdin.buffer if path == b"-" else stack.enter_context(open(path, "rb"))

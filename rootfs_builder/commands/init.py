@@ -20,10 +20,10 @@ def command(cmd: tuple[str, ...] | None, /, *, executables: tuple[str, ...], deb
     Words behind -- are the program's arguments. A recipe that is there stays as it is.
     """
     del debug
-    from rootfs_builder import recipe_keys
     from rootfs_builder.commands import packing
     from rootfs_builder.commands.keys import keys
     from rootfs_builder.paths import name
+    from rootfs_builder.recipe import keys as recipe_keys
 
     words = options.cleaned(executables)
     values = {

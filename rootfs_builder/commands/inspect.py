@@ -10,8 +10,8 @@ from rootfs_builder.commands import images, options, terminal
 from rootfs_builder.errors import InputError
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
-    from rootfs_builder.inspection import Inspection
-    from rootfs_builder.record import File
+    from rootfs_builder.image.provenance import File
+    from rootfs_builder.views.inspection import Inspection
 
 _WIDTH = 80
 _LARGEST = 10
@@ -52,7 +52,7 @@ def command(
     """
     del debug
     options.no_command(cmd, "inspect")
-    from rootfs_builder import inspection
+    from rootfs_builder.views import inspection
 
     with images.found(options.text(image), "inspect") as found:
         if not found.images:
@@ -152,7 +152,7 @@ def _largest(one: "Inspection") -> Iterator[str]:
 
 
 def _every(one: "Inspection") -> Iterator[str]:
-    from rootfs_builder import record
+    from rootfs_builder.image import provenance
 
     for file in one.entries:
         mark = {"dir": "d", "symlink": "l"}.get(file.kind, "-")
@@ -161,5 +161,5 @@ def _every(one: "Inspection") -> Iterator[str]:
         more += f" = {file.hardlink}" if file.hardlink else ""
         more += f" {file.capabilities}" if file.capabilities else ""
         more += f" [{file.package.name} {file.package.version}]" if file.package else ""
-        why = record.reason(file.reasons[0]).sentence
+        why = provenance.reason(file.reasons[0]).sentence
         yield f"{mark}{file.mode} {owner:<9}{file.size or 0:>13,} {file.path}{more}: {why}"

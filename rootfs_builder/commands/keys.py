@@ -8,14 +8,14 @@ import click
 from rootfs_builder.commands import packing
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
-    from rootfs_builder.recipe_keys import Key, Kind
+    from rootfs_builder.recipe.keys import Key, Kind
 
 _ARGUMENTS = "command"  # the words behind --, which click never sees
 
 
 def keys() -> "tuple[Key, ...]":
     """Every key of an image, in the order of --help."""
-    from rootfs_builder.recipe_keys import Key
+    from rootfs_builder.recipe.keys import Key
 
     words = Key(_ARGUMENTS, _ARGUMENTS, ("--",), "texts", "The program's arguments.", "WORD")
     table = click.command()(packing.table(lambda: None))
@@ -24,7 +24,7 @@ def keys() -> "tuple[Key, ...]":
 
 
 def _key(param: click.Parameter) -> "Key":
-    from rootfs_builder.recipe_keys import Key
+    from rootfs_builder.recipe.keys import Key
 
     name = str(param.name)
     if not isinstance(param, click.Option):

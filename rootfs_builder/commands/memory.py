@@ -7,10 +7,10 @@ from contextlib import suppress
 
 from rootfs_builder import __version__
 from rootfs_builder.cache import Cache
-from rootfs_builder.facts import Facts
+from rootfs_builder.cache.file_facts import Facts
+from rootfs_builder.filesystem.root import Stamp
 from rootfs_builder.paths import decode, encode
 from rootfs_builder.recipe import Recipe
-from rootfs_builder.root import Stamp
 
 LIMIT = 2 << 30  # bytes
 _SECOND = 10**9  # nanoseconds

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from rootfs_builder.errors import InputError, NotFoundError, UsageError
+from rootfs_builder.image.tar import MAX_TIME
 from rootfs_builder.paths import decode, printable
-from rootfs_builder.tar import MAX_TIME
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from click.shell_completion import CompletionItem
 
-    from rootfs_builder.facts import Facts
+    from rootfs_builder.cache.file_facts import Facts
+    from rootfs_builder.filesystem.root import Root
+    from rootfs_builder.filesystem.sources import Sources
+    from rootfs_builder.needs.rules import Rules
     from rootfs_builder.recipe import Recipe
-    from rootfs_builder.root import Root
-    from rootfs_builder.rules import Rules
-    from rootfs_builder.sources import Sources
 
 _MAX_RULES = 1 << 24
 F = TypeVar("F", bound=Callable[..., Any])
@@ -213,7 +213,7 @@ def working_directory() -> str:
 
 def rules(files: tuple[str, ...] = (), facts: "Facts | None" = None) -> "Rules":
     """The rules, with those of the user's files."""
-    from rootfs_builder import rules as rule_room
+    from rootfs_builder.needs import rules as rule_room
 
     return rule_room.load(tuple((text(file), _rules_text(file)) for file in files), facts=facts)
 
@@ -255,8 +255,8 @@ def sources(
 
     `opened` is given each directory as a Root, and what it gives is read instead.
     """
-    from rootfs_builder.root import DirectoryRoot
-    from rootfs_builder.sources import Sources
+    from rootfs_builder.filesystem.root import DirectoryRoot
+    from rootfs_builder.filesystem.sources import Sources
 
     machine = opened(DirectoryRoot(), "/")
     if sysroot is None:

@@ -63,8 +63,8 @@ def command(
 
 
 def _print_recipe(values: dict[str, Any]) -> None:
-    from rootfs_builder import recipe_keys
     from rootfs_builder.commands import keys
+    from rootfs_builder.recipe import keys as recipe_keys
 
     packing.check_output(values)
     packing.recipe(values)  # or it would be printed with its mistakes

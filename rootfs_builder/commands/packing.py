@@ -13,11 +13,11 @@ from rootfs_builder.errors import UsageError
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.cache import Cache
-    from rootfs_builder.facts import Facts
+    from rootfs_builder.cache.file_facts import Facts
     from rootfs_builder.image import Image, Platform
+    from rootfs_builder.image.store import Store
     from rootfs_builder.plan import Plan
     from rootfs_builder.recipe import Recipe
-    from rootfs_builder.store import Store
 
 _OUTPUT = (
     click.option(
@@ -185,9 +185,11 @@ def pack(
     seen: "Callable[[Plan], None]" = lambda _: None,
 ) -> Packed:
     """Write the image of these options; `seen` gets what will be in it."""
-    from rootfs_builder import assemble, metadata, split
+    from rootfs_builder import pipeline
     from rootfs_builder.cache import Cache
     from rootfs_builder.commands.memory import Memory
+    from rootfs_builder.image import buildx_metadata
+    from rootfs_builder.plan import split
 
     wanted = recipe(values, directory=directory)
     output, sysroot = values["output"], values.get("sysroot")
@@ -198,13 +200,13 @@ def pack(
     facts = memory.facts
     rules = options.rules(rule_files, facts)
     owners = depends.owners(sources, sysroot, facts) if wanted.layers > 1 else None
-    closure, plan = assemble.plan(wanted, sources, rules=rules, facts=facts, owners=owners)
+    closure, plan = pipeline.plan(wanted, sources, rules=rules, facts=facts, owners=owners)
     seen(plan)
-    platform = assemble.platform(wanted, closure)
+    platform = pipeline.platform(wanted, closure)
     beside = _beside(values)
     destinations.check(plan, written(values))
     with options.scratch(wanted=wanted.strip) as scratch:
-        plan = assemble.trimmed(wanted, plan, scratch)
+        plan = pipeline.trimmed(wanted, plan, scratch)
         parts = split.by_change(plan, budget=wanted.layers)
         build = _build(
             wanted, plan, parts, platform=platform, epoch=epoch, facts=facts, quiet=quiet
@@ -224,7 +226,7 @@ def pack(
                 keep=keep,
             )
             fill("--iidfile", packed.image.manifest.config.digest.encode())
-            fill("--metadata-file", metadata.document(packed.image, wanted.name))
+            fill("--metadata-file", buildx_metadata.document(packed.image, wanted.name))
     memory.keep()
     return packed
 
@@ -240,11 +242,11 @@ def _build(
     quiet: bool,
 ) -> "Callable[[Store], Image]":
     """What packs the plan into a store, and shows how far it is."""
-    from rootfs_builder import assemble
+    from rootfs_builder import pipeline
 
     def build(store: "Store") -> "Image":
         with terminal.progress(plan.size, quiet=quiet) as bar:
-            return assemble.image(
+            return pipeline.image(
                 wanted,
                 plan,
                 store,
@@ -270,12 +272,12 @@ def _written(
     threads: int,
     keep: bool,
 ) -> Packed:
-    from rootfs_builder import record
+    from rootfs_builder.image import provenance
 
     def more(image: "Image") -> dict[str, bytes]:
         if not with_plan:
             return {}
-        return {record.NAME: record.write(image, plan, parts=parts)}
+        return {provenance.NAME: provenance.write(image, plan, parts=parts)}
 
     job = destinations.Job(build, more, wanted.shape, wanted.name, cache, threads)
     image, size = destinations.write(output, job, keep=keep)

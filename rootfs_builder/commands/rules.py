@@ -7,9 +7,9 @@ import click
 from rootfs_builder.commands import options, terminal
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
-    from rootfs_builder.closure import Applied
+    from rootfs_builder.needs.closure import Applied
+    from rootfs_builder.needs.rules import Rule, Rules
     from rootfs_builder.plan import Plan
-    from rootfs_builder.rules import Rule, Rules
 
 
 @click.command(epilog="Example: rootfs-builder rules --match /usr/bin/curl")
@@ -45,10 +45,10 @@ def command(
     if match is None:
         _list(known, as_json=as_json)
         return
-    from rootfs_builder import assemble
+    from rootfs_builder import pipeline
 
     recipe = options.recipe(executables=(match,), **given)
-    closure, plan = assemble.plan(recipe, options.sources(sysroot), rules=known)
+    closure, plan = pipeline.plan(recipe, options.sources(sysroot), rules=known)
     applied = closure.supply.applied
     if as_json:
         import json

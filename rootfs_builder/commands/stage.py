@@ -46,19 +46,20 @@ def command(
     del debug
     options.no_command(cmd, "stage")
     options.destination(output)
-    from rootfs_builder import assemble, stage
     from rootfs_builder import output as outputs
+    from rootfs_builder import pipeline
     from rootfs_builder.paths import printable
+    from rootfs_builder.plan import stage
 
     recipe = options.recipe(**given)
     epoch = options.epoch()
     rules = options.rules(rule_files)
-    _, plan = assemble.plan(recipe, options.sources(sysroot), rules=rules)
+    _, plan = pipeline.plan(recipe, options.sources(sysroot), rules=rules)
     if verbose:
         terminal.reasons(plan)
     env = [f"{name}={printable(value)}" for name, value in plan.env]
     with options.scratch(wanted=recipe.strip) as scratch:
-        plan = assemble.trimmed(recipe, plan, scratch)
+        plan = pipeline.trimmed(recipe, plan, scratch)
         with outputs.directory(options.text(output)) as directory:
             stage.write(plan, directory, epoch=epoch)
     if not quiet:

@@ -11,7 +11,8 @@ import click
 from rootfs_builder.paths import printable
 
 if TYPE_CHECKING:  # msgspec comes with it: --help must be quick
-    from rootfs_builder.plan import Finding, Plan
+    from rootfs_builder.findings import Finding
+    from rootfs_builder.plan import Plan
 
 _CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f]")
 _LONG = 64 << 20  # bytes from which packing is long enough for a progress bar

@@ -8,8 +8,8 @@ import click
 from rootfs_builder.commands import options, terminal
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
-    from rootfs_builder.closure import Closure, Program
-    from rootfs_builder.link_map import LinkMap, Loaded, Resolution
+    from rootfs_builder.loader.link_map import LinkMap, Loaded, Resolution
+    from rootfs_builder.needs.closure import Closure, Program
 
 
 @click.command(epilog="Example: rootfs-builder tree /usr/bin/curl")
@@ -33,7 +33,7 @@ def command(
     """Show what EXECUTABLE loads: who needs what, where it was found, by which rule."""
     options.no_command(cmd, "tree")
     del debug
-    from rootfs_builder import collector
+    from rootfs_builder.needs import collector
 
     sources = options.sources(sysroot)
     closure = collector.collect(options.recipe(**given), sources, rules=options.rules(rule_files))

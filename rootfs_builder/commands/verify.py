@@ -8,8 +8,8 @@ from rootfs_builder.commands import images, options
 from rootfs_builder.errors import VerificationError
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
-    from rootfs_builder.archives.packed import Packed
-    from rootfs_builder.verify import Report
+    from rootfs_builder.image.archives.packed import Packed
+    from rootfs_builder.plan.verify import Report
 
 
 @click.command(epilog="Example: rootfs-builder verify hello.tar")
@@ -56,16 +56,16 @@ def _reports(path: str) -> "list[Report]":
 
 
 def _of_directory(directory: str) -> "Report":
-    from rootfs_builder import verify
+    from rootfs_builder.filesystem.root import DirectoryRoot
+    from rootfs_builder.plan import verify
     from rootfs_builder.recipe import DEFAULT_PATH
-    from rootfs_builder.root import DirectoryRoot
 
     return verify.check(DirectoryRoot(directory), path=tuple(DEFAULT_PATH.split(":")))
 
 
 def _report(image: "Packed") -> "Report":
-    from rootfs_builder import unpack, verify
-    from rootfs_builder.plan import PlanRoot
+    from rootfs_builder.image import unpack
+    from rootfs_builder.plan import PlanRoot, verify
     from rootfs_builder.recipe import DEFAULT_PATH, preloaded
 
     with images.scratch() as scratch:

@@ -52,10 +52,10 @@ def command(
         plan = _of_image(options.text(source))
     else:
         lists = "tree"
-        from rootfs_builder import assemble
+        from rootfs_builder import pipeline
 
         recipe = options.recipe(executables=(source,), **given)
-        _, plan = assemble.plan(recipe, options.sources(sysroot), rules=options.rules(rule_files))
+        _, plan = pipeline.plan(recipe, options.sources(sysroot), rules=options.rules(rule_files))
     if not quiet:
         terminal.warnings(plan.findings)
     entry = _find(plan, options.text(path), lists)
@@ -71,7 +71,7 @@ def command(
 
 def _of_image(path: str) -> "Plan":
     """The plan of the image that its document is about."""
-    from rootfs_builder import record, unpack
+    from rootfs_builder.image import provenance, unpack
 
     context = click.get_current_context()
     for option in context.command.params:
@@ -79,10 +79,10 @@ def _of_image(path: str) -> "Plan":
         if given and isinstance(option, click.Option) and option.name not in _OF_BOTH:
             raise UsageError(f"{option.opts[0]}: IMAGE has its files; only EXECUTABLE takes this")
     with images.found(path, "why") as found:
-        said = record.of(found.record, configs=tuple(one.config for one in found.images))
+        said = provenance.of(found.record, configs=tuple(one.config for one in found.images))
         image = next(one for one in found.images if one.config == said.config)
         with images.scratch() as scratch:
-            return record.explain(unpack.read(image.whole_layers(), scratch), said)
+            return provenance.explain(unpack.read(image.whole_layers(), scratch), said)
 
 
 def _find(plan: "Plan", text: str, lists: str) -> "Entry":
@@ -90,9 +90,9 @@ def _find(plan: "Plan", text: str, lists: str) -> "Entry":
 
     `lists` is the verb that lists all.
     """
+    from rootfs_builder.filesystem.walk import Walker
     from rootfs_builder.paths import OpenedPath, name, printable
     from rootfs_builder.plan import PlanRoot
-    from rootfs_builder.walk import Walker
 
     by_path: dict[str, Entry] = {entry.path: entry for entry in plan.entries}
     if text in by_path:

@@ -12,7 +12,7 @@ from threading import Thread
 from types import TracebackType
 from typing import Any, TypeVar
 
-from rootfs_builder.batch import Serial
+from rootfs_builder.commands.batch import Serial
 from rootfs_builder.errors import LostError, UsageError
 
 T = TypeVar("T")

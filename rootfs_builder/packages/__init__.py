@@ -12,12 +12,12 @@ To add one: write the module, and put its `read` into `_READ`.
 from collections.abc import Iterable
 from functools import cached_property
 
-from rootfs_builder.facts import Facts
+from rootfs_builder.cache.file_facts import Facts
+from rootfs_builder.filesystem.root import FileSource, Root
+from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.packages import apk, dpkg, rpm
 from rootfs_builder.packages.database import Database, Package, find, legible
 from rootfs_builder.paths import ImagePath, OpenedPath, join, name, printable
-from rootfs_builder.root import FileSource, Root
-from rootfs_builder.walk import Walker
 
 __all__ = ["STATES", "Owners", "Package", "owners"]
 

@@ -10,9 +10,9 @@ from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from functools import cached_property
 
+from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.packages.database import Brought, Package, contents, find
 from rootfs_builder.paths import decode
-from rootfs_builder.walk import Walker
 
 STATES = ("/lib/apk/db/installed", "/usr/lib/apk/db/installed")
 

@@ -11,9 +11,9 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from rootfs_builder.errors import ChangedError, InputError
+from rootfs_builder.filesystem.root import BytesSource, Source, latest
+from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.paths import ImagePath, OpenedPath, encode, printable
-from rootfs_builder.root import BytesSource, Source, latest
-from rootfs_builder.walk import Walker
 
 Kind = Literal["apk", "deb", "rpm"]
 _TRIES = 10  # reads in a row before a file is said to be written without a pause

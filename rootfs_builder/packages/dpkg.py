@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from functools import cached_property
 
+from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.packages.database import Brought, Package, contents, find, settled, unreadable
 from rootfs_builder.paths import ImagePath, decode, encode
 from rootfs_builder.paths import name as last
-from rootfs_builder.walk import Walker
 
 _ADMIN = "/var/lib/dpkg"
 _LIST = ".list"

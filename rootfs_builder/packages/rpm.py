@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.packages.database import Brought, Package, contents, find
 from rootfs_builder.packages.wal import merged
 from rootfs_builder.paths import decode, encode, printable
-from rootfs_builder.walk import Walker
 
 if TYPE_CHECKING:
     from sqlite3 import Connection

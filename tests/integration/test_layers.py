@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from rootfs_builder.values import MAX_LAYERS
+from rootfs_builder.recipe.values import MAX_LAYERS
 from tests.integration.programs import image, tree
 from tests.package_roots import Package, install, stage
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from rootfs_builder import rules
+from rootfs_builder.needs import rules
 from tests.integration import corpus, test_corpus
 from tests.integration.programs import image
 

@@ -14,11 +14,11 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from rootfs_builder import process
-from rootfs_builder.link_map import LinkMap, Loaded
-from rootfs_builder.objects import Objects
+from rootfs_builder.filesystem.root import DirectoryRoot
+from rootfs_builder.loader import loading
+from rootfs_builder.loader.elf_files import Objects
+from rootfs_builder.loader.link_map import LinkMap, Loaded
 from rootfs_builder.paths import ImagePath, OpenedPath, decode
-from rootfs_builder.root import DirectoryRoot
 
 GLIBC = "/lib64/ld-linux-x86-64.so.2"
 MUSL = "/lib/ld-musl-x86_64.so.1"
@@ -123,7 +123,7 @@ def start(
     interpreter = loader or (decode(file.interpreter) if file.interpreter else GLIBC)
     rules = objects.loader(OpenedPath(interpreter))
     assert rules is not None, interpreter
-    link_map = process.start(
+    link_map = loading.start(
         loaded,
         rules,
         objects,
@@ -135,7 +135,7 @@ def start(
     if dlopen is not None:
         name, by = dlopen
         caller = next(one for one in link_map.objects if by in (one.requested, one.opened))
-        link_map = process.dlopen(link_map, name, caller, objects)
+        link_map = loading.dlopen(link_map, name, caller, objects)
     return link_map
 
 
@@ -148,7 +148,7 @@ def ours(link_map):
             errors.append(f"{_where(one)}: {one.fatal}")
         elif one.found is None and one.fatal is None:
             missing.append(one.request.name)
-    errors += process.version_errors(link_map)
+    errors += loading.version_errors(link_map)
     return Trace(found, tuple(sorted(missing)), "\n".join(errors))
 
 

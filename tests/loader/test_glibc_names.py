@@ -2,7 +2,7 @@
 
 import pytest
 
-from rootfs_builder import process
+from rootfs_builder.loader import loading
 from tests.loader import oracle
 from tests.loader.objects import library, program
 
@@ -123,7 +123,7 @@ def test_platform_is_not_this_machines_unless_asked(glibc):
 def test_what_depends_on_the_platform_is_known(glibc, path):
     glibc.fill({"/app/prog": program("liba.so", runpath="/l"), "/l/liba.so": library(rpath=path)})
     link_map = oracle.start(glibc.root, "/app/prog")
-    assert process.has_platforms(link_map) == ("PLATFORM" in path)
+    assert loading.has_platforms(link_map) == ("PLATFORM" in path)
 
 
 def test_name_with_a_slash(glibc):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from rootfs_builder.loaders import ld_cache
+from rootfs_builder.loader import ld_cache
 from tests.loader import oracle
 from tests.loader.objects import library, program
 

@@ -12,15 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from rootfs_builder import assemble, elf, layers, recipe, replay, stage
-from rootfs_builder.codecs import Codec
+from rootfs_builder import elf, pipeline, recipe
 from rootfs_builder.errors import ElfError, RootfsError
+from rootfs_builder.filesystem.root import DirectoryRoot, read
+from rootfs_builder.filesystem.sources import Sources
+from rootfs_builder.filesystem.walk import Walker
+from rootfs_builder.image import layers
+from rootfs_builder.image.store import Store
 from rootfs_builder.paths import parent
-from rootfs_builder.plan import Plan, PlanRoot
-from rootfs_builder.root import DirectoryRoot, read
-from rootfs_builder.sources import Sources
-from rootfs_builder.store import Store
-from rootfs_builder.walk import Walker
+from rootfs_builder.plan import Plan, PlanRoot, replay, stage
+from rootfs_builder.recipe.codec import Codec
 from tests import trees
 
 WANTED = ("env", "git", "python3", "perl", "ssh", "openssl", "gcc", "awk", "dpkg", "gdb", "xz")
@@ -46,7 +47,7 @@ def interpreter(path):
 @cache
 def planned(path):
     wanted = recipe.from_options(directory="/", executables=(path,))
-    return assemble.plan(wanted, Sources(DirectoryRoot()), rules=())
+    return pipeline.plan(wanted, Sources(DirectoryRoot()), rules=())
 
 
 PATH_ALONE = {"PATH": os.environ["PATH"]}  # no LD_LIBRARY_PATH

@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rootfs_builder import layers, unpack
-from rootfs_builder.codecs import DEFAULT_LEVELS, GZIP, Codec
+from rootfs_builder.filesystem.root import read
+from rootfs_builder.filesystem.slices import Slice
+from rootfs_builder.image import layers, unpack
+from rootfs_builder.image.store import Store
 from rootfs_builder.plan import Plan, hard_links
-from rootfs_builder.root import read
-from rootfs_builder.slices import Slice
-from rootfs_builder.store import Store
+from rootfs_builder.recipe.codec import DEFAULT_LEVELS, GZIP, Codec
 from tests import trees
 
 

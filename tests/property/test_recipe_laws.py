@@ -11,9 +11,9 @@ from click import Option
 from jsonschema import Draft202012Validator
 
 from rootfs_builder import cli as room
-from rootfs_builder import recipe_file, recipe_keys
 from rootfs_builder.commands import pack, packing
 from rootfs_builder.errors import UsageError
+from rootfs_builder.recipe import file, keys
 from tests import recipe_samples
 from tests.recipe_samples import KEYS, SAMPLES
 
@@ -23,7 +23,7 @@ OF_A_RUN = {"--print-recipe", "--no-cache", "--json", "--quiet", "--verbose", "-
 
 
 def read(text, **options):
-    return recipe_file.read(text, "rootfs.toml", keys=list(KEYS.values()), **options)
+    return file.read(text, "rootfs.toml", keys=list(KEYS.values()), **options)
 
 
 def test_every_option_of_pack_is_a_key_or_about_the_run():
@@ -44,10 +44,7 @@ def as_tables(text):
             pairs = dict(one.split("=", 1) for one in value)
             text = re.sub(rf"(?ms)^{name} = \[.*?\]\n", "", text)
             tables.append(f"[{name}]")
-            tables += [
-                f"{recipe_keys._quoted(key)} = {recipe_keys._quoted(one)}"
-                for key, one in pairs.items()
-            ]
+            tables += [f"{keys._quoted(key)} = {keys._quoted(one)}" for key, one in pairs.items()]
     return "\n".join([text, *tables]) + "\n"
 
 
@@ -55,7 +52,7 @@ def as_tables(text):
 def test_what_is_printed_is_read_as_it_was(seed):
     said = recipe_samples.chosen(Random(seed))
     values = recipe_samples.values(said)
-    text = recipe_keys.document(values, list(KEYS.values()))
+    text = keys.document(values, list(KEYS.values()))
     (image,) = read(text).images
     wanted = {key: one for key, one in values.items() if key in image.values}
     assert image.values == wanted
@@ -94,7 +91,7 @@ def test_a_recipe_reproduces_the_digest_both_ways_round(seed, cc, tmp_path, caps
     if code:
         assert code in {2, 3}, why  # of samples that have no meaning together
         (folder / "rootfs.toml").write_text(
-            text or recipe_keys.document(recipe_samples.values(said), list(KEYS.values()))
+            text or keys.document(recipe_samples.values(said), list(KEYS.values()))
         )
         assert run(capsys, ["build"])[0] == code
         return
@@ -128,7 +125,7 @@ def test_the_schema_takes_what_is_right_and_refuses_what_is_not(path):
 
 def test_a_template_says_what_every_key_takes():
     values = {"executables": ("./hello",), "output": "hello.tar"}
-    text = recipe_keys.template(values, list(KEYS.values()))
+    text = keys.template(values, list(KEYS.values()))
     said = re.sub(r"(?m)^# (?=[a-z-]+ = |\[\[step\]\])", "", text)
     document = tomllib.loads(said)
     assert set(document) - {"step"} == set(KEYS)

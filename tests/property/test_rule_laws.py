@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rootfs_builder.errors import RootfsError
+from rootfs_builder.filesystem.root import read
+from rootfs_builder.needs.rules import Rule
 from rootfs_builder.paths import below
 from rootfs_builder.plan import PlanRoot
-from rootfs_builder.root import read
-from rootfs_builder.rules import Rule
 from tests.loader.oracle import GLIBC
 from tests.rule_bench import LIB, Bench, libc, library, program
 

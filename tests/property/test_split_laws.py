@@ -4,11 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from rootfs_builder import split
-from rootfs_builder.codecs import GZIP
 from rootfs_builder.packages import Package
 from rootfs_builder.paths import parent
-from rootfs_builder.plan import order
+from rootfs_builder.plan import order, split
+from rootfs_builder.recipe.codec import GZIP
 from tests import trees
 from tests.property.test_reading_back import facts, read_back
 

@@ -1,0 +1,156 @@
+"""What roots were asked → a file that tells make, ninja and CMake when to build again.
+
+The form is that of `gcc -MD -MP`, which all three read. It cannot say "absent": in its place stands
+the directory in which a thing would appear, whose time changes then. A directory that the build
+itself writes into is always newer than the result, so of what is absent there nothing is said. make
+alone can ask for absent paths themselves: `$(wildcard …)`, in a file of its own.
+
+A name that one of the three cannot read is left out: backslashes, and what is none of the
+characters that ninja's src/depfile_parser.in.cc takes.
+"""
+
+import re
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from rootfs_builder.filesystem.root import Node, Root, Source
+from rootfs_builder.filesystem.walk import Walker
+from rootfs_builder.paths import ROOT, ImagePath, ancestors, below, encode, parent
+
+_READABLE = re.compile(r"(?:[\w+?\"'&,/:.~(){}%=@\[\]! #$-]|[^\0-\x7f])+", re.ASCII)
+_NO_TARGET = frozenset("%=")  # in front of a colon make takes these for a pattern, an assignment
+_APPEARED = "rootfs-builder-appeared"
+
+
+class Inputs(Struct, frozen=True):
+    """What decided, as paths of this machine.
+
+    `files` were there, `listed` are directories all of whose names counted, `absent` were not
+    there; `places` are directories where a link stands, or where an absent path would appear.
+    """
+
+    files: frozenset[str] = frozenset()
+    listed: frozenset[str] = frozenset()
+    absent: frozenset[str] = frozenset()
+    links: frozenset[str] = frozenset()
+    places: frozenset[str] = frozenset()
+
+
+class Recorder:
+    """A Root, the `directory` of this machine, that remembers what it was asked."""
+
+    def __init__(self, root: Root, directory: str = ROOT) -> None:
+        self._root = root
+        self._base = directory.rstrip("/")
+        self._nodes: dict[ImagePath, Node | None] = {}
+        self._listed: set[ImagePath] = set()
+
+    def lstat(self, path: ImagePath) -> Node | None:
+        """See Root."""
+        node = self._nodes[path] = self._root.lstat(path)
+        return node
+
+    def readlink(self, path: ImagePath) -> str:
+        """See Root."""
+        return self._root.readlink(path)
+
+    def open(self, path: ImagePath) -> Source:
+        """See Root."""
+        return self._root.open(path)
+
+    def capability(self, path: ImagePath) -> bytes:
+        """See Root."""
+        return self._root.capability(path)
+
+    def list(self, path: ImagePath) -> tuple[str, ...]:
+        """See Root."""
+        self._listed.add(path)
+        return self._root.list(path)
+
+    def inputs(self) -> Inputs:
+        """All that was asked until now."""
+        walker = Walker(self._root)
+        asked = {path: node for path, node in self._nodes.items() if "\0" not in path}
+        absent = [path for path, node in asked.items() if node is None]
+        links = [path for path, node in asked.items() if node and node.kind == "symlink"]
+        # A tool goes by what a link leads to: that of a directory would be any change in it.
+        files = [path for path in links if (end := walker.walk(path).node) and end.kind != "dir"]
+        files += [path for path, node in asked.items() if node and node.kind == "file"]
+        return Inputs(
+            files=self._here(files),
+            listed=self._here(self._listed),
+            absent=self._here(absent),
+            links=self._here(map(parent, links)),
+            places=self._here(map(self._existing, absent)),
+        )
+
+    def _here(self, paths: Iterable[str]) -> frozenset[str]:
+        return frozenset((self._base + path).rstrip("/") or ROOT for path in paths)
+
+    def _existing(self, path: ImagePath) -> ImagePath:
+        """The directory in which the first part of an absent path would appear."""
+        above = parent(path)
+        while self._root.lstat(above) is None:
+            above = parent(above)
+        return above
+
+
+def text(
+    target: str, inputs: Iterable[Inputs], *, directory: str, written: Iterable[str], make: bool
+) -> tuple[str, tuple[str, ...]]:
+    """The file, and the paths that it cannot say.
+
+    `target` is named as it is given; what lies below the working directory `directory` is named
+    from there, as rules name it. The files `written` tell which directories the build writes into.
+    With `make` it is a makefile.
+    """
+    busy = {ROOT, directory, *ancestors(directory)}
+    for path in written:
+        busy.update((parent(path), *ancestors(parent(path))))
+    said: set[str] = set()
+    absent: set[str] = set()
+    for one in inputs:
+        said |= one.files | one.listed | (one.links - busy)
+        if make:
+            absent |= one.absent
+        else:
+            said |= one.places - busy
+    named = {path: _name(path, directory) for path in said | absent}
+    unsaid = {path for path in (*named, target) if not _READABLE.fullmatch(path)}
+    names = sorted((named[path] for path in said - unsaid), key=_order)
+    lines = [" \\\n  ".join((f"{_escaped(target)}:", *map(_escaped, names))), ""]
+    lines += [f"{_escaped(one)}:" for one in names if not _NO_TARGET & set(one)]
+    missing = sorted((named[path] for path in absent - unsaid), key=encode)
+    if missing:
+        lines += _unless_absent(target, missing)
+    return "\n".join((*lines, "")), tuple(sorted(unsaid, key=encode))
+
+
+def _name(path: str, directory: str) -> str:
+    """A path as rules name it."""
+    if directory in {ROOT, path} or not below(path, directory):
+        return path
+    inner = path[len(directory) + 1 :]
+    return f"./{inner}" if inner.startswith("~") else inner
+
+
+def _order(path: str) -> tuple[bool, bytes]:
+    """In front make would take a name with = for an assignment to a variable."""
+    return "=" in path, encode(path)
+
+
+def _escaped(path: str) -> str:
+    return re.sub(r"([ #:])", r"\\\1", path).replace("$", "$$")
+
+
+def _unless_absent(target: str, absent: Iterable[str]) -> list[str]:
+    """Make the target again when one of these paths is there."""
+    patterns = (re.sub(r"([ #\[\]?])", r"\\\1", path).replace("$", "$$") for path in absent)
+    return [
+        " \\\n  ".join((f"{_APPEARED} :=", *patterns)),
+        f"ifneq ($(wildcard $({_APPEARED})),)",
+        f"{_escaped(target)}: {_APPEARED}",
+        f".PHONY: {_APPEARED}",
+        "endif",
+    ]

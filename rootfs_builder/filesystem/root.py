@@ -1,0 +1,325 @@
+"""A tree of files as one question-and-answer: lstat, readlink, open, list.
+
+A directory of this machine is a Root, and so is a Plan: what resolves names cannot tell which it
+asks. Paths given to a Root are resolved keys; `walk` turns other texts into keys. What is read is
+what was seen: content is checked against what lstat(2) said when its path was first looked at.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Hashable, Iterator
+from types import TracebackType
+from typing import Literal, Protocol, Self
+
+from msgspec import Struct
+
+from rootfs_builder.errors import ChangedError, InputError
+from rootfs_builder.filesystem import capabilities
+from rootfs_builder.paths import ROOT, ImagePath, decode, encode, join, printable
+
+Kind = Literal["file", "dir", "symlink", "special"]
+Identity = tuple[int, int]  # (device, inode): two names with one identity are one file
+Stamp = tuple[int, int, int, int, int]  # (device, inode, size, mtime, ctime), times in ns
+_KINDS: dict[int, Kind] = {stat.S_IFREG: "file", stat.S_IFDIR: "dir", stat.S_IFLNK: "symlink"}
+
+
+class Node(Struct, frozen=True):
+    """What lstat(2) says of a path. `mode` has the permission bits only, `size` is in bytes."""
+
+    kind: Kind
+    mode: int
+    size: int
+    identity: Identity
+
+
+class Content(Protocol):
+    """Open bytes: `len()` and slices; leaving the `with` block checks that nothing changed."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, part: slice, /) -> bytes: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> None: ...
+
+
+class Source(Protocol):
+    """Where a file's bytes come from; equal sources give equal bytes. `size` is in bytes."""
+
+    @property
+    def size(self) -> int:
+        """How many bytes there are."""
+
+    @property
+    def identity(self) -> Hashable:
+        """Equal for two names of one file, and for nothing else."""
+
+    def open(self) -> Content:
+        """The bytes; raises InputError or ChangedError where they are not to be had."""
+
+
+class Root(Protocol):
+    """A tree of files. Every path is a resolved key; nothing outside the tree is ever reached."""
+
+    def lstat(self, path: ImagePath) -> Node | None:
+        """The node at `path`, or None; raises OSError where the tree cannot be asked."""
+
+    def readlink(self, path: ImagePath) -> str:
+        """The target of the symlink at `path`, verbatim."""
+
+    def open(self, path: ImagePath) -> Source:
+        """The content of the regular file at `path`."""
+
+    def capability(self, path: ImagePath) -> bytes:
+        """The capabilities of the regular file at `path`, as an xattr; empty where it has none."""
+
+    def list(self, path: ImagePath) -> tuple[str, ...]:
+        """The names in the directory at `path`, sorted."""
+
+
+def tree(
+    root: Root, path: ImagePath = ROOT, *, without: tuple[str, ...] = ()
+) -> Iterator[tuple[ImagePath, Node]]:
+    """The node at `path` and all below it, parents first, names in order; links are not followed.
+
+    Directories in `without` are not entered.
+
+    Raises:
+        OSError: a directory cannot be listed.
+    """
+    todo = [path]
+    while todo:
+        here = todo.pop()
+        node = root.lstat(here)
+        if node is None:
+            continue
+        yield here, node
+        if node.kind == "dir" and here not in without:
+            todo += [join(here, name) for name in reversed(root.list(here))]
+
+
+def chunks(source: Source, unit: int) -> Iterator[bytes]:
+    """The bytes of a source in pieces of `unit`, the last one shorter."""
+    with source.open() as content:
+        for start in range(0, source.size, unit):
+            yield content[start : start + unit]
+
+
+def read(source: Source) -> bytes:
+    """All bytes of a source: for small files."""
+    with source.open() as content:
+        return content[0 : source.size]
+
+
+def latest(source: Source) -> Source:
+    """The same file as it is now, empty if it is gone: for what others write all the time."""
+    if not isinstance(source, FileSource):
+        return source
+    try:
+        return FileSource(source.path, stamp(os.lstat(source.path)))
+    except FileNotFoundError:
+        return BytesSource(b"")
+
+
+class BytesSource(Struct, frozen=True):
+    """Content that was generated, not read."""
+
+    data: bytes
+
+    @property
+    def size(self) -> int:
+        """See Source."""
+        return len(self.data)
+
+    @property
+    def identity(self) -> Hashable:
+        """See Source: a file of its own, however many have these bytes."""
+        return id(self)
+
+    def open(self) -> Content:
+        """See Source."""
+        return _Bytes(self.data)
+
+
+class _Bytes(bytes):
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+
+class FileSource(Struct, frozen=True, eq=False):
+    """A regular file as it was when it was first seen.
+
+    Reading raises ChangedError if its stamp differs, and two names of one file are equal.
+    """
+
+    path: bytes
+    stamp: Stamp
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FileSource) and self.stamp == other.stamp
+
+    def __hash__(self) -> int:
+        return hash(self.stamp)
+
+    @property
+    def size(self) -> int:
+        """See Source."""
+        return self.stamp[2]
+
+    @property
+    def identity(self) -> Hashable:
+        """See Source."""
+        return self.stamp
+
+    def open(self) -> Content:
+        """See Source."""
+        return _OpenFile(self)
+
+
+NO_STAMP: Stamp = (0, 0, 0, 0, 0)  # of no file
+
+
+def stamp(info: os.stat_result) -> Stamp:
+    """What changes when a file does."""
+    return (info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns)
+
+
+def _capability(path: bytes) -> bytes:
+    try:
+        return capabilities.normal(os.getxattr(path, capabilities.ATTRIBUTE, follow_symlinks=False))
+    except OSError as error:
+        if error.errno in (errno.ENODATA, errno.ENOTSUP):
+            return b""
+        raise _unreadable(path, error) from error
+    except InputError as error:
+        shown = printable(decode(path))
+        raise InputError(f"{shown}: {error}; `setcap -r {shown}` takes them off") from error
+
+
+def _unreadable(path: bytes, error: OSError) -> InputError:
+    advice = "; chmod +r it, or run as its owner" if error.errno == errno.EACCES else ""
+    return InputError(f"{printable(decode(path))}: cannot be read: {error.strerror}{advice}")
+
+
+def _changed(path: bytes) -> ChangedError:
+    shown = printable(decode(path))
+    return ChangedError(
+        f"{shown}: changed while it was being read; wait until it is written, then run again"
+    )
+
+
+class _OpenFile:
+    """Reads by position, so that a file which shrinks is a short read and not a SIGBUS."""
+
+    def __init__(self, source: FileSource) -> None:
+        self._source = source
+        try:
+            # O_NONBLOCK: a regular file that was replaced by a FIFO must not hang us.
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            self._descriptor = os.open(source.path, flags)
+        except FileNotFoundError as error:  # it was there when it was first seen
+            raise _changed(source.path) from error
+        except OSError as error:
+            raise _unreadable(source.path, error) from error
+        try:
+            self._check()
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+
+    def _check(self) -> None:
+        if stamp(os.fstat(self._descriptor)) != self._source.stamp:
+            raise _changed(self._source.path)
+
+    def __len__(self) -> int:
+        return self._source.size
+
+    def __getitem__(self, part: slice) -> bytes:
+        start, stop, _ = part.indices(self._source.size)
+        data = b""
+        while len(data) < stop - start:
+            try:
+                more = os.pread(self._descriptor, stop - start - len(data), start + len(data))
+            except OSError as error:
+                raise _unreadable(self._source.path, error) from error
+            if not more:
+                self._check()  # it shrank: says so
+                shown = printable(decode(self._source.path))
+                raise InputError(f"{shown}: shorter than its size says; it is no file on a disk")
+            data = data + more if data else more
+        return data
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._check()
+        finally:
+            os.close(self._descriptor)
+
+
+class DirectoryRoot:
+    """A directory of this machine as a Root: a snapshot, each path is looked at once."""
+
+    def __init__(self, directory: str = "/") -> None:
+        self._base = encode(directory).rstrip(b"/")
+        self._nodes: dict[str, Node | None] = {ROOT: self._node(os.stat(self._base or b"/"))}
+        self._stamps: dict[str, Stamp] = {}
+        self._links: dict[str, str] = {}
+        self._capabilities: dict[str, bytes] = {}
+        self._lists: dict[str, tuple[str, ...]] = {}
+
+    @staticmethod
+    def _node(info: os.stat_result) -> Node:
+        kind = _KINDS.get(stat.S_IFMT(info.st_mode), "special")
+        return Node(kind, stat.S_IMODE(info.st_mode), info.st_size, (info.st_dev, info.st_ino))
+
+    def lstat(self, path: ImagePath) -> Node | None:
+        """See Root; EACCES and the like are raised as OSError."""
+        if path in self._nodes:
+            return self._nodes[path]
+        node = None
+        try:
+            info = os.lstat(self._base + encode(path))
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            pass  # ValueError: a NUL in it, so no file can be called that
+        else:
+            node = self._node(info)
+            if node.kind == "file":
+                self._stamps[path] = stamp(info)
+        self._nodes[path] = node
+        return node
+
+    def readlink(self, path: ImagePath) -> str:
+        """See Root."""
+        if path not in self._links:
+            self._links[path] = decode(os.readlink(self._base + encode(path)))
+        return self._links[path]
+
+    def open(self, path: ImagePath) -> Source:
+        """See Root."""
+        self.lstat(path)
+        return FileSource(self._base + encode(path), self._stamps[path])
+
+    def capability(self, path: ImagePath) -> bytes:
+        """See Root; InputError where they cannot be read."""
+        if path not in self._capabilities:
+            self._capabilities[path] = _capability(self._base + encode(path))
+        return self._capabilities[path]
+
+    def list(self, path: ImagePath) -> tuple[str, ...]:
+        """See Root."""
+        if path not in self._lists:
+            names = os.listdir(self._base + encode(path) or b"/")
+            self._lists[path] = tuple(map(decode, sorted(names)))
+        return self._lists[path]

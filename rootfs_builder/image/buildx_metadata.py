@@ -1,0 +1,22 @@
+"""Image → what `docker buildx build --metadata-file` says of one, so that scripts take either.
+
+The keys are buildx's (docs.docker.com/reference/cli/docker/buildx/build/#metadata-file) less those
+that tell of its builder.
+"""
+
+from msgspec import json
+
+from rootfs_builder.image import Image, canonical
+from rootfs_builder.image.archives import written
+from rootfs_builder.recipe.reference import Reference
+
+
+def document(image: Image, name: Reference) -> bytes:
+    """The file's content, JSON; the descriptor is the one in an OCI layout's `index.json`."""
+    facts: dict[str, object] = {
+        "containerimage.config.digest": image.manifest.config.digest,
+        "containerimage.descriptor": written.descriptor(image, name),
+        "containerimage.digest": image.descriptor.digest,
+        "image.name": str(name),
+    }
+    return json.format(canonical(facts), indent=2) + b"\n"

@@ -1,0 +1,231 @@
+"""A plan ↔ `rootfs-builder.json`, which travels beside its image and says why each file is there.
+
+It is no part of the image: no digest depends on it, and a registry drops it. So it names the image
+that it is about by the digest of its config, which is the same in every format. No path of the
+build machine is in it: a warning that names a path goes along only if the image has that path.
+Paths are spelt as `paths.printable` spells them.
+"""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Annotated
+
+from msgspec import DecodeError, Meta, Struct, ValidationError, json
+from msgspec.structs import replace
+
+from rootfs_builder import __version__
+from rootfs_builder.errors import InputError, NotFoundError
+from rootfs_builder.filesystem import capabilities
+from rootfs_builder.filesystem.root import Source, read
+from rootfs_builder.filesystem.walk import Walker
+from rootfs_builder.findings import Finding, Level
+from rootfs_builder.image import Digest, Image, canonical
+from rootfs_builder.packages import Package
+from rootfs_builder.paths import ImagePath, OpenedPath, parsed, printable
+from rootfs_builder.plan import Plan, PlanRoot, Reason, hard_links
+
+NAME = "rootfs-builder.json"
+SCHEMA_VERSION = 1
+
+_MAX_SIZE = 1 << 28  # bytes; an entry has some 500
+
+
+class Why(Struct, frozen=True, omit_defaults=True):
+    """A Reason; `by` is left out where the user asked."""
+
+    kind: str
+    by: str = ""
+    asked: str = ""
+    found_by: str = ""
+
+
+class File(Struct, frozen=True, omit_defaults=True):
+    """An Entry.
+
+    `layer` counts from 0, the lowest; of a directory in several it is the topmost. A file has
+    `size`, its capabilities as getcap(8) shows them, and `hardlink` where it is a further name of
+    that path; a symlink has `target`. `digest` is known of files that were read: hashing them all
+    is a tenth of the work of packing. `package` is who brought it, where that was asked.
+    """
+
+    path: str
+    kind: str
+    mode: str
+    uid: int
+    gid: int
+    layer: int
+    reasons: Annotated[tuple[Why, ...], Meta(min_length=1)]
+    size: int | None = None
+    digest: str = ""
+    target: str = ""
+    hardlink: str = ""
+    capabilities: str = ""
+    package: Package | None = None
+
+
+class Said(Struct, frozen=True):
+    """A Finding."""
+
+    level: Level
+    text: str
+
+
+class Tool(Struct, frozen=True):
+    """What wrote the document."""
+
+    name: str = "rootfs-builder"
+    version: str = __version__
+
+
+class _Version(Struct, frozen=True):
+    schema_version: int
+
+
+class Record(Struct, frozen=True):
+    """The document. `config` and `layers` are digests: of the config, of the layers' tars."""
+
+    config: Digest
+    layers: tuple[Digest, ...]
+    programs: tuple[str, ...]
+    entries: tuple[File, ...]
+    findings: tuple[Said, ...]
+    schema_version: int = SCHEMA_VERSION
+    tool: Tool = Tool()
+
+
+def write(image: Image, plan: Plan, *, parts: tuple[Plan, ...]) -> bytes:
+    """The document of an image of `plan`, whose layers are `parts`, the lowest first."""
+    walker = Walker(PlanRoot(plan))
+    numbers = {one.path: number for number, part in enumerate(parts) for one in part.entries}
+    return canonical(
+        Record(
+            config=image.manifest.config.digest,
+            layers=image.config.rootfs.diff_ids,
+            programs=tuple(map(printable, plan.programs)),
+            entries=files(plan, numbers),
+            findings=said(
+                one
+                for one in plan.findings
+                if one.level != "warning" or _is_of_image(one.text, walker)
+            ),
+        )
+    )
+
+
+def _is_of_image(text: str, walker: Walker) -> bool:
+    """Whether all paths that a sentence names are in the image."""
+    words = [word.strip("(),;:") for word in text.split() if "/" in word]
+    paths = [OpenedPath(parsed(word)) for word in words]
+    return all(path.startswith("/") and walker.walk(path).node is not None for path in paths)
+
+
+def files(
+    plan: Plan,
+    numbers: Mapping[ImagePath, int],
+    contents: Mapping[ImagePath, str] = MappingProxyType({}),
+) -> tuple[File, ...]:
+    """The entries of a plan for JSON.
+
+    `numbers` has the layer of each path, `contents` the digest of each file's first name.
+    """
+    links = hard_links(plan.entries)
+    return tuple(
+        File(
+            path=printable(one.path),
+            kind=one.kind,
+            mode=f"{one.mode:04o}",
+            uid=one.uid,
+            gid=one.gid,
+            layer=numbers[one.path],
+            reasons=tuple(map(_why, one.reasons)),
+            size=one.size if one.kind == "file" else None,
+            digest=contents.get(links.get(one.path, one.path), ""),
+            target=printable(one.target),
+            hardlink=printable(links.get(one.path, "")),
+            capabilities=capabilities.text(one.capability) if one.capability else "",
+            package=one.package,
+        )
+        for one in plan.entries
+    )
+
+
+def said(findings: Iterable[Finding]) -> tuple[Said, ...]:
+    """Findings for JSON."""
+    return tuple(Said(one.level, _text(one.text)) for one in findings)
+
+
+def _why(one: Reason) -> Why:
+    return Why(one.kind, printable(one.by or ""), printable(one.asked), _text(one.found_by))
+
+
+def _text(sentence: str) -> str:
+    return sentence.encode(errors="backslashreplace").decode()
+
+
+def of(source: Source | None, *, configs: tuple[str, ...]) -> Record:
+    """The document beside images whose configs have these digests.
+
+    Raises:
+        NotFoundError: there is none, or about none of them, or of another schema.
+        InputError: it is damaged.
+    """
+    if source is None:
+        raise NotFoundError(
+            f"{NAME}, which says why files are there, is absent: a registry or an engine does not "
+            "keep it, --no-plan leaves it out, and images of other tools have none"
+        )
+    if source.size > _MAX_SIZE:
+        raise InputError(f"{NAME} has {source.size} bytes, which no image needs")
+    data = read(source)
+    try:
+        version = json.decode(data, type=_Version).schema_version
+        if version != SCHEMA_VERSION:
+            raise NotFoundError(
+                f"{NAME} is written by another rootfs-builder: its schema_version is {version}, "
+                f"and {__version__} reads {SCHEMA_VERSION}"
+            )
+        record = json.decode(data, type=Record)
+    except (DecodeError, ValidationError, UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{NAME} is damaged: {error}") from error
+    if record.config not in configs:
+        raise NotFoundError(f"{NAME} is about another image, whose config is {record.config}")
+    return record
+
+
+def explain(plan: Plan, record: Record) -> Plan:
+    """A plan that was read from layers, with what only its document knows.
+
+    Those are the reasons and packages of entries, the programs, and the findings.
+
+    Raises:
+        InputError: the document names a path that the image does not have.
+    """
+    paths = {entry.path for entry in plan.entries}
+    known = {parsed(one.path): one for one in record.entries}
+    why = {path: tuple(map(reason, one.reasons)) for path, one in known.items()}
+    programs = tuple(ImagePath(parsed(one)) for one in record.programs)
+    by = (one.by for reasons in why.values() for one in reasons if one.by is not None)
+    _check(paths, (*why, *programs, *by))
+    return replace(
+        plan,
+        entries=tuple(
+            replace(entry, reasons=why[entry.path], package=known[entry.path].package)
+            if entry.path in known
+            else entry
+            for entry in plan.entries
+        ),
+        programs=programs,
+        findings=tuple(Finding(one.level, one.text) for one in record.findings),
+    )
+
+
+def _check(paths: set[ImagePath], named: Iterable[str]) -> None:
+    for one in named:
+        if one not in paths:
+            raise InputError(f"{NAME} is damaged: {printable(one)} is not in the image")
+
+
+def reason(why: Why) -> Reason:
+    """The Reason that was written so."""
+    by = ImagePath(parsed(why.by)) if why.by else None
+    return Reason(why.kind, by, parsed(why.asked), why.found_by)

@@ -1,0 +1,183 @@
+"""A root → its ELF files and loaders, each read once, and what stands in their bytes."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+
+from rootfs_builder import elf
+from rootfs_builder.cache.file_facts import Facts
+from rootfs_builder.elf import dlopen_notes
+from rootfs_builder.elf import symbols as elf_symbols
+from rootfs_builder.elf.dlopen_notes import Note
+from rootfs_builder.errors import ElfError
+from rootfs_builder.filesystem.root import Root, Source, read
+from rootfs_builder.filesystem.walk import Walker
+from rootfs_builder.loader import dialects
+from rootfs_builder.loader.link_map import Loader
+from rootfs_builder.paths import ImagePath, OpenedPath, decode
+
+_CHUNK = 1 << 22
+
+
+class Objects:
+    """The ELF files and the loaders of one root, each read once."""
+
+    def __init__(self, root: Root, facts: Facts | None = None) -> None:
+        self.root = root
+        self.facts = facts or Facts()
+        self.walker = Walker(root)
+        self._read: dict[ImagePath, elf.ElfFile | elf.Header | ElfError] = {}
+        self._sources: dict[ImagePath, Source] = {}
+        self._loaders: dict[OpenedPath, Loader | None] = {}
+        self._asked: dict[frozenset[bytes], str] = {}  # sets of symbols, and the facts about them
+
+    def source(self, path: ImagePath) -> Source:
+        """The content at a resolved path; one Source a path, however often it is asked."""
+        if path not in self._sources:
+            self._sources[path] = self.root.open(path)
+        return self._sources[path]
+
+    def file(self, path: ImagePath) -> elf.ElfFile:
+        """Read an ELF file; raises ElfError, again each time it is asked."""
+        if path not in self._read:
+            source = self.source(path)
+            try:
+                self._read[path] = self._file(source)
+            except ElfError as error:
+                self._read[path] = error
+        found = self._read[path]
+        if isinstance(found, ElfError):
+            raise found
+        if isinstance(found, elf.Header):
+            raise ElfError("only ET_DYN and ET_EXEC can be loaded")
+        return found
+
+    def _file(self, source: Source) -> elf.ElfFile | elf.Header:
+        known = self.facts.known(source, "elf", elf.ElfFile)
+        if known is not None:
+            return known
+        with source.open() as content:
+            header = elf.header(content)
+            if header.type not in (elf.ET_EXEC, elf.ET_DYN):
+                return header
+            file = elf.read(content)
+        self.facts.learn(source, "elf", file)
+        return file
+
+    def content(self, path: OpenedPath) -> bytes | None:
+        """All bytes of the regular file that `path` leads to; None where there is none."""
+        walk = self.walker.walk(path)
+        if walk.node is None or walk.node.kind != "file":
+            return None
+        return read(self.source(walk.real))
+
+    def said(self, path: OpenedPath, pattern: bytes) -> list[dict[str, bytes]]:
+        """The groups of each match of a pattern in the regular file that `path` leads to."""
+        walk = self.walker.walk(path)
+        if walk.node is None or walk.node.kind != "file":
+            return []
+        source = self.source(walk.real)
+        return self.facts.recall(
+            source,
+            f"says {decode(pattern)}",
+            list[dict[str, bytes]],
+            lambda: groups(re.finditer(pattern, read(source))),
+        )
+
+    def loader(self, interpreter: OpenedPath) -> Loader | None:
+        """The rules of the loader at `interpreter`; None if there is none that we know.
+
+        Raises:
+            ElfError: it is a damaged file.
+        """
+        if interpreter not in self._loaders:
+            self._loaders[interpreter] = self._identify(interpreter)
+        return self._loaders[interpreter]
+
+    def _identify(self, interpreter: OpenedPath) -> Loader | None:
+        walk = self.walker.walk(interpreter)
+        if walk.node is None or walk.node.kind != "file":
+            return None
+        header, data = self.file(walk.real).header, read(self.source(walk.real))
+        return dialects.identify(interpreter, header, data, self.content)
+
+    def header(self, path: ImagePath) -> elf.Header:
+        """The ELF header alone, where the rest may be broken; raises ElfError."""
+        try:
+            return self.file(path).header
+        except ElfError:
+            with self.source(path).open() as content:
+                return elf.header(content)
+
+    def imports(self, path: ImagePath, symbols: frozenset[bytes]) -> frozenset[bytes]:
+        """Those of the symbols that an ELF file has undefined; none of a damaged table."""
+        if symbols not in self._asked:
+            digest = hashlib.sha256(b"\0".join(sorted(symbols))).hexdigest()
+            self._asked[symbols] = f"imports of {digest}"
+        source, fact = self.source(path), self._asked[symbols]
+        return self.facts.recall(source, fact, frozenset[bytes], lambda: symbols & _imports(source))
+
+    def notes(self, path: ImagePath) -> tuple[Note, ...]:
+        """What the file says that it may dlopen."""
+        file = self.file(path)
+        if not file.notes:
+            return ()
+        try:
+            with self.source(path).open() as content:
+                return dlopen_notes.read(content, file.notes, order=file.header.order)
+        except ElfError:
+            return ()
+
+    def contained(self, path: ImagePath, texts: Iterable[bytes]) -> frozenset[bytes]:
+        """Which of the texts stand in the data of an ELF file; each is looked for once."""
+        known = self.facts.known(self.source(path), "texts", dict[bytes, bool]) or {}
+        wanted = frozenset(texts)
+        if new := wanted - known.keys():
+            found = _found(self._data(path), new)
+            known |= {text: text in found for text in new}
+            self.facts.learn(self.source(path), "texts", known)
+        return frozenset(text for text in wanted if known[text])
+
+    def search(self, path: ImagePath, pattern: bytes) -> list[dict[str, bytes]]:
+        """The groups of each match of a pattern in the data of an ELF file, none twice."""
+        return self.facts.recall(
+            self.source(path),
+            f"matches {decode(pattern)}",
+            list[dict[str, bytes]],
+            lambda: groups(re.finditer(pattern, b"".join(self._data(path)))),
+        )
+
+    def _data(self, path: ImagePath) -> Iterator[bytes]:
+        """The bytes that are data when it runs: neither code nor debug information."""
+        with self.source(path).open() as content:
+            for offset, size in self.file(path).data:
+                for start in range(offset, offset + size, _CHUNK):
+                    yield content[start : min(start + _CHUNK, offset + size)]
+
+
+def groups(found: Iterable[re.Match[bytes]]) -> list[dict[str, bytes]]:
+    """The groups of each match that have a value, none twice."""
+    each: dict[tuple[tuple[str, bytes], ...], None] = {}
+    for hit in found:
+        each[tuple((name, one) for name, one in hit.groupdict().items() if one is not None)] = None
+    return list(map(dict, each))
+
+
+def _found(chunks: Iterable[bytes], texts: frozenset[bytes]) -> frozenset[bytes]:
+    found: set[bytes] = set()
+    overlap = max(map(len, texts)) - 1
+    strange = bytes({*range(256)}.difference(*texts))  # bytes of no text: most of a program's
+    before = b""
+    for chunk in chunks:
+        here = before + chunk
+        dense = here.translate(None, strange)  # has every text that `here` has, and is shorter
+        found |= {text for text in texts - found if text in dense and text in here}
+        before = here[-overlap:] if overlap else b""
+    return frozenset(found)
+
+
+def _imports(source: Source) -> frozenset[bytes]:
+    with source.open() as content, suppress(ElfError):
+        return elf_symbols.imports(content)
+    return frozenset()

@@ -1,0 +1,135 @@
+"""A file that the kernel is asked to start → its ELF, or the words of its `#!` line.
+
+What is neither gets a sentence that says what it is instead, since "exec format error" in a
+container is where most people start to guess. Source: execve(2), fs/binfmt_script.c.
+"""
+
+import re
+import shlex
+
+from msgspec import Struct
+
+from rootfs_builder import elf
+from rootfs_builder.errors import ElfError, InputError
+from rootfs_builder.filesystem.walk import Walk
+from rootfs_builder.loader.elf_files import Objects
+from rootfs_builder.paths import decode, name, printable
+
+_SHEBANG_BYTES = 256  # BINPRM_BUF_SIZE
+_LINES_BYTES = 4200  # one line more, with a path in it
+SECOND_LINE = re.compile(  # where the first would be too long, or has a space
+    rb"#![ \t]*/bin/sh\n'''exec' (?P<quote>['\"]?)(?P<path>/[^'\"\n]+?)(?P=quote)(?: -\w+)*"
+    rb" \"\$0\" \"\$@\"\n"
+)
+_SPLIT = re.compile(r"-[iv0]*S\s*|--split-string[=\s]\s*")
+_TAKING_A_WORD = ("-u", "--unset", "-C", "--chdir", "-a", "--argv0")
+_MACHO = (b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"\xfe\xed\xfa\xcf")
+
+
+class Script(Struct, frozen=True):
+    """The `#!` line: an absolute path, and the rest of the line as one argument.
+
+    `second` is the interpreter that the first starts in a script of pip's or uv's.
+    """
+
+    interpreter: str
+    argument: str
+    second: str = ""
+
+    @property
+    def looked_up(self) -> str | None:
+        """The command that env(1) would look up in PATH, where env is the interpreter, or a path.
+
+        The kernel gives env the rest of the line as one argument; only -S makes words of it.
+        """
+        if name(self.interpreter) != "env":
+            return self.second or None
+        split = _SPLIT.match(self.argument)
+        if split is None:
+            return None if self.argument.startswith("-") else self.argument or None
+        try:
+            words = iter(shlex.split(self.argument[split.end() :]))
+        except ValueError:
+            return None
+        for word in words:
+            if word in _TAKING_A_WORD:
+                next(words, None)
+            elif not word.startswith("-") and "=" not in word:
+                return word
+        return None
+
+
+def look(shown: str, walk: Walk, objects: Objects) -> elf.ElfFile | Script:
+    """What the kernel would make of the file at the end of `walk`.
+
+    Raises:
+        InputError: it is nothing that can be started; the sentence begins with `shown`.
+    """
+    if walk.node is None or walk.node.kind != "file":
+        kind = walk.node.kind if walk.node else ""
+        what = "a directory" if kind == "dir" else "a FIFO, socket or device"
+        raise InputError(f"{shown}: {what}; name the compiled program itself")
+    with objects.source(walk.real).open() as content:
+        head = content[0:_SHEBANG_BYTES]
+        second = SECOND_LINE.match(content[0:_LINES_BYTES])
+    if head.startswith(b"#!"):
+        return _script(shown, head, decode(second["path"]) if second else "")
+    if not head.startswith(elf.MAGIC):
+        raise InputError(f"{shown}: {_what_it_is(head)}")
+    try:
+        kind_ = objects.header(walk.real).type
+        if kind_ == elf.ET_REL:
+            raise InputError(f"{shown}: an object file, not linked yet; link it into a program")
+        if kind_ == elf.ET_CORE:
+            raise InputError(f"{shown}: a core dump; name the program that left it")
+        file = objects.file(walk.real)
+    except ElfError as error:
+        raise InputError(f"{shown}: a damaged ELF file: {error}; build or copy it again") from error
+    if not file.loads:
+        raise InputError(f"{shown}: an ELF file without code; is it a file of debug symbols?")
+    if file.interpreter is None and (file.dependencies or not file.header.entry):
+        raise InputError(
+            f"{shown}: a shared library, not a program; name the program that loads it, "
+            "and the library with --include-lib"
+        )
+    return file
+
+
+def _script(shown: str, head: bytes, second: str) -> Script:
+    line = head[2:].partition(b"\n")[0].partition(b"\0")[0].strip(b" \t")
+    if line.endswith(b"\r"):
+        raise InputError(
+            f"{shown}: a script with Windows line ends, whose interpreter the kernel would not "
+            r"find; convert it: sed -i 's/\r$//'"
+        )
+    words = [decode(word) for word in line.split(None, 1)]
+    if not words:
+        raise InputError(f"{shown}: its first line names no interpreter after #!")
+    if not words[0].startswith("/"):
+        raise InputError(
+            f"{shown}: its interpreter {printable(words[0])} is no absolute path; write #!/…"
+        )
+    script = Script(words[0], words[1] if len(words) > 1 else "", second)
+    if name(words[0]) == "env" and script.looked_up is None:
+        raise InputError(f"{shown}: its first line does not say which program env is to start")
+    if script.looked_up is not None and re.search(r"\s", script.looked_up):
+        raise InputError(
+            f"{shown}: its first line makes env look for {printable(script.looked_up)!r}, in one "
+            "word; write env -S"
+        )
+    return script
+
+
+def _what_it_is(head: bytes) -> str:
+    if not head:
+        return "the file is empty; was it built?"
+    if head.startswith(b"MZ"):
+        return "a Windows program; name a program compiled for Linux"
+    if head[:4] in _MACHO:
+        return "a macOS program or Java class; name a program compiled for Linux"
+    if b"\0" not in head:
+        return (
+            "text that is no script: its first line has no #!; if it is source, name the program "
+            "that is compiled from it"
+        )
+    return "no ELF file and no script; name a compiled program"

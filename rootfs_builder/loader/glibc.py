@@ -1,0 +1,298 @@
+"""glibc's loader: order of search, tokens, what it skips and what ends the process.
+
+The constants that differ between distributions (default directories, `$LIB`, the path of the
+cache, the hwcaps levels) are read from the `ld.so` file itself, by `ld_so`. Source: glibc
+elf/dl-load.c, elf/dl-cache.c, elf/dl-hwcaps.c.
+"""
+
+import errno
+import re
+from collections.abc import Callable, Iterable, Iterator
+
+from msgspec import Struct
+
+from rootfs_builder.elf import DF_1_NODEFLIB, DF_1_PIE, ET_DYN, ET_EXEC, ElfFile, Header
+from rootfs_builder.loader import ld_cache, ld_so
+from rootfs_builder.loader.link_map import (
+    BY_PATH,
+    CACHE,
+    LIBRARY_PATH,
+    Candidate,
+    Find,
+    LinkMap,
+    Loaded,
+    Scope,
+    Verdict,
+)
+from rootfs_builder.paths import ImagePath, OpenedPath, decode, encode
+
+_ARM, _X86_64, _I386, _AARCH64, _RISCV, _S390, _PPC64, _LOONGARCH = 40, 62, 3, 183, 243, 22, 21, 258
+_EF_ARM_HARD, _EF_ARM_SOFT, _EF_RISCV_FLOAT = 0x400, 0x200, 0x6
+_OSABI_SYSV, _OSABI_GNU = 0, 3
+_ABI_VERSIONS = 4  # LIBC_ABI_MAX: UNIQUE, IFUNC and ABSOLUTE are 1 to 3
+
+# What AT_PLATFORM can be (the kernel's ELF_PLATFORM), or what glibc makes of it on some CPUs
+# (sysdeps/x86/cpu-features.c); the most common first. Other machines have none.
+_PLATFORMS = {
+    _X86_64: ("x86_64", "haswell", "xeon_phi"),
+    _I386: ("i686", "i586"),
+    _AARCH64: ("aarch64",),
+    _ARM: ("v7l", "v8l", "v6l"),
+    _PPC64: ("power9", "power8", "power10", "power11"),
+    _S390: ("z13", "z14", "z15", "z16", "z17", "z900", "z990", "z9-109", "z10", "z196", "zEC12"),
+    _LOONGARCH: ("loongarch",),
+}
+_VIRTUAL = frozenset(f"linux-{one}.so.1" for one in ("vdso", "gate", "vdso32", "vdso64"))
+
+_TOKEN = re.compile(r"\$(?:\{(ORIGIN|LIB|PLATFORM)\}|(ORIGIN|LIB|PLATFORM)(?![A-Za-z0-9_]))")
+_FALLBACK_DIRS = ("/lib64/", "/usr/lib64/", "/lib/", "/usr/lib/")
+
+
+class Glibc(Struct, frozen=True):
+    """A glibc loader as it stands in one root.
+
+    `cache` has the usable entries by name, in file order; `system_dirs` end in a slash; `doubts`
+    are sentences about what had to be guessed.
+    """
+
+    interpreter: OpenedPath
+    header: Header
+    system_dirs: tuple[str, ...]
+    lib: str
+    hwcaps: tuple[str, ...]
+    cache_path: OpenedPath
+    cache: dict[str, tuple[ld_cache.Entry, ...]]
+    preload: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    name: str = "glibc"
+    kinds: tuple[str, ...] = ("NEEDED", "AUXILIARY", "FILTER")
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """See Loader."""
+        return _PLATFORMS.get(self.header.machine, ())
+
+    def library_path(self, text: str) -> tuple[str, ...]:
+        """Here `;` separates too, as nowhere else."""
+        return tuple(re.split("[:;]", text)) if text else ()
+
+    def expand(self, name: str, by: Loaded, link_map: LinkMap) -> str | None:
+        """See Loader."""
+        return (_expand(name, by, self.lib, link_map.platform) or None) if "$" in name else name
+
+    def candidates(self, name: str, by: Loaded, link_map: LinkMap) -> Iterator[Candidate]:
+        """RPATHs, LD_LIBRARY_PATH, RUNPATH, the cache, the default directories."""
+        owner = by if "ORIGIN" in name else None
+        name = self.expand(name, by, link_map) or ""
+        if "/" in name:
+            yield Candidate(name, BY_PATH, 0, owner)
+            return
+        series = 0
+        for series, (found_by, directories) in enumerate(self._lists(by, link_map), 1):
+            for directory, owner in directories:
+                yield from _in(directory, name, link_map.hwcaps, found_by, series, owner=owner)
+        yield from self._cached(name, by, link_map, series + 1)
+        if not by.elf.flags_1 & DF_1_NODEFLIB:
+            for directory in self.system_dirs:
+                yield from _in(directory[:-1], name, link_map.hwcaps, "a default directory", -1)
+
+    def _lists(
+        self, by: Loaded, link_map: LinkMap
+    ) -> Iterator[tuple[str, list[tuple[str, Loaded | None]]]]:
+        if by.elf.runpath is None:
+            for needer in link_map.chain(by):
+                if needer.elf.runpath is None and needer.elf.rpath:
+                    path = decode(needer.elf.rpath).split(":")
+                    yield "RPATH", self._directories(path, needer, link_map)
+        if link_map.library_path:
+            path = list(link_map.library_path)
+            yield LIBRARY_PATH, self._directories(path, link_map.program, link_map)
+        if by.elf.runpath:
+            path = decode(by.elf.runpath).split(":")
+            yield "RUNPATH", self._directories(path, by, link_map)
+
+    def _cached(self, name: str, by: Loaded, link_map: LinkMap, series: int) -> Iterator[Candidate]:
+        found = ld_cache.best(self.cache.get(name, ()), link_map.hwcaps)
+        if found is None:
+            return
+        path = decode(found.path)
+        if not (by.elf.flags_1 & DF_1_NODEFLIB and path.startswith(self.system_dirs)):
+            level = None if found.hwcap is None else decode(found.hwcap)
+            yield Candidate(path, CACHE, series, hwcap=level)
+
+    def _directories(
+        self, path: list[str], owner: Loaded, link_map: LinkMap
+    ) -> list[tuple[str, Loaded | None]]:
+        """The directories of a path, each once; an empty element is the working directory."""
+        result: dict[str, Loaded | None] = {}
+        for element in path:
+            expanded = element
+            if "$" in element:
+                expanded = _expand(element, owner, self.lib, link_map.platform)
+            if expanded:
+                # "/" alone stays as the empty text before the slash that is put behind it.
+                directory = expanded.rstrip("/")
+                result.setdefault(directory, owner if "ORIGIN" in element else None)
+            elif not element:
+                result.setdefault(".", None)
+        return list(result.items())
+
+    def caller(self, by: Loaded, program: Loaded) -> Loaded:
+        """See Loader."""
+        del program
+        return by
+
+    def caches_hwcaps(self) -> bool:
+        """See Loader."""
+        return any(entry.hwcap for found in self.cache.values() for entry in found)
+
+    def names(self, loaded: Loaded) -> tuple[str, ...]:
+        """Every name it was asked by, the path it was opened as, its SONAME."""
+        asked = (loaded.name or loaded.requested, loaded.opened) if loaded.by else ()
+        return tuple(name for name in (*asked, loaded.soname) if name)
+
+    def alias(self, name: str, known: Loaded) -> str | None:
+        """See Loader."""
+        del known
+        return name
+
+    def is_itself(self, name: str) -> bool:
+        """The PT_INTERP string; its SONAME is known like any other object's."""
+        return name == self.interpreter
+
+    def is_virtual(self, name: str) -> bool:
+        """The vDSO is in every process, and known by its SONAME."""
+        return name in _VIRTUAL
+
+    def verdict(self, header: Header, program: Header) -> tuple[Verdict, str]:
+        """open_verify(): other classes and machines are skipped, broken files are fatal."""
+        if header.bits != program.bits:
+            return "skip", f"wrong ELF class: ELFCLASS{header.bits}"
+        machine = header.machine
+        if header.little != program.little:  # the loader reads the field in its own order
+            machine = (machine & 0xFF) << 8 | machine >> 8
+        if machine != program.machine or not _same_abi(header, program):
+            return "skip", "for another kind of machine"
+        error = _ident_error(header.ident, program)
+        if error is None and header.version != 1:
+            error = "ELF file version does not match current one"
+        if error is None and header.type not in (ET_DYN, ET_EXEC):
+            error = "only ET_DYN and ET_EXEC can be loaded"
+        return ("use", "") if error is None else ("fatal", error)
+
+    def after_error(self, errno_: int) -> Scope:
+        """open_path(): these mean there is no such file, any other ends this list."""
+        return "next" if errno_ in (errno.ENOENT, errno.ENOTDIR, errno.EACCES) else "list"
+
+    def unusable(self, elf: ElfFile) -> str | None:
+        """_dl_map_object_from_fd(): what only shows once the program headers are read."""
+        if not elf.loads:
+            return "object file has no loadable segments"
+        if elf.header.type == ET_EXEC:
+            return "cannot dynamically load executable"
+        if not elf.dynamic:
+            return "object file has no dynamic section"
+        if elf.flags_1 & DF_1_PIE:
+            return "cannot dynamically load position-independent executable"
+        return None
+
+    def unreadable(self, why: str) -> str:
+        """See Loader."""
+        return why
+
+    def configuration(
+        self, finds: Iterable[Find], exists: Callable[[str], bool]
+    ) -> tuple[ImagePath, bytes] | None:
+        """An ld.so.cache of what the default directories alone would not give."""
+        flags = ld_cache.flags(self.header)[0]
+        entries = []
+        for name, opened, level in finds:
+            places = (directory + name for directory in self.system_dirs)
+            if opened != next((place for place in places if exists(place)), None):
+                hwcap = encode(level) if level else None
+                entry = ld_cache.Entry(encode(name), encode(opened), flags, hwcap, _isa(level))
+                entries.append(entry)
+        if not entries:
+            return None
+        return ImagePath(self.cache_path), ld_cache.build(entries, little=self.header.little)
+
+
+def _in(
+    directory: str,
+    name: str,
+    hwcaps: tuple[str, ...],
+    found_by: str,
+    series: int,
+    *,
+    owner: Loaded | None = None,
+) -> Iterator[Candidate]:
+    """What is tried in one directory."""
+    for level in hwcaps:
+        path = f"{directory}/glibc-hwcaps/{level}/{name}"
+        yield Candidate(path, found_by, series, owner, level)
+    yield Candidate(f"{directory}/{name}", found_by, series, owner)
+
+
+def _expand(text: str, owner: Loaded, lib: str, platform: str) -> str:
+    """Replace the dynamic string tokens; "" where one of them stands for nothing."""
+    values = {"ORIGIN": owner.origin, "LIB": lib, "PLATFORM": platform}
+    if any(not values[m[1] or m[2]] for m in _TOKEN.finditer(text)):
+        return ""
+    return _TOKEN.sub(lambda m: values[m[1] or m[2]], text)
+
+
+def _ident_error(ident: bytes, program: Header) -> str | None:
+    """What is wrong with the first 16 bytes of a file of the right class."""
+    if ident[5] != (1 if program.little else 2):
+        return f"ELF file data encoding not {'little' if program.little else 'big'}-endian"
+    if ident[6] != 1:
+        return "ELF file version ident does not match current one"
+    if ident[7] not in (_OSABI_SYSV, _OSABI_GNU, *((97,) if program.machine == _ARM else ())):
+        return "ELF file OS ABI invalid"
+    if ident[8] and not (ident[7] == _OSABI_GNU and ident[8] < _ABI_VERSIONS):
+        return "ELF file ABI version invalid"
+    return "nonzero padding in e_ident" if any(ident[9:16]) else None
+
+
+def _same_abi(header: Header, program: Header) -> bool:
+    """Whether the flags of two files for one machine allow them in one process."""
+    if program.machine == _ARM:
+        either = header.flags | program.flags
+        return not (either & _EF_ARM_HARD and either & _EF_ARM_SOFT)
+    if program.machine == _RISCV:
+        return header.flags & _EF_RISCV_FLOAT == program.flags & _EF_RISCV_FLOAT
+    if program.machine == _PPC64:  # 0 is a file that depends on neither version
+        return not header.flags & 3 or header.flags & 3 == (program.flags & 3 or 2)
+    return True
+
+
+def identify(
+    interpreter: OpenedPath,
+    header: Header,
+    data: bytes,
+    read: Callable[[OpenedPath], bytes | None],
+) -> Glibc | None:
+    """A glibc loader names its cache file."""
+    cache_path = ld_so.path(data, b"ld.so.cache")
+    if cache_path is None:
+        return None
+    preload_path = ld_so.path(data, b"ld.so.preload")
+    system_dirs = ld_so.system_dirs(data, header)
+    doubt = f"{interpreter} does not tell its default directories: a table is used"
+    return Glibc(
+        interpreter,
+        header,
+        system_dirs or _FALLBACK_DIRS,
+        ld_so.lib(data),
+        ld_so.hwcaps(data),
+        cache_path,
+        ld_cache.usable(read(cache_path), header),
+        ld_so.preload((read(preload_path) if preload_path else None) or b""),
+        () if system_dirs else (doubt,),
+    )
+
+
+def _isa(level: str | None) -> int:
+    """The x86 ISA level number that ldconfig records with a named entry: v1 is 0."""
+    match = re.fullmatch(r"x86-64-v(\d)", level or "")
+    return int(match[1]) - 1 if match else 0

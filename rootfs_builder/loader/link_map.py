@@ -1,0 +1,257 @@
+"""What one process has loaded, in order: the words shared by the loaders and by what asks them.
+
+A loader's memory is per process: which names it already knows, which inodes are mapped, who caused
+what to be loaded. So a `LinkMap` belongs to one executable at one set of active hwcaps and is never
+shared. It grows while `process.start` runs and is not touched after that.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Literal, NamedTuple, Protocol
+
+from msgspec import Struct, field
+
+from rootfs_builder.elf import ElfFile, Header
+from rootfs_builder.filesystem.root import Identity, Source
+from rootfs_builder.filesystem.walk import Walk
+from rootfs_builder.paths import ImagePath, OpenedPath, decode, parent
+
+LIBRARY_PATH, CACHE, SYSTEM_PATH = "-L", "ld.so.cache", "the system path"  # as found_by
+BY_PATH = "a path in NEEDED"  # or in a dlopen: no search
+
+Scope = Literal["next", "list", "all"]  # how much of the search an answer ends
+Verdict = Literal["use", "skip", "fatal"]  # what is done with a file that was found
+
+
+class Candidate(Struct, frozen=True):
+    """One place where a loader would look.
+
+    `found_by` is the rule in words; `series` numbers the list of directories it belongs to, since
+    some errors end the rest of that list; `owner` is the object whose `$ORIGIN` the path was
+    built from, if it was; `hwcap` the glibc-hwcaps level.
+    """
+
+    path: str
+    found_by: str
+    series: int
+    owner: "Loaded | None" = None
+    hwcap: str | None = None
+
+    @property
+    def configured(self) -> bool:
+        """Whether the machine's configuration, or the user, led here, and no object of its own."""
+        return self.found_by in (LIBRARY_PATH, CACHE, SYSTEM_PATH)
+
+
+class Loaded(Struct, frozen=True, eq=False):
+    """An object in a link map: how it was asked for, as what it was opened, what it is.
+
+    `by` is the object that first caused it to be loaded, None for the program; `called` is set when
+    it did so by dlopen. `name` is `requested` with its tokens expanded.
+    """
+
+    requested: str
+    opened: OpenedPath
+    walk: Walk
+    source: Source
+    elf: ElfFile
+    by: "Loaded | None" = None
+    candidate: Candidate | None = None
+    called: bool = False
+    name: str = ""
+
+    @property
+    def real(self) -> ImagePath:
+        """Its resolved path."""
+        return self.walk.real
+
+    @property
+    def origin(self) -> str:
+        """What `$ORIGIN` stands for: of a program its resolved directory, else as opened."""
+        return parent(self.walk.real if self.by is None else self.opened)
+
+    @property
+    def soname(self) -> str | None:
+        """DT_SONAME."""
+        return None if self.elf.soname is None else decode(self.elf.soname)
+
+
+class Request(Struct, frozen=True, eq=False):
+    """A name that an object asks for; `kind` is NEEDED, AUXILIARY, FILTER, dlopen or preload.
+
+    `rule` is the rule on whose word a dlopen is expected, if it is one's.
+    """
+
+    name: str
+    by: Loaded
+    kind: str
+    rule: str = ""
+
+
+class Resolution(Struct, frozen=True, eq=False):
+    """The answer to a request: asked, answered, remembered.
+
+    `found` is None where nothing was; then `tried` has each path with the reason against it.
+    `walk` is set when a file was opened for it, also where that file was already loaded under
+    another name; `fatal` is the error with which the loader would end the process.
+    """
+
+    request: Request
+    found: Loaded | None
+    candidate: Candidate | None = None
+    walk: Walk | None = None
+    fatal: str | None = None
+    tried: tuple[tuple[str, str], ...] = ()
+
+
+class Find(NamedTuple):
+    """What a loader must find in an image: `opened` for `name`, at the hwcaps level if any."""
+
+    name: str
+    opened: str
+    hwcap: str | None = None
+
+
+class Loader(Protocol):
+    """The rules of one dynamic loader, as it stands in a root. It opens no object itself."""
+
+    @property
+    def name(self) -> str:
+        """Which loader it is: glibc, musl."""
+
+    @property
+    def interpreter(self) -> OpenedPath:
+        """PT_INTERP exactly as the program has it."""
+
+    @property
+    def hwcaps(self) -> tuple[str, ...]:
+        """Subdirectories for special CPUs, best first."""
+
+    @property
+    def platforms(self) -> tuple[str, ...]:
+        """What `$PLATFORM` may stand for, by CPU and kernel, the most common first."""
+
+    @property
+    def preload(self) -> tuple[str, ...]:
+        """What its configuration in the root makes every program load first."""
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Sentences about what had to be guessed."""
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of dependency that it reads."""
+
+    def caches_hwcaps(self) -> bool:
+        """Whether its cache names files for special CPUs, so that they may be anywhere."""
+
+    def library_path(self, text: str) -> tuple[str, ...]:
+        """The elements of an LD_LIBRARY_PATH."""
+
+    def expand(self, name: str, by: Loaded, link_map: "LinkMap") -> str | None:
+        """A dependency's name with its tokens replaced; None where one stands for nothing."""
+
+    def candidates(self, name: str, by: Loaded, link_map: "LinkMap") -> Iterator[Candidate]:
+        """Where the loader looks for `name`, in its order."""
+
+    def caller(self, by: Loaded, program: Loaded) -> Loaded:
+        """For which object a dlopen by `by` is searched."""
+
+    def configuration(
+        self, finds: Iterable[Find], exists: Callable[[str], bool]
+    ) -> tuple[ImagePath, bytes] | None:
+        """The file that makes it find all of `finds` in an image; None where it does without.
+
+        `exists` says of a path whether the image has it.
+        """
+
+    def names(self, loaded: Loaded) -> tuple[str, ...]:
+        """The names under which a loaded object is reused without a search."""
+
+    def alias(self, name: str, known: Loaded) -> str | None:
+        """The name that is learnt when a search for `name` ends at a file loaded already."""
+
+    def is_itself(self, name: str) -> bool:
+        """Whether a request for `name` means the loader, which is already there."""
+
+    def is_virtual(self, name: str) -> bool:
+        """Whether `name` is an object of the kernel's, for which there is no file."""
+
+    def verdict(self, header: Header, program: Header) -> tuple[Verdict, str]:
+        """What is done with a file of this header, and why if it is not used."""
+
+    def after_error(self, errno: int) -> Scope:
+        """What an open(2) that failed so puts an end to."""
+
+    def unusable(self, elf: ElfFile) -> str | None:
+        """Why an object of the right kind still cannot be loaded."""
+
+    def unreadable(self, why: str) -> str:
+        """How it says that a file is not to be read; `why` is in glibc's words."""
+
+
+class LinkMap(Struct, eq=False):
+    """One executable's load order. `library_path` is the user's -L, in LD_LIBRARY_PATH's place.
+
+    `hwcaps` are the levels that this process would find active, best first, and `platform` its
+    `$PLATFORM`. Objects that a program asks for later, by the dlopen `calls`, stand after `startup`
+    objects; those of the last call after `known`.
+    """
+
+    loader: Loader | None
+    program: Loaded
+    hwcaps: tuple[str, ...] = ()
+    library_path: tuple[str, ...] = ()
+    platform: str = ""
+    objects: list[Loaded] = field(default_factory=list)
+    resolutions: list[Resolution] = field(default_factory=list)
+    names: dict[str, Loaded] = field(default_factory=dict)
+    identities: dict[Identity, Loaded] = field(default_factory=dict)
+    startup: int = 0
+    known: int = 0
+    calls: tuple[Request, ...] = ()
+
+    def add(self, loaded: Loaded) -> None:
+        """Append an object."""
+        self.objects.append(loaded)
+        self.learn(loaded)
+
+    def move_before(self, loaded: Loaded, other: Loaded) -> None:
+        """Put an object in front of another, unless it stands there; the program stays the first.
+
+        Of two objects with one name the first in the order answers to it.
+        """
+        place = max(self.objects.index(other), 1)
+        if loaded in self.objects:
+            if self.objects.index(loaded) <= place:
+                return
+            self.objects.remove(loaded)
+        self.objects.insert(place, loaded)
+        behind = set(self.objects[place + 1 :])
+        self.names.update(
+            {name: loaded for name in self._names(loaded) if self.names.get(name) in behind}
+        )
+        self.learn(loaded)
+
+    def learn(self, loaded: Loaded) -> None:
+        """Remember the names of an object without giving it a place in the order.
+
+        Its file too, but not the program's, which the kernel mapped: loaders do not know that one.
+        """
+        for name in self._names(loaded):
+            self.names.setdefault(name, loaded)
+        if loaded.by is not None and loaded.walk.node is not None:
+            self.identities.setdefault(loaded.walk.node.identity, loaded)
+
+    def _names(self, loaded: Loaded) -> tuple[str, ...]:
+        return self.loader.names(loaded) if self.loader else ()
+
+    def chain(self, loaded: Loaded | None) -> Iterator[Loaded]:
+        """An object, who caused it to be loaded, and so on up to the program; it comes last.
+
+        A dlopen is not remembered as a cause: behind what it loaded there is only the program.
+        """
+        while loaded is not None and loaded is not self.program:
+            yield loaded
+            loaded = None if loaded.called else loaded.by
+        yield self.program

@@ -1,0 +1,1 @@
+"""Recipe + root → Closure: everything that programs need, each with what brought it."""

@@ -1,0 +1,251 @@
+"""Recipe + Root + rules → Closure: all that the programs need, each with what brought it.
+
+One worklist. A program enters, is looked at, and puts what it asks for on the list: an ELF file its
+interpreter and libraries, a script the program of its first line. Nothing is run. All that is
+missing is collected before it is reported, so that one run of the user finds all of it.
+"""
+
+import errno
+import os
+from collections import deque
+from collections.abc import Iterator
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from rootfs_builder.cache.file_facts import Facts
+from rootfs_builder.errors import InputError, NotFoundError, UsageError
+from rootfs_builder.filesystem.sources import Sources
+from rootfs_builder.findings import Finding
+from rootfs_builder.loader import executable, loading
+from rootfs_builder.loader.elf_files import Objects
+from rootfs_builder.loader.executable import Script
+from rootfs_builder.loader.link_map import LinkMap
+from rootfs_builder.needs import secrets, trees, users
+from rootfs_builder.needs.closure import Closure, Program, Tree
+from rootfs_builder.needs.rules import Rules
+from rootfs_builder.needs.rules.worklist import Supplies
+from rootfs_builder.needs.startup import Startup
+from rootfs_builder.paths import ImagePath, OpenedPath, below, join, name, parent, printable
+from rootfs_builder.recipe import Recipe
+from rootfs_builder.recipe.values import Added
+
+_MAX_SCRIPTS = 5  # a script whose interpreter is a script whose …
+
+
+class _Todo(Struct, frozen=True):
+    shown: str
+    path: OpenedPath
+    by: Program | None = None
+    kind: str = "executable"
+    depth: int = 0
+
+
+def collect(
+    recipe: Recipe, sources: Sources, *, rules: Rules, facts: Facts | None = None
+) -> Closure:
+    """Find everything that the recipe's programs need; `facts` are known of files already.
+
+    Raises:
+        InputError: a program or an added file is not what it has to be.
+        NotFoundError: all that is missing: its name, who needs it, where was looked.
+        UsageError: an option that the programs cannot take.
+    """
+    return _Collector(recipe, sources, rules, facts).run()
+
+
+class _Collector:
+    def __init__(self, recipe: Recipe, sources: Sources, rules: Rules, facts: Facts | None) -> None:
+        self._recipe = recipe
+        self._rules = rules
+        self._sources = sources
+        self._objects = Objects(sources, facts)
+        self._missing: list[str] = []
+        library_path = tuple(self._directory(path) for path in recipe.library_path)
+        self._startup = Startup(
+            sources,
+            self._objects,
+            library_path=library_path,
+            preload=recipe.preload,
+            hwcaps=recipe.hwcaps,
+        )
+        self._programs: list[Program] = []
+        self._findings: list[Finding] = []
+        self._sensitive = secrets.Secrets(sources, facts)
+        self._secrets: dict[str, tuple[secrets.Secret, ...]] = {}
+
+    def run(self) -> Closure:
+        todo = deque(
+            _Todo(shown, self._sources.locate(path))
+            for shown, path in zip(self._recipe.shown, self._recipe.executables, strict=True)
+        )
+        while todo:
+            todo.extend(self._program(todo.popleft()))
+        self._stop_if_missing()
+        for wanted in self._recipe.include_libraries:
+            self._include(wanted)
+        added = tuple(self._add(one) for one in self._recipe.added)
+        secrets.refuse(self._secrets)
+        self._stop_if_missing()
+        return self._supplied(tuple(self._programs), added)
+
+    def _supplied(self, programs: tuple[Program, ...], added: tuple[Tree, ...]) -> Closure:
+        """The closure, with what the rules bring."""
+        user = self._recipe.user
+        known = users.resolve(user, self._sources) if user else None
+        supplies = Supplies(self._recipe, self._sources, self._startup, self._rules, user=known)
+        supplies.run(programs, added)
+        said = sorted(supplies.findings, key=lambda one: (one.level, one.text))
+        findings = [*self._findings, *self._startup.findings, *said]
+        return Closure(
+            self._recipe,
+            self._sources,
+            self._objects,
+            supplies.programs(programs),
+            supplies.trees(added),
+            supplies.supply(),
+            known,
+            tuple(dict.fromkeys(findings)),
+        )
+
+    def _directory(self, path: str) -> OpenedPath:
+        located = self._sources.locate(path)
+        node = self._objects.walker.walk(located).node
+        if node is None or node.kind != "dir":
+            self._missing.append(f"-L {printable(path)}: no such directory")
+        return located
+
+    def _stop_if_missing(self) -> None:
+        if self._missing:
+            raise NotFoundError("\n".join(dict.fromkeys(self._missing)))
+
+    def _program(self, todo: _Todo) -> list[_Todo]:
+        """Take one program in; what it asks for is the answer."""
+        shown = printable(todo.shown)
+        walk = self._objects.walker.walk(todo.path)
+        by = f"\n  needed by {printable(todo.by.shown)}, as its interpreter" if todo.by else ""
+        if walk.errno in (errno.ENOENT, errno.ENOTDIR):
+            advice = "; is it built, and is the path right?"
+            if "/" not in todo.shown:
+                advice += f" PATH is not searched; for a program in it: $(command -v {shown})"
+            advice = by or advice
+            self._missing.append(f"{shown}: no such file{advice}")
+            return []
+        if walk.errno or walk.node is None:
+            why = "a symlink that leads back to itself" if walk.errno == errno.ELOOP else ""
+            raise InputError(f"{shown}: {why or 'cannot be read: ' + os.strerror(walk.errno)}{by}")
+        try:
+            found = executable.look(shown, walk, self._objects)
+        except InputError as error:
+            raise InputError(f"{error}{by}") from error
+        if not walk.node.mode & 0o111:
+            self._findings.append(
+                Finding("warning", f"{shown} is not executable here; in the image it is (0755)")
+            )
+        above = self._objects.walker.walk(OpenedPath(parent(todo.path)))
+        key = join(above.real, name(todo.path))
+        program = Program(todo.shown, key, walk, todo.by, todo.kind)
+        if isinstance(found, Script):
+            self._programs.append(program)
+            return self._interpreters(program, found, todo.depth + 1)
+        try:
+            link_maps = self._startup.link_maps(program, found)
+        except NotFoundError as error:
+            self._missing.append(str(error))
+            return []
+        for link_map in link_maps:
+            self._missing += self._startup.not_found(link_map)
+        self._programs.append(replace(program, link_maps=link_maps))
+        return []
+
+    def _interpreters(self, program: Program, script: Script, depth: int) -> list[_Todo]:
+        if depth > _MAX_SCRIPTS:
+            raise InputError(f"{printable(program.shown)}: scripts that start scripts, over 5 deep")
+        interpreter = OpenedPath(script.interpreter)
+        found = [_Todo(script.interpreter, interpreter, program, "interpreter", depth)]
+        if script.looked_up is not None:
+            path = self._in_path(script.looked_up, program)
+            if path is not None:
+                found.append(_Todo(script.looked_up, path, program, "interpreter", depth))
+        return found
+
+    def _in_path(self, wanted: str, program: Program) -> OpenedPath | None:
+        if wanted.startswith("/"):
+            return OpenedPath(wanted)
+        for directory in self._recipe.search_path:
+            for path in self._sources_of(f"{directory.rstrip('/')}/{wanted}"):
+                node = self._objects.walker.walk(path).node
+                if node is not None and node.kind == "file" and node.mode & 0o111:
+                    return path
+        self._missing.append(
+            f"{printable(wanted)}: no such file in the image's PATH, "
+            f"{':'.join(self._recipe.search_path)}\n"
+            f"  needed by {printable(program.shown)}, as its interpreter"
+        )
+        return None
+
+    def _sources_of(self, path: str) -> Iterator[OpenedPath]:
+        """Where what the image has at a path may be: in what is added there, else in the root."""
+        for added in self._recipe.added:
+            if below(path, added.destination):
+                inside = path.removeprefix(added.destination.rstrip("/"))
+                yield self._sources.locate(added.source.rstrip("/") + inside)
+        yield OpenedPath(path)
+
+    def _dynamic(self) -> list[int]:
+        """Which programs call dlopen: those that the user named, or their interpreters."""
+        dynamic = [
+            index
+            for index, program in enumerate(self._programs)
+            if program.link_maps and program.link_maps[0].loader
+        ]
+        return [index for index in dynamic if self._programs[index].by is None] or dynamic
+
+    def _include(self, wanted: str) -> None:
+        """`--include-lib NAME`: what each dynamic program gets from dlopen(NAME)."""
+        if not self._dynamic():
+            raise UsageError(f"--include-lib {wanted}: no program here has a dynamic loader")
+        for index in self._dynamic():
+            program = self._programs[index]
+            called = [
+                loading.dlopen(one, wanted, one.program, self._objects)
+                for one in program.link_maps
+                if not one.calls
+            ]
+            self._missing += [text for one in called for text in self._startup.not_found(one)]
+            self._programs[index] = replace(program, link_maps=(*program.link_maps, *called))
+
+    def _add(self, added: Added) -> Tree:
+        shown = f"--add {printable(added.source)}"
+        path = self._sources.locate(added.source)
+        walk = self._objects.walker.walk(path)
+        if walk.errno or walk.node is None:
+            why = os.strerror(walk.errno)
+            self._missing.append(f"{shown}: {why}; SRC is a path of this machine: is it right?")
+            return Tree(ImagePath(path), added.destination, ())
+        nodes = trees.nodes(self._sources, walk.real)
+        if not self._recipe.allow_sensitive:
+            self._secrets[shown] = self._sensitive.among(nodes)
+            if self._secrets[shown]:
+                return Tree(walk.real, added.destination, nodes)
+        for special, node in nodes:
+            if node.kind == "special":
+                raise InputError(
+                    f"{shown}: {printable(self._sources.shown(special))} is a device, FIFO or "
+                    "socket, which no image can hold"
+                )
+        tree = Tree(walk.real, added.destination, nodes)
+        return trees.with_closures(tree, self._startup, self._sources, self._host())
+
+    def _host(self) -> LinkMap | None:
+        """The process that loads what is added: the first that the user named.
+
+        Of a script the last of its interpreters, which is not env(1).
+        """
+        dynamic = [self._programs[index] for index in self._dynamic()]
+        if not dynamic:
+            return None
+        first = dynamic[0]
+        if first.by is not None:
+            first = [one for one in dynamic if one.by is first.by][-1]
+        return first.link_maps[0]

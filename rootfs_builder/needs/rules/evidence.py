@@ -1,0 +1,143 @@
+"""A link map → what its objects show that a rule can look at.
+
+Undefined symbols say what an object can call, names what it is linked to, its bytes what is
+compiled in. The libc's own objects are no evidence: they hold everything for everybody.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+
+from msgspec import Struct
+
+from rootfs_builder.loader.elf_files import Objects
+from rootfs_builder.loader.link_map import LinkMap, Loaded
+from rootfs_builder.needs.rules.user_input import Given
+from rootfs_builder.paths import ImagePath, name, printable
+
+_LIBC = re.compile(
+    r"ld-.*|ld64\..*|libc\.(so|musl).*|lib(resolv|pthread|rt|anl|dl|util|m|nss_\w+)\.so\.\d+"
+)
+_GLIBC = re.compile(rb"GLIBC_(\d+)\.(\d+)")
+
+
+class Evidence(Struct, frozen=True, eq=False):
+    """What one process shows.
+
+    `libc` is glibc or musl, or static for a program without a loader; `version` the glibc's;
+    `found` are the objects that are looked at, by their resolved paths, with what they import if
+    they are not of the libc; `imported` is all of that, `present` all objects that it has.
+    """
+
+    libc: str
+    version: tuple[int, int]
+    program: Loaded
+    found: dict[ImagePath, Loaded]
+    imports: dict[ImagePath, frozenset[bytes]]
+    imported: frozenset[bytes]
+    present: dict[ImagePath, Loaded]
+    names: dict[ImagePath, tuple[str, str]]
+    given: Given
+    objects: Objects
+
+    def importing(
+        self, symbols: Iterable[str], *, own: bool, besides: Callable[[str], bool]
+    ) -> tuple[str, Loaded] | None:
+        """The first of the symbols that an object imports, with that object."""
+        wanted = {symbol.encode(): symbol for symbol in symbols}
+        if self.imported.isdisjoint(wanted):
+            return None
+        own_path = self.program.real
+        for path in (own_path,) if own else self.imports:
+            hits = self.imports.get(path, frozenset()) & wanted.keys()
+            if hits and not any(map(besides, self.names[path])):
+                return min(wanted[hit] for hit in hits), self.found[path]
+        return None
+
+    def named(self, matches: Callable[[str], bool]) -> tuple[Loaded, ...]:
+        """The objects whose SONAME, or name as a file, matches."""
+        return self._named(matches, self.found)
+
+    def to_search(self, matches: Callable[[str], bool]) -> tuple[Loaded, ...]:
+        """The same of all that the process has: a plugin uses what was loaded before."""
+        return self._named(matches, self.present)
+
+    def _named(
+        self, matches: Callable[[str], bool], objects: dict[ImagePath, Loaded]
+    ) -> tuple[Loaded, ...]:
+        return tuple(
+            loaded
+            for path, loaded in objects.items()
+            if loaded is not self.program and any(map(matches, self.names[path]))
+        )
+
+    def containing(self, texts: Iterable[str]) -> str | None:
+        """Where the first of the texts stands: in the program, or in what the user gives it."""
+        own = self.objects.contained(self.program.real, self.given.texts)
+        for text in texts:
+            if text.encode() in own:
+                return f"{shown(self.program)} names {text.strip(chr(0))}"
+        for text in texts:
+            where = self.given.naming(text.encode())
+            if where is not None:
+                return f"{where} names {text.strip(chr(0))}"
+        return None
+
+
+def of(maps: tuple[LinkMap, ...], objects: Objects, given: Given) -> Evidence:
+    """What one process shows, given at each level of CPU."""
+    first = maps[0]
+    libc = "static" if first.loader is None else first.loader.name
+    present = {loaded.real: loaded for one in maps for loaded in one.objects}
+    names = {path: _names(loaded) for path, loaded in present.items()}
+    looked_at = _found(maps)
+    imports = {
+        path: objects.imports(path, given.symbols)
+        for path, loaded in looked_at.items()
+        if loaded.by is None or not any(map(_LIBC.fullmatch, names[path]))
+    }
+    return Evidence(
+        libc,
+        _version(first),
+        first.program,
+        looked_at,
+        imports,
+        frozenset().union(*imports.values()),
+        present,
+        names,
+        given,
+        objects,
+    )
+
+
+def found(maps: tuple[LinkMap, ...]) -> tuple[Loaded, ...]:
+    """The objects of a process, at all levels; of one that called dlopen those that then came.
+
+    They need not be looked at twice: what stands before the last call is another map's.
+    """
+    return tuple(_found(maps).values())
+
+
+def _found(maps: tuple[LinkMap, ...]) -> dict[ImagePath, Loaded]:
+    each: dict[ImagePath, Loaded] = {}
+    for one in maps:
+        for loaded in one.objects[one.known :]:
+            each.setdefault(loaded.real, loaded)
+    return each
+
+
+def shown(loaded: Loaded) -> str:
+    """An object's name for a person."""
+    return printable(name(loaded.opened))
+
+
+def _names(loaded: Loaded) -> tuple[str, str]:
+    return (loaded.soname or "", name(loaded.opened))
+
+
+def _version(link_map: LinkMap) -> tuple[int, int]:
+    """The newest version that libc.so.6 defines; (0, 0) without one."""
+    libc = link_map.names.get("libc.so.6")
+    if libc is None:
+        return (0, 0)
+    found = [_GLIBC.fullmatch(version) for version in libc.elf.version_definitions]
+    return max(((int(one[1]), int(one[2])) for one in found if one), default=(0, 0))

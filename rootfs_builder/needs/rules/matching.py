@@ -1,0 +1,169 @@
+"""Rules + the evidence of one process + the user's words → which rules act, and on what."""
+
+import itertools
+import re
+from collections.abc import Callable, Iterable, Iterator
+from fnmatch import fnmatchcase
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from rootfs_builder.loader.link_map import Loaded
+from rootfs_builder.needs.rules.evidence import Evidence, shown
+from rootfs_builder.needs.rules.requests import Asked
+from rootfs_builder.needs.rules.schema import Find, Rule, Rules, When
+from rootfs_builder.paths import ImagePath, decode, parent
+
+Variables = dict[str, str]
+
+
+class Match(Struct, frozen=True, eq=False):
+    """A rule that holds for a process.
+
+    `evidence` says why in words; `by` is the object whose bytes were searched, if not the
+    program's; `variables` has one set for each time the rule acts, and is empty where it only
+    gives its hint. `places` are the groups of its patterns over objects alone: what a file of the
+    root names is looked for in all of them.
+    """
+
+    rule: Rule
+    evidence: str
+    by: Loaded | None
+    variables: tuple[Variables, ...]
+    places: tuple[Variables, ...] = ({},)
+
+
+def match(rules: Rules, evidence: Evidence, asked: Asked) -> tuple[Match, ...]:
+    """The rules that hold for a process, in their order."""
+    return tuple(one for rule in rules for one in _match(rule, evidence, asked))
+
+
+def _match(rule: Rule, evidence: Evidence, asked: Asked) -> Iterator[Match]:
+    wanted = rule.name in asked
+    why = f"--with {rule.name}" if wanted else _evidence(rule, evidence)
+    if why is None:
+        return
+    found = tuple(_find(rule.finds, evidence))
+    if rule.hint and not wanted:  # what the user's words name is asked for by them
+        found = tuple(one for one in found if one.said) or tuple(
+            replace(one, variables=()) for one in found
+        )
+    values = _values(rule, evidence, asked)
+    for one in found:
+        variables = tuple(_with_values(one.variables, values))
+        yield Match(rule, one.said or why, one.by, variables, one.places)
+
+
+def _with_values(found: tuple[Variables, ...], values: tuple[str, ...]) -> Iterator[Variables]:
+    """Each set of variables with each value, unless a pattern has found one."""
+    for variables in found:
+        if "value" in variables or not values:
+            yield variables
+        else:
+            yield from (variables | {"value": one} for one in values)
+
+
+def _values(rule: Rule, evidence: Evidence, asked: Asked) -> tuple[str, ...]:
+    """What {value} stands for: as asked, else as the environment says, else as the rule does."""
+    given = asked.get(rule.name, ())
+    if given:
+        return tuple(value for word in given for value in rule.named.get(word, (word,)))
+    variables = evidence.given.variables
+    said = [variables[one] for one in rule.variables if variables.get(one)]
+    named = dict.fromkeys(one.removeprefix(":") for one in said)  # tzset(3): TZ=:NAME
+    return tuple(named) or rule.values
+
+
+def _evidence(rule: Rule, evidence: Evidence) -> str | None:
+    """Why a rule holds, in words; None where it does not."""
+    for when in rule.evidence:
+        why = _holds(when, evidence)
+        if why is not None:
+            return why
+    return None
+
+
+def _holds(when: When, evidence: Evidence) -> str | None:
+    """The evidence for one table, in words; None unless every key of it holds."""
+    if when.libc and evidence.libc not in when.libc:
+        return None
+    if when.before and not (0, 0) < evidence.version < _version(when.before):
+        return None
+    why = []
+    for hit in _hits(when, evidence):
+        if hit is None:
+            return None
+        why.append(hit)
+    return ", ".join(why) or f"it is {evidence.libc}"
+
+
+def _hits(when: When, evidence: Evidence) -> Iterator[str | None]:
+    """A sentence for each key with a list, None where nothing of the list is found."""
+    if when.user:
+        yield f"-u {evidence.given.user}" if evidence.given.user else None
+    if when.env:
+        said = next((name for name in when.env if evidence.given.variables.get(name)), None)
+        yield said and f"-e {said}={evidence.given.variables[said]}"
+    for symbols, own in ((when.own_imports, True), (when.imports, False)):
+        if symbols:
+            call = evidence.importing(symbols, own=own, besides=_any_of(when.besides))
+            yield call and f"{shown(call[1])} calls {call[0]}"
+    if when.sonames:
+        loaded = evidence.named(_any_of(when.sonames))
+        yield f"{shown(loaded[0])} is loaded" if loaded else None
+    if when.text:
+        yield evidence.containing(when.text)
+
+
+def _version(text: str) -> tuple[int, int]:
+    major, _, minor = text.partition(".")
+    return int(major), int(minor)
+
+
+def _any_of(patterns: tuple[str, ...]) -> Callable[[str], bool]:
+    """Whether a name matches: most fail by how they begin, before any pattern is compiled."""
+    heads = tuple(re.split(r"[*?\[]", one, maxsplit=1)[0] for one in patterns)
+    return lambda name: name.startswith(heads) and any(fnmatchcase(name, p) for p in patterns)
+
+
+class _Found(Struct, frozen=True):
+    """What a table of `find` gives in the object `by`: see Match; `said` is of the user's words."""
+
+    by: Loaded | None = None
+    places: tuple[Variables, ...] = ({},)
+    variables: tuple[Variables, ...] = ({},)
+    said: str = ""
+
+
+def _find(finds: tuple[Find, ...], evidence: Evidence) -> Iterator[_Found]:
+    """Each object in which all patterns of one of a rule's tables are found, with their groups.
+
+    Each match of a pattern goes with each of the others, and with each in the user's words. A
+    library's directory is {beside}: a path of its plugins that starts there need not be compiled
+    in, or is so in pieces. That of a script is {script}, and the one it is in {above}.
+    """
+    scripts = tuple(map(_around, evidence.given.scripts)) or ({},)
+    if not finds:
+        yield _Found()
+    for find in finds:
+        words = evidence.given.search(find.words) if find.words else [{}]
+        if not words:
+            continue
+        said = evidence.given.saying(find.words)
+        program = (evidence.program,)
+        for loaded in evidence.to_search(_any_of((find.soname,))) if find.soname else program:
+            beside = {"beside": parent(loaded.real)} if find.soname else {}
+            hits = (evidence.objects.search(loaded.real, one.encode()) for one in find.text)
+            each = tuple(itertools.product(*hits))
+            places = tuple(one | beside | _variables(hit) for one in scripts for hit in each)
+            found = tuple(place | _variables([one]) for one in words for place in places)
+            if found:
+                yield _Found(loaded if find.soname else None, places, found, said)
+
+
+def _around(script: ImagePath) -> Variables:
+    return {"script": parent(script), "above": parent(parent(script))}
+
+
+def _variables(hits: Iterable[dict[str, bytes]]) -> Variables:
+    return {name: decode(value) for hit in hits for name, value in hit.items()}

@@ -1,0 +1,86 @@
+"""What the user asks of rules by `--with` and `--without`: does it have a meaning, was it done?"""
+
+from collections.abc import Iterable, Mapping
+
+from rootfs_builder.errors import NotFoundError, UsageError
+from rootfs_builder.needs.rules.schema import Rule, Rules
+from rootfs_builder.paths import printable
+from rootfs_builder.recipe.toml_tables import near
+
+Asked = Mapping[str, tuple[str, ...]]  # of --with: the rule's name → its values
+
+
+def check(rules: Rules, asked: Asked, without: Iterable[str], variables: Mapping[str, str]) -> None:
+    """Whether each `--with` names a rule that is not left out, with a value if it takes one.
+
+    Without one, `variables` of the image may say it.
+
+    Raises:
+        UsageError: all that do not.
+    """
+    by_name = {rule.name: rule for rule in rules}
+    mistakes = []
+    for name, values in asked.items():
+        shown = f"--with {printable(name)}"
+        rule = by_name.get(name)
+        if rule is None:
+            mistakes.append(f"{shown}: no rule of that name{_near(name, by_name)}")
+        elif name in without:
+            mistakes.append(f"{shown}: --without {name} says the opposite")
+        elif not rule.acts:
+            mistakes.append(f"{shown}: it adds nothing: {rule.hint}")
+        elif values and not rule.takes_values:
+            mistakes.append(f"{shown}={','.join(values)}: the rule {name} takes no value")
+        elif not values and rule.needs_value(variables):
+            mistakes.append(f"{shown}: say what: --with {name}=VALUE")
+    if mistakes:
+        raise UsageError("\n".join(mistakes))
+
+
+def check_without(rules: Rules, without: Iterable[str], noted: set[str]) -> None:
+    """Whether each `--without` names a rule, or a library of some dlopen note.
+
+    Raises:
+        UsageError: all that do not.
+    """
+    names = {rule.name for rule in rules} | noted
+    unknown = [name for name in without if name not in names]
+    if unknown:
+        raise UsageError(
+            "\n".join(
+                f"--without {printable(name)}: no rule of that name{_near(name, names)}"
+                for name in unknown
+            )
+        )
+
+
+def check_done(rules: Rules, asked: Asked, done: set[tuple[str, str]]) -> None:
+    """Whether everything that was asked for was there; `done` has (rule, value).
+
+    Raises:
+        NotFoundError: all that was not.
+    """
+    lacking = []
+    for rule in rules:
+        if rule.name not in asked:
+            continue
+        acted = {value for name, value in done if name == rule.name}
+        given = asked[rule.name]
+        wanted = {one: set(rule.named.get(one, (one,))) for one in given} or {"": acted}
+        for word, values in wanted.items():
+            if not acted & values:
+                lacking.append(_sentence(rule, word))
+    if lacking:
+        raise NotFoundError("\n".join(lacking))
+
+
+def _sentence(rule: Rule, word: str) -> str:
+    shown = f"--with {rule.name}" + (f"={printable(word)}" if word else "")
+    sonames = [one.soname for one in rule.finds]
+    if sonames and all(sonames):
+        return f"{shown}: nothing to add, or no program here loads {' or '.join(sonames)}"
+    return f"{shown}: not on this machine" + (f"; {rule.missing}" if rule.missing else "")
+
+
+def _near(name: str, names: Iterable[str]) -> str:
+    return near(name, names) or "; `rootfs-builder rules` lists them"

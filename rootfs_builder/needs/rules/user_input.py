@@ -1,0 +1,113 @@
+"""What the user gives: a recipe, scripts, added files → words, in which rules look for evidence."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from msgspec import Struct
+
+from rootfs_builder.filesystem.root import read
+from rootfs_builder.loader.elf_files import Objects, groups
+from rootfs_builder.needs.closure import Program, Tree
+from rootfs_builder.paths import ImagePath, decode, encode, join, name, printable
+from rootfs_builder.recipe import Recipe
+
+_MOST_FILES, _MOST_BYTES = 1000, 1 << 16  # of an added tree, so that it is configuration
+
+
+class Given(Struct, frozen=True):
+    """The user's own words: `files` has what `--add` adds, and the arguments, as (name, bytes).
+
+    `placed` has the files again, by their paths in the image. `scripts` are the resolved paths of
+    the scripts that are packed, `command` is the arguments, with a NUL before and behind each.
+    `variables` is what the image's environment is given, `user` who is to run the program. `texts`
+    and `symbols` are all that the rules look for, so that a file is read once for all of them;
+    `searched` remembers what patterns found.
+    """
+
+    variables: dict[str, str]
+    user: str = ""
+    files: tuple[tuple[str, bytes], ...] = ()
+    placed: dict[str, bytes] = {}
+    scripts: tuple[ImagePath, ...] = ()
+    command: bytes = b""
+    texts: frozenset[bytes] = frozenset()
+    symbols: frozenset[bytes] = frozenset()
+    searched: dict[tuple[str, ...], list[dict[str, bytes]]] = {}
+
+    def naming(self, text: bytes) -> str | None:
+        """The first of the user's files that has a text in it."""
+        return next((name for name, data in self.files if text in data), None)
+
+    def search(self, patterns: tuple[str, ...]) -> list[dict[str, bytes]]:
+        """The groups of each match of any of the patterns in these words, none twice."""
+        if patterns not in self.searched:
+            self.searched[patterns] = groups(hit for _, hit in self._hits(patterns))
+        return self.searched[patterns]
+
+    def saying(self, patterns: tuple[str, ...]) -> str:
+        """Where one of the patterns first matches, and what its last group is, in words."""
+        for where, hit in self._hits(patterns):
+            return f"{where} names {printable(decode(hit[hit.lastindex or 0])).strip()}"
+        return ""
+
+    def _hits(self, patterns: tuple[str, ...]) -> Iterator[tuple[str, re.Match[bytes]]]:
+        for pattern in patterns:
+            for where, said in self._said:
+                yield from ((where, hit) for hit in re.finditer(pattern.encode(), said))
+
+    @property
+    def _said(self) -> tuple[tuple[str, bytes], ...]:
+        places = "".join(f"\0{place}\0" for place in self.placed)
+        said = (("an argument", self.command), ("--add", encode(places)), *self.files)
+        return tuple(one for one in said if one[1])
+
+
+def words(
+    recipe: Recipe,
+    programs: Iterable[Program],
+    added: Iterable[Tree],
+    objects: Objects,
+    *,
+    texts: frozenset[bytes],
+    symbols: frozenset[bytes],
+) -> Given:
+    """Variables and arguments, scripts, the small files of small trees."""
+    arguments = (*(recipe.entrypoint or ())[1:], *recipe.command)
+    files = [(f"the argument {word}", word.encode()) for word in arguments]
+    files += [(f"-e {name}", value.encode()) for name, value in recipe.env]
+    scripts = {one.real: _text(one.real, objects) for one in programs if not one.link_maps}
+    files += [(printable(name(path)), text) for path, text in scripts.items() if text is not None]
+    placed = {place: text for tree in added for place, text in _placed(tree, objects)}
+    files += [(printable(name(place)), text) for place, text in placed.items()]
+    command = "".join(f"\0{word}" for word in (*arguments, "")) if arguments else ""
+    variables = dict(recipe.env)
+    return Given(
+        variables,
+        recipe.user,
+        tuple(files),
+        placed,
+        tuple(scripts),
+        encode(command),
+        texts,
+        symbols,
+    )
+
+
+def _placed(tree: Tree, objects: Objects) -> Iterator[tuple[str, bytes]]:
+    """The small files of a small added tree, by their paths in the image."""
+    if len(tree.nodes) > _MOST_FILES:
+        return
+    for path, node in tree.nodes:
+        text = _text(path, objects) if node.kind in ("file", "symlink") else None
+        if text is not None:
+            inside = path[len(tree.source) :].strip("/")
+            yield join(tree.destination, inside) if inside else tree.destination, text
+
+
+def _text(path: ImagePath, objects: Objects) -> bytes | None:
+    """What a small file says; None of one that is none."""
+    walk = objects.walker.walk(path)
+    if walk.node is None or walk.node.kind != "file":
+        return None
+    source = objects.source(walk.real)
+    return read(source) if source.size <= _MOST_BYTES else None

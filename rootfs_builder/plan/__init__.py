@@ -1,0 +1,236 @@
+"""The staging tree as a value: every image path, its content, and why it is there.
+
+What wants files ends in a Plan; what uses files reads only the Plan. `PlanRoot` answers for a Plan
+as a directory would, so that whatever resolves in a directory resolves in a Plan.
+"""
+
+import errno
+import re
+from collections.abc import Hashable, Iterable, Iterator
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
+
+from rootfs_builder.errors import InputError
+from rootfs_builder.filesystem.root import Node, Source
+from rootfs_builder.findings import Finding
+from rootfs_builder.paths import (
+    ROOT,
+    ImagePath,
+    ancestors,
+    encode,
+    name,
+    parent,
+    printable,
+    shortened,
+)
+
+if TYPE_CHECKING:  # only an image in layers pays for the readers of package databases
+    from rootfs_builder.packages import Package
+
+EntryKind = Literal["dir", "symlink", "file"]
+
+SET_ID_BITS = 0o6000
+_LONGEST, _LONGEST_NAME = 4095, 255  # bytes that a kernel takes as a path, and as a part of one
+_LONG = 3800  # bytes: docker and podman unpack some 4,000, and less in a deeper directory of theirs
+_KEY = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[^/\0]+)+", re.DOTALL)
+
+
+class Reason(Struct, frozen=True):
+    """Why an entry is there: `by` (a path of the plan, None for the user) asked for it.
+
+    `kind` is what sort of request it was (executable, NEEDED, interpreter, symlink, directory …),
+    `asked` the name as it was asked, `found_by` the rule that answered.
+    """
+
+    kind: str
+    by: ImagePath | None = None
+    asked: str = ""
+    found_by: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """It in words, for a person."""
+        words = [self.kind, printable(self.asked)]
+        if self.by is not None:
+            words += ["of", printable(self.by)]
+        found = f" ({self.found_by})" if self.found_by else ""
+        return " ".join(word for word in words if word) + found
+
+
+class Entry(Struct, frozen=True):
+    """One path of the image.
+
+    `content` and `capability` (an xattr) belong to a file, `target` to a symlink (verbatim). `mode`
+    has permission bits only. Files of one source are names of one file: see `hard_links`.
+    `package` is who brought it, where that was asked; `own` is what belongs to the user rather than
+    to the system.
+    """
+
+    path: ImagePath
+    kind: EntryKind
+    mode: int
+    reasons: tuple[Reason, ...]
+    content: Source | None = None
+    target: str = ""
+    uid: int = 0
+    gid: int = 0
+    capability: bytes = b""
+    package: "Package | None" = None
+    own: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes of content; 0 for whatever is no file."""
+        return 0 if self.content is None else self.content.size
+
+
+class Plan(Struct, frozen=True):
+    """The staging tree.
+
+    `entries` are sorted by path and hold every parent directory; `env` is what the image's
+    environment needs, as (name, value); `user` is who it runs as, in digits; `programs` are
+    the executables in the order given.
+
+    Raises:
+        InputError: a path that is no key, two entries for one path, an entry below something that
+            is no directory, or a name that readers take for a whiteout.
+    """
+
+    entries: tuple[Entry, ...]
+    programs: tuple[ImagePath, ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+    user: str = ""
+    findings: tuple[Finding, ...] = ()
+
+    def __post_init__(self) -> None:
+        seen: dict[str, Entry] = {}
+        for entry in self.entries:
+            wrong = _wrong(entry.path, seen)
+            if wrong:
+                raise InputError(f"{printable(entry.path)}: {wrong}")
+            seen[entry.path] = entry
+
+    @property
+    def size(self) -> int:
+        """The bytes of all files, each inode once."""
+        links = hard_links(self.entries)
+        return sum(entry.size for entry in self.entries if entry.path not in links)
+
+
+def _wrong(path: ImagePath, seen: dict[str, Entry]) -> str:
+    """What no entry after those `seen` may be, in words; empty for a good one."""
+    above = parent(path)
+    if not _KEY.fullmatch(path):
+        return "no absolute path without empty parts, . and .."
+    if path in seen:
+        return "two entries for one path"
+    if name(path).startswith(".wh."):
+        return "a name that starts with .wh. deletes files in an image"
+    if above != ROOT and (above not in seen or seen[above].kind != "dir"):
+        return f"{printable(above)} is no directory of the image"
+    return ""
+
+
+def order(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """Entries in the one order a Plan has: by the bytes of the path, so parents come first."""
+    return tuple(sorted(entries, key=lambda entry: encode(entry.path)))
+
+
+def hard_links(entries: Iterable[Entry]) -> dict[ImagePath, ImagePath]:
+    """The further names of each file: path → the name that comes first by path.
+
+    One file has one mode, owner and capability: a source with two modes makes two files. To be
+    asked of the entries that are written together, since a layer is whole without the others.
+    """
+    first: dict[Hashable, ImagePath] = {}
+    found = {}
+    for entry in order(entries):
+        if entry.content is not None:
+            target = first.setdefault(_inode(entry, entry.content), entry.path)
+            if target != entry.path:
+                found[entry.path] = target
+    return found
+
+
+def _inode(entry: Entry, content: Source) -> Hashable:
+    """Equal for names of one file."""
+    return (content.identity, entry.mode, entry.uid, entry.gid, entry.capability)
+
+
+def with_parents(entries: Iterable[Entry]) -> tuple[Entry, ...]:
+    """The entries, and a directory of mode 0755 for every parent that is not among them."""
+    by_path = {entry.path: entry for entry in entries}
+    for entry in order(by_path.values()):
+        for directory in ancestors(entry.path):
+            if directory in by_path:
+                break  # and all above it: parents come first in this order
+            reason = Reason("directory", entry.path)
+            by_path[directory] = Entry(directory, "dir", 0o755, (reason,))
+    return order(by_path.values())
+
+
+class PlanRoot:
+    """A Plan as a Root; many are made and asked little."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._entries = {entry.path: entry for entry in plan.entries}
+        self._nodes: dict[str, Node] = {ROOT: Node("dir", 0o755, 0, (0, 0))}
+        self._inodes: dict[Hashable, int] = {}
+
+    @cached_property
+    def _names(self) -> dict[str, list[str]]:
+        names: dict[str, list[str]] = {}
+        for path in self._entries:
+            names.setdefault(parent(path), []).append(name(path))
+        return names
+
+    def lstat(self, path: ImagePath) -> Node | None:
+        """See Root."""
+        entry = self._entries.get(path)
+        if path not in self._nodes and entry is not None:
+            inode = path if entry.content is None else _inode(entry, entry.content)
+            number = self._inodes.setdefault(inode, len(self._inodes) + 1)
+            self._nodes[path] = Node(entry.kind, entry.mode, entry.size, (0, number))
+        return self._nodes.get(path)
+
+    def readlink(self, path: ImagePath) -> str:
+        """See Root."""
+        return self._entries[path].target
+
+    def open(self, path: ImagePath) -> Source:
+        """See Root."""
+        content = self._entries[path].content
+        if content is None:
+            raise OSError(errno.EINVAL, "not a regular file", path)
+        return content
+
+    def capability(self, path: ImagePath) -> bytes:
+        """See Root."""
+        return self._entries[path].capability
+
+    def list(self, path: ImagePath) -> tuple[str, ...]:
+        """See Root."""
+        return tuple(sorted(self._names.get(path, ()), key=encode))
+
+
+def long_paths(paths: Iterable[ImagePath]) -> Iterator[Finding]:
+    """A warning for each path that an engine may be unable to unpack.
+
+    Raises:
+        InputError: no kernel takes a path.
+    """
+    for path in paths:
+        raw = encode(path)
+        if len(raw) > _LONGEST or max(map(len, raw.split(b"/"))) > _LONGEST_NAME:
+            raise InputError(
+                f"{shortened(path)}: too long: a path may have {_LONGEST:,} bytes, and a name "
+                f"in it {_LONGEST_NAME}"
+            )
+        if len(raw) > _LONG:
+            yield Finding(
+                "warning",
+                f"{shortened(path)}: an engine may be unable to unpack it: below a directory "
+                f"of its own it has more than the {_LONGEST:,} bytes that a kernel takes",
+            )

@@ -1,0 +1,80 @@
+"""Closure + what is laid out so far → the files that stand nowhere on this machine.
+
+Rules contribute lines (passwd, nsswitch.conf …), made files (a locale out of an archive) and
+directories (/tmp); a loader may want its configuration, so that it finds in the image what this
+machine's led it to. All are rendered once, when everything else is known.
+"""
+
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from rootfs_builder.filesystem.root import BytesSource
+from rootfs_builder.filesystem.walk import Walker
+from rootfs_builder.loader.link_map import Find, Loader
+from rootfs_builder.needs.closure import Closure
+from rootfs_builder.paths import ImagePath, OpenedPath
+from rootfs_builder.plan import Entry, Plan, PlanRoot, Reason
+from rootfs_builder.plan.placement import Placement
+
+
+def entries(closure: Closure, because: dict[str, Reason]) -> Iterator[Entry]:
+    """What rules generate; `because` has the reason for each rule."""
+    lines: dict[ImagePath, list[str]] = {}
+    reasons: dict[ImagePath, list[Reason]] = {}
+    for line in closure.supply.lines:
+        known = lines.setdefault(line.path, [])
+        known += [text for text in line.text.splitlines(keepends=True) if text not in known]
+        reasons.setdefault(line.path, []).append(because[line.rule])
+    for path, texts in lines.items():
+        yield _file(path, 0o644, "".join(texts).encode(), tuple(dict.fromkeys(reasons[path])))
+    for made in closure.supply.made:
+        if made.data is not None:
+            yield _file(made.path, made.mode, made.data, (because[made.rule],))
+        else:
+            reason = (because[made.rule],)
+            yield Entry(made.path, "dir", made.mode, reason, uid=made.uid, gid=made.gid)
+
+
+def widened(one: Entry, other: Entry) -> Entry:
+    """A directory that does for both: what either allows its owner, its group and others.
+
+    The sticky bit counts as the others do: some programs refuse a directory for all that has none,
+    and hardly any needs to delete what others made. Root gives way as the owner, since it may do
+    all without a bit; of two others the first by number owns what then is like /tmp.
+    """
+    owner, guest = sorted((one, other), key=_as_owner)
+    mode = 0o1777 if guest.uid not in (owner.uid, 0) else owner.mode | guest.mode
+    reasons = dict.fromkeys((*one.reasons, *other.reasons))
+    return replace(one, mode=mode, uid=owner.uid, gid=owner.gid, reasons=tuple(reasons))
+
+
+def _as_owner(directory: Entry) -> tuple[bool, int, bool, int]:
+    return not directory.uid, directory.uid, not directory.gid, directory.gid
+
+
+def _file(path: ImagePath, mode: int, data: bytes, reasons: tuple[Reason, ...]) -> Entry:
+    return Entry(path, "file", mode, reasons, BytesSource(data))
+
+
+def configurations(closure: Closure, placement: Placement, draft: Plan) -> Iterator[Entry]:
+    """What the loaders need to find what the machine's configuration led them to."""
+    walker = Walker(PlanRoot(draft))
+    finds: dict[int, tuple[Loader, dict[Find, None]]] = {}
+    for program, link_map in closure.processes():
+        for one in link_map.resolutions:
+            if link_map.loader is None or one.found is None or one.candidate is None:
+                continue
+            if one.candidate.configured:
+                move = placement.of(one.found, one.candidate, program)
+                opened = OpenedPath(one.candidate.path)
+                opened = opened if move is None else move.respell(opened)
+                of_loader = finds.setdefault(id(link_map.loader), (link_map.loader, {}))[1]
+                of_loader[Find(one.request.name, opened, one.candidate.hwcap)] = None
+    for loader, wanted in finds.values():
+        found = loader.configuration(
+            wanted, lambda path: walker.walk(OpenedPath(path)).node is not None
+        )
+        if found is not None:
+            reason = Reason("generated", asked="what its loader needs to find libraries")
+            yield _file(found[0], 0o644, found[1], (reason,))

@@ -1,0 +1,89 @@
+"""A closure + the files that its image has → a hint of programs that are named and left out.
+
+A path in a program's text is no proof that it is ever run, so nothing is added for it, nor for a
+word where a shell script has its commands. Only what the user packs is looked at: a library or a
+helper names much that is for other programs.
+"""
+
+import re
+from collections.abc import Container, Iterator
+from itertools import islice
+
+from rootfs_builder.findings import Finding
+from rootfs_builder.loader.elf_files import Objects
+from rootfs_builder.needs.closure import Closure, Program
+from rootfs_builder.paths import ImagePath, OpenedPath, decode, printable
+
+_PATH = rb"(?:usr/)?(?:local/)?(?:s?bin|lib(?:exec|\d+)?)/[\w./+-]{1,200}"
+_STRING = rb"(?P<path>/(?<![ -~]/)" + _PATH + rb")(?=\x00)"  # "/" first: so it is found fast
+_WORD = rb"/(?<![\w./$}+-]/)" + _PATH + rb"(?![\w/*?$-])"
+_MOST, _MOST_TEXT = 1 << 26, 1 << 20  # bytes of a program, and of a script
+_SHELL = "/bin/sh"  # whose rule knows better who runs it
+
+# Shell Command Language: what is no command of a script, what runs in double quotes all the same,
+# what stands before a command, and words that a shell knows without a program.
+_SHELL_LINE = rb"#![^\n]*\b(?:a|ba|da|k|mk|z)?sh\b"
+_NO_COMMANDS = (
+    rb"(?s)<<-?[ \t]*(['\"\\]?)(\w+)\1.*?\n\t*\2[ \t]*(?=\n|\Z)|(?<![^\s;])#[^\n]*|'[^']*'"
+)
+_QUOTED = rb'(?s)"(?:[^"\\]|\\.)*"'
+_RUN_INSIDE = rb"\$\([^()]*\)|`[^`]*`"
+_RUN_ANYWHERE = rb"\$\([ \t]*(?=(?P<name>[A-Za-z][\w.+-]*)(?![\w./=(]))"  # quotes in it or around
+_COMMAND = (
+    rb"(?m)(?:^|[;&|(`!{]|\b(?:command|do|elif|else|env|exec|if|nice|nohup|then|time|until|while|xargs)\b)"
+    rb"[ \t]*(?:\w+=\S*[ \t]+)*(?=(?P<name>[A-Za-z][\w.+-]*)(?![\w./=(]))"
+)
+_BUILT_IN = frozenset(("echo", "false", "kill", "printf", "pwd", "test", "time", "true"))
+
+
+def left_out(closure: Closure, there: Container[ImagePath]) -> Iterator[Finding]:
+    """One hint for all programs of the root that the user's programs name, less those `there`."""
+    named: dict[ImagePath, OpenedPath] = {}
+    for program in closure.programs:
+        if program.by is None:
+            for path in _named(program, closure):
+                real = _executable(path, closure.objects)
+                if path != _SHELL and real is not None and real not in there:
+                    named.setdefault(real, path)
+    if named:
+        option = "" if closure.sources.sysroot else "--add "  # which reads from this machine
+        flags = " ".join(sorted(option + printable(path) for path in named.values()))
+        yield Finding("hint", f"programs that are named in it are left out: {flags}")
+
+
+def _named(program: Program, closure: Closure) -> Iterator[OpenedPath]:
+    objects = closure.objects
+    source = objects.source(program.real)
+    if program.link_maps:
+        hits = objects.search(program.real, _STRING) if source.size <= _MOST else ()
+        yield from (OpenedPath(decode(groups["path"])) for groups in hits)
+        return
+    with source.open() as content:
+        text = content[0:_MOST_TEXT]
+    for hit in re.finditer(_WORD, text):
+        yield OpenedPath(decode(hit[0]))
+    for command in sorted(_commands(text)):
+        each = (OpenedPath(f"{above}/{command}") for above in closure.recipe.search_path)
+        yield from islice((path for path in each if _executable(path, objects)), 1)
+
+
+def _commands(script: bytes) -> set[str]:
+    """The words of a shell script that stand where a command does, but for the shell's own."""
+    if not re.match(_SHELL_LINE, script):
+        return set()
+    text = re.sub(_NO_COMMANDS, b" ", script.replace(b"\\\n", b" "))
+    found = [*re.finditer(_RUN_ANYWHERE, text)]
+    found += re.finditer(_COMMAND, re.sub(_QUOTED, _run_inside, text))
+    return {decode(hit["name"]) for hit in found} - _BUILT_IN
+
+
+def _run_inside(quoted: re.Match[bytes]) -> bytes:
+    return b" ".join((b'""', *re.findall(_RUN_INSIDE, quoted[0])))
+
+
+def _executable(path: OpenedPath, objects: Objects) -> ImagePath | None:
+    """Where a path leads, if that is a program."""
+    walk = objects.walker.walk(path)
+    if walk.errno or walk.node is None or walk.node.kind != "file" or not walk.node.mode & 0o111:
+        return None
+    return None if re.search(r"\.so(\.|\Z)", walk.real) else walk.real

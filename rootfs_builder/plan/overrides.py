@@ -1,0 +1,163 @@
+"""Plan + `--owner`, `--mode`, `--cap` → the plan with these owners, modes and capabilities.
+
+Set-user-id bits go in by request only. Capabilities that a file has stay, and that is said. Either
+makes the program's loader careful: it follows `$ORIGIN` into no directory but the system's, and the
+program would not start (ld.so(8), "Secure-execution mode").
+"""
+
+import posixpath
+import re
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from rootfs_builder.errors import UsageError
+from rootfs_builder.filesystem import capabilities
+from rootfs_builder.filesystem.walk import Walker
+from rootfs_builder.findings import Finding
+from rootfs_builder.needs import users
+from rootfs_builder.needs.closure import Closure
+from rootfs_builder.paths import ROOT, ImagePath, OpenedPath, ancestors, printable
+from rootfs_builder.plan import SET_ID_BITS, Entry, Plan, PlanRoot
+from rootfs_builder.plan.placement import Placement
+
+T = TypeVar("T")
+_GIVEN = (  # what docker 26 and podman 5.4 both give to a container of their own accord
+    "cap_chown",
+    "cap_dac_override",
+    "cap_fowner",
+    "cap_fsetid",
+    "cap_kill",
+    "cap_net_bind_service",
+    "cap_setfcap",
+    "cap_setgid",
+    "cap_setpcap",
+    "cap_setuid",
+    "cap_sys_chroot",
+)
+_TRUSTED = re.compile("/(usr/)?lib(64|32|x32)?/")
+
+
+def apply(plan: Plan, closure: Closure, placement: Placement) -> Plan:
+    """The plan of a closure as its recipe wants it.
+
+    Raises:
+        UsageError: an option names what the image has not, or what cannot have that.
+        NotFoundError, InputError: see users.resolve.
+    """
+    walker = Walker(PlanRoot(plan))
+    wanted = _Wanted(walker, closure, placement)
+    entries, findings = [], list(plan.findings)
+    for entry in plan.entries:
+        changed = wanted.applied(entry)
+        entries.append(changed)
+        findings += wanted.said(entry, changed)
+    privileged = {entry.path for entry in entries if _is_privileged(entry)}
+    findings += _lost(privileged, closure, placement, walker)
+    return replace(plan, entries=tuple(entries), findings=tuple(dict.fromkeys(findings)))
+
+
+class _Wanted:
+    """The values of the options, by the paths that they lead to."""
+
+    def __init__(self, walker: Walker, closure: Closure, placement: Placement) -> None:
+        recipe = closure.recipe
+        self._walker = walker
+        self._programs = {
+            one.shown: placement.image_path(one)
+            for one in closure.programs
+            if one.kind == "executable"
+        }
+        self._mistakes: list[str] = []
+        owners = self._found("--owner", recipe.owners)
+        self.modes = self._found("--mode", recipe.modes)
+        self.capabilities = self._found("--cap", recipe.capabilities, directories=False)
+        if self._mistakes:
+            raise UsageError("\n".join(self._mistakes))
+        self.owners = {}
+        for path, user in owners.items():
+            found = users.resolve(user, closure.sources, option=f"--owner {printable(path)}=")
+            self.owners[path] = found.uid, found.uid if found.gid is None else found.gid
+
+    def _found(
+        self, option: str, wanted: Iterable[tuple[str, T]], *, directories: bool = True
+    ) -> dict[ImagePath, T]:
+        found: dict[ImagePath, T] = {}
+        for text, value in wanted:
+            path = self._programs.get(text, text)
+            walk = self._walker.walk(OpenedPath(path))
+            if not path.startswith("/") or walk.node is None:
+                typed = ", ".join(map(printable, self._programs))
+                mistake = f"not in the image; name an absolute path of it, or {typed}"
+            elif walk.real == ROOT:
+                mistake = "the root directory is root's, and 0755, in every image"
+            elif walk.node.kind == "dir" and not directories:
+                mistake = "a directory; only a program has capabilities"
+            elif walk.real in found:
+                mistake = f"another {option} leads there too"
+            else:
+                found[walk.real] = value
+                continue
+            self._mistakes.append(f"{option} {printable(text)}: {mistake}")
+        return found
+
+    def applied(self, entry: Entry) -> Entry:
+        """An entry as the options want it; of owners the nearest counts."""
+        mode = entry.mode & ~SET_ID_BITS if entry.kind == "file" else entry.mode
+        owners = (self.owners.get(path) for path in (entry.path, *ancestors(entry.path)))
+        uid, gid = next(filter(None, owners), (entry.uid, entry.gid))
+        return replace(
+            entry,
+            mode=self.modes.get(entry.path, mode),
+            uid=uid,
+            gid=gid,
+            capability=self.capabilities.get(entry.path, entry.capability),
+        )
+
+    def said(self, entry: Entry, changed: Entry) -> Iterator[Finding]:
+        """What the user should know of the privileges of a file, before and after."""
+        shown = printable(entry.path)
+        if entry.mode & ~changed.mode & SET_ID_BITS and entry.path not in self.modes:
+            text = f"{shown}: its set-user-id and set-group-id bits are dropped"
+            yield Finding("warning", f"{text}; --mode {shown}={entry.mode:o} keeps them")
+        if entry.capability and entry.path not in self.capabilities:
+            text = f"{shown} keeps its capabilities, {capabilities.text(entry.capability)}"
+            yield Finding("hint", f"{text}; --cap {shown}=none leaves them out")
+        required = capabilities.required(changed.capability) if changed.capability else ()
+        if missing := [one for one in required if one not in _GIVEN]:
+            given = " ".join(f"--cap-add {one.removeprefix('cap_').upper()}" for one in missing)
+            text = f"{shown} starts only in a container that has {', '.join(missing)}"
+            yield Finding("hint", f"{text}, which docker or podman give when told: {given}")
+        if _is_privileged(changed) and changed.content is not None:
+            with changed.content.open() as content:
+                if content[0:2] == b"#!":
+                    text = "the kernel gives a script neither capabilities nor another user"
+                    yield Finding("warning", f"{shown}: {text}; name a compiled program")
+
+
+def _is_privileged(entry: Entry) -> bool:
+    return entry.kind == "file" and bool(entry.capability or entry.mode & SET_ID_BITS)
+
+
+def _lost(
+    privileged: set[ImagePath], closure: Closure, placement: Placement, walker: Walker
+) -> Iterator[Finding]:
+    """Libraries that privileged programs find by `$ORIGIN` here, and would not in the image."""
+    for program, link_map in closure.processes():
+        walk = walker.walk(placement.image_path(program))
+        if walk.errno or walk.real not in privileged:
+            continue
+        for one in link_map.resolutions:
+            if one.found is None or one.candidate is None or one.candidate.owner is None:
+                continue
+            move = placement.of(one.found, one.candidate, program)
+            opened = OpenedPath(one.candidate.path)
+            opened = opened if move is None else move.respell(opened)
+            if not _TRUSTED.match(posixpath.normpath(opened)):
+                yield Finding(
+                    "warning",
+                    f"{printable(walk.real)}: started with its privileges, its loader ignores "
+                    f"$ORIGIN and does not find {printable(one.request.name)}; link it without "
+                    "$ORIGIN, and give the directory with -L",
+                )

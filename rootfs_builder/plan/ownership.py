@@ -1,0 +1,57 @@
+"""Entries + where each was read + the package databases → entries that know whose they are.
+
+What is read outside the system is the user's own. So is what lies in the system, but came neither
+by a package nor by a rule: a library of `make install`. A root without a known package does not
+tell these apart, so there the system's directories are all the system's.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from msgspec.structs import replace
+
+from rootfs_builder.filesystem.root import BytesSource
+from rootfs_builder.filesystem.sources import Sources
+from rootfs_builder.packages import Owners
+from rootfs_builder.paths import ImagePath
+from rootfs_builder.plan import Entry
+
+
+def settle(
+    entries: Iterable[Entry],
+    origins: Mapping[ImagePath, ImagePath],
+    sources: Sources,
+    owners: Owners | None,
+) -> tuple[Entry, ...]:
+    """The entries with `package` and `own`; `origins` has the path in `sources` of what was read.
+
+    Without `owners` no package is asked for.
+
+    Raises:
+        InputError: a package database cannot be read.
+    """
+    entries = tuple(entries)
+    read = [origins[entry.path] for entry in entries if entry.path in origins]
+    inside = [origin for origin in read if not sources.outside(origin)]
+    known = {} if owners is None else owners.of_all(inside)
+    found = []
+    for entry in entries:
+        origin = origins.get(entry.path)
+        if origin is not None and sources.outside(origin):
+            found.append(replace(entry, own=True))
+        elif origin is not None and (package := known.get(origin)) is not None:
+            found.append(replace(entry, package=package))
+        else:
+            found.append(entry)
+    if not any(entry.package for entry in found):
+        return tuple(found)
+    return tuple(replace(one, own=True) if _by_hand(one) else one for one in found)
+
+
+def _by_hand(entry: Entry) -> bool:
+    """Whether it is a file that somebody put among those of packages."""
+    return (
+        entry.kind == "file"
+        and entry.package is None
+        and not isinstance(entry.content, BytesSource)
+        and not any(why.kind == "rule" or why.found_by == "PT_INTERP" for why in entry.reasons)
+    )

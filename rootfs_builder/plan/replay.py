@@ -1,0 +1,141 @@
+"""Closure + image → whether the loader finds in the image what it found in the source.
+
+The same rules, asked of another Root with nothing remembered: for each program and kind of CPU, the
+list of (name asked for, path opened, content) must be the same, in the same order, though a
+directory may be spelt in another way. The environment of the build (-L) is gone; only what the
+image holds counts.
+"""
+
+from collections.abc import Iterator
+
+from rootfs_builder import paths
+from rootfs_builder.errors import ChangedError, InputError, RootfsError
+from rootfs_builder.filesystem.root import Root, Source
+from rootfs_builder.findings import Finding
+from rootfs_builder.loader import loading
+from rootfs_builder.loader.elf_files import Objects
+from rootfs_builder.loader.link_map import LinkMap, Loaded, Request
+from rootfs_builder.needs.closure import Closure, Program
+from rootfs_builder.paths import OpenedPath, decode, join, parent, printable
+from rootfs_builder.plan.placement import Placement
+
+_Trace = list[tuple[str, str, Source]]
+
+
+def check(closure: Closure, root: Root) -> tuple[Finding, ...]:
+    """What differs when the closure's programs are resolved again in `root`; () is a proof."""
+    return tuple(_Replay(closure, root).differences(closure.programs))
+
+
+def check_added(closure: Closure, root: Root) -> tuple[Finding, ...]:
+    """The same for the ELF files of added trees: what a program may or may not load one day."""
+    replay = _Replay(closure, root)
+    found: list[Finding] = []
+    for tree in closure.trees:
+        found += replay.differences(tree.programs)
+        for plugin in tree.plugins:
+            found += replay.compare(closure.host(plugin), plugin)
+    return tuple(found)
+
+
+class _Replay:
+    def __init__(self, closure: Closure, root: Root) -> None:
+        self._placement = Placement(closure)
+        self._preload = closure.recipe.preload
+        self._objects = Objects(root, closure.objects.facts)
+
+    def differences(self, programs: tuple[Program, ...]) -> Iterator[Finding]:
+        for program in programs:
+            for link_map in program.link_maps:
+                if link_map.loader is not None:
+                    yield from self.compare(program, link_map)
+
+    def compare(self, program: Program, link_map: LinkMap) -> Iterator[Finding]:
+        expected = [self._expected(program, loaded) for loaded in link_map.objects]
+        try:
+            found = [
+                (one.requested, str(one.opened), one.source)
+                for one in self._again(program, link_map).objects
+            ]
+        except ChangedError:
+            raise
+        except RootfsError as error:
+            yield Finding("warning", f"{printable(program.shown)}: {error}")
+            return
+        if self._placed(found) != self._placed(expected):
+            yield _difference(program, expected, found)
+
+    def _placed(self, trace: _Trace) -> _Trace:
+        """The same with the directories of the image themselves, however they are spelt.
+
+        A library of -L is in /usr/local/lib, and RUNPATH may lead there by /usr/local/bin/../lib.
+        """
+        return [
+            (
+                asked,
+                join(self._objects.walker.walk(parent(opened)).real, paths.name(opened)),
+                source,
+            )
+            for asked, opened, source in trace
+        ]
+
+    def _expected(self, program: Program, loaded: Loaded) -> tuple[str, str, Source]:
+        """What an object is asked for and opened as in the image."""
+        move = self._placement.of(loaded, loaded.candidate, program)
+        opened = loaded.opened if move is None else move.respell(loaded.opened)
+        requested = loaded.requested
+        if loaded.by is None:
+            requested = opened = OpenedPath(self._placement.image_path(program))
+        elif loaded.called and requested == loaded.opened:  # a plugin, by its path
+            requested = opened
+        return requested, opened, loaded.source
+
+    def _again(self, program: Program, link_map: LinkMap) -> LinkMap:
+        objects = self._objects
+        path = self._placement.image_path(program)
+        walk = objects.walker.walk(path)
+        if walk.node is None:
+            raise InputError(f"{printable(path)} is not in the image")
+        file = objects.file(walk.real)
+        loaded = Loaded(path, OpenedPath(path), walk, objects.source(walk.real), file)
+        interpreter = OpenedPath(decode(file.interpreter or b""))
+        loader = objects.loader(interpreter)
+        if loader is None:
+            raise InputError(f"{printable(interpreter)} is not in the image")
+        started = loading.start(
+            loaded,
+            loader,
+            objects,
+            hwcaps=link_map.hwcaps,
+            platform=link_map.platform,
+            preload=self._preload,
+        )
+        for call in link_map.calls:
+            started = self._call(program, link_map, call, started)
+        return started
+
+    def _call(
+        self, program: Program, link_map: LinkMap, call: Request, started: LinkMap
+    ) -> LinkMap:
+        """A dlopen once more: of the same name, by what stands for the same object."""
+        asked = {
+            one.requested: self._expected(program, one)[0]
+            for one in link_map.objects
+            if one.called or one is call.by
+        }
+        by = asked[call.by.requested]
+        caller = next((one for one in started.objects if one.requested == by), started.program)
+        name = asked.get(call.name, call.name)
+        return loading.dlopen(started, name, caller, self._objects)
+
+
+def _difference(program: Program, expected: _Trace, found: _Trace) -> Finding:
+    got = {name: path for name, path, _ in found}
+    shown = printable(program.shown)
+    for name, path, _ in expected:
+        if got.get(name) != path:
+            now = got.get(name)
+            where = f"is {printable(now)}" if now else "is missing"
+            text = f"{shown}: in the image {printable(name)} {where}, not {printable(path)}"
+            return Finding("warning", text)
+    return Finding("warning", f"{shown}: in the image its libraries are loaded in another order")

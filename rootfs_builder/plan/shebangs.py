@@ -1,0 +1,51 @@
+"""What the user adds, at its place in the image → absolute paths in it that lead to that place.
+
+A script's first line names its interpreter by an absolute path, and the installers of Python write
+that of the environment that they install to. Where that is moved the line follows. Source:
+execve(2); pip's and uv's second line, for a path that is too long for a first one or has a space.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+
+from rootfs_builder.filesystem.root import BytesSource, Source, read
+from rootfs_builder.filesystem.walk import Walker
+from rootfs_builder.findings import Finding
+from rootfs_builder.loader.executable import SECOND_LINE
+from rootfs_builder.needs.closure import Closure
+from rootfs_builder.paths import OpenedPath, below, decode, encode, printable
+from rootfs_builder.plan import Plan, PlanRoot
+
+_FIRST_LINE = re.compile(rb"#![ \t]*(?P<path>/[^\s\0]+)")
+_HEAD = 4096
+
+
+def content(source: Source, moved: Callable[[str], str | None]) -> Source:
+    """A file whose first line leads to what `moved` says; the same where it says None."""
+    with source.open() as opened:
+        head = opened[0:_HEAD]
+    found = SECOND_LINE.match(head) or _FIRST_LINE.match(head)
+    place = moved(decode(found["path"])) if found else None
+    if found is None or place is None:
+        return source
+    start, end = found.span("path")
+    data = read(source)
+    return BytesSource(data[:start] + encode(place) + data[end:])
+
+
+def dangling(closure: Closure, draft: Plan) -> Iterator[Finding]:
+    """Added links to paths of this machine that lead nowhere in the image."""
+    sources, walker = closure.sources, Walker(PlanRoot(draft))
+    for tree in closure.added:
+        for path, node in tree.nodes:
+            target = sources.readlink(path) if node.kind == "symlink" else ""
+            inside = below(target, tree.source)
+            if not target.startswith("/") or inside or not sources.outside(target):
+                continue
+            target = sources.shown(target)
+            if walker.walk(OpenedPath(target)).node is None:
+                yield Finding(
+                    "warning",
+                    f"{printable(sources.shown(path))}: a symlink to {printable(target)}, which "
+                    "the image does not have; add that too, or make the link relative",
+                )

@@ -1,0 +1,184 @@
+"""The options of `pack` → the keys of a recipe: their types, the schema for editors, and TOML.
+
+Every key of an image is an option, so that a recipe can say what the command line can and ends in
+the same values. What an option takes decides what its key takes: an array where it may be given
+several times, a table where each is NAME=VALUE.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType, field
+
+from rootfs_builder.errors import UsageError
+from rootfs_builder.paths import printable
+from rootfs_builder.recipe.toml_tables import Table
+
+Kind = Literal["text", "texts", "pairs", "words", "programs", "files", "flag", "number", "choice"]
+Values = dict[str, Any]  # of options, by the names of their parameters
+
+
+class Key(Struct, frozen=True):
+    """An option as a key: how it is spelt there, what it takes, and its value when it is absent.
+
+    `is_path` says that it is a path of this machine, and nothing else.
+    """
+
+    name: str
+    parameter: str
+    options: tuple[str, ...]
+    kind: Kind
+    help: str
+    metavar: str = ""
+    choices: tuple[str, ...] = ()
+    default: Any = None
+    is_path: bool = False
+
+
+class Program(Table, frozen=True):
+    """A program that a step makes; its path is absolute or starts at the recipe's folder."""
+
+    path: str
+    step: str = field(name="from")
+
+
+class Result(Program, frozen=True):
+    """A file or directory that a step makes, and where it goes in the image."""
+
+    to: str
+
+
+class Step(Table, frozen=True):
+    """What runs before the images are packed: words, or a line for the shell."""
+
+    name: str
+    run: str | tuple[str, ...]
+    dir: str = ""
+    env: dict[str, str] = field(default_factory=dict)
+
+
+_TYPES: dict[Kind, Any] = {
+    "text": str,
+    "texts": tuple[str, ...],
+    "pairs": tuple[str, ...] | dict[str, str],
+    "words": str | tuple[str, ...],
+    "programs": tuple[str | Program, ...],
+    "files": tuple[str | Result, ...],
+    "flag": bool,
+    "number": int,
+}
+_WIDTH = 80
+_MANY = ("texts", "pairs", "programs", "files")
+
+
+def image(keys: Iterable[Key]) -> type[Struct]:
+    """The table of an image, whose fields are the options' parameters."""
+    return msgspec.defstruct(
+        "Image",
+        _fields(keys),
+        rename={key.parameter: key.name for key in keys},
+        forbid_unknown_fields=True,
+        frozen=True,
+    )
+
+
+def schema(keys: Iterable[Key]) -> str:
+    """The JSON Schema of a recipe, for editors."""
+    steps = _optional(tuple[Step, ...], "What runs first, in this order.")
+    images = _optional(tuple[image(keys), ...], "Several images; keys above are for all of them.")  # type: ignore[misc]  # a type made here
+    recipe = msgspec.defstruct(
+        "Recipe",
+        [*_fields(keys), ("step", steps, UNSET), ("image", images, UNSET)],
+        rename={key.parameter: key.name for key in keys},
+        forbid_unknown_fields=True,
+    )
+    found = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A recipe of rootfs-builder",
+        **msgspec.json.schema(recipe),
+    }
+    return json.dumps(found, indent=2) + "\n"
+
+
+def is_list(key: Key) -> bool:
+    """Whether the option may be given several times."""
+    return key.kind in _MANY
+
+
+def _fields(keys: Iterable[Key]) -> list[tuple[str, Any, Any]]:
+    return [(key.parameter, _optional(_type(key), key.help), UNSET) for key in keys]
+
+
+def _type(key: Key) -> Any:
+    return Literal[key.choices] if key.kind == "choice" else _TYPES[key.kind]
+
+
+def _optional(kind: Any, text: str) -> Any:
+    return Annotated[kind, msgspec.Meta(description=text)] | UnsetType
+
+
+def document(values: Mapping[str, Any], keys: Sequence[Key]) -> str:
+    """A recipe of one image with these values.
+
+    Raises:
+        UsageError: a value is no UTF-8, which TOML is.
+    """
+    said = [(key, values.get(key.parameter)) for key in keys]
+    return "".join(
+        f"{key.name} = {_toml(value, key)}\n"
+        for key, value in said
+        if value not in (None, (), False, key.default)
+    )
+
+
+def template(values: Mapping[str, Any], keys: Sequence[Key]) -> str:
+    """The same, with every other key as a comment that says what it is for."""
+    others = [key for key in keys if key.parameter not in values]
+    return f"""\
+# `rootfs-builder build` makes the image that is described here. Every key is an option of
+# `rootfs-builder pack`; relative paths start at this file's folder.
+{document(values, keys)}
+# What else can be said:
+{"".join(f"# {_example(key)}  # {key.help}{chr(10)}" for key in others)}
+# What has to run first, in this folder; {{ from = "compile", path = "hello" }} in place of a path
+# then says what made it. Tables stand below all keys.
+# [[step]]
+# name = "compile"
+# run = "make"
+"""
+
+
+def _example(key: Key) -> str:
+    value = {
+        "flag": "true",
+        "number": "1",
+        "choice": _quoted(next((one for one in key.choices if one != key.default), "")),
+    }.get(key.kind, _quoted(key.metavar))
+    return f"{key.name} = [{value}]" if is_list(key) else f"{key.name} = {value}"
+
+
+def _toml(value: Any, key: Key) -> str:
+    if isinstance(value, bool | int):
+        return str(value).lower()
+    if isinstance(value, str):
+        return _text(value, key)
+    texts = [_text(text, key) for text in value]
+    line = f"[{', '.join(texts)}]"
+    return line if len(line) <= _WIDTH else "[\n" + "".join(f"    {one},\n" for one in texts) + "]"
+
+
+def _text(text: str, key: Key) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(
+            f"{key.options[0]}: {printable(text)} is not UTF-8, which a recipe must be"
+        ) from None
+    return _quoted(text)
+
+
+def _quoted(text: str) -> str:
+    """A basic string: JSON's, and DEL must be escaped too."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

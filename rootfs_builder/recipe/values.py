@@ -1,0 +1,344 @@
+"""The text of one option → its value, or a sentence that says what is wrong with it.
+
+Every function raises UsageError; the sentence quotes the text and says what would be right. Config
+values follow the OCI image-spec, config.md, less what docker, podman or runc refuse of it.
+"""
+
+import re
+import signal
+
+from msgspec import Struct
+
+from rootfs_builder.errors import UsageError
+from rootfs_builder.filesystem import capabilities
+from rootfs_builder.paths import MOUNTED, ImagePath, below, name, printable
+
+_SHELL = set("|&;<>()")
+_MAX_ID = 2**31 - 1  # runc takes no more
+_MAX_NAME = 32
+_MAX_PORT = 65535
+_NANOSECONDS = {"ms": 10**6, "s": 10**9, "m": 60 * 10**9, "h": 3600 * 10**9}
+_BYTES = {"": 1, "b": 1} | {
+    f"{letter}{unit}": base**power
+    for power, letter in enumerate("kmgt", 1)
+    for unit, base in (("b", 1000), ("ib", 1024))
+}
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armhf": "arm", "i386": "386"}
+
+_LAYERS = {"single": 1, "auto": 2, "package": 60}
+MAX_LAYERS = 120  # docker's classic store takes 125, and others may be put on top
+
+_REALTIME = re.compile(r"SIGRTMIN\+([1-9]|1[0-5])|SIGRTMAX-([1-9]|1[0-4])")
+_MOUNTED_FILES = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
+
+
+class Added(Struct, frozen=True):
+    """`--add SRC:DEST`: a file or tree of this machine, and its path in the image."""
+
+    source: str
+    destination: ImagePath
+
+
+class Health(Struct, frozen=True):
+    """`--health-cmd` and how often it is run; times in nanoseconds, 0 for what the engine does."""
+
+    command: tuple[str, ...]
+    interval: int = 0
+    timeout: int = 0
+    start_period: int = 0
+    retries: int = 0
+
+
+class Platform(Struct, frozen=True):
+    """os/architecture[/variant] in Go's spelling; os is always linux."""
+
+    architecture: str
+    variant: str = ""
+
+    def __str__(self) -> str:
+        return "/".join(part for part in ("linux", self.architecture, self.variant) if part)
+
+
+def absolute(path: str, base: str) -> str:
+    """A path of this machine, that starts at the directory `base` if it is relative."""
+    return path if path.startswith("/") else f"{base.rstrip('/')}/{path}"
+
+
+def library_directory(text: str, base: str) -> str:
+    """A directory for -L."""
+    if not text:
+        raise UsageError("the directory has no name")
+    if re.search(r"\$\{?(ORIGIN|LIB|PLATFORM)", text):
+        raise UsageError(f"{text!r}: a loader would replace the token in it; rename the directory")
+    return absolute(text, base).rstrip("/") or "/"
+
+
+def _image_path(text: str) -> ImagePath:
+    """An absolute path inside the image, as a key."""
+    parts = [part for part in text.split("/") if part not in ("", ".")]
+    if not text.startswith("/") or ".." in parts:
+        raise UsageError(f"{text!r}: write an absolute path of the image, without ..: /NAME")
+    return ImagePath("/" + "/".join(parts))
+
+
+def file_path(text: str) -> ImagePath:
+    """A path inside the image that can be a file's."""
+    path = _image_path(text)
+    if path == "/":
+        raise UsageError(f"{text!r} is the root directory: say the file's name too, /NAME")
+    return _visible(path)
+
+
+def directory(text: str) -> ImagePath:
+    """A directory inside the image."""
+    return _image_path(plain(text))
+
+
+def volume(text: str) -> ImagePath:
+    """A directory that a volume may be mounted on."""
+    path = directory(text)
+    if path == "/":
+        raise UsageError("'/' cannot be a volume: it would hide the program")
+    return path
+
+
+def _visible(path: ImagePath) -> ImagePath:
+    """A path that no runtime mounts something over."""
+    hidden = [one for one in MOUNTED if below(path, one)]
+    hidden += [one for one in _MOUNTED_FILES if path.startswith(one + "/")]
+    if hidden:
+        raise UsageError(f"{path}: a container would not see it: its runtime mounts {hidden[0]}")
+    return path
+
+
+def library(text: str) -> str:
+    """A name for dlopen."""
+    if not text:
+        raise UsageError("the library has no name")
+    return text
+
+
+def added(text: str, base: str) -> Added:
+    """SRC or SRC:DEST; without DEST a file goes where SRC says, from the image's root."""
+    source, destination = text, ""
+    if ":/" in text:
+        source, _, destination = text.rpartition(":/")
+        destination = "/" + destination
+    if not source:
+        raise UsageError(f"{text!r} names no source: SRC or SRC:DEST")
+    if not destination:
+        if ".." in source.split("/"):
+            raise UsageError(f"{text!r} leads upwards: say where it goes, SRC:DEST")
+        destination = source if source.startswith("/") else "/" + source
+    elif destination.endswith("/"):
+        destination += name(source.rstrip("/"))
+    place = _visible(_image_path(destination))
+    return Added(absolute(source, base).rstrip("/") or "/", place)
+
+
+def words(text: str) -> tuple[str, ...]:
+    """An entrypoint in exec form: a JSON array of strings, or words as a shell would quote them."""
+    if text.lstrip().startswith("["):
+        import json
+
+        try:
+            found = json.loads(text)
+        except ValueError:
+            raise UsageError(f"{text!r} is no JSON array of strings") from None
+        if not found or not all(isinstance(word, str) for word in found):
+            raise UsageError(f"{text!r} is no JSON array of strings")
+        if not found[0]:
+            raise UsageError("its first word is empty")
+        return tuple(map(plain, found))
+    import shlex
+
+    if _is_for_a_shell(text):
+        raise UsageError(
+            f"{text!r} is for a shell, and the image has no shell; give the program and its "
+            'arguments, as words or as a JSON array: ["/usr/local/bin/app", "--flag"]'
+        )
+    try:
+        found = shlex.split(text)
+    except ValueError:
+        raise UsageError(f"{text!r} has a quote that is not closed") from None
+    if not found or not found[0]:
+        raise UsageError("it is empty")
+    return tuple(map(plain, found))
+
+
+def _is_for_a_shell(text: str) -> bool:
+    """Whether a shell would do more with the text than split it at blanks."""
+    quote, escaped = "", False
+    for character in text:
+        if escaped or (quote == "'" and character != "'"):
+            escaped = False
+        elif character == "\\":
+            escaped = True
+        elif character in "$`" or (not quote and character in _SHELL):
+            return True
+        elif character in (quote or "'\""):
+            quote = "" if quote else character
+    return False
+
+
+def plain(text: str) -> str:
+    """Text that a JSON document and an exec(2) can hold."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{printable(text)!r} is not UTF-8, which an image must be") from None
+    if "\0" in text:
+        raise UsageError(f"{printable(text)!r} has a NUL byte in it")
+    return text
+
+
+def pair(text: str) -> tuple[str, str]:
+    """KEY=VALUE, with a key."""
+    key, equals, value = plain(text).partition("=")
+    if not key or not equals:
+        raise UsageError(f"{text!r} is not KEY=VALUE")
+    return key, value
+
+
+def variable(text: str) -> tuple[str, str]:
+    """An environment variable, NAME=VALUE."""
+    if text and "=" not in text:
+        raise UsageError(
+            f"{text!r} has no =VALUE; this machine's environment is not read: -e {text}=VALUE"
+        )
+    return pair(text)
+
+
+def user(text: str) -> str:
+    """NAME[:GROUP], each a name or digits; which digits a name has is for `users` to find."""
+    halves = text.split(":")
+    if len(halves) > 2 or not all(is_id(half) or is_account(half) for half in halves):  # noqa: PLR2004
+        raise UsageError(
+            f"{text!r}: a name or digits, and the group's behind a colon: nonroot, 1000, 1000:1000"
+        )
+    return text
+
+
+def owner(text: str) -> tuple[str, str]:
+    """PATH=USER[:GROUP]."""
+    path, user_ = _of_path(text, "USER[:GROUP]")
+    return path, user(user_)
+
+
+def mode(text: str) -> tuple[str, int]:
+    """PATH=MODE, in octal digits."""
+    path, digits = _of_path(text, "MODE")
+    if not re.fullmatch("[0-7]{3,4}", digits):
+        raise UsageError(f"{digits!r} is no mode: write octal digits, as 0755 or 4755")
+    return path, int(digits, 8)
+
+
+def capability(text: str) -> tuple[str, bytes]:
+    """PATH=CAPABILITIES, as setcap takes them; `none` for none."""
+    path, wanted_ = _of_path(text, "CAPABILITIES")
+    return path, b"" if wanted_ == "none" else capabilities.parse(wanted_)
+
+
+def _of_path(text: str, what: str) -> tuple[str, str]:
+    path, equals, value = text.partition("=")
+    if not path or not equals:
+        raise UsageError(f"{text!r} is not PATH={what}")
+    return path, value
+
+
+def is_id(text: str) -> bool:
+    """Whether it is a uid or gid in digits, as high as a runtime takes it."""
+    return re.fullmatch("[0-9]{1,10}", text) is not None and int(text) <= _MAX_ID
+
+
+def is_account(text: str) -> bool:
+    """Whether it can be the name of a user or group, by useradd(8)."""
+    return len(text) <= _MAX_NAME and re.fullmatch(r"[a-z_][a-z0-9_-]*\$?", text) is not None
+
+
+def wanted(text: str) -> tuple[str, tuple[str, ...]]:
+    """NAME or NAME=VALUE,VALUE: a rule, and what it is to take."""
+    name_, equals, given = plain(text).partition("=")
+    found = tuple(one for one in given.split(",") if one)
+    if not name_ or (equals and not found):
+        raise UsageError(f"{text!r} is not NAME or NAME=VALUE; `rootfs-builder rules` lists them")
+    return name_, found
+
+
+def services(text: str) -> tuple[str, ...]:
+    """For --nss: `files` alone, `keep`, or services of the name service switch."""
+    found = tuple(one for one in text.split(",") if one)
+    if not found or not all(re.fullmatch(r"[a-z][a-z0-9_]*", one) for one in found):
+        raise UsageError(f"{text!r} is none of: files, keep, SERVICE,SERVICE…")
+    if "keep" in found and len(found) > 1:
+        raise UsageError(f"{text!r}: keep is what the root's own file says, and nothing else")
+    return found
+
+
+def layers(text: str) -> int:
+    """`single`, `auto`, or `package[:N]`: the number of layers that an image may have."""
+    kind, colon, number = text.partition(":")
+    if kind in _LAYERS and not colon:
+        return _LAYERS[kind]
+    if kind == "package" and re.fullmatch("[0-9]{1,4}", number) and 1 <= int(number) <= MAX_LAYERS:
+        return int(number)
+    raise UsageError(
+        f"{text!r} is none of: auto, single, package, package:N with N from 1 to {MAX_LAYERS}"
+    )
+
+
+def port(text: str) -> str:
+    """PORT or PORT/PROTOCOL, as config.md spells it: always with the protocol."""
+    match = re.fullmatch(r"([0-9]{1,5})(?:/(tcp|udp|sctp))?", text.lower())
+    if not match or not 1 <= int(match[1]) <= _MAX_PORT:
+        raise UsageError(f"{text!r} is no port: 1 to 65535, with /tcp, /udp or /sctp; no range")
+    return f"{int(match[1])}/{match[2] or 'tcp'}"
+
+
+def stop_signal(text: str) -> str:
+    """A signal by name or number, that docker and podman both know."""
+    upper = text.upper()
+    full = upper if upper.startswith("SIG") else "SIG" + upper
+    if re.fullmatch("[0-9]{1,2}", text) and 1 <= int(text) < signal.NSIG:
+        return text
+    if full in signal.Signals.__members__ or _REALTIME.fullmatch(full):
+        return full
+    raise UsageError(f"{text!r} is no signal: SIGTERM, SIGINT, SIGQUIT …, or a number")
+
+
+def duration(text: str) -> int:
+    """A time as docker spells it, 30s or 1m30s, in nanoseconds."""
+    parts = re.findall(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(ms|s|m|h)", text)
+    if not parts or "".join(map("".join, parts)) != text:
+        raise UsageError(f"{text!r} is no time: 30s, 500ms, 1m30s")
+    found = sum(round(float(number) * _NANOSECONDS[unit]) for number, unit in parts)
+    if found < _NANOSECONDS["ms"]:
+        raise UsageError(f"{text!r}: docker takes no time below 1ms")
+    return found
+
+
+def count(text: str) -> int:
+    """A number from 1 on."""
+    if not re.fullmatch("[1-9][0-9]{0,5}", text):
+        raise UsageError(f"{text!r} is no number from 1 on")
+    return int(text)
+
+
+def size(text: str) -> int:
+    """A number of bytes with a unit: 10MB is ten million, 10MiB is 10 x 1024 x 1024."""
+    match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?([a-z]{0,3})", text.lower())
+    if not match or match[2] not in _BYTES:
+        raise UsageError(f"{text!r} is no size: 500kB, 10MB, 1.5GB; or 10MiB, in powers of 1024")
+    return int(float(match[1]) * _BYTES[match[2]])
+
+
+def platform(text: str) -> Platform:
+    """os/architecture[/variant]; the architecture alone will do."""
+    os, _, rest = text.lower().partition("/")
+    if os != "linux":
+        os, rest = "linux", text.lower() if "/" not in text else ""
+    architecture, _, variant = rest.partition("/")
+    architecture = _ARCHITECTURES.get(architecture, architecture)
+    if not re.fullmatch(r"[a-z0-9]+", architecture) or not re.fullmatch(r"[a-z0-9.]*", variant):
+        raise UsageError(f"{printable(text)!r} is no platform of Linux: linux/amd64, linux/arm64 …")
+    return Platform(architecture, variant)

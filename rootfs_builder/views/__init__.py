@@ -1,0 +1,1 @@
+"""Plans and images as values for people and scanners; nothing here prints."""

@@ -1,0 +1,170 @@
+"""`rootfs-builder.json`: what is written comes back, and nothing else does."""
+
+import json
+import tempfile
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from rootfs_builder.errors import InputError, NotFoundError
+from rootfs_builder.filesystem.root import BytesSource
+from rootfs_builder.filesystem.slices import Slice
+from rootfs_builder.findings import Finding
+from rootfs_builder.image import layers, provenance, unpack
+from rootfs_builder.image.store import Store
+from rootfs_builder.paths import parsed, printable
+from rootfs_builder.plan import Reason
+from tests import trees
+
+CONFIG = "sha256:" + "1" * 64
+IMAGE = SimpleNamespace(
+    manifest=SimpleNamespace(config=SimpleNamespace(digest=CONFIG)),
+    config=SimpleNamespace(rootfs=SimpleNamespace(diff_ids=("sha256:" + "2" * 64,))),
+)
+PLAN = trees.plan(
+    {"/bin/hello": "file 0755 hello", "/lib": "symlink usr/lib", "/usr/lib/": "dir 0755"}
+)
+
+
+def written(plan, parts=None):
+    return provenance.write(IMAGE, plan, parts=parts or (plan,))
+
+
+def read_back(data, configs=(CONFIG,)):
+    return provenance.of(BytesSource(data), configs=configs)
+
+
+def without_content(plan):
+    return [replace(entry, content=None) for entry in plan.entries]
+
+
+@given(st.binary().map(lambda raw: raw.decode("utf-8", "surrogateescape")))
+def test_a_printable_path_is_parsed_again(path):
+    assert parsed(printable(path)) == path
+
+
+@settings(deadline=None)
+@given(trees.plans(), st.data())
+def test_a_plan_read_from_its_layers_is_explained_again(plan, data):
+    paths = [entry.path for entry in plan.entries]
+    texts = st.text(max_size=5) | st.binary(max_size=5).map(
+        lambda raw: raw.decode("utf-8", "surrogateescape")
+    )
+    reasons = st.builds(
+        Reason,
+        st.sampled_from(["NEEDED", "rule"]),
+        st.sampled_from([None, *paths]),
+        texts,
+        st.text(),
+    )
+    plan = replace(
+        plan,
+        entries=tuple(
+            replace(one, reasons=tuple(data.draw(st.lists(reasons, min_size=1, max_size=2))))
+            for one in plan.entries
+        ),
+        programs=tuple(paths[:2]),
+        findings=(Finding("hint", "do this"), Finding("added", "a: b")),
+    )
+    with tempfile.TemporaryFile() as file, tempfile.TemporaryFile() as scratch:
+        store = Store(file)
+        blob = store.blobs[layers.pack(plan, store).descriptor.digest]
+        file.flush()
+        seen = unpack.read([Slice(file, blob.offset, blob.size)], scratch)
+        explained = provenance.explain(seen, read_back(written(plan)))
+    assert without_content(explained) == without_content(plan)
+    assert (explained.programs, explained.findings) == (plan.programs, plan.findings)
+
+
+def test_an_entry_says_which_layer_it_is_in_a_directory_of_several_the_topmost():
+    whole = trees.plan({"/a/x": "file 0644 x", "/a/y": "file 0644 y", "/b": "file 0644 b"})
+    parts = tuple(
+        replace(whole, entries=tuple(one for one in whole.entries if one.path in names))
+        for names in (("/a", "/a/x", "/b"), ("/a", "/a/y"))
+    )
+    found = {one.path: one.layer for one in read_back(written(whole, parts)).entries}
+    assert found == {"/a": 1, "/a/x": 0, "/a/y": 1, "/b": 0}
+
+
+def test_a_second_name_of_a_file_names_the_first():
+    plan = trees.plan({"/a": "file 0644 x", "/b": "hardlink /a"})
+    first, second = read_back(written(plan)).entries
+    assert (first.hardlink, second.hardlink, second.size) == ("", "/a", 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "goes_along"),
+    [
+        ("the program does something odd", True),
+        ("/bin/hello: its set-user-id bits are dropped", True),
+        ("it needs (/usr/lib), and has it", True),
+        ("/home/me/hello: dropped", False),
+        ("/home/my files/hello: dropped", False),
+        ("../hello is not executable", False),
+        ("build/hello: dropped", False),
+        ("/bin/hello wants /home/me", False),
+        ("/bin/../../home/me: odd", False),
+    ],
+)
+def test_a_warning_that_names_a_path_of_the_machine_stays_at_home(text, goes_along):
+    plan = replace(PLAN, findings=(Finding("warning", text),))
+    assert [one.text for one in read_back(written(plan)).findings] == [text] * goes_along
+
+
+def changed(**values):
+    return json.dumps({**json.loads(written(PLAN)), **values}).encode()
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "damaged"),
+        (b"\xff", "damaged"),
+        (b"[" * 100_000, "damaged"),
+        (b"[]", "damaged"),
+        (b"{}", "damaged"),
+        (changed(schema_version="1"), "damaged"),
+        (changed(entries=[{"path": "/x"}]), "damaged"),
+        (changed(layers=["x"]), "damaged"),
+        (changed(findings=[{"level": "loud", "text": "x"}]), "damaged"),
+    ],
+    ids=["empty", "no utf-8", "deep", "list", "object", "version", "entry", "digest", "level"],
+)
+def test_a_damaged_document_is_an_error(data, words):
+    with pytest.raises(InputError, match=words):
+        read_back(data)
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (None, "is absent: a registry"),
+        (BytesSource(changed(schema_version=2, entries=7)), "its schema_version is 2"),
+        (BytesSource(changed(config="sha256:" + "3" * 64)), "about another image"),
+    ],
+    ids=["none", "newer", "other"],
+)
+def test_without_a_document_of_this_image_the_sentence_says_why(source, words):
+    with pytest.raises(NotFoundError, match=words):
+        provenance.of(source, configs=(CONFIG,))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"programs": ["/no"]},
+        {"entries": [{**json.loads(written(PLAN))["entries"][0], "path": "/no"}]},
+        {
+            "entries": [
+                {**json.loads(written(PLAN))["entries"][0], "reasons": [{"kind": "x", "by": "/no"}]}
+            ]
+        },
+    ],
+    ids=["program", "entry", "by"],
+)
+def test_a_document_that_names_what_the_image_has_not_is_damaged(change):
+    with pytest.raises(InputError, match="/no is not in the image"):
+        provenance.explain(PLAN, read_back(changed(**change)))

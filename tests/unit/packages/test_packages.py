@@ -1,0 +1,667 @@
+"""Who owns what: databases written out here as each package manager writes them."""
+
+import os
+import sqlite3
+import struct
+from pathlib import Path
+
+import pytest
+
+from rootfs_builder import packages
+from rootfs_builder.cache.file_facts import Facts
+from rootfs_builder.errors import ChangedError, InputError
+from rootfs_builder.filesystem.root import DirectoryRoot
+from rootfs_builder.packages import dpkg
+from rootfs_builder.packages.wal import merged
+
+INFO = "/var/lib/dpkg/info"
+
+
+class Machine:
+    """A root; a text "-> target" is a symlink, None a directory."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.owners = None
+
+    def fill(self, tree):
+        for path, content in tree.items():
+            file = Path(f"{self.folder}{path}")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            if content is None:
+                file.mkdir(exist_ok=True)
+            elif isinstance(content, bytes):
+                file.write_bytes(content)
+            elif content.startswith("-> "):
+                file.symlink_to(content[3:])
+            else:
+                file.write_text(content, errors="surrogateescape")
+        self.owners = packages.owners(DirectoryRoot(str(self.folder)))
+
+    def name(self, path):
+        one = self.owners.of(path)
+        return None if one is None else one.name
+
+
+@pytest.fixture
+def machine(tmp_path):
+    return Machine(tmp_path)
+
+
+def test_without_a_database_nothing_has_an_owner(machine):
+    machine.fill({"/usr/bin/x": ""})
+    assert machine.owners.of("/usr/bin/x") is None
+    assert machine.owners.doubts == ()
+
+
+# --- dpkg ---
+
+
+def stanza(name, version="1", architecture="amd64", **more):
+    fields = {"Package": name, "Status": "install ok installed", "Maintainer": "x <x@y>"}
+    fields |= {"Architecture": architecture, "Version": version, **more}
+    fields["Description"] = "a package\n Version: 99\n ."
+    return "".join(f"{key}: {value}\n" for key, value in fields.items()) + "\n"
+
+
+def lists(**paths):
+    """Lists of the packages (`__` is a colon): every path with its directories, as dpkg has it."""
+    tree = {}
+    for name, files in paths.items():
+        lines = ["/."]
+        for file in files:
+            above = [str(one) for one in reversed(Path(file).parents)][1:]
+            lines += [one for one in (*above, file) if one not in lines]
+        tree[f"{INFO}/{name.replace('__', ':').replace('_', '-')}.list"] = "\n".join(lines) + "\n"
+    return tree
+
+
+def status(*stanzas):
+    return {"/var/lib/dpkg/status": "".join(stanzas)}
+
+
+@pytest.fixture(params=[dpkg._FEW, 0], ids=["likely first", "all at once"])
+def _both_ways(request, monkeypatch):
+    monkeypatch.setattr(dpkg, "_FEW", request.param)
+
+
+def test_what_dpkg_knows_of_a_package(machine):
+    machine.fill(
+        {
+            **status(
+                stanza("jq", "1.7.1-6"),
+                stanza("libc6", "2.41-12", Source="glibc"),
+                stanza("libgcc-s1", "14.2.0-19", Source="gcc-14 (14.2.0-19~deb13)"),
+                stanza("tzdata", "2026a-1", "all"),
+            ),
+            **lists(
+                jq=["/usr/bin/jq"],
+                libc6__amd64=["/usr/lib/libc.so.6"],
+                libgcc_s1__amd64=["/usr/lib/libgcc_s.so.1"],
+                tzdata=["/usr/share/zoneinfo/UTC"],
+            ),
+            "/usr/bin/jq": "",
+            "/usr/lib/libc.so.6": "",
+            "/usr/lib/libgcc_s.so.1": "",
+            "/usr/share/zoneinfo/UTC": "",
+        }
+    )
+    of = machine.owners.of
+    assert of("/usr/bin/jq") == packages.Package("jq", "1.7.1-6", "amd64", "jq", "1.7.1-6", "deb")
+    assert of("/usr/lib/libc.so.6") == packages.Package(
+        "libc6", "2.41-12", "amd64", "glibc", "2.41-12", "deb"
+    )
+    assert of("/usr/lib/libgcc_s.so.1") == packages.Package(
+        "libgcc-s1", "14.2.0-19", "amd64", "gcc-14", "14.2.0-19~deb13", "deb"
+    )
+    assert of("/usr/share/zoneinfo/UTC").architecture == "all"
+
+
+@pytest.mark.usefixtures("_both_ways")
+@pytest.mark.parametrize(
+    ("spelt", "real", "links"),
+    [
+        ("/lib/libx.so", "/usr/lib/libx.so", {"/lib": "-> usr/lib"}),
+        ("/usr/lib/libx.so", "/usr/lib/libx.so", {"/lib": "-> usr/lib"}),
+        ("/lib/x/libx.so", "/usr/lib/x/libx.so", {"/lib": "-> usr/lib"}),
+        ("/usr/share/doc/x/README", "/srv/doc/x/README", {"/usr/share/doc": "-> /srv/doc"}),
+        (
+            "/usr/share/doc/x/README",
+            "/big/doc/x/README",
+            {"/usr/share": "-> ../big/share", "/big/share/doc": "-> ../doc"},
+        ),
+    ],
+)
+def test_a_path_is_found_however_its_package_spells_it(machine, spelt, real, links):
+    machine.fill({**status(stanza("x")), **lists(x=[spelt]), real: "", **links})
+    assert machine.name(real) == "x"
+
+
+@pytest.mark.usefixtures("_both_ways")
+def test_only_the_whole_path_counts(machine):
+    machine.fill(
+        {
+            **status(stanza("x"), stanza("y")),
+            **lists(x=["/usr/bin/jq", "/opt/usr/bin/xjq"], y=["/usr/bin/jq.old", "/usr/bin/jq/z"]),
+            "/usr/bin/jq": "",
+            "/bin/jq": "",
+            "/usr/bin/q": "",
+            "/usr/bin/xjq": "",
+        }
+    )
+    assert machine.name("/usr/bin/jq") == "x"
+    assert machine.name("/bin/jq") is None
+    assert machine.name("/usr/bin/q") is None
+    assert machine.name("/usr/bin/xjq") is None
+
+
+@pytest.mark.usefixtures("_both_ways")
+def test_directories_and_what_is_not_there_have_no_owner(machine):
+    machine.fill({**status(stanza("x")), **lists(x=["/usr/bin/x"]), "/usr/bin": None})
+    assert machine.name("/usr/bin") is None
+    assert machine.name("/usr/bin/x") is None
+    assert machine.name("/") is None
+
+
+@pytest.mark.usefixtures("_both_ways")
+def test_a_link_to_a_directory_is_nobodys_as_a_directory_is(machine):
+    """Before Debian 13 the packages have /lib as a directory, and usrmerge made the link."""
+    tree = {"/usr/lib/a": "", "/lib": "-> usr/lib", "/bin": "-> usr/lib", "/x": "-> nowhere"}
+    known = status(stanza("a"), stanza("b"), stanza("base-files"))
+    listed = lists(a=["/lib/a"], b=["/lib/b"], base_files=["/bin", "/x"])
+    machine.fill({**known, **listed, **tree})
+    assert machine.name("/lib") is None
+    assert machine.name("/bin") is None
+    assert machine.name("/x") == "base-files"
+
+
+@pytest.mark.usefixtures("_both_ways")
+def test_a_file_of_two_architectures_has_always_the_same_owner(machine):
+    """dpkg lets packages of one name share a file, if it is the same in both (Multi-Arch: same)."""
+    machine.fill(
+        {
+            **status(stanza("libx", "1", "i386"), stanza("libx", "1", "amd64")),
+            **lists(
+                libx__i386=["/usr/share/x", "/usr/lib/i386/libx.so"],
+                libx__amd64=["/usr/share/x", "/usr/lib/amd64/libx.so"],
+            ),
+            "/usr/share/x": "",
+            "/usr/lib/i386/libx.so": "",
+        }
+    )
+    assert machine.owners.of("/usr/share/x").architecture == "amd64"
+    assert machine.owners.of("/usr/lib/i386/libx.so").architecture == "i386"
+
+
+@pytest.mark.usefixtures("_both_ways")
+def test_diversions(machine):
+    """dpkg-divert(1): what another package than the diverter brings stands at the other path."""
+    machine.fill(
+        {
+            **status(*(stanza(name) for name in ("dash", "bash", "mine", "vim"))),
+            **lists(
+                dash=["/bin/sh"],
+                bash=["/bin/sh"],
+                vim=["/usr/bin/vi", "/usr/bin/view"],
+                mine=["/usr/bin/other", "/opt/sh", "/opt/vi"],
+            ),
+            "/var/lib/dpkg/diversions": (
+                "/bin/sh\n/bin/sh.distrib\ndash\n"
+                "/usr/bin/vi\n/usr/bin/vi.real\n:\n"  # by the administrator
+                "/usr/bin/other\n/usr/bin/elsewhere\nmine\n"
+            ),
+            "/bin": "-> usr/bin",
+            **{
+                f"/usr/bin/{name}": ""
+                for name in ("sh", "sh.distrib", "vi", "vi.real", "view", "other", "elsewhere")
+            },
+        }
+    )
+    assert machine.name("/usr/bin/sh") == "dash"
+    assert machine.name("/usr/bin/sh.distrib") == "bash"
+    assert machine.name("/usr/bin/vi") is None
+    assert machine.name("/usr/bin/vi.real") == "vim"
+    assert machine.name("/usr/bin/view") == "vim"
+    assert machine.name("/usr/bin/other") == "mine"
+    assert machine.name("/usr/bin/elsewhere") is None
+
+
+def test_dpkg_without_lists_owns_nothing(machine):
+    machine.fill({**status(stanza("x")), "/usr/bin/x": ""})
+    assert machine.owners.of("/usr/bin/x") is None
+
+
+def test_what_only_looks_like_a_list_is_passed_over(machine):
+    """A foreign root may have anything there."""
+    name = os.fsdecode(b"caf\xe9")
+    machine.fill(
+        {
+            **status(stanza("x"), "\n", "Status: nameless\n\n", stanza("odd", "2")),
+            **lists(x=["/usr/bin/x", f"/usr/share/{name}"], gone=["/usr/bin/gone"]),
+            f"{INFO}/odd.list": "/usr/bin/odd",  # no newline at the end
+            f"{INFO}/empty.list": "",
+            f"{INFO}/folder.list": None,
+            f"{INFO}/loop.list": "-> loop.list",
+            f"{INFO}/x.md5sums": "/usr/bin/summed\n",
+            "/var/lib/dpkg/diversions": "/usr/bin/x\n/cut/off",
+            **{f"/usr/bin/{name}": "" for name in ("x", "odd", "gone", "summed")},
+            f"/usr/share/{name}": "",
+        }
+    )
+    assert machine.name("/usr/bin/x") == "x"
+    assert machine.name(f"/usr/share/{name}") == "x"
+    assert machine.name("/usr/bin/odd") == "odd"
+    assert machine.name("/usr/bin/gone") is None  # a list, but no package in status
+    assert machine.name("/usr/bin/summed") is None
+
+
+class Closed(DirectoryRoot):
+    """A root with a folder or file that this user may not read."""
+
+    closed = ""
+
+    def lstat(self, path):
+        if path.startswith(f"{self.closed}/"):
+            raise PermissionError(13, "Permission denied", path)
+        return super().lstat(path)
+
+    def list(self, path):
+        if path == self.closed:
+            raise PermissionError(13, "Permission denied", path)
+        return super().list(path)
+
+
+@pytest.mark.parametrize("closed", ["/var", "/var/lib/dpkg", INFO, "/big"])
+def test_a_database_that_this_user_may_not_read_stops_it(machine, closed):
+    """Else the layers, and with them the digest, would depend on who packs."""
+    tree = {**status(stanza("x")), "/usr/bin/x": ""}
+    tree |= {"/big/info": None, INFO: "-> ../../../big/info"} if closed == "/big" else {}
+    machine.fill({**tree, **lists(x=["/usr/bin/x"])})
+    root = Closed(str(machine.folder))
+    root.closed = closed
+    with pytest.raises(InputError, match="the package database cannot be read"):
+        packages.owners(root).of("/usr/bin/x")
+
+
+STATUS = "/var/lib/dpkg/status"
+
+
+def rewrite(file):
+    other = file.with_name("status-new")
+    other.write_text(stanza("x", "2"))
+    other.replace(file)
+
+
+def grow(file):
+    file.write_text(file.read_text() + stanza("y"))
+
+
+@pytest.mark.parametrize(("write", "version"), [(rewrite, "2"), (grow, "1"), (Path.unlink, None)])
+def test_a_package_manager_at_work_is_waited_for(machine, write, version):
+    machine.fill({**status(stanza("x")), **lists(x=["/usr/bin/x"]), "/usr/bin/x": ""})
+    root = DirectoryRoot(str(machine.folder))
+    assert root.lstat(STATUS)  # as it was
+    write(Path(f"{machine.folder}{STATUS}"))
+    found = packages.owners(root).of("/usr/bin/x")
+    assert (found and found.version) == version
+
+
+def test_a_database_that_is_written_without_a_pause_stops_it(machine, monkeypatch):
+    machine.fill({**status(stanza("x")), **lists(x=["/usr/bin/x"]), "/usr/bin/x": ""})
+    file = Path(f"{machine.folder}{STATUS}")
+    pread = os.pread
+
+    def written(descriptor, size, offset):
+        grow(file)
+        return pread(descriptor, size, offset)
+
+    monkeypatch.setattr(os, "pread", written)
+    with pytest.raises(ChangedError, match="status: changed while it was being read"):
+        packages.owners(DirectoryRoot(str(machine.folder))).of("/usr/bin/x")
+
+
+# --- apk ---
+
+INSTALLED = """\
+C:Q1pq9k8Ts=
+P:musl
+V:1.2.5-r10
+A:x86_64
+S:407278
+T:the musl c library (libc) implementation
+o:musl
+p:so:libc.musl-x86_64.so.1=1
+F:lib
+R:ld-musl-x86_64.so.1
+a:0:0:755
+Z:Q1WVjh0K=
+R:libc.musl-x86_64.so.1
+a:0:0:777
+Z:Q17yJ3Jf=
+
+C:Q1x=
+P:musl-utils
+V:1.2.5-r10
+A:x86_64
+o:musl
+F:
+R:.top
+F:usr
+M:0:0:755
+F:usr/bin
+R:ldd
+Z:Q1x=
+
+P:scripts
+V:3-r0
+A:noarch
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "links"),
+    [
+        ("/lib/apk/db/installed", {}),
+        ("/usr/lib/apk/db/installed", {"/lib": "-> usr/lib"}),  # Alpine 3.23's merged /usr
+    ],
+)
+def test_apk(machine, path, links):
+    lib = "/usr/lib" if links else "/lib"
+    files = (f"{lib}/ld-musl-x86_64.so.1", "/usr/bin/ldd", "/usr/bin/top", "/.top", f"{lib}/ldd")
+    machine.fill({path: INSTALLED, **links, **dict.fromkeys(files, "")})
+    musl = packages.Package("musl", "1.2.5-r10", "x86_64", "musl", "1.2.5-r10", "apk")
+    utils = packages.Package("musl-utils", "1.2.5-r10", "x86_64", "musl", "1.2.5-r10", "apk")
+    assert [machine.owners.of(file) for file in files] == [musl, utils, None, utils, None]
+
+
+# --- rpm ---
+
+DATABASE = "/usr/lib/sysimage/rpm/rpmdb.sqlite"
+INT32, STRING, ARRAY, CHAR = 4, 6, 8, 1
+
+
+def header(tags):
+    """rpm's header: {tag: (type, values)}."""
+    index, data = b"", b""
+    for tag, (kind, values) in sorted(tags.items()):
+        if kind == INT32:
+            data += bytes(-len(data) % 4)
+        index += struct.pack(">4I", tag, kind, len(data), len(values))
+        for value in values:
+            if kind == INT32:
+                data += struct.pack(">I", value)
+            else:
+                data += bytes([value]) if kind == CHAR else value.encode() + b"\0"
+    return struct.pack(">2I", len(tags), len(data)) + index + data
+
+
+def rpm_package(name, files, *, epoch=None, source=None, states=None, arch="x86_64"):
+    folders = sorted({file.rpartition("/")[0] + "/" for file in files})
+    tags = {
+        1000: (STRING, [name]),
+        1001: (STRING, ["1.2"]),
+        1002: (STRING, ["3.fc42"]),
+        1022: (STRING, [arch]),
+        1029: (CHAR, states or [0] * len(files)),
+        1116: (INT32, [folders.index(file.rpartition("/")[0] + "/") for file in files]),
+        1117: (ARRAY, [file.rpartition("/")[2] for file in files]),
+        1118: (ARRAY, folders),
+    }
+    if epoch is not None:
+        tags[1003] = (INT32, [epoch])
+    if source is not None:
+        tags[1044] = (STRING, [source])
+    return header(tags), [file.rpartition("/")[2] for file in files]
+
+
+def rpm_tables(connection, *found):
+    connection.execute("create table if not exists Packages (hnum integer primary key, blob blob)")
+    connection.execute("create table if not exists Basenames (key text, hnum integer, idx integer)")
+    for blob, names in found:
+        (number,) = connection.execute(
+            "insert into Packages (blob) values (?) returning hnum", (blob,)
+        ).fetchone()
+        rows = [(name, number, index) for index, name in enumerate(names)]
+        connection.executemany("insert into Basenames values (?, ?, ?)", rows)
+    connection.commit()
+
+
+def rpm_database(*found):
+    connection = sqlite3.connect(":memory:")
+    rpm_tables(connection, *found)
+    data = connection.serialize()
+    connection.close()
+    return data
+
+
+@pytest.mark.parametrize(
+    ("path", "links"),
+    [
+        (DATABASE, {}),
+        ("/var/lib/rpm/rpmdb.sqlite", {}),
+        (DATABASE, {"/var/lib/rpm": "-> ../../usr/lib/sysimage/rpm"}),
+    ],
+)
+def test_rpm(machine, path, links):
+    database = rpm_database(
+        rpm_package(
+            "glibc", ["/lib64/libc.so.6", "/etc/ld.so.conf"], source="glibc-2.41-3.fc42.src.rpm"
+        ),
+        rpm_package(
+            "perl-libs", ["/usr/lib64/libperl.so.5"], epoch=4, source="perl-5.40-1.nosrc.rpm"
+        ),
+        rpm_package("gpg-pubkey", []),
+        rpm_package("plain", ["/usr/share/plain", "/libc.so.6"], arch="noarch"),
+    )
+    files = ("/usr/lib64/libc.so.6", "/usr/lib64/libperl.so.5", "/usr/share/plain", "/usr/lib64/x")
+    links = {"/lib64": "-> usr/lib64", **links}
+    machine.fill({path: database, **links, **dict.fromkeys(files, "")})
+    assert [machine.owners.of(file) for file in files] == [
+        packages.Package("glibc", "1.2-3.fc42", "x86_64", "glibc", "2.41-3.fc42", "rpm"),
+        packages.Package("perl-libs", "4:1.2-3.fc42", "x86_64", "perl", "5.40-1", "rpm"),
+        packages.Package("plain", "1.2-3.fc42", "noarch", "plain", "1.2-3.fc42", "rpm"),
+        None,
+    ]
+    assert machine.owners.doubts == ()
+
+
+def test_rpm_files_that_a_package_does_not_have_here(machine):
+    """States: 1 replaced by another package's, 2 not installed, 4 of another colour."""
+    names = ["/usr/bin/normal", "/usr/bin/replaced", "/usr/bin/absent", "/usr/bin/colour"]
+    database = rpm_database(
+        rpm_package("a", names, states=[0, 1, 2, 4]), rpm_package("b", ["/usr/bin/replaced"])
+    )
+    machine.fill({DATABASE: database, **dict.fromkeys(names, "")})
+    assert [machine.name(name) for name in names] == ["a", "b", None, None]
+
+
+@pytest.mark.parametrize("order", [("glibc-doc", "glibc"), ("glibc", "glibc-doc")])
+def test_rpm_a_file_of_two_packages_has_always_the_same_owner(machine, order):
+    """They may share what is the same in both; which came first is no property of files."""
+    file = "/usr/share/licenses/COPYING"
+    found = [rpm_package(name, [file]) for name in order]
+    machine.fill({DATABASE: rpm_database(*found), file: ""})
+    assert machine.name(file) == "glibc"
+
+
+def test_rpm_what_stands_in_the_log_counts(machine, tmp_path):
+    """A database in use, or of a process that was killed: the file alone is old."""
+    writer = sqlite3.connect(tmp_path / "rpmdb.sqlite")
+    writer.execute("pragma journal_mode = wal")
+    writer.execute("pragma wal_autocheckpoint = 0")
+    rpm_tables(writer, rpm_package("first", ["/usr/bin/first"]))
+    writer.execute("pragma wal_checkpoint(truncate)")
+    many = [rpm_package(f"p{i}", [f"/usr/bin/p{i}"]) for i in range(200)]
+    rpm_tables(writer, *many)
+    alone, log = ((tmp_path / f"rpmdb.sqlite{end}").read_bytes() for end in ("", "-wal"))
+    writer.execute("begin")
+    writer.execute("delete from Packages")
+    writer.rollback()
+    files = dict.fromkeys(["/usr/bin/first", "/usr/bin/p0", "/usr/bin/p199"], "")
+    machine.fill({DATABASE: alone, f"{DATABASE}-wal": log, **files})
+    assert [machine.name(file) for file in files] == ["first", "p0", "p199"]
+    machine.fill({f"{DATABASE}-wal": b"", **files})
+    assert [machine.name(file) for file in files] == ["first", None, None]
+    writer.close()
+
+
+def test_a_log_that_was_begun_anew_ends_where_its_salt_does(tmp_path):
+    """SQLite writes over a log that it has copied; behind the new frames stand old ones."""
+    path = tmp_path / "db"
+    writer = sqlite3.connect(path)
+    for pragma in ("journal_mode = wal", "wal_autocheckpoint = 0"):
+        writer.execute(f"pragma {pragma}")
+    writer.execute("create table t (a)")
+    writer.executemany("insert into t values (?)", [("x" * 3000,)] * 100)
+    writer.commit()
+    writer.execute("pragma wal_checkpoint(restart)")
+    writer.execute("update t set a = 'y' where rowid = 1")
+    writer.commit()
+    alone, log = path.read_bytes(), Path(f"{path}-wal").read_bytes()
+    reader = sqlite3.connect(":memory:")
+    reader.deserialize(merged(alone, log))
+    expected = writer.execute("select rowid, a from t").fetchall()
+    assert reader.execute("select rowid, a from t").fetchall() == expected
+    assert reader.execute("pragma integrity_check").fetchall() == [("ok",)]
+    reader.close()
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        b"x",
+        bytes(31),
+        bytes(1 << 16),
+        bytes(32) + struct.pack(">6I", 1, 0xFFFFFFFF, 0, 0, 0, 0) * 9,
+        struct.pack(">8I", 0x377F0682, 3007000, 4096, 0, 1, 2, 0, 0)
+        + struct.pack(">6I", 0, 0xFFFFFFFF, 1, 2, 0, 0)
+        + bytes(4096),
+        struct.pack(">8I", 0x377F0682, 3007000, 4096, 0, 1, 2, 0, 0)
+        + struct.pack(">6I", 99, 2, 3, 2, 0, 0)
+        + bytes(4096),
+        struct.pack(">8I", 0x377F0682, 3007000, 1 << 31, 0, 1, 2, 0, 0) + bytes(99),
+    ],
+)
+def test_a_log_that_is_none_changes_nothing(log):
+    database = rpm_database(rpm_package("x", ["/usr/bin/x"]))
+    assert merged(database, log) == database
+
+
+@pytest.mark.parametrize(("name", "kind"), [("Packages", "Berkeley DB"), ("Packages.db", "ndb")])
+@pytest.mark.parametrize("folder", ["/var/lib/rpm", "/usr/lib/sysimage/rpm"])
+def test_rpm_an_older_database_is_a_doubt(machine, folder, name, kind):
+    machine.fill({f"{folder}/{name}": "", "/usr/bin/x": ""})
+    assert machine.owners.of("/usr/bin/x") is None
+    (doubt,) = machine.owners.doubts
+    assert doubt.startswith(f"{folder}/{name}: ")
+    assert kind in doubt
+
+
+BLOB, _ = rpm_package("x", ["/usr/bin/x"])
+
+
+def rpm_altered(statement):
+    connection = sqlite3.connect(":memory:")
+    rpm_tables(connection, (BLOB, ["x"]))
+    connection.execute(statement)
+    connection.commit()
+    return connection.serialize()
+
+
+@pytest.mark.parametrize(
+    "database",
+    [
+        b"",
+        b"no database at all",
+        rpm_database()[:5000],
+        rpm_database((b"", ["x"])),
+        rpm_database((BLOB[:50], ["x"])),
+        rpm_database((struct.pack(">2I", 1 << 30, 1), ["x"])),
+        rpm_database((BLOB[:20], ["x"])),
+        rpm_altered("delete from Packages"),
+        rpm_altered("update Basenames set hnum = 'x'"),
+        rpm_altered("update Basenames set hnum = cast(x'ff' as text)"),
+        rpm_altered("update Packages set blob = null"),
+    ],
+)
+def test_rpm_a_broken_database_is_a_doubt(machine, database):
+    machine.fill({DATABASE: database, "/usr/bin/x": "", "/usr/bin/y": ""})
+    assert machine.owners.of("/usr/bin/x") is None
+    assert machine.owners.of("/usr/bin/y") is None
+    assert [DATABASE in doubt for doubt in machine.owners.doubts] == [True]
+
+
+def test_the_database_that_knows_the_file_answers(machine):
+    """Debian has packages of rpm and of apk, and who uses them may have their databases."""
+    machine.fill(
+        {
+            **status(stanza("x")),
+            **lists(x=["/usr/bin/x"]),
+            "/lib/apk/db/installed": INSTALLED,
+            DATABASE: rpm_database(rpm_package("y", ["/usr/bin/y"])),
+            "/usr/bin/x": "",
+            "/usr/bin/y": "",
+            "/usr/bin/ldd": "",
+        }
+    )
+    kinds = [machine.owners.of(f"/usr/bin/{name}").kind for name in ("x", "y", "ldd")]
+    assert kinds == ["deb", "rpm", "apk"]
+
+
+# --- what is remembered ---
+
+LATER = 1 << 62  # nanoseconds: so that nothing here is too new to be kept
+
+
+def again(machine, facts):
+    """New owners of the root, with what was remembered; the facts that they add to."""
+    kept = Facts(facts.save(LATER) or b"")
+    return packages.Owners(DirectoryRoot(str(machine.folder)), kept), kept
+
+
+def test_answers_are_remembered_as_long_as_the_databases_are_the_same(machine):
+    odd = "/usr/bin/\udce9 %\n"
+    paths = ["/usr/bin/x", "/usr/bin/nobodys", odd]
+    machine.fill(
+        {**status(stanza("x")), **lists(x=["/usr/bin/x", odd]), **dict.fromkeys(paths, "")}
+    )
+    owners, facts = again(machine, Facts())
+    answers = [owners.of(path) for path in paths]
+    (machine.folder / f"{INFO[1:]}/x.list").write_text("nothing\n")  # dpkg never does only this
+    owners, kept = again(machine, facts)
+    assert [owners.of(path) for path in paths] == answers
+    assert kept.save(LATER) is None  # nothing is new
+    (machine.folder / "var/lib/dpkg/diversions").write_text("")
+    owners, _ = again(machine, facts)
+    assert owners.of("/usr/bin/x") is None
+    (machine.folder / "var/lib/dpkg/diversions").unlink()
+    (machine.folder / "var/lib/dpkg/status").write_text(stanza("x", "2"))
+    owners, _ = again(machine, facts)
+    assert owners.of("/usr/bin/x") is None
+
+
+def test_what_is_of_no_encoding_is_remembered_as_what_can_be_written(machine):
+    machine.fill(
+        {
+            **status(stanza("x", "1\udcff")),
+            **lists(x=["/usr/bin/x"]),
+            "/lib/apk/db/installed": "P:y\nV:\udcff\nF:usr/bin\nR:y\n",
+            "/usr/bin/x": "",
+            "/usr/bin/y": "",
+        }
+    )
+    owners, facts = again(machine, Facts())
+    answers = [owners.of(f"/usr/bin/{name}") for name in "xy"]
+    assert [one.version for one in answers] == ["1\ufffd", "\ufffd"]
+    owners, _ = again(machine, facts)
+    assert [owners.of(f"/usr/bin/{name}") for name in "xy"] == answers
+
+
+def test_what_a_database_that_cannot_be_read_says_is_not_remembered(machine):
+    machine.fill({"/var/lib/rpm/rpmdb.sqlite": b"none", "/usr/bin/x": ""})
+    for _ in range(2):
+        owners, facts = again(machine, Facts())
+        assert owners.of("/usr/bin/x") is None
+        assert owners.doubts
+        assert facts.save(LATER) is None

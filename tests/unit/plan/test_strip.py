@@ -1,0 +1,210 @@
+"""Stripping takes symbols and nothing that is loaded; what strip would damage stays as it is."""
+
+import shutil
+import struct
+import subprocess
+
+import pytest
+
+from rootfs_builder import tools
+from rootfs_builder.errors import NotFoundError, OutputError
+from rootfs_builder.filesystem.root import BytesSource, DirectoryRoot, read
+from rootfs_builder.plan import Entry, Plan, hard_links
+from rootfs_builder.plan import strip as stripped
+
+HELLO = '#include <stdio.h>\nint main(void) { return puts("hello") < 0; }'
+
+pytestmark = pytest.mark.skipif(shutil.which("strip") is None, reason="needs binutils")
+
+
+@pytest.fixture
+def strip(tmp_path):
+    """Strip one file: its bytes after that, and the warnings."""
+
+    def strip(data, kind="file"):
+        scratch = tmp_path / "scratch"
+        scratch.mkdir(exist_ok=True)
+        entry = Entry("/hello", kind, 0o755, (), BytesSource(data) if kind == "file" else None)
+        plan = stripped.plan(Plan((entry,)), str(scratch))
+        assert not list(scratch.glob("*.full"))
+        assert len(plan.entries) == 1
+        content = plan.entries[0].content
+        return content and read(content), [one.text for one in plan.findings]
+
+    return strip
+
+
+def notes(path):
+    said = subprocess.run(["readelf", "-n", path], capture_output=True, text=True, check=True)
+    return [line for line in said.stdout.splitlines() if "Build ID" in line]
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["-g"],
+        ["-g", "-static"],
+        ["-g", "-static-pie"],
+        ["-g", "-no-pie"],
+        ["-g", "-Wl,-z,separate-code"],
+        ["-g", "-Wl,--emit-relocs"],
+        ["-gz", "-g"],
+        [],
+    ],
+    ids=" ".join,
+)
+def test_a_stripped_program_is_smaller_runs_and_keeps_its_build_id(cc, strip, tmp_path, args):
+    program = cc(HELLO, args=[*args, "-Wl,--build-id"])
+    data, warnings = strip(program.read_bytes())
+    assert warnings == []
+    assert len(data) < program.stat().st_size
+    result = tmp_path / "result"
+    result.write_bytes(data)
+    result.chmod(0o755)
+    assert subprocess.run([result], capture_output=True, check=True).stdout == b"hello\n"
+    assert notes(result) == notes(program) != []
+    sections = subprocess.run(["readelf", "-SW", result], capture_output=True, check=True).stdout
+    assert b".symtab" not in sections or "--emit-relocs" in " ".join(args)
+    assert b".debug" not in sections
+
+
+def test_what_is_stripped_already_is_not_touched(cc, strip):
+    data = cc(HELLO, args=["-s"]).read_bytes()
+    assert strip(data) == (data, [])
+
+
+@pytest.mark.parametrize("tail", [b"payload", b"\0" * 100 + b"PK"])
+def test_data_behind_the_end_stays(cc, strip, tail):
+    data = cc(HELLO, args=["-g"]).read_bytes() + tail
+    found, (warning,) = strip(data)
+    assert found == data
+    assert warning == (
+        f"/hello: not stripped: {len(tail)} bytes stand behind its end, and strip would drop them"
+    )
+
+
+def test_an_object_file_and_a_text_are_not_touched(cc, strip):
+    for data in (
+        cc("int x;", name="x.o", args=["-c", "-g"]).read_bytes(),
+        b"#!/bin/sh\n",
+        b"",
+        b"\x7fELF",
+        b"!<arch>\n",
+    ):
+        assert strip(data) == (data, [])
+
+
+def test_a_damaged_section_table_is_a_warning(cc, strip):
+    data = bytearray(cc(HELLO, args=["-g"]).read_bytes())
+    struct.pack_into("<Q", data, 40, len(data) - 8)  # e_shoff
+    found, (warning,) = strip(bytes(data))
+    assert found == data
+    assert warning.startswith("/hello: not stripped: ")
+
+
+def test_strip_for_another_machine_is_asked_for(cc, strip):
+    data = bytearray(cc(HELLO, args=["-g"]).read_bytes())
+    struct.pack_into("<H", data, 18, 258)  # e_machine: LoongArch
+    if tools.find("loongarch64-linux-gnu-strip"):
+        pytest.skip("there is one")
+    with pytest.raises(NotFoundError, match="apt-get install binutils-loongarch64-linux-gnu"):
+        strip(bytes(data))
+
+
+def test_bytecode_in_an_elf_file_is_not_touched(cc, strip):
+    data = bytearray(cc(HELLO, args=["-g"]).read_bytes())
+    struct.pack_into("<H", data, 18, 0)  # e_machine: EM_NONE, as Guile writes it
+    assert strip(bytes(data)) == (data, [])
+
+
+def test_without_binutils_it_says_what_to_install(cc, strip, monkeypatch, tmp_path):
+    data = cc(HELLO, args=["-g"]).read_bytes()
+    monkeypatch.setenv("PATH", str(tmp_path / "none"))
+    with pytest.raises(NotFoundError, match="no strip here for /hello; apt-get install binutils"):
+        strip(data)
+
+
+FAKE = """#!/bin/sh
+# what strip is called as: --strip-unneeded -o RESULT SOURCE
+{}
+"""
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("cp /bin/true $3", "strip would change what is loaded of it"),
+        ("echo strip: broken >&2; exit 1", "strip: broken"),
+    ],
+)
+def test_a_strip_that_does_harm_is_noticed(cc, strip, monkeypatch, tmp_path, script, words):
+    data = cc(HELLO, args=["-g"]).read_bytes()
+    for name in ("strip", "x86_64-linux-gnu-strip", "aarch64-linux-gnu-strip"):
+        fake = tmp_path / "bin" / name
+        fake.parent.mkdir(exist_ok=True)
+        fake.write_text(FAKE.format(f"PATH=/usr/bin:/bin; {script}"))
+        fake.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    found, (warning,) = strip(data)
+    assert found == data
+    assert words in warning
+
+
+def test_a_byte_that_is_loaded_must_not_change(cc, strip, monkeypatch):
+    data = cc(HELLO, args=["-g"]).read_bytes()
+    run = tools.run
+
+    def changing(tool, *arguments):
+        done = run(tool, *arguments)
+        with open(arguments[2], "r+b") as file:
+            found = file.read().index(b"hello\0")
+            file.seek(found)
+            file.write(b"jello")
+        return done
+
+    monkeypatch.setattr(tools, "run", changing)
+    found, (warning,) = strip(data)
+    assert found == data
+    assert "would change what is loaded" in warning
+
+
+def test_the_source_is_never_written(cc, tmp_path):
+    program = cc(HELLO, args=["-g"])
+    before = (program.read_bytes(), program.stat().st_mtime_ns, program.stat().st_ino)
+    root = DirectoryRoot(str(tmp_path))
+    entry = Entry("/hello", "file", 0o755, (), root.open("/hello"))
+    (tmp_path / "scratch").mkdir()
+    stripped.plan(Plan((entry,)), str(tmp_path / "scratch"))
+    assert (program.read_bytes(), program.stat().st_mtime_ns, program.stat().st_ino) == before
+
+
+def test_names_of_one_file_stay_names_of_one(cc, tmp_path):
+    cc(HELLO, args=["-g"])
+    (tmp_path / "other").hardlink_to(tmp_path / "hello")
+    (tmp_path / "scratch").mkdir()
+    root = DirectoryRoot(str(tmp_path))
+    entries = [
+        Entry(f"/{one}", "file", 0o755, (), root.open(f"/{one}")) for one in ("hello", "other")
+    ]
+    plan = stripped.plan(Plan(tuple(entries)), str(tmp_path / "scratch"))
+    assert hard_links(plan.entries) == {"/other": "/hello"}
+    assert plan.size < entries[0].size
+    assert len(list((tmp_path / "scratch").iterdir())) == 1
+
+
+def test_links_and_directories_pass(strip):
+    assert strip(b"", kind="dir") == (None, [])
+
+
+def test_scratch_that_cannot_be_written_is_said(cc, tmp_path):
+    entry = Entry("/hello", "file", 0o755, (), BytesSource(cc(HELLO, args=["-g"]).read_bytes()))
+    with pytest.raises(OutputError, match="TMPDIR names another directory"):
+        stripped.plan(Plan((entry,)), f"{tmp_path}/none")
+
+
+def test_a_tool_gets_no_environment(monkeypatch):
+    monkeypatch.setenv("LD_PRELOAD", "")
+    done = tools.run(tools.find("env"))
+    assert (done.code, done.said) == (0, "LC_ALL=C")
+    assert tools.find("no-such-tool", "env") == shutil.which("env")
+    assert tools.find("no-such-tool") is None
