@@ -1,14 +1,74 @@
-"""What the user should know of a build, as values."""
+"""What the user should know of a build, as values: they are returned, and printed at the end."""
 
-from typing import Literal
+from enum import StrEnum
 
 from msgspec import Struct
 
-Level = Literal["added", "hint", "warning"]
+
+class Level(StrEnum):
+    """How much a finding matters: a rule added something, could add it, or something is wrong."""
+
+    ADDED = "added"
+    HINT = "hint"
+    WARNING = "warning"
+
+
+class Code(StrEnum):
+    """What a finding is about; scripts may compare these, so a code never changes its meaning."""
+
+    RULE_ADDED = "rule-added"
+    RULE_HINT = "rule-hint"
+    RULE_FOUND_NOTHING = "rule-found-nothing"
+    RULE_LIBRARY_MISSING = "rule-library-missing"
+    STATIC_PROGRAM = "static-program-loads-nothing"
+    DLOPEN_LEFT_OUT = "dlopen-left-out"
+    DLOPEN_MISSING = "dlopen-missing"
+    PROGRAMS_LEFT_OUT = "programs-left-out"
+    SECRET_LEFT_OUT = "secret-left-out"  # noqa: S105 - not a password
+    FOREIGN_FILES = "foreign-files"
+    NOT_EXECUTABLE = "not-executable"
+    LIBRARY_MISSING = "library-missing"
+    LOADER_MISSING = "loader-missing"
+    LOADER_GUESSED = "loader-guessed"
+    PRELOAD_NOT_COPIED = "preload-not-copied"
+    RELATIVE_RUNPATH = "relative-runpath"
+    BUILD_PATH = "build-path"
+    DANGLING_SYMLINK = "dangling-symlink"
+    LONG_PATH = "long-path"
+    NOT_STRIPPED = "not-stripped"
+    SET_ID_DROPPED = "set-id-dropped"
+    CAPABILITIES_KEPT = "capabilities-kept"
+    CAPABILITIES_NEEDED = "capabilities-needed"
+    PRIVILEGED_SCRIPT = "privileged-script"
+    PRIVILEGED_ORIGIN = "privileged-origin"
+    RESOLVES_DIFFERENTLY = "resolves-differently"
+    OWNERS_UNKNOWN = "owners-unknown"
+    HEALTH_CHECK_IGNORED = "health-check-ignored"
 
 
 class Finding(Struct, frozen=True):
-    """What the user should know: what a rule added, a hint with the flag that adds, a warning."""
+    """One line for the user: what it is, then what to type.
+
+    `paths` are the paths that the text names, of the source or the image, not escaped: who passes
+    a finding on need not look for them in a sentence.
+    """
 
     level: Level
+    code: Code
     text: str
+    paths: tuple[str, ...] = ()
+
+
+def added(code: Code, text: str, *paths: str) -> Finding:
+    """What a rule added."""
+    return Finding(Level.ADDED, code, text, paths)
+
+
+def hint(code: Code, text: str, *paths: str) -> Finding:
+    """What could be added or left out, with the flag."""
+    return Finding(Level.HINT, code, text, paths)
+
+
+def warning(code: Code, text: str, *paths: str) -> Finding:
+    """What may keep the program from working, and what to do."""
+    return Finding(Level.WARNING, code, text, paths)

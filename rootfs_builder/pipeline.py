@@ -15,7 +15,7 @@ from rootfs_builder.cache.file_facts import Facts
 from rootfs_builder.errors import UsageError, VerificationError
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walker
-from rootfs_builder.findings import Finding
+from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.image import (
     CONFIG,
     DOCKER,
@@ -81,7 +81,7 @@ def plan(
         raise VerificationError("\n".join(finding.text for finding in differences))
     doubts = list(replay.check_added(closure, PlanRoot(result)) if closure.trees else ())
     if owners is not None:
-        doubts += [Finding("warning", doubt) for doubt in owners.doubts]
+        doubts += [warning(Code.OWNERS_UNKNOWN, doubt) for doubt in owners.doubts]
     return closure, replace(result, findings=(*result.findings, *doubts, *_of_format(recipe)))
 
 
@@ -108,7 +108,7 @@ def _of_format(recipe: Recipe) -> Iterator[Finding]:
         text = (
             "--health-cmd: docker alone takes it from an OCI image; from --format hybrid podman too"
         )
-        yield Finding("warning", text)
+        yield warning(Code.HEALTH_CHECK_IGNORED, text)
 
 
 def platform(recipe: Recipe, closure: Closure) -> Platform:

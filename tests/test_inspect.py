@@ -366,7 +366,7 @@ def test_an_escape_sequence_of_a_document_does_not_reach_the_terminal(cli, packe
         entry["reasons"] = [
             {"kind": "k\x1b[31m", "found_by": "f\x1b[31m", "asked": "a\x1b[31m"}
         ] * 2
-    said["findings"] = [{"level": "warning", "text": "\x1b[31m"}]
+    said["findings"] = [{"level": "warning", "code": "build-path", "text": "\x1b[31m"}]
     said["tool"]["version"] = "\x1b[31m"
     (tmp_path / "layout" / NAME).write_text(json.dumps(said))
     for words in (

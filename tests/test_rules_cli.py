@@ -138,7 +138,9 @@ def test_match_as_json(cli, names):
         "because": "it greets",
         "evidence": "names calls getpwuid",
     } in found["rules"]
-    assert {"level": "added", "text": f"greeting: {GREETS}"} in found["findings"]
+    assert {"level": "added", "code": "rule-added", "text": f"greeting: {GREETS}"} in found[
+        "findings"
+    ]
     assert "hint" in {one["level"] for one in found["findings"]}
 
 
@@ -197,8 +199,8 @@ def test_q_says_nothing(cli, names):
 def test_the_facts_have_what_was_added_and_each_hint(cli, names):
     done = cli("pack", names, "-o", "x.tar", "--rules", "my.toml", "--json", "-q", check=True)
     findings = json.loads(done.stdout)["findings"]
-    assert all(one.keys() == {"level", "text"} for one in findings)
-    assert {"level": "added", "text": f"greeting: {GREETS}"} in findings
+    assert all(one.keys() == {"level", "code", "text"} for one in findings)
+    assert {"level": "added", "code": "rule-added", "text": f"greeting: {GREETS}"} in findings
     hints = [one["text"] for one in findings if one["level"] == "hint"]
     assert "its manners are left out: --with manners (names calls getpwuid)" in hints
 

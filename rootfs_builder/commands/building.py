@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from rootfs_builder import __version__
 from rootfs_builder.commands import batch, packing, terminal
 from rootfs_builder.errors import RootfsError, UsageError
+from rootfs_builder.findings import Level
 from rootfs_builder.paths import decode, encode
 from rootfs_builder.recipe import steps
 from rootfs_builder.recipe.keys import Program, Step
@@ -80,7 +81,7 @@ def build(job: Job, way: Way) -> batch.Outcome:
             threads=way.threads,
         )
         line = packing.line(packed, job.label)
-        warnings = [one for one in packed.plan.findings if one.level == "warning"]
+        warnings = [one for one in packed.plan.findings if one.level is Level.WARNING]
         told = (f"{job.label} | {text}" for text in terminal.finding_lines(warnings))
         lines = terminal.summary_lines(packed.plan, line) if way.live else [line, *told]
         facts = {**packing.facts(packed), "output": job.label}

@@ -329,5 +329,7 @@ def facts(packed: Packed) -> dict[str, Any]:
         "files": sum(one.kind == "file" and one.path not in links for one in plan.entries),
         "bytes": plan.size,
         "archive_bytes": size,
-        "findings": [{"level": one.level, "text": one.text} for one in plan.findings],
+        "findings": [
+            {"level": one.level, "code": one.code, "text": one.text} for one in plan.findings
+        ],
     }

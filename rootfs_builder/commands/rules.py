@@ -46,6 +46,7 @@ def command(
         _list(known, as_json=as_json)
         return
     from rootfs_builder import pipeline
+    from rootfs_builder.findings import Level
 
     recipe = options.recipe(executables=(match,), **given)
     closure, plan = pipeline.plan(recipe, options.sources(sysroot), rules=known)
@@ -57,14 +58,14 @@ def command(
         return
     for one in applied:
         click.echo(f"{one.rule:<18} {one.evidence}")
-    terminal.findings([one for one in plan.findings if one.level != "added"])
+    terminal.findings([one for one in plan.findings if one.level is not Level.ADDED])
 
 
 def _facts(applied: "tuple[Applied, ...]", plan: "Plan") -> dict[str, Any]:
     rules = [
         {"name": one.rule, "because": one.because, "evidence": one.evidence} for one in applied
     ]
-    findings = [{"level": one.level, "text": one.text} for one in plan.findings]
+    findings = [{"level": one.level, "code": one.code, "text": one.text} for one in plan.findings]
     return {"rules": rules, "findings": findings}
 
 

@@ -70,12 +70,14 @@ def findings(found: "Iterable[Finding]") -> None:
 
 def finding_lines(found: "Iterable[Finding]") -> Iterator[str]:
     """The same as lines."""
+    from rootfs_builder.findings import Level
+
     kinds = set()
     for finding in found:
         kinds.add(finding.level)
-        colon = " " if finding.level == "added" else ": "  # its text begins with a name
+        colon = " " if finding.level is Level.ADDED else ": "  # its text begins with a name
         yield harmless(f"{finding.level}{colon}{finding.text}")
-    if "added" in kinds:
+    if Level.ADDED in kinds:
         yield "--without NAME leaves out what was added"
 
 
@@ -86,7 +88,9 @@ def warn(text: str) -> None:
 
 def warnings(found: "Iterable[Finding]") -> None:
     """Warnings alone, for verbs that write no image."""
-    findings(one for one in found if one.level == "warning")
+    from rootfs_builder.findings import Level
+
+    findings(one for one in found if one.level is Level.WARNING)
 
 
 def reasons(plan: "Plan") -> None:

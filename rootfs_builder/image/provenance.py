@@ -18,14 +18,14 @@ from rootfs_builder.errors import InputError, NotFoundError
 from rootfs_builder.filesystem import capabilities
 from rootfs_builder.filesystem.root import Source, read
 from rootfs_builder.filesystem.walk import Walker
-from rootfs_builder.findings import Finding, Level
+from rootfs_builder.findings import Code, Finding, Level
 from rootfs_builder.image import Digest, Image, canonical
 from rootfs_builder.packages import Package
 from rootfs_builder.paths import ImagePath, OpenedPath, parsed, printable
 from rootfs_builder.plan import Plan, PlanRoot, Reason, hard_links
 
 NAME = "rootfs-builder.json"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _MAX_SIZE = 1 << 28  # bytes; an entry has some 500
 
@@ -67,6 +67,7 @@ class Said(Struct, frozen=True):
     """A Finding."""
 
     level: Level
+    code: Code
     text: str
 
 
@@ -106,17 +107,17 @@ def write(image: Image, plan: Plan, *, parts: tuple[Plan, ...]) -> bytes:
             findings=said(
                 one
                 for one in plan.findings
-                if one.level != "warning" or _is_of_image(one.text, walker)
+                if one.level is not Level.WARNING or _is_of_image(one.paths, walker)
             ),
         )
     )
 
 
-def _is_of_image(text: str, walker: Walker) -> bool:
-    """Whether all paths that a sentence names are in the image."""
-    words = [word.strip("(),;:") for word in text.split() if "/" in word]
-    paths = [OpenedPath(parsed(word)) for word in words]
-    return all(path.startswith("/") and walker.walk(path).node is not None for path in paths)
+def _is_of_image(paths: tuple[str, ...], walker: Walker) -> bool:
+    """Whether the image has all these paths."""
+    return all(
+        path.startswith("/") and walker.walk(OpenedPath(path)).node is not None for path in paths
+    )
 
 
 def files(
@@ -151,7 +152,7 @@ def files(
 
 def said(findings: Iterable[Finding]) -> tuple[Said, ...]:
     """Findings for JSON."""
-    return tuple(Said(one.level, _text(one.text)) for one in findings)
+    return tuple(Said(one.level, one.code, _text(one.text)) for one in findings)
 
 
 def _why(one: Reason) -> Why:
@@ -215,7 +216,7 @@ def explain(plan: Plan, record: Record) -> Plan:
             for entry in plan.entries
         ),
         programs=programs,
-        findings=tuple(Finding(one.level, one.text) for one in record.findings),
+        findings=tuple(Finding(one.level, one.code, one.text) for one in record.findings),
     )
 
 

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from rootfs_builder.cache.file_facts import Facts
 from rootfs_builder.errors import InputError, NotFoundError, UsageError
 from rootfs_builder.filesystem.sources import Sources
-from rootfs_builder.findings import Finding
+from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.loader import executable, loading
 from rootfs_builder.loader.elf_files import Objects
 from rootfs_builder.loader.executable import Script
@@ -140,7 +140,11 @@ class _Collector:
             raise InputError(f"{error}{by}") from error
         if not walk.node.mode & 0o111:
             self._findings.append(
-                Finding("warning", f"{shown} is not executable here; in the image it is (0755)")
+                warning(
+                    Code.NOT_EXECUTABLE,
+                    f"{shown} is not executable here; in the image it is (0755)",
+                    todo.path,
+                )
             )
         above = self._objects.walker.walk(OpenedPath(parent(todo.path)))
         key = join(above.real, name(todo.path))

@@ -5,7 +5,7 @@ from collections.abc import Container, Iterator
 from rootfs_builder import elf
 from rootfs_builder.errors import ElfError, InputError, NotFoundError
 from rootfs_builder.filesystem.sources import Sources
-from rootfs_builder.findings import Finding
+from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.loader import loading, missing
 from rootfs_builder.loader.elf_files import Objects
 from rootfs_builder.loader.link_map import LinkMap, Loaded, Loader
@@ -50,7 +50,7 @@ class Startup:
             hwcaps=self._hwcaps,
         )
         doubts = missing.doubts(maps[0], self._sources.shown)
-        self.findings += [Finding("warning", text) for text in doubts]
+        self.findings += [warning(Code.RELATIVE_RUNPATH, text) for text in doubts]
         kept = [maps[0]]
         for link_map in maps[1:]:
             lacking = next(self.not_found(link_map), None)
@@ -58,7 +58,7 @@ class Startup:
                 kept.append(link_map)
             else:  # on such a CPU it does not start here either
                 text = f"where $PLATFORM is {link_map.platform}: {lacking}"
-                self.findings.append(Finding("warning", text))
+                self.findings.append(warning(Code.LIBRARY_MISSING, text))
         return tuple(kept)
 
     def _loader(self, program: Program, file: elf.ElfFile) -> Loader | None:
@@ -88,11 +88,11 @@ class Startup:
                 f"{shown}: its interpreter {printable(interpreter)} is no dynamic loader of "
                 "glibc or musl; no other is known"
             )
-        self.findings += [Finding("warning", doubt) for doubt in loader.doubts]
+        self.findings += [warning(Code.LOADER_GUESSED, text) for text in loader.doubts]
         if loader.preload:
             names = ", ".join(map(printable, loader.preload))
             text = f"ld.so.preload of this machine, which names {names}, is not copied"
-            self.findings.append(Finding("warning", text))
+            self.findings.append(warning(Code.PRELOAD_NOT_COPIED, text, *loader.preload))
         return loader
 
     def not_found(self, link_map: LinkMap, *, besides: Container[str] = ()) -> Iterator[str]:

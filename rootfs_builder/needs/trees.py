@@ -11,7 +11,7 @@ from rootfs_builder import elf
 from rootfs_builder.errors import ElfError, InputError, NotFoundError
 from rootfs_builder.filesystem.root import Node, tree
 from rootfs_builder.filesystem.sources import Sources
-from rootfs_builder.findings import Finding
+from rootfs_builder.findings import Code, Finding, hint, warning
 from rootfs_builder.loader import loading
 from rootfs_builder.loader.link_map import LinkMap
 from rootfs_builder.needs.closure import Program, Tree
@@ -86,14 +86,14 @@ def _program(
     try:
         return replace(program, link_maps=startup.link_maps(program, file))
     except (NotFoundError, InputError) as error:
-        startup.findings.append(Finding("warning", str(error)))
+        startup.findings.append(warning(Code.LOADER_MISSING, str(error), path))
         return None
 
 
 def _warn(link_maps: Iterable[LinkMap], startup: Startup, within: Container[str]) -> None:
     for link_map in link_maps:
         for sentence in startup.not_found(link_map, besides=within):
-            startup.findings.append(Finding("warning", sentence))
+            startup.findings.append(warning(Code.LIBRARY_MISSING, sentence))
 
 
 def _is_foreign(file: elf.ElfFile, host: LinkMap) -> bool:
@@ -111,8 +111,9 @@ def _foreign(paths: list[ImagePath], tree: str) -> Finding:
     """One sentence for all such files of a tree."""
     first = printable(min(map(name, paths)))
     others = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-    return Finding(
-        "hint",
+    return hint(
+        Code.FOREIGN_FILES,
         f"{printable(tree)} has files for other machines or another libc, whose libraries stay "
         f"away: {first}{others}",
+        tree,
     )

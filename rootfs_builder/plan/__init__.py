@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem.root import Node, Source
-from rootfs_builder.findings import Finding
+from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.paths import (
     ROOT,
     ImagePath,
@@ -229,8 +229,9 @@ def long_paths(paths: Iterable[ImagePath]) -> Iterator[Finding]:
                 f"in it {_LONGEST_NAME}"
             )
         if len(raw) > _LONG:
-            yield Finding(
-                "warning",
+            yield warning(
+                Code.LONG_PATH,
                 f"{shortened(path)}: an engine may be unable to unpack it: below a directory "
                 f"of its own it has more than the {_LONGEST:,} bytes that a kernel takes",
+                path,
             )

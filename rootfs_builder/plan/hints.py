@@ -9,7 +9,7 @@ import re
 from collections.abc import Container, Iterator
 from itertools import islice
 
-from rootfs_builder.findings import Finding
+from rootfs_builder.findings import Code, Finding, hint
 from rootfs_builder.loader.elf_files import Objects
 from rootfs_builder.needs.closure import Closure, Program
 from rootfs_builder.paths import ImagePath, OpenedPath, decode, printable
@@ -48,7 +48,8 @@ def left_out(closure: Closure, there: Container[ImagePath]) -> Iterator[Finding]
     if named:
         option = "" if closure.sources.sysroot else "--add "  # which reads from this machine
         flags = " ".join(sorted(option + printable(path) for path in named.values()))
-        yield Finding("hint", f"programs that are named in it are left out: {flags}")
+        text = f"programs that are named in it are left out: {flags}"
+        yield hint(Code.PROGRAMS_LEFT_OUT, text, *named.values())
 
 
 def _named(program: Program, closure: Closure) -> Iterator[OpenedPath]:

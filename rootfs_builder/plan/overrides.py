@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from rootfs_builder.errors import UsageError
 from rootfs_builder.filesystem import capabilities
 from rootfs_builder.filesystem.walk import Walker
-from rootfs_builder.findings import Finding
+from rootfs_builder.findings import Code, Finding, hint, warning
 from rootfs_builder.needs import users
 from rootfs_builder.needs.closure import Closure
 from rootfs_builder.paths import ROOT, ImagePath, OpenedPath, ancestors, printable
@@ -120,20 +120,24 @@ class _Wanted:
         shown = printable(entry.path)
         if entry.mode & ~changed.mode & SET_ID_BITS and entry.path not in self.modes:
             text = f"{shown}: its set-user-id and set-group-id bits are dropped"
-            yield Finding("warning", f"{text}; --mode {shown}={entry.mode:o} keeps them")
+            text = f"{text}; --mode {shown}={entry.mode:o} keeps them"
+            yield warning(Code.SET_ID_DROPPED, text, entry.path)
         if entry.capability and entry.path not in self.capabilities:
             text = f"{shown} keeps its capabilities, {capabilities.text(entry.capability)}"
-            yield Finding("hint", f"{text}; --cap {shown}=none leaves them out")
+            text = f"{text}; --cap {shown}=none leaves them out"
+            yield hint(Code.CAPABILITIES_KEPT, text, entry.path)
         required = capabilities.required(changed.capability) if changed.capability else ()
         if missing := [one for one in required if one not in _GIVEN]:
             given = " ".join(f"--cap-add {one.removeprefix('cap_').upper()}" for one in missing)
             text = f"{shown} starts only in a container that has {', '.join(missing)}"
-            yield Finding("hint", f"{text}, which docker or podman give when told: {given}")
+            text = f"{text}, which docker or podman give when told: {given}"
+            yield hint(Code.CAPABILITIES_NEEDED, text, entry.path)
         if _is_privileged(changed) and changed.content is not None:
             with changed.content.open() as content:
                 if content[0:2] == b"#!":
                     text = "the kernel gives a script neither capabilities nor another user"
-                    yield Finding("warning", f"{shown}: {text}; name a compiled program")
+                    text = f"{shown}: {text}; name a compiled program"
+                    yield warning(Code.PRIVILEGED_SCRIPT, text, entry.path)
 
 
 def _is_privileged(entry: Entry) -> bool:
@@ -155,9 +159,10 @@ def _lost(
             opened = OpenedPath(one.candidate.path)
             opened = opened if move is None else move.respell(opened)
             if not _TRUSTED.match(posixpath.normpath(opened)):
-                yield Finding(
-                    "warning",
+                yield warning(
+                    Code.PRIVILEGED_ORIGIN,
                     f"{printable(walk.real)}: started with its privileges, its loader ignores "
                     f"$ORIGIN and does not find {printable(one.request.name)}; link it without "
                     "$ORIGIN, and give the directory with -L",
+                    walk.real,
                 )

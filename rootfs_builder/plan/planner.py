@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem.root import Node, Source
 from rootfs_builder.filesystem.walk import Walk
-from rootfs_builder.findings import Finding
+from rootfs_builder.findings import Code, Finding, added, warning
 from rootfs_builder.loader.link_map import LinkMap, Loaded, Resolution
 from rootfs_builder.needs.closure import Closure, Program, Tree
 from rootfs_builder.packages import Owners
@@ -101,7 +101,8 @@ class _Planner:
 
     def _added_by_rules(self) -> Iterator[Finding]:
         for rule, reason in sorted(self._because_of.items()):
-            yield Finding("added", f"{printable(rule)}: {printable(reason.found_by)}")
+            text = f"{printable(rule)}: {printable(reason.found_by)}"
+            yield added(Code.RULE_ADDED, text)
 
     def _program(self, program: Program) -> ImagePath:
         path = self._placement.image_path(program)
@@ -184,7 +185,7 @@ class _Planner:
             f"{printable(self._sources.shown(path))} keeps its path of this machine, because "
             f"{printable(by)} looks for it there ({found_by}); {advice} to avoid that"
         )
-        self._findings.append(Finding("warning", text))
+        self._findings.append(warning(Code.BUILD_PATH, text, path, by))
 
     def _image_of(self, loaded: Loaded, program: Program) -> ImagePath:
         """The path of an object's file in the image."""

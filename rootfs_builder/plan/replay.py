@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from rootfs_builder import paths
 from rootfs_builder.errors import ChangedError, InputError, RootfsError
 from rootfs_builder.filesystem.root import Root, Source
-from rootfs_builder.findings import Finding
+from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.loader import loading
 from rootfs_builder.loader.elf_files import Objects
 from rootfs_builder.loader.link_map import LinkMap, Loaded, Request
@@ -60,7 +60,9 @@ class _Replay:
         except ChangedError:
             raise
         except RootfsError as error:
-            yield Finding("warning", f"{printable(program.shown)}: {error}")
+            yield warning(
+                Code.RESOLVES_DIFFERENTLY, f"{printable(program.shown)}: {error}", program.real
+            )
             return
         if self._placed(found) != self._placed(expected):
             yield _difference(program, expected, found)
@@ -137,5 +139,8 @@ def _difference(program: Program, expected: _Trace, found: _Trace) -> Finding:
             now = got.get(name)
             where = f"is {printable(now)}" if now else "is missing"
             text = f"{shown}: in the image {printable(name)} {where}, not {printable(path)}"
-            return Finding("warning", text)
-    return Finding("warning", f"{shown}: in the image its libraries are loaded in another order")
+            return warning(
+                Code.RESOLVES_DIFFERENTLY, text, program.real, *filter(None, (path, now))
+            )
+    text = f"{shown}: in the image its libraries are loaded in another order"
+    return warning(Code.RESOLVES_DIFFERENTLY, text, program.real)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from rootfs_builder.filesystem.root import BytesSource, Source, read
 from rootfs_builder.filesystem.walk import Walker
-from rootfs_builder.findings import Finding
+from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.loader.executable import SECOND_LINE
 from rootfs_builder.needs.closure import Closure
 from rootfs_builder.paths import OpenedPath, below, decode, encode, printable
@@ -44,8 +44,10 @@ def dangling(closure: Closure, draft: Plan) -> Iterator[Finding]:
                 continue
             target = sources.shown(target)
             if walker.walk(OpenedPath(target)).node is None:
-                yield Finding(
-                    "warning",
+                yield warning(
+                    Code.DANGLING_SYMLINK,
                     f"{printable(sources.shown(path))}: a symlink to {printable(target)}, which "
                     "the image does not have; add that too, or make the link relative",
+                    path,
+                    target,
                 )

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from rootfs_builder import elf, tools
 from rootfs_builder.errors import ElfError, NotFoundError, OutputError
 from rootfs_builder.filesystem.root import DirectoryRoot, Source, read
-from rootfs_builder.findings import Finding
+from rootfs_builder.findings import Code, warning
 from rootfs_builder.paths import ImagePath, encode, printable
 from rootfs_builder.plan import Plan
 
@@ -54,7 +54,8 @@ def plan(full: Plan, scratch: str) -> Plan:
         shown = printable(entry.path)
         found = _strip(shown, read(content), scratch, len(done))
         if isinstance(found, str):
-            findings.append(Finding("warning", f"{shown}: not stripped: {found}"))
+            text = f"{shown}: not stripped: {found}"
+            findings.append(warning(Code.NOT_STRIPPED, text, entry.path))
         done[content] = found if found is not None and not isinstance(found, str) else content
     entries = tuple(
         entry

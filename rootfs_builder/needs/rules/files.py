@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from rootfs_builder.errors import InputError, NotFoundError
 from rootfs_builder.filesystem.root import Node
 from rootfs_builder.filesystem.sources import Sources
-from rootfs_builder.findings import Finding
+from rootfs_builder.findings import Code, warning
 from rootfs_builder.loader import locale_archive, nss
 from rootfs_builder.loader.elf_files import groups
 from rootfs_builder.loader.link_map import LinkMap, Loaded
@@ -237,7 +237,7 @@ class RuleFiles:
         secrets = _guarded(there) | {one.path: one.why for one in self._secrets.among(there)}
         for secret, why in secrets.items():
             text = f"{printable(secret)} is left out: {why}; --add --allow-sensitive packs it"
-            self._startup.findings.append(Finding("warning", text))
+            self._startup.findings.append(warning(Code.SECRET_LEFT_OUT, text, secret))
         if walk.real in secrets:
             return False
         taken[program] = True

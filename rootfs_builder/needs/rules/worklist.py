@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from rootfs_builder.elf.dlopen_notes import Note
 from rootfs_builder.errors import NotFoundError
 from rootfs_builder.filesystem.sources import Sources
-from rootfs_builder.findings import Finding
+from rootfs_builder.findings import Code, Finding, hint, warning
 from rootfs_builder.loader.link_map import Loaded
 from rootfs_builder.needs import rules
 from rootfs_builder.needs.closure import Applied, Program, Supply, Tree
@@ -91,11 +91,11 @@ class Supplies:
             if rule.name in self._hints and not self._files.has_all(rule):
                 flag = f": --with {rule.name}" if rule.acts else ""
                 text = f"{rule.hint}{flag} ({self._hints[rule.name][-1]})"
-                self.findings.add(Finding("hint", text))
+                self.findings.add(hint(Code.RULE_HINT, text))
         if self._suggested:
             names = ", ".join(sorted(self._suggested))
             text = f"libraries of dlopen notes are left out: --dlopen suggested adds {names}"
-            self.findings.add(Finding("hint", text))
+            self.findings.add(hint(Code.DLOPEN_LEFT_OUT, text))
 
     def _words(self, programs: tuple[Program, ...], added: tuple[Tree, ...]) -> Given:
         tables = [one for rule in self._all_rules for one in rule.evidence]
@@ -149,11 +149,11 @@ class Supplies:
             self._answered |= {(rule.name, value) for value, what in done.items() if what}
             if rule.missing and _lacks(done, rule.values) and rule.name not in self._asked:
                 text = f"{rule.name} brings nothing: {rule.missing} ({match.evidence})"
-                self.findings.add(Finding("warning", text))
+                self.findings.add(warning(Code.RULE_FOUND_NOTHING, text))
             if _BROUGHT in done.values():
                 self._apply(rule.name, rule.because, match.evidence, maps)
             if rule.more and any(done.values()) and rule.name not in self._asked:
-                self.findings.add(Finding("hint", rule.more))
+                self.findings.add(hint(Code.RULE_HINT, rule.more))
         for loaded in seen.found.values():
             for note in self._objects.notes(loaded.real):
                 self._note(note, loaded, maps)
@@ -237,7 +237,7 @@ class Supplies:
         rule, by = match.rule.name, match.by
         if maps[0].loader is None:
             text = f"{rule}: a static program loads no library, so {printable(wanted)} is left out"
-            self.findings.add(Finding("warning", text))
+            self.findings.add(warning(Code.STATIC_PROGRAM, text))
             return _NOTHING
         if by is None:  # libc itself calls, and the process has it from the start
             by = maps[0].names.get("libc.so.6", maps[0].program)
@@ -256,7 +256,7 @@ class Supplies:
                 f"{rule}: {printable(wanted)} is not to be had here, and {match.rule.because}; "
                 f"install it, or --without {rule}"
             )
-            self.findings.add(Finding("warning", text))
+            self.findings.add(warning(Code.RULE_LIBRARY_MISSING, text))
             return _NOTHING
         return _BROUGHT if called else _THERE
 
@@ -283,7 +283,7 @@ class Supplies:
             text = (
                 f"{who} requires one of {', '.join(wanted)} ({what}), and none is on this machine"
             )
-            self.findings.add(Finding("warning", text))
+            self.findings.add(warning(Code.DLOPEN_MISSING, text, loaded.real))
 
 
 def _lacks(done: dict[str, int], own: tuple[str, ...]) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from rootfs_builder.errors import InputError
-from rootfs_builder.findings import Finding
+from rootfs_builder.findings import Code, hint
 from rootfs_builder.image import LAYER, LAYER_GZIP, LAYER_ZSTD, layers
 from rootfs_builder.image.store import Store
 from rootfs_builder.image.tar import MAX_TIME
@@ -173,7 +173,7 @@ def test_the_order_of_a_plans_entries_changes_no_byte(seed):
 def test_reasons_and_findings_change_no_byte():
     plan = trees.plan(MERGED)
     bare = tuple(replace(entry, reasons=()) for entry in plan.entries)
-    finding = Finding("hint", "x")
+    finding = hint(Code.RULE_HINT, "x")
     other = Plan(bare, ("/a",), (("A", "B"),), (finding,))
     assert blob(other) == blob(plan)
 
