@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from rootfs_builder.errors import InputError, NotFoundError, UsageError
-from rootfs_builder.image.tar import MAX_TIME
 from rootfs_builder.paths import decode, printable
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
@@ -288,6 +287,8 @@ def scratch(*, wanted: bool) -> Iterator[str]:
 
 def epoch() -> int:
     """SOURCE_DATE_EPOCH, in seconds since 1970; 0 where it is not set."""
+    from rootfs_builder.image.tar import MAX_TIME
+
     value = os.environ.get("SOURCE_DATE_EPOCH", "").strip() or "0"
     if not value.isascii() or not value.isdigit() or int(value) > MAX_TIME:
         raise UsageError(f"SOURCE_DATE_EPOCH={value}: seconds since 1970, 0 to {MAX_TIME}")
