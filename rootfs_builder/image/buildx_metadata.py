@@ -7,16 +7,15 @@ that tell of its builder.
 from msgspec import json
 
 from rootfs_builder.image import Image, canonical
-from rootfs_builder.image.archives import written
-from rootfs_builder.recipe.reference import Reference
+from rootfs_builder.image.archives import oci
 
 
-def document(image: Image, name: Reference) -> bytes:
+def document(image: Image) -> bytes:
     """The file's content, JSON; the descriptor is the one in an OCI layout's `index.json`."""
     facts: dict[str, object] = {
-        "containerimage.config.digest": image.manifest.config.digest,
-        "containerimage.descriptor": written.descriptor(image, name),
-        "containerimage.digest": image.descriptor.digest,
-        "image.name": str(name),
+        "containerimage.config.digest": image.config_digest,
+        "containerimage.descriptor": oci.described(image),
+        "containerimage.digest": image.digest,
+        "image.name": image.names[0],
     }
     return json.format(canonical(facts), indent=2) + b"\n"

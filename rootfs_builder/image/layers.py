@@ -10,13 +10,11 @@ import hashlib
 from collections.abc import Callable, Iterator
 from itertools import groupby
 
-from msgspec import Struct
-
 from rootfs_builder.cache.file_facts import Facts
 from rootfs_builder.filesystem import capabilities
 from rootfs_builder.filesystem.root import FileSource, Source, chunks, read
-from rootfs_builder.image import LAYER, LAYER_GZIP, LAYER_ZSTD, Descriptor, tar
-from rootfs_builder.image.store import Store
+from rootfs_builder.image import LAYER, LAYER_GZIP, LAYER_ZSTD, Descriptor, Layer, tar
+from rootfs_builder.image.store import Store, Unit
 from rootfs_builder.paths import ImagePath, encode
 from rootfs_builder.plan import Entry, Plan, hard_links
 from rootfs_builder.recipe.codec import GZIP, Codec
@@ -27,13 +25,6 @@ _LARGE = 1 << 16  # bytes: from here on a file's content is a unit of its own
 _RANK = {"dir": 0, "symlink": 1, "file": 2}
 _KIND = {"dir": tar.DIRECTORY, "symlink": tar.SYMLINK, "file": tar.FILE}
 _MEDIA_TYPE = {"gzip": LAYER_GZIP, "zstd": LAYER_ZSTD, "none": LAYER}
-
-
-class Layer(Struct, frozen=True):
-    """A packed layer: the descriptor of its blob and the digest of its tar."""
-
-    descriptor: Descriptor
-    diff_id: str
 
 
 def pack(
@@ -59,13 +50,12 @@ def pack(
         packed = store.recall(units, codec)
         progress(0 if packed is None else plan.size)
     if packed is None:
-        contents: list[Source | None] = []
-        packed = store.compress(_units(plan, epoch, contents), codec, progress)
-        for content, group in groupby(zip(contents, packed.units, strict=False), lambda u: u[0]):
+        packed = store.compress(_units(plan, epoch), codec, progress)
+        for content, group in groupby(packed.units, lambda unit: unit[0]):
             if content is not None:
-                facts.learn(content, "units", tuple(unit for _, unit in group))
+                facts.learn(content, "units", tuple(name for _, name in group))
     descriptor = Descriptor(_MEDIA_TYPE[codec.name], packed.blob.digest, packed.blob.size)
-    return Layer(descriptor, packed.diff_id)
+    return Layer(descriptor, packed.diff_id, store.content(packed.blob))
 
 
 def _known(plan: Plan, epoch: int, facts: Facts) -> list[bytes] | None:
@@ -82,16 +72,13 @@ def _known(plan: Plan, epoch: int, facts: Facts) -> list[bytes] | None:
     return found
 
 
-def _units(plan: Plan, epoch: int, contents: list[Source | None]) -> Iterator[bytes]:
-    """The tar in units; `contents` gets, for each, the large file that it is a piece of."""
+def _units(plan: Plan, epoch: int) -> Iterator[Unit]:
+    """The tar in units, each with the large file that it is a piece of."""
     for part in _parts(plan, epoch):
         if isinstance(part, bytes):
-            contents.append(None)
-            yield part
+            yield Unit(part)
         else:
-            for piece in chunks(part, UNIT):
-                contents.append(part)
-                yield piece
+            yield from (Unit(piece, part) for piece in chunks(part, UNIT))
 
 
 def _parts(plan: Plan, epoch: int) -> Iterator[bytes | Source]:

@@ -8,7 +8,7 @@ Paths are spelt as `paths.printable` spells them.
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 from msgspec import DecodeError, Meta, Struct, ValidationError, json
 from msgspec.structs import replace
@@ -19,7 +19,8 @@ from rootfs_builder.filesystem import capabilities
 from rootfs_builder.filesystem.root import Source, read
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.findings import Code, Finding, Level
-from rootfs_builder.image import Digest, Image, canonical
+from rootfs_builder.image import Digest, Image, canonical, unpack
+from rootfs_builder.image.unpack import Unpacked
 from rootfs_builder.packages import Package
 from rootfs_builder.paths import ImagePath, OpenedPath, parsed, printable
 from rootfs_builder.plan import Plan, PlanRoot, Reason, hard_links
@@ -30,7 +31,7 @@ SCHEMA_VERSION = 2
 _MAX_SIZE = 1 << 28  # bytes; an entry has some 500
 
 
-class Why(Struct, frozen=True, omit_defaults=True):
+class ReasonRecord(Struct, frozen=True, omit_defaults=True):
     """A Reason; `by` is left out where the user asked."""
 
     kind: str
@@ -39,7 +40,7 @@ class Why(Struct, frozen=True, omit_defaults=True):
     found_by: str = ""
 
 
-class File(Struct, frozen=True, omit_defaults=True):
+class EntryRecord(Struct, frozen=True, omit_defaults=True):
     """An Entry.
 
     `layer` counts from 0, the lowest; of a directory in several it is the topmost. A file has
@@ -54,7 +55,7 @@ class File(Struct, frozen=True, omit_defaults=True):
     uid: int
     gid: int
     layer: int
-    reasons: Annotated[tuple[Why, ...], Meta(min_length=1)]
+    reasons: Annotated[tuple[ReasonRecord, ...], Meta(min_length=1)]
     size: int | None = None
     digest: str = ""
     target: str = ""
@@ -63,7 +64,7 @@ class File(Struct, frozen=True, omit_defaults=True):
     package: Package | None = None
 
 
-class Said(Struct, frozen=True):
+class FindingRecord(Struct, frozen=True):
     """A Finding."""
 
     level: Level
@@ -88,8 +89,8 @@ class Record(Struct, frozen=True):
     config: Digest
     layers: tuple[Digest, ...]
     programs: tuple[str, ...]
-    entries: tuple[File, ...]
-    findings: tuple[Said, ...]
+    entries: tuple[EntryRecord, ...]
+    findings: tuple[FindingRecord, ...]
     schema_version: int = SCHEMA_VERSION
     tool: Tool = Tool()
 
@@ -100,11 +101,11 @@ def write(image: Image, plan: Plan, *, parts: tuple[Plan, ...]) -> bytes:
     numbers = {one.path: number for number, part in enumerate(parts) for one in part.entries}
     return canonical(
         Record(
-            config=image.manifest.config.digest,
-            layers=image.config.rootfs.diff_ids,
+            config=image.config_digest,
+            layers=tuple(layer.diff_id for layer in image.layers),
             programs=tuple(map(printable, plan.programs)),
-            entries=files(plan, numbers),
-            findings=said(
+            entries=entries(plan, numbers),
+            findings=findings(
                 one
                 for one in plan.findings
                 if one.level is not Level.WARNING or _is_of_image(one.paths, walker)
@@ -120,25 +121,25 @@ def _is_of_image(paths: tuple[str, ...], walker: Walker) -> bool:
     )
 
 
-def files(
+def entries(
     plan: Plan,
     numbers: Mapping[ImagePath, int],
     contents: Mapping[ImagePath, str] = MappingProxyType({}),
-) -> tuple[File, ...]:
+) -> tuple[EntryRecord, ...]:
     """The entries of a plan for JSON.
 
     `numbers` has the layer of each path, `contents` the digest of each file's first name.
     """
     links = hard_links(plan.entries)
     return tuple(
-        File(
+        EntryRecord(
             path=printable(one.path),
             kind=one.kind,
             mode=f"{one.mode:04o}",
             uid=one.uid,
             gid=one.gid,
             layer=numbers[one.path],
-            reasons=tuple(map(_why, one.reasons)),
+            reasons=tuple(map(_reason, one.reasons)),
             size=one.size if one.kind == "file" else None,
             digest=contents.get(links.get(one.path, one.path), ""),
             target=printable(one.target),
@@ -150,34 +151,36 @@ def files(
     )
 
 
-def said(findings: Iterable[Finding]) -> tuple[Said, ...]:
+def findings(found: Iterable[Finding]) -> tuple[FindingRecord, ...]:
     """Findings for JSON."""
-    return tuple(Said(one.level, one.code, _text(one.text)) for one in findings)
+    return tuple(FindingRecord(one.level, one.code, _text(one.text)) for one in found)
 
 
-def _why(one: Reason) -> Why:
-    return Why(one.kind, printable(one.by or ""), printable(one.asked), _text(one.found_by))
+def _reason(one: Reason) -> ReasonRecord:
+    return ReasonRecord(
+        one.kind, printable(one.by or ""), printable(one.asked), _text(one.found_by)
+    )
 
 
 def _text(sentence: str) -> str:
     return sentence.encode(errors="backslashreplace").decode()
 
 
-def of(source: Source | None, *, configs: tuple[str, ...]) -> Record:
-    """The document beside images whose configs have these digests.
+def load(beside: Source | None, images: Iterable[Image]) -> Record:
+    """The document beside images, which is about one of them.
 
     Raises:
         NotFoundError: there is none, or about none of them, or of another schema.
         InputError: it is damaged.
     """
-    if source is None:
+    if beside is None:
         raise NotFoundError(
             f"{NAME}, which says why files are there, is absent: a registry or an engine does not "
             "keep it, --no-plan leaves it out, and images of other tools have none"
         )
-    if source.size > _MAX_SIZE:
-        raise InputError(f"{NAME} has {source.size} bytes, which no image needs")
-    data = read(source)
+    if beside.size > _MAX_SIZE:
+        raise InputError(f"{NAME} has {beside.size} bytes, which no image needs")
+    data = read(beside)
     try:
         version = json.decode(data, type=_Version).schema_version
         if version != SCHEMA_VERSION:
@@ -188,9 +191,23 @@ def of(source: Source | None, *, configs: tuple[str, ...]) -> Record:
         record = json.decode(data, type=Record)
     except (DecodeError, ValidationError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{NAME} is damaged: {error}") from error
-    if record.config not in configs:
+    if record.config not in {image.config_digest for image in images}:
         raise NotFoundError(f"{NAME} is about another image, whose config is {record.config}")
     return record
+
+
+def unpacked(image: Image, record: Record | None, scratch: BinaryIO) -> Unpacked:
+    """What the layers of an image add up to, with the reasons where the record is about it.
+
+    `scratch` is as for `unpack.unpacked`.
+
+    Raises:
+        InputError: a layer or the record is damaged.
+    """
+    found = unpack.unpacked(image.layers, scratch)
+    if record is None or record.config != image.config_digest:
+        return found
+    return replace(found, plan=explain(found.plan, record))
 
 
 def explain(plan: Plan, record: Record) -> Plan:
@@ -226,7 +243,7 @@ def _check(paths: set[ImagePath], named: Iterable[str]) -> None:
             raise InputError(f"{NAME} is damaged: {printable(one)} is not in the image")
 
 
-def reason(why: Why) -> Reason:
+def reason(record: ReasonRecord) -> Reason:
     """The Reason that was written so."""
-    by = ImagePath(parsed(why.by)) if why.by else None
-    return Reason(why.kind, by, parsed(why.asked), why.found_by)
+    by = ImagePath(parsed(record.by)) if record.by else None
+    return Reason(record.kind, by, parsed(record.asked), record.found_by)

@@ -13,18 +13,18 @@ import hashlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from itertools import chain, islice
 from queue import SimpleQueue
 from threading import Event, Thread
 from typing import BinaryIO, NamedTuple
 
 from msgspec import MsgspecError, Struct, msgpack
-from msgspec.structs import replace
 
 from rootfs_builder import __version__
 from rootfs_builder.cache import Cache
-from rootfs_builder.image import codecs
+from rootfs_builder.filesystem.root import Source, chunks
+from rootfs_builder.filesystem.slices import Slice
+from rootfs_builder.image import codecs, digests
 from rootfs_builder.image.tar import BLOCK, padding
 from rootfs_builder.recipe.codec import Codec
 
@@ -44,17 +44,35 @@ class Blob(Struct, frozen=True):
     offset: int
 
 
-class Packed(Struct, frozen=True):
-    """A stream in a store: its blob, its own digest, and of each unit the SHA-256, and the member.
+class Unit(NamedTuple):
+    """A piece of a stream, and the file that it is a piece of, if it is one's."""
 
-    A member is named by its unit's SHA-256 where the cache has it, else it stands here; without a
-    cache nothing is known of units.
+    data: bytes
+    source: Source | None = None
+
+
+class Stream(Struct, frozen=True):
+    """A stream in a store: its blob, and the digest of what was compressed.
+
+    `units` has, of each unit, the file that it is a piece of and the SHA-256; without a cache
+    nothing is known of units.
     """
 
     blob: Blob
     diff_id: str
-    units: tuple[bytes, ...] = ()
-    members: tuple[tuple[bool, bytes], ...] = ()
+    units: tuple[tuple[Source | None, bytes], ...] = ()
+
+
+class _Record(Struct, frozen=True):
+    """What the cache knows of a stream.
+
+    A member is named by its unit's SHA-256 where the cache has it by itself, else it is here.
+    """
+
+    digest: str
+    size: int
+    diff_id: str
+    members: tuple[tuple[bool, bytes], ...]
 
 
 class Store:
@@ -76,54 +94,72 @@ class Store:
         self.file = file
         self.cache = cache or Cache()
         self._anew = anew
-        self._recalled: list[tuple[Packed, Codec]] = []
+        self._recalled: list[tuple[Blob, _Record, Codec]] = []
         self._threads = len(os.sched_getaffinity(0)) if threads is None else threads
         self.blobs: dict[str, Blob] = {}
         self._end = FRONT
+
+    def content(self, blob: Blob) -> Source:
+        """A blob's bytes; of a recalled stream they are there once the store is filled."""
+        return Slice(self.file, blob.offset, blob.size)
+
+    def holds(self, content: Source) -> bool:
+        """Whether these bytes are a blob of this store."""
+        return isinstance(content, Slice) and content.file is self.file
 
     def add(self, data: bytes) -> Blob:
         """Keep a document."""
         return self._write((data,))
 
+    def adopt(self, content: Source, digest: str) -> Blob:
+        """Keep a blob that exists elsewhere, such as a layer of a base image.
+
+        Raises:
+            InputError: its bytes are not those of its digest.
+        """
+        if digest not in self.blobs:
+            blob = self._write(chunks(content, _LARGEST))
+            if blob.digest != digest:
+                raise digests.mismatch(digest)
+        return self.blobs[digest]
+
     def compress(
         self,
-        units: Iterable[bytes],
+        units: Iterable[Unit],
         codec: Codec,
         progress: Callable[[int], None] = lambda _: None,
-    ) -> Packed:
+    ) -> Stream:
         """Keep a stream, each unit compressed by itself.
 
         `progress` is told the uncompressed bytes of each unit as it is done.
         """
         whole = hashlib.sha256()
         plain = codec.name == "none"
-        known: list[bytes] = []
-        members: list[tuple[bool, bytes]] = []
+        known: list[_Member] = []
 
-        def hashed() -> Iterator[bytes]:
+        def hashed() -> Iterator[Unit]:
             for unit in units:
                 if not plain:
-                    whole.update(unit)
-                progress(len(unit))
+                    whole.update(unit.data)
+                progress(len(unit.data))
                 yield unit
 
         def data() -> Iterator[Bytes]:
             for member in _members(hashed(), self._compress(codec), self._threads):
                 if self.cache:
-                    known.append(member.unit)
-                    members.append(
-                        (True, member.unit) if member.kept else (False, bytes(member.data))
-                    )
+                    known.append(member._replace(data=b"") if member.kept else member)
                 yield member.data
 
         blob = self._write(data())
         diff_id = blob.digest if plain else f"sha256:{whole.hexdigest()}"
-        packed = Packed(blob, diff_id, tuple(known), tuple(members))
         if self.cache:
-            self.cache.put("layer", _key(codec, known), msgpack.encode(packed))
-        return packed
+            names = [member.name for member in known]
+            members = tuple((one.kept, one.name if one.kept else bytes(one.data)) for one in known)
+            record = _Record(blob.digest, blob.size, diff_id, members)
+            self.cache.put("layer", _key(codec, names), msgpack.encode(record))
+        return Stream(blob, diff_id, tuple((one.source, one.name) for one in known))
 
-    def recall(self, units: Iterable[bytes], codec: Codec) -> Packed | None:
+    def recall(self, units: Iterable[bytes], codec: Codec) -> Stream | None:
         """Keep a stream whose units have these SHA-256s, if the cache knows it.
 
         There is room for its bytes then, which `fill` brings.
@@ -132,45 +168,45 @@ class Store:
         if saved is None:
             return None
         try:
-            packed = msgpack.decode(saved, type=Packed)
+            record = msgpack.decode(saved, type=_Record)
         except MsgspecError:
             return None
-        known = packed.blob.digest in self.blobs
-        packed = replace(packed, blob=self._placed(packed.blob.digest, packed.blob.size))
+        known = record.digest in self.blobs
+        blob = self._placed(record.digest, record.size)
         if not known:
-            self._recalled.append((packed, codec))
-        return packed
+            self._recalled.append((blob, record, codec))
+        return Stream(blob, record.diff_id)
 
     def fill(self) -> bool:
         """Write what was recalled; False if the cache has lost some: make a store `anew` then."""
         buffer = bytearray(_LARGEST if self._recalled else 0)
-        for packed, codec in self._recalled:
-            self.file.seek(packed.blob.offset)
-            for kept, member in packed.members:
+        for blob, record, codec in self._recalled:
+            self.file.seek(blob.offset)
+            for kept, member in record.members:
                 data = self.cache.get("member", _key(codec, (member,)), buffer) if kept else member
                 if data is None:
                     return False
                 self.file.write(data)
-            self.file.write(padding(packed.blob.size))
+            self.file.write(padding(blob.size))
         self._recalled.clear()
         return True
 
-    def _compress(self, codec: Codec) -> Callable[[bytes], "_Member"]:
+    def _compress(self, codec: Codec) -> Callable[[Unit], "_Member"]:
         """What makes a member; may run in several threads."""
         compress, cache = codecs.compressor(codec), self.cache
 
-        def member(unit: bytes) -> _Member:
+        def member(unit: Unit) -> _Member:
             if not cache:
-                return _Member(compress(unit))
-            name = hashlib.sha256(unit).digest()
-            if len(unit) < _WORTH_A_FILE:
-                return _Member(compress(unit), name)
+                return _Member(compress(unit.data), unit.source)
+            name = hashlib.sha256(unit.data).digest()
+            if len(unit.data) < _WORTH_A_FILE:
+                return _Member(compress(unit.data), unit.source, name)
             key = _key(codec, (name,))
             data: Bytes | None = cache.get("member", key)
             if data is None:
-                data = compress(unit)
+                data = compress(unit.data)
                 cache.put("member", key, data)
-            return _Member(data, name, kept=True)
+            return _Member(data, unit.source, name, kept=True)
 
         return member
 
@@ -199,8 +235,11 @@ class Store:
 
 
 class _Member(NamedTuple):
+    """A compressed unit; `name` is the unit's SHA-256, and by that the cache has it if `kept`."""
+
     data: Bytes
-    unit: bytes = b""
+    source: Source | None
+    name: bytes = b""
     kept: bool = False
 
 
@@ -210,28 +249,29 @@ def _key(codec: Codec, units: Iterable[bytes]) -> bytes:
 
 
 class _Job:
-    """One unit on its way to its member.
+    """One unit on its way to its member; what goes wrong in a thread is raised by `result`."""
 
-    What goes wrong in a thread goes wrong once more in `result`, where it is seen.
-    """
-
-    def __init__(self, unit: bytes) -> None:
+    def __init__(self, unit: Unit) -> None:
         self._unit = unit
-        self._member: _Member | None = None
+        self._result: _Member | BaseException | None = None
         self._done = Event()
 
-    def run(self, compress: Callable[[bytes], _Member]) -> None:
-        with suppress(Exception):
-            self._member = compress(self._unit)
+    def run(self, compress: Callable[[Unit], _Member]) -> None:
+        try:
+            self._result = compress(self._unit)
+        except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+            self._result = error
         self._done.set()
 
-    def result(self, compress: Callable[[bytes], _Member]) -> _Member:
+    def result(self) -> _Member:
         self._done.wait()
-        return compress(self._unit) if self._member is None else self._member
+        if not isinstance(self._result, _Member):
+            raise self._result or AssertionError
+        return self._result
 
 
 def _members(
-    units: Iterator[bytes], compress: Callable[[bytes], _Member], threads: int
+    units: Iterator[Unit], compress: Callable[[Unit], _Member], threads: int
 ) -> Iterator[_Member]:
     """Each unit as a member, in order, `threads` of them at once."""
     first = list(islice(units, _PARALLEL_FROM))
@@ -252,9 +292,9 @@ def _members(
             waiting.append(_Job(unit))
             todo.put(waiting[-1])
             if len(waiting) > 2 * threads:
-                yield waiting.popleft().result(compress)
+                yield waiting.popleft().result()
         while waiting:
-            yield waiting.popleft().result(compress)
+            yield waiting.popleft().result()
     finally:
         for _ in range(threads):
             todo.put(None)

@@ -23,7 +23,8 @@ from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem import capabilities
 from rootfs_builder.filesystem.root import Content, Source, chunks
 from rootfs_builder.filesystem.slices import Slice
-from rootfs_builder.image import tar_headers
+from rootfs_builder.image import DOCKER, LAYER, Layer, digests, tar_headers
+from rootfs_builder.image.tar import BLOCK
 from rootfs_builder.paths import (
     ROOT,
     ImagePath,
@@ -40,7 +41,7 @@ from rootfs_builder.plan import Entry, EntryKind, Plan, Reason, with_parents
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
 _UNIT = 1 << 20
-_MAGIC = 6  # bytes
+_TAR_MAGIC = slice(257, 262)
 _LONGEST_PATH = 4095  # bytes: PATH_MAX of Linux, less its NUL
 _COMPRESSIONS = {
     "gzip": rb"\x1f\x8b",
@@ -84,25 +85,27 @@ class Unpacked(Struct, frozen=True):
     tars: tuple[Tar, ...]
 
 
-def read(layers: Iterable[Source], scratch: BinaryIO) -> Plan:
+def read(layers: Iterable[Layer], scratch: BinaryIO) -> Plan:
     """The plan of `unpacked` alone."""
     return unpacked(layers, scratch).plan
 
 
-def unpacked(layers: Iterable[Source], scratch: BinaryIO) -> Unpacked:
-    """The plan that the blobs of an image's layers add up to, and what comes from which.
+def unpacked(layers: Iterable[Layer], scratch: BinaryIO) -> Unpacked:
+    """The plan that an image's layers add up to, and what comes from which.
 
     `scratch` is an empty file on disk, open for reading and writing; it takes the layers' tars and
     must stay open as long as the plan is used.
 
     Raises:
-        InputError: a layer is damaged, or compressed in a way that no engine is sure to read.
+        InputError: a layer is damaged, does not have its digest, or is compressed in a way that no
+            engine is sure to read.
     """
     tree = _Tree()
     tars = []
     for number, layer in enumerate(layers, 1):
+        digests.confirm(layer.blob, layer.descriptor.digest)
         try:
-            start = _decompress(layer, scratch)
+            start = _decompress(layer.blob, scratch, _declared(layer.descriptor.media_type))
             size = scratch.tell() - start
             scratch.seek(start)
             found = tar_headers.members(scratch)
@@ -117,35 +120,50 @@ def decompressed(file: BinaryIO, scratch: BinaryIO) -> BinaryIO:
     """`file` itself, or, if it is compressed, `scratch` with what was in it."""
     whole = Slice(file, 0, file.seek(0, io.SEEK_END))
     with whole.open() as content:
-        plain = compression(content[0:_MAGIC]) is None
+        plain = compression(content[0:BLOCK]) == "none"
     file.seek(0)
     if plain:
         return file
     try:
-        _decompress(whole, scratch)
+        _decompress(whole, scratch, None)
     except _DAMAGE as error:
         raise InputError(f"its compression is damaged: {error}") from error
     scratch.seek(0)
     return scratch
 
 
-def compression(magic: bytes) -> str | None:
-    """How a file that begins so is compressed."""
-    return next((one for one, start in _COMPRESSIONS.items() if re.match(start, magic)), None)
+def compression(start: bytes) -> str:
+    """How a tar whose first block this is was compressed; `none` where it was not.
+
+    The name of a tar's first file can look like the magic of a compressed one, so the tar's own
+    magic comes first (POSIX.1-2017, pax, "ustar Interchange Format").
+    """
+    if start[_TAR_MAGIC] == b"ustar":
+        return "none"
+    found = (one for one, magic in _COMPRESSIONS.items() if re.match(magic, start))
+    return next(found, "none")
 
 
-def _decompress(layer: Source, scratch: BinaryIO) -> int:
+def _declared(media_type: str) -> str | None:
+    """How a layer of this type is compressed; None where the type does not tell."""
+    if media_type in (LAYER, DOCKER[LAYER]):
+        return "none"
+    ending = re.search(r"[+.](gzip|zstd)\Z", media_type)
+    return ending[1] if ending else None
+
+
+def _decompress(blob: Source, scratch: BinaryIO, declared: str | None) -> int:
     """Append a layer's tar to the scratch file; where it starts."""
     start = scratch.seek(0, io.SEEK_END)
-    with layer.open() as content:
+    with blob.open() as content:
         raw = io.BufferedReader(_Reader(content), _UNIT)
         stream: io.BufferedIOBase | zstandard.ZstdDecompressionReader = raw
-        compressed = compression(content[0:_MAGIC])
+        compressed = declared or compression(content[0:BLOCK])
         if compressed == "gzip":
             stream = gzip.GzipFile(fileobj=raw)
         elif compressed == "zstd":
             stream = zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True)
-        elif compressed is not None:
+        elif compressed != "none":
             raise InputError(f"compressed by {compressed}; gzip, zstd or none is read")
         while piece := stream.read(_UNIT):
             scratch.write(piece)

@@ -4,15 +4,14 @@ Files, owners, modes and sizes are read from the layers, whoever made them; why 
 `rootfs-builder.json` knows.
 """
 
-from itertools import zip_longest
 from typing import Any, BinaryIO
 
-from msgspec import Struct
+from msgspec import Struct, json
 
+from rootfs_builder import image as images
 from rootfs_builder.errors import NotFoundError
 from rootfs_builder.filesystem.root import Source
-from rootfs_builder.image import provenance, unpack
-from rootfs_builder.image.archives.packed import Packed, sha256
+from rootfs_builder.image import Image, digests, provenance, unpack
 from rootfs_builder.plan import Plan, hard_links
 
 
@@ -45,66 +44,54 @@ class Inspection(Struct, frozen=True, omit_defaults=True):
     config: dict[str, Any]
     layers: tuple[Layer, ...]
     totals: Totals
-    findings: tuple[provenance.Said, ...]
-    entries: tuple[provenance.File, ...]
+    findings: tuple[provenance.FindingRecord, ...]
+    entries: tuple[provenance.EntryRecord, ...]
     digest: str = ""
     config_digest: str = ""
     tool: provenance.Tool | None = None
     absent: str = ""
 
 
-def of(image: Packed, beside: Source | None, scratch: BinaryIO) -> Inspection:
+def of(image: Image, beside: Source | None, scratch: BinaryIO) -> Inspection:
     """Look at an image; `beside` is the `rootfs-builder.json` there, `scratch` as for `unpack`.
 
     Raises:
         InputError: a layer or a document is damaged.
     """
-    unpacked = unpack.unpacked(image.whole_layers(), scratch)
-    plan, found, absent = unpacked.plan, None, ""
+    record, absent = None, ""
     try:
-        found = provenance.of(beside, configs=(image.config,))
-        plan = provenance.explain(plan, found)
+        record = provenance.load(beside, (image,))
     except NotFoundError as error:
         absent = str(error)
+    unpacked = provenance.unpacked(image, record, scratch)
+    plan = unpacked.plan
     links = hard_links(plan.entries)
     files = [one for one in plan.entries if one.content is not None and one.path not in links]
-    contents = {one.path: sha256(one.content) for one in files if one.content is not None}
+    contents = {one.path: digests.of(one.content) for one in files if one.content is not None}
     return Inspection(
         names=image.names,
-        platform=image.platform,
+        platform=str(image.platform) if image.document else "?",
         digest=image.digest,
-        config_digest=image.config,
-        config=image.document,
-        layers=_layers(image, unpacked.tars),
+        config_digest=image.config_digest,
+        config=json.decode(image.document) if image.document else {},
+        layers=tuple(map(_layer, image.layers, unpacked.tars)),
         totals=_totals(plan, len(links)),
-        findings=provenance.said(plan.findings),
-        entries=provenance.files(plan, unpacked.numbers, contents),
-        tool=found.tool if found else None,
+        findings=provenance.findings(plan.findings),
+        entries=provenance.entries(plan, unpacked.numbers, contents),
+        tool=record.tool if record else None,
         absent=absent,
     )
 
 
-def _layers(image: Packed, tars: tuple[unpack.Tar, ...]) -> tuple[Layer, ...]:
-    rootfs, history = image.document.get("rootfs"), image.document.get("history")
-    diff_ids = rootfs.get("diff_ids") if isinstance(rootfs, dict) else ()
-    steps = [one for one in _list(history) if isinstance(one, dict) and not one.get("empty_layer")]
-    said = zip_longest(  # the image may tell less than there is, and more
-        image.digests,
-        _list(diff_ids),
-        (str(one.get("created_by") or "") for one in steps),
-        (None for _ in tars),
-        fillvalue="",
+def _layer(layer: images.Layer, tar: unpack.Tar) -> Layer:
+    return Layer(
+        layer.blob.size,
+        tar.size,
+        tar.files,
+        layer.descriptor.digest,
+        layer.diff_id,
+        layer.history.created_by or "",
     )
-    return tuple(
-        Layer(source.size, tar.size, tar.files, digest, str(diff_id), created_by)
-        for source, tar, (digest, diff_id, created_by, _) in zip(
-            image.layers, tars, said, strict=False
-        )
-    )
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
 
 
 def _totals(plan: Plan, links: int) -> Totals:

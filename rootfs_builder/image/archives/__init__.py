@@ -1,34 +1,39 @@
-"""An Image as one file or directory, in the shapes that other programs use.
+"""An Image as one file or directory, in the formats that other programs use.
 
-What we write is `written`. A shape that we read is a module with a function `read(members)`, which
-gives its images, or None where the members are not of its shape.
+A format is a module. One that we read has `read(members)`, which gives its images, or None where
+the members are not of its format; one that we write has `write(image, sink)`.
 
-To add one: write the module and put its name into `_READ`; to write one, its documents in
-`written`.
+To add one: write the module, and put its name into `READ`, `WRITTEN` or both.
 """
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from rootfs_builder.errors import InputError
-
 if TYPE_CHECKING:  # imported when it is used: who writes an archive reads none
-    from rootfs_builder.image.archives.packed import Members, Packed
+    from rootfs_builder.image import Image
+    from rootfs_builder.image.archives.members import Members
+    from rootfs_builder.image.archives.sinks import Sink
 
-_READ = ("oci", "skopeo_dir", "docker")
+READ = ("oci", "skopeo_dir", "docker")  # an archive that is several is taken for the first
+WRITTEN = ("hybrid", "oci", "docker", "skopeo_dir")
 
 
-def read(members: "Members") -> "tuple[Packed, ...]":
+def read(members: "Members") -> "tuple[Image, ...]":
     """The images among the members of an archive or directory; () where it has none.
 
     Raises:
         InputError: its documents are damaged.
     """
-    try:
-        for name in _READ:
-            images: tuple[Packed, ...] = import_module(f"{__name__}.{name}").read(members)
-            if images:
-                return images
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"its documents are not those of an image: {error!r}") from error
+    for name in READ:
+        images: tuple[Image, ...] = import_module(f"{__name__}.{name}").read(members)
+        if images:
+            return images
     return ()
+
+
+def write(image: "Image", sink: "Sink", *, shape: str, beside: Mapping[str, bytes]) -> None:
+    """Put an image into a sink in the format `shape`; `beside` are further files, by name."""
+    import_module(f"{__name__}.{shape}").write(image, sink)
+    for name, data in beside.items():
+        sink.file(name, data)

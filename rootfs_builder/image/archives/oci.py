@@ -5,66 +5,91 @@ that they have.
 """
 
 from collections.abc import Iterator
-from typing import Any
+
+from msgspec.structs import replace
 
 from rootfs_builder.errors import InputError
-from rootfs_builder.image.archives.packed import Members, Packed, blob, confirm, document, packed
+from rootfs_builder.image import INDEXES, Descriptor, Image, Index, Manifest, canonical, digests
+from rootfs_builder.image.archives.members import Members, blob, document, image, parsed
+from rootfs_builder.image.archives.sinks import Sink, blob_path
+from rootfs_builder.recipe import reference
 
-_INDEXES = (
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.list.v2+json",
-)
 _NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
+_ATTESTATION = "vnd.docker.reference.type"  # annotates one that is stored as if it were an image
 _MAX_DEPTH = 4
 
 
-def read(members: Members) -> tuple[Packed, ...] | None:
+def read(members: Members) -> tuple[Image, ...] | None:
     """Every image that the layout's index leads to; None where there is no layout."""
     if members("oci-layout") is None:
         return None
     missing: list[str] = []
-    found = tuple(_images(members, document(members, "index.json"), (), 0, missing))
+    index = parsed(members, "index.json", Index)
+    found = tuple(_images(members, index, (), 0, missing))
     if missing and not found:
         raise InputError(f"{missing[0]} is missing")
     return found
 
 
 def _images(
-    members: Members, index: Any, names: tuple[str, ...], depth: int, missing: list[str]
-) -> Iterator[Packed]:
+    members: Members, index: Index, names: tuple[str, ...], depth: int, missing: list[str]
+) -> Iterator[Image]:
     """The images of an index that has these names itself."""
     if depth > _MAX_DEPTH:
         raise InputError("an index of indexes of indexes, without end")
-    for descriptor in index.get("manifests") or ():
-        if "vnd.docker.reference.type" in (descriptor.get("annotations") or {}):
-            continue  # an attestation, stored as if it were an image
-        if members(_path(descriptor)) is None:
-            missing.append(_path(descriptor))
+    for descriptor in index.manifests:
+        path = blob_path(descriptor.digest)
+        if _ATTESTATION in (descriptor.annotations or {}):
             continue
-        confirm(blob(members, _path(descriptor)), str(descriptor["digest"]))
-        found = document(members, _path(descriptor))
+        if members(path) is None:
+            missing.append(path)
+            continue
+        digests.confirm(blob(members, path), descriptor.digest)
         called = _names(descriptor) or names
-        if descriptor.get("mediaType") in _INDEXES:
-            yield from _images(members, found, called, depth + 1, missing)
+        if descriptor.media_type in INDEXES:
+            inner = parsed(members, path, Index)
+            yield from _images(members, inner, called, depth + 1, missing)
         else:
-            yield packed(
-                members,
-                _path(found["config"]),
-                [_path(layer) for layer in found["layers"]],
-                names=called,
-                digest=str(descriptor["digest"]),
-                digests=tuple(str(layer["digest"]) for layer in found["layers"]),
-                config_digest=str(found["config"]["digest"]),
-            )
+            yield _image(members, path, descriptor, called)
 
 
-def _names(descriptor: Any) -> tuple[str, ...]:
+def _image(members: Members, path: str, descriptor: Descriptor, names: tuple[str, ...]) -> Image:
+    manifest = parsed(members, path, Manifest)
+    return image(
+        members,
+        blob_path(manifest.config.digest),
+        [(blob_path(layer.digest), layer) for layer in manifest.layers],
+        digest=manifest.config.digest,
+        manifest=document(members, path),
+        media_type=descriptor.media_type,
+        names=names,
+    )
+
+
+def _names(descriptor: Descriptor) -> tuple[str, ...]:
     """The name that containerd's annotation gives an image, or else the tag of the image-spec."""
-    annotations = descriptor.get("annotations") or {}
+    annotations = descriptor.annotations or {}
     found = (annotations.get(key) for key in _NAMES)
-    return tuple(str(one) for one in found if one)[:1]
+    return tuple(one for one in found if one)[:1]
 
 
-def _path(descriptor: Any) -> str:
-    algorithm, _, encoded = str(descriptor.get("digest", "")).partition(":")
-    return f"blobs/{algorithm}/{encoded}"
+def described(image: Image) -> Descriptor:
+    """What `index.json` says of an image: its manifest, its platform, its name."""
+    if not image.names:
+        return image.descriptor
+    name = reference.parse(image.names[0])
+    annotations = dict(zip(_NAMES, (str(name), name.tag), strict=True))
+    return replace(image.descriptor, annotations=annotations)
+
+
+def documents(image: Image) -> dict[str, bytes]:
+    """What leads to the blobs of an image, by name."""
+    return {
+        "oci-layout": b'{"imageLayoutVersion":"1.0.0"}',
+        "index.json": canonical(Index((described(image),))),
+    }
+
+
+def write(image: Image, sink: Sink) -> None:
+    """Write an image as the only one of a layout."""
+    sink.image(image, documents(image))

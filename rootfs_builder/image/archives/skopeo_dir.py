@@ -1,27 +1,33 @@
 """What skopeo's `dir:` transport writes: a manifest, and each blob under the hex of its digest."""
 
-from rootfs_builder.image.archives.packed import Members, Packed, blob, document, packed, sha256
+from rootfs_builder.image import Image, Manifest
+from rootfs_builder.image.archives.members import Members, document, image, parsed
+from rootfs_builder.image.archives.sinks import Sink
+
+_NAME = "manifest.json"
 
 
-def read(members: Members) -> tuple[Packed, ...] | None:
+def read(members: Members) -> tuple[Image, ...] | None:
     """The image of the directory; None where it has no manifest.json of that kind."""
-    if members("version") is None or members("manifest.json") is None:
+    if members("version") is None or members(_NAME) is None:
         return None
-    manifest = document(members, "manifest.json")
-    layers = [str(layer["digest"]) for layer in manifest["layers"]]
-    digest = sha256(blob(members, "manifest.json"))
-    config = _hex(manifest["config"]["digest"])
-    blobs = [_hex(layer) for layer in layers]
+    manifest = parsed(members, _NAME, Manifest)
     return (
-        packed(
+        image(
             members,
-            config,
-            blobs,
-            digest=digest,
-            digests=tuple(layers),
-            config_digest=str(manifest["config"]["digest"]),
+            _hex(manifest.config.digest),
+            [(_hex(layer.digest), layer) for layer in manifest.layers],
+            digest=manifest.config.digest,
+            manifest=document(members, _NAME),
+            media_type=manifest.media_type,
         ),
     )
+
+
+def write(image: Image, sink: Sink) -> None:
+    """Write an image as skopeo does, which keeps no name of it."""
+    documents = {"version": b"Directory Transport Version: 1.1\n", _NAME: image.manifest}
+    sink.image(image, documents, _hex)
 
 
 def _hex(digest: str) -> str:
