@@ -181,11 +181,11 @@ def _text(path: str) -> str:
 
 def _absolute(values: Mapping[str, Any], folder: str, keys: "tuple[Key, ...]") -> dict[str, Any]:
     """The values, with paths that start nowhere."""
+    from rootfs_builder.recipe.destination import Destination
     from rootfs_builder.recipe.values import absolute
 
     def placed(path: str) -> str:
-        prefix, colon, rest = path.partition("oci:") if path.startswith("oci:") else ("", "", path)
-        return f"{prefix}{colon}{absolute(rest, folder)}"
+        return absolute(path, folder)
 
     found = dict(values)
     for key in keys:
@@ -193,6 +193,7 @@ def _absolute(values: Mapping[str, Any], folder: str, keys: "tuple[Key, ...]") -
         if key.is_path and value:
             many = isinstance(value, tuple)
             found[key.parameter] = tuple(map(placed, value)) if many else placed(value)
+    found["output"] = str(Destination.parse(values["output"]).under(folder))
     return found
 
 
@@ -279,7 +280,9 @@ class _Built:
 
 def _seen(one: _Wanted, outcome: "Outcome") -> "Outcome":
     """The same, if what a worker wrote is here."""
-    path = one.job.values["output"].removeprefix("oci:")
+    from rootfs_builder.recipe.destination import Destination
+
+    path = Destination.parse(one.job.values["output"]).path
     if os.path.lexists(encode(path)):
         return outcome
     what = f"-o {one.job.label}: a worker wrote it, and it is not here: do all share this folder?"

@@ -47,19 +47,9 @@ def shape(output: str, given: str | None) -> str:
     Raises:
         UsageError: nothing can be written there, or not in this format.
     """
-    if not output.startswith(_LAYOUT):
-        options.destination(output)
-        return given or "hybrid"
-    directory, colon, tag = output.removeprefix(_LAYOUT).partition(":")
-    if colon:
-        raise UsageError(
-            f"-o {output}: the tag is said by -t: -o {_LAYOUT}{directory} -t NAME:{tag}"
-        )
-    if given not in {None, "oci"}:
-        raise UsageError(
-            f"-o {output}: a directory is an OCI layout; --format {given} needs a FILE"
-        )
-    return "oci"
+    from rootfs_builder.recipe.destination import Destination
+
+    return Destination.parse(output).format(given)
 
 
 def check(plan: "Plan", files: "Mapping[str, str | None]") -> None:

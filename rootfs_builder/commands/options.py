@@ -164,24 +164,6 @@ def no_command(command: tuple[str, ...] | None, verb: str) -> None:
         raise UsageError(f"{verb} starts nothing, so words behind -- have no meaning here")
 
 
-def destination(output: str) -> None:
-    """Refuse what other tools take behind -o: ours is a file or a directory."""
-    transport, colon, target = output.partition(":")
-    if colon and transport in {"oci-archive", "docker-archive"}:
-        shape = transport.removesuffix("-archive")
-        raise UsageError(f"-o {output}: name the file alone: -o {target} --format {shape}")
-    if colon and transport == "oci":
-        raise UsageError(f"-o {output}: an OCI layout is what pack writes: pack … -o {output}")
-    if colon and transport in {"docker", "docker-daemon", "containers-storage"}:
-        raise UsageError(
-            f"-o {output}: no file; name a file, and copy it there: skopeo copy oci-archive:x.tar "
-            f"{output}"
-        )
-    if output.startswith(("type=", "dest=")):
-        path = dict(part.partition("=")[::2] for part in output.split(",")).get("dest") or "x"
-        raise UsageError(f"-o {output}: docker's spelling; name the path alone: -o {path}")
-
-
 def text(value: str) -> str:
     """An argument as text that does not depend on the locale."""
     return decode(os.fsencode(value))

@@ -45,11 +45,13 @@ def command(
     """Write EXECUTABLE and exactly the files it needs into a directory."""
     del debug
     options.no_command(cmd, "stage")
-    options.destination(output)
     from rootfs_builder import output as outputs
     from rootfs_builder import pipeline
     from rootfs_builder.paths import printable
     from rootfs_builder.plan import stage
+    from rootfs_builder.recipe import destination
+
+    destination.check_spelling(output)
 
     recipe = options.recipe(**given)
     epoch = options.epoch()

@@ -1,0 +1,109 @@
+"""`-o`: the text of an output → where an image is written.
+
+An archive FILE, `-` for stdout, or `oci:DIR` for an OCI layout directory: the one spelling with a
+prefix that we share with skopeo. For other tools' spellings, the message has the one that works.
+"""
+
+from enum import Enum
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from rootfs_builder.errors import UsageError
+from rootfs_builder.recipe.values import absolute
+
+_LAYOUT = "oci:"
+_INDEX = "index.json"
+
+
+class Kind(Enum):
+    """The kinds of output."""
+
+    ARCHIVE = "archive"
+    STDOUT = "stdout"
+    LAYOUT = "layout"
+
+
+class Destination(Struct, frozen=True):
+    """Where an image is written; `path` is the archive or the layout's directory, "" for stdout."""
+
+    kind: Kind
+    path: str
+
+    @classmethod
+    def parse(cls, text: str) -> "Destination":
+        """Read FILE, `-` or `oci:DIR`.
+
+        Raises:
+            UsageError: another tool's spelling, or a tag after the directory.
+        """
+        if text == "-":
+            return cls(Kind.STDOUT, "")
+        if not text.startswith(_LAYOUT):
+            check_spelling(text)
+            return cls(Kind.ARCHIVE, text)
+        directory, colon, tag = text.removeprefix(_LAYOUT).partition(":")
+        if colon:
+            raise UsageError(
+                f"-o {text}: the tag is said by -t: -o {_LAYOUT}{directory} -t NAME:{tag}"
+            )
+        return cls(Kind.LAYOUT, directory)
+
+    def __str__(self) -> str:
+        """The text that `parse` reads."""
+        return {Kind.ARCHIVE: "", Kind.STDOUT: "-", Kind.LAYOUT: _LAYOUT}[self.kind] + self.path
+
+    @property
+    def is_stdout(self) -> bool:
+        """Whether the archive goes to stdout."""
+        return self.kind is Kind.STDOUT
+
+    @property
+    def is_layout(self) -> bool:
+        """Whether it is an OCI layout directory."""
+        return self.kind is Kind.LAYOUT
+
+    @property
+    def target(self) -> str:
+        """The file whose time tells a build tool when the image was written, "" for stdout."""
+        return f"{self.path.rstrip('/')}/{_INDEX}" if self.is_layout else self.path
+
+    def under(self, directory: str) -> "Destination":
+        """The same, with a relative path taken from `directory`."""
+        return self if self.is_stdout else replace(self, path=absolute(self.path, directory))
+
+    def format(self, requested: str | None = None) -> str:
+        """The format that is written: `hybrid`, `oci` or `docker`.
+
+        Raises:
+            UsageError: `requested` cannot be written there.
+        """
+        if not self.is_layout:
+            return requested or "hybrid"
+        if requested not in {None, "oci"}:
+            raise UsageError(
+                f"-o {self}: a directory is an OCI layout; --format {requested} needs a FILE"
+            )
+        return "oci"
+
+
+def check_spelling(output: str) -> None:
+    """Refuse the spellings of other tools, for an output that is a file or a directory.
+
+    Raises:
+        UsageError: what to type instead.
+    """
+    transport, colon, target = output.partition(":")
+    if colon and transport in {"oci-archive", "docker-archive"}:
+        shape = transport.removesuffix("-archive")
+        raise UsageError(f"-o {output}: name the file alone: -o {target} --format {shape}")
+    if colon and transport == "oci":
+        raise UsageError(f"-o {output}: an OCI layout is what pack writes: pack … -o {output}")
+    if colon and transport in {"docker", "docker-daemon", "containers-storage"}:
+        raise UsageError(
+            f"-o {output}: no file; name a file, and copy it there: skopeo copy oci-archive:x.tar "
+            f"{output}"
+        )
+    if output.startswith(("type=", "dest=")):
+        path = dict(part.partition("=")[::2] for part in output.split(",")).get("dest") or "x"
+        raise UsageError(f"-o {output}: docker's spelling; name the path alone: -o {path}")
