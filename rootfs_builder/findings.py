@@ -43,6 +43,7 @@ class Code(StrEnum):
     PRIVILEGED_ORIGIN = "privileged-origin"
     RESOLVES_DIFFERENTLY = "resolves-differently"
     OWNERS_UNKNOWN = "owners-unknown"
+    NOT_IN_DEPFILE = "not-in-depfile"
     HEALTH_CHECK_IGNORED = "health-check-ignored"
 
 

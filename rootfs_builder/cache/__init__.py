@@ -8,7 +8,7 @@ directory that others may write is not used.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from io import FileIO
 from typing import NamedTuple
@@ -19,6 +19,8 @@ from rootfs_builder.paths import encode
 
 _CHECK = 4  # bytes of a CRC-32
 _FILLED = 3 / 4  # of the limit: what is left of a cache that had passed it
+_TICK = 0.001  # seconds: the clock of most file systems ticks every one to ten of these
+_TICKS = 20
 _HOUR = 3600 * 10**9  # nanoseconds: no run writes one entry for longer
 _OTHERS_MAY_WRITE = 0o022
 
@@ -34,12 +36,19 @@ class Entry(NamedTuple):
 class Cache:
     """Bytes by kind and key, `limit` of them; without a directory it remembers nothing.
 
-    `started` is when it was opened, by `now`.
+    `started` is when it was opened, by `now`. `sleep` waits for so many seconds.
     """
 
-    def __init__(self, directory: str = "", *, limit: int = 0) -> None:
+    def __init__(
+        self,
+        directory: str = "",
+        *,
+        limit: int = 0,
+        sleep: Callable[[float], None] = lambda _: None,
+    ) -> None:
         self._directory = encode(directory)
         self._limit = limit
+        self._sleep = sleep
         self._written = False
         self._usable = False
         self.started = 0
@@ -64,6 +73,14 @@ class Cache:
         finally:
             os.close(descriptor)
             os.unlink(path)
+
+    def ticks_after(self, moment: int) -> bool:
+        """Whether that clock passes a moment at once, or within a few of its ticks."""
+        for _ in range(_TICKS):
+            if self.now() > moment:
+                return True
+            self._sleep(_TICK)
+        return False
 
     def __bool__(self) -> bool:
         """Whether anything is remembered."""

@@ -166,9 +166,11 @@ def _of_file(path: str, here: str, sets: list[str], keys: "tuple[Key, ...]") -> 
 
 
 def _text(path: str) -> str:
+    from rootfs_builder.pipeline import inputs
+
     shown = printable(path)
     advice = "; rootfs-builder init ./hello writes a recipe"
-    data = options.beginning(encode(path), shown, _MAX_RECIPE + 1, advice=advice)
+    data = inputs.beginning(path, shown, _MAX_RECIPE + 1, advice=advice)
     if data[:4] == b"\x7fELF":
         raise UsageError(
             f"{shown}: a program, where a recipe is expected; rootfs-builder init {shown} writes "
@@ -176,7 +178,7 @@ def _text(path: str) -> str:
         )
     if len(data) > _MAX_RECIPE:
         raise InputError(f"{shown}: over {_MAX_RECIPE:,} bytes, which no recipe has")
-    return options.toml_text(data, shown)
+    return inputs.toml_text(data, shown)
 
 
 def _absolute(values: Mapping[str, Any], folder: str, keys: "tuple[Key, ...]") -> dict[str, Any]:

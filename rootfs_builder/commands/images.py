@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
-from rootfs_builder.errors import InputError, NotFoundError, OutputError
+from rootfs_builder.errors import InputError, NotFoundError
 from rootfs_builder.paths import decode, encode, printable
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.filesystem.root import Source
-    from rootfs_builder.image.archives.packed import Packed
+    from rootfs_builder.image import Image
 
 _TAR_MAGIC = slice(257, 262)
 _BLOCK = 512
@@ -22,7 +22,7 @@ class Found:
     """What is at the place: `images`, `record` beside them, `directory` where it is one."""
 
     def __init__(
-        self, images: "tuple[Packed, ...]", record: "Source | None", directory: str = ""
+        self, images: "tuple[Image, ...]", record: "Source | None", directory: str = ""
     ) -> None:
         self.images = images
         self.record = record
@@ -32,14 +32,14 @@ class Found:
 def is_image(path: str) -> bool:
     """Whether a path looks like an image, and so not like a program."""
     from rootfs_builder.image import archives, unpack
-    from rootfs_builder.image.archives import packed
+    from rootfs_builder.image.archives import members as archive_members
 
     raw = encode(path)
     if path == "-":
         return True
     if os.path.isdir(raw):
         try:
-            return bool(archives.read(packed.of_directory(decode(os.path.realpath(raw)))))
+            return bool(archives.read(archive_members.of_directory(decode(os.path.realpath(raw)))))
         except InputError:
             return True  # a damaged one
     if not os.path.isfile(raw):
@@ -49,7 +49,7 @@ def is_image(path: str) -> bool:
             start = file.read(_BLOCK)
     except OSError:
         return False
-    return start[_TAR_MAGIC] == b"ustar" or unpack.compression(start) is not None
+    return start[_TAR_MAGIC] == b"ustar" or unpack.compression(start) != "none"
 
 
 @contextmanager
@@ -65,7 +65,7 @@ def found(path: str, verb: str) -> Iterator[Found]:
     """
     from rootfs_builder.image import archives
     from rootfs_builder.image import provenance as record
-    from rootfs_builder.image.archives import packed
+    from rootfs_builder.image.archives import members as archive_members
 
     raw = encode(path)
     shown = "stdin" if path == "-" else printable(path)
@@ -79,12 +79,12 @@ def found(path: str, verb: str) -> Iterator[Found]:
     try:
         if os.path.isdir(raw):
             directory = decode(os.path.realpath(raw))
-            members = packed.of_directory(directory)
+            members = archive_members.of_directory(directory)
             yield Found(archives.read(members), members(record.NAME), directory)
             return
         with _archive(raw) as file:
-            members = packed.of_archive(file)
-            images = archives.read(members) or (packed.of_tree(file),)
+            members = archive_members.of_archive(file)
+            images = archives.read(members) or (archive_members.of_tree(file),)
             yield Found(images, members(record.NAME))
     except NotFoundError as error:
         raise NotFoundError(f"{shown}: {error}") from error
@@ -108,6 +108,7 @@ def _program(path: bytes, shown: str) -> str:
 @contextmanager
 def _archive(path: bytes) -> Iterator[BinaryIO]:
     """The archive at a path, or on stdin: as a file, and as a tar if it is compressed."""
+    from rootfs_builder import temporary
     from rootfs_builder.image import unpack
 
     with ExitStack() as stack:
@@ -115,22 +116,7 @@ def _archive(path: bytes) -> Iterator[BinaryIO]:
         if not file.seekable():
             import shutil
 
-            copy = stack.enter_context(scratch())
+            copy = stack.enter_context(temporary.scratch())
             shutil.copyfileobj(file, copy, 1 << 20)
             file = copy
-        yield unpack.decompressed(file, stack.enter_context(scratch()))
-
-
-@contextmanager
-def scratch() -> Iterator[BinaryIO]:
-    """A temporary file, and a sentence where its disk is full."""
-    import tempfile
-
-    try:
-        with tempfile.TemporaryFile() as file:
-            yield file
-    except OSError as error:
-        raise OutputError(
-            f"{error.strerror} in {tempfile.gettempdir()}, where layers are unpacked; TMPDIR names "
-            "another directory"
-        ) from error
+        yield unpack.decompressed(file, stack.enter_context(temporary.scratch()))

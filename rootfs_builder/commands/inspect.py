@@ -10,7 +10,7 @@ from rootfs_builder.commands import images, options, terminal
 from rootfs_builder.errors import InputError
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
-    from rootfs_builder.image.provenance import File
+    from rootfs_builder.image.provenance import EntryRecord
     from rootfs_builder.views.inspection import Inspection
 
 _WIDTH = 80
@@ -52,6 +52,7 @@ def command(
     """
     del debug
     options.no_command(cmd, "inspect")
+    from rootfs_builder import temporary
     from rootfs_builder.views import inspection
 
     with images.found(options.text(image), "inspect") as found:
@@ -59,7 +60,7 @@ def command(
             raise InputError("no image is in it; `verify` takes any directory")
         seen = []
         for packed in found.images:
-            with images.scratch() as scratch:
+            with temporary.scratch() as scratch:
                 seen.append(inspection.of(packed, found.record, scratch))
     if as_json:
         import json
@@ -136,7 +137,7 @@ def _kinds(one: "Inspection") -> Iterator[str]:
     return terminal.kinds((file.reasons[0].kind, file.size or 0) for file in _contents(one))
 
 
-def _contents(one: "Inspection") -> "list[File]":
+def _contents(one: "Inspection") -> "list[EntryRecord]":
     """The files, each once."""
     return [file for file in one.entries if file.kind == "file" and not file.hardlink]
 

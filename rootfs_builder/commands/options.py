@@ -1,22 +1,17 @@
 """What a build is told on the command line: click options, and the Recipe and Sources of them."""
 
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from rootfs_builder.errors import InputError, NotFoundError, UsageError
-from rootfs_builder.paths import decode, printable
+from rootfs_builder.errors import InputError, UsageError
+from rootfs_builder.paths import decode
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from click.shell_completion import CompletionItem
 
-    from rootfs_builder.cache.file_facts import Facts
-    from rootfs_builder.filesystem.root import Root
-    from rootfs_builder.filesystem.sources import Sources
-    from rootfs_builder.needs.rules import Rules
     from rootfs_builder.recipe import Recipe
 
 _MAX_RULES = 1 << 24
@@ -192,79 +187,9 @@ def working_directory() -> str:
         raise InputError("the working directory does not exist any more; cd to another") from None
 
 
-def rules(files: tuple[str, ...] = (), facts: "Facts | None" = None) -> "Rules":
-    """The rules, with those of the user's files."""
-    from rootfs_builder.needs import rules as rule_room
-
-    return rule_room.load(tuple((text(file), _rules_text(file)) for file in files), facts=facts)
-
-
-def _rules_text(file: str) -> str:
-    shown = f"--rules {printable(text(file))}"
-    data = beginning(os.fsencode(file), shown, _MAX_RULES + 1)
-    if len(data) > _MAX_RULES:
-        raise InputError(f"{shown}: over {_MAX_RULES:,} bytes, which no rules have")
-    return toml_text(data, shown)
-
-
-def beginning(path: bytes, shown: str, size: int, *, advice: str = "") -> bytes:
-    """What a file that the user names begins with, `size` bytes at the most.
-
-    `shown` is how messages begin, `advice` how they end where there is no such file.
-    """
-    try:
-        with open(path, "rb") as stream:
-            return stream.read(size)
-    except FileNotFoundError:
-        raise NotFoundError(f"{shown}: no such file{advice}") from None
-    except OSError as error:
-        raise InputError(f"{shown}: {error.strerror}") from error
-
-
-def toml_text(data: bytes, shown: str) -> str:
-    """The text of a file in TOML; `shown` is how a message begins."""
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        raise InputError(f"{shown}: not UTF-8 text, which TOML is") from None
-
-
-def sources(
-    sysroot: str | None, opened: "Callable[[Root, str], Root]" = lambda root, _: root
-) -> "Sources":
-    """What the build reads: this machine, or `sysroot` with this machine beside it.
-
-    `opened` is given each directory as a Root, and what it gives is read instead.
-    """
-    from rootfs_builder.filesystem.root import DirectoryRoot
-    from rootfs_builder.filesystem.sources import Sources
-
-    machine = opened(DirectoryRoot(), "/")
-    if sysroot is None:
-        return Sources(machine)
-    if not sysroot:
-        raise UsageError("--sysroot: the directory has no name")
-    directory = os.path.realpath(os.fsencode(sysroot))
-    if os.path.exists(directory) and not os.path.isdir(directory):
-        raise InputError(f"--sysroot {printable(text(sysroot))}: not a directory")
-    if not os.path.isdir(directory):
-        raise NotFoundError(f"--sysroot {printable(text(sysroot))}: no such directory")
-    if directory == b"/":
-        return Sources(machine)
-    shown = decode(directory)
-    return Sources(machine, opened(DirectoryRoot(shown), shown), shown)
-
-
-@contextmanager
-def scratch(*, wanted: bool) -> Iterator[str]:
-    """A temporary directory, where one is wanted."""
-    if not wanted:
-        yield ""
-        return
-    import tempfile
-
-    with tempfile.TemporaryDirectory(prefix="rootfs-builder.") as directory:
-        yield text(directory)
+def inputs(sysroot: str | None, rule_files: tuple[str, ...]) -> dict[str, Any]:
+    """What a build reads besides its recipe, as arguments of `pipeline.plan`."""
+    return {"sysroot": cleaned(sysroot), "rule_files": cleaned(rule_files)}
 
 
 def epoch() -> int:

@@ -1,10 +1,12 @@
 """`rootfs-builder pack`: programs in, an image archive out."""
 
+import sys
 from typing import Any
 
 import click
 
-from rootfs_builder.commands import destinations, options, packing, terminal
+from rootfs_builder.commands import options, packing, terminal
+from rootfs_builder.errors import UsageError
 
 
 @click.command(
@@ -43,23 +45,29 @@ def command(
     if print_recipe:
         _print_recipe(values)
         return
-    destinations.check_stdout(output, as_json=as_json)
-    packed = packing.pack(
-        values,
-        epoch=options.epoch(),
-        cached=not no_cache,
-        quiet=quiet,
-        seen=terminal.reasons if verbose else lambda _: None,
-    )
+    _check_stdout(output, as_json=as_json)
+    packed = packing.pack(values, epoch=options.epoch(), cached=not no_cache, quiet=quiet)
+    if verbose:
+        terminal.reasons(packed.plan)
     if not quiet:
         terminal.summary(packed.plan, packing.line(packed, options.text(output)))
-    result = packing.result(packed)
+    result = packing.name(packed)
     if as_json:
         import json
 
         result = json.dumps(packing.facts(packed), indent=2)
     if output != "-" or not quiet:
         click.echo(result, err=output == "-")
+
+
+def _check_stdout(output: str, *, as_json: bool) -> None:
+    """Refuse an archive on a stdout that is for something else."""
+    if output == "-" and sys.stdout.isatty():
+        raise UsageError(
+            "-o -: an archive is not for a terminal; redirect it: … -o - | docker load"
+        )
+    if output == "-" and as_json:
+        raise UsageError("-o - and --json: stdout takes one of them")
 
 
 def _print_recipe(values: dict[str, Any]) -> None:

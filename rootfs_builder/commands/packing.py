@@ -3,21 +3,19 @@
 The options stand here once: `pack` takes them from the command line, a recipe has them as keys.
 """
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from rootfs_builder.commands import dependencies, destinations, jobserver, options, terminal
+from rootfs_builder.commands import jobserver, options, terminal
 from rootfs_builder.errors import UsageError
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
-    from rootfs_builder.cache import Cache
-    from rootfs_builder.cache.file_facts import Facts
-    from rootfs_builder.image import Image, Platform
-    from rootfs_builder.image.store import Store
-    from rootfs_builder.plan import Plan
+    from rootfs_builder.pipeline import Result
     from rootfs_builder.recipe import Recipe
+    from rootfs_builder.recipe.destination import Destination
 
 _OUTPUT = (
     click.option(
@@ -101,6 +99,14 @@ _CONFIG = (
     ),
 )
 
+_DEPFILE = click.option(
+    "--depfile",
+    metavar="FILE",
+    shell_complete=options.file_names,
+    help="Write there all that decided, for make, ninja and CMake; for make alone into FILE.mk.",
+)
+
+_MAKE = "MAKELEVEL"  # a variable that is set where make is at work
 _BESIDE = ("iidfile", "metadata_file", "depfile")
 _NOT_OF_THE_RECIPE = (
     *_BESIDE,
@@ -118,21 +124,12 @@ def table(function: options.F) -> options.F:
         options.each(_CONFIG),
         options.strip,
         options.files,
-        dependencies.option,
+        _DEPFILE,
         options.each(_OUTPUT),
         options.executables,
     ):
         function = decorate(function)
     return function
-
-
-class Packed(NamedTuple):
-    """An image that is written: of what, and how many bytes it takes."""
-
-    recipe: "Recipe"
-    plan: "Plan"
-    image: "Image"
-    size: int
 
 
 def check_output(values: Mapping[str, Any]) -> None:
@@ -165,13 +162,24 @@ def recipe(values: Mapping[str, Any], *, directory: str | None = None) -> "Recip
     return options.recipe(directory=directory, shape=shape(values), **given)
 
 
+def destination(values: Mapping[str, Any]) -> "Destination":
+    """Where the image goes.
+
+    Raises:
+        UsageError: nothing can be written there.
+    """
+    from rootfs_builder.recipe.destination import Destination
+
+    return Destination.parse(options.text(values.get("output", "")))
+
+
 def shape(values: Mapping[str, Any]) -> str:
     """The format of what is written.
 
     Raises:
         UsageError: nothing can be written there, or not in this format.
     """
-    return destinations.shape(values.get("output", ""), values.get("shape"))
+    return destination(values).format(values.get("shape"))
 
 
 def pack(
@@ -182,154 +190,67 @@ def pack(
     cached: bool,
     quiet: bool,
     threads: int | None = None,
-    seen: "Callable[[Plan], None]" = lambda _: None,
-) -> Packed:
-    """Write the image of these options; `seen` gets what will be in it."""
+) -> "Result":
+    """Write the image of these options."""
     from rootfs_builder import pipeline
-    from rootfs_builder.cache import Cache
-    from rootfs_builder.commands.memory import Memory
-    from rootfs_builder.image import buildx_metadata
-    from rootfs_builder.plan import split
+    from rootfs_builder.commands import memory
 
-    wanted = recipe(values, directory=directory)
-    output, sysroot = values["output"], values.get("sysroot")
-    rule_files = values.get("rule_files") or ()
-    depends = dependencies.Dependencies(values.get("depfile"), output, rule_files)
-    sources = options.sources(sysroot, depends.opened)
-    memory = Memory(wanted, sysroot, use=cached)
-    facts = memory.facts
-    rules = options.rules(rule_files, facts)
-    owners = depends.owners(sources, sysroot, facts) if wanted.layers > 1 else None
-    closure, plan = pipeline.plan(wanted, sources, rules=rules, facts=facts, owners=owners)
-    seen(plan)
-    platform = pipeline.platform(wanted, closure)
-    beside = _beside(values)
-    destinations.check(plan, written(values))
-    with options.scratch(wanted=wanted.strip) as scratch:
-        plan = pipeline.trimmed(wanted, plan, scratch)
-        parts = split.by_change(plan, budget=wanted.layers)
-        build = _build(
-            wanted, plan, parts, platform=platform, epoch=epoch, facts=facts, quiet=quiet
+    with terminal.progress(quiet=quiet) as progress:
+        return pipeline.pack(
+            recipe(values, directory=directory),
+            destination(values),
+            sysroot=options.cleaned(values.get("sysroot")),
+            rule_files=options.cleaned(values.get("rule_files") or ()),
+            epoch=epoch,
+            with_plan=not values.get("no_plan"),
+            **{name: options.cleaned(values.get(name)) for name in _BESIDE},
+            keep=_keeps_times(values),
+            cache=memory.cache() if cached else None,
+            threads=jobserver.threads(threads),
+            progress=progress,
         )
-        keep = destinations.kept(values.get("depfile"))
-        with jobserver.threads(threads) as usable, destinations.beside(beside, keep=keep) as fill:
-            fill("--depfile", depends.document())
-            packed = _written(
-                wanted,
-                plan,
-                parts,
-                build,
-                output=output,
-                with_plan=not values.get("no_plan"),
-                cache=memory.cache if wanted.codec.level else Cache(),
-                threads=usable,
-                keep=keep,
-            )
-            fill("--iidfile", packed.image.manifest.config.digest.encode())
-            fill("--metadata-file", buildx_metadata.document(packed.image, wanted.name))
-    memory.keep()
-    return packed
 
 
-def _build(
-    wanted: "Recipe",
-    plan: "Plan",
-    parts: "tuple[Plan, ...]",
-    *,
-    platform: "Platform",
-    epoch: int,
-    facts: "Facts",
-    quiet: bool,
-) -> "Callable[[Store], Image]":
-    """What packs the plan into a store, and shows how far it is."""
-    from rootfs_builder import pipeline
+def _keeps_times(values: Mapping[str, Any]) -> bool:
+    """Whether files with the same bytes keep their times.
 
-    def build(store: "Store") -> "Image":
-        with terminal.progress(plan.size, quiet=quiet) as bar:
-            return pipeline.image(
-                wanted,
-                plan,
-                store,
-                parts=parts,
-                platform=platform,
-                epoch=epoch,
-                facts=facts,
-                progress=bar,
-            )
-
-    return build
+    Build tools that read a depfile go by it; only make would then run for ever.
+    """
+    return values.get("depfile") is not None and _MAKE not in os.environ
 
 
-def _written(
-    wanted: "Recipe",
-    plan: "Plan",
-    parts: "tuple[Plan, ...]",
-    build: "Callable[[Store], Image]",
-    *,
-    output: str,
-    with_plan: bool,
-    cache: "Cache",
-    threads: int,
-    keep: bool,
-) -> Packed:
-    from rootfs_builder.image import provenance
-
-    def more(image: "Image") -> dict[str, bytes]:
-        if not with_plan:
-            return {}
-        return {provenance.NAME: provenance.write(image, plan, parts=parts)}
-
-    job = destinations.Job(build, more, wanted.shape, wanted.name, cache, threads)
-    image, size = destinations.write(output, job, keep=keep)
-    return Packed(wanted, plan, image, size)
-
-
-def line(packed: Packed, output: str) -> str:
+def line(result: "Result", output: str) -> str:
     """What was written, for a person."""
     where = "on stdout" if output == "-" else f"in {output}"
-    return f"{packed.recipe.name} for {_platform(packed.image)}: {packed.size:,} bytes {where}"
+    return f"{result.image.names[0]} for {result.image.platform}: {result.size:,} bytes {where}"
 
 
-def result(packed: Packed) -> str:
+def name(result: "Result") -> str:
     """What was written, for a script."""
-    return f"{packed.recipe.name}@{packed.image.descriptor.digest}"
+    return f"{result.image.names[0]}@{result.image.digest}"
 
 
-def _platform(image: "Image") -> str:
-    """The platform as one word."""
-    parts = (image.config.os, image.config.architecture, image.config.variant)
-    return "/".join(part for part in parts if isinstance(part, str))
-
-
-def facts(packed: Packed) -> dict[str, Any]:
+def facts(result: "Result") -> dict[str, Any]:
     """What `--json` says of an image."""
-    from rootfs_builder.plan import hard_links
-
-    recipe, plan, image, size = packed
-    links = hard_links(plan.entries)
+    image, plan = result.image, result.plan
     return {
-        "name": str(recipe.name),
-        "digest": image.descriptor.digest,
-        "config": image.manifest.config.digest,
-        "platform": _platform(image),
+        "name": image.names[0],
+        "digest": image.digest,
+        "config": image.config_digest,
+        "platform": str(image.platform),
         "layers": [
             {
-                "digest": layer.digest,
-                "size": layer.size,
-                "diff_id": diff_id,
-                "content": history.created_by,
+                "digest": layer.descriptor.digest,
+                "size": layer.descriptor.size,
+                "diff_id": layer.diff_id,
+                "content": layer.history.created_by or "",
             }
-            for layer, diff_id, history in zip(
-                image.manifest.layers,
-                image.config.rootfs.diff_ids,
-                image.config.history,
-                strict=True,
-            )
+            for layer in image.layers
         ],
-        "files": sum(one.kind == "file" and one.path not in links for one in plan.entries),
+        "files": len(plan.unique_files),
         "bytes": plan.size,
-        "archive_bytes": size,
+        "archive_bytes": result.size,
         "findings": [
-            {"level": one.level, "code": one.code, "text": one.text} for one in plan.findings
+            {"level": one.level, "code": one.code, "text": one.text} for one in result.findings
         ],
     }

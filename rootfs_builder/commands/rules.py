@@ -41,15 +41,16 @@ def command(
     """
     options.no_command(cmd, "rules")
     del debug
-    known = options.rules(rule_files)
-    if match is None:
-        _list(known, as_json=as_json)
-        return
     from rootfs_builder import pipeline
     from rootfs_builder.findings import Level
+    from rootfs_builder.pipeline import inputs
 
+    read = options.inputs(sysroot, rule_files)
+    if match is None:
+        _list(inputs.rules(read["rule_files"]), as_json=as_json)
+        return
     recipe = options.recipe(executables=(match,), **given)
-    closure, plan = pipeline.plan(recipe, options.sources(sysroot), rules=known)
+    closure, plan, _ = pipeline.plan(recipe, **read)
     applied = closure.supply.applied
     if as_json:
         import json

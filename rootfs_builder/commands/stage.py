@@ -45,25 +45,18 @@ def command(
     """Write EXECUTABLE and exactly the files it needs into a directory."""
     del debug
     options.no_command(cmd, "stage")
-    from rootfs_builder import output as outputs
     from rootfs_builder import pipeline
     from rootfs_builder.paths import printable
-    from rootfs_builder.plan import stage
-    from rootfs_builder.recipe import destination
 
-    destination.check_spelling(output)
-
-    recipe = options.recipe(**given)
-    epoch = options.epoch()
-    rules = options.rules(rule_files)
-    _, plan = pipeline.plan(recipe, options.sources(sysroot), rules=rules)
+    plan = pipeline.stage(
+        options.recipe(**given),
+        options.text(output),
+        epoch=options.epoch(),
+        **options.inputs(sysroot, rule_files),
+    )
     if verbose:
         terminal.reasons(plan)
     env = [f"{name}={printable(value)}" for name, value in plan.env]
-    with options.scratch(wanted=recipe.strip) as scratch:
-        plan = pipeline.trimmed(recipe, plan, scratch)
-        with outputs.directory(options.text(output)) as directory:
-            stage.write(plan, directory, epoch=epoch)
     if not quiet:
         terminal.summary(plan)
         for variable in env:

@@ -3,7 +3,7 @@
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 import click
@@ -12,6 +12,7 @@ from rootfs_builder.paths import printable
 
 if TYPE_CHECKING:  # msgspec comes with it: --help must be quick
     from rootfs_builder.findings import Finding
+    from rootfs_builder.pipeline import Progress
     from rootfs_builder.plan import Plan
 
 _CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f]")
@@ -133,11 +134,23 @@ def counting(total: int, *, quiet: bool) -> Iterator[Counter]:
 
 
 @contextmanager
-def progress(total: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
-    """A bar over `total` bytes, where stderr is a terminal and there is time to see it."""
-    if quiet or total < _LONG or not sys.stderr.isatty():
-        yield lambda _: None
-        return
+def progress(*, quiet: bool) -> "Iterator[Progress]":
+    """A bar, told bytes of all bytes, where stderr is a terminal and there is time to see it."""
+    with ExitStack() as stack:
+        bars: list[Callable[[int], None]] = []
+
+        def show(done: int, total: int) -> None:
+            if quiet or total < _LONG or not sys.stderr.isatty():
+                return
+            if not bars:
+                bars.append(stack.enter_context(_bar(total)))
+            bars[0](done)
+
+        yield show
+
+
+@contextmanager
+def _bar(total: int) -> Iterator[Callable[[int], None]]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -150,4 +163,4 @@ def progress(total: int, *, quiet: bool) -> Iterator[Callable[[int], None]]:
     columns = (TextColumn("packing"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("packing", total=total)
-        yield lambda size: bar.advance(task, size)
+        yield lambda done: bar.update(task, completed=done)

@@ -34,9 +34,14 @@ def command(
     options.no_command(cmd, "tree")
     del debug
     from rootfs_builder.needs import collector
+    from rootfs_builder.pipeline import inputs
 
-    sources = options.sources(sysroot)
-    closure = collector.collect(options.recipe(**given), sources, rules=options.rules(rule_files))
+    read = options.inputs(sysroot, rule_files)
+    closure = collector.collect(
+        options.recipe(**given),
+        inputs.sources(read["sysroot"]),
+        rules=inputs.rules(read["rule_files"]),
+    )
     if not quiet:
         terminal.warnings(closure.findings)
     if as_json:

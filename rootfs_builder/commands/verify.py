@@ -8,7 +8,7 @@ from rootfs_builder.commands import images, options
 from rootfs_builder.errors import VerificationError
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
-    from rootfs_builder.image.archives.packed import Packed
+    from rootfs_builder.image import Image
     from rootfs_builder.plan.verify import Report
 
 
@@ -63,19 +63,21 @@ def _of_directory(directory: str) -> "Report":
     return verify.check(DirectoryRoot(directory), path=tuple(DEFAULT_PATH.split(":")))
 
 
-def _report(image: "Packed") -> "Report":
-    from rootfs_builder.image import unpack
+def _report(image: "Image") -> "Report":
+    from rootfs_builder import temporary
+    from rootfs_builder.image import provenance
     from rootfs_builder.plan import PlanRoot, verify
     from rootfs_builder.recipe import DEFAULT_PATH, preloaded
 
-    with images.scratch() as scratch:
-        plan = unpack.read(image.whole_layers(), scratch)
-        env = dict(one.partition("=")[::2] for one in image.env)
+    settings = image.config.config
+    environment = settings.environment
+    with temporary.scratch() as scratch:
+        plan = provenance.unpacked(image, None, scratch).plan
         return verify.check(
             PlanRoot(plan),
-            start=next(iter((*image.entrypoint, *image.command)), ""),
-            workdir=image.workdir,
-            path=tuple(env.get("PATH", DEFAULT_PATH).split(":")),
-            library_path=env.get("LD_LIBRARY_PATH", ""),
-            preload=preloaded(env.get("LD_PRELOAD", "")),
+            start=next(iter(settings.command), ""),
+            workdir=settings.working_dir or "/",
+            path=tuple(environment.get("PATH", DEFAULT_PATH).split(":")),
+            library_path=environment.get("LD_LIBRARY_PATH", ""),
+            preload=preloaded(environment.get("LD_PRELOAD", "")),
         )

@@ -55,7 +55,7 @@ def command(
         from rootfs_builder import pipeline
 
         recipe = options.recipe(executables=(source,), **given)
-        _, plan = pipeline.plan(recipe, options.sources(sysroot), rules=options.rules(rule_files))
+        plan = pipeline.plan(recipe, **options.inputs(sysroot, rule_files)).plan
     if not quiet:
         terminal.warnings(plan.findings)
     entry = _find(plan, options.text(path), lists)
@@ -71,7 +71,8 @@ def command(
 
 def _of_image(path: str) -> "Plan":
     """The plan of the image that its document is about."""
-    from rootfs_builder.image import provenance, unpack
+    from rootfs_builder import temporary
+    from rootfs_builder.image import provenance
 
     context = click.get_current_context()
     for option in context.command.params:
@@ -79,10 +80,10 @@ def _of_image(path: str) -> "Plan":
         if given and isinstance(option, click.Option) and option.name not in _OF_BOTH:
             raise UsageError(f"{option.opts[0]}: IMAGE has its files; only EXECUTABLE takes this")
     with images.found(path, "why") as found:
-        said = provenance.of(found.record, configs=tuple(one.config for one in found.images))
-        image = next(one for one in found.images if one.config == said.config)
-        with images.scratch() as scratch:
-            return provenance.explain(unpack.read(image.whole_layers(), scratch), said)
+        record = provenance.load(found.record, found.images)
+        image = next(one for one in found.images if one.config_digest == record.config)
+        with temporary.scratch() as scratch:
+            return provenance.unpacked(image, record, scratch).plan
 
 
 def _find(plan: "Plan", text: str, lists: str) -> "Entry":

@@ -76,8 +76,8 @@ class Archive:
         self._store.file.seek(0)
         self._store.file.writelines(pieces)
 
-    def end(self) -> None:
-        """Write all that is not there yet, and cut the file where the tar ends."""
+    def end(self) -> int:
+        """Write all that is not there yet; how many bytes the tar has, where the file is cut."""
         if not self._replaced:
             self._headers()
             self._store.file.seek(self._store.end)
@@ -85,7 +85,7 @@ class Archive:
                 self._store.file.write(tar.header(name.encode(), size=len(data)))
                 self._store.file.write(data + tar.padding(len(data)))
             self._store.file.write(tar.END)
-        self._store.file.truncate()
+        return self._store.file.truncate()
 
     def _headers(self) -> None:
         """The headers in front of the blobs, where the store left room."""
@@ -99,15 +99,17 @@ class Archive:
 
 
 class Directory:
-    """An empty directory."""
+    """An empty directory; `size` counts the bytes of the blobs in it."""
 
     def __init__(self, path: str) -> None:
+        self.size = 0
         self._base = encode(path)
 
     def image(self, image: Image, documents: Mapping[str, bytes], path: Path = blob_path) -> None:
         """See Sink."""
         for digest, content in _blobs(image):
             self._write(path(digest), chunks(content, _UNIT))
+            self.size += content.size
         for name, data in documents.items():
             self.file(name, data)
 

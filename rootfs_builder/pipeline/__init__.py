@@ -1,0 +1,213 @@
+"""The sentences that join the wings: recipe → closure → plan → image → destination.
+
+These are the functions that the command line calls, and that `import rootfs_builder` offers.
+"""
+
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from typing import NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from rootfs_builder import output as outputs
+from rootfs_builder import temporary
+from rootfs_builder.cache import Cache
+from rootfs_builder.cache.file_facts import Facts
+from rootfs_builder.cache.memory import BuildFacts
+from rootfs_builder.findings import Finding
+from rootfs_builder.image import Image, Platform, buildx_metadata, from_plan, provenance
+from rootfs_builder.image.store import Store
+from rootfs_builder.pipeline import destinations, inputs, planning
+from rootfs_builder.pipeline.dependencies import Dependencies
+from rootfs_builder.pipeline.destinations import Place
+from rootfs_builder.pipeline.planning import Planned
+from rootfs_builder.plan import Plan, split
+from rootfs_builder.plan import stage as staging
+from rootfs_builder.recipe import Recipe
+from rootfs_builder.recipe.destination import Destination
+
+Progress = Callable[[int, int], None]
+Threads = AbstractContextManager[int | None]
+
+
+class Result(Struct, frozen=True):
+    """An image that was written: what it is, what is in it, and how many bytes it takes there."""
+
+    image: Image
+    plan: Plan
+    size: int
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the user should know of it."""
+        return self.plan.findings
+
+
+def plan(recipe: Recipe, *, sysroot: str | None = None, rule_files: Iterable[str] = ()) -> Planned:
+    """Work out what an image of `recipe` holds, and why; nothing is written.
+
+    System files are those of this machine, or of the directory `sysroot`; `rule_files` are files
+    of rules besides our own.
+
+    Raises:
+        RootfsError: see `rootfs_builder.errors`.
+    """
+    return planning.plan(recipe, inputs.sources(sysroot), rules=inputs.rules(rule_files))
+
+
+def stage(
+    recipe: Recipe,
+    directory: str,
+    *,
+    sysroot: str | None = None,
+    rule_files: Iterable[str] = (),
+    epoch: int = 0,
+) -> Plan:
+    """Write the files of an image into a new or empty directory: the plan that is there now.
+
+    Every time is `epoch`, in seconds since 1970. `sysroot` and `rule_files` are as for `plan`.
+
+    Raises:
+        OutputError: the directory cannot be written, or is not empty.
+        RootfsError: see `plan`.
+    """
+    found = plan(recipe, sysroot=sysroot, rule_files=rule_files).plan
+    with _scratch(recipe) as scratch, outputs.directory(directory) as staged:
+        trimmed = planning.trimmed(recipe, found, scratch)
+        staging.write(trimmed, staged, epoch=epoch)
+    return trimmed
+
+
+def pack(
+    recipe: Recipe,
+    output: str | Destination,
+    *,
+    sysroot: str | None = None,
+    rule_files: Iterable[str] = (),
+    epoch: int = 0,
+    with_plan: bool = True,
+    iidfile: str | None = None,
+    metadata_file: str | None = None,
+    depfile: str | None = None,
+    keep: bool = False,
+    cache: Cache | None = None,
+    threads: Threads | int | None = None,
+    progress: Progress = lambda _done, _total: None,
+) -> Result:
+    """Write a container image with the executables of `recipe` and exactly the files they need.
+
+    Args:
+        recipe: what goes into the image, and how it starts.
+        output: a file, `-` for stdout, or `oci:DIR` for the directory of an OCI layout.
+        sysroot: a directory that system files come from; this machine without.
+        rule_files: files of rules besides our own.
+        epoch: every time in the image, in seconds since 1970.
+        with_plan: put `rootfs-builder.json` beside the image, which says why each file is there.
+        iidfile: a file for the image's ID, the digest of its config.
+        metadata_file: a file for what `docker buildx build --metadata-file` writes.
+        depfile: a file for what decided, for make, ninja and CMake; for make alone if it ends in
+            `.mk`.
+        keep: leave files that have the same bytes already as they are, with their times.
+        cache: what earlier runs remember; nothing without. The image is the same either way.
+        threads: how many compress at once, by default one for each CPU; or what gives that number
+            for as long as it is needed.
+        progress: is told how many bytes of how many are packed.
+
+    Raises:
+        RootfsError: see `rootfs_builder.errors`; then `output` is as it was.
+    """
+    destination = output if isinstance(output, Destination) else Destination.parse(output)
+    depends = Dependencies(depfile, destination)
+    cache = cache or Cache()
+    memory = BuildFacts(cache, (sysroot or "", *recipe.executables))
+    sources = inputs.sources(sysroot, depends.opened)
+    found = planning.plan(
+        recipe,
+        sources,
+        rules=inputs.rules(rule_files, memory.facts),
+        facts=memory.facts,
+        owners=depends.owners(sources, sysroot, memory.facts) if recipe.layers > 1 else None,
+    )
+    files = {"--iidfile": iidfile, "--metadata-file": metadata_file, "--depfile": depfile}
+    destinations.check(found.plan, destination, files)
+    job = _Job(recipe, found.platform, epoch, with_plan, memory.facts, cache, progress)
+    with (
+        _scratch(recipe) as scratch,
+        _threads(threads) as usable,
+        destinations.beside(files, keep=keep) as fill,
+    ):
+        trimmed = planning.trimmed(recipe, found.plan, scratch)
+        content, unnamed = depends.document(rule_files)
+        trimmed = replace(trimmed, findings=(*trimmed.findings, *unnamed))
+        with destinations.opened(destination, keep=keep, cache=job.usable_cache) as place:
+            image = job.write(trimmed, place, usable)
+            fill("--depfile", content)
+            fill("--iidfile", image.config_digest.encode())
+            fill("--metadata-file", buildx_metadata.document(image))
+    memory.keep()
+    return Result(image, trimmed, place.size)
+
+
+class _Job(NamedTuple):
+    """What stays the same while an image is written."""
+
+    recipe: Recipe
+    platform: Platform
+    epoch: int
+    with_plan: bool
+    facts: Facts
+    cache: Cache
+    progress: Progress
+
+    @property
+    def usable_cache(self) -> Cache:
+        """The cache; none where nothing is compressed: reading it would be no faster."""
+        return self.cache if self.recipe.codec.level else Cache()
+
+    def write(self, plan: Plan, place: Place, threads: int | None) -> Image:
+        """The image of a plan, written unless it is there already.
+
+        Where the cache has lost a part of what it was asked for, all is made anew.
+        """
+        parts = split.by_change(plan, budget=self.recipe.layers)
+        for anew in (False, True):
+            store = Store(place.stream, self.usable_cache, threads=threads, anew=anew)
+            image = self._image(plan, parts, store)
+            beside = {}
+            if self.with_plan:
+                beside[provenance.NAME] = provenance.write(image, plan, parts=parts)
+            if place.has(destinations.seal(image, self.recipe.shape, beside)):
+                break
+            if store.fill():
+                place.write(image, store, self.recipe.shape, beside)
+                break
+        return image
+
+    def _image(self, plan: Plan, parts: tuple[Plan, ...], store: Store) -> Image:
+        done, total = 0, plan.size
+
+        def advance(size: int) -> None:
+            nonlocal done
+            done += size
+            self.progress(done, total)
+
+        return from_plan.image(
+            self.recipe,
+            plan,
+            store,
+            parts=parts,
+            platform=self.platform,
+            epoch=self.epoch,
+            facts=self.facts,
+            progress=advance,
+        )
+
+
+def _scratch(recipe: Recipe) -> AbstractContextManager[str]:
+    """A directory for stripped files, where there are any."""
+    return temporary.directory() if recipe.strip else nullcontext("")
+
+
+def _threads(threads: Threads | int | None) -> Threads:
+    return nullcontext(threads) if isinstance(threads, int | None) else threads

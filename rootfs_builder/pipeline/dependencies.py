@@ -1,0 +1,74 @@
+"""`--depfile`: what a build reads is recorded, and told to make, ninja or CMake."""
+
+import os
+from collections.abc import Iterable
+
+from rootfs_builder import packages
+from rootfs_builder.cache.file_facts import Facts
+from rootfs_builder.errors import UsageError
+from rootfs_builder.filesystem import depfile
+from rootfs_builder.filesystem.depfile import Inputs, Recorder
+from rootfs_builder.filesystem.root import Root
+from rootfs_builder.filesystem.sources import Sources
+from rootfs_builder.filesystem.walk import Walker
+from rootfs_builder.findings import Code, Finding, warning
+from rootfs_builder.packages import Owners
+from rootfs_builder.paths import OpenedPath, decode, encode, printable
+from rootfs_builder.pipeline import inputs
+from rootfs_builder.recipe.destination import Destination
+
+_MAKEFILE = ".mk"
+
+
+class Dependencies:
+    """What an output depends on; nothing is recorded where no `depfile` is wanted."""
+
+    def __init__(self, depfile: str | None, output: Destination) -> None:
+        if depfile is not None and output.is_stdout:
+            raise UsageError("-o - and --depfile: stdout is no target; name a file")
+        self._depfile = depfile
+        self._output = output.target
+        self._recorders: list[Recorder] = []
+
+    def opened(self, root: Root, directory: str) -> Root:
+        """A directory as a Root, with what records what is asked of it."""
+        if self._depfile is None:
+            return root
+        self._recorders.append(Recorder(root, directory))
+        return self._recorders[-1]
+
+    def owners(self, sources: Sources, sysroot: str | None, facts: Facts) -> Owners:
+        """Who owns a file; of the hundreds of files that tell, the depfile gets one for all."""
+        if self._depfile is None:
+            return packages.owners(sources, facts=facts)
+        for path in packages.STATES:
+            Walker(sources).walk(OpenedPath(path))
+        return packages.owners(inputs.sources(sysroot), facts=facts)
+
+    def document(self, rule_files: Iterable[str] = ()) -> tuple[bytes, tuple[Finding, ...]]:
+        """The content of the depfile, and a finding for each path that it cannot name."""
+        if self._depfile is None:
+            return b"", ()
+        text, unsaid = depfile.text(
+            self._output,
+            [
+                *(one.inputs() for one in self._recorders),
+                Inputs(files=frozenset(map(_real, rule_files))),
+            ],
+            directory=decode(os.getcwdb()),
+            written=(_real(self._output), _real(self._depfile)),
+            make=self._depfile.endswith(_MAKEFILE),
+        )
+        findings = [
+            warning(
+                Code.NOT_IN_DEPFILE,
+                f"--depfile: {printable(path)}: no build tool could read such a name",
+                path,
+            )
+            for path in unsaid
+        ]
+        return encode(text), tuple(findings)
+
+
+def _real(path: str) -> str:
+    return decode(os.path.realpath(encode(path)))

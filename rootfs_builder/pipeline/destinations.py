@@ -1,0 +1,168 @@
+"""Where an image goes: a file, stdout, or the directory of an OCI layout; and the files beside it.
+
+Whatever the destination, blobs are written to a file first; an archive is that file.
+"""
+
+import hashlib
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from typing import BinaryIO
+
+from rootfs_builder import __version__, output, temporary
+from rootfs_builder.cache import Cache
+from rootfs_builder.cache.memory import LastOutput
+from rootfs_builder.errors import UsageError
+from rootfs_builder.filesystem.root import FileSource
+from rootfs_builder.image import Image, archives
+from rootfs_builder.image.archives import sinks
+from rootfs_builder.image.store import Store
+from rootfs_builder.paths import decode, encode, printable
+from rootfs_builder.plan import Plan
+from rootfs_builder.recipe.destination import Destination, Kind
+
+_PIECE = 1 << 20  # bytes
+
+
+class Place:
+    """Where one image is being written; its blobs go to `stream`, and `size` is in bytes."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self.stream = stream
+        self.size = 0
+
+    def has(self, seal: bytes) -> bool:
+        """Whether what the last run wrote there is what this one would, and stays."""
+        del seal
+        return False
+
+    def write(self, image: Image, store: Store, shape: str, beside: Mapping[str, bytes]) -> None:
+        """Finish what the store has begun: an archive."""
+        sink = sinks.Archive(store, temporary.scratch)
+        archives.write(image, sink, shape=shape, beside=beside)
+        self.size = sink.end()
+
+
+class _File(Place):
+    """An archive in a file; one that the last run wrote stays if it would be the same."""
+
+    def __init__(self, file: output.File, last: LastOutput) -> None:
+        super().__init__(file.stream)
+        self._file = file
+        self._last = last
+        self._seal = b""
+
+    def has(self, seal: bytes) -> bool:
+        self._seal = seal
+        return self._last.was(seal, self._file.stamp) and self._file.stay()
+
+    def keep(self) -> None:
+        """Remember what is there now, when the file is at its place."""
+        self.size = self._file.stamp[2]
+        self._last.keep(self._seal, self._file.stamp)
+
+
+class _Directory(Place):
+    """A directory."""
+
+    def __init__(self, stream: BinaryIO, directory: str) -> None:
+        super().__init__(stream)
+        self._directory = directory
+
+    def write(self, image: Image, store: Store, shape: str, beside: Mapping[str, bytes]) -> None:
+        store.file.flush()
+        sink = sinks.Directory(self._directory)
+        archives.write(image, sink, shape=shape, beside=beside)
+        self.size = sink.size
+
+
+@contextmanager
+def opened(destination: Destination, *, keep: bool, cache: Cache) -> Iterator[Place]:
+    """The place that an image is written to; it is complete or untouched after the block.
+
+    With `keep` a file that has the same bytes already stays, with its time. stdout gets its first
+    byte when the archive is complete.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    if destination.is_stdout:
+        with temporary.file() as stream:
+            with temporary.disk_errors("where the archive is kept until it is complete", "-o -"):
+                yield Place(stream)
+                stream.seek(0)
+            shutil.copyfileobj(stream, sys.stdout.buffer, _PIECE)
+            sys.stdout.buffer.flush()
+    elif destination.is_layout:
+        with output.layout(destination.path) as directory, temporary.file(directory) as stream:
+            yield _Directory(stream, directory)
+    else:
+        last = LastOutput(cache, destination.path)
+        with output.file(destination.path, keep=keep) as file:
+            place = _File(file, last)
+            yield place
+        place.keep()
+
+
+def seal(image: Image, shape: str, beside: Mapping[str, bytes]) -> bytes:
+    """The SHA-256 of what decides each byte of an archive: known before there is one."""
+    names = " ".join(image.names)
+    found = hashlib.sha256(f"{__version__} {shape} {image.digest} {names}\n".encode())
+    for name, data in beside.items():
+        found.update(f"{name} {len(data)}\n".encode() + data)
+    return found.digest()
+
+
+@contextmanager
+def beside(
+    files: Mapping[str, str | None], *, keep: bool
+) -> Iterator[Callable[[str, bytes], None]]:
+    """What takes the content of each file, by its option: they are there when all is done."""
+    with ExitStack() as stack:
+        streams = {
+            option: stack.enter_context(output.file(path, keep=keep)).stream
+            for option, path in files.items()
+            if path is not None
+        }
+
+        def fill(option: str, content: bytes) -> None:
+            if option in streams:
+                streams[option].write(content)
+                streams[option].flush()  # a full disk shows now, before anything is renamed
+
+        yield fill
+
+
+def check(plan: Plan, destination: Destination, files: Mapping[str, str | None]) -> None:
+    """Refuse `pack ./hello -o hello`, which would replace the program, and one file for two.
+
+    `files` are those that are written beside the image, by their options.
+
+    Raises:
+        UsageError: which option, and what to do.
+    """
+    archive = destination.path if destination.kind is Kind.ARCHIVE else None
+    seen: dict[str, str] = {}
+    for option, path in {"-o": archive, **files}.items():
+        if path is None:
+            continue
+        if path in {"", "-"} and option != "-o":
+            raise UsageError(f"{option}: name a file; stdout has the name and digest")
+        shown = printable(path)
+        other = seen.setdefault(decode(os.path.realpath(encode(path))), option)
+        if other != option:
+            raise UsageError(f"{other} {shown}: {option} names the same file; name another")
+        with suppress(OSError):
+            _check_overwrites(plan, option, path, os.stat(encode(path)))
+
+
+def _check_overwrites(plan: Plan, option: str, path: str, info: os.stat_result) -> None:
+    for entry in plan.entries:
+        source = entry.content
+        if isinstance(source, FileSource) and source.stamp[:2] == (info.st_dev, info.st_ino):
+            raise UsageError(
+                f"{option} {printable(path)}: would be overwritten, and goes into the image as "
+                f"{printable(entry.path)}; name another file"
+            )

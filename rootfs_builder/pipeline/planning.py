@@ -1,0 +1,143 @@
+"""Recipe → a Plan that is proved: collect, lay out, and resolve once more inside the plan.
+
+Which architecture an image is for comes from the program's ELF header, never from the machine that
+packs it.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from msgspec import UNSET
+from msgspec.structs import replace
+
+from rootfs_builder import elf
+from rootfs_builder.cache.file_facts import Facts
+from rootfs_builder.errors import UsageError, VerificationError
+from rootfs_builder.filesystem.sources import Sources
+from rootfs_builder.findings import Code, Finding, warning
+from rootfs_builder.image import Platform
+from rootfs_builder.needs import collector
+from rootfs_builder.needs.closure import Closure
+from rootfs_builder.needs.rules import Rules
+from rootfs_builder.packages import Owners
+from rootfs_builder.paths import printable
+from rootfs_builder.plan import Plan, PlanRoot, budget, planner, replay
+from rootfs_builder.recipe import Recipe
+from rootfs_builder.recipe.values import Platform as Wanted
+
+_ARM_HARD_FLOAT = 0x400
+_MACHINES = {  # (e_machine, bits, little-endian): architecture as `go tool dist list` spells it
+    (62, 64, True): "amd64",
+    (62, 32, True): "amd64",  # x32: programs of an amd64 kernel
+    (3, 32, True): "386",
+    (183, 64, True): "arm64",
+    (40, 32, True): "arm",
+    (243, 64, True): "riscv64",
+    (22, 64, False): "s390x",
+    (21, 64, True): "ppc64le",
+    (258, 64, True): "loong64",
+    (8, 64, True): "mips64le",
+    (8, 32, True): "mipsle",
+}
+
+
+class Planned(NamedTuple):
+    """A plan, what it was made from, and the platform that the image is for."""
+
+    closure: Closure
+    plan: Plan
+    platform: Platform
+
+
+def plan(
+    recipe: Recipe,
+    sources: Sources,
+    *,
+    rules: Rules,
+    facts: Facts | None = None,
+    owners: Owners | None = None,
+) -> Planned:
+    """The plan of a recipe.
+
+    Raises:
+        RootfsError: see users.resolve, collector.collect and planner.plan.
+        VerificationError: the image would resolve differently; what and how.
+    """
+    closure = collector.collect(recipe, sources, rules=rules, facts=facts)
+    result = planner.plan(closure, owners=owners)
+    platform = _platform(recipe, closure)
+    differences = replay.check(closure, PlanRoot(result))
+    if differences:
+        raise VerificationError("\n".join(finding.text for finding in differences))
+    doubts = list(replay.check_added(closure, PlanRoot(result)) if closure.trees else ())
+    if owners is not None:
+        doubts += [warning(Code.OWNERS_UNKNOWN, doubt) for doubt in owners.doubts]
+    whole = replace(result, findings=(*result.findings, *doubts, *_of_format(recipe)))
+    return Planned(closure, whole, platform)
+
+
+def trimmed(recipe: Recipe, plan: Plan, scratch: str) -> Plan:
+    """The plan, stripped where the recipe says so, and no larger than it says.
+
+    `scratch` is a directory for stripped files, that must last as long as the plan is used.
+
+    Raises:
+        RootfsError: see stripped.plan and budget.check.
+    """
+    if recipe.strip:
+        from rootfs_builder.plan import strip
+
+        plan = strip.plan(plan, scratch)
+    if recipe.max_size is not None:
+        budget.check(plan, recipe.max_size)
+    return plan
+
+
+def _of_format(recipe: Recipe) -> Iterator[Finding]:
+    """What not every engine takes from an image of this format."""
+    if recipe.health is not None and not recipe.docker_types:
+        text = (
+            "--health-cmd: docker alone takes it from an OCI image; from --format hybrid podman too"
+        )
+        yield warning(Code.HEALTH_CHECK_IGNORED, text)
+
+
+def _platform(recipe: Recipe, closure: Closure) -> Platform:
+    """The platform that the programs are for.
+
+    Raises:
+        UsageError: `--platform`, or another program, contradicts the first program.
+    """
+    found: dict[Wanted, str] = {}
+    for program in closure.programs:
+        if program.link_maps:
+            wanted_by = _of_header(program.shown, program.link_maps[0].program.elf.header)
+            found.setdefault(wanted_by, program.shown)
+    if len(found) > 1:
+        each = ", ".join(f"{printable(shown)} is for {one}" for one, shown in found.items())
+        raise UsageError(f"one image is for one platform, and {each}; pack them separately")
+    wanted = recipe.platform
+    actual = next(iter(found), wanted or Wanted("amd64"))
+    if wanted is not None and (
+        wanted.architecture != actual.architecture
+        or (wanted.variant and actual.variant and wanted.variant != actual.variant)
+    ):
+        raise UsageError(f"--platform {wanted}: {printable(found[actual])} is for {actual}")
+    variant = (wanted.variant if wanted else "") or actual.variant
+    return Platform(actual.architecture, "linux", variant or UNSET)
+
+
+def _of_header(shown: str, header: elf.Header) -> Wanted:
+    key = (header.machine, header.bits, header.little)
+    if key not in _MACHINES:
+        raise UsageError(
+            f"{printable(shown)}: no image platform is known for its machine, "
+            f"e_machine {header.machine} with {header.bits} bits"
+        )
+    architecture = _MACHINES[key]
+    variant = ""
+    if architecture == "arm":
+        variant = "v7" if header.flags & _ARM_HARD_FLOAT else "v5"
+    elif architecture == "arm64":
+        variant = "v8"
+    return Wanted(architecture, variant)
