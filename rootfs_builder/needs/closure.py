@@ -4,6 +4,7 @@ All paths are of the source; where each thing goes in the image is `placement`'s
 """
 
 from collections.abc import Iterator
+from enum import StrEnum
 
 from msgspec import Struct
 
@@ -18,6 +19,14 @@ from rootfs_builder.paths import ImagePath
 from rootfs_builder.recipe import Recipe
 
 
+class ProgramKind(StrEnum):
+    """What a program is in the image for; the text is that of its reason."""
+
+    EXECUTABLE = "executable"  # named by the user
+    INTERPRETER = "interpreter"  # of a script
+    ADDED = "added"  # in a tree
+
+
 class Program(Struct, frozen=True, eq=False):
     """A file that execve(2) is given.
 
@@ -30,7 +39,7 @@ class Program(Struct, frozen=True, eq=False):
     key: ImagePath
     walk: Walk
     by: "Program | None"
-    kind: str
+    kind: ProgramKind
     link_maps: tuple[LinkMap, ...] = ()
 
     @property

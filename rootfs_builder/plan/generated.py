@@ -14,7 +14,7 @@ from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.loader.link_map import Find, Loader
 from rootfs_builder.needs.closure import Closure
 from rootfs_builder.paths import ImagePath, OpenedPath
-from rootfs_builder.plan import Entry, Plan, PlanRoot, Reason
+from rootfs_builder.plan import Entry, Plan, PlanRoot, Reason, ReasonKind
 from rootfs_builder.plan.placement import Placement
 
 
@@ -76,5 +76,5 @@ def configurations(closure: Closure, placement: Placement, draft: Plan) -> Itera
             wanted, lambda path: walker.walk(OpenedPath(path)).node is not None
         )
         if found is not None:
-            reason = Reason("generated", asked="what its loader needs to find libraries")
+            reason = Reason(ReasonKind.GENERATED, asked="what its loader needs to find libraries")
             yield _file(found[0], 0o644, found[1], (reason,))

@@ -17,7 +17,7 @@ from rootfs_builder.filesystem import capabilities
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.findings import Code, Finding, hint, warning
 from rootfs_builder.needs import users
-from rootfs_builder.needs.closure import Closure
+from rootfs_builder.needs.closure import Closure, ProgramKind
 from rootfs_builder.paths import ROOT, ImagePath, OpenedPath, ancestors, printable
 from rootfs_builder.plan import SET_ID_BITS, Entry, Plan, PlanRoot
 from rootfs_builder.plan.placement import Placement
@@ -67,7 +67,7 @@ class _Wanted:
         self._programs = {
             one.shown: placement.image_path(one)
             for one in closure.programs
-            if one.kind == "executable"
+            if one.kind == ProgramKind.EXECUTABLE
         }
         self._mistakes: list[str] = []
         owners = self._found("--owner", recipe.owners)

@@ -21,7 +21,7 @@ from rootfs_builder.errors import UsageError
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.filesystem.walk import Walk
 from rootfs_builder.loader.link_map import BY_PATH, LIBRARY_PATH, Candidate, LinkMap, Loaded
-from rootfs_builder.needs.closure import Closure, Program, Tree
+from rootfs_builder.needs.closure import Closure, Program, ProgramKind, Tree
 from rootfs_builder.paths import (
     ROOT,
     ImagePath,
@@ -172,11 +172,11 @@ class Placement:
         return bool(found)
 
     def _place(self, program: Program) -> None:
-        at = self._closure.recipe.at if program.kind == "executable" else None
+        at = self._closure.recipe.at if program.kind == ProgramKind.EXECUTABLE else None
         real, directory = program.real, self._private_directory(program)
         if at is None and self._place_added(program, directory):
             return
-        if program.kind == "interpreter":
+        if program.kind == ProgramKind.INTERPRETER:
             return  # a script names it by this path, or PATH does
         if at is None and self._outside(program.key) and self._place_link(program):
             return
@@ -253,7 +253,7 @@ class Placement:
 
     def of_program(self, program: Program) -> Move | None:
         """The Move of a program, None where it keeps its path."""
-        if program.kind == "added":
+        if program.kind == ProgramKind.ADDED:
             return self._of_added(program.real)
         return self._placed.get(program.key) or self._programs.get(program.real)
 
@@ -297,12 +297,12 @@ class Placement:
         if key in self._private and key != program.real:
             return self._private[key].apply(key) or key
         if move is None:
-            if not self._outside(key) or program.kind == "interpreter":
+            if not self._outside(key) or program.kind == ProgramKind.INTERPRETER:
                 return key
             same = name(key) == name(program.real)
             return program.real if same else join(_BIN, name(key))
         file = move.apply(program.real) or program.real
-        fixed = program.kind == "added" or self._closure.recipe.at is not None
+        fixed = program.kind == ProgramKind.ADDED or self._closure.recipe.at is not None
         return file if fixed else join(parent(file), name(key))
 
 

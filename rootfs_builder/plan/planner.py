@@ -16,7 +16,7 @@ from rootfs_builder.filesystem.root import Node, Source
 from rootfs_builder.filesystem.walk import Walk
 from rootfs_builder.findings import Code, Finding, added, warning
 from rootfs_builder.loader.link_map import LinkMap, Loaded, Resolution
-from rootfs_builder.needs.closure import Closure, Program, Tree
+from rootfs_builder.needs.closure import Closure, Program, ProgramKind, Tree
 from rootfs_builder.packages import Owners
 from rootfs_builder.paths import ImagePath, name, parent, printable
 from rootfs_builder.plan import (
@@ -24,6 +24,7 @@ from rootfs_builder.plan import (
     Entry,
     Plan,
     Reason,
+    ReasonKind,
     generated,
     hints,
     long_paths,
@@ -33,6 +34,7 @@ from rootfs_builder.plan import (
     with_parents,
 )
 from rootfs_builder.plan.placement import Move, Placement
+from rootfs_builder.plan.reasons import PT_INTERP
 
 
 def plan(closure: Closure, *, owners: Owners | None = None) -> Plan:
@@ -61,7 +63,7 @@ class _Planner:
         """The reason that a file has which a rule brings."""
         images = {one.key: self._placement.image_path(one) for one in self._closure.all_programs}
         return {
-            rule: Reason("rule", images[one.program], rule, one.sentence)
+            rule: Reason(ReasonKind.RULE, images[one.program], rule, one.sentence)
             for rule, one in self._closure.first_applied().items()
         }
 
@@ -69,7 +71,7 @@ class _Planner:
         programs = []
         for program in self._closure.programs:
             path = self._program(program)
-            if program.kind == "executable":
+            if program.kind == ProgramKind.EXECUTABLE:
                 programs.append(path)
         for tree in self._closure.trees:
             self._tree(tree)
@@ -108,9 +110,9 @@ class _Planner:
         path = self._placement.image_path(program)
         by = None if program.by is None else self._placement.image_path(program.by)
         asked = path if self._placement.is_added(program) else program.shown
-        reason = Reason(program.kind, by, name(asked) if by is None else asked)
+        reason = Reason(ReasonKind(program.kind), by, name(asked) if by is None else asked)
         move = self._placement.of_program(program)
-        if program.kind == "executable" and self._closure.recipe.at is not None:
+        if program.kind == ProgramKind.EXECUTABLE and self._closure.recipe.at is not None:
             self._landing(self._closure.recipe.at, reason)
         if self._placement.stays(program):
             advice = "make that with an interpreter of the system"
@@ -118,7 +120,7 @@ class _Planner:
         if self._placement.is_added(program):
             self._added_program(program, reason)
             return path
-        named = program.kind == "interpreter" or not self._sources.outside(program.key)
+        named = program.kind == ProgramKind.INTERPRETER or not self._sources.outside(program.key)
         if named and (move is None or program.key != path):
             self._walk(program.walk, move, reason, executable=True)
         else:  # the link it was named by is of this machine, or is where the program itself goes
@@ -147,8 +149,9 @@ class _Planner:
         if loader is not None:
             walk = self._walker.walk(loader.interpreter)
             by = self._image_of(link_map.program, program)
-            self._warn_of_build_path(loader.interpreter, "PT_INTERP", by)
-            self._walk(walk, None, Reason("interpreter", by, loader.interpreter, "PT_INTERP"))
+            self._warn_of_build_path(loader.interpreter, PT_INTERP, by)
+            kind = ReasonKind.INTERPRETER
+            self._walk(walk, None, Reason(kind, by, loader.interpreter, PT_INTERP))
         for resolution in link_map.resolutions:
             if resolution.found is not None:
                 self._resolution(resolution, resolution.found, program)
@@ -158,11 +161,12 @@ class _Planner:
         by = self._image_of(request.by, program)
         if resolution.walk is None or candidate is None:
             asked = self._asked(request.name, self._placement.of(found, found.candidate, program))
-            reason = Reason(request.kind, by, asked, "already loaded")
+            reason = Reason(ReasonKind(request.kind), by, asked, "already loaded")
             self._because(self._image_of(found, program), reason)
             return
         move = self._placement.of(found, candidate, program)
-        reason = Reason(request.kind, by, self._asked(request.name, move), candidate.found_by)
+        asked = self._asked(request.name, move)
+        reason = Reason(ReasonKind(request.kind), by, asked, candidate.found_by)
         if request.rule:
             self._walk(resolution.walk, move, self._because_of[request.rule])
         self._walk(resolution.walk, move, reason)
@@ -211,7 +215,7 @@ class _Planner:
                     assert walk.node is not None  # noqa: S101 - only arrived walks are planned
                     self._file(walk.real, place, walk.node, reason, executable=executable)
                     return
-                why = Reason("symlink", reason.by, reason.asked, reason.found_by)
+                why = Reason(ReasonKind.SYMLINK, reason.by, reason.asked, reason.found_by)
                 self._put(Entry(place, "symlink", 0o777, (why,), target=target), step)
             elif node.kind == "dir":
                 mode = (
@@ -219,7 +223,7 @@ class _Planner:
                     if place == step and not self._sources.outside(step)
                     else 0o755
                 )
-                why = Reason("directory", reason.by, reason.asked, reason.found_by)
+                why = Reason(ReasonKind.DIRECTORY, reason.by, reason.asked, reason.found_by)
                 self._put(Entry(place, "dir", mode, (why,)), step)
             else:
                 self._file(step, place, node, reason, executable=executable)
@@ -272,7 +276,7 @@ class _Planner:
             if origin is not None:
                 self._origins[entry.path] = origin
             return
-        if entry.reasons[0].kind == "rule" and known.reasons[0].kind == "added":
+        if entry.reasons[0].kind == ReasonKind.RULE and known.reasons[0].kind == ReasonKind.ADDED:
             return  # what the user adds counts
         same = (known.kind, known.content, known.target) == (
             entry.kind,
@@ -284,7 +288,9 @@ class _Planner:
                 "generated" if one is None else printable(self._sources.shown(one))
                 for one in (self._origins.get(entry.path), origin)
             )
-            rules = [one.asked for one in (*entry.reasons, *known.reasons) if one.kind == "rule"]
+            rules = [
+                one.asked for one in (*entry.reasons, *known.reasons) if one.kind == ReasonKind.RULE
+            ]
             way_out = f"--without {rules[0]}" if rules else "place one with --add SRC:DEST"
             raise InputError(
                 f"{printable(entry.path)}: two different files for one path of the image: "
@@ -312,7 +318,9 @@ class _Planner:
     def _tree(self, tree: Tree) -> None:
         outside = self._sources.outside(tree.source)
         reason = (
-            self._because_of[tree.rule] if tree.rule else Reason("added", None, tree.destination)
+            self._because_of[tree.rule]
+            if tree.rule
+            else Reason(ReasonKind.ADDED, None, tree.destination)
         )
         move, host = self._placement.of_tree(tree), self._placement.host_of(tree)
         if tree.walk is not None:
