@@ -98,9 +98,6 @@ class _Collector:
         said = sorted(supplies.findings, key=lambda one: (one.level, one.text))
         findings = [*self._findings, *self._startup.findings, *said]
         return Closure(
-            self._recipe,
-            self._sources,
-            self._objects,
             supplies.programs(programs),
             supplies.trees(added),
             supplies.supply(),
