@@ -55,9 +55,13 @@ def command(
         _, plan = pipeline.plan(recipe, options.sources(sysroot), rules=options.rules(rule_files))
     if not quiet:
         terminal.warnings(plan.findings)
+    _show(plan, _find(plan, options.text(path), lists), as_json=as_json)
+
+
+def _show(plan: "Plan", entry: "Entry", *, as_json: bool) -> None:
+    """Print the chain of reasons for an entry."""
     from rootfs_builder.plan import chain
 
-    entry = _find(plan, options.text(path), lists)
     found = chain(plan, entry.path)
     if as_json:
         import json
