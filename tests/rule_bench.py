@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rootfs_builder import pipeline, recipe
-from rootfs_builder.commands.why import _chain
 from rootfs_builder.filesystem.root import DirectoryRoot, read
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.needs import rules
 from rootfs_builder.needs.closure import Closure
-from rootfs_builder.plan import Plan
+from rootfs_builder.plan import Plan, chain
 from tests.loader.objects import Elf
 from tests.loader.oracle import GLIBC, MUSL
 
@@ -89,8 +88,7 @@ class Result:
 
     def chain(self, path):
         """The paths from an entry up to what the user named, with each one's kind of reason."""
-        by_path = {entry.path: entry for entry in self.plan.entries}
-        return [(entry.path, why.kind) for entry, why in _chain(self.plan, by_path[path])]
+        return [(entry.path, why.kind) for entry, why in chain(self.plan, path)]
 
 
 def _is_text(entry):

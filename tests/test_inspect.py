@@ -363,9 +363,7 @@ def test_an_escape_sequence_of_a_document_does_not_reach_the_terminal(cli, packe
         outer.extractall(tmp_path / "layout", filter="data")
     said = json.loads(document(packed))
     for entry in said["entries"]:
-        entry["reasons"] = [
-            {"kind": "k\x1b[31m", "found_by": "f\x1b[31m", "asked": "a\x1b[31m"}
-        ] * 2
+        entry["reasons"] = [{"kind": "rule", "found_by": "f\x1b[31m", "asked": "a\x1b[31m"}] * 2
     said["findings"] = [{"level": "warning", "code": "build-path", "text": "\x1b[31m"}]
     said["tool"]["version"] = "\x1b[31m"
     (tmp_path / "layout" / NAME).write_text(json.dumps(said))
@@ -379,6 +377,12 @@ def test_an_escape_sequence_of_a_document_does_not_reach_the_terminal(cli, packe
         done = cli(*words, check=True)
         assert "[31m" in done.stdout
         assert "\x1b" not in done.stdout + done.stderr
+    said["entries"][0]["reasons"] = [{"kind": "k\x1b[31m"}]
+    (tmp_path / "layout" / NAME).write_text(json.dumps(said))
+    done = cli("why", "layout", "prog")
+    assert done.returncode == 1
+    assert "damaged: Invalid enum value" in done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
 
 
 def test_a_tar_of_a_file_system_is_one_layer(cli, tmp_path):

@@ -41,12 +41,8 @@ def summary(plan: "Plan", image: str = "") -> None:
 
 def summary_lines(plan: "Plan", image: str = "") -> list[str]:
     """The same as lines."""
-    from rootfs_builder.plan import hard_links
-
-    links = hard_links(plan.entries)
-    files = [one for one in plan.entries if one.kind == "file" and one.path not in links]
     return [
-        *kinds((one.reasons[0].kind, one.size) for one in files),
+        *kinds((one.reasons[0].kind, one.size) for one in plan.unique_files),
         *([image] if image else []),
         *finding_lines(plan.findings),
     ]

@@ -8,6 +8,7 @@ import click
 from rootfs_builder.commands import options, terminal
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
+    from rootfs_builder.filesystem.sources import Sources
     from rootfs_builder.loader.link_map import LinkMap, Loaded, Resolution
     from rootfs_builder.needs.closure import Closure, Program
 
@@ -37,35 +38,33 @@ def command(
     from rootfs_builder.pipeline import inputs
 
     read = options.inputs(sysroot, rule_files)
-    closure = collector.collect(
-        options.recipe(**given),
-        inputs.sources(read["sysroot"]),
-        rules=inputs.rules(read["rule_files"]),
-    )
+    sources = inputs.sources(read["sysroot"])
+    rules = inputs.rules(read["rule_files"])
+    closure = collector.collect(options.recipe(**given), sources, rules=rules)
     if not quiet:
         terminal.warnings(closure.findings)
     if as_json:
         import json
 
-        click.echo(json.dumps(_facts(closure), indent=2))
+        click.echo(json.dumps(_facts(closure, sources), indent=2))
         return
     for program in closure.programs:
-        click.echo(f"{_text(closure, program.key)}{_kind(program)}")
+        click.echo(f"{_text(sources, program.key)}{_kind(program)}")
         for link_map in program.link_maps:
             asking = link_map.program
             if link_map.calls:
                 asking = link_map.calls[-1].by
-                click.echo(f"{_text(closure, asking.requested)} calls dlopen:")
+                click.echo(f"{_text(sources, asking.requested)} calls dlopen:")
             if link_map.hwcaps:
                 click.echo(f"  on {link_map.hwcaps[0]}:")
-            for line in _lines(closure, link_map, asking, "", set()):
+            for line in _lines(sources, link_map, asking, "", set()):
                 click.echo(line)
 
 
-def _text(closure: "Closure", path: str) -> str:
+def _text(sources: "Sources", path: str) -> str:
     from rootfs_builder.paths import printable
 
-    return printable(closure.sources.shown(path))
+    return printable(sources.shown(path))
 
 
 def _kind(program: "Program") -> str:
@@ -76,7 +75,7 @@ def _kind(program: "Program") -> str:
 
 
 def _lines(
-    closure: "Closure", link_map: "LinkMap", loaded: "Loaded", indent: str, shown: "set[Loaded]"
+    sources: "Sources", link_map: "LinkMap", loaded: "Loaded", indent: str, shown: "set[Loaded]"
 ) -> Iterator[str]:
     """One line a request of `loaded`; what stood above already is not opened up again."""
     shown.add(loaded)
@@ -84,23 +83,23 @@ def _lines(
     for one in asked:
         last = one is asked[-1]
         kind = "" if one.request.kind == "NEEDED" else f"{one.request.kind} "
-        name = _text(closure, one.request.name)
+        name = _text(sources, one.request.name)
         opened = one.found is not None and one.candidate is not None and one.found not in shown
-        yield f"{indent}{'└' if last else '├'}─ {kind}{name} ({_where(closure, one)})"
+        yield f"{indent}{'└' if last else '├'}─ {kind}{name} ({_where(sources, one)})"
         if opened and one.found is not None:
             below = indent + ("   " if last else "│  ")
-            yield from _lines(closure, link_map, one.found, below, shown)
+            yield from _lines(sources, link_map, one.found, below, shown)
 
 
-def _where(closure: "Closure", one: "Resolution") -> str:
+def _where(sources: "Sources", one: "Resolution") -> str:
     if one.found is None:
         return "not found, and not required"
     if one.candidate is None:
         return "already loaded"
-    return f"{_text(closure, one.found.real)}, {one.candidate.found_by}"
+    return f"{_text(sources, one.found.real)}, {one.candidate.found_by}"
 
 
-def _facts(closure: "Closure") -> dict[str, Any]:
+def _facts(closure: "Closure", sources: "Sources") -> dict[str, Any]:
     files: set[str] = set()
     executables = []
     for program in closure.programs:
@@ -111,26 +110,26 @@ def _facts(closure: "Closure") -> dict[str, Any]:
             maps.append(
                 {
                     "hwcaps": list(link_map.hwcaps),
-                    "calls": [_text(closure, call.name) for call in link_map.calls],
-                    "objects": [_object(closure, loaded) for loaded in link_map.objects],
+                    "calls": [_text(sources, call.name) for call in link_map.calls],
+                    "objects": [_object(sources, loaded) for loaded in link_map.objects],
                 }
             )
         executables.append(
             {
-                "path": _text(closure, program.key),
-                "real": _text(closure, program.real),
+                "path": _text(sources, program.key),
+                "real": _text(sources, program.real),
                 "kind": program.kind,
                 "link_maps": maps,
             }
         )
-    return {"executables": executables, "files": sorted(_text(closure, one) for one in files)}
+    return {"executables": executables, "files": sorted(_text(sources, one) for one in files)}
 
 
-def _object(closure: "Closure", loaded: "Loaded") -> dict[str, Any]:
+def _object(sources: "Sources", loaded: "Loaded") -> dict[str, Any]:
     return {
-        "name": _text(closure, loaded.requested),
-        "opened": _text(closure, loaded.opened),
-        "real": _text(closure, loaded.real),
-        "by": _text(closure, loaded.by.real) if loaded.by else None,
+        "name": _text(sources, loaded.requested),
+        "opened": _text(sources, loaded.opened),
+        "real": _text(sources, loaded.real),
+        "by": _text(sources, loaded.by.real) if loaded.by else None,
         "found_by": loaded.candidate.found_by if loaded.candidate else None,
     }

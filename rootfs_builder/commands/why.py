@@ -1,6 +1,5 @@
 """`rootfs-builder why`: the chain of reasons from one file up to what the user asked for."""
 
-from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +10,7 @@ from rootfs_builder.commands import images, options, terminal
 from rootfs_builder.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
-    from rootfs_builder.plan import Entry, Plan, Reason
-
-    Chain = list[tuple[Entry, Reason]]
+    from rootfs_builder.plan import Cause, Entry, Plan, Reason
 
 _OF_BOTH = ("as_json", "quiet", "debug")
 _MOST = 5  # further reasons that are shown to a person
@@ -58,14 +55,20 @@ def command(
         plan = pipeline.plan(recipe, **options.inputs(sysroot, rule_files)).plan
     if not quiet:
         terminal.warnings(plan.findings)
-    entry = _find(plan, options.text(path), lists)
-    chain = _chain(plan, entry)
+    _show(plan, _find(plan, options.text(path), lists), as_json=as_json)
+
+
+def _show(plan: "Plan", entry: "Entry", *, as_json: bool) -> None:
+    """Print the chain of reasons for an entry."""
+    from rootfs_builder.plan import chain
+
+    found = chain(plan, entry.path)
     if as_json:
         import json
 
-        click.echo(json.dumps(_facts(entry, chain), indent=2))
+        click.echo(json.dumps(_facts(entry, found), indent=2))
         return
-    for line in _lines(entry, chain):
+    for line in _lines(entry, found):
         click.echo(terminal.harmless(line))
 
 
@@ -112,23 +115,7 @@ def _find(plan: "Plan", text: str, lists: str) -> "Entry":
     raise NotFoundError(f"{printable(text)}: not in the image{near}; `{lists}` shows what is")
 
 
-def _chain(plan: "Plan", entry: "Entry") -> "Chain":
-    """The shortest way up to what the user named: things may need each other in a circle."""
-    by_path = {one.path: one for one in plan.entries}
-    chains: deque[Chain] = deque([(entry, reason)] for reason in entry.reasons)
-    seen = {entry.path}
-    while chains:
-        chain = chains.popleft()
-        by = chain[-1][1].by
-        if by is None:
-            return chain
-        if by not in seen:
-            seen.add(by)
-            chains += [[*chain, (by_path[by], reason)] for reason in by_path[by].reasons]
-    return chain
-
-
-def _lines(entry: "Entry", chain: "Chain") -> Iterator[str]:
+def _lines(entry: "Entry", chain: "tuple[Cause, ...]") -> Iterator[str]:
     for depth, (one, reason) in enumerate(chain):
         yield f"{'   ' * depth}{_sentence(one, reason)}"
     others = [reason for reason in entry.reasons if reason is not chain[0][1]]
@@ -145,7 +132,7 @@ def _sentence(entry: "Entry", reason: "Reason") -> str:
     return f"{printable(entry.path)}{arrow}: {reason.sentence}"
 
 
-def _facts(entry: "Entry", chain: "Chain") -> dict[str, Any]:
+def _facts(entry: "Entry", chain: "tuple[Cause, ...]") -> dict[str, Any]:
     from rootfs_builder.paths import printable
 
     def reason(path: str, one: "Reason") -> dict[str, Any]:

@@ -23,7 +23,7 @@ from rootfs_builder.image import Digest, Image, canonical, unpack
 from rootfs_builder.image.unpack import Unpacked
 from rootfs_builder.packages import Package
 from rootfs_builder.paths import ImagePath, OpenedPath, parsed, printable
-from rootfs_builder.plan import Plan, PlanRoot, Reason, hard_links
+from rootfs_builder.plan import Plan, PlanRoot, Reason, ReasonKind, hard_links
 
 NAME = "rootfs-builder.json"
 SCHEMA_VERSION = 2
@@ -34,7 +34,7 @@ _MAX_SIZE = 1 << 28  # bytes; an entry has some 500
 class ReasonRecord(Struct, frozen=True, omit_defaults=True):
     """A Reason; `by` is left out where the user asked."""
 
-    kind: str
+    kind: ReasonKind
     by: str = ""
     asked: str = ""
     found_by: str = ""

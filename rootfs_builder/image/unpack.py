@@ -36,7 +36,7 @@ from rootfs_builder.paths import (
     printable,
     shortened,
 )
-from rootfs_builder.plan import Entry, EntryKind, Plan, Reason, with_parents
+from rootfs_builder.plan import Entry, EntryKind, Plan, Reason, ReasonKind, with_parents
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
@@ -50,7 +50,7 @@ _COMPRESSIONS = {
     "xz": rb"\xfd7zXZ\0",
 }
 _DAMAGE = (tarfile.TarError, zlib.error, zstandard.ZstdError, EOFError, gzip.BadGzipFile)
-_WHY = (Reason("image"),)
+_WHY = (Reason(ReasonKind.IMAGE),)
 
 
 class _Reader(io.RawIOBase):

@@ -1,21 +1,27 @@
-"""Everything a plan is made from, as values: programs, trees of files, and what rules supply.
+"""What programs need, as values: the programs, trees of files, and what rules supply.
 
-All paths are of the source; where each thing goes in the image is `placement`'s job.
+All paths are of the source; where each thing goes in the image, the layout says.
 """
 
 from collections.abc import Iterator
+from enum import StrEnum
 
 from msgspec import Struct
 
 from rootfs_builder.filesystem.root import Node
-from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walk
 from rootfs_builder.findings import Finding
-from rootfs_builder.loader.elf_files import Objects
 from rootfs_builder.loader.link_map import LinkMap
 from rootfs_builder.needs.users import User
 from rootfs_builder.paths import ImagePath
-from rootfs_builder.recipe import Recipe
+
+
+class ProgramKind(StrEnum):
+    """What a program is in the image for; the text is that of its reason."""
+
+    EXECUTABLE = "executable"  # named by the user
+    INTERPRETER = "interpreter"  # of a script
+    ADDED = "added"  # in a tree
 
 
 class Program(Struct, frozen=True, eq=False):
@@ -30,7 +36,7 @@ class Program(Struct, frozen=True, eq=False):
     key: ImagePath
     walk: Walk
     by: "Program | None"
-    kind: str
+    kind: ProgramKind
     link_maps: tuple[LinkMap, ...] = ()
 
     @property
@@ -102,11 +108,13 @@ class Supply(Struct, frozen=True):
 
 
 class Closure(Struct, frozen=True):
-    """Everything a plan is made from."""
+    """Everything that the programs of a recipe need: facts only.
 
-    recipe: Recipe
-    sources: Sources
-    objects: Objects
+    `programs` are the user's and the interpreters of scripts, `added` the trees that the user
+    adds, `user` is who the image runs as. The recipe, and the sources in which all paths are, are
+    passed along with it.
+    """
+
     programs: tuple[Program, ...]
     added: tuple[Tree, ...]
     supply: Supply

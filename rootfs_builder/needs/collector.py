@@ -22,7 +22,7 @@ from rootfs_builder.loader.elf_files import Objects
 from rootfs_builder.loader.executable import Script
 from rootfs_builder.loader.link_map import LinkMap
 from rootfs_builder.needs import secrets, trees, users
-from rootfs_builder.needs.closure import Closure, Program, Tree
+from rootfs_builder.needs.closure import Closure, Program, ProgramKind, Tree
 from rootfs_builder.needs.rules import Rules
 from rootfs_builder.needs.rules.worklist import Supplies
 from rootfs_builder.needs.startup import Startup
@@ -37,7 +37,7 @@ class _Todo(Struct, frozen=True):
     shown: str
     path: OpenedPath
     by: Program | None = None
-    kind: str = "executable"
+    kind: ProgramKind = ProgramKind.EXECUTABLE
     depth: int = 0
 
 
@@ -98,9 +98,6 @@ class _Collector:
         said = sorted(supplies.findings, key=lambda one: (one.level, one.text))
         findings = [*self._findings, *self._startup.findings, *said]
         return Closure(
-            self._recipe,
-            self._sources,
-            self._objects,
             supplies.programs(programs),
             supplies.trees(added),
             supplies.supply(),
@@ -166,11 +163,11 @@ class _Collector:
         if depth > _MAX_SCRIPTS:
             raise InputError(f"{printable(program.shown)}: scripts that start scripts, over 5 deep")
         interpreter = OpenedPath(script.interpreter)
-        found = [_Todo(script.interpreter, interpreter, program, "interpreter", depth)]
+        found = [_Todo(script.interpreter, interpreter, program, ProgramKind.INTERPRETER, depth)]
         if script.looked_up is not None:
             path = self._in_path(script.looked_up, program)
             if path is not None:
-                found.append(_Todo(script.looked_up, path, program, "interpreter", depth))
+                found.append(_Todo(script.looked_up, path, program, ProgramKind.INTERPRETER, depth))
         return found
 
     def _in_path(self, wanted: str, program: Program) -> OpenedPath | None:

@@ -14,7 +14,7 @@ from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, hint, warning
 from rootfs_builder.loader import loading
 from rootfs_builder.loader.link_map import LinkMap
-from rootfs_builder.needs.closure import Program, Tree
+from rootfs_builder.needs.closure import Program, ProgramKind, Tree
 from rootfs_builder.needs.startup import Startup
 from rootfs_builder.paths import ImagePath, decode, name, printable
 
@@ -82,7 +82,7 @@ def _program(
 ) -> Program | None:
     """A program in a tree; None, with a warning, where it cannot start here."""
     walk = startup.objects.walker.walk(path)
-    program = Program(sources.shown(path), path, walk, None, "added")
+    program = Program(sources.shown(path), path, walk, None, ProgramKind.ADDED)
     try:
         return replace(program, link_maps=startup.link_maps(program, file))
     except (NotFoundError, InputError) as error:

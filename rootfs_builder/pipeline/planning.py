@@ -22,6 +22,7 @@ from rootfs_builder.needs.rules import Rules
 from rootfs_builder.packages import Owners
 from rootfs_builder.paths import printable
 from rootfs_builder.plan import Plan, PlanRoot, budget, planner, replay
+from rootfs_builder.plan.layout import lay_out
 from rootfs_builder.recipe import Recipe
 from rootfs_builder.recipe.values import Platform as Wanted
 
@@ -63,13 +64,16 @@ def plan(
         RootfsError: see users.resolve, collector.collect and planner.plan.
         VerificationError: the image would resolve differently; what and how.
     """
+    facts = Facts() if facts is None else facts
     closure = collector.collect(recipe, sources, rules=rules, facts=facts)
-    result = planner.plan(closure, owners=owners)
+    layout = lay_out(closure, recipe, sources)
+    result = planner.plan(closure, layout, recipe, sources, facts=facts, owners=owners)
     platform = _platform(recipe, closure)
-    differences = replay.check(closure, PlanRoot(result))
+    root, preload = PlanRoot(result), recipe.preload
+    differences = replay.check(closure, layout, root, preload=preload, facts=facts)
     if differences:
         raise VerificationError("\n".join(finding.text for finding in differences))
-    doubts = list(replay.check_added(closure, PlanRoot(result)) if closure.trees else ())
+    doubts = list(replay.check_added(closure, layout, root, preload=preload, facts=facts))
     if owners is not None:
         doubts += [warning(Code.OWNERS_UNKNOWN, doubt) for doubt in owners.doubts]
     whole = replace(result, findings=(*result.findings, *doubts, *_of_format(recipe)))

@@ -6,9 +6,10 @@ as a directory would, so that whatever resolves in a directory resolves in a Pla
 
 import errno
 import re
+from collections import deque
 from collections.abc import Hashable, Iterable, Iterator
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -25,6 +26,8 @@ from rootfs_builder.paths import (
     printable,
     shortened,
 )
+from rootfs_builder.plan.reasons import Reason as Reason
+from rootfs_builder.plan.reasons import ReasonKind as ReasonKind
 
 if TYPE_CHECKING:  # only an image in layers pays for the readers of package databases
     from rootfs_builder.packages import Package
@@ -35,28 +38,6 @@ SET_ID_BITS = 0o6000
 _LONGEST, _LONGEST_NAME = 4095, 255  # bytes that a kernel takes as a path, and as a part of one
 _LONG = 3800  # bytes: docker and podman unpack some 4,000, and less in a deeper directory of theirs
 _KEY = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[^/\0]+)+", re.DOTALL)
-
-
-class Reason(Struct, frozen=True):
-    """Why an entry is there: `by` (a path of the plan, None for the user) asked for it.
-
-    `kind` is what sort of request it was (executable, NEEDED, interpreter, symlink, directory …),
-    `asked` the name as it was asked, `found_by` the rule that answered.
-    """
-
-    kind: str
-    by: ImagePath | None = None
-    asked: str = ""
-    found_by: str = ""
-
-    @property
-    def sentence(self) -> str:
-        """It in words, for a person."""
-        words = [self.kind, printable(self.asked)]
-        if self.by is not None:
-            words += ["of", printable(self.by)]
-        found = f" ({self.found_by})" if self.found_by else ""
-        return " ".join(word for word in words if word) + found
 
 
 class Entry(Struct, frozen=True):
@@ -113,10 +94,15 @@ class Plan(Struct, frozen=True):
             seen[entry.path] = entry
 
     @property
+    def unique_files(self) -> tuple[Entry, ...]:
+        """The files without their further names: each inode once."""
+        links = hard_links(self.entries)
+        return tuple(one for one in self.entries if one.kind == "file" and one.path not in links)
+
+    @property
     def size(self) -> int:
         """The bytes of all files, each inode once."""
-        links = hard_links(self.entries)
-        return sum(entry.size for entry in self.entries if entry.path not in links)
+        return sum(entry.size for entry in self.unique_files)
 
 
 def _wrong(path: ImagePath, seen: dict[str, Entry]) -> str:
@@ -166,9 +152,41 @@ def with_parents(entries: Iterable[Entry]) -> tuple[Entry, ...]:
         for directory in ancestors(entry.path):
             if directory in by_path:
                 break  # and all above it: parents come first in this order
-            reason = Reason("directory", entry.path)
+            reason = Reason(ReasonKind.DIRECTORY, entry.path)
             by_path[directory] = Entry(directory, "dir", 0o755, (reason,))
     return order(by_path.values())
+
+
+class Cause(NamedTuple):
+    """An entry, and one of its reasons."""
+
+    entry: Entry
+    reason: Reason
+
+
+def chain(plan: Plan, path: ImagePath) -> tuple[Cause, ...]:
+    """The shortest chain of reasons from an entry up to what the user named.
+
+    The last cause has no `by`, unless the reasons lead in a circle. Of two chains of one length
+    the one whose reasons come first counts.
+
+    Raises:
+        KeyError: the plan has no such path, or a reason names one.
+    """
+    by_path = {one.path: one for one in plan.entries}
+    chains: deque[tuple[Cause, ...]] = deque()
+    chains += ((Cause(by_path[path], reason),) for reason in by_path[path].reasons)
+    seen = {path}
+    found: tuple[Cause, ...] = ()
+    while chains:
+        found = chains.popleft()
+        by = found[-1].reason.by
+        if by is None:
+            break
+        if by not in seen:
+            seen.add(by)
+            chains += ((*found, Cause(by_path[by], reason)) for reason in by_path[by].reasons)
+    return found
 
 
 class PlanRoot:

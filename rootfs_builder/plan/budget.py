@@ -6,7 +6,7 @@ depend on how layers are compressed, and is known before anything is written.
 
 from rootfs_builder.errors import PolicyError
 from rootfs_builder.paths import encode, printable
-from rootfs_builder.plan import Plan, hard_links
+from rootfs_builder.plan import Plan
 
 _SHOWN = 10
 
@@ -15,8 +15,7 @@ def check(plan: Plan, max_size: int) -> None:
     """Raise PolicyError where the plan's files have more than `max_size` bytes."""
     if plan.size <= max_size:
         return
-    links = hard_links(plan.entries)
-    files = [one for one in plan.entries if one.kind == "file" and one.path not in links]
+    files = plan.unique_files
     largest = sorted(files, key=lambda entry: (-entry.size, encode(entry.path)))[:_SHOWN]
     lines = [
         f"  {entry.size:>13,}  {printable(entry.path)}: {entry.reasons[0].sentence}"

@@ -14,8 +14,8 @@ from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.loader.link_map import Find, Loader
 from rootfs_builder.needs.closure import Closure
 from rootfs_builder.paths import ImagePath, OpenedPath
-from rootfs_builder.plan import Entry, Plan, PlanRoot, Reason
-from rootfs_builder.plan.placement import Placement
+from rootfs_builder.plan import Entry, Plan, PlanRoot, Reason, ReasonKind
+from rootfs_builder.plan.layout import Layout
 
 
 def entries(closure: Closure, because: dict[str, Reason]) -> Iterator[Entry]:
@@ -57,18 +57,16 @@ def _file(path: ImagePath, mode: int, data: bytes, reasons: tuple[Reason, ...]) 
     return Entry(path, "file", mode, reasons, BytesSource(data))
 
 
-def configurations(closure: Closure, placement: Placement, draft: Plan) -> Iterator[Entry]:
+def configurations(closure: Closure, layout: Layout, draft: Plan) -> Iterator[Entry]:
     """What the loaders need to find what the machine's configuration led them to."""
     walker = Walker(PlanRoot(draft))
     finds: dict[int, tuple[Loader, dict[Find, None]]] = {}
-    for program, link_map in closure.processes():
+    for _, link_map in closure.processes():
         for one in link_map.resolutions:
-            if link_map.loader is None or one.found is None or one.candidate is None:
+            opened = layout.found_as(one)
+            if link_map.loader is None or opened is None or one.candidate is None:
                 continue
             if one.candidate.configured:
-                move = placement.of(one.found, one.candidate, program)
-                opened = OpenedPath(one.candidate.path)
-                opened = opened if move is None else move.respell(opened)
                 of_loader = finds.setdefault(id(link_map.loader), (link_map.loader, {}))[1]
                 of_loader[Find(one.request.name, opened, one.candidate.hwcap)] = None
     for loader, wanted in finds.values():
@@ -76,5 +74,5 @@ def configurations(closure: Closure, placement: Placement, draft: Plan) -> Itera
             wanted, lambda path: walker.walk(OpenedPath(path)).node is not None
         )
         if found is not None:
-            reason = Reason("generated", asked="what its loader needs to find libraries")
+            reason = Reason(ReasonKind.GENERATED, asked="what its loader needs to find libraries")
             yield _file(found[0], 0o644, found[1], (reason,))

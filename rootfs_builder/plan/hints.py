@@ -6,9 +6,11 @@ helper names much that is for other programs.
 """
 
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from itertools import islice
 
+from rootfs_builder.cache.file_facts import Facts
+from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, hint
 from rootfs_builder.loader.elf_files import Objects
 from rootfs_builder.needs.closure import Closure, Program
@@ -36,24 +38,36 @@ _COMMAND = (
 _BUILT_IN = frozenset(("echo", "false", "kill", "printf", "pwd", "test", "time", "true"))
 
 
-def left_out(closure: Closure, there: Container[ImagePath]) -> Iterator[Finding]:
-    """One hint for all programs of the root that the user's programs name, less those `there`."""
+def left_out(
+    closure: Closure,
+    there: Container[ImagePath],
+    *,
+    search_path: Iterable[str],
+    sources: Sources,
+    facts: Facts | None = None,
+) -> Iterator[Finding]:
+    """One hint for all programs in the root that the user's programs name, less those `there`.
+
+    The commands of a shell script are looked up in the directories of `search_path`.
+    """
+    objects = Objects(sources, facts)
     named: dict[ImagePath, OpenedPath] = {}
     for program in closure.programs:
         if program.by is None:
-            for path in _named(program, closure):
-                real = _executable(path, closure.objects)
+            for path in _named(program, objects, tuple(search_path)):
+                real = _executable(path, objects)
                 if path != _SHELL and real is not None and real not in there:
                     named.setdefault(real, path)
     if named:
-        option = "" if closure.sources.sysroot else "--add "  # which reads from this machine
+        option = "" if sources.sysroot else "--add "  # which reads from this machine
         flags = " ".join(sorted(option + printable(path) for path in named.values()))
         text = f"programs that are named in it are left out: {flags}"
         yield hint(Code.PROGRAMS_LEFT_OUT, text, *named.values())
 
 
-def _named(program: Program, closure: Closure) -> Iterator[OpenedPath]:
-    objects = closure.objects
+def _named(
+    program: Program, objects: Objects, search_path: tuple[str, ...]
+) -> Iterator[OpenedPath]:
     source = objects.source(program.real)
     if program.link_maps:
         hits = objects.search(program.real, _STRING) if source.size <= _MOST else ()
@@ -64,7 +78,7 @@ def _named(program: Program, closure: Closure) -> Iterator[OpenedPath]:
     for hit in re.finditer(_WORD, text):
         yield OpenedPath(decode(hit[0]))
     for command in sorted(_commands(text)):
-        each = (OpenedPath(f"{above}/{command}") for above in closure.recipe.search_path)
+        each = (OpenedPath(f"{above}/{command}") for above in search_path)
         yield from islice((path for path in each if _executable(path, objects)), 1)
 
 

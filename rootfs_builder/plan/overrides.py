@@ -14,13 +14,15 @@ from msgspec.structs import replace
 
 from rootfs_builder.errors import UsageError
 from rootfs_builder.filesystem import capabilities
+from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.findings import Code, Finding, hint, warning
 from rootfs_builder.needs import users
-from rootfs_builder.needs.closure import Closure
+from rootfs_builder.needs.closure import Closure, ProgramKind
 from rootfs_builder.paths import ROOT, ImagePath, OpenedPath, ancestors, printable
 from rootfs_builder.plan import SET_ID_BITS, Entry, Plan, PlanRoot
-from rootfs_builder.plan.placement import Placement
+from rootfs_builder.plan.layout import Layout
+from rootfs_builder.recipe import Recipe
 
 T = TypeVar("T")
 _GIVEN = (  # what docker 26 and podman 5.4 both give to a container of their own accord
@@ -39,36 +41,38 @@ _GIVEN = (  # what docker 26 and podman 5.4 both give to a container of their ow
 _TRUSTED = re.compile("/(usr/)?lib(64|32|x32)?/")
 
 
-def apply(plan: Plan, closure: Closure, placement: Placement) -> Plan:
-    """The plan of a closure as its recipe wants it.
+def apply(plan: Plan, closure: Closure, layout: Layout, recipe: Recipe, sources: Sources) -> Plan:
+    """The plan of a closure as its recipe wants it; users are looked up in `sources`.
 
     Raises:
         UsageError: an option names what the image has not, or what cannot have that.
         NotFoundError, InputError: see users.resolve.
     """
     walker = Walker(PlanRoot(plan))
-    wanted = _Wanted(walker, closure, placement)
+    programs = {
+        start.program.shown: start.path
+        for start in layout.starts
+        if start.program.kind == ProgramKind.EXECUTABLE
+    }
+    wanted = _Wanted(walker, programs, recipe, sources)
     entries, findings = [], list(plan.findings)
     for entry in plan.entries:
         changed = wanted.applied(entry)
         entries.append(changed)
         findings += wanted.said(entry, changed)
     privileged = {entry.path for entry in entries if _is_privileged(entry)}
-    findings += _lost(privileged, closure, placement, walker)
+    findings += _lost(privileged, closure, layout, walker)
     return replace(plan, entries=tuple(entries), findings=tuple(dict.fromkeys(findings)))
 
 
 class _Wanted:
     """The values of the options, by the paths that they lead to."""
 
-    def __init__(self, walker: Walker, closure: Closure, placement: Placement) -> None:
-        recipe = closure.recipe
+    def __init__(
+        self, walker: Walker, programs: dict[str, ImagePath], recipe: Recipe, sources: Sources
+    ) -> None:
         self._walker = walker
-        self._programs = {
-            one.shown: placement.image_path(one)
-            for one in closure.programs
-            if one.kind == "executable"
-        }
+        self._programs = programs  # by what the user typed
         self._mistakes: list[str] = []
         owners = self._found("--owner", recipe.owners)
         self.modes = self._found("--mode", recipe.modes)
@@ -77,7 +81,7 @@ class _Wanted:
             raise UsageError("\n".join(self._mistakes))
         self.owners = {}
         for path, user in owners.items():
-            found = users.resolve(user, closure.sources, option=f"--owner {printable(path)}=")
+            found = users.resolve(user, sources, option=f"--owner {printable(path)}=")
             self.owners[path] = found.uid, found.uid if found.gid is None else found.gid
 
     def _found(
@@ -145,19 +149,17 @@ def _is_privileged(entry: Entry) -> bool:
 
 
 def _lost(
-    privileged: set[ImagePath], closure: Closure, placement: Placement, walker: Walker
+    privileged: set[ImagePath], closure: Closure, layout: Layout, walker: Walker
 ) -> Iterator[Finding]:
     """Libraries that privileged programs find by `$ORIGIN` here, and would not in the image."""
     for program, link_map in closure.processes():
-        walk = walker.walk(placement.image_path(program))
+        walk = walker.walk(layout.path_of(program))
         if walk.errno or walk.real not in privileged:
             continue
         for one in link_map.resolutions:
-            if one.found is None or one.candidate is None or one.candidate.owner is None:
+            opened = layout.found_as(one)
+            if opened is None or one.candidate is None or one.candidate.owner is None:
                 continue
-            move = placement.of(one.found, one.candidate, program)
-            opened = OpenedPath(one.candidate.path)
-            opened = opened if move is None else move.respell(opened)
             if not _TRUSTED.match(posixpath.normpath(opened)):
                 yield warning(
                     Code.PRIVILEGED_ORIGIN,

@@ -13,7 +13,8 @@ from rootfs_builder.filesystem.root import BytesSource
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.packages import Owners
 from rootfs_builder.paths import ImagePath
-from rootfs_builder.plan import Entry
+from rootfs_builder.plan import Entry, Reason, ReasonKind
+from rootfs_builder.plan.reasons import PT_INTERP
 
 
 def settle(
@@ -53,5 +54,10 @@ def _by_hand(entry: Entry) -> bool:
         entry.kind == "file"
         and entry.package is None
         and not isinstance(entry.content, BytesSource)
-        and not any(why.kind == "rule" or why.found_by == "PT_INTERP" for why in entry.reasons)
+        and not any(map(_is_the_systems, entry.reasons))
     )
+
+
+def _is_the_systems(why: Reason) -> bool:
+    """Whether no user asked: a rule brings it, or it is a dynamic loader."""
+    return why.kind == ReasonKind.RULE or why.found_by == PT_INTERP

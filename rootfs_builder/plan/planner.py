@@ -6,163 +6,172 @@ directory. System files keep their modes; what comes from elsewhere gets 0755 or
 umask decides nothing.
 """
 
-import posixpath
 from collections.abc import Iterator
 
 from msgspec.structs import replace
 
+from rootfs_builder.cache.file_facts import Facts
 from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem.root import Node, Source
-from rootfs_builder.filesystem.walk import Walk
+from rootfs_builder.filesystem.sources import Sources
+from rootfs_builder.filesystem.walk import Walk, Walker
 from rootfs_builder.findings import Code, Finding, added, warning
 from rootfs_builder.loader.link_map import LinkMap, Loaded, Resolution
-from rootfs_builder.needs.closure import Closure, Program, Tree
+from rootfs_builder.needs.closure import Closure, ProgramKind, Tree
 from rootfs_builder.packages import Owners
-from rootfs_builder.paths import ImagePath, name, parent, printable
+from rootfs_builder.paths import ImagePath, name, printable
 from rootfs_builder.plan import (
     SET_ID_BITS,
     Entry,
     Plan,
     Reason,
+    ReasonKind,
     generated,
     hints,
     long_paths,
     overrides,
     ownership,
+    routes,
     shebangs,
     with_parents,
 )
-from rootfs_builder.plan.placement import Move, Placement
+from rootfs_builder.plan.layout import Layout, Start
+from rootfs_builder.plan.moves import Move
+from rootfs_builder.plan.reasons import PT_INTERP
+from rootfs_builder.recipe import Recipe
 
 
-def plan(closure: Closure, *, owners: Owners | None = None) -> Plan:
-    """The staging tree of a closure; with `owners`, its entries know their packages.
+def plan(
+    closure: Closure,
+    layout: Layout,
+    recipe: Recipe,
+    sources: Sources,
+    *,
+    facts: Facts | None = None,
+    owners: Owners | None = None,
+) -> Plan:
+    """The staging tree of a closure that was collected for `recipe` from `sources`.
+
+    With `owners` its entries know their packages; `facts` are known of files already.
 
     Raises:
+        UsageError: see overrides.apply.
         InputError: two different files for one path, both named; a path that no kernel takes; a
             package database that cannot be read.
     """
-    return _Planner(closure).plan(owners)
+    planner = _Planner(closure, layout, sources)
+    programs = planner.lay(recipe.at)
+    entries = ownership.settle(planner.entries.values(), planner.origins, sources, owners)
+    left_out = hints.left_out(
+        closure,
+        frozenset(planner.origins.values()),
+        search_path=recipe.search_path,
+        sources=sources,
+        facts=facts,
+    )
+    findings = (*planner.findings(), *left_out, *long_paths(planner.entries))
+    whole = Plan(
+        with_parents(entries),
+        programs,
+        env=closure.supply.environment,
+        user=closure.user.digits if closure.user else "",
+        findings=tuple(dict.fromkeys(findings)),
+    )
+    return overrides.apply(whole, closure, layout, recipe, sources)
 
 
 class _Planner:
-    def __init__(self, closure: Closure) -> None:
+    """The entries of one plan while they are put together, and where each was read."""
+
+    def __init__(self, closure: Closure, layout: Layout, sources: Sources) -> None:
         self._closure = closure
-        self._sources = closure.sources
-        self._walker = closure.objects.walker
-        self._placement = Placement(closure)
-        self._entries: dict[ImagePath, Entry] = {}
-        self._origins: dict[ImagePath, ImagePath] = {}  # of what is not generated
+        self._layout = layout
+        self._sources = sources
+        self._walker = Walker(sources)
+        self._interpreters = shebangs.Interpreters(layout, sources)
+        self.entries: dict[ImagePath, Entry] = {}
+        self.origins: dict[ImagePath, ImagePath] = {}  # of what is not generated
         self._contents: dict[ImagePath, Source] = {}
         self._findings = list(closure.findings)
         self._because_of = self._rule_reasons()
 
     def _rule_reasons(self) -> dict[str, Reason]:
-        """The reason that a file has which a rule brings."""
-        images = {one.key: self._placement.image_path(one) for one in self._closure.all_programs}
+        """The reason for each file that a rule brings, by the rule."""
+        programs = self._closure.all_programs
+        paths = {program.key: self._layout.path_of(program) for program in programs}
         return {
-            rule: Reason("rule", images[one.program], rule, one.sentence)
+            rule: Reason(ReasonKind.RULE, paths[one.program], rule, one.sentence)
             for rule, one in self._closure.first_applied().items()
         }
 
-    def plan(self, owners: Owners | None) -> Plan:
+    def lay(self, at: ImagePath | None) -> tuple[ImagePath, ...]:
+        """Make all entries; the paths of the user's programs."""
         programs = []
-        for program in self._closure.programs:
-            path = self._program(program)
-            if program.kind == "executable":
-                programs.append(path)
+        for start in self._layout.starts:
+            self._start(start, at)
+            if start.program.kind == ProgramKind.EXECUTABLE:
+                programs.append(start.path)
         for tree in self._closure.trees:
             self._tree(tree)
-        for program, link_map in self._closure.processes():
-            self._link_map(link_map, program)
+        for _, link_map in self._closure.processes():
+            self._link_map(link_map)
         for entry in generated.entries(self._closure, self._because_of):
             landing = self._landing(entry.path, entry.reasons[0])
             self._put(replace(entry, path=landing), None)
-        draft = Plan(with_parents(self._entries.values()))
-        self._findings += shebangs.dangling(self._closure, draft)
-        for entry in generated.configurations(self._closure, self._placement, draft):
+        draft = Plan(with_parents(self.entries.values()))
+        self._findings += shebangs.dangling(self._closure, draft, self._sources)
+        for entry in generated.configurations(self._closure, self._layout, draft):
             self._put(entry, None)
-        values = self._entries.values()
-        entries = ownership.settle(values, self._origins, self._sources, owners)
-        whole = Plan(
-            with_parents(entries),
-            tuple(dict.fromkeys(programs)),
-            env=self._closure.supply.environment,
-            user=self._closure.user.digits if self._closure.user else "",
-            findings=tuple(dict.fromkeys(self._said())),
-        )
-        return overrides.apply(whole, self._closure, self._placement)
+        return tuple(dict.fromkeys(programs))
 
-    def _said(self) -> Iterator[Finding]:
-        yield from self._added_by_rules()
-        yield from self._findings
-        yield from hints.left_out(self._closure, frozenset(self._origins.values()))
-        yield from long_paths(self._entries)
-
-    def _added_by_rules(self) -> Iterator[Finding]:
+    def findings(self) -> Iterator[Finding]:
+        """What rules added, then the findings of the closure and of the entries."""
         for rule, reason in sorted(self._because_of.items()):
             text = f"{printable(rule)}: {printable(reason.found_by)}"
             yield added(Code.RULE_ADDED, text)
+        yield from self._findings
 
-    def _program(self, program: Program) -> ImagePath:
-        path = self._placement.image_path(program)
-        by = None if program.by is None else self._placement.image_path(program.by)
-        asked = path if self._placement.is_added(program) else program.shown
-        reason = Reason(program.kind, by, name(asked) if by is None else asked)
-        move = self._placement.of_program(program)
-        if program.kind == "executable" and self._closure.recipe.at is not None:
-            self._landing(self._closure.recipe.at, reason)
-        if self._placement.stays(program):
+    def _start(self, start: Start, at: ImagePath | None) -> None:
+        """A program: the steps to its file, and a link by which it is started."""
+        program, path = start.program, start.path
+        by = None if program.by is None else self._layout.path_of(program.by)
+        asked = path if start.added else program.shown
+        reason = Reason(ReasonKind(program.kind), by, name(asked) if by is None else asked)
+        if at is not None and program.kind == ProgramKind.EXECUTABLE:
+            self._landing(at, reason)
+        if start.kept:
             advice = "make that with an interpreter of the system"
             self._warn_of_build_path(program.real, "its environment", path, advice)
-        if self._placement.is_added(program):
-            self._added_program(program, reason)
-            return path
-        named = program.kind == "interpreter" or not self._sources.outside(program.key)
-        if named and (move is None or program.key != path):
-            self._walk(program.walk, move, reason, executable=True)
-        else:  # the link it was named by is of this machine, or is where the program itself goes
-            self._walk(self._walker.walk(program.real), move, reason, executable=True)
-        if path not in self._entries:
-            file = program.real if move is None else move.apply(program.real) or program.real
-            target = name(file) if parent(file) == parent(path) else file
-            link = Entry(path, "symlink", 0o777, (reason,), target=target)
+        self._walk(start.walk, start.move, reason, executable=True)
+        if start.link:
+            link = Entry(path, "symlink", 0o777, (reason,), target=start.link)
             self._put(link, program.key)
-        if program.by is not None and by is not None:
+        if by is not None and not start.added:
             advice = "write #!/usr/bin/env NAME, or --add its directory"
             self._warn_of_build_path(program.key, "its first line", by, advice)
-        return path
 
-    def _added_program(self, program: Program, reason: Reason) -> None:
-        """A program in an added tree, or one of the system that a link in the tree leads to."""
-        place = self._placement.added_path(program.real)
-        if place is None:
-            behind = replace(program.walk, steps=self._placement.behind_link(program))
-            self._walk(behind, None, reason, executable=True)
-        elif program.walk.node is not None:
-            self._file(program.real, place, program.walk.node, reason, executable=True)
-
-    def _link_map(self, link_map: LinkMap, program: Program) -> None:
+    def _link_map(self, link_map: LinkMap) -> None:
         loader = link_map.loader
         if loader is not None:
             walk = self._walker.walk(loader.interpreter)
-            by = self._image_of(link_map.program, program)
-            self._warn_of_build_path(loader.interpreter, "PT_INTERP", by)
-            self._walk(walk, None, Reason("interpreter", by, loader.interpreter, "PT_INTERP"))
+            by = self._layout.file_of(link_map.program)
+            self._warn_of_build_path(loader.interpreter, PT_INTERP, by)
+            kind = ReasonKind.INTERPRETER
+            self._walk(walk, None, Reason(kind, by, loader.interpreter, PT_INTERP))
         for resolution in link_map.resolutions:
             if resolution.found is not None:
-                self._resolution(resolution, resolution.found, program)
+                self._resolution(resolution, resolution.found)
 
-    def _resolution(self, resolution: Resolution, found: Loaded, program: Program) -> None:
+    def _resolution(self, resolution: Resolution, found: Loaded) -> None:
         request, candidate = resolution.request, resolution.candidate
-        by = self._image_of(request.by, program)
+        by, kind = self._layout.file_of(request.by), ReasonKind(request.kind)
         if resolution.walk is None or candidate is None:
-            asked = self._asked(request.name, self._placement.of(found, found.candidate, program))
-            reason = Reason(request.kind, by, asked, "already loaded")
-            self._because(self._image_of(found, program), reason)
+            asked = self._asked(request.name, self._layout.objects.get(found))
+            reason = Reason(kind, by, asked, "already loaded")
+            self._because(self._layout.file_of(found), reason)
             return
-        move = self._placement.of(found, candidate, program)
-        reason = Reason(request.kind, by, self._asked(request.name, move), candidate.found_by)
+        move = self._layout.resolutions.get(resolution)
+        reason = Reason(kind, by, self._asked(request.name, move), candidate.found_by)
         if request.rule:
             self._walk(resolution.walk, move, self._because_of[request.rule])
         self._walk(resolution.walk, move, reason)
@@ -187,61 +196,22 @@ class _Planner:
         )
         self._findings.append(warning(Code.BUILD_PATH, text, path, by))
 
-    def _image_of(self, loaded: Loaded, program: Program) -> ImagePath:
-        """The path of an object's file in the image."""
-        move = self._placement.of(loaded, loaded.candidate, program)
-        if move is None:
-            return loaded.real
-        return move.apply(loaded.real) or ImagePath(move.respell(loaded.opened))
-
     def _walk(
         self, walk: Walk, move: Move | None, reason: Reason, *, executable: bool = False
     ) -> None:
         """An entry for every step that has a place in the image."""
-        for step in walk.steps:
-            node = self._sources.lstat(step)
-            if node is None or step == "/":
-                continue
-            place = self._place(step, move)
-            if place is None:
-                continue
-            if node.kind == "symlink":
-                target = self._link_target(step, move)
-                if target is None:  # it leads to where nothing has a place: the file stands here
-                    assert walk.node is not None  # noqa: S101 - only arrived walks are planned
-                    self._file(walk.real, place, walk.node, reason, executable=executable)
-                    return
-                why = Reason("symlink", reason.by, reason.asked, reason.found_by)
-                self._put(Entry(place, "symlink", 0o777, (why,), target=target), step)
-            elif node.kind == "dir":
-                mode = (
-                    node.mode & 0o1777
-                    if place == step and not self._sources.outside(step)
-                    else 0o755
-                )
-                why = Reason("directory", reason.by, reason.asked, reason.found_by)
-                self._put(Entry(place, "dir", mode, (why,)), step)
+        for step in routes.steps(walk, move, self._sources):
+            if step.node.kind == "symlink":
+                why = replace(reason, kind=ReasonKind.SYMLINK)
+                link = Entry(step.place, "symlink", 0o777, (why,), target=step.target)
+                self._put(link, step.source)
+            elif step.node.kind == "dir":
+                why = replace(reason, kind=ReasonKind.DIRECTORY)
+                keeps = step.place == step.source and not self._sources.outside(step.source)
+                mode = step.node.mode & 0o1777 if keeps else 0o755
+                self._put(Entry(step.place, "dir", mode, (why,)), step.source)
             else:
-                self._file(step, place, node, reason, executable=executable)
-
-    def _place(self, step: ImagePath, move: Move | None) -> ImagePath | None:
-        if move is None:
-            return step if "\0" not in step else None
-        moved = move.apply(step)
-        if moved is not None:
-            return moved
-        return None if self._sources.outside(step) else step
-
-    def _link_target(self, link: ImagePath, move: Move | None) -> str | None:
-        """A link's target in the image: verbatim, unless it leads out of what is moved."""
-        target = self._sources.readlink(link)
-        if move is None:
-            return target
-        whole = ImagePath(posixpath.normpath(posixpath.join(parent(link), target)))
-        moved = move.apply(whole)
-        if moved is not None:
-            return moved if target.startswith("/") else target
-        return None if self._sources.outside(whole) else whole
+                self._file(step.source, step.place, step.node, reason, executable=executable)
 
     def _file(
         self, step: ImagePath, place: ImagePath, node: Node, reason: Reason, *, executable: bool
@@ -258,21 +228,21 @@ class _Planner:
 
     def _content(self, step: ImagePath) -> Source:
         """A file's bytes; a script of the user's follows its interpreter, if that is added."""
-        source = self._closure.objects.source(step)
-        if not self._sources.outside(step):
-            return source
         if step not in self._contents:
-            self._contents[step] = shebangs.content(source, self._placement.added_path)
+            source = self._sources.open(step)
+            outside = self._sources.outside(step)
+            place = self._interpreters.place
+            self._contents[step] = shebangs.content(source, place) if outside else source
         return self._contents[step]
 
     def _put(self, entry: Entry, origin: ImagePath | None) -> None:
-        known = self._entries.get(entry.path)
+        known = self.entries.get(entry.path)
         if known is None:
-            self._entries[entry.path] = entry
+            self.entries[entry.path] = entry
             if origin is not None:
-                self._origins[entry.path] = origin
+                self.origins[entry.path] = origin
             return
-        if entry.reasons[0].kind == "rule" and known.reasons[0].kind == "added":
+        if entry.reasons[0].kind == ReasonKind.RULE and known.reasons[0].kind == ReasonKind.ADDED:
             return  # what the user adds counts
         same = (known.kind, known.content, known.target) == (
             entry.kind,
@@ -282,39 +252,43 @@ class _Planner:
         if not same:
             first, second = (
                 "generated" if one is None else printable(self._sources.shown(one))
-                for one in (self._origins.get(entry.path), origin)
+                for one in (self.origins.get(entry.path), origin)
             )
-            rules = [one.asked for one in (*entry.reasons, *known.reasons) if one.kind == "rule"]
+            rules = [
+                one.asked for one in (*entry.reasons, *known.reasons) if one.kind == ReasonKind.RULE
+            ]
             way_out = f"--without {rules[0]}" if rules else "place one with --add SRC:DEST"
             raise InputError(
                 f"{printable(entry.path)}: two different files for one path of the image: "
                 f"{first} and {second}; rename one, or {way_out}"
             )
         if entry.kind == "dir" and origin is None:
-            self._entries[entry.path] = generated.widened(known, entry)
+            self.entries[entry.path] = generated.widened(known, entry)
         elif entry.kind != "dir":  # one thing below a directory is reason enough for it
             for reason in entry.reasons:
                 self._because(entry.path, reason)
 
     def _because(self, path: ImagePath, reason: Reason) -> None:
-        entry = self._entries.get(path)
+        entry = self.entries.get(path)
         if entry is None or reason in entry.reasons:
             return
-        self._entries[path] = replace(entry, reasons=(*entry.reasons, reason))
+        self.entries[path] = replace(entry, reasons=(*entry.reasons, reason))
 
     def _landing(self, path: ImagePath, reason: Reason) -> ImagePath:
         """Where a path that the user chose lies, with entries for the root's links to it."""
-        landing, walk = self._placement.landing(path)
-        if walk is not None:
-            self._walk(walk, None, reason)
-        return landing
+        landing = self._layout.landings[path]
+        if landing.walk is not None:
+            self._walk(landing.walk, None, reason)
+        return landing.path
 
     def _tree(self, tree: Tree) -> None:
         outside = self._sources.outside(tree.source)
         reason = (
-            self._because_of[tree.rule] if tree.rule else Reason("added", None, tree.destination)
+            self._because_of[tree.rule]
+            if tree.rule
+            else Reason(ReasonKind.ADDED, None, tree.destination)
         )
-        move, host = self._placement.of_tree(tree), self._placement.host_of(tree)
+        move, host = self._layout.trees[tree].move, self._layout.trees[tree].host
         if tree.walk is not None:
             self._walk(tree.walk, host, reason)
         if host is None:

@@ -9,6 +9,7 @@ image holds counts.
 from collections.abc import Iterator
 
 from rootfs_builder import paths
+from rootfs_builder.cache.file_facts import Facts
 from rootfs_builder.errors import ChangedError, InputError, RootfsError
 from rootfs_builder.filesystem.root import Root, Source
 from rootfs_builder.findings import Code, Finding, warning
@@ -17,19 +18,39 @@ from rootfs_builder.loader.elf_files import Objects
 from rootfs_builder.loader.link_map import LinkMap, Loaded, Request
 from rootfs_builder.needs.closure import Closure, Program
 from rootfs_builder.paths import OpenedPath, decode, join, parent, printable
-from rootfs_builder.plan.placement import Placement
+from rootfs_builder.plan.layout import Layout
 
 _Trace = list[tuple[str, str, Source]]
 
 
-def check(closure: Closure, root: Root) -> tuple[Finding, ...]:
-    """What differs when the closure's programs are resolved again in `root`; () is a proof."""
-    return tuple(_Replay(closure, root).differences(closure.programs))
+def check(
+    closure: Closure,
+    layout: Layout,
+    root: Root,
+    *,
+    preload: tuple[str, ...] = (),
+    facts: Facts | None = None,
+) -> tuple[Finding, ...]:
+    """What differs when the closure's programs are resolved again in `root`; () is a proof.
+
+    `preload` are the libraries that every program loads first, as in the recipe.
+
+    Raises:
+        ChangedError: a file has changed since it was read.
+    """
+    return tuple(_Replay(layout, root, preload, facts).differences(closure.programs))
 
 
-def check_added(closure: Closure, root: Root) -> tuple[Finding, ...]:
-    """The same for the ELF files of added trees: what a program may or may not load one day."""
-    replay = _Replay(closure, root)
+def check_added(
+    closure: Closure,
+    layout: Layout,
+    root: Root,
+    *,
+    preload: tuple[str, ...] = (),
+    facts: Facts | None = None,
+) -> tuple[Finding, ...]:
+    """The same for the ELF files in trees: what a program may or may not load one day."""
+    replay = _Replay(layout, root, preload, facts)
     found: list[Finding] = []
     for tree in closure.trees:
         found += replay.differences(tree.programs)
@@ -39,10 +60,12 @@ def check_added(closure: Closure, root: Root) -> tuple[Finding, ...]:
 
 
 class _Replay:
-    def __init__(self, closure: Closure, root: Root) -> None:
-        self._placement = Placement(closure)
-        self._preload = closure.recipe.preload
-        self._objects = Objects(root, closure.objects.facts)
+    def __init__(
+        self, layout: Layout, root: Root, preload: tuple[str, ...], facts: Facts | None
+    ) -> None:
+        self._layout = layout
+        self._preload = preload
+        self._objects = Objects(root, facts)
 
     def differences(self, programs: tuple[Program, ...]) -> Iterator[Finding]:
         for program in programs:
@@ -83,18 +106,17 @@ class _Replay:
 
     def _expected(self, program: Program, loaded: Loaded) -> tuple[str, str, Source]:
         """What an object is asked for and opened as in the image."""
-        move = self._placement.of(loaded, loaded.candidate, program)
-        opened = loaded.opened if move is None else move.respell(loaded.opened)
+        opened = self._layout.opened_as(loaded)
         requested = loaded.requested
         if loaded.by is None:
-            requested = opened = OpenedPath(self._placement.image_path(program))
+            requested = opened = OpenedPath(self._layout.path_of(program))
         elif loaded.called and requested == loaded.opened:  # a plugin, by its path
             requested = opened
         return requested, opened, loaded.source
 
     def _again(self, program: Program, link_map: LinkMap) -> LinkMap:
         objects = self._objects
-        path = self._placement.image_path(program)
+        path = self._layout.path_of(program)
         walk = objects.walker.walk(path)
         if walk.node is None:
             raise InputError(f"{printable(path)} is not in the image")

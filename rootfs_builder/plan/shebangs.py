@@ -9,33 +9,60 @@ import re
 from collections.abc import Callable, Iterator
 
 from rootfs_builder.filesystem.root import BytesSource, Source, read
+from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.loader.executable import SECOND_LINE
 from rootfs_builder.needs.closure import Closure
-from rootfs_builder.paths import OpenedPath, below, decode, encode, printable
-from rootfs_builder.plan import Plan, PlanRoot
+from rootfs_builder.paths import (
+    ImagePath,
+    OpenedPath,
+    below,
+    decode,
+    encode,
+    join,
+    name,
+    parent,
+    printable,
+)
+from rootfs_builder.plan import Plan, PlanRoot, moves
+from rootfs_builder.plan.layout import Layout
 
 _FIRST_LINE = re.compile(rb"#![ \t]*(?P<path>/[^\s\0]+)")
 _HEAD = 4096
 
 
-def content(source: Source, moved: Callable[[str], str | None]) -> Source:
-    """A file whose first line leads to what `moved` says; the same where it says None."""
+class Interpreters:
+    """Where interpreters go that are in what the user adds."""
+
+    def __init__(self, layout: Layout, sources: Sources) -> None:
+        self._users = layout.users
+        self._sources = sources
+        self._walker = Walker(sources)
+
+    def place(self, path: str) -> ImagePath | None:
+        """The path in the image of what the user adds at a path; None if that is not added."""
+        above = self._walker.walk(OpenedPath(parent(path)))
+        key = ImagePath(path) if above.errno else join(above.real, name(path))
+        return moves.added_path(self._users, key, self._sources)
+
+
+def content(source: Source, place: Callable[[str], str | None]) -> Source:
+    """A file whose first line names the `place` of its interpreter; the same if that is None."""
     with source.open() as opened:
         head = opened[0:_HEAD]
     found = SECOND_LINE.match(head) or _FIRST_LINE.match(head)
-    place = moved(decode(found["path"])) if found else None
-    if found is None or place is None:
+    moved = place(decode(found["path"])) if found else None
+    if found is None or moved is None:
         return source
     start, end = found.span("path")
     data = read(source)
-    return BytesSource(data[:start] + encode(place) + data[end:])
+    return BytesSource(data[:start] + encode(moved) + data[end:])
 
 
-def dangling(closure: Closure, draft: Plan) -> Iterator[Finding]:
+def dangling(closure: Closure, draft: Plan, sources: Sources) -> Iterator[Finding]:
     """Added links to paths of this machine that lead nowhere in the image."""
-    sources, walker = closure.sources, Walker(PlanRoot(draft))
+    walker = Walker(PlanRoot(draft))
     for tree in closure.added:
         for path, node in tree.nodes:
             target = sources.readlink(path) if node.kind == "symlink" else ""

@@ -21,6 +21,7 @@ from rootfs_builder.image import layers
 from rootfs_builder.image.store import Store
 from rootfs_builder.paths import parent
 from rootfs_builder.plan import Plan, PlanRoot, replay, stage
+from rootfs_builder.plan.layout import lay_out
 from rootfs_builder.recipe.codec import Codec
 from tests import trees
 
@@ -44,10 +45,13 @@ def interpreter(path):
         return None
 
 
+def recipe_of(path):
+    return recipe.from_options(directory="/", executables=(path,))
+
+
 @cache
 def planned(path):
-    wanted = recipe.from_options(directory="/", executables=(path,))
-    return pipeline.plan(wanted, Sources(DirectoryRoot()), rules=())
+    return pipeline.plan(recipe_of(path), Sources(DirectoryRoot()), rules=())
 
 
 PATH_ALONE = {"PATH": os.environ["PATH"]}  # no LD_LIBRARY_PATH
@@ -135,7 +139,8 @@ def test_a_layer_depends_on_the_plans_tree_alone(plan, data):
 def test_planning_again_gives_an_equal_plan_and_no_difference(path):
     closure, plan = planned(path)
     assert planned.__wrapped__(path)[1] == plan
-    assert replay.check(closure, PlanRoot(plan)) == ()
+    layout = lay_out(closure, recipe_of(path), Sources(DirectoryRoot()))
+    assert replay.check(closure, layout, PlanRoot(plan)) == ()
 
 
 def listed(command):

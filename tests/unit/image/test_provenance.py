@@ -118,6 +118,9 @@ def changed(**values):
     return json.dumps({**json.loads(written(PLAN)), **values}).encode()
 
 
+ENTRY = json.loads(written(PLAN))["entries"][0]
+
+
 @pytest.mark.parametrize(
     ("data", "words"),
     [
@@ -130,8 +133,20 @@ def changed(**values):
         (changed(entries=[{"path": "/x"}]), "damaged"),
         (changed(layers=["x"]), "damaged"),
         (changed(findings=[{"level": "loud", "text": "x"}]), "damaged"),
+        (changed(entries=[ENTRY | {"reasons": [{"kind": "x"}]}]), "damaged"),
     ],
-    ids=["empty", "no utf-8", "deep", "list", "object", "version", "entry", "digest", "level"],
+    ids=[
+        "empty",
+        "no utf-8",
+        "deep",
+        "list",
+        "object",
+        "version",
+        "entry",
+        "digest",
+        "level",
+        "reason",
+    ],
 )
 def test_a_damaged_document_is_an_error(data, words):
     with pytest.raises(InputError, match=words):
@@ -156,12 +171,8 @@ def test_without_a_document_of_this_image_the_sentence_says_why(source, words):
     "change",
     [
         {"programs": ["/no"]},
-        {"entries": [{**json.loads(written(PLAN))["entries"][0], "path": "/no"}]},
-        {
-            "entries": [
-                {**json.loads(written(PLAN))["entries"][0], "reasons": [{"kind": "x", "by": "/no"}]}
-            ]
-        },
+        {"entries": [ENTRY | {"path": "/no"}]},
+        {"entries": [ENTRY | {"reasons": [{"kind": "rule", "by": "/no"}]}]},
     ],
     ids=["program", "entry", "by"],
 )

@@ -1,0 +1,130 @@
+"""Closure → what each program finds by its own place: the first pass of the layout.
+
+A program finds files by where it is: the loader looks from its file, through `$ORIGIN`; a rule
+finds a tree in the directory above the bin of a program, or next to a script (`Tree.anchor`). The
+path that this starts from is the anchor: the program's file, or the link that it is started by.
+The anchor and what is found from it must keep their places towards each other, so the smallest
+directory that holds them all moves as one. A rule's `{beside}` is nothing special: it spells a path
+by a library's directory, and the tree there has an anchor like any other.
+"""
+
+import posixpath
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from rootfs_builder.filesystem.sources import Sources
+from rootfs_builder.filesystem.walk import Walk, Walker
+from rootfs_builder.loader.link_map import Candidate, LinkMap, Loaded
+from rootfs_builder.needs.closure import Closure, Program, Tree
+from rootfs_builder.paths import ROOT, ImagePath, OpenedPath, parent
+from rootfs_builder.recipe import Recipe
+
+
+class Anchors(Struct, frozen=True):
+    """The directories around a program's anchors, None where nothing has to move.
+
+    `file` is around its file and what is found from there, `link` around the link that it is
+    started by, as that of a virtual environment's python.
+    """
+
+    file: ImagePath | None = None
+    link: ImagePath | None = None
+
+
+class View(NamedTuple):
+    """What the passes of the layout look at: the closure, the options, and the paths of both."""
+
+    closure: Closure
+    recipe: Recipe
+    sources: Sources
+    walker: Walker
+    scripts: frozenset[ImagePath]  # the resolved paths of programs without a link map
+
+    def is_directory(self, path: ImagePath) -> bool:
+        """Whether a resolved path is a directory of the source."""
+        node = self.sources.lstat(path)
+        return node is not None and node.kind == "dir"
+
+
+def view(closure: Closure, recipe: Recipe, sources: Sources) -> View:
+    """A view of a closure that was collected for `recipe` from `sources`."""
+    scripts = frozenset(one.real for one in closure.programs if not one.link_maps)
+    return View(closure, recipe, sources, Walker(sources), scripts)
+
+
+def of(program: Program, here: View) -> Anchors:
+    """The anchors of a program.
+
+    What a program of the system finds in the system stays, unless `--at` moves the program.
+    """
+    link = None
+    if program.key != program.real:
+        found = _found_from(program, program.key, here)
+        link = _around(program.key, found) if found else None
+    found = _found_from(program, program.real, here)
+    moves = bool(found) and here.recipe.at is not None
+    if not moves and not any(map(here.sources.outside, found)):
+        return Anchors(None, link)
+    return Anchors(_around(program.real, found), link)
+
+
+def _around(anchor: ImagePath, found: Iterable[ImagePath]) -> ImagePath:
+    """The smallest directory that holds an anchor and what is found from it."""
+    return ImagePath(posixpath.commonpath([parent(anchor), *found]))
+
+
+def _found_from(program: Program, anchor: ImagePath, here: View) -> list[ImagePath]:
+    """What must keep its place towards an anchor of a program."""
+    trees = here.closure.supply.trees
+    found = [tree.source for tree in trees if _is_from(tree, anchor, here.scripts)]
+    if anchor == program.real:
+        for link_map in program.link_maps:
+            for walk, candidate in _opened(link_map):
+                if _follows(candidate, link_map.program):
+                    found += _beyond_origin(walk, candidate, here)
+    return found
+
+
+def _is_from(tree: Tree, anchor: ImagePath, scripts: frozenset[ImagePath]) -> bool:
+    """Whether a rule found it from an anchor; scripts of one directory share what they find."""
+    if tree.anchor is None or not {tree.anchor, anchor} <= scripts:
+        return tree.anchor == anchor
+    return parent(tree.anchor) == parent(anchor)
+
+
+def _opened(link_map: LinkMap) -> Iterator[tuple[Walk, Candidate]]:
+    for one in link_map.resolutions:
+        if one.found is not None and one.walk is not None and one.candidate is not None:
+            yield one.walk, one.candidate
+
+
+def _follows(candidate: Candidate, program: Loaded) -> bool:
+    """Whether the way to an object starts at the program, through one `$ORIGIN` or more."""
+    owner = candidate.owner
+    while owner is not None and owner is not program:
+        owner = owner.candidate.owner if owner.candidate else None
+    return owner is program
+
+
+def _beyond_origin(walk: Walk, candidate: Candidate, here: View) -> Iterator[ImagePath]:
+    """The directories of a walk that must keep their places towards $ORIGIN, where it starts.
+
+    Those are the ones it goes through, and those of the links and the file that it comes to. After
+    an absolute link the way does not matter until there is another link.
+    """
+    if candidate.owner is None:
+        return
+    known = len(here.walker.walk(OpenedPath(candidate.owner.origin)).steps)
+    restarted = False
+    for before, step in zip(walk.steps[known - 1 :], walk.steps[known:], strict=False):
+        if step == ROOT and not here.is_directory(before):
+            restarted = True
+        if here.is_directory(step):
+            if not restarted:
+                yield step
+            continue
+        restarted = False
+        if here.recipe.at is not None or here.sources.outside(step):
+            yield parent(step)
