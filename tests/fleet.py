@@ -11,13 +11,14 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from rootfs_builder import packages, pipeline, recipe
+from rootfs_builder import packages, recipe
 from rootfs_builder.errors import RootfsError
 from rootfs_builder.filesystem.root import BytesSource, DirectoryRoot, read
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.image import layers
 from rootfs_builder.image.store import Store
 from rootfs_builder.needs import rules
+from rootfs_builder.pipeline import planning
 from rootfs_builder.plan import split
 from rootfs_builder.recipe.codec import GZIP
 from tests.integration import corpus
@@ -53,7 +54,7 @@ def plans(count):
     for path in programs():
         wanted = recipe.from_options(directory="/", executables=(path,))
         try:
-            plan = pipeline.plan(wanted, sources, rules=known, owners=owners)[1]
+            plan = planning.plan(wanted, sources, rules=known, owners=owners)[1]
             found[path] = replace(plan, entries=tuple(map(_kept, plan.entries)))
         except RootfsError:  # a script of a shell's builtins, a library that is not here …
             continue

@@ -17,10 +17,11 @@ import zstandard
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 
-from rootfs_builder import pipeline, recipe
+from rootfs_builder import recipe
 from rootfs_builder.filesystem.root import DirectoryRoot
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walker
+from rootfs_builder.pipeline import planning
 from rootfs_builder.plan import stage, verify
 from tests.integration.programs import PROGRAMS
 from tests.loader import oracle
@@ -41,7 +42,7 @@ class Tree:
         for word in words:
             options[known.get(word, "executables")].append(next(words) if word in known else word)
         given = {key: tuple(map(str, value)) for key, value in options.items()}
-        _, plan = pipeline.plan(
+        _, plan, _ = planning.plan(
             recipe.from_options(directory=str(folder), **given),
             Sources(DirectoryRoot()),
             rules=(),

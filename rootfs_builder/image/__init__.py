@@ -42,7 +42,9 @@ DOCKER = {  # the same in docker's words (distribution, manifest-v2-2.md); none 
 }
 
 INDEXES = (INDEX, "application/vnd.docker.distribution.manifest.list.v2+json")
-Digest = Annotated[str, Meta(pattern=r"^sha256:[0-9a-f]{64}\Z")]
+Digest = Annotated[  # descriptor.md, Registered Algorithms
+    str, Meta(pattern=r"^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})\Z")
+]
 _EXTRA = "//extra"  # in encoded structs alone: where a part keeps the keys that it does not know
 
 
@@ -71,7 +73,7 @@ class Descriptor(Struct, frozen=True, rename="camel"):
     """
 
     media_type: str = ""
-    digest: str = ""
+    digest: Digest = ""
     size: int = 0
     platform: Platform | UnsetType = UNSET
     annotations: dict[str, str] | UnsetType = UNSET

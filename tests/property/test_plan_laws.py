@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from rootfs_builder import elf, pipeline, recipe
+from rootfs_builder import elf, recipe
 from rootfs_builder.errors import ElfError, RootfsError
 from rootfs_builder.filesystem.root import DirectoryRoot, read
 from rootfs_builder.filesystem.sources import Sources
@@ -20,6 +20,7 @@ from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.image import layers
 from rootfs_builder.image.store import Store
 from rootfs_builder.paths import parent
+from rootfs_builder.pipeline import planning
 from rootfs_builder.plan import Plan, PlanRoot, replay, stage
 from rootfs_builder.plan.layout import lay_out
 from rootfs_builder.recipe.codec import Codec
@@ -51,7 +52,7 @@ def recipe_of(path):
 
 @cache
 def planned(path):
-    return pipeline.plan(recipe_of(path), Sources(DirectoryRoot()), rules=())
+    return planning.plan(recipe_of(path), Sources(DirectoryRoot()), rules=())
 
 
 PATH_ALONE = {"PATH": os.environ["PATH"]}  # no LD_LIBRARY_PATH

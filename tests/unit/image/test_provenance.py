@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from rootfs_builder.errors import InputError, NotFoundError
 from rootfs_builder.filesystem.root import BytesSource
-from rootfs_builder.filesystem.slices import Slice
 from rootfs_builder.findings import Code, added, hint, warning
 from rootfs_builder.image import layers, provenance, unpack
 from rootfs_builder.image.store import Store
@@ -21,8 +20,7 @@ from tests import trees
 
 CONFIG = "sha256:" + "1" * 64
 IMAGE = SimpleNamespace(
-    manifest=SimpleNamespace(config=SimpleNamespace(digest=CONFIG)),
-    config=SimpleNamespace(rootfs=SimpleNamespace(diff_ids=("sha256:" + "2" * 64,))),
+    config_digest=CONFIG, layers=(SimpleNamespace(diff_id="sha256:" + "2" * 64),)
 )
 PLAN = trees.plan(
     {"/bin/hello": "file 0755 hello", "/lib": "symlink usr/lib", "/usr/lib/": "dir 0755"}
@@ -34,7 +32,9 @@ def written(plan, parts=None):
 
 
 def read_back(data, configs=(CONFIG,)):
-    return provenance.of(BytesSource(data), configs=configs)
+    return provenance.load(
+        BytesSource(data), [SimpleNamespace(config_digest=one) for one in configs]
+    )
 
 
 def without_content(plan):
@@ -71,9 +71,9 @@ def test_a_plan_read_from_its_layers_is_explained_again(plan, data):
     )
     with tempfile.TemporaryFile() as file, tempfile.TemporaryFile() as scratch:
         store = Store(file)
-        blob = store.blobs[layers.pack(plan, store).descriptor.digest]
+        layer = layers.pack(plan, store)
         file.flush()
-        seen = unpack.read([Slice(file, blob.offset, blob.size)], scratch)
+        seen = unpack.read([layer], scratch)
         explained = provenance.explain(seen, read_back(written(plan)))
     assert without_content(explained) == without_content(plan)
     assert (explained.programs, explained.findings) == (plan.programs, plan.findings)
@@ -157,14 +157,14 @@ def test_a_damaged_document_is_an_error(data, words):
     ("source", "words"),
     [
         (None, "is absent: a registry"),
-        (BytesSource(changed(schema_version=2, entries=7)), "its schema_version is 2"),
+        (BytesSource(changed(schema_version=3, entries=7)), "its schema_version is 3"),
         (BytesSource(changed(config="sha256:" + "3" * 64)), "about another image"),
     ],
     ids=["none", "newer", "other"],
 )
 def test_without_a_document_of_this_image_the_sentence_says_why(source, words):
     with pytest.raises(NotFoundError, match=words):
-        provenance.of(source, configs=(CONFIG,))
+        provenance.load(source, (IMAGE,))
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,10 @@ import time
 import pytest
 
 from rootfs_builder.cache import Cache
+from rootfs_builder.errors import InputError
+from rootfs_builder.filesystem.root import BytesSource
 from rootfs_builder.image import codecs
-from rootfs_builder.image.store import FRONT, Store
+from rootfs_builder.image.store import FRONT, Store, Unit
 from rootfs_builder.recipe.codec import Codec
 
 GZIP = Codec("gzip", 6)
@@ -19,6 +21,10 @@ GZIP = Codec("gzip", 6)
 @pytest.fixture
 def store():
     return Store(io.BytesIO())
+
+
+def units(*pieces):
+    return map(Unit, pieces)
 
 
 def kept(store, blob):
@@ -53,14 +59,22 @@ def test_the_same_bytes_are_kept_once(store):
 
 
 def test_a_stream_that_is_there_already_is_kept_once(store):
-    packed = store.compress([b"abc", b"def"], GZIP)
+    packed = store.compress(units(b"abc", b"def"), GZIP)
     end = store.end
-    assert store.compress([b"abc", b"def"], GZIP) == packed
+    assert store.compress(units(b"abc", b"def"), GZIP) == packed
     assert store.end == end
 
 
+def test_a_blob_that_exists_elsewhere_is_adopted_once_and_under_its_digest_alone(store):
+    blob = store.adopt(BytesSource(b"hello"), sha256(b"hello"))
+    assert kept(store, blob) == b"hello"
+    assert store.adopt(BytesSource(b"hello"), blob.digest) == blob
+    with pytest.raises(InputError, match="other bytes"):
+        store.adopt(BytesSource(b"hello"), sha256(b"another"))
+
+
 def test_no_codec_keeps_the_stream_as_it_is(store):
-    packed = store.compress([b"abc", b"", b"def"], Codec("none", 0))
+    packed = store.compress(units(b"abc", b"", b"def"), Codec("none", 0))
     blob, digest = packed.blob, packed.diff_id
     assert kept(store, blob) == b"abcdef"
     assert blob.digest == digest == sha256(b"abcdef")
@@ -68,17 +82,17 @@ def test_no_codec_keeps_the_stream_as_it_is(store):
 
 @pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 40])
 def test_gzip_gives_the_units_back_and_both_digests(store, count):
-    units = [os.urandom(1000) + bytes(number * 100) for number in range(count)]
-    packed = store.compress(iter(units), GZIP)
+    pieces = [os.urandom(1000) + bytes(number * 100) for number in range(count)]
+    packed = store.compress(units(*pieces), GZIP)
     blob, digest = packed.blob, packed.diff_id
-    assert gzip.decompress(kept(store, blob)) == b"".join(units)
-    assert digest == sha256(b"".join(units))
+    assert gzip.decompress(kept(store, blob)) == b"".join(pieces)
+    assert digest == sha256(b"".join(pieces))
     assert blob.digest == sha256(kept(store, blob))
 
 
 def test_a_member_is_the_same_wherever_it_stands(store):
-    alone = store.compress([b"b" * 999], GZIP).blob
-    among = store.compress([b"a" * 999, b"b" * 999, b"c" * 999], GZIP).blob
+    alone = store.compress(units(b"b" * 999), GZIP).blob
+    among = store.compress(units(b"a" * 999, b"b" * 999, b"c" * 999), GZIP).blob
     assert kept(store, alone) in kept(store, among)
 
 
@@ -92,24 +106,24 @@ def test_a_member_is_the_same_wherever_it_stands(store):
 )
 def test_the_number_of_cores_changes_no_byte(store, monkeypatch, cores, codec, digest):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
-    units = [bytes([number]) * (number * 977) for number in range(200)]
-    blob = store.compress(units, codec).blob
+    pieces = [bytes([number]) * (number * 977) for number in range(200)]
+    blob = store.compress(units(*pieces), codec).blob
     assert blob.digest == f"sha256:{digest}"
 
 
 def test_progress_is_told_every_unit_in_order(store):
     told = []
-    store.compress([b"a" * size for size in (5, 3, 9, 1, 7)], GZIP, told.append)
+    store.compress(units(*(b"a" * size for size in (5, 3, 9, 1, 7))), GZIP, told.append)
     assert told == [5, 3, 9, 1, 7]
 
 
 def test_an_error_in_the_stream_comes_through_and_keeps_nothing(store):
-    def units():
-        yield from [b"x"] * 20
+    def failing():
+        yield from units(*[b"x"] * 20)
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        store.compress(units(), GZIP)
+        store.compress(failing(), GZIP)
     assert store.blobs == {}
     blob = store.add(b"after")
     assert blob.offset == FRONT + 512
@@ -127,12 +141,12 @@ def test_units_are_not_all_held_at_once(monkeypatch):
             written += 1
             return super().write(data)
 
-    def units():
+    def counted():
         for number in range(100):
             ahead.append(number - written)
-            yield b"x"
+            yield Unit(b"x")
 
-    Store(File()).compress(units(), GZIP)
+    Store(File()).compress(counted(), GZIP)
     assert max(ahead) < 12
 
 
@@ -151,9 +165,25 @@ def test_no_more_units_are_compressed_at_once_than_there_may_be_threads(threads,
         return compress
 
     monkeypatch.setattr(codecs, "compressor", compressor)
-    units = [bytes([number]) for number in range(30)]
-    Store(io.BytesIO(), threads=threads).compress(units, GZIP)
+    pieces = [bytes([number]) for number in range(30)]
+    Store(io.BytesIO(), threads=threads).compress(units(*pieces), GZIP)
     assert max(most) == threads
+
+
+@pytest.mark.parametrize("count", [1, 30])
+def test_an_error_of_a_thread_is_raised_and_not_tried_again(count, monkeypatch):
+    tried = []
+
+    def compress(unit):
+        tried.append(unit)
+        if len(tried) == count:
+            raise ZeroDivisionError
+        return unit
+
+    monkeypatch.setattr(codecs, "compressor", lambda _: compress)
+    with pytest.raises(ZeroDivisionError):
+        Store(io.BytesIO(), threads=2).compress(units(*[b"x"] * 30), GZIP)
+    assert tried.count(b"x") <= count + 5  # what was on its way already
 
 
 UNITS = [os.urandom(40_000), b"small", b"x" * 100_000, os.urandom(100), os.urandom(70_000)]
@@ -164,21 +194,21 @@ def cache(tmp_path):
     return Cache(str(tmp_path / "cache"), limit=10**9)
 
 
-def compressed(cache, units=UNITS, codec=GZIP):
-    """A store with these units in it, and what they became."""
+def compressed(cache, pieces=UNITS, codec=GZIP):
+    """A store with these pieces in it, and what they became."""
     one = Store(io.BytesIO(), cache)
-    return one, one.compress(iter(units), codec)
+    return one, one.compress(units(*pieces), codec)
 
 
-def digests(units=UNITS):
-    return [hashlib.sha256(unit).digest() for unit in units]
+def digests(pieces=UNITS):
+    return [hashlib.sha256(piece).digest() for piece in pieces]
 
 
 @pytest.mark.parametrize("codec", [GZIP, Codec("gzip", 1), Codec("zstd", 3)])
 def test_a_stream_is_recalled_as_it_was_compressed(cache, codec):
     first, packed = compressed(cache, codec=codec)
     plain = Store(io.BytesIO())
-    assert plain.compress(UNITS, codec).blob == packed.blob
+    assert plain.compress(units(*UNITS), codec).blob == packed.blob
     second = Store(io.BytesIO(), cache)
     second.add(b"something before it")
     again = second.recall(digests(), codec)
@@ -220,15 +250,15 @@ def test_a_stream_of_which_something_is_lost_is_made_anew(cache, damage):
     _, packed = compressed(cache)
     damage(max(cache.entries(), key=lambda entry: entry.size).path)
     store = Store(io.BytesIO(), cache)
-    assert store.recall(digests(), GZIP) == packed
+    assert store.recall(digests(), GZIP).blob == packed.blob
     assert not store.fill()
     store = Store(store.file, cache, anew=True)
     assert store.recall(digests(), GZIP) is None
-    assert store.compress(UNITS, GZIP) == packed
+    assert store.compress(units(*UNITS), GZIP) == packed
     assert store.fill()
     assert kept(store, packed.blob) == kept(*of(packed, cache))
     again = Store(io.BytesIO(), cache)
-    assert again.recall(digests(), GZIP) == packed
+    assert again.recall(digests(), GZIP).blob == packed.blob
     assert again.fill()
 
 
@@ -243,10 +273,10 @@ def test_only_what_is_new_is_compressed(cache, monkeypatch):
 
     monkeypatch.setattr(codecs, "compressor", counting)
     new = os.urandom(50_000)
-    units = [UNITS[0], new, *UNITS[1:]]
-    store, packed = compressed(cache, units)
+    pieces = [UNITS[0], new, *UNITS[1:]]
+    store, packed = compressed(cache, pieces)
     assert sorted(done, key=len) == [UNITS[1], UNITS[3], new]  # small ones are not worth a file
-    assert gzip.decompress(kept(store, packed.blob)) == b"".join(units)
+    assert gzip.decompress(kept(store, packed.blob)) == b"".join(pieces)
 
 
 def test_what_another_version_remembered_is_not_used(cache, monkeypatch):

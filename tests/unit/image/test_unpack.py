@@ -13,7 +13,15 @@ import zstandard
 from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem import capabilities
 from rootfs_builder.filesystem.root import BytesSource, read
-from rootfs_builder.image import unpack
+from rootfs_builder.image import (
+    DOCKER,
+    LAYER,
+    LAYER_GZIP,
+    LAYER_ZSTD,
+    Descriptor,
+    Layer,
+    unpack,
+)
 from rootfs_builder.plan import hard_links
 
 
@@ -41,13 +49,17 @@ def tar(*members):
     return out.getvalue()
 
 
+def layer(blob, media_type=""):
+    return Layer(Descriptor(media_type), "", BytesSource(blob))
+
+
 @pytest.fixture
 def unpacked():
     """Unpack layers: path → text of a file, target of a symlink, None of a directory."""
     with tempfile.TemporaryFile() as scratch:
 
         def run(*blobs):
-            plan = unpack.read([BytesSource(blob) for blob in blobs], scratch)
+            plan = unpack.read(map(layer, blobs), scratch)
             links = {path: f"= {first}" for path, first in hard_links(plan.entries).items()}
             return {entry.path: shown(entry) for entry in plan.entries} | links
 
@@ -124,7 +136,7 @@ def with_capability(raw):
 @pytest.mark.parametrize("raw", [RAW, FOR_ANOTHER])
 def test_a_file_has_its_capabilities_whichever_namespace_they_were_for(raw):
     with tempfile.TemporaryFile() as scratch:
-        (entry,) = unpack.read([BytesSource(with_capability(raw))], scratch).entries
+        (entry,) = unpack.read([layer(with_capability(raw))], scratch).entries
     assert entry.capability == RAW
 
 
@@ -146,6 +158,34 @@ SKIPPED = b"\x5f\x2a\x4d\x18\4\0\0\0size"  # a frame that is not data (RFC 8878,
 )
 def test_a_compression(unpacked, compress):
     assert unpacked(compress(BASE))["/a/x"] == "x"
+
+
+@pytest.mark.parametrize("name", ["BZh", "PK\3\4", "\x1f\x8b", "\xfd7zXZ", "(µ", "BZh91AY&SY"])
+@pytest.mark.parametrize("media_type", ["", LAYER, DOCKER[LAYER]])
+def test_a_tar_whose_first_name_begins_like_another_format_is_a_tar(name, media_type):
+    blob = tar((name, "x"))
+    with tempfile.TemporaryFile() as scratch:
+        (entry,) = unpack.read([layer(blob, media_type)], scratch).entries
+    assert entry.path == f"/{name}"
+    with tempfile.TemporaryFile() as file, tempfile.TemporaryFile() as scratch:
+        file.write(blob)
+        assert unpack.decompressed(file, scratch) is file
+
+
+@pytest.mark.parametrize(
+    ("media_type", "compress"),
+    [
+        (LAYER_GZIP, gzip.compress),
+        (DOCKER[LAYER_GZIP], gzip.compress),
+        (LAYER_ZSTD, zstandard.compress),
+    ],
+)
+def test_the_media_type_of_a_layer_decides(media_type, compress):
+    with tempfile.TemporaryFile() as scratch:
+        found = unpack.read([layer(compress(BASE), media_type)], scratch)
+    assert "/a/x" in [entry.path for entry in found.entries]
+    with tempfile.TemporaryFile() as scratch, pytest.raises(InputError, match="layer 1 is damaged"):
+        unpack.read([layer(BASE, media_type)], scratch)
 
 
 @pytest.mark.parametrize(

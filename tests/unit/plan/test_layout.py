@@ -13,13 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from rootfs_builder import elf, pipeline, recipe
+from rootfs_builder import elf, recipe, temporary
 from rootfs_builder.errors import InputError, UsageError
 from rootfs_builder.filesystem.root import DirectoryRoot, read
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walker
-from rootfs_builder.image.archives import written
+from rootfs_builder.image import archives, from_plan
+from rootfs_builder.image.archives import sinks
 from rootfs_builder.image.store import Store
+from rootfs_builder.pipeline import planning
 from rootfs_builder.plan import PlanRoot
 from tests.rule_bench import read_rules, rule
 
@@ -70,17 +72,18 @@ class Machine:
         sources = Sources(machine)
         if sysroot is not None:
             sources = Sources(machine, DirectoryRoot(f"{self.top}{sysroot}"), sysroot)
-        return (wanted, *pipeline.plan(wanted, sources, rules=rules))
+        return (wanted, *planning.plan(wanted, sources, rules=rules))
 
     def image(self, *programs, **options):
         """Everything that leaves the machine: the archive, and the layer's tar."""
-        wanted, closure, plan = self.planned(*programs, **options)
+        wanted, _, plan, platform = self.planned(*programs, **options)
         store = Store(io.BytesIO())
-        platform = pipeline.platform(wanted, closure)
-        image = pipeline.image(wanted, plan, store, parts=(plan,), platform=platform)
-        written.archive(store, written.documents(image, name=wanted.name, shape="hybrid"))
+        image = from_plan.image(wanted, plan, store, parts=(plan,), platform=platform)
+        sink = sinks.Archive(store, temporary.scratch)
+        archives.write(image, sink, shape="hybrid", beside={})
+        sink.end()
         archive = store.file.getvalue()
-        blob = store.blobs[image.manifest.layers[0].digest]
+        blob = store.blobs[image.layers[0].descriptor.digest]
         return archive + gzip.decompress(archive[blob.offset : blob.offset + blob.size])
 
 

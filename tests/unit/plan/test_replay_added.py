@@ -1,8 +1,9 @@
 """What an added tree brings is resolved again in the image too: a difference is a warning."""
 
-from rootfs_builder import pipeline, recipe
+from rootfs_builder import recipe
 from rootfs_builder.filesystem.root import DirectoryRoot
 from rootfs_builder.filesystem.sources import Sources
+from rootfs_builder.pipeline import planning
 
 MAIN = "int main(void) { return 0; }"
 LIBRARY = "int f(void) { return 1; }"
@@ -11,7 +12,7 @@ PLUGIN = "int f(void); int g(void) { return f(); }"
 
 def findings(folder, *added):
     options = {"directory": str(folder), "executables": ("prog",), "add": added}
-    _, plan = pipeline.plan(recipe.from_options(**options), Sources(DirectoryRoot()), rules=())
+    _, plan, _ = planning.plan(recipe.from_options(**options), Sources(DirectoryRoot()), rules=())
     return [finding.text for finding in plan.findings]
 
 
