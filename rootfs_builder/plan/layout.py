@@ -144,13 +144,15 @@ def _start(program: Program, found: Anchors, every: Moves, here: View) -> Start:
         move = None if place is None else moves.users_move(every.users, program.real, here.sources)
         return Start(program, path, walk, move, added=True, kept=kept)
     move = moves.of_program(program, every, here.sources)
+    file = program.real if move is None else move.apply(program.real) or program.real
     named = program.kind == ProgramKind.INTERPRETER or not here.sources.outside(program.key)
     walk = program.walk
-    if not named or (move is not None and program.key == path):
+    places = {step.place for step in routes.steps(walk, move, here.sources)}
+    if not named or file not in places or (move is not None and program.key == path):
         walk = here.walker.walk(program.real)  # the link is not kept, or the file takes its place
-    if any(step.place == path for step in routes.steps(walk, move, here.sources)):
+        places = {step.place for step in routes.steps(walk, move, here.sources)}
+    if path in places:
         return Start(program, path, walk, move, kept=kept)
-    file = program.real if move is None else move.apply(program.real) or program.real
     link = name(file) if parent(file) == parent(path) else file
     return Start(program, path, walk, move, link, kept=kept)
 

@@ -412,6 +412,15 @@ def test_a_link_in_usr_local_bin_becomes_the_program_itself(machine):
     assert entry(plan, "/usr/local/bin/prog").kind == "file"
 
 
+@pytest.mark.parametrize(("at", "place"), [(None, "/usr/local/bin/prog"), ("/srv/x", "/srv/x")])
+def test_a_system_link_may_lead_to_a_program_through_a_link_outside(machine, at, place):
+    machine.program(f"{HOME}/versions/prog")
+    machine.link(f"{HOME}/current", f"{HOME}/versions/prog")
+    plan = machine.plan(machine.link("/usr/bin/prog", f"{HOME}/current"), at=at)
+    assert plan.programs == (place,)
+    assert files(plan) == {place}
+
+
 def test_a_system_link_to_a_library_outside_keeps_its_path_with_a_warning(machine):
     library = machine.library(f"{HOME}/libx.so.1")
     machine.link("/opt/x/libx.so.1", library)
