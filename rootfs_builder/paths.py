@@ -1,17 +1,23 @@
 """Bytes of a file name → str, the same in every locale.
 
-Two kinds of path must not be mixed up. An `ImagePath` is a key: absolute, resolved, no `.`, `..`,
-doubled or trailing slash. An `OpenedPath` is the loader's own text for a file, never normalised,
-because `$ORIGIN` and the order of lookups depend on how it was spelt. Both are UTF-8 with
-surrogateescape, so any byte string survives the round trip whatever `LANG` says.
+Three kinds of path must not be mixed up. A `SourcePath` is a key in what a build reads, an
+`ImagePath` a key in the image; only a Move turns the one into the other. A key is absolute and
+resolved, without `.`, `..`, doubled or trailing slash; a Root takes keys of both kinds, and a walk
+in it ends at a `Key`, of which the caller knows the kind. An `OpenedPath` is the loader's own text
+for a file, never normalised, because `$ORIGIN` and the order of lookups depend on how it was spelt.
+All are UTF-8 with surrogateescape, so any byte string survives the round trip whatever `LANG` says.
 """
 
 import re
 from collections.abc import Iterator
-from typing import NewType
+from typing import NewType, TypeVar, cast
 
+SourcePath = NewType("SourcePath", str)
 ImagePath = NewType("ImagePath", str)
 OpenedPath = NewType("OpenedPath", str)
+Key = SourcePath | ImagePath
+
+P = TypeVar("P", bound=str)
 
 ROOT = ImagePath("/")
 _SHOWN = 60
@@ -26,6 +32,11 @@ def decode(raw: bytes) -> str:
 def encode(text: str) -> bytes:
     """Text back to the file-name bytes it came from."""
     return text.encode("utf-8", "surrogateescape")
+
+
+def possible(path: str) -> bool:
+    """Whether a file can have a path: no kernel takes a NUL byte in one."""
+    return "\0" not in path
 
 
 def printable(path: str) -> str:
@@ -51,14 +62,14 @@ def _escaped(found: re.Match[str]) -> str:
     return "".join(f"%{byte:02X}" for byte in encode(found[0]))
 
 
-def join(directory: str, name: str) -> ImagePath:
+def join(directory: P, name: str) -> P:
     """The key of `name` in the resolved `directory`."""
-    return ImagePath(f"{directory}/{name}" if directory != "/" else f"/{name}")
+    return cast("P", f"{directory}/{name}" if directory != "/" else f"/{name}")
 
 
-def parent(path: str) -> ImagePath:
+def parent(path: P) -> P:
     """The directory that holds a key; `/` holds itself."""
-    return ImagePath(path.rpartition("/")[0] or "/")
+    return cast("P", path.rpartition("/")[0] or "/")
 
 
 def name(path: str) -> str:
@@ -66,10 +77,10 @@ def name(path: str) -> str:
     return path.rpartition("/")[2]
 
 
-def ancestors(path: str) -> Iterator[ImagePath]:
+def ancestors(path: P) -> Iterator[P]:
     """Every directory above a key, nearest first, `/` left out."""
     while (path := parent(path)) != "/":
-        yield ImagePath(path)
+        yield path
 
 
 def below(path: str, directory: str) -> bool:

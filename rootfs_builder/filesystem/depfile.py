@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from rootfs_builder.filesystem.root import Node, Root, Source
 from rootfs_builder.filesystem.walk import Walker
-from rootfs_builder.paths import ROOT, ImagePath, ancestors, below, encode, parent
+from rootfs_builder.paths import ROOT, Key, ancestors, below, encode, parent, possible
 
 _READABLE = re.compile(r"(?:[\w+?\"'&,/:.~(){}%=@\[\]! #$-]|[^\0-\x7f])+", re.ASCII)
 _NO_TARGET = frozenset("%=")  # in front of a colon make takes these for a pattern, an assignment
@@ -43,27 +43,27 @@ class Recorder:
     def __init__(self, root: Root, directory: str = ROOT) -> None:
         self._root = root
         self._base = directory.rstrip("/")
-        self._nodes: dict[ImagePath, Node | None] = {}
-        self._listed: set[ImagePath] = set()
+        self._nodes: dict[Key, Node | None] = {}
+        self._listed: set[Key] = set()
 
-    def lstat(self, path: ImagePath) -> Node | None:
+    def lstat(self, path: Key) -> Node | None:
         """See Root."""
         node = self._nodes[path] = self._root.lstat(path)
         return node
 
-    def readlink(self, path: ImagePath) -> str:
+    def readlink(self, path: Key) -> str:
         """See Root."""
         return self._root.readlink(path)
 
-    def open(self, path: ImagePath) -> Source:
+    def open(self, path: Key) -> Source:
         """See Root."""
         return self._root.open(path)
 
-    def capability(self, path: ImagePath) -> bytes:
+    def capability(self, path: Key) -> bytes:
         """See Root."""
         return self._root.capability(path)
 
-    def list(self, path: ImagePath) -> tuple[str, ...]:
+    def list(self, path: Key) -> tuple[str, ...]:
         """See Root."""
         self._listed.add(path)
         return self._root.list(path)
@@ -71,7 +71,7 @@ class Recorder:
     def inputs(self) -> Inputs:
         """All that was asked until now."""
         walker = Walker(self._root)
-        asked = {path: node for path, node in self._nodes.items() if "\0" not in path}
+        asked = {path: node for path, node in self._nodes.items() if possible(path)}
         absent = [path for path, node in asked.items() if node is None]
         links = [path for path, node in asked.items() if node and node.kind == "symlink"]
         # A tool goes by what a link leads to: that of a directory would be any change in it.
@@ -88,7 +88,7 @@ class Recorder:
     def _here(self, paths: Iterable[str]) -> frozenset[str]:
         return frozenset((self._base + path).rstrip("/") or ROOT for path in paths)
 
-    def _existing(self, path: ImagePath) -> ImagePath:
+    def _existing(self, path: Key) -> Key:
         """The directory in which the first part of an absent path would appear."""
         above = parent(path)
         while self._root.lstat(above) is None:

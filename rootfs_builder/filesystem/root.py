@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from rootfs_builder.errors import ChangedError, InputError
 from rootfs_builder.filesystem import capabilities
-from rootfs_builder.paths import ROOT, ImagePath, decode, encode, join, printable
+from rootfs_builder.paths import ROOT, Key, decode, encode, join, printable
 
 Kind = Literal["file", "dir", "symlink", "special"]
 Identity = tuple[int, int]  # (device, inode): two names with one identity are one file
@@ -66,25 +66,25 @@ class Source(Protocol):
 class Root(Protocol):
     """A tree of files. Every path is a resolved key; nothing outside the tree is ever reached."""
 
-    def lstat(self, path: ImagePath) -> Node | None:
+    def lstat(self, path: Key) -> Node | None:
         """The node at `path`, or None; raises OSError where the tree cannot be asked."""
 
-    def readlink(self, path: ImagePath) -> str:
+    def readlink(self, path: Key) -> str:
         """The target of the symlink at `path`, verbatim."""
 
-    def open(self, path: ImagePath) -> Source:
+    def open(self, path: Key) -> Source:
         """The content of the regular file at `path`."""
 
-    def capability(self, path: ImagePath) -> bytes:
+    def capability(self, path: Key) -> bytes:
         """The capabilities of the regular file at `path`, as an xattr; empty where it has none."""
 
-    def list(self, path: ImagePath) -> tuple[str, ...]:
+    def list(self, path: Key) -> tuple[str, ...]:
         """The names in the directory at `path`, sorted."""
 
 
 def tree(
-    root: Root, path: ImagePath = ROOT, *, without: tuple[str, ...] = ()
-) -> Iterator[tuple[ImagePath, Node]]:
+    root: Root, path: Key = ROOT, *, without: tuple[str, ...] = ()
+) -> Iterator[tuple[Key, Node]]:
     """The node at `path` and all below it, parents first, names in order; links are not followed.
 
     Directories in `without` are not entered.
@@ -284,7 +284,7 @@ class DirectoryRoot:
         kind = _KINDS.get(stat.S_IFMT(info.st_mode), "special")
         return Node(kind, stat.S_IMODE(info.st_mode), info.st_size, (info.st_dev, info.st_ino))
 
-    def lstat(self, path: ImagePath) -> Node | None:
+    def lstat(self, path: Key) -> Node | None:
         """See Root; EACCES and the like are raised as OSError."""
         if path in self._nodes:
             return self._nodes[path]
@@ -300,24 +300,24 @@ class DirectoryRoot:
         self._nodes[path] = node
         return node
 
-    def readlink(self, path: ImagePath) -> str:
+    def readlink(self, path: Key) -> str:
         """See Root."""
         if path not in self._links:
             self._links[path] = decode(os.readlink(self._base + encode(path)))
         return self._links[path]
 
-    def open(self, path: ImagePath) -> Source:
+    def open(self, path: Key) -> Source:
         """See Root."""
         self.lstat(path)
         return FileSource(self._base + encode(path), self._stamps[path])
 
-    def capability(self, path: ImagePath) -> bytes:
+    def capability(self, path: Key) -> bytes:
         """See Root; InputError where they cannot be read."""
         if path not in self._capabilities:
             self._capabilities[path] = _capability(self._base + encode(path))
         return self._capabilities[path]
 
-    def list(self, path: ImagePath) -> tuple[str, ...]:
+    def list(self, path: Key) -> tuple[str, ...]:
         """See Root."""
         if path not in self._lists:
             names = os.listdir(self._base + encode(path) or b"/")

@@ -1,15 +1,17 @@
 """What a build reads, as one Root: the sysroot, and this machine's files where the user named them.
 
-Without a sysroot both are the same. With one, a path of this machine that is not inside it is seen
-below `OUTSIDE`, a directory whose name no real file can have: the loader's rules then work on it
-unchanged, `$ORIGIN` included, and nothing of this machine is found by chance.
+Without a sysroot both are the same. With one, this machine is mounted beside it, at a name that no
+real file can have: the loader's rules then work on its files unchanged, `$ORIGIN` included, and
+nothing of this machine is found by chance. Where it is mounted is known here alone.
 """
+
+from msgspec import Struct
 
 from rootfs_builder.filesystem.root import Node, Root, Source
 from rootfs_builder.filesystem.walk import Walker
-from rootfs_builder.paths import ImagePath, OpenedPath, below, join, name, parent
+from rootfs_builder.paths import Key, OpenedPath, SourcePath, below, join, name, parent
 
-OUTSIDE = "/\0"
+_BESIDE = "/\0"
 _SYSTEM = ("bin", "sbin", "usr", "opt", "etc", "nix")
 
 
@@ -19,70 +21,87 @@ def in_system(path: str) -> bool:
     return top in _SYSTEM or top.startswith("lib")
 
 
+class Mount(Struct, frozen=True):
+    """A tree of files in the combined root; `point` is where, empty for the root itself."""
+
+    point: str
+    root: Root
+
+    def path(self, inside: str) -> OpenedPath:
+        """An absolute path in the tree, as a path in the combined root."""
+        return OpenedPath(self.point + inside)
+
+    def inside(self, path: Key) -> SourcePath:
+        """The path in the tree of a path below the mount point."""
+        return SourcePath(path[len(self.point) :] or "/")
+
+
 class Sources:
-    """A Root over the sysroot (or this machine) with what lies outside of it mounted."""
+    """A Root over the sysroot (or this machine) with what lies outside of it mounted.
+
+    `mounts` has the root itself first.
+    """
 
     def __init__(self, machine: Root, sysroot: Root | None = None, directory: str = "/") -> None:
-        self._machine = machine
-        self._sysroot = sysroot
+        self._machine = Mount("" if sysroot is None else _BESIDE, machine)
+        self.mounts = (self._machine,) if sysroot is None else (Mount("", sysroot), self._machine)
         self._directory = directory  # resolved
         self._walker = Walker(machine)
 
     @property
     def sysroot(self) -> bool:
         """Whether system files come from elsewhere than this machine."""
-        return self._sysroot is not None
+        return len(self.mounts) > 1
 
     def locate(self, path: str) -> OpenedPath:
         """This machine's absolute path, as a path in this root."""
-        if self._sysroot is None:
+        if not self.sysroot:
             return OpenedPath(path)
         above = self._walker.walk(OpenedPath(parent(path)))
         if not above.errno and below(above.real, self._directory):
             inside = above.real.removeprefix(self._directory.rstrip("/"))
             return OpenedPath(join(inside or "/", name(path)))
-        return OpenedPath(OUTSIDE + path)
+        return self._machine.path(path)
 
     def outside(self, path: str) -> bool:
         """Whether what is at `path` has no place of its own in an image."""
-        if self._sysroot is not None:
-            return path.startswith(OUTSIDE)
-        return not in_system(path)
+        return self.beside(path) if self.sysroot else not in_system(path)
+
+    def beside(self, path: str) -> bool:
+        """Whether a path is that of a file beside the sysroot, which no image can have."""
+        return self.sysroot and below(path, _BESIDE)
 
     @staticmethod
     def shown(path: str) -> str:
-        """The path for a message."""
-        return path.removeprefix(OUTSIDE)
+        """The path for a message: that of the sysroot, or of this machine."""
+        return path.removeprefix(_BESIDE)
 
-    def _at(self, path: ImagePath) -> tuple[Root, ImagePath]:
-        if self._sysroot is None:
-            return self._machine, path
-        if below(path, OUTSIDE):
-            return self._machine, ImagePath(path[len(OUTSIDE) :] or "/")
-        return self._sysroot, path
+    def _at(self, path: Key) -> tuple[Mount, Key]:
+        mount = self._machine if self.beside(path) else self.mounts[0]
+        return mount, mount.inside(path)
 
-    def lstat(self, path: ImagePath) -> Node | None:
+    def lstat(self, path: Key) -> Node | None:
         """See Root."""
-        root, inner = self._at(path)
-        return root.lstat(inner)
+        mount, inside = self._at(path)
+        return mount.root.lstat(inside)
 
-    def readlink(self, path: ImagePath) -> str:
+    def readlink(self, path: Key) -> str:
         """See Root; an absolute target on this machine stays on this machine."""
-        root, inner = self._at(path)
-        target = root.readlink(inner)
-        return OUTSIDE + target if target.startswith("/") and below(path, OUTSIDE) else target
+        mount, inside = self._at(path)
+        target = mount.root.readlink(inside)
+        return mount.path(target) if target.startswith("/") else target
 
-    def open(self, path: ImagePath) -> Source:
+    def open(self, path: Key) -> Source:
         """See Root."""
-        root, inner = self._at(path)
-        return root.open(inner)
+        mount, inside = self._at(path)
+        return mount.root.open(inside)
 
-    def capability(self, path: ImagePath) -> bytes:
+    def capability(self, path: Key) -> bytes:
         """See Root."""
-        root, inner = self._at(path)
-        return root.capability(inner)
+        mount, inside = self._at(path)
+        return mount.root.capability(inside)
 
-    def list(self, path: ImagePath) -> tuple[str, ...]:
+    def list(self, path: Key) -> tuple[str, ...]:
         """See Root."""
-        root, inner = self._at(path)
-        return root.list(inner)
+        mount, inside = self._at(path)
+        return mount.root.list(inside)

@@ -9,7 +9,7 @@ import errno
 from msgspec import Struct
 
 from rootfs_builder.filesystem.root import Node, Root
-from rootfs_builder.paths import ROOT, ImagePath, OpenedPath, encode, join, parent
+from rootfs_builder.paths import ROOT, Key, OpenedPath, encode, join, parent
 
 _MAX_LINKS = 40
 _MAX_DEPTH = 4 * _MAX_LINKS  # links to links, followed at one time
@@ -23,13 +23,13 @@ class Walk(Struct, frozen=True):
     `errno` is 0 when the walk arrived (then `real` and `node` are set), else why it stopped.
     """
 
-    steps: tuple[ImagePath, ...]
+    steps: tuple[Key, ...]
     errno: int = 0
     links: int = 0
     node: Node | None = None
 
     @property
-    def real(self) -> ImagePath:
+    def real(self) -> Key:
         """The resolved path of what was found."""
         return self.steps[-1]
 
@@ -47,7 +47,7 @@ class Walker:
         self._walks: dict[str, Walk] = {"": start}
         self._open: list[str] = []  # what is being walked, outermost first
 
-    def walk(self, path: OpenedPath | ImagePath) -> Walk:
+    def walk(self, path: OpenedPath | Key) -> Walk:
         """Resolve an absolute path as the kernel would, confined to the root."""
         if len(path) >= _PATH_MAX and len(encode(path)) >= _PATH_MAX:
             return Walk((), errno.ENAMETOOLONG)
@@ -99,7 +99,7 @@ class Walker:
             return Walk(steps, 0, above.links, node)
         return self._follow(here, steps, above)
 
-    def _follow(self, link: ImagePath, steps: tuple[ImagePath, ...], above: Walk) -> Walk:
+    def _follow(self, link: Key, steps: tuple[Key, ...], above: Walk) -> Walk:
         target = self.root.readlink(link)
         if not target:
             return Walk(steps, errno.ENOENT, above.links)

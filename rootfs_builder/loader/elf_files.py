@@ -15,7 +15,7 @@ from rootfs_builder.filesystem.root import Root, Source, read
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.loader import dialects
 from rootfs_builder.loader.link_map import Loader
-from rootfs_builder.paths import ImagePath, OpenedPath, decode
+from rootfs_builder.paths import Key, OpenedPath, decode
 
 _CHUNK = 1 << 22
 
@@ -27,18 +27,18 @@ class Objects:
         self.root = root
         self.facts = facts or Facts()
         self.walker = Walker(root)
-        self._read: dict[ImagePath, elf.ElfFile | elf.Header | ElfError] = {}
-        self._sources: dict[ImagePath, Source] = {}
+        self._read: dict[Key, elf.ElfFile | elf.Header | ElfError] = {}
+        self._sources: dict[Key, Source] = {}
         self._loaders: dict[OpenedPath, Loader | None] = {}
         self._asked: dict[frozenset[bytes], str] = {}  # sets of symbols, and the facts about them
 
-    def source(self, path: ImagePath) -> Source:
+    def source(self, path: Key) -> Source:
         """The content at a resolved path; one Source a path, however often it is asked."""
         if path not in self._sources:
             self._sources[path] = self.root.open(path)
         return self._sources[path]
 
-    def file(self, path: ImagePath) -> elf.ElfFile:
+    def file(self, path: Key) -> elf.ElfFile:
         """Read an ELF file; raises ElfError, again each time it is asked."""
         if path not in self._read:
             source = self.source(path)
@@ -102,7 +102,7 @@ class Objects:
         header, data = self.file(walk.real).header, read(self.source(walk.real))
         return dialects.identify(interpreter, header, data, self.content)
 
-    def header(self, path: ImagePath) -> elf.Header:
+    def header(self, path: Key) -> elf.Header:
         """The ELF header alone, where the rest may be broken; raises ElfError."""
         try:
             return self.file(path).header
@@ -110,7 +110,7 @@ class Objects:
             with self.source(path).open() as content:
                 return elf.header(content)
 
-    def imports(self, path: ImagePath, symbols: frozenset[bytes]) -> frozenset[bytes]:
+    def imports(self, path: Key, symbols: frozenset[bytes]) -> frozenset[bytes]:
         """Those of the symbols that an ELF file has undefined; none of a damaged table."""
         if symbols not in self._asked:
             digest = hashlib.sha256(b"\0".join(sorted(symbols))).hexdigest()
@@ -118,7 +118,7 @@ class Objects:
         source, fact = self.source(path), self._asked[symbols]
         return self.facts.recall(source, fact, frozenset[bytes], lambda: symbols & _imports(source))
 
-    def notes(self, path: ImagePath) -> tuple[Note, ...]:
+    def notes(self, path: Key) -> tuple[Note, ...]:
         """What the file says that it may dlopen."""
         file = self.file(path)
         if not file.notes:
@@ -129,7 +129,7 @@ class Objects:
         except ElfError:
             return ()
 
-    def contained(self, path: ImagePath, texts: Iterable[bytes]) -> frozenset[bytes]:
+    def contained(self, path: Key, texts: Iterable[bytes]) -> frozenset[bytes]:
         """Which of the texts stand in the data of an ELF file; each is looked for once."""
         known = self.facts.known(self.source(path), "texts", dict[bytes, bool]) or {}
         wanted = frozenset(texts)
@@ -139,7 +139,7 @@ class Objects:
             self.facts.learn(self.source(path), "texts", known)
         return frozenset(text for text in wanted if known[text])
 
-    def search(self, path: ImagePath, pattern: bytes) -> list[dict[str, bytes]]:
+    def search(self, path: Key, pattern: bytes) -> list[dict[str, bytes]]:
         """The groups of each match of a pattern in the data of an ELF file, none twice."""
         return self.facts.recall(
             self.source(path),
@@ -148,7 +148,7 @@ class Objects:
             lambda: groups(re.finditer(pattern, b"".join(self._data(path)))),
         )
 
-    def _data(self, path: ImagePath) -> Iterator[bytes]:
+    def _data(self, path: Key) -> Iterator[bytes]:
         """The bytes that are data when it runs: neither code nor debug information."""
         with self.source(path).open() as content:
             for offset, size in self.file(path).data:

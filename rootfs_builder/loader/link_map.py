@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from rootfs_builder.elf import ElfFile, Header
 from rootfs_builder.filesystem.root import Identity, Source
 from rootfs_builder.filesystem.walk import Walk
-from rootfs_builder.paths import ImagePath, OpenedPath, decode, parent
+from rootfs_builder.paths import ImagePath, Key, OpenedPath, decode, parent
 
 LIBRARY_PATH, CACHE, SYSTEM_PATH = "-L", "ld.so.cache", "the system path"  # as found_by
 BY_PATH = "a path in NEEDED"  # or in a dlopen: no search
@@ -60,7 +60,7 @@ class Loaded(Struct, frozen=True, eq=False):
     name: str = ""
 
     @property
-    def real(self) -> ImagePath:
+    def real(self) -> Key:
         """Its resolved path."""
         return self.walk.real
 

@@ -180,7 +180,7 @@ class _Mapping:
 
     def _ends_list(self, candidate: Candidate) -> bool:
         """Whether an error counts: only of a directory that exists, and of its own file."""
-        directory = self._objects.walker.walk(parent(candidate.path)).node
+        directory = self._objects.walker.walk(OpenedPath(parent(candidate.path))).node
         return candidate.hwcap is None and directory is not None and directory.kind == "dir"
 
     def _take(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Iterator
 
 from rootfs_builder.loader import loading
 from rootfs_builder.loader.link_map import LinkMap, Resolution
-from rootfs_builder.paths import ImagePath, printable
+from rootfs_builder.paths import Key, printable
 
 Shown = Callable[[str], str]
 
@@ -39,7 +39,7 @@ def doubts(link_map: LinkMap, shown: Shown = str) -> Iterator[str]:
         if one.request.kind == "preload" and one.found is None:
             wanted = printable(one.request.name)
             yield f"LD_PRELOAD names {wanted}, which cannot be loaded here; programs do without it"
-    relative: dict[tuple[ImagePath, str], None] = {}
+    relative: dict[tuple[Key, str], None] = {}
     for one in link_map.resolutions:
         for path, _ in one.tried:
             if one.found is not None and not path.startswith("/"):

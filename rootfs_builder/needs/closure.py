@@ -13,7 +13,7 @@ from rootfs_builder.filesystem.walk import Walk
 from rootfs_builder.findings import Finding
 from rootfs_builder.loader.link_map import LinkMap
 from rootfs_builder.needs.users import User
-from rootfs_builder.paths import ImagePath
+from rootfs_builder.paths import ImagePath, SourcePath
 
 
 class ProgramKind(StrEnum):
@@ -33,16 +33,16 @@ class Program(Struct, frozen=True, eq=False):
     """
 
     shown: str
-    key: ImagePath
+    key: SourcePath
     walk: Walk
     by: "Program | None"
     kind: ProgramKind
     link_maps: tuple[LinkMap, ...] = ()
 
     @property
-    def real(self) -> ImagePath:
+    def real(self) -> SourcePath:
         """Its resolved path."""
-        return self.walk.real
+        return SourcePath(self.walk.real)
 
 
 class Tree(Struct, frozen=True, eq=False):
@@ -54,12 +54,12 @@ class Tree(Struct, frozen=True, eq=False):
     are loaded by a program.
     """
 
-    source: ImagePath
+    source: SourcePath
     destination: ImagePath
-    nodes: tuple[tuple[ImagePath, Node], ...]
+    nodes: tuple[tuple[SourcePath, Node], ...]
     rule: str = ""
     walk: Walk | None = None
-    anchor: ImagePath | None = None
+    anchor: SourcePath | None = None
     programs: tuple[Program, ...] = ()
     plugins: tuple[LinkMap, ...] = ()
 
@@ -89,7 +89,7 @@ class Applied(Struct, frozen=True, order=True):
     rule: str
     because: str
     evidence: str
-    program: ImagePath
+    program: SourcePath
 
     @property
     def sentence(self) -> str:

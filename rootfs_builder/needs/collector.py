@@ -26,7 +26,7 @@ from rootfs_builder.needs.closure import Closure, Program, ProgramKind, Tree
 from rootfs_builder.needs.rules import Rules
 from rootfs_builder.needs.rules.worklist import Supplies
 from rootfs_builder.needs.startup import Startup
-from rootfs_builder.paths import ImagePath, OpenedPath, below, join, name, parent, printable
+from rootfs_builder.paths import OpenedPath, SourcePath, below, join, name, parent, printable
 from rootfs_builder.recipe import Recipe
 from rootfs_builder.recipe.values import Added
 
@@ -144,7 +144,7 @@ class _Collector:
                 )
             )
         above = self._objects.walker.walk(OpenedPath(parent(todo.path)))
-        key = join(above.real, name(todo.path))
+        key = SourcePath(join(above.real, name(todo.path)))
         program = Program(todo.shown, key, walk, todo.by, todo.kind)
         if isinstance(found, Script):
             self._programs.append(program)
@@ -223,19 +223,20 @@ class _Collector:
         if walk.errno or walk.node is None:
             why = os.strerror(walk.errno)
             self._missing.append(f"{shown}: {why}; SRC is a path of this machine: is it right?")
-            return Tree(ImagePath(path), added.destination, ())
-        nodes = trees.nodes(self._sources, walk.real)
+            return Tree(SourcePath(path), added.destination, ())
+        real = SourcePath(walk.real)
+        nodes = trees.nodes(self._sources, real)
         if not self._recipe.allow_sensitive:
             self._secrets[shown] = self._sensitive.among(nodes)
             if self._secrets[shown]:
-                return Tree(walk.real, added.destination, nodes)
+                return Tree(real, added.destination, nodes)
         for special, node in nodes:
             if node.kind == "special":
                 raise InputError(
                     f"{shown}: {printable(self._sources.shown(special))} is a device, FIFO or "
                     "socket, which no image can hold"
                 )
-        tree = Tree(walk.real, added.destination, nodes)
+        tree = Tree(real, added.destination, nodes)
         return trees.with_closures(tree, self._startup, self._sources, self._host())
 
     def _host(self) -> LinkMap | None:

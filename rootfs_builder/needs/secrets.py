@@ -20,9 +20,9 @@ from rootfs_builder.cache.file_facts import Facts
 from rootfs_builder.elf import MAGIC
 from rootfs_builder.errors import ChangedError, InputError, PolicyError
 from rootfs_builder.filesystem.root import Identity, Node, Source, tree
-from rootfs_builder.filesystem.sources import OUTSIDE, Sources
+from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walker
-from rootfs_builder.paths import ImagePath, OpenedPath, join, name, parent, printable
+from rootfs_builder.paths import OpenedPath, SourcePath, join, name, parent, printable
 
 _ACCOUNTS = "accounts of the machine"
 _HASHES = "password hashes"
@@ -86,7 +86,7 @@ _TOKEN = rb"(?m)^[^#;\n]*_(?:authToken|auth|password)[ \t]*=[ \t]*[^ \t\r\n$]"
 class Secret(Struct, frozen=True):
     """A file that is a secret, in the paths of the source, and what makes it one."""
 
-    path: ImagePath
+    path: SourcePath
     why: str
 
 
@@ -97,7 +97,7 @@ class Secrets:
         self._sources = sources
         self._facts = facts or Facts()
 
-    def among(self, nodes: Iterable[tuple[ImagePath, Node]]) -> tuple[Secret, ...]:
+    def among(self, nodes: Iterable[tuple[SourcePath, Node]]) -> tuple[Secret, ...]:
         """Those among files that are to be added, in their order; paths are resolved.
 
         A file that cannot be read, or has changed, is none: what packs it fails for the same
@@ -115,20 +115,20 @@ class Secrets:
         return tuple(secrets)
 
     @cached_property
-    def _of_the_machine(self) -> tuple[dict[ImagePath, str], dict[Identity, str]]:
+    def _of_the_machine(self) -> tuple[dict[SourcePath, str], dict[Identity, str]]:
         """The files of the machine and of the sysroot that are secrets, by path and by inode."""
-        paths: dict[ImagePath, str] = {}
+        paths: dict[SourcePath, str] = {}
         identities: dict[Identity, str] = {}
         walker = Walker(self._sources)
-        for side in ("", OUTSIDE):
+        for mount in self._sources.mounts:
             for pattern, why in _OF_THE_MACHINE:
-                for path, node in _matching(self._sources, walker, side + pattern):
+                for path, node in _matching(self._sources, walker, mount.path(pattern)):
                     paths.setdefault(path, why)
                     if node.size:  # what saves space makes all empty files one inode
                         identities.setdefault(node.identity, why)
         return paths, identities
 
-    def _by_content(self, path: ImagePath, node: Node) -> str:
+    def _by_content(self, path: SourcePath, node: Node) -> str:
         if not 0 < node.size <= _MAX_SIZE:
             return ""
         source, npm = self._sources.open(path), name(path) == ".npmrc"
@@ -155,9 +155,11 @@ def refuse(secrets: Mapping[str, tuple[Secret, ...]]) -> None:
         raise PolicyError("\n".join(lines))
 
 
-def _matching(sources: Sources, walker: Walker, pattern: str) -> Iterator[tuple[ImagePath, Node]]:
+def _matching(
+    sources: Sources, walker: Walker, pattern: OpenedPath
+) -> Iterator[tuple[SourcePath, Node]]:
     """The files that a path of the table leads to, links followed."""
-    above = walker.walk(OpenedPath(parent(pattern)))
+    above = walker.walk(parent(pattern))
     if above.node is None or above.node.kind != "dir":
         return
     wanted = name(pattern)
@@ -166,12 +168,13 @@ def _matching(sources: Sources, walker: Walker, pattern: str) -> Iterator[tuple[
         for one in names:
             walk = walker.walk(join(above.real, one))
             if walk.node is not None and fnmatchcase(one, wanted):
-                yield from (each for each in tree(sources, walk.real) if each[1].kind == "file")
+                each = tree(sources, walk.real)
+                yield from ((SourcePath(path), node) for path, node in each if node.kind == "file")
     except OSError:  # it cannot be listed, so what is in it cannot be packed
         return
 
 
-def _by_name(path: ImagePath) -> str | None:
+def _by_name(path: SourcePath) -> str | None:
     return next((why for names, why in _ANYWHERE if names in path + "/"), None)
 
 

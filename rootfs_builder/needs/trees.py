@@ -16,7 +16,7 @@ from rootfs_builder.loader import loading
 from rootfs_builder.loader.link_map import LinkMap
 from rootfs_builder.needs.closure import Program, ProgramKind, Tree
 from rootfs_builder.needs.startup import Startup
-from rootfs_builder.paths import ImagePath, decode, name, printable
+from rootfs_builder.paths import SourcePath, decode, name, printable
 
 _OTHER_LIBC = {  # by the loader's name: what it has no file for
     "glibc": re.compile(r"libc\.musl-.*|libc\.so"),
@@ -24,14 +24,14 @@ _OTHER_LIBC = {  # by the loader's name: what it has no file for
 }
 
 
-def nodes(sources: Sources, path: ImagePath) -> tuple[tuple[ImagePath, Node], ...]:
+def nodes(sources: Sources, path: SourcePath) -> tuple[tuple[SourcePath, Node], ...]:
     """What lies at and below a resolved path.
 
     Raises:
         InputError: a directory cannot be read.
     """
     try:
-        return tuple(tree(sources, path))
+        return tuple((SourcePath(one), node) for one, node in tree(sources, path))
     except OSError as error:
         where = printable(decode(os.fsencode(error.filename)))
         raise InputError(f"{where}: cannot be read: {error.strerror}") from error
@@ -47,7 +47,7 @@ def with_closures(added: Tree, startup: Startup, sources: Sources, host: LinkMap
     """
     programs: list[Program] = []
     plugins: list[LinkMap] = []
-    foreign: list[ImagePath] = []
+    foreign: list[SourcePath] = []
     within = {name(path) for path, node in added.nodes if node.kind != "dir"}
     for path, file in _elf_files(added, startup):
         if host is not None and _is_foreign(file, host):
@@ -65,7 +65,7 @@ def with_closures(added: Tree, startup: Startup, sources: Sources, host: LinkMap
     return replace(added, programs=tuple(programs), plugins=tuple(plugins))
 
 
-def _elf_files(added: Tree, startup: Startup) -> Iterator[tuple[ImagePath, elf.ElfFile]]:
+def _elf_files(added: Tree, startup: Startup) -> Iterator[tuple[SourcePath, elf.ElfFile]]:
     """The ELF files of a tree that a loader reads; others are data: object files, damaged ones."""
     for path, node in added.nodes:
         if node.kind != "file":
@@ -78,7 +78,7 @@ def _elf_files(added: Tree, startup: Startup) -> Iterator[tuple[ImagePath, elf.E
 
 
 def _program(
-    path: ImagePath, file: elf.ElfFile, startup: Startup, sources: Sources
+    path: SourcePath, file: elf.ElfFile, startup: Startup, sources: Sources
 ) -> Program | None:
     """A program in a tree; None, with a warning, where it cannot start here."""
     walk = startup.objects.walker.walk(path)
@@ -107,7 +107,7 @@ def _is_foreign(file: elf.ElfFile, host: LinkMap) -> bool:
     return plugin and others is not None and any(map(others.fullmatch, map(decode, file.needed)))
 
 
-def _foreign(paths: list[ImagePath], tree: str) -> Finding:
+def _foreign(paths: list[SourcePath], tree: str) -> Finding:
     """One sentence for all such files of a tree."""
     first = printable(min(map(name, paths)))
     others = f" and {len(paths) - 1} more" if len(paths) > 1 else ""

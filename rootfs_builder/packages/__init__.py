@@ -17,7 +17,7 @@ from rootfs_builder.filesystem.root import FileSource, Root
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.packages import apk, dpkg, rpm
 from rootfs_builder.packages.database import Database, Package, find, legible
-from rootfs_builder.paths import ImagePath, OpenedPath, join, name, printable
+from rootfs_builder.paths import OpenedPath, SourcePath, join, name, printable
 
 __all__ = ["STATES", "Owners", "Package", "owners"]
 
@@ -34,7 +34,7 @@ class Owners:
     def __init__(self, root: Root, facts: Facts | None = None) -> None:
         self._walker = Walker(root)
         self._facts = facts or Facts()
-        self._known: dict[ImagePath, Package | None] = {}
+        self._known: dict[SourcePath, Package | None] = {}
 
     @cached_property
     def _databases(self) -> tuple[Database, ...]:
@@ -47,11 +47,11 @@ class Owners:
         """Sentences about databases that could not be read; complete after the last `of`."""
         return tuple(doubt for one in self._databases for doubt in one.doubts)
 
-    def of(self, path: ImagePath) -> Package | None:
+    def of(self, path: SourcePath) -> Package | None:
         """The package of what stands at one path; for many, `of_all` needs one pass, not many."""
         return self.of_all((path,))[path]
 
-    def of_all(self, paths: Iterable[ImagePath]) -> dict[ImagePath, Package | None]:
+    def of_all(self, paths: Iterable[SourcePath]) -> dict[SourcePath, Package | None]:
         """The packages that what stands at resolved paths belongs to, which one pass finds.
 
         None for what no package brought, for a directory or a link to one, which belong to many,
@@ -66,13 +66,13 @@ class Owners:
         self._known.update(self._remembered([one for one in new if self._is_one(one)]))
         return {one: self._known[one] for one in wanted}
 
-    def _is_one(self, path: ImagePath) -> bool:
+    def _is_one(self, path: SourcePath) -> bool:
         if not self._databases or self._walker.root.lstat(path) is None:
             return False
         node = self._walker.walk(path).node
         return node is None or node.kind != "dir"
 
-    def _remembered(self, paths: list[ImagePath]) -> dict[ImagePath, Package | None]:
+    def _remembered(self, paths: list[SourcePath]) -> dict[SourcePath, Package | None]:
         if not self._files or not paths:
             return self._found(paths)
         first, *others = self._files
@@ -94,13 +94,13 @@ class Owners:
         sources = [self._walker.root.open(file) for file in found if file is not None]
         return tuple(one for one in sources if isinstance(one, FileSource))
 
-    def _found(self, paths: Iterable[ImagePath]) -> dict[ImagePath, Package | None]:
+    def _found(self, paths: Iterable[SourcePath]) -> dict[SourcePath, Package | None]:
         """The owners of paths: of several the first, by the first database that knows any."""
-        found: dict[ImagePath, Package | None] = dict.fromkeys(paths)
+        found: dict[SourcePath, Package | None] = dict.fromkeys(paths)
         left = set(found)
         for database in self._databases:
             for brought in database.named({name(one) for one in left}) if left else ():
-                owners: dict[ImagePath, set[Package]] = {}
+                owners: dict[SourcePath, set[Package]] = {}
                 for spelt, package in brought:
                     if (path := self._stands(spelt)) in left:
                         owners.setdefault(path, set()).add(package)
@@ -110,10 +110,10 @@ class Owners:
                     break
         return found
 
-    def _stands(self, spelt: str) -> ImagePath | None:
+    def _stands(self, spelt: str) -> SourcePath | None:
         """Where a file is that a package calls so."""
         above = self._walker.walk(OpenedPath(spelt.rpartition("/")[0]))
-        return None if above.errno else join(above.real, name(spelt))
+        return None if above.errno else SourcePath(join(above.real, name(spelt)))
 
 
 def owners(root: Root, *, facts: Facts | None = None) -> Owners:

@@ -13,7 +13,7 @@ from msgspec.structs import asdict, replace
 from rootfs_builder.errors import ChangedError, InputError
 from rootfs_builder.filesystem.root import BytesSource, Source, latest
 from rootfs_builder.filesystem.walk import Walker
-from rootfs_builder.paths import ImagePath, OpenedPath, encode, printable
+from rootfs_builder.paths import OpenedPath, SourcePath, encode, printable
 
 Kind = Literal["apk", "deb", "rpm"]
 _TRIES = 10  # reads in a row before a file is said to be written without a pause
@@ -61,7 +61,7 @@ class Database(Protocol):
         """
 
 
-def find(walker: Walker, path: str, kind: Literal["file", "dir"] = "file") -> ImagePath | None:
+def find(walker: Walker, path: str, kind: Literal["file", "dir"] = "file") -> SourcePath | None:
     """Where a part of a database is, None where there is none.
 
     Raises:
@@ -70,7 +70,8 @@ def find(walker: Walker, path: str, kind: Literal["file", "dir"] = "file") -> Im
     walk = walker.walk(OpenedPath(path))
     if walk.errno not in (0, errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
         raise unreadable(path, os.strerror(walk.errno))
-    return walk.real if walk.node is not None and walk.node.kind == kind else None
+    there = walk.node is not None and walk.node.kind == kind
+    return SourcePath(walk.real) if there else None
 
 
 def unreadable(path: str, why: str) -> InputError:

@@ -13,7 +13,7 @@ from functools import cached_property
 
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.packages.database import Brought, Package, contents, find, settled, unreadable
-from rootfs_builder.paths import ImagePath, decode, encode
+from rootfs_builder.paths import SourcePath, decode, encode
 from rootfs_builder.paths import name as last
 
 _ADMIN = "/var/lib/dpkg"
@@ -67,7 +67,7 @@ class Dpkg:
     # --- info/*.list ---
 
     @cached_property
-    def _names(self) -> dict[str, ImagePath]:
+    def _names(self) -> dict[str, SourcePath]:
         """The lists by their labels."""
         root, info = self._walker.root, find(self._walker, f"{_ADMIN}/info", "dir")
         try:
@@ -75,7 +75,7 @@ class Dpkg:
         except OSError as error:
             raise unreadable(f"{_ADMIN}/info", str(error.strerror)) from error
         lists = (one for one in names if one.endswith(_LIST))
-        return {one[: -len(_LIST)]: ImagePath(f"{info}/{one}") for one in lists}
+        return {one[: -len(_LIST)]: SourcePath(f"{info}/{one}") for one in lists}
 
     def _lists(self, labels: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         root = self._walker.root

@@ -19,6 +19,7 @@ from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.paths import (
     ROOT,
     ImagePath,
+    Key,
     ancestors,
     encode,
     name,
@@ -193,7 +194,7 @@ class PlanRoot:
     """A Plan as a Root; many are made and asked little."""
 
     def __init__(self, plan: Plan) -> None:
-        self._entries = {entry.path: entry for entry in plan.entries}
+        self._entries: dict[str, Entry] = {entry.path: entry for entry in plan.entries}
         self._nodes: dict[str, Node] = {ROOT: Node("dir", 0o755, 0, (0, 0))}
         self._inodes: dict[Hashable, int] = {}
 
@@ -204,7 +205,7 @@ class PlanRoot:
             names.setdefault(parent(path), []).append(name(path))
         return names
 
-    def lstat(self, path: ImagePath) -> Node | None:
+    def lstat(self, path: Key) -> Node | None:
         """See Root."""
         entry = self._entries.get(path)
         if path not in self._nodes and entry is not None:
@@ -213,22 +214,22 @@ class PlanRoot:
             self._nodes[path] = Node(entry.kind, entry.mode, entry.size, (0, number))
         return self._nodes.get(path)
 
-    def readlink(self, path: ImagePath) -> str:
+    def readlink(self, path: Key) -> str:
         """See Root."""
         return self._entries[path].target
 
-    def open(self, path: ImagePath) -> Source:
+    def open(self, path: Key) -> Source:
         """See Root."""
         content = self._entries[path].content
         if content is None:
             raise OSError(errno.EINVAL, "not a regular file", path)
         return content
 
-    def capability(self, path: ImagePath) -> bytes:
+    def capability(self, path: Key) -> bytes:
         """See Root."""
         return self._entries[path].capability
 
-    def list(self, path: ImagePath) -> tuple[str, ...]:
+    def list(self, path: Key) -> tuple[str, ...]:
         """See Root."""
         return tuple(sorted(self._names.get(path, ()), key=encode))
 

@@ -18,7 +18,7 @@ from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walk, Walker
 from rootfs_builder.loader.link_map import Candidate, LinkMap, Loaded
 from rootfs_builder.needs.closure import Closure, Program, Tree
-from rootfs_builder.paths import ROOT, ImagePath, OpenedPath, parent
+from rootfs_builder.paths import ROOT, Key, OpenedPath, SourcePath, parent
 from rootfs_builder.recipe import Recipe
 
 
@@ -29,8 +29,8 @@ class Anchors(Struct, frozen=True):
     started by, as that of a virtual environment's python.
     """
 
-    file: ImagePath | None = None
-    link: ImagePath | None = None
+    file: SourcePath | None = None
+    link: SourcePath | None = None
 
 
 class View(NamedTuple):
@@ -40,9 +40,9 @@ class View(NamedTuple):
     recipe: Recipe
     sources: Sources
     walker: Walker
-    scripts: frozenset[ImagePath]  # the resolved paths of programs without a link map
+    scripts: frozenset[SourcePath]  # the resolved paths of programs without a link map
 
-    def is_directory(self, path: ImagePath) -> bool:
+    def is_directory(self, path: Key) -> bool:
         """Whether a resolved path is a directory of the source."""
         node = self.sources.lstat(path)
         return node is not None and node.kind == "dir"
@@ -70,12 +70,12 @@ def of(program: Program, here: View) -> Anchors:
     return Anchors(_around(program.real, found), link)
 
 
-def _around(anchor: ImagePath, found: Iterable[ImagePath]) -> ImagePath:
+def _around(anchor: SourcePath, found: Iterable[SourcePath]) -> SourcePath:
     """The smallest directory that holds an anchor and what is found from it."""
-    return ImagePath(posixpath.commonpath([parent(anchor), *found]))
+    return SourcePath(posixpath.commonpath([parent(anchor), *found]))
 
 
-def _found_from(program: Program, anchor: ImagePath, here: View) -> list[ImagePath]:
+def _found_from(program: Program, anchor: SourcePath, here: View) -> list[SourcePath]:
     """What must keep its place towards an anchor of a program."""
     trees = here.closure.supply.trees
     found = [tree.source for tree in trees if _is_from(tree, anchor, here.scripts)]
@@ -87,7 +87,7 @@ def _found_from(program: Program, anchor: ImagePath, here: View) -> list[ImagePa
     return found
 
 
-def _is_from(tree: Tree, anchor: ImagePath, scripts: frozenset[ImagePath]) -> bool:
+def _is_from(tree: Tree, anchor: SourcePath, scripts: frozenset[SourcePath]) -> bool:
     """Whether a rule found it from an anchor; scripts of one directory share what they find."""
     if tree.anchor is None or not {tree.anchor, anchor} <= scripts:
         return tree.anchor == anchor
@@ -108,7 +108,7 @@ def _follows(candidate: Candidate, program: Loaded) -> bool:
     return owner is program
 
 
-def _beyond_origin(walk: Walk, candidate: Candidate, here: View) -> Iterator[ImagePath]:
+def _beyond_origin(walk: Walk, candidate: Candidate, here: View) -> Iterator[SourcePath]:
     """The directories of a walk that must keep their places towards $ORIGIN, where it starts.
 
     Those are the ones it goes through, and those of the links and the file that it comes to. After
@@ -123,8 +123,8 @@ def _beyond_origin(walk: Walk, candidate: Candidate, here: View) -> Iterator[Ima
             restarted = True
         if here.is_directory(step):
             if not restarted:
-                yield step
+                yield SourcePath(step)
             continue
         restarted = False
         if here.recipe.at is not None or here.sources.outside(step):
-            yield parent(step)
+            yield SourcePath(parent(step))

@@ -14,7 +14,7 @@ from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, hint
 from rootfs_builder.loader.elf_files import Objects
 from rootfs_builder.needs.closure import Closure, Program
-from rootfs_builder.paths import ImagePath, OpenedPath, decode, printable
+from rootfs_builder.paths import OpenedPath, SourcePath, decode, printable
 
 _PATH = rb"(?:usr/)?(?:local/)?(?:s?bin|lib(?:exec|\d+)?)/[\w./+-]{1,200}"
 _STRING = rb"(?P<path>/(?<![ -~]/)" + _PATH + rb")(?=\x00)"  # "/" first: so it is found fast
@@ -40,7 +40,7 @@ _BUILT_IN = frozenset(("echo", "false", "kill", "printf", "pwd", "test", "time",
 
 def left_out(
     closure: Closure,
-    there: Container[ImagePath],
+    there: Container[SourcePath],
     *,
     search_path: Iterable[str],
     sources: Sources,
@@ -51,7 +51,7 @@ def left_out(
     The commands of a shell script are looked up in the directories of `search_path`.
     """
     objects = Objects(sources, facts)
-    named: dict[ImagePath, OpenedPath] = {}
+    named: dict[SourcePath, OpenedPath] = {}
     for program in closure.programs:
         if program.by is None:
             for path in _named(program, objects, tuple(search_path)):
@@ -96,9 +96,9 @@ def _run_inside(quoted: re.Match[bytes]) -> bytes:
     return b" ".join((b'""', *re.findall(_RUN_INSIDE, quoted[0])))
 
 
-def _executable(path: OpenedPath, objects: Objects) -> ImagePath | None:
+def _executable(path: OpenedPath, objects: Objects) -> SourcePath | None:
     """Where a path leads, if that is a program."""
     walk = objects.walker.walk(path)
     if walk.errno or walk.node is None or walk.node.kind != "file" or not walk.node.mode & 0o111:
         return None
-    return None if re.search(r"\.so(\.|\Z)", walk.real) else walk.real
+    return None if re.search(r"\.so(\.|\Z)", walk.real) else SourcePath(walk.real)

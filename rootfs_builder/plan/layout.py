@@ -16,7 +16,7 @@ from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walk
 from rootfs_builder.loader.link_map import Loaded, Resolution
 from rootfs_builder.needs.closure import Closure, Program, ProgramKind, Tree
-from rootfs_builder.paths import ImagePath, OpenedPath, join, name, parent
+from rootfs_builder.paths import ImagePath, OpenedPath, SourcePath, join, name, parent
 from rootfs_builder.plan import anchors, moves, routes
 from rootfs_builder.plan.anchors import Anchors, View
 from rootfs_builder.plan.moves import BIN, Landing, Move, Moves, TreeMove
@@ -65,9 +65,10 @@ class Layout(Struct, frozen=True):
     def file_of(self, loaded: Loaded) -> ImagePath:
         """The path of an object's file in the image."""
         move = self.objects.get(loaded)
+        real = SourcePath(loaded.real)
         if move is None:
-            return loaded.real
-        return move.apply(loaded.real) or ImagePath(move.respell(loaded.opened))
+            return ImagePath(real)
+        return move.apply(real) or ImagePath(move.respell(loaded.opened))
 
     def opened_as(self, loaded: Loaded) -> OpenedPath:
         """The loader's text for an object in the image."""
@@ -121,50 +122,44 @@ def _paths(every: Moves, here: View) -> dict[Program, ImagePath]:
 def _path(program: Program, every: Moves, here: View) -> ImagePath:
     move, key = moves.of_program(program, every, here.sources), program.key
     if key in every.programs.started:
-        return moves.added_path(every.users, key, here.sources) or key
-    anchored = every.programs.anchored.get(key)
-    if anchored is not None and key != program.real:
-        return anchored.apply(key) or key
+        return moves.place(key, moves.users_move(every.users, key, here.sources))
+    if key in every.programs.anchored and key != program.real:
+        return moves.place(key, every.programs.anchored[key])
     if move is None:
         if not here.sources.outside(key) or program.kind == ProgramKind.INTERPRETER:
-            return key
+            return ImagePath(key)
         same = name(key) == name(program.real)
-        return program.real if same else join(BIN, name(key))
-    file = move.apply(program.real) or program.real
+        return ImagePath(program.real) if same else join(BIN, name(key))
+    file = moves.place(program.real, move)
     fixed = program.kind == ProgramKind.ADDED or here.recipe.at is not None
     return file if fixed else join(parent(file), name(key))
 
 
 def _start(program: Program, found: Anchors, every: Moves, here: View) -> Start:
     path = _path(program, every, here)
-    place = moves.added_path(every.users, program.real, here.sources)
-    kept = found.link is not None and place is None
+    added = moves.users_move(every.users, program.real, here.sources)
+    kept = found.link is not None and added is None
     if program.key in every.programs.started:
-        walk = replace(program.walk, steps=_added_steps(program, place, every, here.sources))
-        move = None if place is None else moves.users_move(every.users, program.real, here.sources)
-        return Start(program, path, walk, move, added=True, kept=kept)
+        steps = _added_steps(program, every, here.sources) if added is None else (program.real,)
+        walk = replace(program.walk, steps=steps)
+        return Start(program, path, walk, added, added=True, kept=kept)
     move = moves.of_program(program, every, here.sources)
+    file = moves.place(program.real, move)
     named = program.kind == ProgramKind.INTERPRETER or not here.sources.outside(program.key)
     walk = program.walk
-    if not named or (move is not None and program.key == path):
+    places = {step.place for step in routes.steps(walk, move, here.sources)}
+    if not named or file not in places or (move is not None and str(program.key) == path):
         walk = here.walker.walk(program.real)  # the link is not kept, or the file takes its place
-    if any(step.place == path for step in routes.steps(walk, move, here.sources)):
+        places = {step.place for step in routes.steps(walk, move, here.sources)}
+    if path in places:
         return Start(program, path, walk, move, kept=kept)
-    file = program.real if move is None else move.apply(program.real) or program.real
     link = name(file) if parent(file) == parent(path) else file
     return Start(program, path, walk, move, link, kept=kept)
 
 
-def _added_steps(
-    program: Program, place: ImagePath | None, every: Moves, sources: Sources
-) -> tuple[ImagePath, ...]:
-    """What is to be laid out of a program in an added tree.
-
-    That is its file, or if a link in the tree leads out of it, the way after the last such link.
-    """
-    if place is not None:
-        return (program.real,)
-    steps = program.walk.steps
+def _added_steps(program: Program, every: Moves, sources: Sources) -> tuple[SourcePath, ...]:
+    """The way to a program after the last link that leads to it out of an added tree."""
+    steps = tuple(map(SourcePath, program.walk.steps))
     inside = [moves.added_path(every.users, one, sources) is not None for one in steps]
     after = steps[len(steps) - inside[::-1].index(True) :]
     if sources.outside(program.real):

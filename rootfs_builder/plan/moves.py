@@ -18,6 +18,7 @@ from rootfs_builder.needs.closure import Program, ProgramKind, Tree
 from rootfs_builder.paths import (
     ImagePath,
     OpenedPath,
+    SourcePath,
     ancestors,
     below,
     join,
@@ -46,16 +47,21 @@ class Why(StrEnum):
 class Move(Struct, frozen=True):
     """`source`, a resolved path, and all below it go to `target`; `text` is how it was spelt."""
 
-    source: ImagePath
+    source: SourcePath
     target: ImagePath
     text: str
     why: Why
 
-    def apply(self, path: str) -> ImagePath | None:
+    def apply(self, path: SourcePath) -> ImagePath | None:
         """The new place of a resolved path; None where it is not below `source`."""
         if not below(path, self.source):
             return None
         return _onto(self.target, path.removeprefix(self.source.rstrip("/")))
+
+    @property
+    def stays(self) -> bool:
+        """Whether the image has the same path."""
+        return str(self.source) == self.target
 
     def respell(self, opened: OpenedPath) -> OpenedPath:
         """The loader's text for a file, as it will be in the image."""
@@ -64,6 +70,11 @@ class Move(Struct, frozen=True):
 
 def _onto(target: str, inside: str) -> ImagePath:
     return ImagePath(target.rstrip("/") + inside or "/")
+
+
+def place(path: SourcePath, move: Move | None) -> ImagePath:
+    """The path in the image of a resolved path; what a move does not move keeps its path."""
+    return (move.apply(path) if move else None) or ImagePath(path)
 
 
 class Landing(Struct, frozen=True):
@@ -91,9 +102,9 @@ class ProgramMoves(Struct, frozen=True):
     started, by the program's key.
     """
 
-    files: Mapping[ImagePath, Move]
-    anchored: Mapping[ImagePath, Move]
-    started: Mapping[ImagePath, Move]
+    files: Mapping[SourcePath, Move]
+    anchored: Mapping[SourcePath, Move]
+    started: Mapping[SourcePath, Move]
 
 
 class Moves(Struct, frozen=True):
@@ -113,7 +124,7 @@ class _Decision(Struct, frozen=True):
     """What one program makes move: itself, what is found from an anchor, or neither."""
 
     file: Move | None = None
-    anchor: ImagePath | None = None
+    anchor: SourcePath | None = None
     anchored: Move | None = None
     started: Move | None = None
 
@@ -137,9 +148,9 @@ def of_rules_tree(
 ) -> TreeMove:
     """The move of a rule's tree: it follows its anchor, or the added tree that it is in."""
     host = _host(tree, users, programs, here)
-    place = host.apply(tree.source) if host else None
-    if host is not None and place is not None:
-        return TreeMove(Move(tree.source, place, tree.source, host.why), host)
+    follows = host.apply(tree.source) if host else None
+    if host is not None and follows is not None:
+        return TreeMove(Move(tree.source, follows, tree.source, host.why), host)
     target = landing(tree.destination, here.walker).path
     return TreeMove(Move(tree.source, target, tree.source, Why.RULE), host)
 
@@ -153,14 +164,14 @@ def _host(tree: Tree, users: Iterable[Move], programs: ProgramMoves, here: View)
     return around or (programs.anchored.get(tree.anchor) if tree.anchor else None)
 
 
-def users_move(users: Iterable[Move], key: ImagePath, sources: Sources) -> Move | None:
+def users_move(users: Iterable[Move], key: SourcePath, sources: Sources) -> Move | None:
     """The move of the added tree that holds a resolved path; None for a path of the system."""
     if not sources.outside(key):
         return None
     return next((move for move in users if move.apply(key)), None)
 
 
-def added_path(users: Iterable[Move], key: ImagePath, sources: Sources) -> ImagePath | None:
+def added_path(users: Iterable[Move], key: SourcePath, sources: Sources) -> ImagePath | None:
     """Where a resolved path goes with what the user adds; None if it does not."""
     move = users_move(users, key, sources)
     return None if move is None else move.apply(key)
@@ -174,9 +185,9 @@ def of_programs(
     Raises:
         UsageError: `--at` contradicts where the program looks for its libraries.
     """
-    files: dict[ImagePath, Move] = {}
-    anchored: dict[ImagePath, Move] = {}
-    started: dict[ImagePath, Move] = {}
+    files: dict[SourcePath, Move] = {}
+    anchored: dict[SourcePath, Move] = {}
+    started: dict[SourcePath, Move] = {}
     for program in here.closure.programs:
         found = _decide(program, anchors[program], users, tuple(anchored.values()), here)
         if found.file is not None:  # under its first name; others are links to that
@@ -228,7 +239,7 @@ def _at(program: Program, anchors: Anchors, at: ImagePath) -> _Decision:
     return _Decision(file=file, anchor=program.real, anchored=move)
 
 
-def _fit(program: Program, directory: ImagePath, at: ImagePath) -> ImagePath:
+def _fit(program: Program, directory: SourcePath, at: ImagePath) -> ImagePath:
     """The image directory for `directory` that puts the program's own directory where `at` is."""
     inside = parent(program.real).removeprefix(directory)
     if not parent(at).endswith(inside):
@@ -257,7 +268,7 @@ def of_libraries(here: View) -> dict[OpenedPath, Move | None]:
     found: dict[OpenedPath, Move | None] = {}
     for path in here.recipe.library_path:
         text = here.sources.locate(path)
-        real = here.walker.walk(text).real
+        real = SourcePath(here.walker.walk(text).real)
         moves = here.sources.outside(real)
         found[text] = Move(real, _LIB, text, Why.LIBRARY_PATH) if moves else None
     return found
@@ -285,14 +296,15 @@ def of_object(
         return _of_origin(candidate.owner, program, moves, sources)
     if candidate.found_by == LIBRARY_PATH:
         return _of_library(candidate.path, moves.libraries)
-    return _of_added(candidate.path, moves, sources) if candidate.found_by == BY_PATH else None
+    by_path = candidate.found_by == BY_PATH
+    return _of_added(SourcePath(candidate.path), moves, sources) if by_path else None
 
 
 def _of_origin(owner: Loaded, program: Program, moves: Moves, sources: Sources) -> Move | None:
     """The move of what is found through the `$ORIGIN` of `owner`."""
     if owner.by is None:
-        anchored = moves.programs.anchored.get(owner.real)
-        return anchored or _of_added(owner.real, moves, sources)
+        real = SourcePath(owner.real)
+        return moves.programs.anchored.get(real) or _of_added(real, moves, sources)
     move = of_object(owner, owner.candidate, program, moves, sources)
     if move is not None and move.source == owner.real:  # one file: so does its directory
         return Move(parent(move.source), parent(move.target), parent(move.text), move.why)
@@ -304,7 +316,7 @@ def _of_library(path: str, libraries: Mapping[OpenedPath, Move | None]) -> Move 
     return libraries[max(holding, key=len)] if holding else None  # one may lie in another
 
 
-def _of_added(path: str, moves: Moves, sources: Sources) -> Move | None:
+def _of_added(path: SourcePath, moves: Moves, sources: Sources) -> Move | None:
     move = next((move for move in moves.added if move.apply(path)), None)
-    stays = move is not None and move.source == move.target and not sources.outside(move.source)
+    stays = move is not None and move.stays and not sources.outside(move.source)
     return None if stays else move

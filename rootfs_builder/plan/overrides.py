@@ -101,7 +101,7 @@ class _Wanted:
             elif walk.real in found:
                 mistake = f"another {option} leads there too"
             else:
-                found[walk.real] = value
+                found[ImagePath(walk.real)] = value
                 continue
             self._mistakes.append(f"{option} {printable(text)}: {mistake}")
         return found

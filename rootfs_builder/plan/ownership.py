@@ -12,14 +12,14 @@ from msgspec.structs import replace
 from rootfs_builder.filesystem.root import BytesSource
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.packages import Owners
-from rootfs_builder.paths import ImagePath
+from rootfs_builder.paths import ImagePath, SourcePath
 from rootfs_builder.plan import Entry, Reason, ReasonKind
 from rootfs_builder.plan.reasons import PT_INTERP
 
 
 def settle(
     entries: Iterable[Entry],
-    origins: Mapping[ImagePath, ImagePath],
+    origins: Mapping[ImagePath, SourcePath],
     sources: Sources,
     owners: Owners | None,
 ) -> tuple[Entry, ...]:

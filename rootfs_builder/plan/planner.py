@@ -19,7 +19,7 @@ from rootfs_builder.findings import Code, Finding, added, warning
 from rootfs_builder.loader.link_map import LinkMap, Loaded, Resolution
 from rootfs_builder.needs.closure import Closure, ProgramKind, Tree
 from rootfs_builder.packages import Owners
-from rootfs_builder.paths import ImagePath, name, printable
+from rootfs_builder.paths import ImagePath, SourcePath, name, printable
 from rootfs_builder.plan import (
     SET_ID_BITS,
     Entry,
@@ -29,6 +29,7 @@ from rootfs_builder.plan import (
     generated,
     hints,
     long_paths,
+    moves,
     overrides,
     ownership,
     routes,
@@ -90,8 +91,8 @@ class _Planner:
         self._walker = Walker(sources)
         self._interpreters = shebangs.Interpreters(layout, sources)
         self.entries: dict[ImagePath, Entry] = {}
-        self.origins: dict[ImagePath, ImagePath] = {}  # of what is not generated
-        self._contents: dict[ImagePath, Source] = {}
+        self.origins: dict[ImagePath, SourcePath] = {}  # of what is not generated
+        self._contents: dict[SourcePath, Source] = {}
         self._findings = list(closure.findings)
         self._because_of = self._rule_reasons()
 
@@ -183,7 +184,7 @@ class _Planner:
     @staticmethod
     def _asked(name: str, move: Move | None) -> str:
         """A name as it was asked for; an added library's path as it is in the image."""
-        return name if move is None else move.apply(name) or name
+        return moves.place(SourcePath(name), move)
 
     def _warn_of_build_path(
         self, path: str, found_by: str, by: ImagePath, advice: str = "build with $ORIGIN"
@@ -207,14 +208,14 @@ class _Planner:
                 self._put(link, step.source)
             elif step.node.kind == "dir":
                 why = replace(reason, kind=ReasonKind.DIRECTORY)
-                keeps = step.place == step.source and not self._sources.outside(step.source)
+                keeps = step.stays and not self._sources.outside(step.source)
                 mode = step.node.mode & 0o1777 if keeps else 0o755
                 self._put(Entry(step.place, "dir", mode, (why,)), step.source)
             else:
                 self._file(step.source, step.place, step.node, reason, executable=executable)
 
     def _file(
-        self, step: ImagePath, place: ImagePath, node: Node, reason: Reason, *, executable: bool
+        self, step: SourcePath, place: ImagePath, node: Node, reason: Reason, *, executable: bool
     ) -> None:
         mode = node.mode & ~SET_ID_BITS
         if self._sources.outside(step):
@@ -226,7 +227,7 @@ class _Planner:
         capability = self._sources.capability(step)
         self._put(Entry(place, "file", mode, (reason,), content, capability=capability), step)
 
-    def _content(self, step: ImagePath) -> Source:
+    def _content(self, step: SourcePath) -> Source:
         """A file's bytes; a script of the user's follows its interpreter, if that is added."""
         if step not in self._contents:
             source = self._sources.open(step)
@@ -235,7 +236,7 @@ class _Planner:
             self._contents[step] = shebangs.content(source, place) if outside else source
         return self._contents[step]
 
-    def _put(self, entry: Entry, origin: ImagePath | None) -> None:
+    def _put(self, entry: Entry, origin: SourcePath | None) -> None:
         known = self.entries.get(entry.path)
         if known is None:
             self.entries[entry.path] = entry
@@ -294,10 +295,10 @@ class _Planner:
         if host is None:
             self._landing(tree.destination, reason)
         for path, node in tree.nodes:
-            place = move.apply(path) or path
+            place = moves.place(path, move)
             if node.kind == "symlink":
                 target = self._sources.readlink(path)
-                inside = move.apply(target) if target.startswith("/") else None
+                inside = move.apply(SourcePath(target)) if target.startswith("/") else None
                 target = self._sources.shown(inside or target)
                 self._put(Entry(place, "symlink", 0o777, (reason,), target=target), path)
             elif node.kind == "dir":

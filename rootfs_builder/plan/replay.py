@@ -95,14 +95,11 @@ class _Replay:
 
         A library of -L is in /usr/local/lib, and RUNPATH may lead there by /usr/local/bin/../lib.
         """
-        return [
-            (
-                asked,
-                join(self._objects.walker.walk(parent(opened)).real, paths.name(opened)),
-                source,
-            )
-            for asked, opened, source in trace
-        ]
+        found = []
+        for asked, opened, source in trace:
+            directory = self._objects.walker.walk(OpenedPath(parent(opened))).real
+            found.append((asked, str(join(directory, paths.name(opened))), source))
+        return found
 
     def _expected(self, program: Program, loaded: Loaded) -> tuple[str, str, Source]:
         """What an object is asked for and opened as in the image."""

@@ -17,6 +17,7 @@ from rootfs_builder.needs.closure import Closure
 from rootfs_builder.paths import (
     ImagePath,
     OpenedPath,
+    SourcePath,
     below,
     decode,
     encode,
@@ -43,7 +44,7 @@ class Interpreters:
     def place(self, path: str) -> ImagePath | None:
         """The path in the image of what the user adds at a path; None if that is not added."""
         above = self._walker.walk(OpenedPath(parent(path)))
-        key = ImagePath(path) if above.errno else join(above.real, name(path))
+        key = SourcePath(path) if above.errno else SourcePath(join(above.real, name(path)))
         return moves.added_path(self._users, key, self._sources)
 
 

@@ -87,13 +87,13 @@ class _Work:
         directories = (workdir,) if "/" in command else self._path
         places = (posixpath.join("/", one, command) for one in directories)
         walks = (self._objects.walker.walk(OpenedPath(place)) for place in places)
-        return [(w.real, w.node.mode) for w in walks if w.node and w.node.kind == "file"]
+        return [(ImagePath(w.real), w.node.mode) for w in walks if w.node and w.node.kind == "file"]
 
     def executables(self) -> Iterator[ImagePath]:
         """Every regular file with an x bit."""
         for path, node in tree(self._root, without=MOUNTED):
             if node.kind == "file" and node.mode & 0o111:
-                yield path
+                yield ImagePath(path)
 
     def program(self, path: ImagePath) -> Iterator[str]:
         """What one executable file lacks; a file that is no program lacks nothing."""
@@ -153,5 +153,5 @@ class _Work:
             yield from self._link_map(link_map)
 
     def _link_map(self, link_map: LinkMap) -> Iterator[str]:
-        self.files.update(loaded.real for loaded in link_map.objects)
+        self.files.update(ImagePath(loaded.real) for loaded in link_map.objects)
         yield from missing.sentences(link_map, advice="")

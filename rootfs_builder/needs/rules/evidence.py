@@ -12,7 +12,7 @@ from msgspec import Struct
 from rootfs_builder.loader.elf_files import Objects
 from rootfs_builder.loader.link_map import LinkMap, Loaded
 from rootfs_builder.needs.rules.user_input import Given
-from rootfs_builder.paths import ImagePath, name, printable
+from rootfs_builder.paths import Key, name, printable
 
 _LIBC = re.compile(
     r"ld-.*|ld64\..*|libc\.(so|musl).*|lib(resolv|pthread|rt|anl|dl|util|m|nss_\w+)\.so\.\d+"
@@ -31,11 +31,11 @@ class Evidence(Struct, frozen=True, eq=False):
     libc: str
     version: tuple[int, int]
     program: Loaded
-    found: dict[ImagePath, Loaded]
-    imports: dict[ImagePath, frozenset[bytes]]
+    found: dict[Key, Loaded]
+    imports: dict[Key, frozenset[bytes]]
     imported: frozenset[bytes]
-    present: dict[ImagePath, Loaded]
-    names: dict[ImagePath, tuple[str, str]]
+    present: dict[Key, Loaded]
+    names: dict[Key, tuple[str, str]]
     given: Given
     objects: Objects
 
@@ -62,7 +62,7 @@ class Evidence(Struct, frozen=True, eq=False):
         return self._named(matches, self.present)
 
     def _named(
-        self, matches: Callable[[str], bool], objects: dict[ImagePath, Loaded]
+        self, matches: Callable[[str], bool], objects: dict[Key, Loaded]
     ) -> tuple[Loaded, ...]:
         return tuple(
             loaded
@@ -117,8 +117,8 @@ def found(maps: tuple[LinkMap, ...]) -> tuple[Loaded, ...]:
     return tuple(_found(maps).values())
 
 
-def _found(maps: tuple[LinkMap, ...]) -> dict[ImagePath, Loaded]:
-    each: dict[ImagePath, Loaded] = {}
+def _found(maps: tuple[LinkMap, ...]) -> dict[Key, Loaded]:
+    each: dict[Key, Loaded] = {}
     for one in maps:
         for loaded in one.objects[one.known :]:
             each.setdefault(loaded.real, loaded)

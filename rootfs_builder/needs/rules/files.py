@@ -20,7 +20,7 @@ from rootfs_builder.needs.rules import Rule, Variables
 from rootfs_builder.needs.rules.schema import First, expand, uses
 from rootfs_builder.needs.startup import Startup
 from rootfs_builder.needs.users import User
-from rootfs_builder.paths import ImagePath, OpenedPath, below, decode, parent, printable
+from rootfs_builder.paths import ImagePath, OpenedPath, SourcePath, below, decode, parent, printable
 from rootfs_builder.recipe.values import is_account
 
 _GLOB = re.compile(r"[*?\[]")
@@ -44,9 +44,9 @@ class RuleFiles:
         self._secrets = sensitive.Secrets(sources, startup.objects.facts)
         self._taken: dict[tuple[str, str, tuple[str, ...]], dict[Loaded | None, bool]] = {}
         self._globbed: dict[str, tuple[OpenedPath, ...]] = {}
-        self.known: set[ImagePath] = set()  # what comes without a rule
+        self.known: set[SourcePath] = set()  # what comes without a rule
         self.placed: dict[str, bytes] = {}
-        self.scripts: tuple[ImagePath, ...] = ()
+        self.scripts: tuple[SourcePath, ...] = ()
         self.trees: list[Tree] = []
         self.lines: set[Line] = set()
         self.made: set[Made] = set()
@@ -205,7 +205,7 @@ class RuleFiles:
             return False
         return self._take(rule, first, ImagePath(place), host)
 
-    def _script(self, variables: Variables) -> ImagePath | None:
+    def _script(self, variables: Variables) -> SourcePath | None:
         """The first script of the directory that they speak of."""
         return next((one for one in self.scripts if parent(one) == variables.get("script")), None)
 
@@ -215,7 +215,7 @@ class RuleFiles:
         path: OpenedPath,
         to: ImagePath | None,
         host: LinkMap | None,
-        by: ImagePath | None = None,
+        by: SourcePath | None = None,
     ) -> bool:
         """Take in what lies at a path, and where the links in it lead; whether that was anything.
 
@@ -233,17 +233,19 @@ class RuleFiles:
         walk = self._objects.walker.walk(path)
         if walk.errno or walk.node is None or walk.node.kind == "special":
             return False
-        there = _kept(trees.nodes(self._sources, walk.real), rule.omit)
+        real = SourcePath(walk.real)
+        there = _kept(trees.nodes(self._sources, real), rule.omit)
         secrets = _guarded(there) | {one.path: one.why for one in self._secrets.among(there)}
         for secret, why in secrets.items():
             text = f"{printable(secret)} is left out: {why}; --add --allow-sensitive packs it"
             self._startup.findings.append(warning(Code.SECRET_LEFT_OUT, text, secret))
-        if walk.real in secrets:
+        if real in secrets:
             return False
         taken[program] = True
         nodes = tuple((p, n) for p, n in there if n.kind != "special" and p not in secrets)
-        anchor = by or (_anchor(program, walk.real) if program else None)
-        tree = Tree(walk.real, to or walk.real, nodes, rule.name, None if to else walk, anchor)
+        anchor = by or (_anchor(program, real) if program else None)
+        place = to or ImagePath(real)  # it keeps its path, unless its anchor moves
+        tree = Tree(real, place, nodes, rule.name, None if to else walk, anchor)
         tree = trees.with_closures(tree, self._startup, self._sources, host)
         self.trees.append(replace(tree, programs=()) if again else tree)
         for inside, node in nodes:
@@ -251,7 +253,7 @@ class RuleFiles:
                 self._take(rule, OpenedPath(inside), None, host, by)
         return True
 
-    def _is_around(self, link: ImagePath) -> bool:
+    def _is_around(self, link: SourcePath) -> bool:
         """Whether a link leads to a directory that it is in: no reason to take all of that."""
         walk = self._objects.walker.walk(link)
         return not walk.errno and below(link, walk.real)
@@ -286,20 +288,20 @@ class RuleFiles:
         return bool(files)
 
 
-def _prefix(path: str) -> ImagePath:
+def _prefix(path: str) -> str:
     """The directory that has a program in its bin."""
     return parent(parent(path))
 
 
-def _anchor(program: Loaded, path: ImagePath) -> ImagePath | None:
+def _anchor(program: Loaded, path: SourcePath) -> SourcePath | None:
     """By which of the program's own places a path is found: its file's, or its name's."""
-    places = (program.real, ImagePath(program.opened))
+    places = (SourcePath(program.real), SourcePath(program.opened))
     return next((one for one in places if below(path, _prefix(one))), None)
 
 
 def _kept(
-    nodes: tuple[tuple[ImagePath, Node], ...], omit: tuple[str, ...]
-) -> tuple[tuple[ImagePath, Node], ...]:
+    nodes: tuple[tuple[SourcePath, Node], ...], omit: tuple[str, ...]
+) -> tuple[tuple[SourcePath, Node], ...]:
     """The nodes of a tree, less those that a rule leaves out, and all below these."""
     if not omit:
         return nodes
@@ -312,7 +314,7 @@ def _kept(
     )
 
 
-def _guarded(nodes: tuple[tuple[ImagePath, Node], ...]) -> dict[ImagePath, str]:
+def _guarded(nodes: tuple[tuple[SourcePath, Node], ...]) -> dict[SourcePath, str]:
     """The files of /etc that not everybody may read here: they may hold passwords."""
     return {
         path: "not everybody may read it here"

@@ -12,7 +12,7 @@ from rootfs_builder.loader.link_map import Loaded
 from rootfs_builder.needs.rules.evidence import Evidence, shown
 from rootfs_builder.needs.rules.requests import Asked
 from rootfs_builder.needs.rules.schema import Find, Rule, Rules, When
-from rootfs_builder.paths import ImagePath, decode, parent
+from rootfs_builder.paths import SourcePath, decode, parent
 
 Variables = dict[str, str]
 
@@ -161,7 +161,7 @@ def _find(finds: tuple[Find, ...], evidence: Evidence) -> Iterator[_Found]:
                 yield _Found(loaded if find.soname else None, places, found, said)
 
 
-def _around(script: ImagePath) -> Variables:
+def _around(script: SourcePath) -> Variables:
     return {"script": parent(script), "above": parent(parent(script))}
 
 

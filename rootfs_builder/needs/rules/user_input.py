@@ -8,7 +8,7 @@ from msgspec import Struct
 from rootfs_builder.filesystem.root import read
 from rootfs_builder.loader.elf_files import Objects, groups
 from rootfs_builder.needs.closure import Program, Tree
-from rootfs_builder.paths import ImagePath, decode, encode, join, name, printable
+from rootfs_builder.paths import SourcePath, decode, encode, join, name, printable
 from rootfs_builder.recipe import Recipe
 
 _MOST_FILES, _MOST_BYTES = 1000, 1 << 16  # of an added tree, so that it is configuration
@@ -28,7 +28,7 @@ class Given(Struct, frozen=True):
     user: str = ""
     files: tuple[tuple[str, bytes], ...] = ()
     placed: dict[str, bytes] = {}
-    scripts: tuple[ImagePath, ...] = ()
+    scripts: tuple[SourcePath, ...] = ()
     command: bytes = b""
     texts: frozenset[bytes] = frozenset()
     symbols: frozenset[bytes] = frozenset()
@@ -104,7 +104,7 @@ def _placed(tree: Tree, objects: Objects) -> Iterator[tuple[str, bytes]]:
             yield join(tree.destination, inside) if inside else tree.destination, text
 
 
-def _text(path: ImagePath, objects: Objects) -> bytes | None:
+def _text(path: SourcePath, objects: Objects) -> bytes | None:
     """What a small file says; None of one that is none."""
     walk = objects.walker.walk(path)
     if walk.node is None or walk.node.kind != "file":

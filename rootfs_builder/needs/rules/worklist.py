@@ -21,7 +21,7 @@ from rootfs_builder.needs.rules.schema import expand
 from rootfs_builder.needs.rules.user_input import Given
 from rootfs_builder.needs.startup import Startup
 from rootfs_builder.needs.users import User
-from rootfs_builder.paths import ImagePath, printable
+from rootfs_builder.paths import SourcePath, printable
 from rootfs_builder.recipe import Recipe
 
 _NOTHING, _THERE, _BROUGHT = range(3)  # of a rule: it has nothing, nothing new, something new
@@ -123,7 +123,7 @@ class Supplies:
         trees = sorted(self._files.trees, key=lambda tree: (tree.destination, tree.source))
         environment = {name: min(said)[1] for name, said in sorted(self._environment.items())}
         applied = sorted(
-            Applied(name, because, why, ImagePath(program.opened))
+            Applied(name, because, why, SourcePath(program.opened))
             for (name, program), (_, why, because) in self._applied.items()
         )
         return Supply(

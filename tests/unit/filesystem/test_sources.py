@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from rootfs_builder.filesystem.root import DirectoryRoot, read
-from rootfs_builder.filesystem.sources import OUTSIDE, Sources, in_system
+from rootfs_builder.filesystem.sources import Sources, in_system
 from rootfs_builder.filesystem.walk import Walker
+from rootfs_builder.paths import possible
+
+BESIDE = Sources(DirectoryRoot(), DirectoryRoot()).mounts[1].point  # this machine, with a sysroot
 
 
 @pytest.mark.parametrize(
@@ -73,6 +76,7 @@ def test_without_a_sysroot_the_machine_is_the_root(plain):
     assert content(plain, "/home/me/link") == "app"
     assert plain.outside("/home/me/app")
     assert not plain.outside("/etc/passwd")
+    assert [mount.point for mount in plain.mounts] == [""]
     assert plain.list("/home/me") == ("app", "lib", "link", "passwd", "relative")
 
 
@@ -90,6 +94,7 @@ def test_without_a_sysroot_the_machine_is_the_root(plain):
 def test_a_path_in_the_sysroot_keeps_its_place(with_sysroot, path, inside):
     assert with_sysroot.locate(path) == inside
     assert not with_sysroot.outside(inside)
+    assert not with_sysroot.beside(inside)
 
 
 @pytest.mark.parametrize(
@@ -97,9 +102,11 @@ def test_a_path_in_the_sysroot_keeps_its_place(with_sysroot, path, inside):
 )
 def test_any_other_path_is_outside(with_sysroot, path):
     located = with_sysroot.locate(path)
-    assert located == OUTSIDE + path
+    assert located == BESIDE + path
     assert with_sysroot.outside(located)
+    assert with_sysroot.beside(located)
     assert with_sysroot.shown(located) == path
+    assert located == with_sysroot.mounts[1].path(path)
 
 
 @pytest.mark.parametrize(
@@ -111,11 +118,11 @@ def test_any_other_path_is_outside(with_sysroot, path):
         ("/etc/only-here", os.strerror(errno.ENOENT)),
         ("/home/me/app", os.strerror(errno.ENOENT)),
         ("/../home/me/app", os.strerror(errno.ENOENT)),
-        (OUTSIDE + "/home/me/app", "app"),
-        (OUTSIDE + "/home/me/link", "app"),
-        (OUTSIDE + "/home/me/relative", "app"),
-        (OUTSIDE + "/home/me/passwd", "the machine's"),
-        (OUTSIDE + "/home/me/../me/lib/x.so", "x"),
+        (BESIDE + "/home/me/app", "app"),
+        (BESIDE + "/home/me/link", "app"),
+        (BESIDE + "/home/me/relative", "app"),
+        (BESIDE + "/home/me/passwd", "the machine's"),
+        (BESIDE + "/home/me/../me/lib/x.so", "x"),
     ],
 )
 def test_a_link_stays_on_its_own_side(with_sysroot, path, text):
@@ -124,11 +131,22 @@ def test_a_link_stays_on_its_own_side(with_sysroot, path, text):
 
 def test_both_sides_are_listed(with_sysroot):
     assert with_sysroot.list("/") == ("etc", "usr")
-    assert with_sysroot.list(OUTSIDE + "/home") == ("me",)
-    assert with_sysroot.list(OUTSIDE) == ("arm", "etc", "home", "sysroots")
-    assert with_sysroot.lstat(OUTSIDE).kind == "dir"
+    assert with_sysroot.list(BESIDE + "/home") == ("me",)
+    assert with_sysroot.list(BESIDE) == ("arm", "etc", "home", "sysroots")
+    assert with_sysroot.lstat(BESIDE).kind == "dir"
 
 
-def test_the_name_of_the_outside_is_no_name_of_a_file():
+@pytest.mark.parametrize("path", ["/home/me/app", "/etc/passwd", "/"])
+def test_without_a_sysroot_nothing_is_beside_it(plain, path):
+    assert not plain.beside(path)
+
+
+def test_the_same_path_is_found_on_each_side(with_sysroot):
+    found = [content(with_sysroot, one.path("/etc/passwd")) for one in with_sysroot.mounts]
+    assert found == ["the sysroot's", "the machine's"]
+
+
+def test_the_mount_point_is_no_name_of_a_file():
+    assert not possible(BESIDE)
     with pytest.raises(ValueError, match="null"):
-        Path(OUTSIDE).touch()
+        Path(BESIDE).touch()

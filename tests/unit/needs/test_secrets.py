@@ -14,7 +14,7 @@ import pytest
 
 from rootfs_builder.errors import ChangedError, PolicyError
 from rootfs_builder.filesystem.root import DirectoryRoot, read, tree
-from rootfs_builder.filesystem.sources import OUTSIDE, Sources
+from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.needs import secrets as sensitive
 
@@ -358,7 +358,8 @@ def test_the_refusal_names_each_below_the_option_that_adds_it():
     sensitive.refuse({})
     sensitive.refuse({"--add a": ()})
     one = sensitive.Secret("/etc/shadow", "password hashes")
-    two = sensitive.Secret(OUTSIDE + "/b\n", "a private key")
+    beside = Sources(DirectoryRoot(), DirectoryRoot()).mounts[1]
+    two = sensitive.Secret(beside.path("/b\n"), "a private key")
     with pytest.raises(PolicyError) as error:
         sensitive.refuse({"--add a": (), "--add b": (one,), "--add c": (one, two)})
     *lines, way_out = str(error.value).splitlines()

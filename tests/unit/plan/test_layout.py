@@ -21,8 +21,11 @@ from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.image import archives, from_plan
 from rootfs_builder.image.archives import sinks
 from rootfs_builder.image.store import Store
+from rootfs_builder.needs import collector
 from rootfs_builder.pipeline import planning
 from rootfs_builder.plan import PlanRoot
+from rootfs_builder.plan.layout import lay_out
+from rootfs_builder.plan.moves import Move, Why
 from tests.rule_bench import read_rules, rule
 
 MAIN = "int main(void) { return 0; }"
@@ -415,6 +418,15 @@ def test_a_link_in_usr_local_bin_becomes_the_program_itself(machine):
     assert entry(plan, "/usr/local/bin/prog").kind == "file"
 
 
+@pytest.mark.parametrize(("at", "place"), [(None, "/usr/local/bin/prog"), ("/srv/x", "/srv/x")])
+def test_a_system_link_may_lead_to_a_program_through_a_link_outside(machine, at, place):
+    machine.program(f"{HOME}/versions/prog")
+    machine.link(f"{HOME}/current", f"{HOME}/versions/prog")
+    plan = machine.plan(machine.link("/usr/bin/prog", f"{HOME}/current"), at=at)
+    assert plan.programs == (place,)
+    assert files(plan) == {place}
+
+
 def test_a_system_link_to_a_library_outside_keeps_its_path_with_a_warning(machine):
     library = machine.library(f"{HOME}/libx.so.1")
     machine.link("/opt/x/libx.so.1", library)
@@ -428,6 +440,62 @@ def test_of_two_library_paths_the_inner_one_counts(machine):
     program = machine.program(f"{HOME}/prog", library)
     plan = machine.plan(program, library_path=("libs", "libs/inner"))
     assert "/usr/local/lib/libx.so.1" in files(plan)
+
+
+# --- the layout as a value ---
+
+
+def laid_out(machine, *programs, **options):
+    wanted = recipe.from_options(directory=HOME, executables=programs, **options)
+    sources = Sources(DirectoryRoot(str(machine.top)))
+    closure = collector.collect(wanted, sources, rules=())
+    return closure, lay_out(closure, wanted, sources)
+
+
+@pytest.fixture
+def private(machine):
+    """A program with a library that it finds through `$ORIGIN`."""
+    library = machine.library(f"{HOME}/app/lib/libx.so.1")
+    return machine.program(f"{HOME}/app/bin/prog", library, rpath="$ORIGIN/../lib")
+
+
+def test_a_layout_says_where_things_go_and_why(machine, private):
+    machine.file(f"{HOME}/data/x", "x")
+    closure, layout = laid_out(machine, private, add=("data:/srv/data",))
+    (start,), (tree,) = layout.starts, closure.added
+    directory = f"{HOME}/app"
+    assert start.move == Move(directory, "/opt/prog", directory, Why.ANCHOR)
+    assert start.path == layout.path_of(start.program) == "/opt/prog/bin/prog"
+    assert layout.trees[tree].move == Move(tree.source, "/srv/data", tree.source, Why.ADDED)
+    moved = {layout.file_of(one): move.why for one, move in layout.objects.items()}
+    assert moved == {"/opt/prog/bin/prog": Why.ANCHOR, "/opt/prog/lib/libx.so.1": Why.ANCHOR}
+
+
+@pytest.mark.parametrize(
+    ("options", "why"), [({}, Why.OUTSIDE), ({"at": "/srv/prog"}, Why.AT)], ids=["outside", "at"]
+)
+def test_a_program_moves_for_a_reason(machine, options, why):
+    (start,) = laid_out(machine, machine.program(f"{HOME}/prog"), **options)[1].starts
+    assert start.move.why == why
+
+
+def test_every_object_is_in_the_plan_where_the_layout_says(machine, private):
+    library = machine.library(f"{HOME}/libs/liby.so.1")
+    other = machine.program(f"{HOME}/other", library)
+    options = {"library_path": ("libs",)}
+    closure, layout = laid_out(machine, private, other, **options)
+    paths = {one.path for one in machine.plan(private, other, **options).entries}
+    objects = [one for _, link_map in closure.processes() for one in link_map.objects]
+    assert {layout.file_of(one) for one in objects} <= paths
+    assert {move.why for move in layout.objects.values()} >= {Why.LIBRARY_PATH, Why.OUTSIDE}
+
+
+def test_a_layout_does_not_change(machine, private):
+    _, layout = laid_out(machine, private)
+    with pytest.raises(AttributeError):
+        layout.starts = ()
+    with pytest.raises(TypeError):
+        layout.paths["x"] = "/x"
 
 
 SCENARIOS = {}

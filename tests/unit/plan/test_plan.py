@@ -5,7 +5,16 @@ from msgspec.structs import replace
 
 from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem.root import read
-from rootfs_builder.plan import Plan, PlanRoot, hard_links, order, with_parents
+from rootfs_builder.plan import (
+    Plan,
+    PlanRoot,
+    Reason,
+    ReasonKind,
+    chain,
+    hard_links,
+    order,
+    with_parents,
+)
 from tests import trees
 
 FF = "\udcff"  # the byte FF, which is no UTF-8
@@ -44,6 +53,45 @@ def test_one_file_has_one_mode_and_one_owner(differs):
     one = trees.file("/a", b"x")
     others = [replace(one, path=path, **differs) for path in ("/b", "/c")]
     assert hard_links([one, *others]) == {"/c": "/b"}
+
+
+def test_a_plan_counts_each_inode_once():
+    one, other = trees.file("/b", b"xyz"), trees.file("/d", b"x")
+    plan = Plan(
+        (*with_parents([trees.entry("/a", "symlink b"), one, replace(one, path="/c"), other]),)
+    )
+    assert [entry.path for entry in plan.unique_files] == ["/b", "/d"]
+    assert plan.size == 4
+
+
+def because(path, *by):
+    """A file with a reason for each path in `by`; None is the user."""
+    return replace(
+        trees.file(path, b""), reasons=tuple(Reason(ReasonKind.NEEDED, one) for one in by)
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("/a", ["/a"]),
+        ("/b", ["/b", "/a"]),
+        ("/d", ["/d", "/b", "/a"]),  # and not by way of /c
+        ("/f", ["/f", "/a"]),  # a circle is left
+    ],
+)
+def test_a_chain_of_reasons_is_the_shortest_way_to_the_user(path, expected):
+    entries = [because("/a", None), because("/b", "/a"), because("/c", "/b")]
+    entries += [because("/d", "/c", "/b"), because("/e", "/f"), because("/f", "/e", "/a")]
+    causes = chain(Plan(order(entries)), path)
+    assert [cause.entry.path for cause in causes] == expected
+    assert causes[-1].reason.by is None
+    assert all(cause.reason in cause.entry.reasons for cause in causes)
+
+
+def test_a_chain_without_an_end_ends_all_the_same():
+    plan = Plan(order([because("/a", "/b"), because("/b", "/a")]))
+    assert [cause.entry.path for cause in chain(plan, "/a")] == ["/a", "/b"]
 
 
 @pytest.mark.parametrize("path", ["/", "//x", "x", "/d/", "/d/.", "/d/.."])
