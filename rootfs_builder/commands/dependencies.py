@@ -23,7 +23,7 @@ option = click.option(
     "--depfile",
     metavar="FILE",
     shell_complete=options.file_names,
-    help="Write there all that decided, for make, ninja and CMake; for make alone into FILE.mk.",
+    help="Write a dependency file for make, ninja or CMake (FILE.mk: for make alone).",
 )
 
 
@@ -33,8 +33,8 @@ class Dependencies:
     def __init__(self, depfile: str | None, output: str, rule_files: tuple[str, ...] = ()) -> None:
         if depfile is not None and output == "-":
             raise UsageError("-o - and --depfile: stdout is no target; name a file")
-        self._depfile = None if depfile is None else options.text(depfile)
-        self._output = options.text(output)
+        self._depfile = depfile
+        self._output = output
         if self._output.startswith(_LAYOUT):
             self._output = f"{self._output.removeprefix(_LAYOUT).rstrip('/')}/index.json"
         self._rule_files = rule_files
@@ -68,7 +68,7 @@ class Dependencies:
         from rootfs_builder.filesystem import depfile
         from rootfs_builder.filesystem.depfile import Inputs
 
-        rules = frozenset(_real(options.text(one)) for one in self._rule_files)
+        rules = frozenset(_real(one) for one in self._rule_files)
         text, unsaid = depfile.text(
             self._output,
             [*(one.inputs() for one in self._recorders), Inputs(files=rules)],

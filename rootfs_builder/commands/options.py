@@ -1,4 +1,4 @@
-"""What a build is told on the command line: click options, and the Recipe and Sources of them."""
+"""Command-line options of builds, and the Recipe, Sources and Rules that they describe."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from rootfs_builder.errors import InputError, NotFoundError, UsageError
-from rootfs_builder.image.tar import MAX_TIME
-from rootfs_builder.paths import decode, printable
+from rootfs_builder.errors import InputError, Mistake, NotFoundError, UsageError
+from rootfs_builder.paths import decode, encode
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from click.shell_completion import CompletionItem
@@ -51,7 +50,7 @@ _FILES = (
         multiple=True,
         metavar="DIR",
         shell_complete=directories,
-        help="Look for libraries here too, as LD_LIBRARY_PATH would.",
+        help="Also look for libraries here, as with LD_LIBRARY_PATH.",
     ),
     click.option(
         "--include-lib",
@@ -69,20 +68,19 @@ _FILES = (
     click.option(
         "--allow-sensitive",
         is_flag=True,
-        help="Let --add take secrets of this machine: accounts, passwords, private keys.",
+        help="Let --add include secrets: accounts, passwords, private keys.",
     ),
     click.option(
         "--hwcaps",
         type=click.Choice(["all", "baseline"]),
-        default="all",
-        help="Libraries built for special CPUs: all that exist (the default), or none.",
+        help="Include libraries built for special CPUs: all (the default), or none.",
     ),
-    click.option("--at", metavar="PATH", help="Where the program goes in the image."),
+    click.option("--at", metavar="PATH", help="Path of the program in the image."),
     click.option(
         "--owner",
         multiple=True,
         metavar="PATH=USER[:GROUP]",
-        help="Who owns PATH and all below it; without, root does.",
+        help="Owner of PATH, recursively (default: root).",
     ),
     click.option(
         "--mode",
@@ -101,7 +99,7 @@ _FILES = (
         "with_",
         multiple=True,
         metavar="NAME[=VALUE]",
-        help="Add what this rule knows of (`rootfs-builder rules` lists them).",
+        help="Add what this rule adds (`rootfs-builder rules` lists the rules).",
     ),
     click.option(
         "--without", multiple=True, metavar="NAME", help="Leave out what this rule would add."
@@ -112,7 +110,7 @@ _FILES = (
         multiple=True,
         metavar="FILE",
         shell_complete=file_names,
-        help="Rules of your own, in TOML.",
+        help="Read rules of your own from a TOML file.",
     ),
     click.option(
         "--nss",
@@ -122,15 +120,14 @@ _FILES = (
     click.option(
         "--dlopen",
         type=click.Choice(["required", "recommended", "suggested", "none"]),
-        default="recommended",
-        help="Libraries of dlopen notes: down to which priority they go in.",
+        help="Lowest priority of dlopen notes to follow (default: recommended).",
     ),
 )
 
 strip = click.option(
     "--strip",
     is_flag=True,
-    help="Leave out symbols and debug sections, by binutils' strip.",
+    help="Remove symbols and debug sections, with binutils' strip.",
 )
 quiet = click.option("-q", "--quiet", is_flag=True, help="Only errors on stderr.")
 verbose = click.option("-v", "--verbose", is_flag=True, help="List every file and why it is there.")
@@ -160,29 +157,16 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on st
 
 
 def no_command(command: tuple[str, ...] | None, verb: str) -> None:
-    """Refuse words behind `--` where they have no meaning."""
+    """Refuse arguments after `--` for a verb that starts nothing."""
     if command is not None:
         raise UsageError(f"{verb} starts nothing, so words behind -- have no meaning here")
 
 
-def text(value: str) -> str:
-    """An argument as text that does not depend on the locale."""
-    return decode(os.fsencode(value))
-
-
-def cleaned(value: Any) -> Any:
-    """A value of click's, with its texts as text."""
-    if isinstance(value, tuple):
-        return tuple(map(text, value))
-    return text(value) if value and isinstance(value, str) else value
-
-
 def recipe(*, directory: str | None = None, **options: Any) -> "Recipe":
-    """The Recipe that click's values describe; relative paths start at `directory`, or here."""
+    """The Recipe that options describe; relative paths start at `directory`, or here."""
     from rootfs_builder import recipe as recipes
 
-    texts: dict[str, Any] = {key: cleaned(value) for key, value in options.items()}
-    return recipes.from_options(directory=directory or working_directory(), **texts)
+    return recipes.from_options(directory=directory or working_directory(), **options)
 
 
 def working_directory() -> str:
@@ -197,45 +181,49 @@ def rules(files: tuple[str, ...] = (), facts: "Facts | None" = None) -> "Rules":
     """The rules, with those of the user's files."""
     from rootfs_builder.needs import rules as rule_room
 
-    return rule_room.load(tuple((text(file), _rules_text(file)) for file in files), facts=facts)
+    return rule_room.load(tuple((file, _rules_text(file)) for file in files), facts=facts)
 
 
 def _rules_text(file: str) -> str:
-    shown = f"--rules {printable(text(file))}"
-    data = beginning(os.fsencode(file), shown, _MAX_RULES + 1)
+    data = beginning(encode(file), ("--rules", file), _MAX_RULES + 1)
     if len(data) > _MAX_RULES:
-        raise InputError(f"{shown}: over {_MAX_RULES:,} bytes, which no rules have")
-    return toml_text(data, shown)
+        raise InputError(
+            Mistake("--rules", f"over {_MAX_RULES:,} bytes, which no rules have", file)
+        )
+    return toml_text(data, ("--rules", file))
 
 
-def beginning(path: bytes, shown: str, size: int, *, advice: str = "") -> bytes:
-    """What a file that the user names begins with, `size` bytes at the most.
+def beginning(path: bytes, about: tuple[str, str], size: int, *, advice: str = "") -> bytes:
+    """At most the first `size` bytes of a file that the user names.
 
-    `shown` is how messages begin, `advice` how they end where there is no such file.
+    Mistakes are `about` an option, or none, and its value; `advice` says what to do if there is no
+    such file.
     """
+    option, value = about
     try:
         with open(path, "rb") as stream:
             return stream.read(size)
     except FileNotFoundError:
-        raise NotFoundError(f"{shown}: no such file{advice}") from None
+        raise NotFoundError(Mistake(option, f"no such file{advice}", value)) from None
     except OSError as error:
-        raise InputError(f"{shown}: {error.strerror}") from error
+        raise InputError(Mistake(option, str(error.strerror), value)) from error
 
 
-def toml_text(data: bytes, shown: str) -> str:
-    """The text of a file in TOML; `shown` is how a message begins."""
+def toml_text(data: bytes, about: tuple[str, str]) -> str:
+    """The text of a file in TOML; a mistake is `about` an option, or none, and its value."""
+    option, value = about
     try:
         return data.decode()
     except UnicodeDecodeError:
-        raise InputError(f"{shown}: not UTF-8 text, which TOML is") from None
+        raise InputError(Mistake(option, "not UTF-8 text, which TOML is", value)) from None
 
 
 def sources(
     sysroot: str | None, opened: "Callable[[Root, str], Root]" = lambda root, _: root
 ) -> "Sources":
-    """What the build reads: this machine, or `sysroot` with this machine beside it.
+    """What the build reads: this machine, or `sysroot` and, for other files, this machine.
 
-    `opened` is given each directory as a Root, and what it gives is read instead.
+    `opened` may replace the Root of each directory by another.
     """
     from rootfs_builder.filesystem.root import DirectoryRoot
     from rootfs_builder.filesystem.sources import Sources
@@ -244,12 +232,12 @@ def sources(
     if sysroot is None:
         return Sources(machine)
     if not sysroot:
-        raise UsageError("--sysroot: the directory has no name")
-    directory = os.path.realpath(os.fsencode(sysroot))
+        raise UsageError(Mistake("--sysroot", "the directory has no name"))
+    directory = os.path.realpath(encode(sysroot))
     if os.path.exists(directory) and not os.path.isdir(directory):
-        raise InputError(f"--sysroot {printable(text(sysroot))}: not a directory")
+        raise InputError(Mistake("--sysroot", "not a directory", sysroot))
     if not os.path.isdir(directory):
-        raise NotFoundError(f"--sysroot {printable(text(sysroot))}: no such directory")
+        raise NotFoundError(Mistake("--sysroot", "no such directory", sysroot))
     if directory == b"/":
         return Sources(machine)
     shown = decode(directory)
@@ -265,11 +253,13 @@ def scratch(*, wanted: bool) -> Iterator[str]:
     import tempfile
 
     with tempfile.TemporaryDirectory(prefix="rootfs-builder.") as directory:
-        yield text(directory)
+        yield decode(os.fsencode(directory))
 
 
 def epoch() -> int:
     """SOURCE_DATE_EPOCH, in seconds since 1970; 0 where it is not set."""
+    from rootfs_builder.image.tar import MAX_TIME
+
     value = os.environ.get("SOURCE_DATE_EPOCH", "").strip() or "0"
     if not value.isascii() or not value.isdigit() or int(value) > MAX_TIME:
         raise UsageError(f"SOURCE_DATE_EPOCH={value}: seconds since 1970, 0 to {MAX_TIME}")

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from rootfs_builder.errors import UsageError
+from rootfs_builder.errors import Mistake, UsageError
 from rootfs_builder.filesystem import capabilities
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.findings import Code, Finding, hint, warning
@@ -69,15 +69,15 @@ class _Wanted:
             for one in closure.programs
             if one.kind == "executable"
         }
-        self._mistakes: list[str] = []
+        self._mistakes: list[Mistake] = []
         owners = self._found("--owner", recipe.owners)
         self.modes = self._found("--mode", recipe.modes)
         self.capabilities = self._found("--cap", recipe.capabilities, directories=False)
         if self._mistakes:
-            raise UsageError("\n".join(self._mistakes))
+            raise UsageError(*self._mistakes)
         self.owners = {}
         for path, user in owners.items():
-            found = users.resolve(user, closure.sources, option=f"--owner {printable(path)}=")
+            found = users.resolve(user, closure.sources, option="--owner", prefix=f"{path}=")
             self.owners[path] = found.uid, found.uid if found.gid is None else found.gid
 
     def _found(
@@ -99,7 +99,7 @@ class _Wanted:
             else:
                 found[walk.real] = value
                 continue
-            self._mistakes.append(f"{option} {printable(text)}: {mistake}")
+            self._mistakes.append(Mistake(option, mistake, text))
         return found
 
     def applied(self, entry: Entry) -> Entry:
