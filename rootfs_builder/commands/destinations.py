@@ -9,9 +9,8 @@ import sys
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from rootfs_builder.commands import options
 from rootfs_builder.errors import OutputError, UsageError
-from rootfs_builder.paths import encode, printable
+from rootfs_builder.paths import decode, encode, printable
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from collections.abc import Callable, Iterator, Mapping
@@ -65,12 +64,12 @@ def check(plan: "Plan", files: "Mapping[str, str | None]") -> None:
             continue
         if path in {"", "-"} and option != "-o":
             raise UsageError(f"{option}: name a file; stdout has the name and digest")
-        shown = printable(options.text(path))
-        other = seen.setdefault(os.path.realpath(path), option)
+        shown = printable(path)
+        other = seen.setdefault(decode(os.path.realpath(encode(path))), option)
         if other != option:
             raise UsageError(f"{other} {shown}: {option} names the same file; name another")
         try:
-            info = os.stat(os.fsencode(path))
+            info = os.stat(encode(path))
         except OSError:
             continue
         for entry in plan.entries:
@@ -122,8 +121,8 @@ def write(output: str, job: Job, *, keep: bool = False) -> "tuple[Image, int]":
     if output == "-":
         return _to_stdout(job)
     if output.startswith(_LAYOUT):
-        return _to_directory(options.text(output.removeprefix(_LAYOUT)), job)
-    return _to_file(options.text(output), job, keep=keep)
+        return _to_directory(output.removeprefix(_LAYOUT), job)
+    return _to_file(output, job, keep=keep)
 
 
 def _to_file(output: str, job: Job, *, keep: bool) -> "tuple[Image, int]":
@@ -195,7 +194,7 @@ def beside(
 
     with ExitStack() as stack:
         streams = {
-            option: stack.enter_context(outputs.file(options.text(path), keep=keep)).stream
+            option: stack.enter_context(outputs.file(path, keep=keep)).stream
             for option, path in files.items()
             if path is not None
         }

@@ -54,7 +54,7 @@ def command(
     options.no_command(cmd, "inspect")
     from rootfs_builder.views import inspection
 
-    with images.found(options.text(image), "inspect") as found:
+    with images.found(image, "inspect") as found:
         if not found.images:
             raise InputError("no image is in it; `verify` takes any directory")
         seen = []

@@ -62,7 +62,7 @@ def command(
     env = [f"{name}={printable(value)}" for name, value in plan.env]
     with options.scratch(wanted=recipe.strip) as scratch:
         plan = pipeline.trimmed(recipe, plan, scratch)
-        with outputs.directory(options.text(output)) as directory:
+        with outputs.directory(output) as directory:
             stage.write(plan, directory, epoch=epoch)
     if not quiet:
         terminal.summary(plan)

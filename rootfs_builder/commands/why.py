@@ -48,8 +48,8 @@ def command(
     options.no_command(cmd, "why")
     del debug
     lists = "inspect -v"
-    if images.is_image(options.text(source)):
-        plan = _of_image(options.text(source))
+    if images.is_image(source):
+        plan = _of_image(source)
     else:
         lists = "tree"
         from rootfs_builder import pipeline
@@ -58,7 +58,7 @@ def command(
         _, plan = pipeline.plan(recipe, options.sources(sysroot), rules=options.rules(rule_files))
     if not quiet:
         terminal.warnings(plan.findings)
-    entry = _find(plan, options.text(path), lists)
+    entry = _find(plan, path, lists)
     chain = _chain(plan, entry)
     if as_json:
         import json
