@@ -1,8 +1,8 @@
 """The command line: argv → one verb → an exit code.
 
-The words behind the first `--` are the container's command and never reach click, so that no option
+Arguments after the first `--` are the container's command and never reach click, so that no option
 of ours can be taken for one of theirs. Every error of the tree in `errors` ends here, as a sentence
-on stderr and its exit code; only a defect of ours, or `--debug`, shows a traceback.
+on stderr and its exit code; so does a defect of ours. `--debug` shows the traceback of either.
 """
 
 import gc
@@ -93,7 +93,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    words = sys.argv[1:]
+    words = [decode(os.fsencode(word)) for word in sys.argv[1:]]  # the same in every locale
     cut = words.index("--") if "--" in words else len(words)
     code = run(words[:cut], tuple(words[cut + 1 :]) if cut < len(words) else None)
     gc.freeze()  # the interpreter would look for some when it ends
@@ -147,4 +147,9 @@ def run(words: list[str], command: tuple[str, ...] | None) -> int:
         return _INTERRUPTED + signal.SIGINT
     except _TerminatedError as error:
         return _INTERRUPTED + int(error.args[0])
+    except Exception as error:
+        if debug:
+            raise
+        _say(terminal.defect(error))
+        return 1
     return 0

@@ -2,45 +2,73 @@
 
     RootfsError              exit 1   the job cannot go on
     ├── UsageError           exit 2   options that are malformed or contradict the program
-    │   └── OptionsError     exit 2   … each with the option that it is about
     ├── InputError           exit 1   a file is not what it has to be
     │   └── ElfError         exit 1   … an ELF file that no loader would take
     ├── ChangedError         exit 1   a file changed while it was being read
     ├── NotFoundError        exit 3   something needed is not there
     ├── VerificationError    exit 4   the image does not resolve as the source did
     ├── PolicyError          exit 5   a secret by accident, or more bytes than allowed
-    ├── StepError            exit 1   what a recipe runs first failed
-    ├── LostError            exit 1   what did the work for us is gone
+    ├── StepError            exit 1   a step of a recipe failed
+    ├── LostError            exit 1   the worker or scheduler that did the work is gone
     └── OutputError          exit 1   the result could not be written
 
-A message is a sentence for the person at the terminal: it names the thing and says what to do.
-A negative answer that is no failure is a value (`None`, a `Finding`), never one of these.
+A message is a sentence for the person at the terminal: it names the thing and says what to do. What
+is wrong with an option is a `Mistake`, a value until it is printed: a recipe prints it with the
+line of its key. A negative answer that is no failure is a value too (`None`, a `Finding`), never
+one of these.
 """
 
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
+
+from rootfs_builder.paths import printable
+
+EXECUTABLE = "EXECUTABLE"  # as an option: the programs, which need no other name
+
+
+class Mistake(NamedTuple):
+    """What is wrong with an option, or with no particular one, "".
+
+    `value` is the option's value if the text does not name it, `position` which of several it is.
+    """
+
+    option: str
+    text: str
+    value: str = ""
+    position: int | None = None
+
+    @property
+    def about(self) -> str:
+        """The text, after the value that it is about."""
+        return f"{printable(self.value)}: {self.text}" if self.value else self.text
+
+    def __str__(self) -> str:
+        if not self.option or (self.option == EXECUTABLE and self.value):
+            return self.about
+        return f"{self.option}{' ' if self.value else ': '}{self.about}"
 
 
 class RootfsError(Exception):
-    """The root of the tree; `exit_code` is what the command line ends with (DESIGN: exit codes)."""
+    """The root of the tree: one or more sentences, or mistakes.
+
+    `exit_code` is what the command line ends with (DESIGN: exit codes).
+    """
 
     exit_code: ClassVar[int] = 1
+
+    def __init__(self, *parts: str | Mistake) -> None:
+        super().__init__(*parts)
+        self.mistakes = tuple(
+            Mistake("", part) if isinstance(part, str) else part for part in parts
+        )
+
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.mistakes))
 
 
 class UsageError(RootfsError):
     """Options that are malformed, or that contradict each other or the program."""
 
     exit_code = 2
-
-
-class OptionsError(UsageError):
-    """What is wrong with options: `found` has each option, which of its values, and a sentence."""
-
-    def __init__(self, found: "tuple[tuple[str, int | None, str], ...]") -> None:
-        super().__init__(found)
-        self.found = found
-
-    def __str__(self) -> str:
-        return "\n".join(f"{option}: {sentence}" for option, _, sentence in self.found)
 
 
 class InputError(RootfsError):
@@ -74,17 +102,12 @@ class PolicyError(RootfsError):
 
 
 class StepError(RootfsError):
-    """What a recipe runs first failed, or could not be run."""
+    """A step of a recipe failed, or could not be run."""
 
 
 class LostError(RootfsError):
-    """What did the work for us is gone: a cluster's scheduler."""
+    """A worker died again and again, or the scheduler of a cluster is gone."""
 
 
 class OutputError(RootfsError):
-    """The result could not be written; what stood there before is untouched."""
-
-
-def of_code(code: int) -> type[RootfsError]:
-    """The error that ends with this exit code, the most general of several."""
-    return next((one for one in RootfsError.__subclasses__() if one.exit_code == code), RootfsError)
+    """The result could not be written; what was there before is untouched."""

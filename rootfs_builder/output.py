@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import BinaryIO
 
-from rootfs_builder.errors import OutputError, UsageError
+from rootfs_builder.errors import Mistake, OutputError, UsageError
 from rootfs_builder.filesystem.root import NO_STAMP, stamp
 from rootfs_builder.paths import decode, encode, printable
 
@@ -221,7 +221,7 @@ def _errors(destination: str) -> Iterator[None]:
 def _check_empty(path: bytes, destination: str, nor: str = "") -> None:
     shown = printable(destination)
     if not destination:
-        raise UsageError("-o: no name is given; name a new directory")
+        raise UsageError(Mistake("-o", "no name is given; name a new directory"))
     if os.path.lexists(path) and not (os.path.isdir(path) and not os.listdir(path)):
         what = f"neither an empty directory {nor}" if nor else "not an empty directory"
         raise OutputError(f"{shown}: exists and is {what}; name a new one, or remove it first")
@@ -241,7 +241,7 @@ def _check_place(path: bytes, destination: str) -> None:
 
 def _check_destination(path: bytes, destination: str) -> None:
     if not destination:
-        raise UsageError("-o: no name is given; name a file, such as x.tar")
+        raise UsageError(Mistake("-o", "no name is given; name a file, such as x.tar"))
     if destination.endswith("/"):
         raise OutputError(
             f"{printable(destination)}: the name of a directory; name a file, such as x.tar"

@@ -1,8 +1,7 @@
 """A program of this machine and its arguments → how it ended: the only room that starts a process.
 
 A tool is found in PATH and gets none of the user's environment, so that neither a locale nor a
-variable changes what it does or says. What the user wrote to be run gets the environment that it
-is given.
+variable changes its result or output. A command of the user's gets the environment that is given.
 """
 
 import os
@@ -22,10 +21,10 @@ _PATIENCE = 5  # seconds that a process has to end when it is asked to
 
 
 class Done(Struct, frozen=True):
-    """How a tool ended, and what it said on both streams."""
+    """How a tool ended, and its output on both streams."""
 
     code: int
-    said: str
+    output: str
 
 
 def find(*names: str) -> str | None:
@@ -60,9 +59,9 @@ def follow(
     environment: Mapping[bytes, bytes],
     line: Callable[[str], None],
 ) -> int:
-    """Run words of the user, and give `line` what they say on both streams; the exit code.
+    """Run a command of the user's, and give `line` its output on both streams; the exit code.
 
-    What they start ends with them, where this is interrupted.
+    All that it started ends with it if this is interrupted.
 
     Raises:
         InputError: there is no such program or directory.
@@ -91,7 +90,7 @@ def follow(
 
 
 class _Process(subprocess.Popen[bytes]):
-    """A process that can be ended with all that it started, and is if its start is interrupted."""
+    """A process that can be ended with all that it started, as when its start is interrupted."""
 
     def __init__(self, words: Sequence[bytes], **options: Any) -> None:
         try:

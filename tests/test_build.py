@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import traceback
 from pathlib import Path
 
 import pytest
@@ -207,10 +208,55 @@ def test_what_a_worker_wrote_where_nobody_sees_it(folder, monkeypatch, capsys):
 
     write(folder, 'executables = ["hello"]\n\noutput = "h.tar"\n')
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(building, "build", lambda *_: Outcome(said=("said",)))
+    monkeypatch.setattr(building, "build", lambda *_: Outcome(lines=("said",)))
     with pytest.raises(RootfsError, match=r"rootfs.toml:3: output: h.tar: a worker wrote it, and"):
         build.command.main([], standalone_mode=False)
     assert capsys.readouterr().out == ""
+
+
+def defect(folder, monkeypatch, jobs, *words):
+    """A build of three images, the second of which meets a defect of ours."""
+    from rootfs_builder import cli as room
+    from rootfs_builder.commands import packing
+
+    pack = packing.pack
+
+    def broken(values, **options):
+        if values["tag"] == "i:1":
+            raise AttributeError("no such thing")
+        return pack(values, **options)
+
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(packing, "pack", broken)  # the processes are forks of this one
+    return room.run(["build", *many(folder, 3), "-j", jobs, *words], None)
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_a_defect_is_no_mistake_of_the_recipe(folder, monkeypatch, capsys, jobs):
+    assert defect(folder, monkeypatch, jobs) == 1
+    done = capsys.readouterr()
+    assert re.findall(r"/(i:\d)@", done.out) == ["i:0", "i:2"]
+    assert "r1/image.tar | internal error: AttributeError: no such thing; this is a" in done.err
+    assert done.err.splitlines()[-1].startswith("rootfs-builder: internal error: AttributeError: ")
+    assert "r1/rootfs.toml" not in done.err
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_debug_shows_where_a_defect_is(folder, monkeypatch, capsys, jobs):
+    with pytest.raises(AttributeError, match="no such thing") as caught:
+        defect(folder, monkeypatch, jobs, "--debug")
+    text = "".join(traceback.format_exception(caught.value))
+    assert "in broken\n" in text
+    assert "r1/image.tar | AttributeError: no such thing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_debug_shows_where_an_error_was_raised(cli, folder, jobs):
+    done = cli("build", *many(folder, 2, bad=(1,)), "-j", jobs, "--debug")
+    assert done.returncode == 1
+    assert "NotFoundError: r1/rootfs.toml:1: executables: nothing: no such file" in done.stderr
+    assert "in _stop_if_missing" in done.stderr
 
 
 def test_a_result_that_the_step_left_elsewhere_is_named_with_its_place(cli, folder):

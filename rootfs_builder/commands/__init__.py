@@ -1,8 +1,7 @@
 """The verbs of the command line: one module each, with a click command named `command`.
 
-A verb parses, calls one library function and prints. What it shares with others stands in
-`options` (what a build is told) and `terminal` (what a person is shown); `mistakes` explains a
-command line that none of them takes.
+A verb parses, calls one library function and prints. Verbs share `options` (of builds) and
+`terminal` (output for people); `mistakes` explains a command line that none of them accepts.
 
 To add one: write the module, and put its line into `VERBS`.
 """
@@ -16,8 +15,8 @@ VERBS = {
     "why": "Explain why one file is in the image.",
     "inspect": "Show what is in an image: config, layers, files, owners, sizes, reasons.",
     "rules": "List the rules of what programs need beyond their libraries; which match, and why.",
-    "verify": "Say what an image's programs would not find when they start.",
-    "makefile": "Print what makes GNU make or CMake build images.",
-    "cache": "Say what is remembered for later runs, or forget it.",
-    "completion": "Print what makes bash, zsh or fish complete this command.",
+    "verify": "Check that an image's programs resolve.",
+    "makefile": "Print the make or CMake integration.",
+    "cache": "Show or clear the cache.",
+    "completion": "Print the completion script for bash, zsh or fish.",
 }

@@ -1,7 +1,8 @@
 """Tasks, some after others, on any `concurrent.futures.Executor` → how each ended.
 
-A task that fails ends alone. What its worker's death says of a task is not clear: any that ran at
-the time may be to blame. So each of them is tried once more, with nothing beside it.
+A task that fails ends alone. If a worker dies, any task that ran at the time may be to blame, so
+each of them is tried once more, with nothing beside it. An exception is never a second try: it is
+how the task ended, whether it is one of `errors` or a defect.
 """
 
 from collections import deque
@@ -17,22 +18,23 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from rootfs_builder.errors import LostError
+from rootfs_builder.errors import LostError, RootfsError
 
 T = TypeVar("T")
 
+_DIED = "its worker died, twice"
+
 
 class Outcome(Struct, frozen=True):
-    """How a task ended: its exit code, what went wrong, what it said, and facts of its result."""
+    """How a task ended: what went wrong, the lines that it printed, and facts of its result."""
 
-    code: int = 0
-    error: str = ""
-    said: tuple[str, ...] = ()
+    error: Exception | None = None
+    lines: tuple[str, ...] = ()
     facts: dict[str, Any] = {}
 
 
 class Task(Struct, frozen=True):
-    """A call that may be done twice; `after` is another's name, without which it makes no sense."""
+    """A call that may be done twice; `after` is the name of a task that must have succeeded."""
 
     name: str
     call: Callable[..., Outcome]
@@ -54,14 +56,20 @@ class Serial(Executor):
 
 
 def run(
-    tasks: Iterable[Task], start: Callable[[], Executor], *, at_once: int
+    tasks: Iterable[Task],
+    start: Callable[[], Executor],
+    *,
+    at_once: int,
+    killed: type[Exception] = BrokenExecutor,
 ) -> Iterator[tuple[Task, Outcome]]:
-    """Each task and how it ended, as it ends; at most so many are handed over at a time.
+    """Each task and how it ended, as it ends; at most `at_once` are handed over at a time.
+
+    `killed` is what an executor raises if it has tried a task again itself, and its workers died.
 
     Raises:
         LostError: the executor is gone and cannot be started anew.
     """
-    batch = _Batch(tasks, at_once)
+    batch = _Batch(tasks, at_once, killed)
     while batch.unfinished:
         with start() as executor:
             yield from batch.run(executor)
@@ -70,12 +78,13 @@ def run(
 class _Batch:
     """What waits, what runs, and which tasks are suspected of having killed a worker."""
 
-    def __init__(self, tasks: Iterable[Task], at_once: int) -> None:
+    def __init__(self, tasks: Iterable[Task], at_once: int, killed: type[Exception]) -> None:
         self._waiting = deque(tasks)
         self._suspects: deque[Task] = deque()
         self._running: dict[Future[Outcome], Task] = {}
-        self._codes: dict[str, int] = {}
+        self._errors: dict[str, Exception | None] = {}
         self._at_once = at_once
+        self._killed = killed
 
     @property
     def unfinished(self) -> bool:
@@ -95,24 +104,35 @@ class _Batch:
             ended = [(self._running.pop(future), future) for future in done]
             lost = [task for task, future in ended if future.cancelled()]
             for task, future in ended:
-                outcome = None if future.cancelled() else _outcome(future)
+                outcome = None if future.cancelled() else self._outcome(future)
                 broken |= outcome is None
                 if outcome is not None:
                     yield self._ended(task, outcome)
                 elif alone and not lost:
-                    yield self._ended(task, Outcome(1, "its worker died, twice"))
+                    yield self._ended(task, Outcome(LostError(_DIED)))
                 else:
                     self._suspects.append(task)
             if lost:  # not by us: whoever ran them has gone
-                raise LostError("what ran the tasks is gone")
+                raise LostError("the executor of the tasks is gone")
             if broken:
                 self._suspects += self._running.values()
                 self._running.clear()
                 return
 
     def _ended(self, task: Task, outcome: Outcome) -> tuple[Task, Outcome]:
-        self._codes[task.name] = outcome.code
+        self._errors[task.name] = outcome.error
         return task, outcome
+
+    def _outcome(self, future: "Future[Outcome]") -> Outcome | None:
+        """How a task ended; None if its worker died."""
+        try:
+            return future.result()
+        except BrokenExecutor:
+            return None
+        except self._killed:
+            return Outcome(LostError(_DIED))
+        except Exception as error:  # noqa: BLE001 - the other tasks go on; who reads it raises it
+            return Outcome(error)
 
     def _submit(self, executor: Executor) -> Iterator[tuple[Task, Outcome]]:
         """Hand over what can run now; what cannot any more ends here."""
@@ -124,11 +144,13 @@ class _Batch:
             if len(self._running) >= self._at_once:
                 return
             task = self._waiting.popleft()
-            code = self._codes.get(task.after, None if task.after else 0)
-            if code is None:
+            error = self._errors.get(task.after)
+            if task.after and task.after not in self._errors:
                 self._waiting.append(task)
-            elif code:
-                yield self._ended(task, Outcome(code, f"not built, since {task.after} failed"))
+            elif error is not None:
+                kind = type(error) if isinstance(error, RootfsError) else RootfsError
+                text = f"not built, since {task.after} failed"
+                yield self._ended(task, Outcome(kind(text)))
             else:
                 self._start(executor, task)
 
@@ -138,13 +160,3 @@ class _Batch:
         except BrokenExecutor:
             self._waiting.appendleft(task)
             raise
-
-
-def _outcome(future: "Future[Outcome]") -> Outcome | None:
-    """How a task ended; None where its worker did not live to tell."""
-    try:
-        return future.result()
-    except BrokenExecutor:
-        return None
-    except Exception as error:  # noqa: BLE001 - a defect in one task is no other's end
-        return Outcome(1, f"{type(error).__name__}: {error}")

@@ -1,8 +1,10 @@
 """`rootfs-builder build`: recipes in, the images that they describe out."""
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -11,16 +13,18 @@ from rootfs_builder.commands import jobserver, options, terminal
 from rootfs_builder.errors import (
     InputError,
     LostError,
+    Mistake,
     NotFoundError,
     RootfsError,
     UsageError,
-    of_code,
 )
 from rootfs_builder.paths import encode, printable
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
+    from concurrent.futures import Executor
+
     from rootfs_builder.commands.batch import Outcome, Task
-    from rootfs_builder.commands.building import Job, Way
+    from rootfs_builder.commands.building import BuildOptions, ImageTask
     from rootfs_builder.recipe.file import File, Image
     from rootfs_builder.recipe.keys import Key
 
@@ -29,27 +33,27 @@ _MAX_RECIPE = 1 << 24
 _SEVERAL = 8  # failed images that a sentence names
 
 
-class _Wanted(NamedTuple):
-    """An image of a recipe, and the job that writes it."""
+class _Requested(NamedTuple):
+    """An image of a recipe, and the task that writes it."""
 
     file: "File"
     image: "Image"
-    job: "Job"
+    task: "ImageTask"
 
 
 @click.command(epilog="Example: rootfs-builder build services/*/rootfs.toml -j 4")
 @click.argument("recipes", nargs=-1, metavar="[RECIPE...]", shell_complete=options.file_names)
-@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Say a key otherwise.")
+@click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Override a recipe key.")
 @click.option(
     "-j",
     "--jobs",
     type=click.IntRange(1),
     metavar="N",
-    help="How many images at a time; without, one for each CPU.",
+    help="Build N images at a time (default: one per CPU).",
 )
-@click.option("--scheduler", metavar="ADDRESS", help="Let the workers of a Dask cluster do it.")
+@click.option("--scheduler", metavar="ADDRESS", help="Build on the workers of a Dask cluster.")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of recipes, for editors.")
-@click.option("--no-cache", is_flag=True, help="Remember nothing, and use nothing remembered.")
+@click.option("--no-cache", is_flag=True, help="Do not read or write the cache.")
 @options.as_json
 @options.quiet
 @options.debug
@@ -68,10 +72,10 @@ def command(
     quiet: bool,
     debug: bool,
 ) -> None:
-    """Write the images that each RECIPE describes: rootfs.toml, if none is named.
+    """Write the images that each RECIPE describes (default: rootfs.toml).
 
     A recipe's keys are the options of pack; its steps run first. Relative paths start at its
-    folder. Where one image fails the others are written all the same.
+    folder. If one image fails, the others are still written.
     """
     options.no_command(cmd, "build")
     from rootfs_builder.commands.keys import keys
@@ -81,59 +85,62 @@ def command(
 
         click.echo(recipe_keys.schema(keys()), nl=False)
         return
-    from rootfs_builder.commands.building import Way
+    from rootfs_builder.commands.building import BuildOptions
 
-    found = _wanted(recipes, [options.text(one) for one in sets], keys())
-    wanted = min(jobs or len(os.sched_getaffinity(0)), len(found))
-    epoch, threads = options.epoch(), None if len(found) == 1 else 1
-    built = _Built(found, quiet=quiet)
+    requested = _requested(recipes, sets, keys())
+    workers = min(jobs or len(os.sched_getaffinity(0)), len(requested))
+    epoch, threads = options.epoch(), None if len(requested) == 1 else 1
+    built = _Built(requested, quiet=quiet, debug=debug)
     try:
-        with jobserver.threads(wanted) as at_once:
+        with jobserver.threads(workers) as at_once:
             live = at_once == 1 and scheduler is None and not quiet
-            way = Way(epoch, cached=not no_cache, debug=debug, live=live, threads=threads)
-            _run(_tasks(found, way), built, at_once=at_once, scheduler=scheduler)
+            how = BuildOptions(epoch, not no_cache, debug, live, threads)
+            _run(_tasks(requested, how), built, at_once=at_once, scheduler=scheduler)
     finally:
         built.show(as_json=as_json)
     built.report()
 
 
-def _wanted(recipes: tuple[str, ...], sets: list[str], keys: "tuple[Key, ...]") -> list[_Wanted]:
+def _requested(
+    recipes: tuple[str, ...], sets: tuple[str, ...], keys: "tuple[Key, ...]"
+) -> list[_Requested]:
     """The images of all recipes.
 
     Raises:
         UsageError: every mistake in any of them.
     """
     here = options.working_directory()
-    found: list[_Wanted] = []
-    mistakes = []
-    for path in [options.text(one) for one in recipes] or [_default()]:
+    found: list[_Requested] = []
+    mistakes: list[Mistake | str] = []
+    for path in recipes or [_default()]:
         try:
             found += _of_file(path, here, sets, keys)
         except UsageError as error:
-            mistakes.append(str(error))
+            mistakes += error.mistakes
     mistakes += _clashes(found, here)
     if mistakes:
-        raise UsageError("\n".join(mistakes))
+        raise UsageError(*mistakes)
     return found
 
 
-def _clashes(found: list[_Wanted], here: str) -> Iterator[str]:
-    """What is wrong with files that two images write."""
+def _clashes(found: list[_Requested], here: str) -> Iterator[str]:
+    """Mistakes about a file that two images write."""
     from rootfs_builder.commands import packing
 
-    seen: dict[bytes, _Wanted] = {}
+    seen: dict[bytes, _Requested] = {}
     for one in found:
-        for option, path in packing.written(one.job.values).items():
+        for option, path in packing.written(one.task.values).items():
             if path is None:
                 continue
             other = seen.setdefault(os.path.realpath(encode(path)), one)
             if other is not one:
-                by = f"another image of {printable(other.file.name)} writes it too"
-                yield one.file.located(one.image, f"{option} {_label(path, here)}: {by}")
+                what = f"another image of {printable(other.file.name)} writes it too"
+                error = UsageError(Mistake(option, what, _label(path, here)))
+                yield one.file.located(one.image, error)
 
 
 def _label(path: str, here: str) -> str:
-    """A path as people are told."""
+    """A path as messages name it: relative if it is below the working directory."""
     label = os.path.relpath(path, here)
     return path if label.startswith("../") else label
 
@@ -148,21 +155,23 @@ def _default() -> str:
     return found
 
 
-def _of_file(path: str, here: str, sets: list[str], keys: "tuple[Key, ...]") -> "Iterable[_Wanted]":
+def _of_file(
+    path: str, here: str, sets: tuple[str, ...], keys: "tuple[Key, ...]"
+) -> "Iterable[_Requested]":
     from rootfs_builder.commands import packing
-    from rootfs_builder.commands.building import Job, typed
+    from rootfs_builder.commands.building import ImageTask
     from rootfs_builder.recipe import file as recipe_file
     from rootfs_builder.recipe.values import absolute
 
     if os.path.isdir(encode(path)):
         path = f"{path.rstrip('/')}/{_NAMES[0]}"
     folder = os.path.dirname(absolute(path, here))
-    checks = (packing.check_output, lambda one: packing.recipe(typed(one), directory=folder))
+    checks = (packing.check_output, lambda one: packing.recipe(one, directory=folder))
     file = recipe_file.read(_text(path), path, keys=keys, checks=checks, sets=sets)
     for image in file.images:
         values = _absolute(image.values, folder, keys)
-        job = Job(values, image.results, file.steps, folder, _label(values["output"], here))
-        yield _Wanted(file, image, job)
+        label = _label(values["output"], here)
+        yield _Requested(file, image, ImageTask(values, image.results, file.steps, folder, label))
 
 
 def _text(path: str) -> str:
@@ -170,7 +179,7 @@ def _text(path: str) -> str:
 
     shown = printable(path)
     advice = "; rootfs-builder init ./hello writes a recipe"
-    data = inputs.beginning(path, shown, _MAX_RECIPE + 1, advice=advice)
+    data = inputs.beginning(path, ("", path), _MAX_RECIPE + 1, advice=advice)
     if data[:4] == b"\x7fELF":
         raise UsageError(
             f"{shown}: a program, where a recipe is expected; rootfs-builder init {shown} writes "
@@ -178,11 +187,11 @@ def _text(path: str) -> str:
         )
     if len(data) > _MAX_RECIPE:
         raise InputError(f"{shown}: over {_MAX_RECIPE:,} bytes, which no recipe has")
-    return inputs.toml_text(data, shown)
+    return inputs.toml_text(data, ("", path))
 
 
 def _absolute(values: Mapping[str, Any], folder: str, keys: "tuple[Key, ...]") -> dict[str, Any]:
-    """The values, with paths that start nowhere."""
+    """The values, with absolute paths."""
     from rootfs_builder.recipe.destination import Destination
     from rootfs_builder.recipe.values import absolute
 
@@ -199,21 +208,21 @@ def _absolute(values: Mapping[str, Any], folder: str, keys: "tuple[Key, ...]") -
     return found
 
 
-def _tasks(found: list[_Wanted], way: "Way") -> "list[Task]":
-    """What is to be done: the steps of each recipe, and then its images."""
+def _tasks(requested: list[_Requested], how: "BuildOptions") -> "list[Task]":
+    """The steps of each recipe, and its images after them."""
     from rootfs_builder.commands import building
     from rootfs_builder.commands.batch import Task
 
-    first = {one.file.name: one for one in found if one.file.steps}
-    several = len({one.file.name for one in found}) > 1
+    first = {one.file.name: one for one in requested if one.file.steps}
+    several = len({one.file.name for one in requested}) > 1
     tasks = []
     for name, one in first.items():
         label = f"{os.path.dirname(name) or '.'} " if several else ""
-        arguments = (one.file.steps, one.job.folder, label, way)
+        arguments = (one.file.steps, one.task.folder, label, how)
         tasks.append(Task(_steps_of(one.file), building.run_steps, arguments))
-    for one in found:
+    for one in requested:
         after = _steps_of(one.file) if one.file.steps else ""
-        tasks.append(Task(one.job.label, building.build, (one.job, way), after))
+        tasks.append(Task(one.task.label, building.build, (one.task, how), after))
     return tasks
 
 
@@ -224,31 +233,40 @@ def _steps_of(file: "File") -> str:
 class _Built:
     """How each task ended, shown as it ends, and as a whole."""
 
-    def __init__(self, found: list[_Wanted], *, quiet: bool) -> None:
-        self._wanted = {one.job.label: one for one in found}
+    def __init__(self, requested: list[_Requested], *, quiet: bool, debug: bool) -> None:
+        self._requested = {one.task.label: one for one in requested}
         self._quiet = quiet
+        self._debug = debug
         self._facts: dict[str, Mapping[str, Any]] = {}
-        self._failed: dict[str, Outcome] = {}
+        self._failed: dict[str, Exception] = {}
 
     def add(self, task: "Task", outcome: "Outcome") -> list[str]:
-        """Remember how a task ended: the lines to be shown of it."""
-        one = self._wanted.get(task.name)
-        if one is not None and not outcome.code:
-            outcome = _seen(one, outcome)
-        lines = list(outcome.said) if outcome.code or not self._quiet else []
-        if outcome.code:
-            error = outcome.error
-            error = error if one is None else one.file.located(one.image, error)
-            self._failed[task.name] = type(outcome)(outcome.code, error)
-            if len(self._wanted) > 1:
-                lines += [f"{task.name} | {line}" for line in error.splitlines()]
-        elif one is not None:
-            self._facts[task.name] = outcome.facts
+        """Remember how a task ended, and return the lines to show."""
+        one = self._requested.get(task.name)
+        error = outcome.error
+        if one is not None and error is None:
+            error = _not_here(one)
+        if error is None:
+            if one is not None:
+                self._facts[task.name] = outcome.facts
+            return [] if self._quiet else list(outcome.lines)
+        if one is not None and isinstance(error, RootfsError):
+            error = _located(error, one)
+        self._failed[task.name] = error
+        lines = list(outcome.lines)
+        if len(self._requested) > 1:
+            lines += [f"{task.name} | {line}" for line in self._message(error)]
         return lines
+
+    def _message(self, error: Exception) -> list[str]:
+        if self._debug:
+            return "".join(traceback.format_exception(error)).splitlines()
+        message = str(error) if isinstance(error, RootfsError) else terminal.defect(error)
+        return message.splitlines()
 
     def show(self, *, as_json: bool) -> None:
         """The result of each image that is written, in the order of the recipes."""
-        facts = [self._facts[name] for name in self._wanted if name in self._facts]
+        facts = [self._facts[name] for name in self._requested if name in self._facts]
         if as_json:
             import json
 
@@ -258,53 +276,64 @@ class _Built:
             click.echo(f"{one['name']}@{one['digest']}")
 
     def lost(self, scheduler: str) -> LostError:
-        """What to say when the cluster is gone."""
+        """The error for a cluster that is gone."""
         return LostError(
             f"--scheduler {scheduler}: gone in the middle; {len(self._facts)} of "
-            f"{len(self._wanted)} images are written, and the same command writes the rest"
+            f"{len(self._requested)} images are written, and the same command writes the rest"
         )
 
     def report(self) -> None:
-        """Raise what went wrong, if anything."""
-        if not self._failed:
-            return
-        codes = {outcome.code for outcome in self._failed.values()}
-        error: type[RootfsError] = of_code(codes.pop() if len(codes) == 1 else 1)
-        if len(self._wanted) == 1:
-            raise error(next(iter(self._failed.values())).error)
-        names = [name for name in self._wanted if name in self._failed]
-        more = " …" if len(names) > _SEVERAL else ""
-        raise error(
-            f"{len(names)} of {len(self._wanted)} images are not written: "
-            f"{', '.join(names[:_SEVERAL])}{more}"
-        )
+        """Raise what went wrong, if anything: a defect as it is, and before any other error."""
+        errors = list(self._failed.values())
+        for error in errors:
+            if len(self._requested) == 1 or not isinstance(error, RootfsError):
+                raise error
+        if errors:
+            same = len({type(one).exit_code for one in errors if isinstance(one, RootfsError)}) == 1
+            kind = type(errors[0]) if same else RootfsError
+            names = [name for name in self._requested if name in self._failed]
+            more = " …" if len(names) > _SEVERAL else ""
+            raise kind(
+                f"{len(names)} of {len(self._requested)} images are not written: "
+                f"{', '.join(names[:_SEVERAL])}{more}"
+            )
 
 
-def _seen(one: _Wanted, outcome: "Outcome") -> "Outcome":
-    """The same, if what a worker wrote is here."""
+def _located(error: RootfsError, one: _Requested) -> RootfsError:
+    """The same error, with the places of the keys that it is about."""
+    found = type(error)(one.file.located(one.image, error)).with_traceback(error.__traceback__)
+    found.__cause__ = error.__cause__
+    for note in getattr(error, "__notes__", ()):
+        found.add_note(note)
+    return found
+
+
+def _not_here(one: _Requested) -> RootfsError | None:
+    """The error for an image that a worker wrote in a folder of its own."""
     from rootfs_builder.recipe.destination import Destination
 
-    path = Destination.parse(one.job.values["output"]).path
-    if os.path.lexists(encode(path)):
-        return outcome
-    what = f"-o {one.job.label}: a worker wrote it, and it is not here: do all share this folder?"
-    return type(outcome)(1, what)
+    if os.path.lexists(encode(Destination.parse(one.task.values["output"]).path)):
+        return None
+    what = "a worker wrote it, and it is not here: do all share this folder?"
+    return RootfsError(Mistake("-o", what, one.task.label))
 
 
 def _run(tasks: "list[Task]", built: _Built, *, at_once: int, scheduler: str | None) -> None:
+    from concurrent.futures import BrokenExecutor
+
     from rootfs_builder.commands import batch, workers
 
     with ExitStack() as stack:
-        if scheduler is None:
-            start = lambda: workers.local(at_once)  # noqa: E731 - one name for two ways
-        else:
+        start: Callable[[], Executor] = partial(workers.local, at_once)
+        killed: type[Exception] = BrokenExecutor
+        if scheduler is not None:
             cluster = workers.Cluster(scheduler)
             stack.callback(cluster.close)
-            start = cluster.executor
+            start, killed = cluster.executor, cluster.killed
             at_once = len(tasks)
         shown = stack.enter_context(terminal.counting(len(tasks), quiet=at_once == 1))
         try:
-            for task, outcome in batch.run(tasks, start, at_once=at_once):
+            for task, outcome in batch.run(tasks, start, at_once=at_once, killed=killed):
                 for line in built.add(task, outcome):
                     shown.say(line)
                 shown.advance()

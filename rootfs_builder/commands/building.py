@@ -1,12 +1,12 @@
-"""What is done of recipes, here or elsewhere: their steps, and one image of them.
+"""The tasks of `build`, here or on a worker: a recipe's steps, and one image.
 
-Each is a function of plain values that any process may call, and call again: it writes what it
-wrote before.
+Each is a function of plain values that any process may call, and call again: it then writes the
+same. An error of the tree in `errors` is part of the outcome; a defect is raised.
 """
 
 import os
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -17,15 +17,15 @@ from rootfs_builder import __version__
 from rootfs_builder.commands import batch, packing, terminal
 from rootfs_builder.errors import RootfsError, UsageError
 from rootfs_builder.findings import Level
-from rootfs_builder.paths import decode, encode
+from rootfs_builder.paths import decode
 from rootfs_builder.recipe import steps
 from rootfs_builder.recipe.keys import Program, Step
 
 
-class Way(Struct, frozen=True):
-    """How it is done: `live` shows what steps say while they say it, else their outcome has it.
+class BuildOptions(Struct, frozen=True):
+    """How images are built: with `live` the output of steps is shown at once, else in the outcome.
 
-    So many `threads` compress an image; None means as many as make, or the machine, allows.
+    `threads` is how many compress one image; None means as many as make, or the machine, allows.
     """
 
     epoch: int
@@ -36,10 +36,10 @@ class Way(Struct, frozen=True):
     version: str = __version__
 
 
-class Job(Struct, frozen=True):
-    """One image: its options, whose paths are absolute or start at `folder`, and what makes it.
+class ImageTask(Struct, frozen=True):
+    """One image: the values of its options, relative paths of which start at `folder`.
 
-    `label` is where it goes, as people are told.
+    `results` are the files that its steps make; `label` is its output, as messages name it.
     """
 
     values: dict[str, Any]
@@ -49,69 +49,61 @@ class Job(Struct, frozen=True):
     label: str
 
 
-def run_steps(steps_: Sequence[Step], folder: str, label: str, way: Way) -> batch.Outcome:
+def run_steps(
+    steps_: Sequence[Step], folder: str, label: str, options: BuildOptions
+) -> batch.Outcome:
     """Run the steps of a recipe in its folder."""
-    said: list[str] = []
+    lines: list[str] = []
 
     def line(name: str, text: str) -> None:
         shown = f"{label}{name} | {text}"
-        if way.live:
+        if options.live:
             click.echo(shown, err=True)
         else:
-            said.append(shown)
+            lines.append(shown)
 
     def run() -> batch.Outcome:
         steps.run(steps_, folder, environment=dict(os.environb), line=line)
         return batch.Outcome()
 
-    return replace(_outcome(run, way), said=tuple(said))
+    return replace(_outcome(run, options), lines=tuple(lines))
 
 
-def build(job: Job, way: Way) -> batch.Outcome:
+def build(task: ImageTask, options: BuildOptions) -> batch.Outcome:
     """Write one image."""
 
     def run() -> batch.Outcome:
-        steps.check(job.results, job.folder, {step.name: step for step in job.steps})
+        steps.check(task.results, task.folder, {step.name: step for step in task.steps})
         packed = packing.pack(
-            typed(job.values),
-            directory=job.folder,
-            epoch=way.epoch,
-            cached=way.cached,
-            quiet=not way.live,
-            threads=way.threads,
+            task.values,
+            directory=task.folder,
+            epoch=options.epoch,
+            cached=options.cached,
+            quiet=not options.live,
+            threads=options.threads,
         )
-        line = packing.line(packed, job.label)
+        line = packing.line(packed, task.label)
         warnings = [one for one in packed.plan.findings if one.level is Level.WARNING]
-        told = (f"{job.label} | {text}" for text in terminal.finding_lines(warnings))
-        lines = terminal.summary_lines(packed.plan, line) if way.live else [line, *told]
-        facts = {**packing.facts(packed), "output": job.label}
-        return batch.Outcome(said=tuple(lines), facts=facts)
+        labelled = (f"{task.label} | {text}" for text in terminal.finding_lines(warnings))
+        lines = terminal.summary_lines(packed.plan, line) if options.live else [line, *labelled]
+        facts = {**packing.facts(packed), "output": task.label}
+        return batch.Outcome(lines=tuple(lines), facts=facts)
 
-    return _outcome(run, way)
-
-
-def typed(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values of a recipe as click would give them: texts as the locale makes arguments."""
-    return {key: _typed(value) for key, value in values.items()}
+    return _outcome(run, options)
 
 
-def _typed(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return tuple(map(_typed, value))
-    return os.fsdecode(encode(value)) if isinstance(value, str) else value
-
-
-def _outcome(run: Callable[[], batch.Outcome], way: Way) -> batch.Outcome:
+def _outcome(run: Callable[[], batch.Outcome], options: BuildOptions) -> batch.Outcome:
     try:
-        if way.version != __version__:
+        if options.version != __version__:
             raise UsageError(
-                f"a worker has rootfs-builder {__version__}, and {way.version} asks it: install "
-                "the same"
+                f"a worker has rootfs-builder {__version__}, and {options.version} asks it: "
+                "install the same"
             )
         return run()
     except RootfsError as error:
-        text = traceback.format_exc() if way.debug else str(error)
-        return batch.Outcome(error.exit_code, text)
+        if options.debug:
+            error.add_note(traceback.format_exc())  # a traceback does not leave its process
+        return batch.Outcome(error)
     except OSError as error:
         shown = f"{decode(os.fsencode(error.filename))}: " if error.filename else ""
-        return batch.Outcome(1, f"{shown}{error.strerror}")
+        return batch.Outcome(RootfsError(f"{shown}{error.strerror}"))

@@ -15,9 +15,9 @@ _RECIPE = "rootfs.toml"
 @options.debug
 @click.pass_obj
 def command(cmd: tuple[str, ...] | None, /, *, executables: tuple[str, ...], debug: bool) -> None:
-    """Write rootfs.toml for EXECUTABLE, with a comment for all that it can say.
+    """Write rootfs.toml for EXECUTABLE, with every other key commented out.
 
-    Words behind -- are the program's arguments. A recipe that is there stays as it is.
+    Arguments after -- are passed to the program. An existing recipe is not changed.
     """
     del debug
     from rootfs_builder.commands import packing
@@ -25,11 +25,10 @@ def command(cmd: tuple[str, ...] | None, /, *, executables: tuple[str, ...], deb
     from rootfs_builder.paths import name
     from rootfs_builder.recipe import keys as recipe_keys
 
-    words = options.cleaned(executables)
     values = {
-        "executables": words,
-        **({"command": options.cleaned(cmd)} if cmd else {}),
-        "output": f"{name(words[0].rstrip('/')) or 'image'}.tar",
+        "executables": executables,
+        **({"command": cmd} if cmd else {}),
+        "output": f"{name(executables[0].rstrip('/')) or 'image'}.tar",
     }
     packing.recipe(values)
     text = recipe_keys.template(values, keys())

@@ -55,7 +55,7 @@ def command(
     from rootfs_builder import temporary
     from rootfs_builder.views import inspection
 
-    with images.found(options.text(image), "inspect") as found:
+    with images.found(image, "inspect") as found:
         if not found.images:
             raise InputError("no image is in it; `verify` takes any directory")
         seen = []

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import click
 
 from rootfs_builder.commands import VERBS
+from rootfs_builder.paths import encode
 
 Command = tuple[str, ...] | None
 
@@ -86,7 +87,7 @@ def no_such_verb(words: list[str]) -> str:
     near = _nearest(word, VERBS, 0.6)
     if near:
         return f"{word}: no such verb; did you mean: {_line(near[0], *rest)}"
-    if os.path.isfile(word) or "/" in word:
+    if os.path.isfile(encode(word)) or "/" in word:
         line = pack.format(word, os.path.basename(word.rstrip("/")) or "hello")
         return f"{word}: a path, where a verb is expected; to pack a program: {line}"
     return f"{word}: no such verb; there are {', '.join(VERBS)}: {pack.format('./hello', 'hello')}"

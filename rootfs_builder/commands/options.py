@@ -1,4 +1,4 @@
-"""What a build is told on the command line: click options, and the Recipe and Sources of them."""
+"""Command-line options of builds, and the Recipe, Sources and Rules that they describe."""
 
 import os
 from collections.abc import Callable
@@ -45,7 +45,7 @@ _FILES = (
         multiple=True,
         metavar="DIR",
         shell_complete=directories,
-        help="Look for libraries here too, as LD_LIBRARY_PATH would.",
+        help="Also look for libraries here, as with LD_LIBRARY_PATH.",
     ),
     click.option(
         "--include-lib",
@@ -63,20 +63,19 @@ _FILES = (
     click.option(
         "--allow-sensitive",
         is_flag=True,
-        help="Let --add take secrets of this machine: accounts, passwords, private keys.",
+        help="Let --add include secrets: accounts, passwords, private keys.",
     ),
     click.option(
         "--hwcaps",
         type=click.Choice(["all", "baseline"]),
-        default="all",
-        help="Libraries built for special CPUs: all that exist (the default), or none.",
+        help="Include libraries built for special CPUs: all (the default), or none.",
     ),
-    click.option("--at", metavar="PATH", help="Where the program goes in the image."),
+    click.option("--at", metavar="PATH", help="Path of the program in the image."),
     click.option(
         "--owner",
         multiple=True,
         metavar="PATH=USER[:GROUP]",
-        help="Who owns PATH and all below it; without, root does.",
+        help="Owner of PATH, recursively (default: root).",
     ),
     click.option(
         "--mode",
@@ -95,7 +94,7 @@ _FILES = (
         "with_",
         multiple=True,
         metavar="NAME[=VALUE]",
-        help="Add what this rule knows of (`rootfs-builder rules` lists them).",
+        help="Add what this rule adds (`rootfs-builder rules` lists the rules).",
     ),
     click.option(
         "--without", multiple=True, metavar="NAME", help="Leave out what this rule would add."
@@ -106,7 +105,7 @@ _FILES = (
         multiple=True,
         metavar="FILE",
         shell_complete=file_names,
-        help="Rules of your own, in TOML.",
+        help="Read rules of your own from a TOML file.",
     ),
     click.option(
         "--nss",
@@ -116,15 +115,14 @@ _FILES = (
     click.option(
         "--dlopen",
         type=click.Choice(["required", "recommended", "suggested", "none"]),
-        default="recommended",
-        help="Libraries of dlopen notes: down to which priority they go in.",
+        help="Lowest priority of dlopen notes to follow (default: recommended).",
     ),
 )
 
 strip = click.option(
     "--strip",
     is_flag=True,
-    help="Leave out symbols and debug sections, by binutils' strip.",
+    help="Remove symbols and debug sections, with binutils' strip.",
 )
 quiet = click.option("-q", "--quiet", is_flag=True, help="Only errors on stderr.")
 verbose = click.option("-v", "--verbose", is_flag=True, help="List every file and why it is there.")
@@ -154,29 +152,16 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on st
 
 
 def no_command(command: tuple[str, ...] | None, verb: str) -> None:
-    """Refuse words behind `--` where they have no meaning."""
+    """Refuse arguments after `--` for a verb that starts nothing."""
     if command is not None:
         raise UsageError(f"{verb} starts nothing, so words behind -- have no meaning here")
 
 
-def text(value: str) -> str:
-    """An argument as text that does not depend on the locale."""
-    return decode(os.fsencode(value))
-
-
-def cleaned(value: Any) -> Any:
-    """A value of click's, with its texts as text."""
-    if isinstance(value, tuple):
-        return tuple(map(text, value))
-    return text(value) if value and isinstance(value, str) else value
-
-
 def recipe(*, directory: str | None = None, **options: Any) -> "Recipe":
-    """The Recipe that click's values describe; relative paths start at `directory`, or here."""
+    """The Recipe that options describe; relative paths start at `directory`, or here."""
     from rootfs_builder import recipe as recipes
 
-    texts: dict[str, Any] = {key: cleaned(value) for key, value in options.items()}
-    return recipes.from_options(directory=directory or working_directory(), **texts)
+    return recipes.from_options(directory=directory or working_directory(), **options)
 
 
 def working_directory() -> str:
@@ -189,7 +174,7 @@ def working_directory() -> str:
 
 def inputs(sysroot: str | None, rule_files: tuple[str, ...]) -> dict[str, Any]:
     """What a build reads besides its recipe, as arguments of `pipeline.plan`."""
-    return {"sysroot": cleaned(sysroot), "rule_files": cleaned(rule_files)}
+    return {"sysroot": sysroot, "rule_files": rule_files}
 
 
 def epoch() -> int:

@@ -16,7 +16,7 @@ from rootfs_builder.errors import UsageError
 @click.option(
     "--print-recipe", is_flag=True, help="Write no image: print the recipe that makes it."
 )
-@click.option("--no-cache", is_flag=True, help="Remember nothing, and use nothing remembered.")
+@click.option("--no-cache", is_flag=True, help="Do not read or write the cache.")
 @options.as_json
 @options.quiet
 @options.verbose
@@ -36,7 +36,7 @@ def command(
 ) -> None:
     """Write a container image with EXECUTABLE and exactly the files it needs.
 
-    The first EXECUTABLE is what the container starts; words behind -- are its arguments. docker
+    The first EXECUTABLE is what the container starts; arguments after -- are passed to it. docker
     load, podman load and skopeo (docker-archive: and oci-archive:) take the archive.
     """
     del debug
@@ -50,7 +50,7 @@ def command(
     if verbose:
         terminal.reasons(packed.plan)
     if not quiet:
-        terminal.summary(packed.plan, packing.line(packed, options.text(output)))
+        terminal.summary(packed.plan, packing.line(packed, output))
     result = packing.name(packed)
     if as_json:
         import json
@@ -76,5 +76,4 @@ def _print_recipe(values: dict[str, Any]) -> None:
 
     packing.check_output(values)
     packing.recipe(values)  # or it would be printed with its mistakes
-    cleaned = {key: options.cleaned(value) for key, value in values.items()}
-    click.echo(recipe_keys.document(cleaned, keys.keys()), nl=False)
+    click.echo(recipe_keys.document(values, keys.keys()), nl=False)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rootfs_builder.commands import jobserver, options, terminal
-from rootfs_builder.errors import UsageError
+from rootfs_builder.errors import Mistake, UsageError
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.pipeline import Result
@@ -47,12 +47,14 @@ _OUTPUT = (
     click.option(
         "--max-size",
         metavar="SIZE",
-        help="Fail, with the largest files, where all have more bytes together: 10MB.",
+        help="Fail if the files exceed SIZE in total, and list the largest.",
     ),
 )
 _CONFIG = (
     click.option("-t", "--tag", metavar="NAME[:TAG]", help="The image's name."),
-    click.option("--entrypoint", metavar="WORDS", help="What starts, as words or a JSON array."),
+    click.option(
+        "--entrypoint", metavar="WORDS", help="Command that starts, as words or a JSON array."
+    ),
     click.option("-e", "--env", multiple=True, metavar="NAME=VALUE", help="Set a variable."),
     click.option(
         "-u",
@@ -65,25 +67,25 @@ _CONFIG = (
     click.option("--annotation", multiple=True, metavar="KEY=VALUE", help="Annotate the manifest."),
     click.option("--expose", multiple=True, metavar="PORT[/PROTO]", help="Document a port."),
     click.option("--volume", multiple=True, metavar="PATH", help="Declare a volume."),
-    click.option("--stop-signal", metavar="SIGNAL", help="What asks the program to stop."),
+    click.option("--stop-signal", metavar="SIGNAL", help="Signal that stops the container."),
+    click.option("--health-cmd", metavar="WORDS", help="Health-check command (exec form)."),
+    click.option("--health-interval", metavar="TIME", help="Time between two checks: 30s."),
+    click.option("--health-timeout", metavar="TIME", help="Longest time that a check may take."),
     click.option(
-        "--health-cmd", metavar="WORDS", help="What tells whether it works, run without a shell."
+        "--health-start-period",
+        metavar="TIME",
+        help="Start period: failures during it do not count.",
     ),
-    click.option("--health-interval", metavar="TIME", help="The time between two checks: 30s."),
-    click.option("--health-timeout", metavar="TIME", help="How long a check may take."),
-    click.option("--health-start-period", metavar="TIME", help="How long it may fail at first."),
-    click.option("--health-retries", metavar="N", help="How many failures are an end."),
-    click.option("--platform", metavar="OS/ARCH", help="Insist on a platform."),
+    click.option("--health-retries", metavar="N", help='Consecutive failures before "unhealthy".'),
+    click.option("--platform", metavar="OS/ARCH", help="Require this platform."),
     click.option(
         "--layers",
-        default="auto",
         metavar="auto|single|package[:N]",
         help="The system below your files (the default), one layer, or one a package, at most N.",
     ),
     click.option(
         "--compression",
         type=click.Choice(["gzip", "zstd", "none"]),
-        default="gzip",
         help="How layers are compressed; zstd needs docker 23 or newer. The default is gzip.",
     ),
     click.option(
@@ -103,7 +105,7 @@ _DEPFILE = click.option(
     "--depfile",
     metavar="FILE",
     shell_complete=options.file_names,
-    help="Write there all that decided, for make, ninja and CMake; for make alone into FILE.mk.",
+    help="Write a dependency file for make, ninja or CMake (FILE.mk: for make alone).",
 )
 
 _MAKE = "MAKELEVEL"  # a variable that is set where make is at work
@@ -140,9 +142,9 @@ def check_output(values: Mapping[str, Any]) -> None:
     """
     output = values.get("output", "")
     if not output:
-        raise UsageError('-o missing; where the image goes: output = "hello.tar"')
+        raise UsageError(Mistake("-o", 'missing; where the image goes: output = "hello.tar"'))
     if output == "-":
-        raise UsageError("-o -: a recipe's image goes to a file; name one")
+        raise UsageError(Mistake("-o", "a recipe's image goes to a file; name one", "-"))
     shape(values)
 
 
@@ -170,7 +172,7 @@ def destination(values: Mapping[str, Any]) -> "Destination":
     """
     from rootfs_builder.recipe.destination import Destination
 
-    return Destination.parse(options.text(values.get("output", "")))
+    return Destination.parse(values.get("output", ""))
 
 
 def shape(values: Mapping[str, Any]) -> str:
@@ -199,11 +201,11 @@ def pack(
         return pipeline.pack(
             recipe(values, directory=directory),
             destination(values),
-            sysroot=options.cleaned(values.get("sysroot")),
-            rule_files=options.cleaned(values.get("rule_files") or ()),
+            sysroot=values.get("sysroot"),
+            rule_files=values.get("rule_files") or (),
             epoch=epoch,
             with_plan=not values.get("no_plan"),
-            **{name: options.cleaned(values.get(name)) for name in _BESIDE},
+            **{name: values.get(name) for name in _BESIDE},
             keep=_keeps_times(values),
             cache=memory.cache() if cached else None,
             threads=jobserver.threads(threads),

@@ -47,10 +47,12 @@ def command(
     options.no_command(cmd, "stage")
     from rootfs_builder import pipeline
     from rootfs_builder.paths import printable
+    from rootfs_builder.recipe import destination
 
+    destination.check_spelling(output)
     plan = pipeline.stage(
         options.recipe(**given),
-        options.text(output),
+        output,
         epoch=options.epoch(),
         **options.inputs(sysroot, rule_files),
     )

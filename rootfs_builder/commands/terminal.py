@@ -33,6 +33,14 @@ def harmless(text: str) -> str:
     return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
 
+def defect(error: BaseException) -> str:
+    """The message for an exception that no code expects, and how to report it."""
+    return (
+        f"internal error: {type(error).__name__}: {error}; this is a defect of rootfs-builder: "
+        "please report it with the output of the same command with --debug"
+    )
+
+
 def summary(plan: "Plan", image: str = "") -> None:
     """A table of what is in the image, by kind, and the warnings."""
     for line in summary_lines(plan, image):

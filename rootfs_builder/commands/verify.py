@@ -29,7 +29,7 @@ def command(
     """
     del debug
     options.no_command(cmd, "verify")
-    reports = _reports(options.text(image))
+    reports = _reports(image)
     problems = [problem for report in reports for problem in report.problems]
     if as_json:
         import json

@@ -45,8 +45,8 @@ def command(
     options.no_command(cmd, "why")
     del debug
     lists = "inspect -v"
-    if images.is_image(options.text(source)):
-        plan = _of_image(options.text(source))
+    if images.is_image(source):
+        plan = _of_image(source)
     else:
         lists = "tree"
         from rootfs_builder import pipeline
@@ -55,7 +55,7 @@ def command(
         plan = pipeline.plan(recipe, **options.inputs(sysroot, rule_files)).plan
     if not quiet:
         terminal.warnings(plan.findings)
-    _show(plan, _find(plan, options.text(path), lists), as_json=as_json)
+    _show(plan, _find(plan, path, lists), as_json=as_json)
 
 
 def _show(plan: "Plan", entry: "Entry", *, as_json: bool) -> None:

@@ -1,4 +1,4 @@
-"""Who does the work of a batch: this process, processes beside it, or a Dask cluster."""
+"""The executors of a batch: this process, processes on this machine, or a Dask cluster."""
 
 import logging
 import multiprocessing
@@ -30,7 +30,7 @@ class _Processes(ProcessPoolExecutor):
         super().__init__(jobs, mp_context=context, initializer=_begin)
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> "Future[T]":
-        """Have a task done."""
+        """Start a task in a process."""
         return super().submit(_call, fn, *args, **kwargs)
 
     def __exit__(
@@ -61,7 +61,7 @@ def _end_with(sentinel: int) -> None:
 
 
 def _call(fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
-    """Do a task; SIGTERM lets it clean up, and ends the process, which the pool would keep."""
+    """Run a task; SIGTERM lets it clean up, and ends the process, which the pool would keep."""
     try:
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
         try:
@@ -73,7 +73,7 @@ def _call(fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
 
 
 def local(jobs: int) -> Executor:
-    """So many processes; for one job this process will do."""
+    """An executor of `jobs` processes, or this process for one job."""
     return Serial() if jobs == 1 else _Processes(jobs)
 
 
@@ -93,6 +93,7 @@ class Cluster:
                 "--scheduler: needs Dask: pip install 'rootfs-builder[dask]'"
             ) from None
         client: Any = distributed.Client
+        self.killed: type[Exception] = distributed.KilledWorker  # which was retried there
         logging.disable()  # what Dask logs is for its authors; what we say goes another way
         try:
             self._client = client(address, timeout=_PATIENCE, set_as_default=False)

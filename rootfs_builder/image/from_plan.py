@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from rootfs_builder.cache.file_facts import Facts
-from rootfs_builder.errors import UsageError
+from rootfs_builder.errors import Mistake, UsageError
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.image import (
     Config,
@@ -91,7 +91,7 @@ def _settings(recipe: Recipe, plan: Plan) -> Settings:
         _check_program("--health-cmd", recipe.health.command[0], recipe, plan, walker)
     workdir = walker.walk(OpenedPath(recipe.workdir or "/"))
     if workdir.errno == errno.ENOTDIR or (workdir.node and workdir.node.kind != "dir"):
-        raise UsageError(f"--workdir {printable(recipe.workdir)}: a file of the image")
+        raise UsageError(Mistake("--workdir", "a file of the image", recipe.workdir))
     return Settings(
         entrypoint=entrypoint,
         cmd=recipe.command or UNSET,
@@ -128,9 +128,9 @@ def _check_program(option: str, program: str, recipe: Recipe, plan: Plan, walker
     nodes = [node for place in places if (node := walker.walk(OpenedPath(place)).node)]
     if any(node.kind == "file" and node.mode & 0o111 for node in nodes):
         return
-    shown = f"{option} {printable(program)}"
     if nodes:
         what = "a directory" if nodes[0].kind == "dir" else "not executable"
-        raise UsageError(f"{shown}: {what} in the image; name a program")
+        raise UsageError(Mistake(option, f"{what} in the image; name a program", program))
     inside = ", ".join(printable(one) for one in plan.programs)
-    raise UsageError(f"{shown}: not in the image, which has {inside}; add it as another EXECUTABLE")
+    text = f"not in the image, which has {inside}; add it as another EXECUTABLE"
+    raise UsageError(Mistake(option, text, program))

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from rootfs_builder.cache.file_facts import Facts
-from rootfs_builder.errors import InputError, NotFoundError, UsageError
+from rootfs_builder.errors import InputError, Mistake, NotFoundError, UsageError
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.loader import executable, loading
@@ -60,7 +60,7 @@ class _Collector:
         self._rules = rules
         self._sources = sources
         self._objects = Objects(sources, facts)
-        self._missing: list[str] = []
+        self._missing: list[str | Mistake] = []
         library_path = tuple(self._directory(path) for path in recipe.library_path)
         self._startup = Startup(
             sources,
@@ -109,12 +109,12 @@ class _Collector:
         located = self._sources.locate(path)
         node = self._objects.walker.walk(located).node
         if node is None or node.kind != "dir":
-            self._missing.append(f"-L {printable(path)}: no such directory")
+            self._missing.append(Mistake("-L", "no such directory", path))
         return located
 
     def _stop_if_missing(self) -> None:
         if self._missing:
-            raise NotFoundError("\n".join(dict.fromkeys(self._missing)))
+            raise NotFoundError(*dict.fromkeys(self._missing))
 
     def _program(self, todo: _Todo) -> list[_Todo]:
         """Take one program in; what it asks for is the answer."""
@@ -152,7 +152,7 @@ class _Collector:
         try:
             link_maps = self._startup.link_maps(program, found)
         except NotFoundError as error:
-            self._missing.append(str(error))
+            self._missing += error.mistakes
             return []
         for link_map in link_maps:
             self._missing += self._startup.not_found(link_map)
@@ -205,7 +205,9 @@ class _Collector:
     def _include(self, wanted: str) -> None:
         """`--include-lib NAME`: what each dynamic program gets from dlopen(NAME)."""
         if not self._dynamic():
-            raise UsageError(f"--include-lib {wanted}: no program here has a dynamic loader")
+            raise UsageError(
+                Mistake("--include-lib", "no program here has a dynamic loader", wanted)
+            )
         for index in self._dynamic():
             program = self._programs[index]
             called = [
@@ -217,25 +219,26 @@ class _Collector:
             self._programs[index] = replace(program, link_maps=(*program.link_maps, *called))
 
     def _add(self, added: Added) -> Tree:
-        shown = f"--add {printable(added.source)}"
         path = self._sources.locate(added.source)
         walk = self._objects.walker.walk(path)
         if walk.errno or walk.node is None:
             why = os.strerror(walk.errno)
-            self._missing.append(f"{shown}: {why}; SRC is a path of this machine: is it right?")
+            text = f"{why}; SRC is a path of this machine: is it right?"
+            self._missing.append(Mistake("--add", text, added.source))
             return Tree(SourcePath(path), added.destination, ())
         real = SourcePath(walk.real)
         nodes = trees.nodes(self._sources, real)
         if not self._recipe.allow_sensitive:
-            self._secrets[shown] = self._sensitive.among(nodes)
-            if self._secrets[shown]:
+            self._secrets[added.source] = self._sensitive.among(nodes)
+            if self._secrets[added.source]:
                 return Tree(real, added.destination, nodes)
         for special, node in nodes:
             if node.kind == "special":
-                raise InputError(
-                    f"{shown}: {printable(self._sources.shown(special))} is a device, FIFO or "
-                    "socket, which no image can hold"
+                text = (
+                    f"{printable(self._sources.shown(special))} is a device, FIFO or socket, "
+                    "which no image can hold"
                 )
+                raise InputError(Mistake("--add", text, added.source))
         tree = Tree(real, added.destination, nodes)
         return trees.with_closures(tree, self._startup, self._sources, self._host())
 

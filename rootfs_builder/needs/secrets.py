@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from rootfs_builder.cache.file_facts import Facts
 from rootfs_builder.elf import MAGIC
-from rootfs_builder.errors import ChangedError, InputError, PolicyError
+from rootfs_builder.errors import ChangedError, InputError, Mistake, PolicyError
 from rootfs_builder.filesystem.root import Identity, Node, Source, tree
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walker
@@ -137,22 +137,23 @@ class Secrets:
 
 
 def refuse(secrets: Mapping[str, tuple[Secret, ...]]) -> None:
-    """Stop if there are secrets; the keys are the options that add them, as they are shown.
+    """Stop if there are secrets; the keys are the values of `--add` that add them.
 
     Raises:
         PolicyError: each secret and why it is one, below its option; and the way out.
     """
-    lines = []
-    for option, those in secrets.items():
+    mistakes = []
+    for added, those in secrets.items():
         if those:
-            lines.append(f"{option}: secrets, which all who get the image could read:")
-        lines += [f"  {printable(Sources.shown(one.path))}: {one.why}" for one in those]
-    if lines:
-        lines.append(
+            lines = [f"  {printable(Sources.shown(one.path))}: {one.why}" for one in those]
+            text = "\n".join(("secrets, which all who get the image could read:", *lines))
+            mistakes.append(Mistake("--add", text, added))
+    if mistakes:
+        raise PolicyError(
+            *mistakes,
             "mount them when the container runs, docker run -v FILE:PATH, or leave them out; "
-            "--allow-sensitive packs them"
+            "--allow-sensitive packs them",
         )
-        raise PolicyError("\n".join(lines))
 
 
 def _matching(

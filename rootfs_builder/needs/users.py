@@ -13,10 +13,10 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from rootfs_builder.errors import InputError, NotFoundError
+from rootfs_builder.errors import InputError, Mistake, NotFoundError
 from rootfs_builder.filesystem.root import Root, read
 from rootfs_builder.filesystem.walk import Walker
-from rootfs_builder.paths import OpenedPath, decode
+from rootfs_builder.paths import OpenedPath, decode, printable
 from rootfs_builder.recipe.values import is_account, is_id
 
 _MAX_SIZE = 4 << 20  # bytes: tens of thousands of accounts
@@ -63,16 +63,16 @@ class User(Struct, frozen=True):
         return f"{self.group}:x:{self.gid}:"
 
 
-def resolve(text: str, root: Root, *, option: str = "--user ") -> User:
+def resolve(text: str, root: Root, *, option: str = "--user", prefix: str = "") -> User:
     """The user of a text that `values.user` took, by the accounts of `root`.
 
-    `option` is what stands before the text where the user wrote it.
+    `option` is the one whose value has the text, after `prefix`.
 
     Raises:
         NotFoundError: `root` knows no such name; which is nearest to it.
         InputError: its /etc/passwd or /etc/group cannot be read.
     """
-    accounts = _Accounts(option, text, root)
+    accounts = _Accounts(option, prefix, text, root)
     first, _, second = text.partition(":")
     user = accounts.user(first)
     if not second:
@@ -86,9 +86,10 @@ def resolve(text: str, root: Root, *, option: str = "--user ") -> User:
 class _Accounts:
     """The accounts of one root; a file is read when a name needs it."""
 
-    def __init__(self, option: str, text: str, root: Root) -> None:
+    def __init__(self, option: str, prefix: str, text: str, root: Root) -> None:
         self._option = option
-        self._shown = option + text
+        self._prefix = prefix
+        self._text = text
         self._root = root
 
     def user(self, name: str) -> User:
@@ -136,16 +137,20 @@ class _Accounts:
         """
         walk = Walker(self._root).walk(OpenedPath(path))
         if walk.errno not in (0, errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
-            raise InputError(f"{self._shown}: {path} cannot be read: {os.strerror(walk.errno)}")
+            raise InputError(self._mistake(f"{path} cannot be read: {os.strerror(walk.errno)}"))
         if walk.node is None or walk.node.kind != "file":
             raise NotFoundError(
-                f"{self._shown}: the {what} {name} is not known, because the root that is packed "
-                f"has no {path}; {self._way_out()}"
+                self._mistake(
+                    f"the {what} {name} is not known, because the root that is packed has no "
+                    f"{path}; {self._way_out()}"
+                )
             )
         if walk.node.size > _MAX_SIZE:
             raise InputError(
-                f"{self._shown}: {path} has {walk.node.size:,} bytes, which no list of accounts "
-                f"has; {self._way_out()}"
+                self._mistake(
+                    f"{path} has {walk.node.size:,} bytes, which no list of accounts has; "
+                    f"{self._way_out()}"
+                )
             )
         found: dict[str, list[str]] = {}
         for line in decode(read(self._root.open(walk.real))).split("\n"):
@@ -159,10 +164,12 @@ class _Accounts:
 
         near = get_close_matches(name, filter(is_account, known), 1)
         meant = f"; did you mean {near[0]}?" if near else ";"
-        return NotFoundError(
-            f"{self._shown}: no {what} {name} in {path} of the root that is packed{meant} "
-            f"{self._way_out()}"
-        )
+        text = f"no {what} {name} in {path} of the root that is packed{meant} {self._way_out()}"
+        return NotFoundError(self._mistake(text))
+
+    def _mistake(self, text: str) -> Mistake:
+        return Mistake(self._option, text, self._prefix + self._text)
 
     def _way_out(self) -> str:
-        return f"digits always work: {self._option}UID:GID, as `id NAME` tells them"
+        option = f"{self._option} {printable(self._prefix)}"
+        return f"digits always work: {option}UID:GID, as `id NAME` tells them"

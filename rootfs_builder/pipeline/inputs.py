@@ -4,12 +4,12 @@ import os
 from collections.abc import Callable, Iterable
 
 from rootfs_builder.cache.file_facts import Facts
-from rootfs_builder.errors import InputError, NotFoundError, UsageError
+from rootfs_builder.errors import InputError, Mistake, NotFoundError, UsageError
 from rootfs_builder.filesystem.root import DirectoryRoot, Root
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.needs import rules as rule_tables
 from rootfs_builder.needs.rules import Rules
-from rootfs_builder.paths import decode, encode, printable
+from rootfs_builder.paths import decode, encode
 
 _MAX_RULES = 1 << 24  # bytes
 
@@ -28,13 +28,12 @@ def sources(
     if sysroot is None:
         return Sources(machine)
     if not sysroot:
-        raise UsageError("--sysroot: the directory has no name")
-    shown = f"--sysroot {printable(sysroot)}"
+        raise UsageError(Mistake("--sysroot", "the directory has no name"))
     directory = os.path.realpath(encode(sysroot))
     if os.path.exists(directory) and not os.path.isdir(directory):
-        raise InputError(f"{shown}: not a directory")
+        raise InputError(Mistake("--sysroot", "not a directory", sysroot))
     if not os.path.isdir(directory):
-        raise NotFoundError(f"{shown}: no such directory")
+        raise NotFoundError(Mistake("--sysroot", "no such directory", sysroot))
     if directory == b"/":
         return Sources(machine)
     real = decode(directory)
@@ -51,37 +50,40 @@ def rules(files: Iterable[str] = (), facts: Facts | None = None) -> Rules:
 
 
 def _rules_text(file: str) -> str:
-    shown = f"--rules {printable(file)}"
-    data = beginning(file, shown, _MAX_RULES + 1)
+    data = beginning(file, ("--rules", file), _MAX_RULES + 1)
     if len(data) > _MAX_RULES:
-        raise InputError(f"{shown}: over {_MAX_RULES:,} bytes, which no rules have")
-    return toml_text(data, shown)
+        text = f"over {_MAX_RULES:,} bytes, which no rules have"
+        raise InputError(Mistake("--rules", text, file))
+    return toml_text(data, ("--rules", file))
 
 
-def beginning(path: str, shown: str, size: int, *, advice: str = "") -> bytes:
-    """What a file that the user names begins with, `size` bytes at the most.
+def beginning(path: str, about: tuple[str, str], size: int, *, advice: str = "") -> bytes:
+    """At most the first `size` bytes of a file that the user names.
 
-    `shown` is how messages begin, `advice` how they end where there is no such file.
+    Mistakes are `about` an option, or none, and its value; `advice` says what to do if there is no
+    such file.
 
     Raises:
         NotFoundError, InputError: it cannot be read.
     """
+    option, value = about
     try:
         with open(encode(path), "rb") as stream:
             return stream.read(size)
     except FileNotFoundError:
-        raise NotFoundError(f"{shown}: no such file{advice}") from None
+        raise NotFoundError(Mistake(option, f"no such file{advice}", value)) from None
     except OSError as error:
-        raise InputError(f"{shown}: {error.strerror}") from error
+        raise InputError(Mistake(option, str(error.strerror), value)) from error
 
 
-def toml_text(data: bytes, shown: str) -> str:
-    """The text of a file in TOML; `shown` is how a message begins.
+def toml_text(data: bytes, about: tuple[str, str]) -> str:
+    """The text of a file in TOML; a mistake is `about` an option, or none, and its value.
 
     Raises:
         InputError: it is not UTF-8.
     """
+    option, value = about
     try:
         return data.decode()
     except UnicodeDecodeError:
-        raise InputError(f"{shown}: not UTF-8 text, which TOML is") from None
+        raise InputError(Mistake(option, "not UTF-8 text, which TOML is", value)) from None

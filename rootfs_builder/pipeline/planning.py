@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from rootfs_builder import elf
 from rootfs_builder.cache.file_facts import Facts
-from rootfs_builder.errors import UsageError, VerificationError
+from rootfs_builder.errors import Mistake, UsageError, VerificationError
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.image import Platform
@@ -126,7 +126,8 @@ def _platform(recipe: Recipe, closure: Closure) -> Platform:
         wanted.architecture != actual.architecture
         or (wanted.variant and actual.variant and wanted.variant != actual.variant)
     ):
-        raise UsageError(f"--platform {wanted}: {printable(found[actual])} is for {actual}")
+        text = f"{printable(found[actual])} is for {actual}"
+        raise UsageError(Mistake("--platform", text, str(wanted)))
     variant = (wanted.variant if wanted else "") or actual.variant
     return Platform(actual.architecture, "linux", variant or UNSET)
 

@@ -4,7 +4,7 @@ What is counted is what `docker images` shows: the bytes of all files, each inod
 depend on how layers are compressed, and is known before anything is written.
 """
 
-from rootfs_builder.errors import PolicyError
+from rootfs_builder.errors import Mistake, PolicyError
 from rootfs_builder.paths import encode, printable
 from rootfs_builder.plan import Plan
 
@@ -21,7 +21,8 @@ def check(plan: Plan, max_size: int) -> None:
         f"  {entry.size:>13,}  {printable(entry.path)}: {entry.reasons[0].sentence}"
         for entry in largest
     ]
-    raise PolicyError(
-        f"--max-size: the files have {plan.size:,} bytes, {plan.size - max_size:,} more than "
+    text = (
+        f"the files have {plan.size:,} bytes, {plan.size - max_size:,} more than "
         f"{max_size:,}; the largest of {len(files)}, and why they are there:\n" + "\n".join(lines)
     )
+    raise PolicyError(Mistake("--max-size", text))

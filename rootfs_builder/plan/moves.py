@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from rootfs_builder.errors import UsageError
+from rootfs_builder.errors import Mistake, UsageError
 from rootfs_builder.filesystem.sources import Sources, in_system
 from rootfs_builder.filesystem.walk import Walk, Walker
 from rootfs_builder.loader.link_map import BY_PATH, LIBRARY_PATH, Candidate, Loaded
@@ -243,10 +243,11 @@ def _fit(program: Program, directory: SourcePath, at: ImagePath) -> ImagePath:
     """The image directory for `directory` that puts the program's own directory where `at` is."""
     inside = parent(program.real).removeprefix(directory)
     if not parent(at).endswith(inside):
-        raise UsageError(
-            f"--at {printable(at)}: {printable(program.shown)} finds its libraries from where it "
-            f"is, so the directory must end in {printable(inside)}"
+        text = (
+            f"{printable(program.shown)} finds its libraries from where it is, so the directory "
+            f"must end in {printable(inside)}"
         )
+        raise UsageError(Mistake("--at", text, at))
     return ImagePath(parent(at).removesuffix(inside) or "/")
 
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from rootfs_builder.errors import UsageError
+from rootfs_builder.errors import Mistake, UsageError
 from rootfs_builder.filesystem import capabilities
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walker
@@ -73,15 +73,15 @@ class _Wanted:
     ) -> None:
         self._walker = walker
         self._programs = programs  # by what the user typed
-        self._mistakes: list[str] = []
+        self._mistakes: list[Mistake] = []
         owners = self._found("--owner", recipe.owners)
         self.modes = self._found("--mode", recipe.modes)
         self.capabilities = self._found("--cap", recipe.capabilities, directories=False)
         if self._mistakes:
-            raise UsageError("\n".join(self._mistakes))
+            raise UsageError(*self._mistakes)
         self.owners = {}
         for path, user in owners.items():
-            found = users.resolve(user, sources, option=f"--owner {printable(path)}=")
+            found = users.resolve(user, sources, option="--owner", prefix=f"{path}=")
             self.owners[path] = found.uid, found.uid if found.gid is None else found.gid
 
     def _found(
@@ -103,7 +103,7 @@ class _Wanted:
             else:
                 found[ImagePath(walk.real)] = value
                 continue
-            self._mistakes.append(f"{option} {printable(text)}: {mistake}")
+            self._mistakes.append(Mistake(option, mistake, text))
         return found
 
     def applied(self, entry: Entry) -> Entry:

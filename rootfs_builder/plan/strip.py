@@ -16,10 +16,10 @@ from elftools.elf.elffile import ELFFile
 from msgspec.structs import replace
 
 from rootfs_builder import elf, tools
-from rootfs_builder.errors import ElfError, NotFoundError, OutputError
+from rootfs_builder.errors import ElfError, Mistake, NotFoundError, OutputError
 from rootfs_builder.filesystem.root import DirectoryRoot, Source, read
 from rootfs_builder.findings import Code, warning
-from rootfs_builder.paths import ImagePath, encode, printable
+from rootfs_builder.paths import ImagePath, decode, encode, printable
 from rootfs_builder.plan import Plan
 
 _TARGETS = {  # (e_machine, bits, little-endian): what binutils for it are called
@@ -35,6 +35,7 @@ _TARGETS = {  # (e_machine, bits, little-endian): what binutils for it are calle
     (243, 64, True): "riscv64-linux-gnu",
     (258, 64, True): "loongarch64-linux-gnu",
 }
+_X86 = {3, 62}  # e_machine of i386 and x86-64: one strip is for both
 _DEBUG = (".debug", ".zdebug", ".stab")
 
 
@@ -95,14 +96,14 @@ def _strip(shown: str, data: bytes, scratch: str, number: int) -> Source | str |
     if data[end:].strip(b"\0"):
         return f"{len(data) - end:,} bytes stand behind its end, and strip would drop them"
     try:
-        result, said = _run(shown, elf.header(data), data, scratch, number)
-        if said:
-            return said
+        result, failure = _run(shown, elf.header(data), data, scratch, number)
+        if failure:
+            return failure
         with open(encode(f"{scratch}{result}"), "rb") as stream:
             stripped = stream.read()
     except OSError as error:
         raise OutputError(
-            f"--strip: {error.strerror} in {scratch}; TMPDIR names another directory"
+            Mistake("--strip", f"{error.strerror} in {scratch}; TMPDIR names another directory")
         ) from error
     if not _loads_the_same(file, ELFFile(io.BytesIO(stripped))):
         return "strip would change what is loaded of it"
@@ -112,21 +113,33 @@ def _strip(shown: str, data: bytes, scratch: str, number: int) -> Source | str |
 def _run(
     shown: str, head: elf.Header, data: bytes, scratch: str, number: int
 ) -> tuple[ImagePath, str]:
-    """The path of the stripped file in `scratch`, and what strip said against it."""
+    """The path of the stripped file in `scratch`, and why strip failed, "" if it did not."""
     source, result = f"{scratch}/{number}.full", ImagePath(f"/{number}")
     target = _TARGETS[_machine(head)]
     tool = tools.find(f"{target}-strip", "strip")
-    way_out = f"apt-get install binutils-{target.replace('_', '-')}"
+    advice = f"apt-get install binutils-{target.replace('_', '-')}"
     if tool is None:
-        raise NotFoundError(f"--strip: there is no strip here for {shown}; {way_out}")
+        raise NotFoundError(Mistake("--strip", f"there is no strip here for {shown}; {advice}"))
     with open(encode(source), "wb") as stream:
         stream.write(data)
     done = tools.run(tool, "--strip-unneeded", "-o", f"{scratch}{result}", source)
     os.unlink(encode(source))
-    foreign = not tool.endswith(f"{target}-strip")
-    if done.code and foreign and "recogni" in done.said:  # "Unable to recognise the format of …"
-        raise NotFoundError(f"--strip: {tool} is not for the machine of {shown}; {way_out}")
-    return result, done.said.replace(source, shown) if done.code else ""
+    if done.code and not tool.endswith(f"{target}-strip") and _is_foreign(head, tool):
+        text = f"{tool} is not for the machine of {shown}; {advice}"
+        raise NotFoundError(Mistake("--strip", text))
+    return result, done.output.replace(source, shown) if done.code else ""
+
+
+def _is_foreign(head: elf.Header, tool: str) -> bool:
+    """Whether a tool without a target in its name runs on a machine of another family."""
+    path = ImagePath(decode(os.path.realpath(encode(tool))))
+    with DirectoryRoot().open(path).open() as data:
+        try:
+            own = elf.header(data)
+        except ElfError:  # a script, which may be for any
+            return False
+    machines = {own.machine, head.machine}
+    return own.little != head.little or not (len(machines) == 1 or machines <= _X86)
 
 
 def _end(file: Any, sections: list[Any]) -> int:

@@ -3,20 +3,26 @@
 Every value is checked here, where its name is still known, and all mistakes are reported at once.
 """
 
-from collections.abc import Callable, Iterable
-from typing import TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 from msgspec import Struct
 
-from rootfs_builder.errors import OptionsError, UsageError
+from rootfs_builder.errors import EXECUTABLE
 from rootfs_builder.paths import ImagePath, below, name
-from rootfs_builder.recipe import codec, reference, values
+from rootfs_builder.recipe import codec, options, reference, values
 from rootfs_builder.recipe.codec import GZIP, Codec
+from rootfs_builder.recipe.options import BY_PARAMETER, OPTIONS, Mistakes
 from rootfs_builder.recipe.reference import Reference
 from rootfs_builder.recipe.values import Added, Health, Platform
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-T = TypeVar("T")
+_HEALTH = {  # parameter → field of Health
+    "health_interval": "interval",
+    "health_timeout": "timeout",
+    "health_start_period": "start_period",
+    "health_retries": "retries",
+}
 
 
 class Recipe(Struct, frozen=True, kw_only=True):
@@ -89,184 +95,97 @@ def preloaded(text: str) -> tuple[str, ...]:
     return tuple(text.replace(":", " ").split())
 
 
-class _Mistakes:
-    """Runs each check, keeps what is wrong, reports everything together."""
+def from_options(*, directory: str, executables: tuple[str, ...], **given: Any) -> Recipe:
+    """The recipe that options describe, by the names of their parameters: see `options.OPTIONS`.
 
-    def __init__(self) -> None:
-        self._found: list[tuple[str, int | None, str]] = []
-
-    def check(
-        self, option: str, parse: Callable[[str], T], text: str, index: int | None = None
-    ) -> T | None:
-        try:
-            return parse(text)
-        except UsageError as error:
-            self._found.append((option, index, str(error)))
-            return None
-
-    def each(self, option: str, parse: Callable[[str], T], texts: Iterable[str]) -> tuple[T, ...]:
-        found = [self.check(option, parse, text, index) for index, text in enumerate(texts)]
-        return tuple(one for one in found if one is not None)
-
-    def add(self, sentence: str) -> None:
-        option, _, what = sentence.partition(": ")
-        self._found.append((option, None, what))
-
-    def report(self) -> None:
-        if self._found:
-            raise OptionsError(tuple(self._found))
-
-
-def from_options(
-    *,
-    directory: str,
-    executables: tuple[str, ...],
-    tag: str | None = None,
-    library_path: tuple[str, ...] = (),
-    include_lib: tuple[str, ...] = (),
-    add: tuple[str, ...] = (),
-    allow_sensitive: bool = False,
-    hwcaps: str = "all",
-    at: str | None = None,
-    owner: tuple[str, ...] = (),
-    mode: tuple[str, ...] = (),
-    cap: tuple[str, ...] = (),
-    entrypoint: str | None = None,
-    command: tuple[str, ...] = (),
-    env: tuple[str, ...] = (),
-    user: str | None = None,
-    workdir: str | None = None,
-    label: tuple[str, ...] = (),
-    annotation: tuple[str, ...] = (),
-    expose: tuple[str, ...] = (),
-    volume: tuple[str, ...] = (),
-    stop_signal: str | None = None,
-    platform: str | None = None,
-    with_: tuple[str, ...] = (),
-    without: tuple[str, ...] = (),
-    nss: str | None = None,
-    dlopen: str = "recommended",
-    layers: str = "auto",
-    compression: codec.Name = "gzip",
-    compression_level: int | None = None,
-    shape: str = "hybrid",
-    strip: bool = False,
-    max_size: str | None = None,
-    **health: str | None,
-) -> Recipe:
-    """The recipe that the command line describes; relative paths start at `directory`.
+    Relative paths start at `directory`; None is an option that is not given.
 
     Raises:
-        OptionsError: every mistake, a line each, led by its option.
+        UsageError: every mistake, with its option.
     """
-    mistakes = _Mistakes()
-    if not executables:
-        mistakes.add("EXECUTABLE: name at least one program")
-    if not all(executables):
-        mistakes.add("EXECUTABLE: an empty name; is a variable not set?")
-    if at is not None and len(executables) > 1:
-        mistakes.add(f"--at: takes one executable, {len(executables)} are given")
-
-    def optional(option: str, parse: Callable[[str], T], text: str | None) -> T | None:
-        return None if text is None else mistakes.check(option, parse, text)
-
-    name_ = optional("--tag", reference.parse, tag)
+    mistakes = Mistakes()
+    _check_executables(executables, given.get("at"), mistakes)
+    parsed = options.parse(given, directory, mistakes)
+    fields = {
+        option.field: parsed[option.parameter]
+        for option in OPTIONS
+        if option.field and option.parameter in parsed
+    }
+    fields.setdefault("name", reference.from_file_name(name(executables[0]) if executables else ""))
     recipe = Recipe(
         executables=tuple(values.absolute(one, directory) for one in executables),
         shown=executables,
-        name=name_ or reference.from_file_name(name(executables[0]) if executables else ""),
-        library_path=mistakes.each(
-            "-L", lambda text: values.library_directory(text, directory), library_path
-        ),
-        include_libraries=mistakes.each("--include-lib", values.library, include_lib),
-        added=mistakes.each("--add", lambda text: values.added(text, directory), add),
-        allow_sensitive=allow_sensitive,
-        hwcaps=hwcaps != "baseline",
-        at=optional("--at", values.file_path, at),
-        owners=mistakes.each("--owner", values.owner, owner),
-        modes=mistakes.each("--mode", values.mode, mode),
-        capabilities=mistakes.each("--cap", values.capability, cap),
-        entrypoint=optional("--entrypoint", values.words, entrypoint),
-        command=mistakes.each("--", values.plain, command),
-        env=mistakes.each("--env", values.variable, env),
-        user=optional("--user", values.user, user) or "",
-        workdir=optional("--workdir", values.directory, workdir) or "",
-        labels=mistakes.each("--label", values.pair, label),
-        annotations=mistakes.each("--annotation", values.pair, annotation),
-        exposed_ports=mistakes.each("--expose", values.port, expose),
-        volumes=mistakes.each("--volume", values.volume, volume),
-        stop_signal=optional("--stop-signal", values.stop_signal, stop_signal) or "",
-        platform=optional("--platform", values.platform, platform),
-        with_rules=_merged(
-            mistakes.each("--with", values.wanted, with_),
-            optional("--nss", values.services, nss),
-        ),
-        without=mistakes.each("--without", values.plain, without),
-        dlopen=dlopen,
-        layers=mistakes.check("--layers", values.layers, layers) or 0,
-        codec=_codec(compression, compression_level, mistakes),
-        shape=shape,
-        health=_health(mistakes, **health),
-        strip=strip,
-        max_size=optional("--max-size", values.size, max_size),
+        with_rules=_rules(parsed),
+        codec=_codec(parsed, mistakes),
+        health=_health(given, parsed, mistakes),
+        **fields,
     )
     _check_docker_types(recipe, mistakes)
     mistakes.report()
     return recipe
 
 
-def _codec(name: codec.Name, level: int | None, mistakes: _Mistakes) -> Codec:
+def _check_executables(executables: tuple[str, ...], at: str | None, mistakes: Mistakes) -> None:
+    if not executables:
+        mistakes.add(EXECUTABLE, "name at least one program")
+    if not all(executables):
+        mistakes.add(EXECUTABLE, "an empty name; is a variable not set?")
+    if at is not None and len(executables) > 1:
+        mistakes.add("--at", f"takes one executable, {len(executables)} are given")
+
+
+def _codec(parsed: Mapping[str, Any], mistakes: Mistakes) -> Codec:
+    name_: codec.Name = parsed["compression"]
+    level = parsed.get("compression_level")
     if level is None:
-        level = codec.DEFAULT_LEVELS[name]
-    elif name == "none":
-        mistakes.add(f"--compression-level: {level} has no meaning with --compression none")
-    elif level not in (levels := codec.LEVELS[name]):
-        span = f"{levels[0]} to {levels[-1]}"
-        mistakes.add(f"--compression-level: {name} has levels {span}; {level} is no such")
-    return Codec(name, level)
+        level = codec.DEFAULT_LEVELS[name_]
+    elif name_ == "none":
+        text = f"{level} has no meaning with --compression none"
+        mistakes.add("--compression-level", text)
+    elif level not in (levels := codec.LEVELS[name_]):
+        text = f"{name_} has levels {levels[0]} to {levels[-1]}; {level} is no such"
+        mistakes.add("--compression-level", text)
+    return Codec(name_, level)
 
 
 def _health(
-    mistakes: _Mistakes, health_cmd: str | None = None, **given: str | None
+    given: Mapping[str, Any], parsed: Mapping[str, Any], mistakes: Mistakes
 ) -> Health | None:
-    times: dict[str, int] = {}
-    for option, text in given.items():
-        if text is None:
-            continue
-        shown = "--" + option.replace("_", "-")
-        if health_cmd is None:
-            mistakes.add(f"{shown}: of what? --health-cmd says what is run")
-        parse = values.count if option == "health_retries" else values.duration
-        times[option.removeprefix("health_")] = mistakes.check(shown, parse, text) or 0
-    command = (
-        None if health_cmd is None else mistakes.check("--health-cmd", values.words, health_cmd)
-    )
-    return None if command is None else Health(command, **times)
+    if given.get("health_cmd") is None:
+        for parameter in _HEALTH:
+            if given.get(parameter) is not None:
+                text = "of what? --health-cmd says what is run"
+                mistakes.add(BY_PARAMETER[parameter].name, text)
+    if "health_cmd" not in parsed:
+        return None
+    times = {field: parsed[one] for one, field in _HEALTH.items() if one in parsed}
+    return Health(parsed["health_cmd"], **times)
 
 
-def _check_docker_types(recipe: Recipe, mistakes: _Mistakes) -> None:
+def _check_docker_types(recipe: Recipe, mistakes: Mistakes) -> None:
     """What an image with docker's media types cannot have."""
     if not recipe.docker_types:
         return
-    why = "--format docker" if recipe.shape == "docker" else "--health-cmd"
+    option, value = ("--format", "docker") if recipe.shape == "docker" else ("--health-cmd", "")
     if recipe.codec.name == "zstd":
-        mistakes.add(
-            f"{why}: needs docker's media types, which have none for zstd; --compression gzip, "
+        text = (
+            "needs docker's media types, which have none for zstd; --compression gzip, "
             "or --format oci"
         )
+        mistakes.add(option, text, value)
     if recipe.annotations:
-        mistakes.add(
-            f"--annotation: {why} needs docker's media types, whose manifest has no annotations; "
+        why = f"{option} {value}".rstrip()
+        text = (
+            f"{why} needs docker's media types, whose manifest has no annotations; "
             "use --label, or --format oci"
         )
+        mistakes.add("--annotation", text)
 
 
-def _merged(
-    wanted: Iterable[tuple[str, tuple[str, ...]]], services: tuple[str, ...] | None
-) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Each rule once, with all its values; `--nss` is the rule nsswitch's."""
+def _rules(parsed: Mapping[str, Any]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Each rule of `--with` once, with all its values; `--nss` is the rule nsswitch's."""
     found: dict[str, tuple[str, ...]] = {}
-    switch = () if services is None else (("nsswitch", services),)
-    for rule, given in (*wanted, *switch):
-        found[rule] = tuple(dict.fromkeys((*found.get(rule, ()), *given)))
+    switch = (("nsswitch", parsed["nss"]),) if "nss" in parsed else ()
+    for rule, texts in (*parsed.get("with_", ()), *switch):
+        found[rule] = tuple(dict.fromkeys((*found.get(rule, ()), *texts)))
     return tuple(sorted(found.items()))

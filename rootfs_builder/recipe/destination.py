@@ -9,7 +9,7 @@ from enum import Enum
 from msgspec import Struct
 from msgspec.structs import replace
 
-from rootfs_builder.errors import UsageError
+from rootfs_builder.errors import Mistake, UsageError
 from rootfs_builder.recipe.values import absolute
 
 _LAYOUT = "oci:"
@@ -44,9 +44,7 @@ class Destination(Struct, frozen=True):
             return cls(Kind.ARCHIVE, text)
         directory, colon, tag = text.removeprefix(_LAYOUT).partition(":")
         if colon:
-            raise UsageError(
-                f"-o {text}: the tag is said by -t: -o {_LAYOUT}{directory} -t NAME:{tag}"
-            )
+            raise _mistake(text, f"set the tag with -t: -o {_LAYOUT}{directory} -t NAME:{tag}")
         return cls(Kind.LAYOUT, directory)
 
     def __str__(self) -> str:
@@ -81,9 +79,8 @@ class Destination(Struct, frozen=True):
         if not self.is_layout:
             return requested or "hybrid"
         if requested not in {None, "oci"}:
-            raise UsageError(
-                f"-o {self}: a directory is an OCI layout; --format {requested} needs a FILE"
-            )
+            what = f"a directory is an OCI layout; --format {requested} needs a FILE"
+            raise _mistake(str(self), what)
         return "oci"
 
 
@@ -96,14 +93,16 @@ def check_spelling(output: str) -> None:
     transport, colon, target = output.partition(":")
     if colon and transport in {"oci-archive", "docker-archive"}:
         shape = transport.removesuffix("-archive")
-        raise UsageError(f"-o {output}: name the file alone: -o {target} --format {shape}")
+        raise _mistake(output, f"name the file alone: -o {target} --format {shape}")
     if colon and transport == "oci":
-        raise UsageError(f"-o {output}: an OCI layout is what pack writes: pack … -o {output}")
+        raise _mistake(output, f"an OCI layout is what pack writes: pack … -o {output}")
     if colon and transport in {"docker", "docker-daemon", "containers-storage"}:
-        raise UsageError(
-            f"-o {output}: no file; name a file, and copy it there: skopeo copy oci-archive:x.tar "
-            f"{output}"
-        )
+        what = "no file; name a file, and copy it there: skopeo copy oci-archive:x.tar"
+        raise _mistake(output, f"{what} {output}")
     if output.startswith(("type=", "dest=")):
         path = dict(part.partition("=")[::2] for part in output.split(",")).get("dest") or "x"
-        raise UsageError(f"-o {output}: docker's spelling; name the path alone: -o {path}")
+        raise _mistake(output, f"docker's spelling; name the path alone: -o {path}")
+
+
+def _mistake(output: str, what: str) -> UsageError:
+    return UsageError(Mistake("-o", what, output))

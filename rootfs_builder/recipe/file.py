@@ -1,8 +1,8 @@
 """The text of a recipe → its steps and images, or every mistake in it with file, line and key.
 
-An image ends as the values of `pack`'s options, so that what a value may be is said in one place,
-`recipe`. The hard thing is to know of each value where it stands: keys above all tables are shared
-by the images, an image says its own over them, and `--set` over both.
+An image becomes the values of `pack`'s options, so that `recipe.options` alone decides what a value
+may be. The hard part is to know where each value is written: keys above all tables are shared by
+the images, an image overrides them, and `--set` overrides both.
 """
 
 import json
@@ -12,49 +12,48 @@ from typing import Any, NamedTuple
 
 from msgspec import UNSET, Struct
 
-from rootfs_builder.errors import OptionsError, UsageError
+from rootfs_builder.errors import Mistake, RootfsError, UsageError
 from rootfs_builder.paths import printable
 from rootfs_builder.recipe import keys as recipe_keys
 from rootfs_builder.recipe import toml_tables
 from rootfs_builder.recipe.keys import Key, Program, Result, Step, Values
 from rootfs_builder.recipe.toml_lines import Lines, Path
-from rootfs_builder.recipe.toml_tables import Mistake
+from rootfs_builder.recipe.toml_tables import Mistake as TableMistake
 
 _TABLE: Path = ("tool", "rootfs-builder")
 _BY_SET = "--set"  # the first step of the path of what no file says
-_OPTION = re.compile(r"(--?[\w-]+|--|EXECUTABLE):? (.*)")
 
 
 class Value(NamedTuple):
-    """What a key says, and where: each element, or the value itself as the only one."""
+    """The value of a key, and where it is: each element, or the value itself as the only one."""
 
     path: Path
     elements: tuple[tuple[Path, Any], ...]
 
 
 class Image(Struct, frozen=True):
-    """The values of an image's options; what of them steps make; where all of it stands."""
+    """The values of an image's options; which of them steps make; the keys as they are written."""
 
     values: Values
     results: tuple[Program, ...]
-    said: dict[str, Value]
+    keys: dict[str, Value]
 
 
 class File(Struct, frozen=True):
-    """A recipe: what runs first, in its order, and the images."""
+    """A recipe: its steps, in their order, and its images."""
 
     name: str
     steps: tuple[Step, ...]
     images: tuple[Image, ...]
     places: "_Places"
 
-    def located(self, image: Image, sentences: str) -> str:
-        """Sentences about an image's options, each with the place where the option is said."""
-        return "\n".join(self.places.located(image.said, one) for one in sentences.splitlines())
+    def located(self, image: Image, error: RootfsError) -> str:
+        """The message of an error about an image, with the place of each key that it is about."""
+        return "\n".join(self.places.located(image.keys, one) for one in error.mistakes)
 
 
 class _Places:
-    """Where things stand in one file."""
+    """Where the keys of one file are."""
 
     def __init__(self, file: str, keys: Iterable[Key], lines: Lines, top: Path) -> None:
         self._file = file
@@ -67,30 +66,34 @@ class _Places:
         return self._keys.get(option)
 
     def sentence(self, path: Path, what: str) -> str:
-        """A sentence about what stands at `path`."""
+        """A sentence about the key or element at `path`."""
         if path[:1] == (_BY_SET,):
             return f"{_BY_SET} {toml_tables.key(path[1:])}: {what}"
         key = toml_tables.key(path[len(self._top) :])
         place = f"{printable(self._file)}:{self._lines.of(path)}"
         return f"{place}: {key}: {what}" if key else f"{place}: {what}"
 
-    def report(self, mistakes: Iterable[Mistake]) -> None:
+    def report(self, mistakes: Iterable[TableMistake]) -> None:
         """Raise all that is wrong, in the order of its lines."""
         found = sorted(dict.fromkeys(mistakes), key=lambda one: self._lines.of(one[0]))
         if found:
             raise UsageError("\n".join(self.sentence(*one) for one in found))
 
-    def located(self, said: Mapping[str, Value], sentence: str) -> str:
-        """A sentence that begins with an option, at its key's place; any other, of the file."""
-        match = _OPTION.fullmatch(sentence)
-        name, what = (self.key(match[1]), match[2]) if match else ("executables", sentence)
-        value = said.get(name or "")
-        if value is None:
-            return f"{printable(self._file)}: {sentence}"
-        places = [path for path, one in value.elements if what.startswith(f"{_path(one)}:")]
-        if not match and not places:
-            return f"{printable(self._file)}: {sentence}"
-        return self.sentence((places or [value.path])[0], what)
+    def located(self, keys: Mapping[str, Value], mistake: Mistake) -> str:
+        """A mistake with the place of its option, or of the program that its text begins with."""
+        name = self.key(mistake.option) if mistake.option else "executables"
+        value = keys.get(name or "")
+        elements = value.elements if value else ()
+        places = [path for path, one in elements if _is_about(mistake, _path(one))]
+        if value is None or not (mistake.option or places):
+            return f"{printable(self._file)}: {mistake}"
+        return self.sentence((places or [value.path])[0], mistake.about)
+
+
+def _is_about(mistake: Mistake, element: Any) -> bool:
+    if mistake.option:
+        return bool(element == mistake.value)
+    return mistake.text.startswith(f"{element}:")
 
 
 def _path(element: Any) -> Any:
@@ -109,7 +112,7 @@ class _Reader:
                 table = self.document.get(str(name), {})
                 self.document = table if isinstance(table, dict) else {}
         self.places = _Places(file, keys, Lines(text), self.top)
-        self.mistakes: list[Mistake] = []
+        self.mistakes: list[TableMistake] = []
         self.keys = {key.name: key for key in keys}
         self._image = recipe_keys.image(keys)
 
@@ -127,28 +130,24 @@ class _Reader:
         self.mistakes += [((*at, *path), what) for path, what in found]
         return value
 
-    def said(self, table: Any, at: Path) -> dict[str, tuple[Path, Any]]:
-        """What each key of an image's table says, and where."""
+    def image(self, table: Any, at: Path) -> dict[str, tuple[Path, Any]]:
+        """The value of each key in an image's table, and where it is."""
         value = self.convert(table, self._image, at)
         found = {
             name: ((*at, name), getattr(value, key.parameter, UNSET))
             for name, key in self.keys.items()
         }
         for path, one in found.values():
-            if isinstance(one, dict):  # KEY=VALUE is what it becomes
+            if isinstance(one, dict):  # it becomes KEY=VALUE
                 wrong = [(*path, name) for name in one if "=" in name]
                 self.mistakes += [(each, "a name with = in it") for each in wrong]
         return {name: one for name, one in found.items() if one[1] is not UNSET}
 
     def steps(self) -> tuple[Step, ...]:
-        """What runs first; its names are told apart by them."""
+        """The steps, whose names are unique."""
         steps: dict[str, Step] = {}
         for at, table in self.tables("step"):
-            step = self.convert(table, Step, at)
-            known = self.keys.keys() - set(Step.__struct_fields__)
-            lost = [(*at, name) for name in table if name in known] if step else []
-            self.mistakes = [one for one in self.mistakes if one[0] not in lost]
-            self.mistakes += [(one, "a key of the image; those stand above tables") for one in lost]
+            step = self.convert(self._without_keys(table, at), Step, at)
             if step is None:
                 continue
             if not step.name.strip() or not step.name.isprintable():
@@ -159,6 +158,15 @@ class _Reader:
                 self.mistakes.append(((*at, "run"), 'empty; what runs: "make", or ["make", "-j"]'))
             steps[step.name] = step
         return tuple(steps.values())
+
+    def _without_keys(self, table: Any, at: Path) -> Any:
+        """The table of a step without keys of the image, each of which is a mistake."""
+        if not isinstance(table, dict):
+            return table
+        misplaced = table.keys() & (self.keys.keys() - set(Step.__struct_fields__))
+        what = "a key of the image; those stand above tables"
+        self.mistakes += [((*at, name), what) for name in misplaced]
+        return {name: value for name, value in table.items() if name not in misplaced}
 
     def sets(self, sets: Iterable[str]) -> list[tuple[Key, str, Any]]:
         """KEY=VALUE or KEY.NAME=VALUE as the key, the name, and the value that the key takes."""
@@ -173,7 +181,7 @@ class _Reader:
                 self.mistakes.append(((_BY_SET, name), what))
                 continue
             try:
-                found.append((key, inner, _typed(key, value)))
+                found.append((key, inner, _converted(key, value)))
             except ValueError as error:
                 self.mistakes.append(((_BY_SET, name), f"{value!r} is not {error}"))
         return found
@@ -197,13 +205,13 @@ def read(
     """
     reader = _Reader(text, file, keys)
     steps = reader.steps()
-    images = [(at, reader.said(table, at)) for at, table in reader.tables("image")]
-    shared = reader.said(reader.document, reader.top)
-    given = reader.sets(sets)
+    images = [(at, reader.image(table, at)) for at, table in reader.tables("image")]
+    shared = reader.image(reader.document, reader.top)
+    overrides = reader.sets(sets)
     found = []
     for at, own in images or [(reader.top, {})]:
-        said = _overlaid(_joined(shared, own, reader.keys), given)
-        found.append(_image(reader, said, {step.name for step in steps}))
+        keys_ = _overridden(_joined(shared, own, reader.keys), overrides)
+        found.append(_image(reader, keys_, {step.name for step in steps}))
         for check in checks:
             _check(reader, found[-1], at, check)
     reader.places.report(reader.mistakes)
@@ -215,7 +223,7 @@ def _joined(
     own: Mapping[str, tuple[Path, Any]],
     keys: Mapping[str, Key],
 ) -> dict[str, Value]:
-    """What an image says over what is shared: instead of it, or of two tables name by name."""
+    """An image's own keys override the shared ones; two tables are merged name by name."""
     found = {}
     for name in {**shared, **own}:
         path, value = own.get(name) or shared[name]
@@ -230,28 +238,28 @@ def _joined(
 def _elements(key: Key, path: Path, value: Any) -> tuple[tuple[Path, Any], ...]:
     if isinstance(value, dict):
         return tuple(((*path, name), f"{name}={text}") for name, text in value.items())
-    if recipe_keys.is_list(key):
+    if key.takes_many:
         return tuple(((*path, index), one) for index, one in enumerate(value))
     return ((path, json.dumps(value) if isinstance(value, tuple) else value),)
 
 
-def _overlaid(said: dict[str, Value], sets: Iterable[tuple[Key, str, Any]]) -> dict[str, Value]:
-    """What is said, with what the command line says over it; of a list, all that it says."""
+def _overridden(keys: dict[str, Value], sets: Iterable[tuple[Key, str, Any]]) -> dict[str, Value]:
+    """The keys, with those that the command line overrides; a list is replaced as a whole."""
     for key, inner, value in sets:
         path: Path = (_BY_SET, key.name)
-        before = said.get(key.name, Value(path, ()))
+        before = keys.get(key.name, Value(path, ()))
         kept: tuple[tuple[Path, Any], ...] = ()
         if inner:
             path = (*path, inner)
             kept = tuple(one for one in before.elements if not one[1].startswith(f"{inner}="))
-        elif recipe_keys.is_list(key):
+        elif key.takes_many:
             kept = tuple(one for one in before.elements if one[0][:1] == (_BY_SET,))
-        said[key.name] = Value(path, (*kept, (path, f"{inner}={value}" if inner else value)))
-    return said
+        keys[key.name] = Value(path, (*kept, (path, f"{inner}={value}" if inner else value)))
+    return keys
 
 
-def _typed(key: Key, text: str) -> Any:
-    """What the command line's text is for a key; a ValueError says what it is not."""
+def _converted(key: Key, text: str) -> Any:
+    """The value for a key that the command line's text is; a ValueError says what it is not."""
     if key.kind == "number":
         if not re.fullmatch("-?[0-9]{1,9}", text):
             raise ValueError("a number")
@@ -262,25 +270,25 @@ def _typed(key: Key, text: str) -> Any:
     return text == "true" if key.kind == "flag" else text
 
 
-def _image(reader: _Reader, said: dict[str, Value], steps: set[str]) -> Image:
+def _image(reader: _Reader, keys: dict[str, Value], steps: set[str]) -> Image:
     values: Values = {}
     results = []
-    for name, value in said.items():
+    for name, value in keys.items():
         key = reader.keys[name]
         texts = []
         for path, one in value.elements:
             if isinstance(one, Program):
                 results.append(one)
-                reader.mistakes += _of_a_result(one, path, steps)
+                reader.mistakes += _result_mistakes(one, path, steps)
             if isinstance(one, Result):
                 texts.append(f"{one.path}:{one.to}")
             else:
                 texts.append(_path(one))
-        values[key.parameter] = tuple(texts) if recipe_keys.is_list(key) else texts[0]
-    return Image(values, tuple(results), said)
+        values[key.parameter] = tuple(texts) if key.takes_many else texts[0]
+    return Image(values, tuple(results), keys)
 
 
-def _of_a_result(result: Program, path: Path, steps: set[str]) -> Iterator[Mistake]:
+def _result_mistakes(result: Program, path: Path, steps: set[str]) -> Iterator[TableMistake]:
     if result.step not in steps:
         what = toml_tables.near(result.step, steps) or "; [[step]] makes one"
         yield (*path, "from"), f"no step {result.step!r}{what}"
@@ -301,17 +309,10 @@ def _check(reader: _Reader, image: Image, at: Path, check: Callable[[Values], ob
     try:
         check(image.values)
     except UsageError as error:
-        for option, index, what in _parts(error):
-            name = reader.places.key(option) or option
-            value = image.said.get(name, Value((*at, name), ()))
-            place = value.path if index is None else value.elements[index][0]
+        for mistake in error.mistakes:
+            name = reader.places.key(mistake.option) or mistake.option
+            value = image.keys.get(name, Value((*at, name), ()))
+            nth = mistake.position
+            place = value.path if nth is None else value.elements[nth][0]
             if name not in wrong:
-                reader.mistakes.append((place, what))
-
-
-def _parts(error: UsageError) -> Iterator[tuple[str, int | None, str]]:
-    """Each option that an error is about, which of its values, and a sentence."""
-    found = error.found if isinstance(error, OptionsError) else (("", None, str(error)),)
-    for option, index, what in found:
-        name, _, rest = f"{option}: {what}".removeprefix(": ").partition(" ")
-        yield name.rstrip(":"), index, rest
+                reader.mistakes.append((place, mistake.about))

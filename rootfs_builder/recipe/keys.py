@@ -1,8 +1,8 @@
 """The options of `pack` → the keys of a recipe: their types, the schema for editors, and TOML.
 
-Every key of an image is an option, so that a recipe can say what the command line can and ends in
-the same values. What an option takes decides what its key takes: an array where it may be given
-several times, a table where each is NAME=VALUE.
+Every key of an image is an option, so that a recipe can do what the command line can, with the same
+values. The kind of the option decides the type of its key: an array if it may be given several
+times, a table if each is NAME=VALUE.
 """
 
 import json
@@ -12,29 +12,48 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Struct, UnsetType, field
 
-from rootfs_builder.errors import UsageError
+from rootfs_builder.errors import Mistake, UsageError
 from rootfs_builder.paths import printable
+from rootfs_builder.recipe.options import Kind, Option
 from rootfs_builder.recipe.toml_tables import Table
 
-Kind = Literal["text", "texts", "pairs", "words", "programs", "files", "flag", "number", "choice"]
 Values = dict[str, Any]  # of options, by the names of their parameters
 
 
 class Key(Struct, frozen=True):
-    """An option as a key: how it is spelt there, what it takes, and its value when it is absent.
-
-    `is_path` says that it is a path of this machine, and nothing else.
-    """
+    """An option as a key: how both are spelt, and its help."""
 
     name: str
-    parameter: str
+    option: Option
     options: tuple[str, ...]
-    kind: Kind
     help: str
     metavar: str = ""
     choices: tuple[str, ...] = ()
-    default: Any = None
-    is_path: bool = False
+
+    @property
+    def parameter(self) -> str:
+        """The name that its value has in `Values`."""
+        return self.option.parameter
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of value that it takes."""
+        return self.option.kind
+
+    @property
+    def default(self) -> str | None:
+        """The value of an option that is not given."""
+        return self.option.default
+
+    @property
+    def is_path(self) -> bool:
+        """Whether it is a path of this machine, and nothing else."""
+        return self.option.is_path
+
+    @property
+    def takes_many(self) -> bool:
+        """Whether the option may be given several times."""
+        return self.option.takes_many
 
 
 class Program(Table, frozen=True):
@@ -70,7 +89,6 @@ _TYPES: dict[Kind, Any] = {
     "number": int,
 }
 _WIDTH = 80
-_MANY = ("texts", "pairs", "programs", "files")
 
 
 def image(keys: Iterable[Key]) -> type[Struct]:
@@ -102,11 +120,6 @@ def schema(keys: Iterable[Key]) -> str:
     return json.dumps(found, indent=2) + "\n"
 
 
-def is_list(key: Key) -> bool:
-    """Whether the option may be given several times."""
-    return key.kind in _MANY
-
-
 def _fields(keys: Iterable[Key]) -> list[tuple[str, Any, Any]]:
     return [(key.parameter, _optional(_type(key), key.help), UNSET) for key in keys]
 
@@ -125,10 +138,10 @@ def document(values: Mapping[str, Any], keys: Sequence[Key]) -> str:
     Raises:
         UsageError: a value is no UTF-8, which TOML is.
     """
-    said = [(key, values.get(key.parameter)) for key in keys]
+    found = [(key, values.get(key.parameter)) for key in keys]
     return "".join(
         f"{key.name} = {_toml(value, key)}\n"
-        for key, value in said
+        for key, value in found
         if value not in (None, (), False, key.default)
     )
 
@@ -156,7 +169,7 @@ def _example(key: Key) -> str:
         "number": "1",
         "choice": _quoted(next((one for one in key.choices if one != key.default), "")),
     }.get(key.kind, _quoted(key.metavar))
-    return f"{key.name} = [{value}]" if is_list(key) else f"{key.name} = {value}"
+    return f"{key.name} = [{value}]" if key.takes_many else f"{key.name} = {value}"
 
 
 def _toml(value: Any, key: Key) -> str:
@@ -173,9 +186,8 @@ def _text(text: str, key: Key) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise UsageError(
-            f"{key.options[0]}: {printable(text)} is not UTF-8, which a recipe must be"
-        ) from None
+        what = f"{printable(text)} is not UTF-8, which a recipe must be"
+        raise UsageError(Mistake(key.options[0], what)) from None
     return _quoted(text)
 
 

@@ -1,14 +1,16 @@
 """The tables of a TOML file → structs, or every mistake in them with file, line and key.
 
-msgspec names the first mistake of a table and stops there; a person wants all of them. So a table
-is converted again, each time without the key that was wrong, until nothing is.
+msgspec converts a table, but tells of one mistake only, as prose. So the values are compared with
+the types first, key by key, and what is wrong is left out of what msgspec gets.
 """
 
+import datetime as dt
 import re
 import tomllib
 import typing
 from collections.abc import Iterable, Iterator
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union
 
 import msgspec
 from msgspec import Struct
@@ -20,6 +22,19 @@ from rootfs_builder.recipe.toml_lines import Lines, Path
 S = TypeVar("S", bound=Struct)
 
 _TELLING = 3  # letters that say which word may be meant
+_NAMES = {  # the types that a TOML document has, as mistakes name them
+    bool: "bool",
+    int: "int",
+    float: "float",
+    str: "str",
+    dt.datetime: "datetime",
+    dt.date: "date",
+    dt.time: "time",
+    dict: "object",
+    list: "array",
+}
+_EXPECTED = {Literal: "str", tuple: "array", dict: "object"}  # of a field's generic type
+_MISSING = "-"  # in place of a required key, so that the others can be converted
 
 Mistake = tuple[Path, str]  # where it is, from the table on, and a sentence
 
@@ -44,21 +59,14 @@ def parse(text: str, file: str) -> dict[str, Any]:
 
 def convert(table: Any, kind: type[S]) -> tuple[S | None, list[Mistake]]:
     """A table as a struct without the keys that are wrong, and all that is; None of no table."""
-    mistakes: list[Mistake] = []
-    while True:
-        try:
-            return msgspec.convert(table, kind), mistakes
-        except msgspec.ValidationError as error:
-            path, what = _where(error, table, kind)
-            if not path:
-                return None, [*mistakes, (path, what)]
-            key = path[0]  # go on without it, or as if it were there
-            if key in table:
-                table = {one: value for one, value in table.items() if one != key}
-            else:
-                table = {**table, key: "-"}
-            if key not in {one[0] for one, _ in mistakes}:
-                mistakes.append((path, what))
+    if not isinstance(table, dict):
+        return None, [((), _not_expected(table, [kind]))]
+    mistakes = list(_in_struct(table, kind))
+    wrong = {path[0] for path, _ in mistakes}
+    right = {key: value for key, value in table.items() if key not in wrong}
+    fields = msgspec.structs.fields(kind)
+    required = {field.encode_name: _MISSING for field in fields if field.required}
+    return msgspec.convert(required | right, kind), mistakes
 
 
 def near(word: str, known: Iterable[str]) -> str:
@@ -82,68 +90,67 @@ def place(file: str, lines: Lines, path: Path) -> str:
     return f"{printable(file)}:{lines.of(path)}"
 
 
-def _where(error: msgspec.ValidationError, table: Any, kind: type[Struct]) -> Mistake:
-    """What msgspec says, and of which key; of a table with any keys it says only `[...]`."""
-    what, _, text = str(error).partition(" - at `$")
-    path: Path = ()
-    for name, index in re.findall(r"\.([\w-]+)|\[(\d+|\.\.\.)\]", text):
-        if index == "...":
-            return (*path, _unfit(table[path[0]], _types(kind)[str(path[0])])), what
-        path = (*path, name or int(index))
-    field = re.search(r"(unknown|required) field `(.*)`\Z", what, re.DOTALL)
-    if field is None:
-        return path, _advised(what, kind, path)
-    if field[1] == "unknown":
-        what += near(field[2], _keys(kind, path))
-    return (*path, field[2]), what
-
-
-def _types(kind: type[Struct]) -> dict[str, Any]:
-    """The type of each key of a struct."""
+def _in_struct(table: dict[str, Any], kind: type[Struct]) -> Iterator[Mistake]:
+    """The first mistake of each key."""
     hints = typing.get_type_hints(kind)
-    return {field.encode_name: hints[field.name] for field in msgspec.structs.fields(kind)}
+    fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
+    for key, value in table.items():
+        if key not in fields:
+            yield (key,), f"Object contains unknown field `{key}`{near(key, fields)}"
+        elif (found := _mistake(value, hints[fields[key].name])) is not None:
+            path, what = found
+            yield (key, *path), what
+    for key, field in fields.items():
+        if field.required and key not in table:
+            yield (key,), f"Object missing required field `{key}`"
 
 
-def _keys(kind: Any, path: Path) -> list[str]:
-    """The keys that a table at `path` below `kind` may have."""
-    structs = list(_structs(kind))
-    for step in path:
-        if isinstance(step, str):
-            types = [_types(one)[step] for one in structs if step in _types(one)]
-            structs = [one for kind_ in types for one in _structs(kind_)]
-    return [name for one in structs for name in _types(one)]
+def _mistake(value: Any, kind: Any) -> Mistake | None:
+    """The first mistake in a value, with its path from there."""
+    choices = list(_alternatives(kind))
+    found = next((one for one in choices if _expected(one) == _NAMES[type(value)]), None)
+    if found is None:
+        return (), _not_expected(value, choices)
+    inner = typing.get_args(found)
+    if isinstance(value, str):
+        wrong = inner and value not in inner
+        return ((), f"{value!r} is none of {', '.join(inner)}") if wrong else None
+    if isinstance(value, list):
+        return _in_elements(enumerate(value), inner[0])
+    if isinstance(value, dict):
+        if inner:
+            return _in_elements(value.items(), inner[1])
+        return next(_in_struct(value, found), None)
+    return None
 
 
-def _advised(what: str, kind: type[Struct], path: Path) -> str:
-    """A sentence of msgspec with its way out: the words that are right, or quotes."""
-    wrong = re.fullmatch(r"Invalid enum value ('.*')", what, re.DOTALL)
-    if wrong is None:
-        number = re.search(r"`str.*got `(int|float)`", what)
-        return f"{what}; write it in quotes" if number else what
-    words = [one for one in _leaves(_types(kind)[str(path[0])]) if isinstance(one, str)]
-    return f"{wrong[1]} is none of {', '.join(words)}"
+def _in_elements(elements: Iterable[tuple[str | int, Any]], kind: Any) -> Mistake | None:
+    for step, value in elements:
+        if (found := _mistake(value, kind)) is not None:
+            path, what = found
+            return (step, *path), what
+    return None
 
 
-def _leaves(kind: Any) -> Iterator[Any]:
-    """The arguments of a type, and theirs."""
-    for inner in typing.get_args(kind):
-        yield inner
-        yield from _leaves(inner)
-
-
-def _structs(kind: Any) -> Iterator[type[Struct]]:
-    """The structs that a type speaks of."""
-    if isinstance(kind, type) and issubclass(kind, Struct):
+def _alternatives(kind: Any) -> Iterator[Any]:
+    """The types of a union, without the one of a key that is absent; or the type itself."""
+    if typing.get_origin(kind) in (Union, UnionType):
+        for one in typing.get_args(kind):
+            yield from _alternatives(one)
+    elif kind is not msgspec.UnsetType:
         yield kind
-    for inner in typing.get_args(kind):
-        yield from _structs(inner)
 
 
-def _unfit(table: dict[str, Any], kind: Any) -> str:
-    """The first key of a table without which the rest is not the matter."""
-    for name, value in table.items():
-        try:
-            msgspec.convert({name: value}, kind)
-        except msgspec.ValidationError:
-            return name
-    return ""
+def _expected(kind: Any) -> str:
+    """The TOML type that a field's type is converted from, as mistakes name it."""
+    if isinstance(kind, type) and issubclass(kind, Struct):
+        return _NAMES[dict]
+    return _EXPECTED.get(typing.get_origin(kind)) or _NAMES[kind]
+
+
+def _not_expected(value: Any, choices: Iterable[Any]) -> str:
+    """A value of another type; text that was meant needs quotes."""
+    names = {_expected(one) for one in choices}
+    expected = " | ".join(name for name in _NAMES.values() if name in names)
+    quotes = "; write it in quotes" if "str" in names and type(value) in (int, float) else ""
+    return f"Expected `{expected}`, got `{_NAMES[type(value)]}`{quotes}"

@@ -5,7 +5,6 @@ values follow the OCI image-spec, config.md, less what docker, podman or runc re
 """
 
 import re
-import signal
 
 from msgspec import Struct
 
@@ -13,7 +12,6 @@ from rootfs_builder.errors import UsageError
 from rootfs_builder.filesystem import capabilities
 from rootfs_builder.paths import MOUNTED, ImagePath, below, name, printable
 
-_SHELL = set("|&;<>()")
 _MAX_ID = 2**31 - 1  # runc takes no more
 _MAX_NAME = 32
 _MAX_PORT = 65535
@@ -28,7 +26,12 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armhf": "arm", "i386":
 _LAYERS = {"single": 1, "auto": 2, "package": 60}
 MAX_LAYERS = 120  # docker's classic store takes 125, and others may be put on top
 
-_REALTIME = re.compile(r"SIGRTMIN\+([1-9]|1[0-5])|SIGRTMAX-([1-9]|1[0-4])")
+_SIGNAL = re.compile(  # of Linux, signal(7), whichever machine builds
+    "SIG(ABRT|ALRM|BUS|CHLD|CLD|CONT|FPE|HUP|ILL|INT|IO|IOT|KILL|PIPE|POLL|PROF|PWR|QUIT|RTMAX|"
+    r"RTMAX-([1-9]|1[0-4])|RTMIN|RTMIN\+([1-9]|1[0-5])|SEGV|STKFLT|STOP|SYS|TERM|TRAP|TSTP|TTIN|"
+    "TTOU|URG|USR1|USR2|VTALRM|WINCH|XCPU|XFSZ)"
+)
+_MAX_SIGNAL = 64
 _MOUNTED_FILES = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
 
 
@@ -111,6 +114,11 @@ def _visible(path: ImagePath) -> ImagePath:
     return path
 
 
+def hwcaps(text: str) -> bool:
+    """Whether libraries for special CPUs are included: `all` or `baseline`."""
+    return text != "baseline"
+
+
 def library(text: str) -> str:
     """A name for dlopen."""
     if not text:
@@ -134,51 +142,6 @@ def added(text: str, base: str) -> Added:
         destination += name(source.rstrip("/"))
     place = _visible(_image_path(destination))
     return Added(absolute(source, base).rstrip("/") or "/", place)
-
-
-def words(text: str) -> tuple[str, ...]:
-    """An entrypoint in exec form: a JSON array of strings, or words as a shell would quote them."""
-    if text.lstrip().startswith("["):
-        import json
-
-        try:
-            found = json.loads(text)
-        except ValueError:
-            raise UsageError(f"{text!r} is no JSON array of strings") from None
-        if not found or not all(isinstance(word, str) for word in found):
-            raise UsageError(f"{text!r} is no JSON array of strings")
-        if not found[0]:
-            raise UsageError("its first word is empty")
-        return tuple(map(plain, found))
-    import shlex
-
-    if _is_for_a_shell(text):
-        raise UsageError(
-            f"{text!r} is for a shell, and the image has no shell; give the program and its "
-            'arguments, as words or as a JSON array: ["/usr/local/bin/app", "--flag"]'
-        )
-    try:
-        found = shlex.split(text)
-    except ValueError:
-        raise UsageError(f"{text!r} has a quote that is not closed") from None
-    if not found or not found[0]:
-        raise UsageError("it is empty")
-    return tuple(map(plain, found))
-
-
-def _is_for_a_shell(text: str) -> bool:
-    """Whether a shell would do more with the text than split it at blanks."""
-    quote, escaped = "", False
-    for character in text:
-        if escaped or (quote == "'" and character != "'"):
-            escaped = False
-        elif character == "\\":
-            escaped = True
-        elif character in "$`" or (not quote and character in _SHELL):
-            return True
-        elif character in (quote or "'\""):
-            quote = "" if quote else character
-    return False
 
 
 def plain(text: str) -> str:
@@ -235,8 +198,8 @@ def mode(text: str) -> tuple[str, int]:
 
 def capability(text: str) -> tuple[str, bytes]:
     """PATH=CAPABILITIES, as setcap takes them; `none` for none."""
-    path, wanted_ = _of_path(text, "CAPABILITIES")
-    return path, b"" if wanted_ == "none" else capabilities.parse(wanted_)
+    path, list_ = _of_path(text, "CAPABILITIES")
+    return path, b"" if list_ == "none" else capabilities.parse(list_)
 
 
 def _of_path(text: str, what: str) -> tuple[str, str]:
@@ -256,10 +219,10 @@ def is_account(text: str) -> bool:
     return len(text) <= _MAX_NAME and re.fullmatch(r"[a-z_][a-z0-9_-]*\$?", text) is not None
 
 
-def wanted(text: str) -> tuple[str, tuple[str, ...]]:
-    """NAME or NAME=VALUE,VALUE: a rule, and what it is to take."""
-    name_, equals, given = plain(text).partition("=")
-    found = tuple(one for one in given.split(",") if one)
+def rule(text: str) -> tuple[str, tuple[str, ...]]:
+    """NAME or NAME=VALUE,VALUE: a rule, and the values that it takes."""
+    name_, equals, list_ = plain(text).partition("=")
+    found = tuple(one for one in list_.split(",") if one)
     if not name_ or (equals and not found):
         raise UsageError(f"{text!r} is not NAME or NAME=VALUE; `rootfs-builder rules` lists them")
     return name_, found
@@ -299,9 +262,9 @@ def stop_signal(text: str) -> str:
     """A signal by name or number, that docker and podman both know."""
     upper = text.upper()
     full = upper if upper.startswith("SIG") else "SIG" + upper
-    if re.fullmatch("[0-9]{1,2}", text) and 1 <= int(text) < signal.NSIG:
+    if re.fullmatch("[0-9]{1,2}", text) and 1 <= int(text) <= _MAX_SIGNAL:
         return text
-    if full in signal.Signals.__members__ or _REALTIME.fullmatch(full):
+    if _SIGNAL.fullmatch(full):
         return full
     raise UsageError(f"{text!r} is no signal: SIGTERM, SIGINT, SIGQUIT …, or a number")
 

@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
-from rootfs_builder.errors import NotFoundError, UsageError
+from rootfs_builder.errors import Mistake, NotFoundError, UsageError
 from rootfs_builder.needs.rules.schema import Rule, Rules
-from rootfs_builder.paths import printable
 from rootfs_builder.recipe.toml_tables import near
 
 Asked = Mapping[str, tuple[str, ...]]  # of --with: the rule's name → its values
@@ -21,20 +20,24 @@ def check(rules: Rules, asked: Asked, without: Iterable[str], variables: Mapping
     by_name = {rule.name: rule for rule in rules}
     mistakes = []
     for name, values in asked.items():
-        shown = f"--with {printable(name)}"
         rule = by_name.get(name)
         if rule is None:
-            mistakes.append(f"{shown}: no rule of that name{_near(name, by_name)}")
+            text = f"no rule of that name{_near(name, by_name)}"
         elif name in without:
-            mistakes.append(f"{shown}: --without {name} says the opposite")
+            text = f"--without {name} says the opposite"
         elif not rule.acts:
-            mistakes.append(f"{shown}: it adds nothing: {rule.hint}")
+            text = f"it adds nothing: {rule.hint}"
         elif values and not rule.takes_values:
-            mistakes.append(f"{shown}={','.join(values)}: the rule {name} takes no value")
+            text = f"the rule {name} takes no value"
+            mistakes.append(Mistake("--with", text, f"{name}={','.join(values)}"))
+            continue
         elif not values and rule.needs_value(variables):
-            mistakes.append(f"{shown}: say what: --with {name}=VALUE")
+            text = f"say what: --with {name}=VALUE"
+        else:
+            continue
+        mistakes.append(Mistake("--with", text, name))
     if mistakes:
-        raise UsageError("\n".join(mistakes))
+        raise UsageError(*mistakes)
 
 
 def check_without(rules: Rules, without: Iterable[str], noted: set[str]) -> None:
@@ -47,8 +50,8 @@ def check_without(rules: Rules, without: Iterable[str], noted: set[str]) -> None
     unknown = [name for name in without if name not in names]
     if unknown:
         raise UsageError(
-            "\n".join(
-                f"--without {printable(name)}: no rule of that name{_near(name, names)}"
+            *(
+                Mistake("--without", f"no rule of that name{_near(name, names)}", name)
                 for name in unknown
             )
         )
@@ -69,17 +72,19 @@ def check_done(rules: Rules, asked: Asked, done: set[tuple[str, str]]) -> None:
         wanted = {one: set(rule.named.get(one, (one,))) for one in given} or {"": acted}
         for word, values in wanted.items():
             if not acted & values:
-                lacking.append(_sentence(rule, word))
+                lacking.append(_mistake(rule, word))
     if lacking:
-        raise NotFoundError("\n".join(lacking))
+        raise NotFoundError(*lacking)
 
 
-def _sentence(rule: Rule, word: str) -> str:
-    shown = f"--with {rule.name}" + (f"={printable(word)}" if word else "")
+def _mistake(rule: Rule, word: str) -> Mistake:
+    value = f"{rule.name}={word}" if word else rule.name
     sonames = [one.soname for one in rule.finds]
     if sonames and all(sonames):
-        return f"{shown}: nothing to add, or no program here loads {' or '.join(sonames)}"
-    return f"{shown}: not on this machine" + (f"; {rule.missing}" if rule.missing else "")
+        text = f"nothing to add, or no program here loads {' or '.join(sonames)}"
+    else:
+        text = "not on this machine" + (f"; {rule.missing}" if rule.missing else "")
+    return Mistake("--with", text, value)
 
 
 def _near(name: str, names: Iterable[str]) -> str:

@@ -8,7 +8,7 @@ sorted at the end, so the order in which rules act is not to be seen in the resu
 from msgspec.structs import replace
 
 from rootfs_builder.elf.dlopen_notes import Note
-from rootfs_builder.errors import NotFoundError
+from rootfs_builder.errors import Mistake, NotFoundError
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, hint, warning
 from rootfs_builder.loader.link_map import Loaded
@@ -56,7 +56,7 @@ class Supplies:
         self._suggested: set[str] = set()
         self._hints: dict[str, tuple[bool, int, str]] = {}
         self.findings: set[Finding] = set()
-        self._lacking: list[str] = []
+        self._lacking: list[Mistake] = []
         self._noted: set[str] = set()  # what dlopen notes name
         self._answered: set[tuple[str, str]] = set()  # (rule, value) of what acted
 
@@ -82,7 +82,7 @@ class Supplies:
         self._say_hints()
         requests.check_without(self._all_rules, self._recipe.without, self._noted)
         if self._lacking:
-            raise NotFoundError("\n".join(dict.fromkeys(self._lacking)))
+            raise NotFoundError(*dict.fromkeys(self._lacking))
         requests.check_done(self._rules, self._asked, self._answered)
 
     def _say_hints(self) -> None:
@@ -249,7 +249,8 @@ class Supplies:
             return _NOTHING  # here it is not asked either
         if called is None and match.rule.nss and rule in self._asked:
             service = wanted.removeprefix("libnss_").removesuffix(".so.2")
-            self._lacking.append(f"--nss {service}: {printable(wanted)} is not here; install it")
+            text = f"{printable(wanted)} is not here; install it"
+            self._lacking.append(Mistake("--nss", text, service))
             return _NOTHING
         if called is None:
             text = (

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+import traceback
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -14,21 +15,25 @@ import pytest
 
 from rootfs_builder.commands import batch, workers
 from rootfs_builder.commands.batch import Outcome, Serial, Task
-from rootfs_builder.errors import LostError
+from rootfs_builder.errors import LostError, Mistake, NotFoundError, RootfsError, UsageError
 
 ROOT = Path(__file__).parents[3]
 
 
 def good(word):
-    return Outcome(said=(word,))
+    return Outcome(lines=(word,))
 
 
 def bad(word):
-    return Outcome(3, f"{word} is missing")
+    return Outcome(NotFoundError(f"{word} is missing"), ("before",))
 
 
 def defect(word):
     raise KeyError(word)
+
+
+def ended(outcome):
+    return type(outcome.error), str(outcome.error)
 
 
 def pid():
@@ -41,7 +46,7 @@ def dies(marker):
         with open(marker, "w", encoding="ascii"):
             pass
         os.kill(os.getpid(), signal.SIGKILL)
-    return Outcome(said=("second",))
+    return Outcome(lines=("second",))
 
 
 def always_dies():
@@ -75,9 +80,11 @@ def test_each_task_ends_once_in_its_own_way(executor):
     tasks = [Task(f"good {n}", good, (str(n),)) for n in range(12)]
     tasks[3:3] = [Task("bad", bad, ("x",)), Task("defect", defect, ("x",))]
     found = run(tasks, executor)
-    assert {f"good {n}": Outcome(said=(str(n),)) for n in range(12)}.items() <= found.items()
-    assert found["bad"] == Outcome(3, "x is missing")
-    assert found["defect"] == Outcome(1, "KeyError: 'x'")
+    assert {f"good {n}": Outcome(lines=(str(n),)) for n in range(12)}.items() <= found.items()
+    assert ended(found["bad"]) == (NotFoundError, "x is missing")
+    assert found["bad"].lines == ("before",)
+    assert ended(found["defect"]) == (KeyError, "'x'")
+    assert "in defect\n" in "".join(traceback.format_exception(found["defect"].error))
 
 
 def test_what_stands_after_another_waits_for_it_and_ends_with_it(executor):
@@ -89,9 +96,48 @@ def test_what_stands_after_another_waits_for_it_and_ends_with_it(executor):
         Task("y", bad, ("y",)),
     ]
     found = run(tasks, executor)
-    assert [found[name].code for name in "abc"] == [0, 0, 0]
+    assert [found[name].error for name in "abc"] == [None, None, None]
     assert list(found).index("a") < list(found).index("b") < list(found).index("c")
-    assert found["z"] == Outcome(3, "not built, since y failed")
+    assert ended(found["z"]) == (NotFoundError, "not built, since y failed")
+
+
+def test_after_a_defect_what_depends_on_it_is_not_built(executor):
+    tasks = [Task("z", good, ("z",), after="y"), Task("y", defect, ("y",))]
+    assert ended(run(tasks, executor)["z"]) == (RootfsError, "not built, since y failed")
+
+
+def counts(folder):
+    (folder / str(len(list(folder.iterdir())))).touch()
+    raise OSError("no second try")
+
+
+def test_an_exception_is_no_reason_to_try_again(executor, tmp_path):
+    found = run([Task("once", counts, (tmp_path,))], executor)
+    assert ended(found["once"]) == (OSError, "no second try")
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_mistake_keeps_its_values_on_its_way_from_a_worker():
+    (found,) = run([Task("a", refuses, ())], (lambda: workers.local(2), 2)).values()
+    assert found.error.mistakes == (Mistake("--env", "wrong", "A", 3), Mistake("", "more"))
+    assert str(found.error) == "--env A: wrong\nmore"
+
+
+def refuses():
+    raise UsageError(Mistake("--env", "wrong", "A", 3), "more")
+
+
+class KilledError(Exception):
+    """What a cluster raises for a task that it has tried again itself."""
+
+
+def killed():
+    raise KilledError
+
+
+def test_a_cluster_says_itself_that_a_worker_died():
+    found = list(batch.run([Task("a", killed, ())], Serial, at_once=1, killed=KilledError))
+    assert [ended(outcome) for _, outcome in found] == [(LostError, "its worker died, twice")]
 
 
 def test_nothing_to_do_starts_nothing():
@@ -113,8 +159,8 @@ def test_a_worker_that_dies_costs_a_second_try(tmp_path, at_once):
     tasks = [Task(str(n), good, (str(n),)) for n in range(10)]
     tasks[4:4] = [Task("killed", dies, (tmp_path / "marker",))]
     found = run(tasks, (lambda: workers.local(2), at_once))
-    assert all(outcome.code == 0 for outcome in found.values())
-    assert found["killed"].said == ("second",)
+    assert all(outcome.error is None for outcome in found.values())
+    assert found["killed"].lines == ("second",)
 
 
 def test_a_task_that_kills_every_worker_fails_alone():
@@ -122,8 +168,8 @@ def test_a_task_that_kills_every_worker_fails_alone():
     tasks[2:2] = [Task("killer", always_dies, ())]
     tasks[7:7] = [Task("another", always_dies, ())]
     found = run(tasks, (lambda: workers.local(3), 3))
-    assert {name for name, outcome in found.items() if outcome.code} == {"killer", "another"}
-    assert found["killer"] == Outcome(1, "its worker died, twice")
+    assert {name for name, outcome in found.items() if outcome.error} == {"killer", "another"}
+    assert ended(found["killer"]) == (LostError, "its worker died, twice")
 
 
 class Vanishing(Executor):

@@ -111,6 +111,20 @@ def test_strip_for_another_machine_is_asked_for(cc, strip):
         strip(bytes(data))
 
 
+def test_a_strip_of_this_machine_that_fails_is_a_warning(cc, strip, monkeypatch, tmp_path):
+    """What it prints does not matter, only whose machine it is for."""
+    fake = tmp_path / "bin/strip"
+    fake.parent.mkdir()
+    args = ['-DMESSAGE="Unable to recognise the format"']
+    source = "int puts(const char *); int main(void) { puts(MESSAGE); return 1; }"
+    cc(source, name="strip", where=fake.parent, args=args)
+    data = cc(HELLO, args=["-g"]).read_bytes()
+    monkeypatch.setenv("PATH", str(fake.parent))
+    found, (warning,) = strip(data)
+    assert found == data
+    assert "Unable to recognise" in warning
+
+
 def test_bytecode_in_an_elf_file_is_not_touched(cc, strip):
     data = bytearray(cc(HELLO, args=["-g"]).read_bytes())
     struct.pack_into("<H", data, 18, 0)  # e_machine: EM_NONE, as Guile writes it
@@ -205,6 +219,6 @@ def test_scratch_that_cannot_be_written_is_said(cc, tmp_path):
 def test_a_tool_gets_no_environment(monkeypatch):
     monkeypatch.setenv("LD_PRELOAD", "")
     done = tools.run(tools.find("env"))
-    assert (done.code, done.said) == (0, "LC_ALL=C")
+    assert (done.code, done.output) == (0, "LC_ALL=C")
     assert tools.find("no-such-tool", "env") == shutil.which("env")
     assert tools.find("no-such-tool") is None
