@@ -79,6 +79,7 @@ class Reader:
             "PODMAN_IGNORE_CGROUPSV1_WARNING": "1",
             **(variables or {}),
         }
+        self.tool("python", f'exec {sys.executable} "$@"\n')
 
     def tool(self, name, script):
         """Put a command of this name before all others."""

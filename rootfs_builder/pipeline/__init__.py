@@ -56,6 +56,16 @@ def plan(recipe: Recipe, *, sysroot: str | None = None, rule_files: Iterable[str
     return planning.plan(recipe, inputs.sources(sysroot), rules=inputs.rules(rule_files))
 
 
+def make_plan(
+    recipe: Recipe, *, sysroot: str | None = None, rule_files: Iterable[str] = ()
+) -> Plan:
+    """The files that an image of `recipe` holds, each with the reasons; nothing is written.
+
+    Arguments and errors are those of `plan`.
+    """
+    return plan(recipe, sysroot=sysroot, rule_files=rule_files).plan
+
+
 def stage(
     recipe: Recipe,
     directory: str,

@@ -3,14 +3,16 @@
 Every value is checked here, where its name is still known, and all mistakes are reported at once.
 """
 
+import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Unpack
 
 from msgspec import Struct
 
 from rootfs_builder.errors import EXECUTABLE
-from rootfs_builder.paths import ImagePath, below, name
+from rootfs_builder.paths import ImagePath, below, decode, name
 from rootfs_builder.recipe import codec, options, reference, values
+from rootfs_builder.recipe.arguments import Arguments, as_options
 from rootfs_builder.recipe.codec import GZIP, Codec
 from rootfs_builder.recipe.options import BY_PARAMETER, OPTIONS, Mistakes
 from rootfs_builder.recipe.reference import Reference
@@ -71,6 +73,21 @@ class Recipe(Struct, frozen=True, kw_only=True):
     health: Health | None = None
     strip: bool = False
     max_size: int | None = None
+
+    @classmethod
+    def of(
+        cls, *executables: str, directory: str | None = None, **arguments: Unpack[Arguments]
+    ) -> "Recipe":
+        """The recipe of an image with these executables; the first is what it starts.
+
+        `arguments` are `pack`'s options by name; relative paths start at `directory`, by default
+        the working directory.
+
+        Raises:
+            UsageError: every mistake, with its option.
+        """
+        here = decode(os.getcwdb()) if directory is None else directory
+        return from_options(directory=here, executables=executables, **as_options(arguments))
 
     @property
     def docker_types(self) -> bool:
