@@ -1,12 +1,12 @@
 """What roots were asked → a file that tells make, ninja and CMake when to build again.
 
-The form is that of `gcc -MD -MP`, which all three read. It cannot say "absent": in its place stands
-the directory in which a thing would appear, whose time changes then. A directory that the build
-itself writes into is always newer than the result, so of what is absent there nothing is said. make
-alone can ask for absent paths themselves: `$(wildcard …)`, in a file of its own.
+The format is that of `gcc -MD -MP`, which all three read. It cannot say "absent": instead it names
+the directory in which the file would appear, whose time changes then. A directory that the build
+itself writes into is always newer than the result, so absent files in it are not covered. Only make
+can test for absent paths: with `$(wildcard …)`, in a file of its own.
 
-A name that one of the three cannot read is left out: backslashes, and what is none of the
-characters that ninja's src/depfile_parser.in.cc takes.
+A name that one of the three cannot read is left out: one with a backslash, or with a character that
+ninja's src/depfile_parser.in.cc does not accept.
 """
 
 import re
@@ -24,10 +24,10 @@ _APPEARED = "rootfs-builder-appeared"
 
 
 class Inputs(Struct, frozen=True):
-    """What decided, as paths of this machine.
+    """The paths of this machine that the result depends on.
 
-    `files` were there, `listed` are directories all of whose names counted, `absent` were not
-    there; `places` are directories where a link stands, or where an absent path would appear.
+    `files` existed, `absent` did not; `listed` are directories of which every name counted, `links`
+    those that hold a link, `places` those in which an absent path would appear.
     """
 
     files: frozenset[str] = frozenset()
@@ -38,7 +38,7 @@ class Inputs(Struct, frozen=True):
 
 
 class Recorder:
-    """A Root, the `directory` of this machine, that remembers what it was asked."""
+    """The Root of a `directory` of this machine, which remembers what it was asked."""
 
     def __init__(self, root: Root, directory: str = ROOT) -> None:
         self._root = root
@@ -99,10 +99,10 @@ class Recorder:
 def text(
     target: str, inputs: Iterable[Inputs], *, directory: str, written: Iterable[str], make: bool
 ) -> tuple[str, tuple[str, ...]]:
-    """The file, and the paths that it cannot say.
+    """The text of the file, and the paths that it cannot name.
 
-    `target` is named as it is given; what lies below the working directory `directory` is named
-    from there, as rules name it. The files `written` tell which directories the build writes into.
+    `target` is named as given; paths below the working directory `directory` are named relative to
+    it, as makefiles name them. The files `written` show which directories the build writes into.
     With `make` it is a makefile.
     """
     busy = {ROOT, directory, *ancestors(directory)}
@@ -128,7 +128,7 @@ def text(
 
 
 def _name(path: str, directory: str) -> str:
-    """A path as rules name it."""
+    """A path as makefiles name it."""
     if directory in {ROOT, path} or not below(path, directory):
         return path
     inner = path[len(directory) + 1 :]

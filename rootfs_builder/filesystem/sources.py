@@ -37,7 +37,7 @@ class Mount(Struct, frozen=True):
 
 
 class Sources:
-    """A Root over the sysroot (or this machine) with what lies outside of it mounted.
+    """A Root over the sysroot (or this machine) with what is outside of it mounted beside it.
 
     `mounts` has the root itself first.
     """

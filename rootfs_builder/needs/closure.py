@@ -46,12 +46,12 @@ class Program(Struct, frozen=True, eq=False):
 
 
 class Tree(Struct, frozen=True, eq=False):
-    """Files that come as they are: the nodes below `source`, itself first, go to `destination`.
+    """Files that are copied unchanged: the nodes below `source`, itself first, to `destination`.
 
-    `rule` is the rule that copies them, "" for `--add`; `walk` how the rule's path leads there.
-    `anchor` is the program's file, or the link to it, by whose place they were found, and will be.
-    `programs` and `plugins` are the ELF files among them: the one start by themselves, the others
-    are loaded by a program.
+    `rule` is the rule that copies them, "" for `--add`; `walk` is the way to them from the rule's
+    path. `anchor` is the file of the program, or the link to it, by whose place they are found.
+    `programs` and `plugins` are the ELF files among them: programs can be started, plugins are
+    loaded by a program.
     """
 
     source: SourcePath
@@ -65,7 +65,7 @@ class Tree(Struct, frozen=True, eq=False):
 
 
 class Line(Struct, frozen=True, order=True):
-    """Text for a generated file; a file is the lines of all rules, in this order."""
+    """Text for a generated file, which consists of the lines of all rules in this order."""
 
     path: ImagePath
     rule: str
@@ -73,7 +73,7 @@ class Line(Struct, frozen=True, order=True):
 
 
 class Made(Struct, frozen=True, order=True):
-    """A file or directory (`data` None) that stands nowhere on this machine as it is."""
+    """A generated file, or directory (`data` None)."""
 
     path: ImagePath
     rule: str
@@ -93,12 +93,12 @@ class Applied(Struct, frozen=True, order=True):
 
     @property
     def sentence(self) -> str:
-        """Why, in words."""
+        """Why it acted, as text for a person."""
         return f"{self.because} ({self.evidence})"
 
 
 class Supply(Struct, frozen=True):
-    """What rules bring beside libraries; `environment` is (variable, value)."""
+    """What rules supply besides libraries; `environment` is (variable, value)."""
 
     trees: tuple[Tree, ...] = ()
     lines: tuple[Line, ...] = ()

@@ -45,9 +45,9 @@ class Entry(Struct, frozen=True):
     """One path of the image.
 
     `content` and `capability` (an xattr) belong to a file, `target` to a symlink (verbatim). `mode`
-    has permission bits only. Files of one source are names of one file: see `hard_links`.
-    `package` is who brought it, where that was asked; `own` is what belongs to the user rather than
-    to the system.
+    has permission bits only. Files with one source are names of one file: see `hard_links`.
+    `package` is the package that owns it, where owners were looked up; `own` is set for what
+    belongs to the user and not to the system.
     """
 
     path: ImagePath
@@ -64,20 +64,20 @@ class Entry(Struct, frozen=True):
 
     @property
     def size(self) -> int:
-        """Bytes of content; 0 for whatever is no file."""
+        """Bytes of content; 0 for anything but a file."""
         return 0 if self.content is None else self.content.size
 
 
 class Plan(Struct, frozen=True):
     """The staging tree.
 
-    `entries` are sorted by path and hold every parent directory; `env` is what the image's
-    environment needs, as (name, value); `user` is who it runs as, in digits; `programs` are
-    the executables in the order given.
+    `entries` are sorted by path and hold every parent directory; `env` are the
+    environment variables that the image needs, as (name, value); `user` is the user it runs as, in
+    digits; `programs` are the executables in the order in which they were given.
 
     Raises:
-        InputError: a path that is no key, two entries for one path, an entry below something that
-            is no directory, or a name that readers take for a whiteout.
+        InputError: a path that is not a key, two entries for one path, an entry below something
+            that is not a directory, or a name that readers take for a whiteout.
     """
 
     entries: tuple[Entry, ...]
@@ -107,7 +107,7 @@ class Plan(Struct, frozen=True):
 
 
 def _wrong(path: ImagePath, seen: dict[str, Entry]) -> str:
-    """What no entry after those `seen` may be, in words; empty for a good one."""
+    """What is wrong with an entry for `path` after those `seen`; empty if nothing is."""
     above = parent(path)
     if not _KEY.fullmatch(path):
         return "no absolute path without empty parts, . and .."
@@ -128,8 +128,8 @@ def order(entries: Iterable[Entry]) -> tuple[Entry, ...]:
 def hard_links(entries: Iterable[Entry]) -> dict[ImagePath, ImagePath]:
     """The further names of each file: path → the name that comes first by path.
 
-    One file has one mode, owner and capability: a source with two modes makes two files. To be
-    asked of the entries that are written together, since a layer is whole without the others.
+    One file has one mode, owner and capability: a source with two modes makes two files. Ask it of
+    the entries that are written together, since each layer is complete in itself.
     """
     first: dict[Hashable, ImagePath] = {}
     found = {}
@@ -191,7 +191,7 @@ def chain(plan: Plan, path: ImagePath) -> tuple[Cause, ...]:
 
 
 class PlanRoot:
-    """A Plan as a Root; many are made and asked little."""
+    """A Plan as a Root. It is cheap to make: most are asked little."""
 
     def __init__(self, plan: Plan) -> None:
         self._entries: dict[str, Entry] = {entry.path: entry for entry in plan.entries}

@@ -1,8 +1,8 @@
-"""Closure + what is laid out so far → the files that stand nowhere on this machine.
+"""Closure + draft of the plan → the files that do not exist on this machine.
 
-Rules contribute lines (passwd, nsswitch.conf …), made files (a locale out of an archive) and
-directories (/tmp); a loader may want its configuration, so that it finds in the image what this
-machine's led it to. All are rendered once, when everything else is known.
+Rules contribute lines (passwd, nsswitch.conf …), whole files (a locale out of an archive) and
+directories (/tmp); a loader may need its configuration, so that it finds in the image what it found
+here. All are written once, when everything else is known.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from rootfs_builder.plan.layout import Layout
 
 
 def entries(closure: Closure, because: dict[str, Reason]) -> Iterator[Entry]:
-    """What rules generate; `because` has the reason for each rule."""
+    """The entries that rules generate; `because` has the reason for each rule."""
     lines: dict[ImagePath, list[str]] = {}
     reasons: dict[ImagePath, list[Reason]] = {}
     for line in closure.supply.lines:
@@ -37,11 +37,12 @@ def entries(closure: Closure, because: dict[str, Reason]) -> Iterator[Entry]:
 
 
 def widened(one: Entry, other: Entry) -> Entry:
-    """A directory that does for both: what either allows its owner, its group and others.
+    """A directory that serves both: its owner, its group and others may do what either allows.
 
-    The sticky bit counts as the others do: some programs refuse a directory for all that has none,
-    and hardly any needs to delete what others made. Root gives way as the owner, since it may do
-    all without a bit; of two others the first by number owns what then is like /tmp.
+    The sticky bit is kept: some programs refuse a world-writable directory without it, and hardly
+    any needs to delete other users' files. Root gives way as the owner, since it needs no
+    permission bits; of two other owners the lower number owns the directory, which then is like
+    /tmp.
     """
     owner, guest = sorted((one, other), key=_as_owner)
     mode = 0o1777 if guest.uid not in (owner.uid, 0) else owner.mode | guest.mode
@@ -58,7 +59,7 @@ def _file(path: ImagePath, mode: int, data: bytes, reasons: tuple[Reason, ...]) 
 
 
 def configurations(closure: Closure, layout: Layout, draft: Plan) -> Iterator[Entry]:
-    """What the loaders need to find what the machine's configuration led them to."""
+    """The configuration with which loaders find in the image what they found here."""
     walker = Walker(PlanRoot(draft))
     finds: dict[int, tuple[Loader, dict[Find, None]]] = {}
     for _, link_map in closure.processes():

@@ -1,8 +1,8 @@
-"""A closure + the files that its image has → a hint of programs that are named and left out.
+"""A closure + the files of its image → a hint that lists programs it names but does not contain.
 
-A path in a program's text is no proof that it is ever run, so nothing is added for it, nor for a
-word where a shell script has its commands. Only what the user packs is looked at: a library or a
-helper names much that is for other programs.
+A path in a program's text does not prove that it is ever run, so nothing is added for it, nor for a
+word where a shell script has a command. Only the user's programs are searched: a library or a
+helper names much that is meant for other programs.
 """
 
 import re
@@ -83,7 +83,7 @@ def _named(
 
 
 def _commands(script: bytes) -> set[str]:
-    """The words of a shell script that stand where a command does, but for the shell's own."""
+    """The words of a shell script in the place of a command, without the shell's own commands."""
     if not re.match(_SHELL_LINE, script):
         return set()
     text = re.sub(_NO_COMMANDS, b" ", script.replace(b"\\\n", b" "))

@@ -33,7 +33,7 @@ _LIB = ImagePath("/usr/local/lib")
 _OPT = ImagePath("/opt")
 
 
-class Why(StrEnum):
+class MoveReason(StrEnum):
     """What makes a file or directory move."""
 
     ADDED = "--add sends it there"
@@ -50,7 +50,7 @@ class Move(Struct, frozen=True):
     source: SourcePath
     target: ImagePath
     text: str
-    why: Why
+    why: MoveReason
 
     def apply(self, path: SourcePath) -> ImagePath | None:
         """The new place of a resolved path; None where it is not below `source`."""
@@ -140,7 +140,9 @@ def landing(path: ImagePath, walker: Walker) -> Landing:
 
 def of_users_tree(tree: Tree, here: View) -> Move:
     """The move of a tree that the user adds."""
-    return Move(tree.source, landing(tree.destination, here.walker).path, tree.source, Why.ADDED)
+    return Move(
+        tree.source, landing(tree.destination, here.walker).path, tree.source, MoveReason.ADDED
+    )
 
 
 def of_rules_tree(
@@ -152,7 +154,7 @@ def of_rules_tree(
     if host is not None and follows is not None:
         return TreeMove(Move(tree.source, follows, tree.source, host.why), host)
     target = landing(tree.destination, here.walker).path
-    return TreeMove(Move(tree.source, target, tree.source, Why.RULE), host)
+    return TreeMove(Move(tree.source, target, tree.source, MoveReason.RULE), host)
 
 
 def _host(tree: Tree, users: Iterable[Move], programs: ProgramMoves, here: View) -> Move | None:
@@ -217,25 +219,25 @@ def _decide(
         return _Decision()  # a script names it by this path, or PATH does
     opt = join(_OPT, name(program.key))
     if anchors.link is not None and here.sources.outside(program.key):
-        move = Move(anchors.link, opt, anchors.link, Why.ANCHOR)
+        move = Move(anchors.link, opt, anchors.link, MoveReason.ANCHOR)
         return _Decision(anchor=program.key, anchored=move)  # the file stays where the link leads
     if anchors.file is not None:  # maybe of an earlier program out of the same directory
         around = (move for move in known if below(anchors.file, move.source))
-        move = next(around, Move(anchors.file, opt, anchors.file, Why.ANCHOR))
+        move = next(around, Move(anchors.file, opt, anchors.file, MoveReason.ANCHOR))
         return _Decision(file=move, anchor=program.real, anchored=move)
     if here.sources.outside(program.real):
         target = join(BIN, name(program.key))
-        return _Decision(file=Move(program.real, target, program.real, Why.OUTSIDE))
+        return _Decision(file=Move(program.real, target, program.real, MoveReason.OUTSIDE))
     return _Decision()
 
 
 def _at(program: Program, anchors: Anchors, at: ImagePath) -> _Decision:
     """`--at`: the file goes there, and what it finds by its place keeps that place."""
-    file = Move(program.real, at, program.real, Why.AT)
+    file = Move(program.real, at, program.real, MoveReason.AT)
     if anchors.file is None:
         return _Decision(file=file)
     target = _fit(program, anchors.file, at)
-    move = Move(anchors.file, target, anchors.file, Why.AT)
+    move = Move(anchors.file, target, anchors.file, MoveReason.AT)
     return _Decision(file=file, anchor=program.real, anchored=move)
 
 
@@ -271,7 +273,7 @@ def of_libraries(here: View) -> dict[OpenedPath, Move | None]:
         text = here.sources.locate(path)
         real = SourcePath(here.walker.walk(text).real)
         moves = here.sources.outside(real)
-        found[text] = Move(real, _LIB, text, Why.LIBRARY_PATH) if moves else None
+        found[text] = Move(real, _LIB, text, MoveReason.LIBRARY_PATH) if moves else None
     return found
 
 

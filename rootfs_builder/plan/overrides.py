@@ -1,8 +1,8 @@
 """Plan + `--owner`, `--mode`, `--cap` → the plan with these owners, modes and capabilities.
 
-Set-user-id bits go in by request only. Capabilities that a file has stay, and that is said. Either
-makes the program's loader careful: it follows `$ORIGIN` into no directory but the system's, and the
-program would not start (ld.so(8), "Secure-execution mode").
+Set-user-id bits are kept on request only. A file keeps its capabilities, with a hint that says so.
+Either makes the program's loader careful: it follows `$ORIGIN` into system directories only, so the
+program might not start (ld.so(8), "Secure-execution mode").
 """
 
 import posixpath
@@ -42,10 +42,10 @@ _TRUSTED = re.compile("/(usr/)?lib(64|32|x32)?/")
 
 
 def apply(plan: Plan, closure: Closure, layout: Layout, recipe: Recipe, sources: Sources) -> Plan:
-    """The plan of a closure as its recipe wants it; users are looked up in `sources`.
+    """The plan of a closure with the overrides of its recipe; users are looked up in `sources`.
 
     Raises:
-        UsageError: an option names what the image has not, or what cannot have that.
+        UsageError: an option names a path that is not in the image, or that cannot be changed so.
         NotFoundError, InputError: see users.resolve.
     """
     walker = Walker(PlanRoot(plan))
@@ -107,7 +107,7 @@ class _Wanted:
         return found
 
     def applied(self, entry: Entry) -> Entry:
-        """An entry as the options want it; of owners the nearest counts."""
+        """An entry with the options applied; the owner of the nearest directory counts."""
         mode = entry.mode & ~SET_ID_BITS if entry.kind == "file" else entry.mode
         owners = (self.owners.get(path) for path in (entry.path, *ancestors(entry.path)))
         uid, gid = next(filter(None, owners), (entry.uid, entry.gid))
@@ -120,7 +120,7 @@ class _Wanted:
         )
 
     def said(self, entry: Entry, changed: Entry) -> Iterator[Finding]:
-        """What the user should know of the privileges of a file, before and after."""
+        """Findings about the privileges of a file, before and after."""
         shown = printable(entry.path)
         if entry.mode & ~changed.mode & SET_ID_BITS and entry.path not in self.modes:
             text = f"{shown}: its set-user-id and set-group-id bits are dropped"
@@ -151,7 +151,7 @@ def _is_privileged(entry: Entry) -> bool:
 def _lost(
     privileged: set[ImagePath], closure: Closure, layout: Layout, walker: Walker
 ) -> Iterator[Finding]:
-    """Libraries that privileged programs find by `$ORIGIN` here, and would not in the image."""
+    """A warning for each library that a privileged program finds only through `$ORIGIN`."""
     for program, link_map in closure.processes():
         walk = walker.walk(layout.path_of(program))
         if walk.errno or walk.real not in privileged:

@@ -1,8 +1,8 @@
-"""Entries + where each was read + the package databases → entries that know whose they are.
+"""Entries + where each was read + the package databases → entries that know their owners.
 
-What is read outside the system is the user's own. So is what lies in the system, but came neither
-by a package nor by a rule: a library of `make install`. A root without a known package does not
-tell these apart, so there the system's directories are all the system's.
+What is read outside the system is the user's own. So is a file of the system that belongs to no
+package and is there because of no rule: a library that `make install` put there. In a root without
+packages the two cannot be told apart, so there all of the system's directories are the system's.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,7 +25,7 @@ def settle(
 ) -> tuple[Entry, ...]:
     """The entries with `package` and `own`; `origins` has the path in `sources` of what was read.
 
-    Without `owners` no package is asked for.
+    Without `owners` no package is looked up.
 
     Raises:
         InputError: a package database cannot be read.
@@ -49,7 +49,7 @@ def settle(
 
 
 def _by_hand(entry: Entry) -> bool:
-    """Whether it is a file that somebody put among those of packages."""
+    """Whether it is a file that somebody put next to those of packages."""
     return (
         entry.kind == "file"
         and entry.package is None

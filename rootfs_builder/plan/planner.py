@@ -1,9 +1,8 @@
 """Closure → Plan: every path with its content and the reasons for it.
 
-Each walk that the loader or the kernel will do is replayed into entries: the directories, every
-symlink verbatim, the file at the end. What no walk names is generated (ld.so.cache) or a parent
-directory. System files keep their modes; what comes from elsewhere gets 0755 or 0644, so that a
-umask decides nothing.
+Each path walk of the loader or the kernel becomes entries: the directories, every symlink verbatim,
+the file at the end. All other entries are generated (ld.so.cache) or parent directories. System
+files keep their modes; files from elsewhere get 0755 or 0644, whatever the umask was.
 """
 
 from collections.abc import Iterator
@@ -106,7 +105,7 @@ class _Planner:
         }
 
     def lay(self, at: ImagePath | None) -> tuple[ImagePath, ...]:
-        """Make all entries; the paths of the user's programs."""
+        """Enter everything; return the paths of the user's programs."""
         programs = []
         for start in self._layout.starts:
             self._start(start, at)
@@ -276,7 +275,7 @@ class _Planner:
         self.entries[path] = replace(entry, reasons=(*entry.reasons, reason))
 
     def _landing(self, path: ImagePath, reason: Reason) -> ImagePath:
-        """Where a path that the user chose lies, with entries for the root's links to it."""
+        """Where a chosen path is, with entries for the links of the root that lead there."""
         landing = self._layout.landings[path]
         if landing.walk is not None:
             self._walk(landing.walk, None, reason)

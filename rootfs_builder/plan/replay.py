@@ -1,9 +1,8 @@
 """Closure + image → whether the loader finds in the image what it found in the source.
 
-The same rules, asked of another Root with nothing remembered: for each program and kind of CPU, the
-list of (name asked for, path opened, content) must be the same, in the same order, though a
-directory may be spelt in another way. The environment of the build (-L) is gone; only what the
-image holds counts.
+The same loader is run on paper in another Root: for each program and kind of CPU the list of (name
+asked for, path opened, content) must be the same, in the same order, though a directory may be
+spelt in another way. The environment of the build (-L) is gone; only the image's files count.
 """
 
 from collections.abc import Iterator
@@ -49,7 +48,7 @@ def check_added(
     preload: tuple[str, ...] = (),
     facts: Facts | None = None,
 ) -> tuple[Finding, ...]:
-    """The same for the ELF files in trees: what a program may or may not load one day."""
+    """The same for the ELF files in trees, which a program may or may not load."""
     replay = _Replay(layout, root, preload, facts)
     found: list[Finding] = []
     for tree in closure.trees:
@@ -138,7 +137,7 @@ class _Replay:
     def _call(
         self, program: Program, link_map: LinkMap, call: Request, started: LinkMap
     ) -> LinkMap:
-        """A dlopen once more: of the same name, by what stands for the same object."""
+        """A dlopen once more: of the same name, by the same object as it is in the image."""
         asked = {
             one.requested: self._expected(program, one)[0]
             for one in link_map.objects

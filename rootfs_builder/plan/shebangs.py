@@ -1,8 +1,8 @@
-"""What the user adds, at its place in the image → absolute paths in it that lead to that place.
+"""Files that the user adds → the same with absolute paths in them that lead to the image's places.
 
-A script's first line names its interpreter by an absolute path, and the installers of Python write
-that of the environment that they install to. Where that is moved the line follows. Source:
-execve(2); pip's and uv's second line, for a path that is too long for a first one or has a space.
+A script's first line names its interpreter by an absolute path, and Python's installers write the
+path of the environment that they install into. If that moves, the line is rewritten. Source:
+execve(2); pip's and uv's second line, for a path that has a space or is too long for the first.
 """
 
 import re
@@ -34,7 +34,7 @@ _HEAD = 4096
 
 
 class Interpreters:
-    """Where interpreters go that are in what the user adds."""
+    """The places in the image of interpreters that are in the user's trees."""
 
     def __init__(self, layout: Layout, sources: Sources) -> None:
         self._users = layout.users
@@ -42,14 +42,14 @@ class Interpreters:
         self._walker = Walker(sources)
 
     def place(self, path: str) -> ImagePath | None:
-        """The path in the image of what the user adds at a path; None if that is not added."""
+        """The path in the image of a file that the user adds; None for any other."""
         above = self._walker.walk(OpenedPath(parent(path)))
         key = SourcePath(path) if above.errno else SourcePath(join(above.real, name(path)))
         return moves.added_path(self._users, key, self._sources)
 
 
 def content(source: Source, place: Callable[[str], str | None]) -> Source:
-    """A file whose first line names the `place` of its interpreter; the same if that is None."""
+    """A file with its first line rewritten to the `place` of its interpreter, if that moves."""
     with source.open() as opened:
         head = opened[0:_HEAD]
     found = SECOND_LINE.match(head) or _FIRST_LINE.match(head)
@@ -62,7 +62,7 @@ def content(source: Source, place: Callable[[str], str | None]) -> Source:
 
 
 def dangling(closure: Closure, draft: Plan, sources: Sources) -> Iterator[Finding]:
-    """Added links to paths of this machine that lead nowhere in the image."""
+    """A warning for each added symlink to a path of this machine that the image does not have."""
     walker = Walker(PlanRoot(draft))
     for tree in closure.added:
         for path, node in tree.nodes:

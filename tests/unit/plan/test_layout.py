@@ -25,7 +25,7 @@ from rootfs_builder.needs import collector
 from rootfs_builder.pipeline import planning
 from rootfs_builder.plan import PlanRoot
 from rootfs_builder.plan.layout import lay_out
-from rootfs_builder.plan.moves import Move, Why
+from rootfs_builder.plan.moves import Move, MoveReason
 from tests.rule_bench import read_rules, rule
 
 MAIN = "int main(void) { return 0; }"
@@ -464,15 +464,20 @@ def test_a_layout_says_where_things_go_and_why(machine, private):
     closure, layout = laid_out(machine, private, add=("data:/srv/data",))
     (start,), (tree,) = layout.starts, closure.added
     directory = f"{HOME}/app"
-    assert start.move == Move(directory, "/opt/prog", directory, Why.ANCHOR)
+    assert start.move == Move(directory, "/opt/prog", directory, MoveReason.ANCHOR)
     assert start.path == layout.path_of(start.program) == "/opt/prog/bin/prog"
-    assert layout.trees[tree].move == Move(tree.source, "/srv/data", tree.source, Why.ADDED)
+    assert layout.trees[tree].move == Move(tree.source, "/srv/data", tree.source, MoveReason.ADDED)
     moved = {layout.file_of(one): move.why for one, move in layout.objects.items()}
-    assert moved == {"/opt/prog/bin/prog": Why.ANCHOR, "/opt/prog/lib/libx.so.1": Why.ANCHOR}
+    assert moved == {
+        "/opt/prog/bin/prog": MoveReason.ANCHOR,
+        "/opt/prog/lib/libx.so.1": MoveReason.ANCHOR,
+    }
 
 
 @pytest.mark.parametrize(
-    ("options", "why"), [({}, Why.OUTSIDE), ({"at": "/srv/prog"}, Why.AT)], ids=["outside", "at"]
+    ("options", "why"),
+    [({}, MoveReason.OUTSIDE), ({"at": "/srv/prog"}, MoveReason.AT)],
+    ids=["outside", "at"],
 )
 def test_a_program_moves_for_a_reason(machine, options, why):
     (start,) = laid_out(machine, machine.program(f"{HOME}/prog"), **options)[1].starts
@@ -487,7 +492,10 @@ def test_every_object_is_in_the_plan_where_the_layout_says(machine, private):
     paths = {one.path for one in machine.plan(private, other, **options).entries}
     objects = [one for _, link_map in closure.processes() for one in link_map.objects]
     assert {layout.file_of(one) for one in objects} <= paths
-    assert {move.why for move in layout.objects.values()} >= {Why.LIBRARY_PATH, Why.OUTSIDE}
+    assert {move.why for move in layout.objects.values()} >= {
+        MoveReason.LIBRARY_PATH,
+        MoveReason.OUTSIDE,
+    }
 
 
 def test_a_layout_does_not_change(machine, private):
