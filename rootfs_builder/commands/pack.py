@@ -5,10 +5,12 @@ from typing import Any
 import click
 
 from rootfs_builder.commands import destinations, options, packing, terminal
+from rootfs_builder.commands.verb import Verb
 
 
 @click.command(
-    epilog="Example: rootfs-builder pack ./server -o server.tar -t server:1.0 -u 1000 -- --port 80"
+    cls=Verb,
+    epilog="Example: rootfs-builder pack ./server -o server.tar -t server:1.0 -u 1000 -- --port 80",
 )
 @packing.table
 @click.option(
