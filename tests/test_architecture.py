@@ -46,6 +46,7 @@ ONLY_IN = {  # what is used → the wings that may use it
     "print": {"commands", "cli"},
 }
 MAX_LINES = 350
+MAX_FUNCTION_LINES = 40  # without decorators and docstring
 
 
 def modules():
@@ -68,6 +69,19 @@ def problems(name, source):
             yield f"{name} uses {used}"
     if source.count("\n") > MAX_LINES:
         yield f"{name} has more than {MAX_LINES} lines: can one job leave?"
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = _lines(function)
+            if lines > MAX_FUNCTION_LINES:
+                yield f"{name}.{function.name} has {lines} lines, more than {MAX_FUNCTION_LINES}"
+
+
+def _lines(function):
+    """From `def` to the last line, less the docstring."""
+    first = function.body[0]
+    documented = ast.get_docstring(function) is not None
+    docstring = first.end_lineno - first.lineno + 1 if documented else 0
+    return function.end_lineno - function.lineno + 1 - docstring
 
 
 def _imports(tree):
@@ -141,7 +155,21 @@ def test_every_wing_is_in_the_table():
         ("needs.collector", "print('x')", "uses print"),
         ("image.store", "import tempfile", "uses tempfile"),
         ("elf", "\n" * 351, "more than 350 lines"),
+        ("elf", "def f():\n" + "    x = 1\n" * 40, "elf.f has 41 lines"),
+        ("elf", "class A:\n    def f():\n" + "        x = 1\n" * 40, "elf.f has 41 lines"),
     ],
 )
 def test_the_check_itself(name, source, words):
     assert any(words in problem for problem in problems(name, source))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f():\n" + "    x = 1\n" * 39,
+        'def f():\n    """Why.\n\n    More.\n    """\n' + "    x = 1\n" * 39,
+        "@g(\n    1,\n)\ndef f():\n" + "    x = 1\n" * 39,
+    ],
+)
+def test_a_function_of_forty_lines_is_short_enough(source):
+    assert list(problems("elf", source)) == []

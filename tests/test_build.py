@@ -172,7 +172,10 @@ def test_a_step_that_fails_stops_all_and_keeps_the_old_image(cli, folder):
     (folder / "bin").mkdir()
     done = cli("build")
     assert done.returncode == 1
-    assert re.search(r"rootfs-builder: step compile: .*: ended with 7", done.stderr)
+    assert re.search(
+        r"rootfs-builder: step compile: .*: exited with status 7 \(see its output above\)",
+        done.stderr,
+    )
     assert "words |" not in done.stderr
     assert (folder / "made.tar").read_text() == "old"
     assert not (folder / "words").exists()
@@ -182,7 +185,7 @@ def test_a_step_that_fails_stops_all_and_keeps_the_old_image(cli, folder):
     ("run", "said"),
     [
         ('["nothing-of-that-name"]', "nothing-of-that-name: cannot be run: No such file"),
-        ('"kill -9 $$"', "was ended by signal 9"),
+        ('"kill -9 $$"', "killed by signal 9"),
         ('"exit 3"\ndir = "not/here"', "cannot be run: No such file or directory"),
     ],
 )

@@ -157,8 +157,8 @@ def test_match_takes_the_words_that_pack_takes(cli, names):
     [
         (["--match", "./nowhere"], 3, ["./nowhere: no such file"]),
         (["--match", "my.toml"], 1, ["my.toml"]),
-        (["--", "word"], 2, ["rules", "behind --"]),
-        (["word"], 2, ["word: too much"]),
+        (["--", "word"], 2, ["rules", "after --"]),
+        (["word"], 2, ["word: unexpected"]),
     ],
     ids=str,
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from rootfs_builder.commands import jobserver, options, terminal
+from rootfs_builder.commands.verb import Verb
 from rootfs_builder.errors import (
     InputError,
     LostError,
@@ -41,7 +42,7 @@ class _Requested(NamedTuple):
     task: "ImageTask"
 
 
-@click.command(epilog="Example: rootfs-builder build services/*/rootfs.toml -j 4")
+@click.command(cls=Verb, epilog="Example: rootfs-builder build services/*/rootfs.toml -j 4")
 @click.argument("recipes", nargs=-1, metavar="[RECIPE...]", shell_complete=options.file_names)
 @click.option("--set", "sets", multiple=True, metavar="KEY=VALUE", help="Override a recipe key.")
 @click.option(

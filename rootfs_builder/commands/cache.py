@@ -3,10 +3,11 @@
 import click
 
 from rootfs_builder.commands import options
+from rootfs_builder.commands.verb import Verb
 from rootfs_builder.paths import printable
 
 
-@click.command(epilog="Example: rootfs-builder cache info")
+@click.command(cls=Verb, epilog="Example: rootfs-builder cache info")
 @click.argument("action", type=click.Choice(["info", "clear"]), metavar="info|clear")
 @options.debug
 @click.pass_obj

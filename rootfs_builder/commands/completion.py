@@ -3,11 +3,12 @@
 import click
 
 from rootfs_builder.commands import options
+from rootfs_builder.commands.verb import Verb
 
 _VARIABLE = "_ROOTFS_BUILDER_COMPLETE"  # the name that click looks for in the environment
 
 
-@click.command(epilog='Example: eval "$(rootfs-builder completion bash)"')
+@click.command(cls=Verb, epilog='Example: eval "$(rootfs-builder completion bash)"')
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]), metavar="bash|zsh|fish")
 @options.debug
 @click.pass_context

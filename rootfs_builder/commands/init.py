@@ -5,12 +5,13 @@ import os
 import click
 
 from rootfs_builder.commands import options
+from rootfs_builder.commands.verb import Verb
 from rootfs_builder.errors import OutputError
 
 _RECIPE = "rootfs.toml"
 
 
-@click.command(epilog="Example: rootfs-builder init ./hello && rootfs-builder build")
+@click.command(cls=Verb, epilog="Example: rootfs-builder init ./hello && rootfs-builder build")
 @options.executables
 @options.debug
 @click.pass_obj

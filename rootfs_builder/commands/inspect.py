@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rootfs_builder.commands import images, options, terminal
+from rootfs_builder.commands.verb import Verb
 from rootfs_builder.errors import InputError
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
@@ -28,7 +29,7 @@ _SETTINGS = {  # keys of the config (image-spec, config.md), as they are shown
 }
 
 
-@click.command(epilog="Example: rootfs-builder inspect hello.tar")
+@click.command(cls=Verb, epilog="Example: rootfs-builder inspect hello.tar")
 @click.argument("image", metavar="IMAGE", shell_complete=options.file_names)
 @options.as_json
 @options.quiet

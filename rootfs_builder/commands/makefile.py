@@ -6,11 +6,14 @@ import click
 
 import rootfs_builder
 from rootfs_builder.commands import options
+from rootfs_builder.commands.verb import Verb
 
 _FOLDER = os.path.join(os.path.dirname(rootfs_builder.__file__), "build_tools")
 
 
-@click.command(epilog="Example: rootfs-builder makefile > rootfs.mk   # then: include rootfs.mk")
+@click.command(
+    cls=Verb, epilog="Example: rootfs-builder makefile > rootfs.mk   # then: include rootfs.mk"
+)
 @click.option("--cmake", is_flag=True, help="The module for CMake: rootfs_image(TARGET).")
 @click.option("--path", is_flag=True, help="Print the path of the installed file, not its text.")
 @options.debug

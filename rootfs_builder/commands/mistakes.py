@@ -1,16 +1,16 @@
-"""What click finds wrong with a command line → a sentence: the thing first, the way out last.
+"""click's errors → sentences: first what is wrong, then what to type.
 
-click's own words name a parameter and stop there; who types a command for the first time needs the
-line that works. The texts are ours, so that they do not depend on click's version.
+click names a parameter and stops there; a newcomer needs the line that works. Only the class and
+the attributes of an error are read, so that no text depends on click's version.
 """
 
 import os
-import re
 from collections.abc import Iterable
 
 import click
 
 from rootfs_builder.commands import VERBS
+from rootfs_builder.commands.verb import ExtraArgumentsError
 from rootfs_builder.paths import encode
 
 Command = tuple[str, ...] | None
@@ -27,15 +27,15 @@ _ELSEWHERE = {  # verbs of docker, of other packers and of the tools that people
     "check": "verify",
     "test": "verify",
 }
-_OF_AN_ENGINE = ("run", "load", "push", "start", "exec")
-_SPELT = {  # options that others spell otherwise
+_OF_ENGINES = ("run", "load", "push", "start", "exec")
+_OTHER_SPELLINGS = {  # options that others spell otherwise
     "--name": "the image's name is -t NAME",
     "--image": "the image's name is -t NAME",
     "--out": "the archive's name is -o FILE",
     "--file": "there is no Dockerfile: name the program, and the archive with -o FILE",
     "-f": "there is no Dockerfile: name the program, and the archive with -o FILE",
-    "--cmd": "the program's arguments stand behind --",
-    "--args": "the program's arguments stand behind --",
+    "--cmd": "the program's arguments go after --",
+    "--args": "the program's arguments go after --",
     "--copy": "--add SRC:DEST adds a file",
     "--include": "--add SRC:DEST adds a file, --include-lib NAME a library",
     "--lib": "-L DIR is where libraries are looked for, --include-lib NAME adds one",
@@ -60,37 +60,42 @@ def sentence(error: click.ClickException, words: list[str], command: Command) ->
     ctx = getattr(error, "ctx", None)
     path = ctx.command_path if ctx else " ".join(["rootfs-builder", *words[:1]])
     if isinstance(error, click.NoSuchOption):
-        said = _no_such_option(error, words, path)
+        text = _no_such_option(error, words, path)
     elif isinstance(error, click.MissingParameter):
-        said = _missing(error, words, command)
+        text = _missing(error, words, command)
     elif isinstance(error, click.BadOptionUsage):
-        said = _value(error)
+        text = _value(error)
     elif isinstance(error, click.BadParameter) and error.param is not None:
-        said = f"{_spelt(error.param)}: {error.message.rstrip('.')}"
+        text = f"{_spelling(error.param)}: {error.message.rstrip('.')}"
+    elif isinstance(error, ExtraArgumentsError) and ctx is not None:
+        takes = " ".join(ctx.command.collect_usage_pieces(ctx)[1:]) or "options alone"
+        text = f"{' '.join(error.arguments)}: unexpected; {ctx.info_name} takes {takes}"
     else:
-        said = _other(error)
-    return f"{said}\n{path} --help lists what there is"
+        text = error.message
+    return f"{text}\n{path} --help lists what there is"
 
 
 def no_such_verb(words: list[str]) -> str:
-    """What to type where the first word is no verb."""
+    """What to type if the first argument is not a command."""
     word, *rest = words
     pack = "rootfs-builder pack {} -o {}.tar"
-    if word in _OF_AN_ENGINE:
+    if word in _OF_ENGINES:
         return (
-            f"{word}: no verb, since an engine does that: docker load -i hello.tar && "
+            f"{word}: not a command, since an engine does that: docker load -i hello.tar && "
             "docker run --rm hello"
         )
     if word in _ELSEWHERE:
         verb = _ELSEWHERE[word]
-        return f"{word}: no such verb; here it is called {verb}: {_line(verb, *rest)}"
+        return f"{word}: unknown command; here it is called {verb}: {_line(verb, *rest)}"
     near = _nearest(word, VERBS, 0.6)
     if near:
-        return f"{word}: no such verb; did you mean: {_line(near[0], *rest)}"
+        return f"{word}: unknown command; did you mean: {_line(near[0], *rest)}"
     if os.path.isfile(encode(word)) or "/" in word:
         line = pack.format(word, os.path.basename(word.rstrip("/")) or "hello")
-        return f"{word}: a path, where a verb is expected; to pack a program: {line}"
-    return f"{word}: no such verb; there are {', '.join(VERBS)}: {pack.format('./hello', 'hello')}"
+        return f"{word}: a path where a command is expected; to pack a program: {line}"
+    return (
+        f"{word}: unknown command; there are {', '.join(VERBS)}: {pack.format('./hello', 'hello')}"
+    )
 
 
 def _line(*words: str) -> str:
@@ -110,14 +115,14 @@ def _no_such_option(error: click.NoSuchOption, words: list[str], path: str) -> s
     command = error.ctx.command if error.ctx else None
     if isinstance(command, click.Group):
         verb = next((word for word in words if word in VERBS), "pack")
-        return f"{option}: no option before the verb; put it behind: {path} {verb} {option}"
+        return f"{option}: options go after the command: {path} {verb} {option}"
     if path.endswith(" build") and (key := _key(option)):
         return (
-            f"{option}: an option of pack; a recipe has the key {key}, and here it is said by "
-            f"--set {key}=VALUE"
+            f"{option}: an option of pack; a recipe has the key {key}, and --set {key}=VALUE "
+            "overrides it here"
         )
-    if option in _SPELT:
-        return f"{option}: no such option; {_SPELT[option]}"
+    if option in _OTHER_SPELLINGS:
+        return f"{option}: no such option; {_OTHER_SPELLINGS[option]}"
     if option in _OF_RUN:
         return f"{option}: no such option; it is one of docker run, for when the image is loaded"
     known = [name for param in command.params for name in param.opts] if command else []
@@ -125,7 +130,7 @@ def _no_such_option(error: click.NoSuchOption, words: list[str], path: str) -> s
     if near:
         return f"{option}: no such option; did you mean {near[0]}?"
     if path.endswith("pack"):
-        return f"{option}: no such option; the program's own stand behind --: … -- {option}"
+        return f"{option}: no such option; the program's own options go after --: … -- {option}"
     return f"{option}: no such option"
 
 
@@ -137,7 +142,7 @@ def _key(option: str) -> str | None:
 
 def _missing(error: click.MissingParameter, words: list[str], command: Command) -> str:
     param, ctx = error.param, error.ctx
-    shown = _spelt(param) if param else "an argument"
+    shown = _spelling(param) if param else "an argument"
     example = (ctx.command.epilog or "") if ctx else ""
     line = example.removeprefix("Example: ").partition("  #")[0]
     if param is not None and param.name == "executables":
@@ -147,15 +152,15 @@ def _missing(error: click.MissingParameter, words: list[str], command: Command) 
     if set(param.opts) & set(words):
         return f"{shown}: the option before it took it for its value; give that one a value"
     if set(param.opts) & set(command or ()):
-        return f"{shown}: stands behind --, where all is the program's; put it before --"
-    given = [one for one in ctx.params.get("executables") or () if one]
-    if not given:
+        return f"{shown}: after --, where everything is the program's; put it before --"
+    executables = [one for one in ctx.params.get("executables") or () if one]
+    if not executables:
         return f"{shown}: missing; for example: {line}"
     suffix = ".tar" if param.metavar == "FILE" else "-rootfs"
-    typed = [*words, "-o", os.path.basename(given[0].rstrip("/")) + suffix]
+    line_ = [*words, "-o", os.path.basename(executables[0].rstrip("/")) + suffix]
     if command is not None:
-        typed += ["--", *command]
-    return f"{shown}: missing; say where the result goes: {_line(*typed)}"
+        line_ += ["--", *command]
+    return f"{shown}: missing; say where the result goes: {_line(*line_)}"
 
 
 def _with_program(words: list[str]) -> list[str]:
@@ -167,22 +172,14 @@ def _with_program(words: list[str]) -> list[str]:
 def _value(error: click.BadOptionUsage) -> str:
     option = error.option_name
     if option in {"-o", "--output"}:
-        return f"{option}: the name of the result is missing; put it behind: -o hello.tar"
-    if "not take a value" in error.message:
-        return f"{option}: takes no value; leave out what stands behind ="
-    return f"{option}: its value is missing; put one behind it"
+        return f"{option}: the name of the result is missing: -o hello.tar"
+    params = error.ctx.command.get_params(error.ctx) if error.ctx else ()
+    if any(option in param.opts and not getattr(param, "is_flag", False) for param in params):
+        return f"{option}: its value is missing; put one after it"
+    return f"{option}: takes no value; remove the = and what follows it"
 
 
-def _other(error: click.ClickException) -> str:
-    ctx = getattr(error, "ctx", None)
-    extra = re.fullmatch(r"Got unexpected extra arguments? \((.*)\)", error.message.rstrip("."))
-    if extra is None or ctx is None:
-        return error.message
-    takes = " ".join(ctx.command.collect_usage_pieces(ctx)[1:]) or "options alone"
-    return f"{extra[1]}: too much; {ctx.info_name} takes {takes}"
-
-
-def _spelt(param: click.Parameter) -> str:
+def _spelling(param: click.Parameter) -> str:
     """`-o FILE`, `EXECUTABLE...`."""
     if isinstance(param, click.Option):
         return f"{param.opts[0]} {param.metavar}" if param.metavar else param.opts[-1]

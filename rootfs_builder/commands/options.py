@@ -154,7 +154,7 @@ as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on st
 def no_command(command: tuple[str, ...] | None, verb: str) -> None:
     """Refuse arguments after `--` for a verb that starts nothing."""
     if command is not None:
-        raise UsageError(f"{verb} starts nothing, so words behind -- have no meaning here")
+        raise UsageError(f"{verb} starts nothing, so arguments after -- have no meaning here")
 
 
 def recipe(*, directory: str | None = None, **options: Any) -> "Recipe":

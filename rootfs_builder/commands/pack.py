@@ -6,11 +6,13 @@ from typing import Any
 import click
 
 from rootfs_builder.commands import options, packing, terminal
+from rootfs_builder.commands.verb import Verb
 from rootfs_builder.errors import UsageError
 
 
 @click.command(
-    epilog="Example: rootfs-builder pack ./server -o server.tar -t server:1.0 -u 1000 -- --port 80"
+    cls=Verb,
+    epilog="Example: rootfs-builder pack ./server -o server.tar -t server:1.0 -u 1000 -- --port 80",
 )
 @packing.table
 @click.option(

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rootfs_builder.commands import options, terminal
+from rootfs_builder.commands.verb import Verb
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.needs.closure import Applied
@@ -12,7 +13,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.plan import Plan
 
 
-@click.command(epilog="Example: rootfs-builder rules --match /usr/bin/curl")
+@click.command(cls=Verb, epilog="Example: rootfs-builder rules --match /usr/bin/curl")
 @click.option(
     "--match",
     metavar="EXECUTABLE",

@@ -5,13 +5,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rootfs_builder.commands import options, terminal
+from rootfs_builder.commands.verb import Verb
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.plan import Plan
 
 
 @click.command(
-    epilog="Example: rootfs-builder stage ./server -o out   # then COPY out / in a Dockerfile"
+    cls=Verb,
+    epilog="Example: rootfs-builder stage ./server -o out   # then COPY out / in a Dockerfile",
 )
 @options.executables
 @click.option(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rootfs_builder.commands import options, terminal
+from rootfs_builder.commands.verb import Verb
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.filesystem.sources import Sources
@@ -13,7 +14,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.needs.closure import Closure, Program
 
 
-@click.command(epilog="Example: rootfs-builder tree /usr/bin/curl")
+@click.command(cls=Verb, epilog="Example: rootfs-builder tree /usr/bin/curl")
 @options.executables
 @options.files
 @options.as_json

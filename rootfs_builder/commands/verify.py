@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rootfs_builder.commands import images, options
+from rootfs_builder.commands.verb import Verb
 from rootfs_builder.errors import VerificationError
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
@@ -12,7 +13,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.plan.verify import Report
 
 
-@click.command(epilog="Example: rootfs-builder verify hello.tar")
+@click.command(cls=Verb, epilog="Example: rootfs-builder verify hello.tar")
 @click.argument("image", metavar="IMAGE|DIR", shell_complete=options.file_names)
 @options.as_json
 @options.quiet

@@ -7,6 +7,7 @@ import click
 from click.core import ParameterSource
 
 from rootfs_builder.commands import images, options, terminal
+from rootfs_builder.commands.verb import Verb
 from rootfs_builder.errors import NotFoundError, UsageError
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
@@ -16,7 +17,7 @@ _OF_BOTH = ("as_json", "quiet", "debug")
 _MOST = 5  # further reasons that are shown to a person
 
 
-@click.command(epilog="Example: rootfs-builder why /usr/bin/curl libcrypto.so.3")
+@click.command(cls=Verb, epilog="Example: rootfs-builder why /usr/bin/curl libcrypto.so.3")
 @click.argument("source", metavar="EXECUTABLE|IMAGE", shell_complete=options.file_names)
 @click.argument("path")
 @options.files

@@ -1,7 +1,7 @@
-"""The steps of a recipe, run in its folder → files that go into images.
+"""The steps of a recipe, run in its folder → files for images.
 
-A result is named by its path in the recipe's folder, whichever directory the step ran in: what a
-step leaves elsewhere is not found, and the message names it.
+A result is named by its path in the recipe's folder, whichever directory the step ran in: a file
+that a step leaves elsewhere is not found, and the message names it.
 """
 
 import os
@@ -10,9 +10,9 @@ from functools import partial
 from itertools import islice
 
 from rootfs_builder import tools
-from rootfs_builder.errors import NotFoundError, RootfsError, StepError
+from rootfs_builder.errors import EXECUTABLE, Mistake, NotFoundError, RootfsError, StepError
 from rootfs_builder.paths import decode, encode, printable
-from rootfs_builder.recipe.keys import Program, Step
+from rootfs_builder.recipe.keys import Program, Result, Step
 from rootfs_builder.recipe.values import absolute
 
 _NAMED = 5  # files that a message names
@@ -25,7 +25,7 @@ def run(
     environment: Mapping[bytes, bytes],
     line: Callable[[str, str], None],
 ) -> None:
-    """Run steps in their order; `line` gets each step's name and a line that it says.
+    """Run steps in their order; `line` gets each step's name and a line of its output.
 
     Raises:
         StepError: one failed; the rest did not run.
@@ -44,32 +44,34 @@ def run(
         except RootfsError as error:
             raise StepError(f"step {step.name}: {error}") from error
         if code:
-            ended = f"was ended by signal {-code}" if code < 0 else f"ended with {code}"
-            raise StepError(f"step {step.name}: {printable(shown)}: {ended}; its output says why")
+            ended = f"killed by signal {-code}" if code < 0 else f"exited with status {code}"
+            command = printable(shown)
+            raise StepError(f"step {step.name}: {command}: {ended} (see its output above)")
 
 
 def check(results: Iterable[Program], folder: str, steps: Mapping[str, Step]) -> None:
-    """Whether the steps made what the recipe says.
+    """Whether the steps made all results.
 
     Raises:
-        NotFoundError: each result that is not there, and files of its name that are.
+        NotFoundError: each result that is missing, and files of its name elsewhere.
     """
-    lacking = [
-        _sentence(one, folder, absolute(steps[one.step].dir, folder))
+    mistakes = [
+        _mistake(one, folder, absolute(steps[one.step].dir, folder))
         for one in results
         if not os.path.lexists(encode(absolute(one.path, folder)))
     ]
-    if lacking:
-        raise NotFoundError("\n".join(lacking))
+    if mistakes:
+        raise NotFoundError(*mistakes)
 
 
-def _sentence(result: Program, folder: str, directory: str) -> str:
+def _mistake(result: Program, folder: str, directory: str) -> Mistake:
     name = encode(os.path.basename(result.path.rstrip("/")))
     found = {os.path.realpath(one) for top in (folder, directory) for one in _named(name, top)}
     base = os.path.realpath(encode(folder)) + b"/"
     places = ", ".join(printable(decode(one.removeprefix(base))) for one in sorted(found))
-    way = f"; there is {places}" if places else f"; nothing in {printable(folder)} has that name"
-    return f"{printable(result.path)}: the step {result.step} did not make it{way}"
+    found_ = f"there is {places}" if places else f"nothing in {printable(folder)} has that name"
+    option = "--add" if isinstance(result, Result) else EXECUTABLE
+    return Mistake(option, f"the step {result.step} did not make it; {found_}", result.path)
 
 
 def _named(name: bytes, top: str) -> Iterator[bytes]:

@@ -65,7 +65,7 @@ def test_both_streams_are_heard_in_their_order_and_stdin_is_empty(run):
 
 
 def test_the_first_that_fails_is_the_last(run, folder):
-    with pytest.raises(StepError, match=r"step s1: false: ended with 1"):
+    with pytest.raises(StepError, match=r"step s1: false: exited with status 1"):
         run({"run": "touch one"}, {"run": "false"}, {"run": "touch three"})
     assert {path.name for path in folder.iterdir()} == {"one", "sub"}
 
