@@ -48,7 +48,6 @@ def command(
     del debug
     options.no_command(cmd, "stage")
     from rootfs_builder import pipeline
-    from rootfs_builder.paths import printable
     from rootfs_builder.recipe import destination
 
     destination.check_spelling(output)
@@ -60,7 +59,7 @@ def command(
     )
     if verbose:
         terminal.reasons(plan)
-    env = [f"{name}={printable(value)}" for name, value in plan.env]
+    env = _env(plan)
     if not quiet:
         terminal.summary(plan)
         for variable in env:
@@ -71,9 +70,14 @@ def command(
         import json
 
         facts = {"directory": output, "env": env, "entries": _entries(plan)}
-        click.echo(json.dumps(facts, indent=2))
-    else:
-        click.echo(output)
+        output = json.dumps(facts, indent=2)
+    click.echo(output)
+
+
+def _env(plan: "Plan") -> list[str]:
+    from rootfs_builder.paths import printable
+
+    return [f"{name}={printable(value)}" for name, value in plan.env]
 
 
 def _entries(plan: "Plan") -> list[dict[str, Any]]:

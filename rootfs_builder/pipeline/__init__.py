@@ -18,6 +18,7 @@ from rootfs_builder.cache.memory import BuildFacts
 from rootfs_builder.findings import Finding
 from rootfs_builder.image import Image, Platform, buildx_metadata, from_plan, provenance
 from rootfs_builder.image.store import Store
+from rootfs_builder.needs.rules import Rules
 from rootfs_builder.pipeline import destinations, inputs, planning
 from rootfs_builder.pipeline.dependencies import Dependencies
 from rootfs_builder.pipeline.destinations import Place
@@ -131,14 +132,8 @@ def pack(
     depends = Dependencies(depfile, destination)
     cache = cache or Cache()
     memory = BuildFacts(cache, (sysroot or "", *recipe.executables))
-    sources = inputs.sources(sysroot, depends.opened)
-    found = planning.plan(
-        recipe,
-        sources,
-        rules=inputs.rules(rule_files, memory.facts),
-        facts=memory.facts,
-        owners=depends.owners(sources, sysroot, memory.facts) if recipe.layers > 1 else None,
-    )
+    rules = inputs.rules(rule_files, memory.facts)
+    found = _recorded(recipe, sysroot, rules, depends, memory.facts)
     files = {"--iidfile": iidfile, "--metadata-file": metadata_file, "--depfile": depfile}
     destinations.check(found.plan, destination, files)
     job = _Job(recipe, found.platform, epoch, with_plan, memory.facts, cache, progress)
@@ -157,6 +152,15 @@ def pack(
             fill("--metadata-file", buildx_metadata.document(image))
     memory.keep()
     return Result(image, trimmed, place.size)
+
+
+def _recorded(
+    recipe: Recipe, sysroot: str | None, rules: Rules, depends: Dependencies, facts: Facts
+) -> Planned:
+    """The plan, with all that was read for it recorded where a depfile is wanted."""
+    sources = inputs.sources(sysroot, depends.opened)
+    owners = depends.owners(sources, sysroot, facts) if recipe.layers > 1 else None
+    return planning.plan(recipe, sources, rules=rules, facts=facts, owners=owners)
 
 
 class _Job(NamedTuple):

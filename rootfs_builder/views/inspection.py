@@ -12,7 +12,7 @@ from rootfs_builder import image as images
 from rootfs_builder.errors import NotFoundError
 from rootfs_builder.filesystem.root import Source
 from rootfs_builder.image import Image, digests, provenance, unpack
-from rootfs_builder.plan import Plan, hard_links
+from rootfs_builder.plan import Plan
 
 
 class Layer(Struct, frozen=True, omit_defaults=True):
@@ -65,8 +65,7 @@ def of(image: Image, beside: Source | None, scratch: BinaryIO) -> Inspection:
         absent = str(error)
     unpacked = provenance.unpacked(image, record, scratch)
     plan = unpacked.plan
-    links = hard_links(plan.entries)
-    files = [one for one in plan.entries if one.content is not None and one.path not in links]
+    files = plan.unique_files
     contents = {one.path: digests.of(one.content) for one in files if one.content is not None}
     return Inspection(
         names=image.names,
@@ -75,7 +74,7 @@ def of(image: Image, beside: Source | None, scratch: BinaryIO) -> Inspection:
         config_digest=image.config_digest,
         config=json.decode(image.document) if image.document else {},
         layers=tuple(map(_layer, image.layers, unpacked.tars)),
-        totals=_totals(plan, len(links)),
+        totals=_totals(plan),
         findings=provenance.findings(plan.findings),
         entries=provenance.entries(plan, unpacked.numbers, contents),
         tool=record.tool if record else None,
@@ -94,7 +93,8 @@ def _layer(layer: images.Layer, tar: unpack.Tar) -> Layer:
     )
 
 
-def _totals(plan: Plan, links: int) -> Totals:
+def _totals(plan: Plan) -> Totals:
     kinds = [one.kind for one in plan.entries]
-    files = kinds.count("file") - links
+    files = len(plan.unique_files)
+    links = kinds.count("file") - files
     return Totals(files, kinds.count("dir"), kinds.count("symlink"), links, plan.size)
