@@ -12,6 +12,8 @@ These names are the public face; everything below `rootfs_builder.` may change.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from rootfs_builder.version import __version__
+
 if TYPE_CHECKING:  # each is imported when it is used: the command line must start quickly
     from rootfs_builder.cache import Cache
     from rootfs_builder.errors import (
@@ -30,7 +32,6 @@ if TYPE_CHECKING:  # each is imported when it is used: the command line must sta
     from rootfs_builder.plan import Entry, Plan, Reason
     from rootfs_builder.recipe import Recipe
 
-__version__ = "0.1.0"
 __all__ = [
     "Cache",
     "ChangedError",

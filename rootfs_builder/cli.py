@@ -14,10 +14,10 @@ from importlib import import_module
 
 import click
 
-from rootfs_builder import __version__
 from rootfs_builder.commands import VERBS, terminal
 from rootfs_builder.errors import RootfsError
 from rootfs_builder.paths import decode, printable
+from rootfs_builder.version import __version__
 
 _WHAT_TO_DO = """\
 Turn a compiled program into the smallest container image that runs it.

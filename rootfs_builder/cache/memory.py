@@ -5,11 +5,11 @@ import os
 from collections.abc import Iterable
 from contextlib import suppress
 
-from rootfs_builder import __version__
 from rootfs_builder.cache import Cache
 from rootfs_builder.cache.file_facts import Facts
 from rootfs_builder.filesystem.root import Stamp
 from rootfs_builder.paths import encode
+from rootfs_builder.version import __version__
 
 _SECOND = 10**9  # nanoseconds
 

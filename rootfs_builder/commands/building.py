@@ -13,13 +13,13 @@ import click
 from msgspec import Struct
 from msgspec.structs import replace
 
-from rootfs_builder import __version__
 from rootfs_builder.commands import batch, packing, terminal
 from rootfs_builder.errors import RootfsError, UsageError
 from rootfs_builder.findings import Level
 from rootfs_builder.paths import decode
 from rootfs_builder.recipe import steps
 from rootfs_builder.recipe.keys import Program, Step
+from rootfs_builder.version import __version__
 
 
 class BuildOptions(Struct, frozen=True):

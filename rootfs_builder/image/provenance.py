@@ -13,7 +13,6 @@ from typing import Annotated, BinaryIO
 from msgspec import DecodeError, Meta, Struct, ValidationError, json
 from msgspec.structs import replace
 
-from rootfs_builder import __version__
 from rootfs_builder.errors import InputError, NotFoundError
 from rootfs_builder.filesystem import capabilities
 from rootfs_builder.filesystem.root import Source, read
@@ -24,6 +23,7 @@ from rootfs_builder.image.unpack import Unpacked
 from rootfs_builder.packages import Package
 from rootfs_builder.paths import ImagePath, OpenedPath, parsed, printable
 from rootfs_builder.plan import Plan, PlanRoot, Reason, ReasonKind, hard_links
+from rootfs_builder.version import __version__
 
 NAME = "rootfs-builder.json"
 SCHEMA_VERSION = 2

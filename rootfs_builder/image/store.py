@@ -20,13 +20,13 @@ from typing import BinaryIO, NamedTuple
 
 from msgspec import MsgspecError, Struct, msgpack
 
-from rootfs_builder import __version__
 from rootfs_builder.cache import Cache
 from rootfs_builder.filesystem.root import Source, chunks
 from rootfs_builder.filesystem.slices import Slice
 from rootfs_builder.image import codecs, digests
 from rootfs_builder.image.tar import BLOCK, padding
 from rootfs_builder.recipe.codec import Codec
+from rootfs_builder.version import __version__
 
 Bytes = bytes | memoryview
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from typing import BinaryIO
 
-from rootfs_builder import __version__, output, temporary
+from rootfs_builder import output, temporary
 from rootfs_builder.cache import Cache
 from rootfs_builder.cache.memory import LastOutput
 from rootfs_builder.errors import UsageError
@@ -22,6 +22,7 @@ from rootfs_builder.image.store import Store
 from rootfs_builder.paths import decode, encode, printable
 from rootfs_builder.plan import Plan
 from rootfs_builder.recipe.destination import Destination, Kind
+from rootfs_builder.version import __version__
 
 _PIECE = 1 << 20  # bytes
 
