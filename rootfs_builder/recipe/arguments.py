@@ -38,7 +38,7 @@ class Arguments(TypedDict, total=False):
     layers: str
     compression: Literal["gzip", "zstd", "none"]
     compression_level: int
-    shape: Literal["hybrid", "oci", "docker"]
+    shape: str
     health_cmd: Sequence[str]
     health_interval: str
     health_timeout: str
