@@ -46,11 +46,11 @@ def pack(
     """
     facts = facts or Facts()
     packed = None
-    if store.cache and (units := _known(plan, epoch, facts)) is not None:
-        packed = store.recall(units, codec)
+    if store.cache and (known := _known(plan, epoch, facts)) is not None:
+        packed = store.recall(known, codec)
         progress(0 if packed is None else plan.size)
     if packed is None:
-        packed = store.compress(_units(plan, epoch), codec, progress)
+        packed = store.compress(units(plan, epoch=epoch), codec, progress)
         for content, group in groupby(packed.units, lambda unit: unit[0]):
             if content is not None:
                 facts.learn(content, "units", tuple(name for _, name in group))
@@ -72,7 +72,7 @@ def _known(plan: Plan, epoch: int, facts: Facts) -> list[bytes] | None:
     return found
 
 
-def _units(plan: Plan, epoch: int) -> Iterator[Unit]:
+def units(plan: Plan, *, epoch: int = 0) -> Iterator[Unit]:
     """The tar in units, each with the large file that it is a piece of."""
     for part in _parts(plan, epoch):
         if isinstance(part, bytes):
