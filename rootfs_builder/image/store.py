@@ -178,7 +178,10 @@ class Store:
         return Stream(blob, record.diff_id)
 
     def fill(self) -> bool:
-        """Write what was recalled; False if the cache has lost some: make a store `anew` then."""
+        """Write what was recalled, so that every blob can be read.
+
+        False if the cache has lost some: make a store `anew` then.
+        """
         buffer = bytearray(_LARGEST if self._recalled else 0)
         for blob, record, codec in self._recalled:
             self.file.seek(blob.offset)
@@ -189,6 +192,7 @@ class Store:
                 self.file.write(data)
             self.file.write(padding(blob.size))
         self._recalled.clear()
+        self.file.flush()
         return True
 
     def _compress(self, codec: Codec) -> Callable[[Unit], "_Member"]:

@@ -73,7 +73,6 @@ class _Directory(Place):
         self._directory = directory
 
     def write(self, image: Image, store: Store, shape: str, beside: Mapping[str, bytes]) -> None:
-        store.file.flush()
         sink = sinks.Directory(self._directory)
         archives.write(image, sink, shape=shape, beside=beside)
         self.size = sink.size
