@@ -18,6 +18,7 @@ from rootfs_builder.errors import UsageError
 from rootfs_builder.filesystem.root import FileSource
 from rootfs_builder.image import Image, archives
 from rootfs_builder.image.archives import sinks
+from rootfs_builder.image.archives.sinks import Sink
 from rootfs_builder.image.store import Store
 from rootfs_builder.paths import decode, encode, printable
 from rootfs_builder.plan import Plan
@@ -27,12 +28,20 @@ from rootfs_builder.version import __version__
 _PIECE = 1 << 20  # bytes
 
 
-class Place:
-    """Where one image is being written; its blobs go to `stream`, and `size` is in bytes."""
+def _archive(store: Store) -> Sink:
+    return sinks.Archive(store, temporary.scratch)
 
-    def __init__(self, stream: BinaryIO) -> None:
+
+class Place:
+    """Where one image is being written.
+
+    Its blobs go to `stream`; `sink` gives what takes the rest of it; `size` is in bytes.
+    """
+
+    def __init__(self, stream: BinaryIO, sink: Callable[[Store], Sink] = _archive) -> None:
         self.stream = stream
         self.size = 0
+        self._sink = sink
 
     def has(self, seal: bytes) -> bool:
         """Whether what the last run wrote there is what this one would, and stays."""
@@ -40,8 +49,8 @@ class Place:
         return False
 
     def write(self, image: Image, store: Store, shape: str, beside: Mapping[str, bytes]) -> None:
-        """Finish what the store has begun: an archive."""
-        sink = sinks.Archive(store, temporary.scratch)
+        """Finish what the store has begun."""
+        sink = self._sink(store)
         archives.write(image, sink, shape=shape, beside=beside)
         self.size = sink.end()
 
@@ -65,19 +74,6 @@ class _File(Place):
         self._last.keep(self._seal, self._file.stamp)
 
 
-class _Directory(Place):
-    """A directory."""
-
-    def __init__(self, stream: BinaryIO, directory: str) -> None:
-        super().__init__(stream)
-        self._directory = directory
-
-    def write(self, image: Image, store: Store, shape: str, beside: Mapping[str, bytes]) -> None:
-        sink = sinks.Directory(self._directory)
-        archives.write(image, sink, shape=shape, beside=beside)
-        self.size = sink.size
-
-
 @contextmanager
 def opened(destination: Destination, *, keep: bool, cache: Cache) -> Iterator[Place]:
     """The place that an image is written to; it is complete or untouched after the block.
@@ -97,7 +93,7 @@ def opened(destination: Destination, *, keep: bool, cache: Cache) -> Iterator[Pl
             sys.stdout.buffer.flush()
     elif destination.is_layout:
         with output.layout(destination.path) as directory, temporary.file(directory) as stream:
-            yield _Directory(stream, directory)
+            yield Place(stream, lambda _: sinks.Directory(directory))
     else:
         last = LastOutput(cache, destination.path)
         with output.file(destination.path, keep=keep) as file:

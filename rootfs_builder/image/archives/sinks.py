@@ -33,6 +33,9 @@ class Sink(Protocol):
     def file(self, name: str, data: bytes) -> None:
         """Write a further file."""
 
+    def end(self) -> int:
+        """Write all that is not there yet; how many bytes the image takes there."""
+
 
 def _blobs(image: Image) -> Iterator[tuple[str, Source]]:
     """The blobs of an image, layers first, each once."""
@@ -77,7 +80,7 @@ class Archive:
         self._store.file.writelines(pieces)
 
     def end(self) -> int:
-        """Write all that is not there yet; how many bytes the tar has, where the file is cut."""
+        """See Sink; the file is cut where the tar ends."""
         if not self._replaced:
             self._headers()
             self._store.file.seek(self._store.end)
@@ -99,23 +102,27 @@ class Archive:
 
 
 class Directory:
-    """An empty directory; `size` counts the bytes of the blobs in it."""
+    """An empty directory; its size is that of the blobs."""
 
     def __init__(self, path: str) -> None:
-        self.size = 0
+        self._size = 0
         self._base = encode(path)
 
     def image(self, image: Image, documents: Mapping[str, bytes], path: Path = blob_path) -> None:
         """See Sink."""
         for digest, content in _blobs(image):
             self._write(path(digest), chunks(content, _UNIT))
-            self.size += content.size
+            self._size += content.size
         for name, data in documents.items():
             self.file(name, data)
 
     def file(self, name: str, data: bytes) -> None:
         """See Sink."""
         self._write(name, (data,))
+
+    def end(self) -> int:
+        """See Sink."""
+        return self._size
 
     def _write(self, name: str, pieces: Iterable[bytes]) -> None:
         path = os.path.join(self._base, name.encode())
