@@ -246,7 +246,7 @@ def sources(
 
 @contextmanager
 def scratch(*, wanted: bool) -> Iterator[str]:
-    """A temporary directory, where one is wanted."""
+    """A temporary directory if `wanted`, else ""."""
     if not wanted:
         yield ""
         return
@@ -257,7 +257,7 @@ def scratch(*, wanted: bool) -> Iterator[str]:
 
 
 def epoch() -> int:
-    """SOURCE_DATE_EPOCH, in seconds since 1970; 0 where it is not set."""
+    """SOURCE_DATE_EPOCH, in seconds since 1970; 0 if it is not set."""
     from rootfs_builder.image.tar import MAX_TIME
 
     value = os.environ.get("SOURCE_DATE_EPOCH", "").strip() or "0"

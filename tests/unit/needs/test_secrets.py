@@ -183,7 +183,7 @@ def test_where_the_machines_file_really_is(tmp_path):
 @pytest.mark.skipif(os.geteuid() != 0, reason="mount(2) is for root")
 def test_a_bind_mount_is_the_file(tmp_path):
     fill(tmp_path, [*OF_THE_MACHINE, "/one", "/all/x"])
-    code = "from tests.unit.test_sensitive import *; print(secrets(sources(Path('.'))))"
+    code = "from tests.unit.needs.test_secrets import *; print(secrets(sources(Path('.'))))"
     binds = "mount --bind etc/shadow one && mount --bind etc all"  # they end with the namespace
     script = [f'{binds} && exec "$0" -c "$1"', sys.executable, code]
     done = subprocess.run(
@@ -356,11 +356,11 @@ def test_files_that_go_or_change_meanwhile_hide_no_other(tmp_path):
 
 def test_the_refusal_names_each_below_the_option_that_adds_it():
     sensitive.refuse({})
-    sensitive.refuse({"--add a": ()})
+    sensitive.refuse({"a": ()})
     one = sensitive.Secret("/etc/shadow", "password hashes")
     two = sensitive.Secret(OUTSIDE + "/b\n", "a private key")
     with pytest.raises(PolicyError) as error:
-        sensitive.refuse({"--add a": (), "--add b": (one,), "--add c": (one, two)})
+        sensitive.refuse({"a": (), "b": (one,), "c": (one, two)})
     *lines, way_out = str(error.value).splitlines()
     assert lines == [
         "--add b: secrets, which all who get the image could read:",
