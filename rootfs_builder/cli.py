@@ -66,11 +66,11 @@ class _Verbs(click.Group):
     cls=_Verbs,
     context_settings={"help_option_names": ["-h", "--help"]},
     help=_WHAT_TO_DO,
-    epilog="rootfs-builder COMMAND --help tells all of one, with an example.",
+    epilog="rootfs-builder COMMAND --help explains a command, with an example.",
 )
 @click.version_option(__version__, prog_name="rootfs-builder")
 def _group() -> None:
-    """What every verb has in common: nothing but help and the version."""
+    """The options of the program itself: help and the version."""
 
 
 class _TerminatedError(BaseException):
@@ -101,7 +101,7 @@ def main() -> None:
 
 
 def _not_written(error: OSError) -> int:
-    """Say that stdout takes no more, unless its reader has gone by choice."""
+    """Report that stdout cannot be written, unless its reader has closed it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or the flush on exit complains again
     if not isinstance(error, BrokenPipeError):
         where = (
@@ -116,7 +116,7 @@ def _say(sentence: str) -> None:
 
 
 def _explain(error: click.ClickException, words: list[str], command: tuple[str, ...] | None) -> int:
-    """Say what is wrong with the command line; without one, what there is."""
+    """Print what is wrong with the command line; without arguments, the help."""
     if not words:
         error.show()
     else:
@@ -127,7 +127,7 @@ def _explain(error: click.ClickException, words: list[str], command: tuple[str, 
 
 
 def run(words: list[str], command: tuple[str, ...] | None) -> int:
-    """Run one command line; `command` is what stood behind `--`, None without one."""
+    """Run one command line; `command` has the arguments after `--`, None without one."""
     debug = "--debug" in words
     try:
         _group.main(words, "rootfs-builder", standalone_mode=False, obj=command)

@@ -12,10 +12,9 @@
     ├── LostError            exit 1   the worker or scheduler that did the work is gone
     └── OutputError          exit 1   the result could not be written
 
-A message is a sentence for the person at the terminal: it names the thing and says what to do. What
-is wrong with an option is a `Mistake`, a value until it is printed: a recipe prints it with the
-line of its key. A negative answer that is no failure is a value too (`None`, a `Finding`), never
-one of these.
+A message is a sentence for the person at the terminal: it names the thing and says what to do. A
+`Mistake` in an option is a value until it is printed: a recipe prints it with the line of its key.
+A negative answer that is no failure is a value too (`None`, a `Finding`), never one of these.
 """
 
 from typing import ClassVar, NamedTuple
@@ -26,7 +25,7 @@ EXECUTABLE = "EXECUTABLE"  # as an option: the programs, which need no other nam
 
 
 class Mistake(NamedTuple):
-    """What is wrong with an option, or with no particular one, "".
+    """A mistake in an option, or in no particular one, "".
 
     `value` is the option's value if the text does not name it, `position` which of several it is.
     """
@@ -84,7 +83,7 @@ class ChangedError(RootfsError):
 
 
 class NotFoundError(RootfsError):
-    """Something needed is not there: its name, who needs it, where was looked."""
+    """Something needed is not there: its name, what needs it, which places were searched."""
 
     exit_code = 3
 

@@ -39,7 +39,7 @@ def run(tool: str, *arguments: str) -> Done:
         InputError: it cannot be started; how it ends is a value.
     """
     try:
-        done = subprocess.run(  # noqa: S603 - a list of words, no shell
+        done = subprocess.run(  # noqa: S603 - a list of arguments, no shell
             [tool, *map(encode, arguments)],
             env={"LC_ALL": "C"},
             stdin=subprocess.DEVNULL,
@@ -53,7 +53,7 @@ def run(tool: str, *arguments: str) -> Done:
 
 
 def follow(
-    words: Sequence[str],
+    arguments: Sequence[str],
     *,
     directory: str,
     environment: Mapping[bytes, bytes],
@@ -68,7 +68,7 @@ def follow(
     """
     try:
         process = _Process(
-            [encode(word) for word in words],
+            [encode(argument) for argument in arguments],
             cwd=encode(directory),
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -76,7 +76,7 @@ def follow(
             stderr=subprocess.STDOUT,
         )
     except OSError as error:
-        shown = printable(decode(os.fsencode(error.filename or words[0])))
+        shown = printable(decode(os.fsencode(error.filename or arguments[0])))
         raise InputError(f"{shown}: cannot be run: {error.strerror}") from error
     assert process.stdout is not None  # noqa: S101 - it is a pipe
     with process.stdout as stream:
@@ -92,9 +92,9 @@ def follow(
 class _Process(subprocess.Popen[bytes]):
     """A process that can be ended with all that it started, as when its start is interrupted."""
 
-    def __init__(self, words: Sequence[bytes], **options: Any) -> None:
+    def __init__(self, arguments: Sequence[bytes], **options: Any) -> None:
         try:
-            super().__init__(words, process_group=0, **options)
+            super().__init__(arguments, process_group=0, **options)
         except OSError:
             raise
         except BaseException:
@@ -102,7 +102,7 @@ class _Process(subprocess.Popen[bytes]):
             raise
 
     def end(self) -> None:
-        """By force where it does not obey."""
+        """End them, by force if they do not obey."""
         for number in (signal.SIGTERM, signal.SIGKILL) if getattr(self, "pid", None) else ():
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, number)

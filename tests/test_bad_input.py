@@ -267,9 +267,9 @@ def test_programs_with_one_name(pack, tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--tag", "a b"], ["--tag", "'a b'", "no image name"]),
+        (["--tag", "a b"], ["--tag", "'a b'", "not a valid image name"]),
         (["--tag", "Hello:1"], ["--tag", "lowercase", "'hello"]),
-        (["--tag", "hello:.x"], ["--tag", "'.x'", "no tag"]),
+        (["--tag", "hello:.x"], ["--tag", "'.x'", "not a valid tag"]),
         (["--tag", f"hello@sha256:{'0' * 64}"], ["--tag", "digest", "a name and a tag"]),
         (["--tag", "Registry.example/x"], ["--tag", "registry", "lowercase"]),
         (["--entrypoint", "true && false"], ["--entrypoint", *FOR_A_SHELL]),
@@ -289,7 +289,7 @@ def test_programs_with_one_name(pack, tmp_path):
         (["--user", "Me Myself"], ["--user", "'Me Myself'", "a name or digits"]),
         (["--user", "1000:"], ["--user", "'1000:'", "a name or digits"]),
         (["--env", "DEBUG"], ["--env", "'DEBUG'", "-e DEBUG=VALUE"]),
-        (["--expose", "http"], ["--expose", "'http'", "no port"]),
+        (["--expose", "http"], ["--expose", "'http'", "not a port"]),
         (["--expose", "65536"], ["--expose", "'65536'", "1 to 65535"]),
         (["--label", "a"], ["--label", "'a'", "KEY=VALUE"]),
         (["--annotation", "a"], ["--annotation", "'a'", "KEY=VALUE"]),

@@ -344,7 +344,7 @@ def test_where_steps_fail_the_images_of_that_recipe_alone_are_not_written(cli, f
     [
         ([], 3, "rootfs.toml: no such file here; rootfs-builder init ./hello writes one"),
         (["no.toml"], 3, "no.toml: no such file; rootfs-builder init"),
-        (["hello"], 2, "hello: a program, where a recipe is expected; rootfs-builder init hello"),
+        (["hello"], 2, "hello: a program where a recipe is expected; rootfs-builder init hello"),
         (["image"], 1, "image: not UTF-8 text"),
         (["--set", "user"], 2, "--set user: 'user' is not KEY=VALUE"),
         (["-j", "0"], 2, "-j N: 0 is not in the range x>=1"),

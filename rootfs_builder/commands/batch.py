@@ -67,7 +67,7 @@ def run(
     `killed` is what an executor raises if it has tried a task again itself, and its workers died.
 
     Raises:
-        LostError: the executor is gone and cannot be started anew.
+        LostError: the executor is gone and cannot be started again.
     """
     batch = _Batch(tasks, at_once, killed)
     while batch.unfinished:
@@ -76,7 +76,7 @@ def run(
 
 
 class _Batch:
-    """What waits, what runs, and which tasks are suspected of having killed a worker."""
+    """The tasks that wait, those that run, and those that may have killed a worker."""
 
     def __init__(self, tasks: Iterable[Task], at_once: int, killed: type[Exception]) -> None:
         self._waiting = deque(tasks)
@@ -98,7 +98,7 @@ class _Batch:
             broken = False
             try:
                 yield from self._submit(executor)
-            except BrokenExecutor:  # before any task told of it
+            except BrokenExecutor:  # before any future has it
                 broken = True
             done = wait(self._running, return_when=FIRST_COMPLETED).done if self._running else ()
             ended = [(self._running.pop(future), future) for future in done]

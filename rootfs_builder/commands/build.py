@@ -183,7 +183,7 @@ def _text(path: str) -> str:
     data = inputs.beginning(path, ("", path), _MAX_RECIPE + 1, advice=advice)
     if data[:4] == b"\x7fELF":
         raise UsageError(
-            f"{shown}: a program, where a recipe is expected; rootfs-builder init {shown} writes "
+            f"{shown}: a program where a recipe is expected; rootfs-builder init {shown} writes "
             "one, and pack needs none"
         )
     if len(data) > _MAX_RECIPE:

@@ -1,4 +1,4 @@
-"""`rootfs-builder completion`: what makes a shell complete our verbs, options and paths."""
+"""`rootfs-builder completion`: the completion script of a shell."""
 
 import click
 
@@ -13,9 +13,9 @@ _VARIABLE = "_ROOTFS_BUILDER_COMPLETE"  # the name that click looks for in the e
 @options.debug
 @click.pass_context
 def command(ctx: click.Context, /, *, shell: str, debug: bool) -> None:
-    """Print a script that completes this command in a shell; its start file evaluates that.
+    """Print the completion script for a shell, to be evaluated in its start file.
 
-    bash: ~/.bashrc, zsh: ~/.zshrc behind compinit, both with the line below. fish:
+    bash: ~/.bashrc, zsh: ~/.zshrc after compinit, both with the line below. fish:
     rootfs-builder completion fish > ~/.config/fish/completions/rootfs-builder.fish
     """
     del debug

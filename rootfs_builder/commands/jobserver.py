@@ -1,7 +1,7 @@
-"""How many threads make lets us use: its jobserver's tokens, taken and given back.
+"""The number of threads that make allows: its jobserver's tokens, taken and given back.
 
 A job has one token already, without reading it. Each further byte that can be read without waiting
-is one more, and goes back as it came, whatever happens. Source: GNU make's manual, "POSIX
+is one more, and is always written back unchanged. Source: GNU make's manual, "POSIX
 Jobserver Interaction".
 """
 
@@ -16,12 +16,12 @@ _PIPE = re.compile(r"--jobserver-(?:auth|fds)=(\d+),(\d+)")  # fds: make before 
 
 
 @contextmanager
-def threads(wanted: int | None = None) -> Iterator[int]:
-    """How many threads there may be until the block ends: one for each CPU without a jobserver."""
-    wanted = wanted or len(os.sched_getaffinity(0))
+def threads(maximum: int | None = None) -> Iterator[int]:
+    """The number of threads until the block ends: without a jobserver `maximum` or one per CPU."""
+    maximum = maximum or len(os.sched_getaffinity(0))
     flags = os.environ.get("MAKEFLAGS", "")
     if "--jobserver-" not in flags:
-        yield wanted
+        yield maximum
         return
     descriptor = _opened(flags)
     if descriptor is None:
@@ -30,7 +30,7 @@ def threads(wanted: int | None = None) -> Iterator[int]:
     tokens = b""
     try:
         with suppress(BlockingIOError):
-            while len(tokens) < wanted - 1 and (token := os.read(descriptor, 1)):
+            while len(tokens) < maximum - 1 and (token := os.read(descriptor, 1)):
                 tokens += token
         yield 1 + len(tokens)
     finally:
@@ -40,7 +40,7 @@ def threads(wanted: int | None = None) -> Iterator[int]:
 
 
 def _opened(flags: str) -> int | None:
-    """The jobserver, opened anew: whether it waits is then no other process's affair."""
+    """The jobserver, opened again so that O_NONBLOCK does not affect other processes."""
     fifo, pipe = _FIFO.search(flags), _PIPE.search(flags)
     names = [fifo[1]] if fifo else [f"/proc/self/fd/{one}" for one in pipe.groups()] if pipe else []
     with suppress(OSError):

@@ -1,4 +1,4 @@
-"""`rootfs-builder makefile`: what makes GNU make or CMake build images."""
+"""`rootfs-builder makefile`: the integration with GNU make and CMake."""
 
 import os
 
@@ -21,7 +21,7 @@ _FOLDER = os.path.join(os.path.dirname(rootfs_builder.__file__), "build_tools")
 def command(cmd: tuple[str, ...] | None, /, *, cmake: bool, path: bool, debug: bool) -> None:
     """Print a file that a Makefile includes: then `make hello.tar` packs hello.
 
-    It is built again when anything has changed that decided what goes in.
+    It is rebuilt when anything that the image depends on has changed.
     """
     del debug
     options.no_command(cmd, "makefile")

@@ -178,7 +178,7 @@ def inputs(sysroot: str | None, rule_files: tuple[str, ...]) -> dict[str, Any]:
 
 
 def epoch() -> int:
-    """SOURCE_DATE_EPOCH, in seconds since 1970; 0 where it is not set."""
+    """SOURCE_DATE_EPOCH, in seconds since 1970; 0 if it is not set."""
     from rootfs_builder.image.tar import MAX_TIME
 
     value = os.environ.get("SOURCE_DATE_EPOCH", "").strip() or "0"

@@ -46,7 +46,7 @@ class _Processes(ProcessPoolExecutor):
 
 
 def _begin() -> None:
-    """Leave Ctrl-C to the parent, which ends us by SIGTERM; end where it is killed."""
+    """Leave Ctrl-C to the parent, which ends us by SIGTERM; end if it is killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -94,7 +94,7 @@ class Cluster:
             ) from None
         client: Any = distributed.Client
         self.killed: type[Exception] = distributed.KilledWorker  # which was retried there
-        logging.disable()  # what Dask logs is for its authors; what we say goes another way
+        logging.disable()  # Dask's log is for its authors
         try:
             self._client = client(address, timeout=_PATIENCE, set_as_default=False)
         except (OSError, ValueError) as error:
@@ -109,7 +109,7 @@ class Cluster:
             ) from error
 
     def executor(self) -> Executor:
-        """What runs tasks there; a task whose worker dies is given to another."""
+        """An executor of tasks there; a task whose worker dies is given to another."""
         executor: Executor = self._client.get_executor(pure=False)
         return executor
 

@@ -1,10 +1,10 @@
 """Plan → the same plan, with programs and libraries that have no symbols and debug sections.
 
-`strip --strip-unneeded` of binutils does it, the target's where it is another machine. What a
-loader maps must not change by it: every PT_LOAD is compared, except for the ELF header and the
-program headers themselves, which say where in the file the rest lies. So build-ids and notes stay,
-and what was resolved before resolves the same. A file that strip would damage is left as it is:
-one with data behind its end (self-extracting programs), or one laid out by other tools.
+`strip --strip-unneeded` of binutils does it, the target's for another machine. The content that a
+loader maps must not change: every PT_LOAD is compared, except for the ELF header and the program
+headers themselves, which locate the rest of the file. So build-ids and notes stay, and libraries
+resolve as before. A file that strip would damage is left as it is: one with data after its end
+(self-extracting programs), or one laid out by other tools.
 """
 
 import io
@@ -82,7 +82,7 @@ def _machine(head: elf.Header) -> tuple[int, int, bool]:
 
 
 def _strip(shown: str, data: bytes, scratch: str, number: int) -> Source | str | None:
-    """The stripped content; None where there is nothing to strip, or why it cannot be."""
+    """The stripped content; None if there is nothing to strip, or why it cannot be."""
     try:
         file = ELFFile(io.BytesIO(data))
         sections = list(file.iter_sections())
@@ -94,7 +94,7 @@ def _strip(shown: str, data: bytes, scratch: str, number: int) -> Source | str |
     except (ELFError, UnicodeDecodeError, ValueError) as error:
         return f"its sections cannot be read: {error!r}"
     if data[end:].strip(b"\0"):
-        return f"{len(data) - end:,} bytes stand behind its end, and strip would drop them"
+        return f"{len(data) - end:,} bytes follow its end, and strip would drop them"
     try:
         result, failure = _run(shown, elf.header(data), data, scratch, number)
         if failure:
@@ -143,7 +143,7 @@ def _is_foreign(head: elf.Header, tool: str) -> bool:
 
 
 def _end(file: Any, sections: list[Any]) -> int:
-    """Where an ELF file ends by what its headers say."""
+    """Where an ELF file ends according to its headers."""
     ends = [file["e_shoff"] + file["e_shnum"] * file["e_shentsize"]]
     ends += [one["p_offset"] + one["p_filesz"] for one in file.iter_segments()]
     ends += [
@@ -168,7 +168,7 @@ def _loads_the_same(old: Any, new: Any) -> bool:
 
 
 def _headers(file: Any) -> list[tuple[int, int]]:
-    """Where the headers of a file lie, which say where all else lies: offset and size."""
+    """The offset and size of each of a file's headers."""
     return [(0, file["e_ehsize"])] + [
         (file[f"e_{table}off"], file[f"e_{table}num"] * file[f"e_{table}entsize"])
         for table in ("ph", "sh")
@@ -176,7 +176,7 @@ def _headers(file: Any) -> list[tuple[int, int]]:
 
 
 def _mapped(segment: Any, blank: list[tuple[int, int]]) -> bytes:
-    """What is mapped of a PT_LOAD, with zeros over `blank`; what follows in memory is zeros."""
+    """The content of a PT_LOAD, with zeros over `blank`; zeros follow in memory."""
     data = bytearray(segment.data())
     for start, size in blank:
         end = min(start + size, len(data))

@@ -28,10 +28,10 @@ _HEALTH = {  # parameter → field of Health
 
 
 class Recipe(Struct, frozen=True, kw_only=True):
-    """What goes into an image and how it starts.
+    """The content of an image, and how it starts.
 
     Paths in `executables`, `library_path` and `Added.source` are of this machine, absolute, not
-    normalised. `shown` has the executables as the user typed them. `hwcaps` says whether libraries
+    normalised. `shown` has the executables as the user typed them. `hwcaps` is whether libraries
     for special CPUs go in, `allow_sensitive` whether `added` may have secrets of the machine in it.
     `owners` (users as text), `modes` and `capabilities` (xattrs, empty for none) are of executables
     as in `shown`, or of paths of the image. `entrypoint` None means the first executable.
@@ -101,7 +101,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
 
     @property
     def preload(self) -> tuple[str, ...]:
-        """What LD_PRELOAD names inside the image, and `added` does not put there."""
+        """The libraries in the image's LD_PRELOAD that `added` does not bring."""
         names = preloaded(dict(self.env).get("LD_PRELOAD", ""))
         places = tuple(one.destination for one in self.added)
         return tuple(one for one in names if not any(below(one, place) for place in places))
@@ -160,7 +160,7 @@ def _codec(parsed: Mapping[str, Any], mistakes: Mistakes) -> Codec:
         text = f"{level} has no meaning with --compression none"
         mistakes.add("--compression-level", text)
     elif level not in (levels := codec.LEVELS[name_]):
-        text = f"{name_} has levels {levels[0]} to {levels[-1]}; {level} is no such"
+        text = f"{name_} has levels {levels[0]} to {levels[-1]}; {level} is not one"
         mistakes.add("--compression-level", text)
     return Codec(name_, level)
 
@@ -180,7 +180,7 @@ def _health(
 
 
 def _check_docker_types(recipe: Recipe, mistakes: Mistakes) -> None:
-    """What an image with docker's media types cannot have."""
+    """Refuse settings that an image with docker's media types cannot have."""
     if not recipe.docker_types:
         return
     option, value = ("--format", "docker") if recipe.shape == "docker" else ("--health-cmd", "")

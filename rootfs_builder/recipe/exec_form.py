@@ -18,9 +18,9 @@ def parse(text: str) -> tuple[str, ...]:
         try:
             found = json.loads(text)
         except ValueError:
-            raise UsageError(f"{text!r} is no JSON array of strings") from None
+            raise UsageError(f"{text!r} is not a JSON array of strings") from None
         if not found or not all(isinstance(word, str) for word in found):
-            raise UsageError(f"{text!r} is no JSON array of strings")
+            raise UsageError(f"{text!r} is not a JSON array of strings")
         if not found[0]:
             raise UsageError("its first word is empty")
         return tuple(map(values.plain, found))

@@ -21,7 +21,7 @@ from rootfs_builder.recipe.toml_lines import Lines, Path
 from rootfs_builder.recipe.toml_tables import Mistake as TableMistake
 
 _TABLE: Path = ("tool", "rootfs-builder")
-_BY_SET = "--set"  # the first step of the path of what no file says
+_BY_SET = "--set"  # the first step of the path of a value from the command line
 
 
 class Value(NamedTuple):
@@ -164,7 +164,7 @@ class _Reader:
         if not isinstance(table, dict):
             return table
         misplaced = table.keys() & (self.keys.keys() - set(Step.__struct_fields__))
-        what = "a key of the image; those stand above tables"
+        what = "a key of the image; those go above all tables"
         self.mistakes += [((*at, name), what) for name in misplaced]
         return {name: value for name, value in table.items() if name not in misplaced}
 
@@ -295,11 +295,11 @@ def _result_mistakes(result: Program, path: Path, steps: set[str]) -> Iterator[T
     if not result.path:
         yield (*path, "path"), "empty; which file or directory of the step?"
     if isinstance(result, Result) and not result.to.startswith("/"):
-        yield (*path, "to"), f"{result.to!r} is no absolute path of the image"
+        yield (*path, "to"), f"{result.to!r} is not an absolute path in the image"
 
 
 def _check(reader: _Reader, image: Image, at: Path, check: Callable[[Values], object]) -> None:
-    """What is wrong with values of the right type; nothing of a key that is wrong already."""
+    """Keep the mistakes in values of the right type, except of keys that are wrong already."""
     wrong = {
         path[len(table)]
         for path, _ in reader.mistakes

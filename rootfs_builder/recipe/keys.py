@@ -104,7 +104,7 @@ def image(keys: Iterable[Key]) -> type[Struct]:
 
 def schema(keys: Iterable[Key]) -> str:
     """The JSON Schema of a recipe, for editors."""
-    steps = _optional(tuple[Step, ...], "What runs first, in this order.")
+    steps = _optional(tuple[Step, ...], "The steps that run first, in this order.")
     images = _optional(tuple[image(keys), ...], "Several images; keys above are for all of them.")  # type: ignore[misc]  # a type made here
     recipe = msgspec.defstruct(
         "Recipe",
@@ -136,7 +136,7 @@ def document(values: Mapping[str, Any], keys: Sequence[Key]) -> str:
     """A recipe of one image with these values.
 
     Raises:
-        UsageError: a value is no UTF-8, which TOML is.
+        UsageError: a value is not UTF-8, which TOML is.
     """
     found = [(key, values.get(key.parameter)) for key in keys]
     return "".join(
@@ -147,16 +147,16 @@ def document(values: Mapping[str, Any], keys: Sequence[Key]) -> str:
 
 
 def template(values: Mapping[str, Any], keys: Sequence[Key]) -> str:
-    """The same, with every other key as a comment that says what it is for."""
+    """The same, with every other key commented out and explained."""
     others = [key for key in keys if key.parameter not in values]
     return f"""\
 # `rootfs-builder build` makes the image that is described here. Every key is an option of
 # `rootfs-builder pack`; relative paths start at this file's folder.
 {document(values, keys)}
-# What else can be said:
+# All other keys:
 {"".join(f"# {_example(key)}  # {key.help}{chr(10)}" for key in others)}
-# What has to run first, in this folder; {{ from = "compile", path = "hello" }} in place of a path
-# then says what made it. Tables stand below all keys.
+# A step runs first, in this folder; {{ from = "compile", path = "hello" }} in place of a path names
+# a file that it makes. Tables go below all keys.
 # [[step]]
 # name = "compile"
 # run = "make"

@@ -43,7 +43,7 @@ def parse(text: str) -> Reference:
     if slash and (first == "localhost" or set(first) & set(".:[")):
         domain, text = first, rest
         if not _DOMAIN.fullmatch(domain):
-            raise UsageError(f"{domain!r} is no name of a registry: lowercase host, optional :port")
+            raise UsageError(f"{domain!r} is not a registry name: lowercase host, optional :port")
     repository, colon, tag = text.partition(":")
     if domain in ("docker.io", "index.docker.io"):
         domain = "docker.io"
@@ -52,11 +52,12 @@ def parse(text: str) -> Reference:
         raise UsageError(f"{text!r}: an image name must be lowercase: {text.lower()!r}")
     if not _REPOSITORY.fullmatch(repository) or len(f"{domain}/{repository}") > _MAX_NAME:
         raise UsageError(
-            f"{text!r} is no image name: letters a-z, digits, single . _ - inside, / between parts"
+            f"{text!r} is not a valid image name: letters a-z, digits, single . _ - inside, / "
+            "between parts"
         )
     if colon and not _TAG.fullmatch(tag):
         raise UsageError(
-            f"{tag!r}, behind the colon, is no tag: up to 128 letters, digits, _ . -, "
+            f"{tag!r}, after the colon, is not a valid tag: up to 128 letters, digits, _ . -, "
             "no . or - in front"
         )
     return Reference(domain, repository, tag or "latest")

@@ -1,7 +1,7 @@
-"""The text of a TOML file → the line of each key and element, which tomllib does not tell.
+"""The text of a TOML file → the line of each key and element, which tomllib does not report.
 
 The text is known to be TOML, so only what nests is read: headers, keys, arrays, inline tables, and
-strings, in which anything may stand. Source: TOML 1.0.
+strings, which may contain anything. Source: TOML 1.0.
 """
 
 import re
@@ -17,7 +17,7 @@ _KEY = re.compile(rf"[ \t]*((?s:{_STRING})|[\w-]+)[ \t]*(\.?)")
 
 
 class Lines:
-    """Where things stand in a TOML text."""
+    """The lines of keys and elements in a TOML text."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -28,7 +28,7 @@ class Lines:
         self._statements()
 
     def of(self, path: Path) -> int:
-        """The line of what `path` names, or of the nearest around it that stands in the text."""
+        """The line of the value at `path`, or of the nearest table around it that has one."""
         while path and path not in self._lines:
             path = path[:-1]
         return self._lines.get(path, 1)
@@ -42,7 +42,7 @@ class Lines:
                 self._pair(table)
 
     def _next(self) -> str:
-        """The first character behind blanks, commas and comments; "" at the end."""
+        """The first character after blanks, commas and comments; "" at the end."""
         found = _BLANK.match(self._text, self._at)
         self._at = found.end() if found else self._at
         return self._text[self._at : self._at + 1]
@@ -99,7 +99,7 @@ class Lines:
             self._at = found.end() if found else len(self._text)
 
     def _mark(self, path: Path, position: int) -> None:
-        """Remember the line of what stands first at `position`; positions only grow."""
+        """Record the line of `path`, which is at `position`; positions only grow."""
         known, line = self._counted
         line += self._text.count("\n", known, position)
         self._counted = (position, line)

@@ -1,6 +1,6 @@
 """The tables of a TOML file → structs, or every mistake in them with file, line and key.
 
-msgspec converts a table, but tells of one mistake only, as prose. So the values are compared with
+msgspec converts a table, but reports one mistake only, as prose. So the values are compared with
 the types first, key by key, and what is wrong is left out of what msgspec gets.
 """
 
@@ -21,7 +21,7 @@ from rootfs_builder.recipe.toml_lines import Lines, Path
 
 S = TypeVar("S", bound=Struct)
 
-_TELLING = 3  # letters that say which word may be meant
+_TELLING = 3  # letters that are enough to guess a word by
 _NAMES = {  # the types that a TOML document has, as mistakes name them
     bool: "bool",
     int: "int",

@@ -1,7 +1,7 @@
-"""The text of one option → its value, or a sentence that says what is wrong with it.
+"""The text of one option → its value, or a UsageError.
 
-Every function raises UsageError; the sentence quotes the text and says what would be right. Config
-values follow the OCI image-spec, config.md, less what docker, podman or runc refuse of it.
+The error quotes the text and says what would be right. Config values follow the OCI image-spec,
+config.md, except for those that docker, podman or runc refuse.
 """
 
 import re
@@ -127,7 +127,7 @@ def library(text: str) -> str:
 
 
 def added(text: str, base: str) -> Added:
-    """SRC or SRC:DEST; without DEST a file goes where SRC says, from the image's root."""
+    """SRC or SRC:DEST; without DEST the path in the image is SRC, from the root directory."""
     source, destination = text, ""
     if ":/" in text:
         source, _, destination = text.rpartition(":/")
@@ -136,7 +136,7 @@ def added(text: str, base: str) -> Added:
         raise UsageError(f"{text!r} names no source: SRC or SRC:DEST")
     if not destination:
         if ".." in source.split("/"):
-            raise UsageError(f"{text!r} leads upwards: say where it goes, SRC:DEST")
+            raise UsageError(f"{text!r} contains '..': say where it goes, SRC:DEST")
         destination = source if source.startswith("/") else "/" + source
     elif destination.endswith("/"):
         destination += name(source.rstrip("/"))
@@ -177,7 +177,7 @@ def user(text: str) -> str:
     halves = text.split(":")
     if len(halves) > 2 or not all(is_id(half) or is_account(half) for half in halves):  # noqa: PLR2004
         raise UsageError(
-            f"{text!r}: a name or digits, and the group's behind a colon: nonroot, 1000, 1000:1000"
+            f"{text!r}: a name or digits, and the group's after a colon: nonroot, 1000, 1000:1000"
         )
     return text
 
@@ -192,7 +192,7 @@ def mode(text: str) -> tuple[str, int]:
     """PATH=MODE, in octal digits."""
     path, digits = _of_path(text, "MODE")
     if not re.fullmatch("[0-7]{3,4}", digits):
-        raise UsageError(f"{digits!r} is no mode: write octal digits, as 0755 or 4755")
+        raise UsageError(f"{digits!r} is not a mode: write octal digits, as 0755 or 4755")
     return path, int(digits, 8)
 
 
@@ -234,7 +234,7 @@ def services(text: str) -> tuple[str, ...]:
     if not found or not all(re.fullmatch(r"[a-z][a-z0-9_]*", one) for one in found):
         raise UsageError(f"{text!r} is none of: files, keep, SERVICE,SERVICE…")
     if "keep" in found and len(found) > 1:
-        raise UsageError(f"{text!r}: keep is what the root's own file says, and nothing else")
+        raise UsageError(f"{text!r}: keep means the root's own file, and takes nothing else")
     return found
 
 
@@ -254,7 +254,7 @@ def port(text: str) -> str:
     """PORT or PORT/PROTOCOL, as config.md spells it: always with the protocol."""
     match = re.fullmatch(r"([0-9]{1,5})(?:/(tcp|udp|sctp))?", text.lower())
     if not match or not 1 <= int(match[1]) <= _MAX_PORT:
-        raise UsageError(f"{text!r} is no port: 1 to 65535, with /tcp, /udp or /sctp; no range")
+        raise UsageError(f"{text!r} is not a port: 1 to 65535, with /tcp, /udp or /sctp; no range")
     return f"{int(match[1])}/{match[2] or 'tcp'}"
 
 
@@ -266,14 +266,14 @@ def stop_signal(text: str) -> str:
         return text
     if _SIGNAL.fullmatch(full):
         return full
-    raise UsageError(f"{text!r} is no signal: SIGTERM, SIGINT, SIGQUIT …, or a number")
+    raise UsageError(f"{text!r} is not a signal: SIGTERM, SIGINT, SIGQUIT …, or a number")
 
 
 def duration(text: str) -> int:
     """A time as docker spells it, 30s or 1m30s, in nanoseconds."""
     parts = re.findall(r"([0-9]{1,6}(?:\.[0-9]{1,3})?)(ms|s|m|h)", text)
     if not parts or "".join(map("".join, parts)) != text:
-        raise UsageError(f"{text!r} is no time: 30s, 500ms, 1m30s")
+        raise UsageError(f"{text!r} is not a time: 30s, 500ms, 1m30s")
     found = sum(round(float(number) * _NANOSECONDS[unit]) for number, unit in parts)
     if found < _NANOSECONDS["ms"]:
         raise UsageError(f"{text!r}: docker takes no time below 1ms")
@@ -283,7 +283,7 @@ def duration(text: str) -> int:
 def count(text: str) -> int:
     """A number from 1 on."""
     if not re.fullmatch("[1-9][0-9]{0,5}", text):
-        raise UsageError(f"{text!r} is no number from 1 on")
+        raise UsageError(f"{text!r} is not a number from 1 up")
     return int(text)
 
 
@@ -291,7 +291,7 @@ def size(text: str) -> int:
     """A number of bytes with a unit: 10MB is ten million, 10MiB is 10 x 1024 x 1024."""
     match = re.fullmatch(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?([a-z]{0,3})", text.lower())
     if not match or match[2] not in _BYTES:
-        raise UsageError(f"{text!r} is no size: 500kB, 10MB, 1.5GB; or 10MiB, in powers of 1024")
+        raise UsageError(f"{text!r} is not a size: 500kB, 10MB, 1.5GB; or 10MiB, in powers of 1024")
     return int(float(match[1]) * _BYTES[match[2]])
 
 
@@ -303,5 +303,5 @@ def platform(text: str) -> Platform:
     architecture, _, variant = rest.partition("/")
     architecture = _ARCHITECTURES.get(architecture, architecture)
     if not re.fullmatch(r"[a-z0-9]+", architecture) or not re.fullmatch(r"[a-z0-9.]*", variant):
-        raise UsageError(f"{printable(text)!r} is no platform of Linux: linux/amd64, linux/arm64 …")
+        raise UsageError(f"{printable(text)!r} is not a Linux platform: linux/amd64, linux/arm64 …")
     return Platform(architecture, variant)

@@ -356,12 +356,12 @@ def test_files_that_go_or_change_meanwhile_hide_no_other(tmp_path):
 
 def test_the_refusal_names_each_below_the_option_that_adds_it():
     sensitive.refuse({})
-    sensitive.refuse({"--add a": ()})
+    sensitive.refuse({"a": ()})
     one = sensitive.Secret("/etc/shadow", "password hashes")
     beside = Sources(DirectoryRoot(), DirectoryRoot()).mounts[1]
     two = sensitive.Secret(beside.path("/b\n"), "a private key")
     with pytest.raises(PolicyError) as error:
-        sensitive.refuse({"--add a": (), "--add b": (one,), "--add c": (one, two)})
+        sensitive.refuse({"a": (), "b": (one,), "c": (one, two)})
     *lines, way_out = str(error.value).splitlines()
     assert lines == [
         "--add b: secrets, which all who get the image could read:",

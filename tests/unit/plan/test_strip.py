@@ -79,7 +79,7 @@ def test_data_behind_the_end_stays(cc, strip, tail):
     found, (warning,) = strip(data)
     assert found == data
     assert warning == (
-        f"/hello: not stripped: {len(tail)} bytes stand behind its end, and strip would drop them"
+        f"/hello: not stripped: {len(tail)} bytes follow its end, and strip would drop them"
     )
 
 

@@ -121,7 +121,7 @@ def test_what_an_option_takes(option, given, value):
 
 REFUSED = [
     *(
-        ("max_size", text, f"--max-size: {text!r} is no size: 500kB, 10MB")
+        ("max_size", text, f"--max-size: {text!r} is not a size: 500kB, 10MB")
         for text in ("", "10M", "10m", "MB", "-1MB", "1e3MB", "10MBB", "1.MB")
     ),
     ("health_interval", "1s", "--health-interval: of what? --health-cmd says what is run"),
@@ -129,7 +129,7 @@ REFUSED = [
     ("library_path", ("",), "-L: the directory has no name"),
     ("add", ("",), "--add: '' names no source"),
     ("add", (":/b",), "--add: ':/b' names no source"),
-    ("add", ("../a",), "--add: '../a' leads upwards: say where it goes"),
+    ("add", ("../a",), "--add: '../a' contains '..': say where it goes"),
     ("add", ("a:/b/../c",), "--add: '/b/../c'"),
     ("at", "srv/hello", "--at: 'srv/hello'"),
     ("at", "/srv/../hello", "--at: "),
@@ -137,10 +137,10 @@ REFUSED = [
     ("at", "", "--at: "),
     ("entrypoint", "", "--entrypoint: it is empty"),
     ("entrypoint", "   ", "--entrypoint: it is empty"),
-    ("entrypoint", "[]", "is no JSON array of strings"),
+    ("entrypoint", "[]", "is not a JSON array of strings"),
     ("entrypoint", '[""]', "--entrypoint: "),
-    ("entrypoint", '["a", 1]', "is no JSON array of strings"),
-    ("entrypoint", '["a"', "is no JSON array of strings"),
+    ("entrypoint", '["a", 1]', "is not a JSON array of strings"),
+    ("entrypoint", '["a"', "is not a JSON array of strings"),
     ("entrypoint", "a 'b", "has a quote that is not closed"),
     *(
         ("entrypoint", text, "is for a shell, and the image has no shell")
@@ -182,19 +182,19 @@ REFUSED = [
     ("label", ("a",), "--label: 'a' is not KEY=VALUE"),
     ("label", ("=b",), "--label: "),
     ("annotation", ("a",), "--annotation: "),
-    ("expose", ("0",), "--expose: '0' is no port"),
+    ("expose", ("0",), "--expose: '0' is not a port"),
     ("expose", ("65536",), "--expose: "),
     ("expose", ("80/http",), "--expose: "),
     ("expose", ("80-90",), "--expose: "),
     ("expose", ("",), "--expose: "),
     ("volume", ("data",), "--volume: 'data'"),
-    ("stop_signal", "0", "--stop-signal: '0' is no signal"),
+    ("stop_signal", "0", "--stop-signal: '0' is not a signal"),
     ("stop_signal", "65", "--stop-signal: "),
     ("stop_signal", "SIGFOO", "--stop-signal: "),
     ("stop_signal", "", "--stop-signal: "),
     ("stop_signal", "RTMIN+", "--stop-signal: "),
     ("stop_signal", "SIGRTMIN+99", "--stop-signal: "),
-    ("platform", "windows/amd64", "--platform: 'windows/amd64' is no platform of Linux"),
+    ("platform", "windows/amd64", "--platform: 'windows/amd64' is not a Linux platform"),
     ("platform", "linux", "--platform: "),
     ("platform", "linux/", "--platform: "),
     ("platform", "", "--platform: "),
@@ -281,9 +281,9 @@ def test_compression(compression, level, codec):
 @pytest.mark.parametrize(
     ("compression", "level", "message"),
     [
-        ("gzip", 0, "--compression-level: gzip has levels 1 to 12; 0 is no such"),
-        ("gzip", 13, "--compression-level: gzip has levels 1 to 12; 13 is no such"),
-        ("zstd", 23, "--compression-level: zstd has levels 1 to 22; 23 is no such"),
+        ("gzip", 0, "--compression-level: gzip has levels 1 to 12; 0 is not one"),
+        ("gzip", 13, "--compression-level: gzip has levels 1 to 12; 13 is not one"),
+        ("zstd", 23, "--compression-level: zstd has levels 1 to 22; 23 is not one"),
         ("none", 1, "--compression-level: 1 has no meaning with --compression none"),
     ],
 )
@@ -317,12 +317,16 @@ def test_a_health_check():
         ("health_cmd", "check || exit 1", "--health-cmd: 'check || exit 1' is for a shell"),
         ("health_cmd", "", "--health-cmd: it is empty"),
         *(
-            ("health_interval", text, f"--health-interval: {text!r} is no time: 30s, 500ms, 1m30s")
+            (
+                "health_interval",
+                text,
+                f"--health-interval: {text!r} is not a time: 30s, 500ms, 1m30s",
+            )
             for text in ("", "30", "s", "-1s", "1d", "1s ", "1s2", "1 s", "1m 30s")
         ),
         ("health_timeout", "0s", "--health-timeout: '0s': docker takes no time below 1ms"),
         *(
-            ("health_retries", text, f"--health-retries: {text!r} is no number from 1 on")
+            ("health_retries", text, f"--health-retries: {text!r} is not a number from 1 up")
             for text in ("0", "-1", "1.0", "x", "", MANY_DIGITS)
         ),
     ],
