@@ -14,15 +14,15 @@ from msgspec import Struct
 from rootfs_builder.elf import DF_1_NODEFLIB, DF_1_PIE, ET_DYN, ET_EXEC, ElfFile, Header
 from rootfs_builder.loader import ld_cache, ld_so
 from rootfs_builder.loader.link_map import (
-    BY_PATH,
-    CACHE,
-    LIBRARY_PATH,
     Candidate,
     Find,
+    FoundBy,
     LinkMap,
     Loaded,
+    Rejected,
+    Rejection,
+    RequestKind,
     Scope,
-    Verdict,
 )
 from rootfs_builder.paths import ImagePath, OpenedPath, decode, encode
 
@@ -65,7 +65,11 @@ class Glibc(Struct, frozen=True):
     preload: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     name: str = "glibc"
-    kinds: tuple[str, ...] = ("NEEDED", "AUXILIARY", "FILTER")
+    kinds: tuple[RequestKind, ...] = (
+        RequestKind.NEEDED,
+        RequestKind.AUXILIARY,
+        RequestKind.FILTER,
+    )
 
     @property
     def platforms(self) -> tuple[str, ...]:
@@ -85,7 +89,7 @@ class Glibc(Struct, frozen=True):
         owner = by if "ORIGIN" in name else None
         name = self.expand(name, by, link_map) or ""
         if "/" in name:
-            yield Candidate(name, BY_PATH, 0, owner)
+            yield Candidate(name, FoundBy.BY_PATH, 0, owner)
             return
         series = 0
         for series, (found_by, directories) in enumerate(self._lists(by, link_map), 1):
@@ -94,22 +98,23 @@ class Glibc(Struct, frozen=True):
         yield from self._cached(name, by, link_map, series + 1)
         if not by.elf.flags_1 & DF_1_NODEFLIB:
             for directory in self.system_dirs:
-                yield from _in(directory[:-1], name, link_map.hwcaps, "a default directory", -1)
+                found_by = FoundBy.DEFAULT_DIRECTORY
+                yield from _in(directory[:-1], name, link_map.hwcaps, found_by, -1)
 
     def _lists(
         self, by: Loaded, link_map: LinkMap
-    ) -> Iterator[tuple[str, list[tuple[str, Loaded | None]]]]:
+    ) -> Iterator[tuple[FoundBy, list[tuple[str, Loaded | None]]]]:
         if by.elf.runpath is None:
             for needer in link_map.chain(by):
                 if needer.elf.runpath is None and needer.elf.rpath:
                     path = decode(needer.elf.rpath).split(":")
-                    yield "RPATH", self._directories(path, needer, link_map)
+                    yield FoundBy.RPATH, self._directories(path, needer, link_map)
         if link_map.library_path:
             path = list(link_map.library_path)
-            yield LIBRARY_PATH, self._directories(path, link_map.program, link_map)
+            yield FoundBy.LIBRARY_PATH, self._directories(path, link_map.program, link_map)
         if by.elf.runpath:
             path = decode(by.elf.runpath).split(":")
-            yield "RUNPATH", self._directories(path, by, link_map)
+            yield FoundBy.RUNPATH, self._directories(path, by, link_map)
 
     def _cached(self, name: str, by: Loaded, link_map: LinkMap, series: int) -> Iterator[Candidate]:
         found = ld_cache.best(self.cache.get(name, ()), link_map.hwcaps)
@@ -118,7 +123,7 @@ class Glibc(Struct, frozen=True):
         path = decode(found.path)
         if not (by.elf.flags_1 & DF_1_NODEFLIB and path.startswith(self.system_dirs)):
             level = None if found.hwcap is None else decode(found.hwcap)
-            yield Candidate(path, CACHE, series, hwcap=level)
+            yield Candidate(path, FoundBy.CACHE, series, hwcap=level)
 
     def _directories(
         self, path: list[str], owner: Loaded, link_map: LinkMap
@@ -164,21 +169,21 @@ class Glibc(Struct, frozen=True):
         """The vDSO is in every process, and known by its SONAME."""
         return name in _VIRTUAL
 
-    def verdict(self, header: Header, program: Header) -> tuple[Verdict, str]:
+    def rejected(self, header: Header, program: Header) -> Rejection | None:
         """open_verify(): other classes and machines are skipped, broken files are fatal."""
         if header.bits != program.bits:
-            return "skip", f"wrong ELF class: ELFCLASS{header.bits}"
+            return Rejection(Rejected.OTHER_CLASS, f"wrong ELF class: ELFCLASS{header.bits}")
         machine = header.machine
         if header.little != program.little:  # the loader reads the field in its own order
             machine = (machine & 0xFF) << 8 | machine >> 8
         if machine != program.machine or not _same_abi(header, program):
-            return "skip", "for another kind of machine"
+            return Rejection(Rejected.OTHER_MACHINE, "for another kind of machine")
         error = _ident_error(header.ident, program)
         if error is None and header.version != 1:
             error = "ELF file version does not match current one"
         if error is None and header.type not in (ET_DYN, ET_EXEC):
             error = "only ET_DYN and ET_EXEC can be loaded"
-        return ("use", "") if error is None else ("fatal", error)
+        return None if error is None else Rejection(Rejected.UNUSABLE, error, fatal=True)
 
     def after_error(self, errno_: int) -> Scope:
         """open_path(): these mean there is no such file, any other ends this list."""
@@ -196,9 +201,10 @@ class Glibc(Struct, frozen=True):
             return "cannot dynamically load position-independent executable"
         return None
 
-    def unreadable(self, why: str) -> str:
+    def unreadable(self, reason: Rejected, words: str) -> str:
         """See Loader."""
-        return why
+        del reason
+        return words
 
     def configuration(
         self, finds: Iterable[Find], exists: Callable[[str], bool]
@@ -221,7 +227,7 @@ def _in(
     directory: str,
     name: str,
     hwcaps: tuple[str, ...],
-    found_by: str,
+    found_by: FoundBy,
     series: int,
     *,
     owner: Loaded | None = None,

@@ -14,15 +14,15 @@ from msgspec import Struct
 
 from rootfs_builder.elf import ET_DYN, ET_EXEC, ElfFile, Header
 from rootfs_builder.loader.link_map import (
-    BY_PATH,
-    LIBRARY_PATH,
-    SYSTEM_PATH,
     Candidate,
     Find,
+    FoundBy,
     LinkMap,
     Loaded,
+    Rejected,
+    Rejection,
+    RequestKind,
     Scope,
-    Verdict,
 )
 from rootfs_builder.paths import ImagePath, OpenedPath, decode, encode
 
@@ -44,7 +44,7 @@ class Musl(Struct, frozen=True):
     platforms: tuple[str, ...] = ()
     preload: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
-    kinds: tuple[str, ...] = ("NEEDED",)
+    kinds: tuple[RequestKind, ...] = (RequestKind.NEEDED,)
 
     def caches_hwcaps(self) -> bool:
         """There is no cache."""
@@ -62,7 +62,7 @@ class Musl(Struct, frozen=True):
     def candidates(self, name: str, by: Loaded, link_map: LinkMap) -> Iterator[Candidate]:
         """LD_LIBRARY_PATH, the RUNPATH or RPATH of each needer upwards, the system path."""
         if "/" in name:
-            yield Candidate(name, BY_PATH, 0)
+            yield Candidate(name, FoundBy.BY_PATH, 0)
             return
         if not name or len(encode(name)) > _NAME_MAX:
             return
@@ -72,13 +72,13 @@ class Musl(Struct, frozen=True):
 
     def _searched(self, name: str, by: Loaded, link_map: LinkMap) -> Iterator[Candidate]:
         for directory in link_map.library_path:
-            yield Candidate(f"{directory}/{name}", LIBRARY_PATH, 1)
+            yield Candidate(f"{directory}/{name}", FoundBy.LIBRARY_PATH, 1)
         for series, needer in enumerate(link_map.chain(by), 2):
             path = needer.elf.rpath if needer.elf.runpath is None else needer.elf.runpath
             for directory, owner in _expand(decode(path or b""), needer):
-                yield Candidate(f"{directory}/{name}", "RUNPATH", series, owner)
+                yield Candidate(f"{directory}/{name}", FoundBy.RUNPATH, series, owner)
         for directory in self.system_path:
-            yield Candidate(f"{directory}/{name}", SYSTEM_PATH, -1)
+            yield Candidate(f"{directory}/{name}", FoundBy.SYSTEM_PATH, -1)
 
     def caller(self, by: Loaded, program: Loaded) -> Loaded:
         """Every dlopen is searched for the program."""
@@ -120,15 +120,18 @@ class Musl(Struct, frozen=True):
         del name
         return False
 
-    def verdict(self, header: Header, program: Header) -> tuple[Verdict, str]:
+    def rejected(self, header: Header, program: Header) -> Rejection | None:
         """The first file found must do."""
         same = (header.bits, header.little, header.machine) == (
             program.bits,
             program.little,
             program.machine,
         )
-        usable = same and header.type in (ET_DYN, ET_EXEC)
-        return ("use", "") if usable else ("fatal", _UNUSABLE)
+        if not same:
+            return Rejection(Rejected.OTHER_MACHINE, _UNUSABLE, fatal=True)
+        if header.type not in (ET_DYN, ET_EXEC):
+            return Rejection(Rejected.UNUSABLE, _UNUSABLE, fatal=True)
+        return None
 
     def after_error(self, errno_: int) -> Scope:
         """path_open() goes on after these four and gives up after any other."""
@@ -139,9 +142,10 @@ class Musl(Struct, frozen=True):
         """map_library() needs something to map and a dynamic segment."""
         return None if elf.loads and elf.dynamic else _UNUSABLE
 
-    def unreadable(self, why: str) -> str:
+    def unreadable(self, reason: Rejected, words: str) -> str:
         """It knows no reasons but those of the kernel."""
-        return "Is a directory" if why.endswith("a directory") else _UNUSABLE
+        del words
+        return "Is a directory" if reason is Rejected.DIRECTORY else _UNUSABLE
 
 
 def _expand(path: str, needer: Loaded) -> Iterator[tuple[str, Loaded | None]]:

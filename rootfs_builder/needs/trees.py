@@ -100,7 +100,7 @@ def _is_foreign(file: elf.ElfFile, host: LinkMap) -> bool:
     """Whether the loader of the host would not take a file, as one for another machine or libc."""
     if host.loader is None:
         return False
-    if host.loader.verdict(file.header, host.program.elf.header)[0] != "use":
+    if host.loader.rejected(file.header, host.program.elf.header) is not None:
         return True
     others = _OTHER_LIBC.get(host.loader.name)
     plugin = file.interpreter is None

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from rootfs_builder.filesystem.root import BytesSource
 from rootfs_builder.filesystem.sources import Sources
+from rootfs_builder.loader.link_map import FoundBy
 from rootfs_builder.packages import Owners
 from rootfs_builder.paths import ImagePath
 from rootfs_builder.plan import Entry
@@ -53,5 +54,7 @@ def _by_hand(entry: Entry) -> bool:
         entry.kind == "file"
         and entry.package is None
         and not isinstance(entry.content, BytesSource)
-        and not any(why.kind == "rule" or why.found_by == "PT_INTERP" for why in entry.reasons)
+        and not any(
+            why.kind == "rule" or why.found_by == FoundBy.INTERPRETER for why in entry.reasons
+        )
     )

@@ -20,7 +20,7 @@ from msgspec import Struct
 from rootfs_builder.errors import UsageError
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.filesystem.walk import Walk
-from rootfs_builder.loader.link_map import BY_PATH, LIBRARY_PATH, Candidate, LinkMap, Loaded
+from rootfs_builder.loader.link_map import Candidate, FoundBy, LinkMap, Loaded
 from rootfs_builder.needs.closure import Closure, Program, Tree
 from rootfs_builder.paths import (
     ROOT,
@@ -274,9 +274,9 @@ class Placement:
             if move is not None and move.source == owner.real:  # one file: so does its directory
                 return Move(parent(move.source), parent(move.target), parent(move.text))
             return move
-        if candidate.found_by == LIBRARY_PATH:
+        if candidate.found_by is FoundBy.LIBRARY_PATH:
             return self._library_move(candidate.path)
-        return self._of_added(candidate.path) if candidate.found_by == BY_PATH else None
+        return self._of_added(candidate.path) if candidate.found_by is FoundBy.BY_PATH else None
 
     def _library_move(self, path: str) -> Move | None:
         texts = map(self._closure.sources.locate, self._closure.recipe.library_path)

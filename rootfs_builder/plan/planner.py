@@ -15,7 +15,7 @@ from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem.root import Node, Source
 from rootfs_builder.filesystem.walk import Walk
 from rootfs_builder.findings import Code, Finding, added, warning
-from rootfs_builder.loader.link_map import LinkMap, Loaded, Resolution
+from rootfs_builder.loader.link_map import FoundBy, LinkMap, Loaded, Resolution
 from rootfs_builder.needs.closure import Closure, Program, Tree
 from rootfs_builder.packages import Owners
 from rootfs_builder.paths import ImagePath, name, parent, printable
@@ -147,8 +147,9 @@ class _Planner:
         if loader is not None:
             walk = self._walker.walk(loader.interpreter)
             by = self._image_of(link_map.program, program)
-            self._warn_of_build_path(loader.interpreter, "PT_INTERP", by)
-            self._walk(walk, None, Reason("interpreter", by, loader.interpreter, "PT_INTERP"))
+            self._warn_of_build_path(loader.interpreter, FoundBy.INTERPRETER, by)
+            reason = Reason("interpreter", by, loader.interpreter, FoundBy.INTERPRETER)
+            self._walk(walk, None, reason)
         for resolution in link_map.resolutions:
             if resolution.found is not None:
                 self._resolution(resolution, resolution.found, program)
@@ -158,7 +159,7 @@ class _Planner:
         by = self._image_of(request.by, program)
         if resolution.walk is None or candidate is None:
             asked = self._asked(request.name, self._placement.of(found, found.candidate, program))
-            reason = Reason(request.kind, by, asked, "already loaded")
+            reason = Reason(request.kind, by, asked, FoundBy.ALREADY_LOADED)
             self._because(self._image_of(found, program), reason)
             return
         move = self._placement.of(found, candidate, program)

@@ -17,7 +17,7 @@ from pathlib import Path
 from rootfs_builder.filesystem.root import DirectoryRoot
 from rootfs_builder.loader import loading
 from rootfs_builder.loader.elf_files import Objects
-from rootfs_builder.loader.link_map import LinkMap, Loaded
+from rootfs_builder.loader.link_map import LinkMap, Loaded, RequestKind
 from rootfs_builder.paths import ImagePath, OpenedPath, decode
 
 GLIBC = "/lib64/ld-linux-x86-64.so.2"
@@ -144,7 +144,7 @@ def ours(link_map):
     found = tuple((one.name or one.requested, one.opened) for one in link_map.objects if one.by)
     missing, errors = [], []
     for one in link_map.resolutions:
-        if one.fatal is not None and one.request.kind in ("NEEDED", "FILTER"):
+        if one.fatal is not None and one.request.kind in (RequestKind.NEEDED, RequestKind.FILTER):
             errors.append(f"{_where(one)}: {one.fatal}")
         elif one.found is None and one.fatal is None:
             missing.append(one.request.name)
