@@ -44,7 +44,11 @@ class OptionsError(UsageError):
 
 
 class InputError(RootfsError):
-    """A file is not what it has to be; the message names it."""
+    """A file is not what it has to be; the message names it, and `paths` has its path if known."""
+
+    def __init__(self, message: str, *, paths: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.paths = paths
 
 
 class ElfError(InputError):

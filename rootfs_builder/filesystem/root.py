@@ -206,7 +206,8 @@ def _capability(path: bytes) -> bytes:
 
 def _unreadable(path: bytes, error: OSError) -> InputError:
     advice = "; chmod +r it, or run as its owner" if error.errno == errno.EACCES else ""
-    return InputError(f"{printable(decode(path))}: cannot be read: {error.strerror}{advice}")
+    text = f"{printable(decode(path))}: cannot be read: {error.strerror}{advice}"
+    return InputError(text, paths=(decode(path),))
 
 
 def _changed(path: bytes) -> ChangedError:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from msgspec import Struct
 
 from rootfs_builder.elf import DF_1_NODEFLIB, DF_1_PIE, ET_DYN, ET_EXEC, ElfFile, Header
+from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.loader import ld_cache, ld_so
 from rootfs_builder.loader.link_map import (
     Candidate,
@@ -24,7 +25,7 @@ from rootfs_builder.loader.link_map import (
     RequestKind,
     Scope,
 )
-from rootfs_builder.paths import ImagePath, OpenedPath, decode, encode
+from rootfs_builder.paths import ImagePath, OpenedPath, decode, encode, printable
 
 _ARM, _X86_64, _I386, _AARCH64, _RISCV, _S390, _PPC64, _LOONGARCH = 40, 62, 3, 183, 243, 22, 21, 258
 _EF_ARM_HARD, _EF_ARM_SOFT, _EF_RISCV_FLOAT = 0x400, 0x200, 0x6
@@ -51,8 +52,7 @@ _FALLBACK_DIRS = ("/lib64/", "/usr/lib64/", "/lib/", "/usr/lib/")
 class Glibc(Struct, frozen=True):
     """A glibc loader as it stands in one root.
 
-    `cache` has the usable entries by name, in file order; `system_dirs` end in a slash; `doubts`
-    are sentences about what had to be guessed.
+    `cache` has the usable entries by name, in file order; `system_dirs` end in a slash.
     """
 
     interpreter: OpenedPath
@@ -63,7 +63,7 @@ class Glibc(Struct, frozen=True):
     cache_path: OpenedPath
     cache: dict[str, tuple[ld_cache.Entry, ...]]
     preload: tuple[str, ...] = ()
-    doubts: tuple[str, ...] = ()
+    warnings: tuple[Finding, ...] = ()
     name: str = "glibc"
     kinds: tuple[RequestKind, ...] = (
         RequestKind.NEEDED,
@@ -284,7 +284,7 @@ def identify(
         return None
     preload_path = ld_so.path(data, b"ld.so.preload")
     system_dirs = ld_so.system_dirs(data, header)
-    doubt = f"{interpreter} does not tell its default directories: a table is used"
+    preload = ld_so.preload((read(preload_path) if preload_path else None) or b"")
     return Glibc(
         interpreter,
         header,
@@ -293,9 +293,21 @@ def identify(
         ld_so.hwcaps(data),
         cache_path,
         ld_cache.usable(read(cache_path), header),
-        ld_so.preload((read(preload_path) if preload_path else None) or b""),
-        () if system_dirs else (doubt,),
+        preload,
+        tuple(_warnings(interpreter, preload, guessed=not system_dirs)),
     )
+
+
+def _warnings(
+    interpreter: OpenedPath, preload: tuple[str, ...], *, guessed: bool
+) -> Iterator[Finding]:
+    if guessed:
+        text = f"{interpreter} does not tell its default directories: a table is used"
+        yield warning(Code.LOADER_GUESSED, text, interpreter)
+    if preload:
+        names = ", ".join(map(printable, preload))
+        text = f"ld.so.preload of this machine, which names {names}, is not copied"
+        yield warning(Code.PRELOAD_NOT_COPIED, text, *preload)
 
 
 def _isa(level: str | None) -> int:

@@ -14,6 +14,7 @@ from msgspec import Struct, field
 from rootfs_builder.elf import ElfFile, Header
 from rootfs_builder.filesystem.root import Identity, Source
 from rootfs_builder.filesystem.walk import Walk
+from rootfs_builder.findings import Finding
 from rootfs_builder.paths import ImagePath, OpenedPath, decode, parent
 
 Scope = Literal["next", "list", "all"]  # how much of the search an answer ends
@@ -188,8 +189,8 @@ class Loader(Protocol):
         """What its configuration in the root makes every program load first."""
 
     @property
-    def doubts(self) -> tuple[str, ...]:
-        """Sentences about what had to be guessed."""
+    def warnings(self) -> tuple[Finding, ...]:
+        """What had to be guessed, and what of its configuration no image gets."""
 
     @property
     def kinds(self) -> tuple[str, ...]:

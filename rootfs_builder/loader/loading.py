@@ -7,7 +7,6 @@ A dlopen starts from a copy of the start-up map, so that two of them never see e
 
 import errno
 import os
-from collections.abc import Callable, Iterator
 from functools import partial
 
 from msgspec.structs import replace
@@ -256,22 +255,3 @@ def has_platforms(link_map: LinkMap) -> bool:
         )
     )
     return any(text is not None and b"PLATFORM" in text for text in texts)
-
-
-def version_errors(link_map: LinkMap, shown: Callable[[str], str] = str) -> Iterator[str]:
-    """Symbol versions that an object wants and the object it names does not define, as ld.so says.
-
-    An object without any definitions passes, as glibc only warns of it (elf/dl-version.c).
-    """
-    if link_map.loader is None or link_map.loader.name != "glibc":
-        return
-    for loaded in link_map.objects:
-        for need in loaded.elf.version_needs:
-            provider = link_map.names.get(decode(need.file))
-            if provider is None or not provider.elf.version_definitions or need.weak:
-                continue
-            if need.version not in provider.elf.version_definitions:
-                yield (
-                    f"{shown(provider.opened)}: version `{decode(need.version)}' not found "
-                    f"(required by {shown(loaded.opened)})"
-                )

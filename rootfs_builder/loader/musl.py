@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from msgspec import Struct
 
 from rootfs_builder.elf import ET_DYN, ET_EXEC, ElfFile, Header
+from rootfs_builder.findings import Finding
 from rootfs_builder.loader.link_map import (
     Candidate,
     Find,
@@ -43,7 +44,7 @@ class Musl(Struct, frozen=True):
     hwcaps: tuple[str, ...] = ()
     platforms: tuple[str, ...] = ()
     preload: tuple[str, ...] = ()
-    doubts: tuple[str, ...] = ()
+    warnings: tuple[Finding, ...] = ()
     kinds: tuple[RequestKind, ...] = (RequestKind.NEEDED,)
 
     def caches_hwcaps(self) -> bool:

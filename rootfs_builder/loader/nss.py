@@ -6,6 +6,9 @@ module, libnss_NAME.so.2.
 
 import re
 
+from rootfs_builder.paths import ImagePath
+
+PATH = ImagePath("/etc/nsswitch.conf")
 BUILT_IN = ("files", "dns")
 _DATABASES = ("passwd", "group", "shadow", "hosts", "networks", "protocols", "services", "rpc")
 _LINE = re.compile(r"(?m)^[ \t]*([a-z]+)[ \t]*:[ \t]*([^#\n]*)")

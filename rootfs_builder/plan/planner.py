@@ -100,9 +100,10 @@ class _Planner:
         yield from long_paths(self._entries)
 
     def _added_by_rules(self) -> Iterator[Finding]:
+        paths = {rule: one.paths for rule, one in self._closure.first_applied().items()}
         for rule, reason in sorted(self._because_of.items()):
             text = f"{printable(rule)}: {printable(reason.found_by)}"
-            yield added(Code.RULE_ADDED, text)
+            yield added(Code.RULE_ADDED, text, *paths[rule])
 
     def _program(self, program: Program) -> ImagePath:
         path = self._placement.image_path(program)

@@ -11,8 +11,9 @@ from msgspec import Struct
 
 from rootfs_builder.loader.elf_files import Objects
 from rootfs_builder.loader.link_map import LinkMap, Loaded
-from rootfs_builder.needs.rules.user_input import Given
-from rootfs_builder.paths import ImagePath, name, printable
+from rootfs_builder.needs.rules.clues import Clue
+from rootfs_builder.needs.rules.user_input import Given, UserInputSearch
+from rootfs_builder.paths import ImagePath, name, named_in, printable
 
 _LIBC = re.compile(
     r"ld-.*|ld64\..*|libc\.(so|musl).*|lib(resolv|pthread|rt|anl|dl|util|m|nss_\w+)\.so\.\d+"
@@ -36,8 +37,13 @@ class Evidence(Struct, frozen=True, eq=False):
     imported: frozenset[bytes]
     present: dict[ImagePath, Loaded]
     names: dict[ImagePath, tuple[str, str]]
-    given: Given
+    searches: UserInputSearch
     objects: Objects
+
+    @property
+    def given(self) -> Given:
+        """What the user gives."""
+        return self.searches.given
 
     def importing(
         self, symbols: Iterable[str], *, own: bool, besides: Callable[[str], bool]
@@ -70,22 +76,27 @@ class Evidence(Struct, frozen=True, eq=False):
             if loaded is not self.program and any(map(matches, self.names[path]))
         )
 
-    def containing(self, texts: Iterable[str]) -> str | None:
-        """Where the first of the texts stands: in the program, or in what the user gives it."""
+    def containing(self, texts: Iterable[str]) -> Clue | None:
+        """Where the first of the texts is: in the program, or in what the user gives it."""
         own = self.objects.contained(self.program.real, self.given.texts)
         for text in texts:
             if text.encode() in own:
-                return f"{shown(self.program)} names {text.strip(chr(0))}"
+                return _names_text(shown(self.program), text)
         for text in texts:
-            where = self.given.naming(text.encode())
+            where = self.searches.first_containing(text.encode())
             if where is not None:
-                return f"{where} names {text.strip(chr(0))}"
+                return _names_text(where, text)
         return None
 
 
-def of(maps: tuple[LinkMap, ...], objects: Objects, given: Given) -> Evidence:
-    """What one process shows, given at each level of CPU."""
-    first = maps[0]
+def _names_text(where: str, text: str) -> Clue:
+    text = text.strip("\0")
+    return Clue(f"{where} names {text}", named_in(f"{where} {text}"))
+
+
+def of(maps: tuple[LinkMap, ...], objects: Objects, searches: UserInputSearch) -> Evidence:
+    """What one process shows, whose `maps` are for each level of CPU."""
+    first, given = maps[0], searches.given
     libc = "static" if first.loader is None else first.loader.name
     present = {loaded.real: loaded for one in maps for loaded in one.objects}
     names = {path: _names(loaded) for path, loaded in present.items()}
@@ -104,7 +115,7 @@ def of(maps: tuple[LinkMap, ...], objects: Objects, given: Given) -> Evidence:
         frozenset().union(*imports.values()),
         present,
         names,
-        given,
+        searches,
         objects,
     )
 

@@ -183,7 +183,7 @@ def test_where_the_machines_file_really_is(tmp_path):
 @pytest.mark.skipif(os.geteuid() != 0, reason="mount(2) is for root")
 def test_a_bind_mount_is_the_file(tmp_path):
     fill(tmp_path, [*OF_THE_MACHINE, "/one", "/all/x"])
-    code = "from tests.unit.test_sensitive import *; print(secrets(sources(Path('.'))))"
+    code = "from tests.unit.needs.test_secrets import *; print(secrets(sources(Path('.'))))"
     binds = "mount --bind etc/shadow one && mount --bind etc all"  # they end with the namespace
     script = [f'{binds} && exec "$0" -c "$1"', sys.executable, code]
     done = subprocess.run(
