@@ -43,21 +43,6 @@ from rootfs_builder.recipe import DEFAULT_PATH, Recipe
 from rootfs_builder.recipe.values import Health
 from rootfs_builder.recipe.values import Platform as Wanted
 
-_ARM_HARD_FLOAT = 0x400
-_MACHINES = {  # (e_machine, bits, little-endian): architecture as `go tool dist list` spells it
-    (62, 64, True): "amd64",
-    (62, 32, True): "amd64",  # x32: programs of an amd64 kernel
-    (3, 32, True): "386",
-    (183, 64, True): "arm64",
-    (40, 32, True): "arm",
-    (243, 64, True): "riscv64",
-    (22, 64, False): "s390x",
-    (21, 64, True): "ppc64le",
-    (258, 64, True): "loong64",
-    (8, 64, True): "mips64le",
-    (8, 32, True): "mipsle",
-}
-
 
 def plan(
     recipe: Recipe,
@@ -137,19 +122,13 @@ def platform(recipe: Recipe, closure: Closure) -> Platform:
 
 
 def _platform(shown: str, header: elf.Header) -> Wanted:
-    key = (header.machine, header.bits, header.little)
-    if key not in _MACHINES:
+    machine = header.platform
+    if not machine.architecture:
         raise UsageError(
             f"{printable(shown)}: no image platform is known for its machine, "
             f"e_machine {header.machine} with {header.bits} bits"
         )
-    architecture = _MACHINES[key]
-    variant = ""
-    if architecture == "arm":
-        variant = "v7" if header.flags & _ARM_HARD_FLOAT else "v5"
-    elif architecture == "arm64":
-        variant = "v8"
-    return Wanted(architecture, variant)
+    return Wanted(machine.architecture, machine.abi(header.flags).variant)
 
 
 def image(

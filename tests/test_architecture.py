@@ -12,7 +12,7 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "rootfs_builder"
 
 WINGS = (
-    *("errors", "paths", "findings", "filesystem", "cache", "output", "tools"),
+    *("errors", "paths", "findings", "platforms", "filesystem", "cache", "output", "tools"),
     *("elf", "packages", "recipe", "loader", "needs", "plan", "image", "views"),
     *("pipeline", "commands", "cli"),
 )

@@ -5,7 +5,9 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from rootfs_builder import platforms
 from rootfs_builder.errors import ElfError
+from rootfs_builder.platforms import Machine
 
 MAGIC = b"\x7fELF"
 
@@ -34,6 +36,11 @@ class Header(Struct, frozen=True, array_like=True):
     def order(self) -> str:
         """The byte order as `struct` spells it."""
         return "<" if self.little else ">"
+
+    @property
+    def platform(self) -> Machine:
+        """What is known of the machine that it is for."""
+        return platforms.of(self.machine, self.bits, little=self.little)
 
 
 def header(data: Buffer) -> Header:

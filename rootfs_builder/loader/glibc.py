@@ -27,22 +27,9 @@ from rootfs_builder.loader.link_map import (
 )
 from rootfs_builder.paths import ImagePath, OpenedPath, decode, encode, printable
 
-_ARM, _X86_64, _I386, _AARCH64, _RISCV, _S390, _PPC64, _LOONGARCH = 40, 62, 3, 183, 243, 22, 21, 258
-_EF_ARM_HARD, _EF_ARM_SOFT, _EF_RISCV_FLOAT = 0x400, 0x200, 0x6
 _OSABI_SYSV, _OSABI_GNU = 0, 3
 _ABI_VERSIONS = 4  # LIBC_ABI_MAX: UNIQUE, IFUNC and ABSOLUTE are 1 to 3
 
-# What AT_PLATFORM can be (the kernel's ELF_PLATFORM), or what glibc makes of it on some CPUs
-# (sysdeps/x86/cpu-features.c); the most common first. Other machines have none.
-_PLATFORMS = {
-    _X86_64: ("x86_64", "haswell", "xeon_phi"),
-    _I386: ("i686", "i586"),
-    _AARCH64: ("aarch64",),
-    _ARM: ("v7l", "v8l", "v6l"),
-    _PPC64: ("power9", "power8", "power10", "power11"),
-    _S390: ("z13", "z14", "z15", "z16", "z17", "z900", "z990", "z9-109", "z10", "z196", "zEC12"),
-    _LOONGARCH: ("loongarch",),
-}
 _VIRTUAL = frozenset(f"linux-{one}.so.1" for one in ("vdso", "gate", "vdso32", "vdso64"))
 
 _TOKEN = re.compile(r"\$(?:\{(ORIGIN|LIB|PLATFORM)\}|(ORIGIN|LIB|PLATFORM)(?![A-Za-z0-9_]))")
@@ -74,7 +61,7 @@ class Glibc(Struct, frozen=True):
     @property
     def platforms(self) -> tuple[str, ...]:
         """See Loader."""
-        return _PLATFORMS.get(self.header.machine, ())
+        return self.header.platform.platforms
 
     def library_path(self, text: str) -> tuple[str, ...]:
         """Here `;` separates too, as nowhere else."""
@@ -176,7 +163,8 @@ class Glibc(Struct, frozen=True):
         machine = header.machine
         if header.little != program.little:  # the loader reads the field in its own order
             machine = (machine & 0xFF) << 8 | machine >> 8
-        if machine != program.machine or not _same_abi(header, program):
+        same_abi = program.platform.together(header.flags, program.flags)
+        if machine != program.machine or not same_abi:
             return Rejection(Rejected.OTHER_MACHINE, "for another kind of machine")
         error = _ident_error(header.ident, program)
         if error is None and header.version != 1:
@@ -253,23 +241,11 @@ def _ident_error(ident: bytes, program: Header) -> str | None:
         return f"ELF file data encoding not {'little' if program.little else 'big'}-endian"
     if ident[6] != 1:
         return "ELF file version ident does not match current one"
-    if ident[7] not in (_OSABI_SYSV, _OSABI_GNU, *((97,) if program.machine == _ARM else ())):
+    if ident[7] not in (_OSABI_SYSV, _OSABI_GNU, *program.platform.os_abis):
         return "ELF file OS ABI invalid"
     if ident[8] and not (ident[7] == _OSABI_GNU and ident[8] < _ABI_VERSIONS):
         return "ELF file ABI version invalid"
     return "nonzero padding in e_ident" if any(ident[9:16]) else None
-
-
-def _same_abi(header: Header, program: Header) -> bool:
-    """Whether the flags of two files for one machine allow them in one process."""
-    if program.machine == _ARM:
-        either = header.flags | program.flags
-        return not (either & _EF_ARM_HARD and either & _EF_ARM_SOFT)
-    if program.machine == _RISCV:
-        return header.flags & _EF_RISCV_FLOAT == program.flags & _EF_RISCV_FLOAT
-    if program.machine == _PPC64:  # 0 is a file that depends on neither version
-        return not header.flags & 3 or header.flags & 3 == (program.flags & 3 or 2)
-    return True
 
 
 def identify(
