@@ -16,17 +16,22 @@ from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.loader import ld_cache, ld_so
 from rootfs_builder.loader.link_map import (
     Candidate,
-    Find,
     FoundBy,
     LinkMap,
     Loaded,
     Rejected,
     Rejection,
     RequestKind,
-    Scope,
 )
+from rootfs_builder.loader.protocol import Dialect, Find, Read, Scope
 from rootfs_builder.paths import ImagePath, OpenedPath, decode, encode, printable
 
+_NAME = "glibc"
+_LIBC = "libc.so.6"
+_VERSION = re.compile(rb"GLIBC_(\d+)\.(\d+)")
+_PARTS = re.compile(
+    r"ld-.*|ld64\..*|libc\.so.*|lib(resolv|pthread|rt|anl|dl|util|m|nss_\w+)\.so\.\d+"
+)
 _OSABI_SYSV, _OSABI_GNU = 0, 3
 _ABI_VERSIONS = 4  # LIBC_ABI_MAX: UNIQUE, IFUNC and ABSOLUTE are 1 to 3
 
@@ -51,7 +56,8 @@ class Glibc(Struct, frozen=True):
     cache: dict[str, tuple[ld_cache.Entry, ...]]
     preload: tuple[str, ...] = ()
     warnings: tuple[Finding, ...] = ()
-    name: str = "glibc"
+    name: str = _NAME
+    checks_versions: bool = True
     kinds: tuple[RequestKind, ...] = (
         RequestKind.NEEDED,
         RequestKind.AUXILIARY,
@@ -133,6 +139,18 @@ class Glibc(Struct, frozen=True):
         """See Loader."""
         del program
         return by
+
+    def version(self, link_map: LinkMap) -> tuple[int, int]:
+        """The newest version that libc.so.6 defines."""
+        libc = link_map.names.get(_LIBC)
+        if libc is None:
+            return (0, 0)
+        found = [_VERSION.fullmatch(version) for version in libc.elf.version_definitions]
+        return max(((int(one[1]), int(one[2])) for one in found if one), default=(0, 0))
+
+    def caller_in_libc(self, link_map: LinkMap) -> Loaded:
+        """See Loader: a service of the name service switch is opened by libc.so.6."""
+        return link_map.names.get(_LIBC, link_map.program)
 
     def caches_hwcaps(self) -> bool:
         """See Loader."""
@@ -248,12 +266,7 @@ def _ident_error(ident: bytes, program: Header) -> str | None:
     return "nonzero padding in e_ident" if any(ident[9:16]) else None
 
 
-def identify(
-    interpreter: OpenedPath,
-    header: Header,
-    data: bytes,
-    read: Callable[[OpenedPath], bytes | None],
-) -> Glibc | None:
+def identify(interpreter: OpenedPath, header: Header, data: bytes, read: Read) -> Glibc | None:
     """A glibc loader names its cache file."""
     cache_path = ld_so.path(data, b"ld.so.cache")
     if cache_path is None:
@@ -290,3 +303,6 @@ def _isa(level: str | None) -> int:
     """The x86 ISA level number that ldconfig records with a named entry: v1 is 0."""
     match = re.fullmatch(r"x86-64-v(\d)", level or "")
     return int(match[1]) - 1 if match else 0
+
+
+DIALECT = Dialect(_NAME, identify, _PARTS, re.compile(r"libc\.so\.6|ld-linux.*"))

@@ -5,19 +5,19 @@ what to be loaded. So a `LinkMap` belongs to one executable at one set of active
 shared. It grows while `process.start` runs and is not touched after that.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from enum import Enum, StrEnum, auto
-from typing import Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from rootfs_builder.elf import ElfFile, Header
+from rootfs_builder.elf import ElfFile
 from rootfs_builder.filesystem.root import Identity, Source
 from rootfs_builder.filesystem.walk import Walk
-from rootfs_builder.findings import Finding
 from rootfs_builder.paths import ImagePath, OpenedPath, decode, parent
 
-Scope = Literal["next", "list", "all"]  # how much of the search an answer ends
+if TYPE_CHECKING:  # a loader is described in terms of link maps
+    from rootfs_builder.loader.protocol import Loader
 
 
 class FoundBy(StrEnum):
@@ -157,93 +157,6 @@ class Resolution(Struct, frozen=True, eq=False):
     tried: tuple[Attempt, ...] = ()
 
 
-class Find(NamedTuple):
-    """What a loader must find in an image: `opened` for `name`, at the hwcaps level if any."""
-
-    name: str
-    opened: str
-    hwcap: str | None = None
-
-
-class Loader(Protocol):
-    """The rules of one dynamic loader, as it stands in a root. It opens no object itself."""
-
-    @property
-    def name(self) -> str:
-        """Which loader it is: glibc, musl."""
-
-    @property
-    def interpreter(self) -> OpenedPath:
-        """PT_INTERP exactly as the program has it."""
-
-    @property
-    def hwcaps(self) -> tuple[str, ...]:
-        """Subdirectories for special CPUs, best first."""
-
-    @property
-    def platforms(self) -> tuple[str, ...]:
-        """What `$PLATFORM` may stand for, by CPU and kernel, the most common first."""
-
-    @property
-    def preload(self) -> tuple[str, ...]:
-        """What its configuration in the root makes every program load first."""
-
-    @property
-    def warnings(self) -> tuple[Finding, ...]:
-        """What had to be guessed, and what of its configuration no image gets."""
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """The kinds of dependency that it reads."""
-
-    def caches_hwcaps(self) -> bool:
-        """Whether its cache names files for special CPUs, so that they may be anywhere."""
-
-    def library_path(self, text: str) -> tuple[str, ...]:
-        """The elements of an LD_LIBRARY_PATH."""
-
-    def expand(self, name: str, by: Loaded, link_map: "LinkMap") -> str | None:
-        """A dependency's name with its tokens replaced; None where one stands for nothing."""
-
-    def candidates(self, name: str, by: Loaded, link_map: "LinkMap") -> Iterator[Candidate]:
-        """Where the loader looks for `name`, in its order."""
-
-    def caller(self, by: Loaded, program: Loaded) -> Loaded:
-        """For which object a dlopen by `by` is searched."""
-
-    def configuration(
-        self, finds: Iterable[Find], exists: Callable[[str], bool]
-    ) -> tuple[ImagePath, bytes] | None:
-        """The file that makes it find all of `finds` in an image; None where it does without.
-
-        `exists` says of a path whether the image has it.
-        """
-
-    def names(self, loaded: Loaded) -> tuple[str, ...]:
-        """The names under which a loaded object is reused without a search."""
-
-    def alias(self, name: str, known: Loaded) -> str | None:
-        """The name that is learnt when a search for `name` ends at a file loaded already."""
-
-    def is_itself(self, name: str) -> bool:
-        """Whether a request for `name` means the loader, which is already there."""
-
-    def is_virtual(self, name: str) -> bool:
-        """Whether `name` is an object of the kernel's, for which there is no file."""
-
-    def rejected(self, header: Header, program: Header) -> Rejection | None:
-        """Why a file of this header is not loaded; None where it is."""
-
-    def after_error(self, errno: int) -> Scope:
-        """What an open(2) that failed so puts an end to."""
-
-    def unusable(self, elf: ElfFile) -> str | None:
-        """Why an object of the right kind still cannot be loaded, in its words."""
-
-    def unreadable(self, reason: Rejected, words: str) -> str:
-        """How it says that a file cannot be read; `words` are glibc's."""
-
-
 class LinkMap(Struct, eq=False):
     """One executable's load order. `library_path` is the user's -L, in LD_LIBRARY_PATH's place.
 
@@ -252,7 +165,7 @@ class LinkMap(Struct, eq=False):
     objects; those of the last call after `known`.
     """
 
-    loader: Loader | None
+    loader: "Loader | None"
     program: Loaded
     hwcaps: tuple[str, ...] = ()
     library_path: tuple[str, ...] = ()

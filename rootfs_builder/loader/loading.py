@@ -20,13 +20,13 @@ from rootfs_builder.loader.link_map import (
     Candidate,
     LinkMap,
     Loaded,
-    Loader,
     Rejected,
     Rejection,
     Request,
     RequestKind,
     Resolution,
 )
+from rootfs_builder.loader.protocol import Loader
 from rootfs_builder.paths import OpenedPath, decode, parent
 
 

@@ -62,7 +62,7 @@ def versions(link_map: LinkMap) -> Iterator[MissingVersion]:
 
     An object without any definitions passes, as glibc only warns of it (elf/dl-version.c).
     """
-    if link_map.loader is None or link_map.loader.name != "glibc":
+    if link_map.loader is None or not link_map.loader.checks_versions:
         return
     for loaded in link_map.objects:
         for need in loaded.elf.version_needs:

@@ -16,17 +16,17 @@ from rootfs_builder.elf import ET_DYN, ET_EXEC, ElfFile, Header
 from rootfs_builder.findings import Finding
 from rootfs_builder.loader.link_map import (
     Candidate,
-    Find,
     FoundBy,
     LinkMap,
     Loaded,
     Rejected,
     Rejection,
     RequestKind,
-    Scope,
 )
+from rootfs_builder.loader.protocol import Dialect, Find, Read, Scope
 from rootfs_builder.paths import ImagePath, OpenedPath, decode, encode
 
+_NAME = "musl"
 _RESERVED = re.compile(r"lib(c|pthread|rt|m|dl|util|xnet)\.")
 _DEFAULT = ("/lib", "/usr/local/lib", "/usr/lib")
 _NAME_MAX = 255
@@ -40,12 +40,22 @@ class Musl(Struct, frozen=True):
     interpreter: OpenedPath
     path_file: OpenedPath
     system_path: tuple[str, ...]
-    name: str = "musl"
+    name: str = _NAME
+    checks_versions: bool = False
     hwcaps: tuple[str, ...] = ()
     platforms: tuple[str, ...] = ()
     preload: tuple[str, ...] = ()
     warnings: tuple[Finding, ...] = ()
     kinds: tuple[RequestKind, ...] = (RequestKind.NEEDED,)
+
+    def version(self, link_map: LinkMap) -> tuple[int, int]:
+        """It defines none."""
+        del link_map
+        return (0, 0)
+
+    def caller_in_libc(self, link_map: LinkMap) -> Loaded:
+        """Every dlopen is searched for the program."""
+        return link_map.program
 
     def caches_hwcaps(self) -> bool:
         """There is no cache."""
@@ -164,12 +174,7 @@ def _split(path: str) -> list[str]:
     return [directory for directory in re.split("[:\n]", path) if directory]
 
 
-def identify(
-    interpreter: OpenedPath,
-    header: Header,
-    data: bytes,
-    read: Callable[[OpenedPath], bytes | None],
-) -> Musl | None:
+def identify(interpreter: OpenedPath, header: Header, data: bytes, read: Read) -> Musl | None:
     """The loader of musl has the name of its configuration in it, behind the prefix."""
     del header
     path = re.search(rb"%\.\*s(/etc/ld-musl-[^\0/]*\.path)\0", data)
@@ -180,3 +185,11 @@ def identify(
     content = read(path_file)
     directories = _DEFAULT if content is None else tuple(_split(decode(content)))
     return Musl(interpreter, path_file, directories)
+
+
+DIALECT = Dialect(
+    _NAME,
+    identify,
+    re.compile(r"ld-musl-.*|libc\.(so|musl).*"),
+    re.compile(r"libc\.musl-.*|libc\.so"),
+)

@@ -24,6 +24,16 @@ def text(services: tuple[str, ...]) -> str:
     return "".join(lines)
 
 
+def module(service: str) -> str:
+    """The library that a service is in."""
+    return f"libnss_{service}.so.2"
+
+
+def service(module: str) -> str:
+    """The service that a library is for."""
+    return module.removeprefix("libnss_").removesuffix(".so.2")
+
+
 def kept(conf: str) -> str:
     """The lines of a root's own nsswitch.conf, without its comments."""
     return "".join(f"{name}: {' '.join(rest.split())}\n" for name, rest in _LINE.findall(conf))

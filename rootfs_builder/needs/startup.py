@@ -8,9 +8,10 @@ from rootfs_builder import elf
 from rootfs_builder.errors import ElfError
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Finding
-from rootfs_builder.loader import loading, missing
+from rootfs_builder.loader import dialects, loading, missing
 from rootfs_builder.loader.elf_files import Objects
-from rootfs_builder.loader.link_map import LinkMap, Loaded, Loader
+from rootfs_builder.loader.link_map import LinkMap, Loaded
+from rootfs_builder.loader.protocol import Loader
 from rootfs_builder.needs.closure import Program
 from rootfs_builder.paths import OpenedPath, absolute, decode, printable
 
@@ -52,7 +53,7 @@ class NoLoader(Struct, frozen=True):
             return f"{interpreter}: a damaged loader: {self.error}"
         return (
             f"{shown}: its interpreter {interpreter} is no dynamic loader of "
-            "glibc or musl; no other is known"
+            f"{' or '.join(dialects.NAMES)}; no other is known"
         )
 
     @property

@@ -1,7 +1,6 @@
 """A path of the source → the tree of files there, and the closure of every ELF file among them."""
 
 import os
-import re
 from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 
@@ -12,16 +11,11 @@ from rootfs_builder.errors import ElfError, InputError
 from rootfs_builder.filesystem.root import Node, tree
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, hint, warning
-from rootfs_builder.loader import loading, missing
+from rootfs_builder.loader import dialects, loading, missing
 from rootfs_builder.loader.link_map import LinkMap
 from rootfs_builder.needs.closure import Program, Tree
 from rootfs_builder.needs.startup import NoLoader, Started, Startup
 from rootfs_builder.paths import ImagePath, decode, name, printable
-
-_OTHER_LIBC = {  # by the loader's name: what it has no file for
-    "glibc": re.compile(r"libc\.musl-.*|libc\.so"),
-    "musl": re.compile(r"libc\.so\.6|ld-linux.*"),
-}
 
 
 def nodes(sources: Sources, path: ImagePath) -> tuple[tuple[ImagePath, Node], ...]:
@@ -115,9 +109,8 @@ def _is_foreign(file: elf.ElfFile, host: LinkMap) -> bool:
         return False
     if host.loader.rejected(file.header, host.program.elf.header) is not None:
         return True
-    others = _OTHER_LIBC.get(host.loader.name)
     plugin = file.interpreter is None
-    return plugin and others is not None and any(map(others.fullmatch, map(decode, file.needed)))
+    return plugin and dialects.is_for_another(host.loader, map(decode, file.needed))
 
 
 def _foreign(paths: list[ImagePath], tree: str) -> Finding:

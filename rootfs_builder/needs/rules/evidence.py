@@ -4,27 +4,23 @@ Undefined symbols say what an object can call, names what it is linked to, its b
 compiled in. The libc's own objects are no evidence: they hold everything for everybody.
 """
 
-import re
 from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
+from rootfs_builder.loader import dialects
 from rootfs_builder.loader.elf_files import Objects
 from rootfs_builder.loader.link_map import LinkMap, Loaded
 from rootfs_builder.needs.rules.clues import Clue
+from rootfs_builder.needs.rules.schema import STATIC
 from rootfs_builder.needs.rules.user_input import Given, UserInputSearch
 from rootfs_builder.paths import ImagePath, name, named_in, printable
-
-_LIBC = re.compile(
-    r"ld-.*|ld64\..*|libc\.(so|musl).*|lib(resolv|pthread|rt|anl|dl|util|m|nss_\w+)\.so\.\d+"
-)
-_GLIBC = re.compile(rb"GLIBC_(\d+)\.(\d+)")
 
 
 class Evidence(Struct, frozen=True, eq=False):
     """What one process shows.
 
-    `libc` is glibc or musl, or static for a program without a loader; `version` the glibc's;
+    `libc` is the loader's name, STATIC for a program without one; `version` that of its libc;
     `found` are the objects that are looked at, by their resolved paths, with what they import if
     they are not of the libc; `imported` is all of that, `present` all objects that it has.
     """
@@ -97,18 +93,18 @@ def _names_text(where: str, text: str) -> Clue:
 def of(maps: tuple[LinkMap, ...], objects: Objects, searches: UserInputSearch) -> Evidence:
     """What one process shows, whose `maps` are for each level of CPU."""
     first, given = maps[0], searches.given
-    libc = "static" if first.loader is None else first.loader.name
+    libc = STATIC if first.loader is None else first.loader.name
     present = {loaded.real: loaded for one in maps for loaded in one.objects}
     names = {path: _names(loaded) for path, loaded in present.items()}
     looked_at = _found(maps)
     imports = {
         path: objects.imports(path, given.symbols)
         for path, loaded in looked_at.items()
-        if loaded.by is None or not any(map(_LIBC.fullmatch, names[path]))
+        if loaded.by is None or not any(map(dialects.is_part_of_libc, names[path]))
     }
     return Evidence(
         libc,
-        _version(first),
+        first.loader.version(first) if first.loader else (0, 0),
         first.program,
         looked_at,
         imports,
@@ -143,12 +139,3 @@ def shown(loaded: Loaded) -> str:
 
 def _names(loaded: Loaded) -> tuple[str, str]:
     return (loaded.soname or "", name(loaded.opened))
-
-
-def _version(link_map: LinkMap) -> tuple[int, int]:
-    """The newest version that libc.so.6 defines; (0, 0) without one."""
-    libc = link_map.names.get("libc.so.6")
-    if libc is None:
-        return (0, 0)
-    found = [_GLIBC.fullmatch(version) for version in libc.elf.version_definitions]
-    return max(((int(one[1]), int(one[2])) for one in found if one), default=(0, 0))

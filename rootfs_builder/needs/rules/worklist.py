@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from rootfs_builder.errors import NotFoundError
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, hint, warning
+from rootfs_builder.loader import nss
 from rootfs_builder.loader.link_map import Loaded
 from rootfs_builder.needs import rules
 from rootfs_builder.needs.closure import Program, Supply, Tree
@@ -251,7 +252,7 @@ class _RuleWorklist:
             values = tuple(one["value"] for one in match.variables if "value" in one)
             services, output = self._files.switch(rule, values)
             outputs.append(output)
-            libraries += [f"libnss_{one}.so.2" for one in services]
+            libraries += map(nss.module, services)
         done = [self._take(joined(outputs))]
         if self._files.built_in(rule, variables):
             done.append(Effect.PRESENT)
@@ -300,7 +301,7 @@ class _RuleWorklist:
             self._findings.add(warning(Code.STATIC_PROGRAM, text, *absolute((wanted,))))
             return Effect.NOTHING
         if by is None:  # libc itself calls, and the process has it from the start
-            by = maps[0].names.get("libc.so.6", maps[0].program)
+            by = maps[0].loader.caller_in_libc(maps[0])
             maps = self._calls.start(maps)
         elif by not in evidence.found(maps):
             return Effect.NOTHING  # the map in which it was new has done this
@@ -315,8 +316,7 @@ class _RuleWorklist:
         if self._requested.get(rule.name) == ("keep",):
             return
         if rule.nss and rule.name in self._requested:
-            service = wanted.removeprefix("libnss_").removesuffix(".so.2")
-            text = f"--nss {service}: {printable(wanted)} is not here; install it"
+            text = f"--nss {nss.service(wanted)}: {printable(wanted)} is not here; install it"
             self.missing_services.append(text)
             return
         text = (
