@@ -64,10 +64,8 @@ def plan(
     differences = replay.check(closure, PlanRoot(result))
     if differences:
         raise VerificationError("\n".join(finding.text for finding in differences))
-    doubts = list(replay.check_added(closure, PlanRoot(result)) if closure.trees else ())
-    if owners is not None:
-        doubts += [warning(Code.OWNERS_UNKNOWN, doubt) for doubt in owners.doubts]
-    return closure, replace(result, findings=(*result.findings, *doubts, *_of_format(recipe)))
+    later = replay.check_added(closure, PlanRoot(result)) if closure.trees else ()
+    return closure, replace(result, findings=(*result.findings, *later, *_of_format(recipe)))
 
 
 def trimmed(recipe: Recipe, plan: Plan, scratch: str) -> Plan:

@@ -52,13 +52,10 @@ class Dependencies:
     def owners(self, sources: "Sources", sysroot: str | None, facts: "Facts") -> "Owners":
         """Who owns a file; of the hundreds of files that tell, the depfile gets one for all."""
         from rootfs_builder import packages
-        from rootfs_builder.filesystem.walk import Walker
-        from rootfs_builder.paths import OpenedPath
 
         if self._depfile is None:
             return packages.owners(sources, facts=facts)
-        for path in packages.STATES:
-            Walker(sources).walk(OpenedPath(path))
+        packages.watch(sources)
         return packages.owners(options.sources(sysroot), facts=facts)
 
     def document(self) -> bytes:

@@ -73,7 +73,7 @@ class Root(Protocol):
         """The target of the symlink at `path`, verbatim."""
 
     def open(self, path: ImagePath) -> Source:
-        """The content of the regular file at `path`."""
+        """The content of the regular file at `path`; of a directory only what tells a change."""
 
     def capability(self, path: ImagePath) -> bytes:
         """The capabilities of the regular file at `path`, as an xattr; empty where it has none."""
@@ -296,7 +296,7 @@ class DirectoryRoot:
             pass  # ValueError: a NUL in it, so no file can be called that
         else:
             node = self._node(info)
-            if node.kind == "file":
+            if node.kind in ("file", "dir"):
                 self._stamps[path] = stamp(info)
         self._nodes[path] = node
         return node

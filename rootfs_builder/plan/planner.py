@@ -83,13 +83,13 @@ class _Planner:
         for entry in generated.configurations(self._closure, self._placement, draft):
             self._put(entry, None)
         values = self._entries.values()
-        entries = ownership.settle(values, self._origins, self._sources, owners)
+        entries, unowned = ownership.settle(values, self._origins, self._sources, owners)
         whole = Plan(
             with_parents(entries),
             tuple(dict.fromkeys(programs)),
             env=self._closure.supply.environment,
             user=self._closure.user.digits if self._closure.user else "",
-            findings=tuple(dict.fromkeys(self._said())),
+            findings=tuple(dict.fromkeys((*self._said(), *unowned))),
         )
         return overrides.apply(whole, self._closure, self._placement)
 
