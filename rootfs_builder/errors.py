@@ -71,7 +71,11 @@ class UsageError(RootfsError):
 
 
 class InputError(RootfsError):
-    """A file is not what it has to be; the message names it."""
+    """A file is not what it has to be; the message names it, and `paths` has its path if known."""
+
+    def __init__(self, *parts: str | Mistake, paths: tuple[str, ...] = ()) -> None:
+        super().__init__(*parts)
+        self.paths = paths
 
 
 class ElfError(InputError):

@@ -9,7 +9,7 @@ All are UTF-8 with surrogateescape, so any byte string survives the round trip w
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NewType, TypeVar, cast
 
 SourcePath = NewType("SourcePath", str)
@@ -60,6 +60,16 @@ def shortened(path: str) -> str:
 
 def _escaped(found: re.Match[str]) -> str:
     return "".join(f"%{byte:02X}" for byte in encode(found[0]))
+
+
+def absolute(paths: Iterable[str]) -> tuple[str, ...]:
+    """The absolute ones among paths and names, each once."""
+    return tuple(dict.fromkeys(path for path in paths if path.startswith("/")))
+
+
+def named_in(text: str) -> tuple[str, ...]:
+    """The absolute paths among the words of a text, such as an argument or a rule's hint."""
+    return absolute(word.lstrip("\"'`(").rstrip("\"'`),;:.") for word in text.split())
 
 
 def join(directory: P, name: str) -> P:

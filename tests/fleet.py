@@ -32,7 +32,7 @@ def programs():
     found = [path for name in sorted(set(named)) for path in sorted(map(str, _glob(name)))[:1]]
     owners = packages.owners(DirectoryRoot())
     others = sorted(map(str, Path("/usr/bin").iterdir()))
-    owner = owners.of_all(map(os.path.realpath, (*found, *others)))
+    owner = owners.of_all(map(os.path.realpath, (*found, *others))).packages
     taken = {*(owner[os.path.realpath(path)] for path in found), None}
     for path in others:
         package = owner[os.path.realpath(path)]

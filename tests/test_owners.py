@@ -57,10 +57,9 @@ def by_dpkg(paths):
 
 
 def by_us(paths):
-    owners = packages.owners(DirectoryRoot())
-    found = owners.of_all(paths)
-    assert owners.doubts == ()
-    return {path: one for path, one in found.items() if one is not None}
+    found = packages.owners(DirectoryRoot()).of_all(paths)
+    assert found.warnings == ()
+    return {path: one for path, one in found.packages.items() if one is not None}
 
 
 def differences(theirs, ours):
@@ -186,7 +185,7 @@ class Rpm:
         return {tuple(line.split()) for line in said.splitlines()}
 
     def ours(self, path):
-        one = packages.owners(DirectoryRoot(str(self.root))).of(path)
+        one = packages.owners(DirectoryRoot(str(self.root))).of_all((path,)).packages[path]
         source = f"{one.source}-{one.source_version}.src.rpm"
         return one.name, one.version, one.architecture, source
 

@@ -79,11 +79,13 @@ def _lines(
     sources: "Sources", link_map: "LinkMap", loaded: "Loaded", indent: str, shown: "set[Loaded]"
 ) -> Iterator[str]:
     """One line a request of `loaded`; what stood above already is not opened up again."""
+    from rootfs_builder.loader.link_map import RequestKind
+
     shown.add(loaded)
     asked = [one for one in link_map.resolutions if one.request.by is loaded]
     for one in asked:
         last = one is asked[-1]
-        kind = "" if one.request.kind == "NEEDED" else f"{one.request.kind} "
+        kind = "" if one.request.kind is RequestKind.NEEDED else f"{one.request.kind} "
         name = _text(sources, one.request.name)
         opened = one.found is not None and one.candidate is not None and one.found not in shown
         yield f"{indent}{'└' if last else '├'}─ {kind}{name} ({_where(sources, one)})"

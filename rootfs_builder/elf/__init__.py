@@ -9,13 +9,32 @@ the GNU version tables in the LSB core specification, chapter "Symbol Versioning
 
 import struct
 from collections.abc import Iterator
-from typing import Protocol
+from enum import StrEnum
 
 from msgspec import Struct
 
+from rootfs_builder.elf.headers import MAGIC, Buffer, Header, header
 from rootfs_builder.errors import ElfError
 
-MAGIC = b"\x7fELF"
+__all__ = [
+    "DF_1_NODEFLIB",
+    "DF_1_PIE",
+    "ET_CORE",
+    "ET_DYN",
+    "ET_EXEC",
+    "ET_REL",
+    "MAGIC",
+    "Buffer",
+    "Dependency",
+    "Dynamic",
+    "ElfFile",
+    "Header",
+    "VersionNeed",
+    "dynamic",
+    "header",
+    "read",
+]
+
 ET_REL, ET_EXEC, ET_DYN, ET_CORE = 1, 2, 3, 4
 PT_LOAD, PT_DYNAMIC, PT_INTERP, PT_NOTE = 1, 2, 3, 4
 DF_1_NODEFLIB, DF_1_PIE = 0x800, 0x08000000
@@ -33,38 +52,20 @@ _WINDOW = 4096
 _BLOCK = 14  # 16 KiB
 
 
-class Buffer(Protocol):
-    """Bytes by position; slices past the end are short, as those of `bytes` are."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, part: slice, /) -> bytes: ...
-
-
-class Header(Struct, frozen=True, array_like=True):
-    """The ELF header, read in the byte order that it declares itself."""
-
-    bits: int
-    little: bool
-    ident: bytes  # its first 16 bytes, as they are
-    type: int
-    machine: int
-    version: int
-    entry: int
-    flags: int
-    program_headers: tuple[int, int, int]  # file offset, size of one, count
-
-    @property
-    def order(self) -> str:
-        """The byte order as `struct` spells it."""
-        return "<" if self.little else ">"
-
-
 class VersionNeed(Struct, frozen=True, array_like=True):
     """One symbol version that must be defined by the object known as `file` (Elf_Verneed)."""
 
     file: bytes
     version: bytes
     weak: bool
+
+
+class Dependency(StrEnum):
+    """The tags of the dynamic segment that name another object, without their `DT_`."""
+
+    NEEDED = "NEEDED"
+    AUXILIARY = "AUXILIARY"
+    FILTER = "FILTER"
 
 
 class ElfFile(Struct, frozen=True, array_like=True):
@@ -79,7 +80,7 @@ class ElfFile(Struct, frozen=True, array_like=True):
     header: Header
     interpreter: bytes | None
     dynamic: bool
-    dependencies: tuple[tuple[str, bytes], ...] = ()
+    dependencies: tuple[tuple[Dependency, bytes], ...] = ()
     soname: bytes | None = None
     rpath: bytes | None = None
     runpath: bytes | None = None
@@ -92,47 +93,13 @@ class ElfFile(Struct, frozen=True, array_like=True):
     @property
     def needed(self) -> tuple[bytes, ...]:
         """The DT_NEEDED names."""
-        return tuple(name for kind, name in self.dependencies if kind == "NEEDED")
+        return tuple(name for kind, name in self.dependencies if kind is Dependency.NEEDED)
 
     @property
     def data(self) -> tuple[tuple[int, int], ...]:
         """What is loaded and not executed: all, where constants stand with code."""
         apart = any(not flags & (_PF_X | _PF_W) for _, _, flags in self.loads)
         return tuple((at, size) for at, size, flags in self.loads if not (apart and flags & _PF_X))
-
-
-def header(data: Buffer) -> Header:
-    """Read the ELF header.
-
-    A class or byte order that does not exist is left to the caller: `bits` is 0, or little endian.
-
-    Raises:
-        ElfError: in glibc's words, `file too short` or `invalid ELF header` (elf/dl-load.c).
-    """
-    head = data[0:64]
-    if len(head) < 64:  # of a 32-bit file 52 would do, but it could hold no program header then
-        raise ElfError("file too short")
-    if head[:4] != MAGIC:
-        raise ElfError("invalid ELF header")
-    order = ">" if head[5] == 2 else "<"
-    type_, machine, version = struct.unpack_from(order + "HHI", head, 16)
-    if head[4] == 2:
-        entry, phoff = struct.unpack_from(order + "QQ", head, 24)
-        flags, _, phentsize, phnum = struct.unpack_from(order + "IHHH", head, 48)
-    else:
-        entry, phoff = struct.unpack_from(order + "II", head, 24)
-        flags, _, phentsize, phnum = struct.unpack_from(order + "IHHH", head, 36)
-    return Header(
-        bits={1: 32, 2: 64}.get(head[4], 0),
-        little=order == "<",
-        ident=head[:16],
-        type=type_,
-        machine=machine,
-        version=version,
-        entry=entry,
-        flags=flags,
-        program_headers=(phoff, phentsize, phnum),
-    )
 
 
 def read(data: Buffer) -> ElfFile:
@@ -167,6 +134,13 @@ def dynamic(data: Buffer) -> "Dynamic | None":
     head = header(data)
     segments = _segments(data, head)
     return _dynamic(data, head, segments, tuple(s for s in segments if s.type == PT_LOAD))
+
+
+_DEPENDENCIES = {
+    _DT_NEEDED: Dependency.NEEDED,
+    _DT_AUXILIARY: Dependency.AUXILIARY,
+    _DT_FILTER: Dependency.FILTER,
+}
 
 
 class _Blocks:
@@ -266,7 +240,7 @@ class Dynamic:
         ):
             if tag == 0:
                 return
-            if tag in (_DT_NEEDED, _DT_AUXILIARY, _DT_FILTER):
+            if tag in _DEPENDENCIES:
                 self._listed.append((tag, value))
             else:
                 self.tags[tag] = value
@@ -298,12 +272,13 @@ class Dynamic:
 
     def file(self, interpreter: bytes | None, notes: tuple[tuple[int, int], ...]) -> ElfFile:
         """All of it, with what the program headers say beside it."""
-        kinds = {_DT_NEEDED: "NEEDED", _DT_AUXILIARY: "AUXILIARY", _DT_FILTER: "FILTER"}
         return ElfFile(
             self.head,
             interpreter,
             dynamic=True,
-            dependencies=tuple((kinds[tag], self._string(value)) for tag, value in self._listed),
+            dependencies=tuple(
+                (_DEPENDENCIES[tag], self._string(value)) for tag, value in self._listed
+            ),
             soname=self._optional(_DT_SONAME),
             rpath=self._optional(_DT_RPATH),
             runpath=self._optional(_DT_RUNPATH),

@@ -17,7 +17,7 @@ from rootfs_builder.errors import ElfError
 _DT_HASH, _DT_STRTAB, _DT_SYMTAB, _DT_STRSZ, _DT_SYMENT = 4, 5, 6, 10, 11
 _DT_RELA, _DT_REL, _DT_JMPREL, _DT_RELR = 7, 17, 23, 36
 _DT_GNU_HASH, _DT_VERSYM, _DT_VERDEF, _DT_VERNEED = 0x6FFFFEF5, 0x6FFFFFF0, 0x6FFFFFFC, 0x6FFFFFFE
-_DT_MIPS_SYMTABNO, _EM_MIPS, _EM_S390, _EM_ALPHA = 0x70000011, 8, 22, 0x9026
+_DT_MIPS_SYMTABNO = 0x70000011
 _TABLES = (  # what linkers lay beside a symbol table
     *(_DT_HASH, _DT_STRTAB, _DT_RELA, _DT_REL, _DT_JMPREL, _DT_RELR),
     *(_DT_GNU_HASH, _DT_VERSYM, _DT_VERDEF, _DT_VERNEED),
@@ -90,11 +90,10 @@ def _offset(dynamic: Dynamic, tag: int) -> int:
 def _count(data: Buffer, dynamic: Dynamic, size: int) -> int:
     """How many symbols the table has, of `size` bytes each."""
     tags, head = dynamic.tags, dynamic.head
-    if head.machine == _EM_MIPS and _DT_MIPS_SYMTABNO in tags:
+    if head.platform.counts_symbols and _DT_MIPS_SYMTABNO in tags:
         return tags[_DT_MIPS_SYMTABNO]
     if _DT_HASH in tags:  # bucket count, chain count: one chain link for each symbol
-        long = head.bits == 64 and head.machine in (_EM_S390, _EM_ALPHA)
-        form = struct.Struct(head.order + ("8xQ" if long else "4xI"))
+        form = struct.Struct(head.order + ("8xQ" if head.platform.wide_hash else "4xI"))
         start = _offset(dynamic, _DT_HASH)
         (count,) = form.unpack(_whole(data, start, form.size))
         return int(count)

@@ -73,7 +73,7 @@ class Root(Protocol):
         """The target of the symlink at `path`, verbatim."""
 
     def open(self, path: Key) -> Source:
-        """The content of the regular file at `path`."""
+        """The content of the regular file at `path`; of a directory only what tells a change."""
 
     def capability(self, path: Key) -> bytes:
         """The capabilities of the regular file at `path`, as an xattr; empty where it has none."""
@@ -206,7 +206,8 @@ def _capability(path: bytes) -> bytes:
 
 def _unreadable(path: bytes, error: OSError) -> InputError:
     advice = "; chmod +r it, or run as its owner" if error.errno == errno.EACCES else ""
-    return InputError(f"{printable(decode(path))}: cannot be read: {error.strerror}{advice}")
+    text = f"{printable(decode(path))}: cannot be read: {error.strerror}{advice}"
+    return InputError(text, paths=(decode(path),))
 
 
 def _changed(path: bytes) -> ChangedError:
@@ -295,7 +296,7 @@ class DirectoryRoot:
             pass  # ValueError: a NUL in it, so no file can be called that
         else:
             node = self._node(info)
-            if node.kind == "file":
+            if node.kind in ("file", "dir"):
                 self._stamps[path] = stamp(info)
         self._nodes[path] = node
         return node

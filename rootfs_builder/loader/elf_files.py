@@ -14,7 +14,7 @@ from rootfs_builder.errors import ElfError
 from rootfs_builder.filesystem.root import Root, Source, read
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.loader import dialects
-from rootfs_builder.loader.link_map import Loader
+from rootfs_builder.loader.protocol import Loader
 from rootfs_builder.paths import Key, OpenedPath, decode
 
 _CHUNK = 1 << 22

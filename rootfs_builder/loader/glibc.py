@@ -12,36 +12,29 @@ from collections.abc import Callable, Iterable, Iterator
 from msgspec import Struct
 
 from rootfs_builder.elf import DF_1_NODEFLIB, DF_1_PIE, ET_DYN, ET_EXEC, ElfFile, Header
+from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.loader import ld_cache, ld_so
 from rootfs_builder.loader.link_map import (
-    BY_PATH,
-    CACHE,
-    LIBRARY_PATH,
     Candidate,
-    Find,
+    FoundBy,
     LinkMap,
     Loaded,
-    Scope,
-    Verdict,
+    Rejected,
+    Rejection,
+    RequestKind,
 )
-from rootfs_builder.paths import ImagePath, OpenedPath, decode, encode
+from rootfs_builder.loader.protocol import Dialect, Find, Read, Scope
+from rootfs_builder.paths import ImagePath, OpenedPath, decode, encode, printable
 
-_ARM, _X86_64, _I386, _AARCH64, _RISCV, _S390, _PPC64, _LOONGARCH = 40, 62, 3, 183, 243, 22, 21, 258
-_EF_ARM_HARD, _EF_ARM_SOFT, _EF_RISCV_FLOAT = 0x400, 0x200, 0x6
+_NAME = "glibc"
+_LIBC = "libc.so.6"
+_VERSION = re.compile(rb"GLIBC_(\d+)\.(\d+)")
+_PARTS = re.compile(
+    r"ld-.*|ld64\..*|libc\.so.*|lib(resolv|pthread|rt|anl|dl|util|m|nss_\w+)\.so\.\d+"
+)
 _OSABI_SYSV, _OSABI_GNU = 0, 3
 _ABI_VERSIONS = 4  # LIBC_ABI_MAX: UNIQUE, IFUNC and ABSOLUTE are 1 to 3
 
-# What AT_PLATFORM can be (the kernel's ELF_PLATFORM), or what glibc makes of it on some CPUs
-# (sysdeps/x86/cpu-features.c); the most common first. Other machines have none.
-_PLATFORMS = {
-    _X86_64: ("x86_64", "haswell", "xeon_phi"),
-    _I386: ("i686", "i586"),
-    _AARCH64: ("aarch64",),
-    _ARM: ("v7l", "v8l", "v6l"),
-    _PPC64: ("power9", "power8", "power10", "power11"),
-    _S390: ("z13", "z14", "z15", "z16", "z17", "z900", "z990", "z9-109", "z10", "z196", "zEC12"),
-    _LOONGARCH: ("loongarch",),
-}
 _VIRTUAL = frozenset(f"linux-{one}.so.1" for one in ("vdso", "gate", "vdso32", "vdso64"))
 
 _TOKEN = re.compile(r"\$(?:\{(ORIGIN|LIB|PLATFORM)\}|(ORIGIN|LIB|PLATFORM)(?![A-Za-z0-9_]))")
@@ -51,8 +44,7 @@ _FALLBACK_DIRS = ("/lib64/", "/usr/lib64/", "/lib/", "/usr/lib/")
 class Glibc(Struct, frozen=True):
     """A glibc loader as it stands in one root.
 
-    `cache` has the usable entries by name, in file order; `system_dirs` end in a slash; `doubts`
-    are sentences about what had to be guessed.
+    `cache` has the usable entries by name, in file order; `system_dirs` end in a slash.
     """
 
     interpreter: OpenedPath
@@ -63,14 +55,19 @@ class Glibc(Struct, frozen=True):
     cache_path: OpenedPath
     cache: dict[str, tuple[ld_cache.Entry, ...]]
     preload: tuple[str, ...] = ()
-    doubts: tuple[str, ...] = ()
-    name: str = "glibc"
-    kinds: tuple[str, ...] = ("NEEDED", "AUXILIARY", "FILTER")
+    warnings: tuple[Finding, ...] = ()
+    name: str = _NAME
+    checks_versions: bool = True
+    kinds: tuple[RequestKind, ...] = (
+        RequestKind.NEEDED,
+        RequestKind.AUXILIARY,
+        RequestKind.FILTER,
+    )
 
     @property
     def platforms(self) -> tuple[str, ...]:
         """See Loader."""
-        return _PLATFORMS.get(self.header.machine, ())
+        return self.header.platform.platforms
 
     def library_path(self, text: str) -> tuple[str, ...]:
         """Here `;` separates too, as nowhere else."""
@@ -85,7 +82,7 @@ class Glibc(Struct, frozen=True):
         owner = by if "ORIGIN" in name else None
         name = self.expand(name, by, link_map) or ""
         if "/" in name:
-            yield Candidate(name, BY_PATH, 0, owner)
+            yield Candidate(name, FoundBy.BY_PATH, 0, owner)
             return
         series = 0
         for series, (found_by, directories) in enumerate(self._lists(by, link_map), 1):
@@ -94,22 +91,23 @@ class Glibc(Struct, frozen=True):
         yield from self._cached(name, by, link_map, series + 1)
         if not by.elf.flags_1 & DF_1_NODEFLIB:
             for directory in self.system_dirs:
-                yield from _in(directory[:-1], name, link_map.hwcaps, "a default directory", -1)
+                found_by = FoundBy.DEFAULT_DIRECTORY
+                yield from _in(directory[:-1], name, link_map.hwcaps, found_by, -1)
 
     def _lists(
         self, by: Loaded, link_map: LinkMap
-    ) -> Iterator[tuple[str, list[tuple[str, Loaded | None]]]]:
+    ) -> Iterator[tuple[FoundBy, list[tuple[str, Loaded | None]]]]:
         if by.elf.runpath is None:
             for needer in link_map.chain(by):
                 if needer.elf.runpath is None and needer.elf.rpath:
                     path = decode(needer.elf.rpath).split(":")
-                    yield "RPATH", self._directories(path, needer, link_map)
+                    yield FoundBy.RPATH, self._directories(path, needer, link_map)
         if link_map.library_path:
             path = list(link_map.library_path)
-            yield LIBRARY_PATH, self._directories(path, link_map.program, link_map)
+            yield FoundBy.LIBRARY_PATH, self._directories(path, link_map.program, link_map)
         if by.elf.runpath:
             path = decode(by.elf.runpath).split(":")
-            yield "RUNPATH", self._directories(path, by, link_map)
+            yield FoundBy.RUNPATH, self._directories(path, by, link_map)
 
     def _cached(self, name: str, by: Loaded, link_map: LinkMap, series: int) -> Iterator[Candidate]:
         found = ld_cache.best(self.cache.get(name, ()), link_map.hwcaps)
@@ -118,7 +116,7 @@ class Glibc(Struct, frozen=True):
         path = decode(found.path)
         if not (by.elf.flags_1 & DF_1_NODEFLIB and path.startswith(self.system_dirs)):
             level = None if found.hwcap is None else decode(found.hwcap)
-            yield Candidate(path, CACHE, series, hwcap=level)
+            yield Candidate(path, FoundBy.CACHE, series, hwcap=level)
 
     def _directories(
         self, path: list[str], owner: Loaded, link_map: LinkMap
@@ -142,6 +140,18 @@ class Glibc(Struct, frozen=True):
         del program
         return by
 
+    def version(self, link_map: LinkMap) -> tuple[int, int]:
+        """The newest version that libc.so.6 defines."""
+        libc = link_map.names.get(_LIBC)
+        if libc is None:
+            return (0, 0)
+        found = [_VERSION.fullmatch(version) for version in libc.elf.version_definitions]
+        return max(((int(one[1]), int(one[2])) for one in found if one), default=(0, 0))
+
+    def caller_in_libc(self, link_map: LinkMap) -> Loaded:
+        """See Loader: a service of the name service switch is opened by libc.so.6."""
+        return link_map.names.get(_LIBC, link_map.program)
+
     def caches_hwcaps(self) -> bool:
         """See Loader."""
         return any(entry.hwcap for found in self.cache.values() for entry in found)
@@ -164,21 +174,22 @@ class Glibc(Struct, frozen=True):
         """The vDSO is in every process, and known by its SONAME."""
         return name in _VIRTUAL
 
-    def verdict(self, header: Header, program: Header) -> tuple[Verdict, str]:
+    def rejected(self, header: Header, program: Header) -> Rejection | None:
         """open_verify(): other classes and machines are skipped, broken files are fatal."""
         if header.bits != program.bits:
-            return "skip", f"wrong ELF class: ELFCLASS{header.bits}"
+            return Rejection(Rejected.OTHER_CLASS, f"wrong ELF class: ELFCLASS{header.bits}")
         machine = header.machine
         if header.little != program.little:  # the loader reads the field in its own order
             machine = (machine & 0xFF) << 8 | machine >> 8
-        if machine != program.machine or not _same_abi(header, program):
-            return "skip", "for another kind of machine"
+        same_abi = program.platform.together(header.flags, program.flags)
+        if machine != program.machine or not same_abi:
+            return Rejection(Rejected.OTHER_MACHINE, "for another kind of machine")
         error = _ident_error(header.ident, program)
         if error is None and header.version != 1:
             error = "ELF file version does not match current one"
         if error is None and header.type not in (ET_DYN, ET_EXEC):
             error = "only ET_DYN and ET_EXEC can be loaded"
-        return ("use", "") if error is None else ("fatal", error)
+        return None if error is None else Rejection(Rejected.UNUSABLE, error, fatal=True)
 
     def after_error(self, errno_: int) -> Scope:
         """open_path(): these mean there is no such file, any other ends this list."""
@@ -196,9 +207,10 @@ class Glibc(Struct, frozen=True):
             return "cannot dynamically load position-independent executable"
         return None
 
-    def unreadable(self, why: str) -> str:
+    def unreadable(self, reason: Rejected, words: str) -> str:
         """See Loader."""
-        return why
+        del reason
+        return words
 
     def configuration(
         self, finds: Iterable[Find], exists: Callable[[str], bool]
@@ -221,7 +233,7 @@ def _in(
     directory: str,
     name: str,
     hwcaps: tuple[str, ...],
-    found_by: str,
+    found_by: FoundBy,
     series: int,
     *,
     owner: Loaded | None = None,
@@ -247,38 +259,21 @@ def _ident_error(ident: bytes, program: Header) -> str | None:
         return f"ELF file data encoding not {'little' if program.little else 'big'}-endian"
     if ident[6] != 1:
         return "ELF file version ident does not match current one"
-    if ident[7] not in (_OSABI_SYSV, _OSABI_GNU, *((97,) if program.machine == _ARM else ())):
+    if ident[7] not in (_OSABI_SYSV, _OSABI_GNU, *program.platform.os_abis):
         return "ELF file OS ABI invalid"
     if ident[8] and not (ident[7] == _OSABI_GNU and ident[8] < _ABI_VERSIONS):
         return "ELF file ABI version invalid"
     return "nonzero padding in e_ident" if any(ident[9:16]) else None
 
 
-def _same_abi(header: Header, program: Header) -> bool:
-    """Whether the flags of two files for one machine allow them in one process."""
-    if program.machine == _ARM:
-        either = header.flags | program.flags
-        return not (either & _EF_ARM_HARD and either & _EF_ARM_SOFT)
-    if program.machine == _RISCV:
-        return header.flags & _EF_RISCV_FLOAT == program.flags & _EF_RISCV_FLOAT
-    if program.machine == _PPC64:  # 0 is a file that depends on neither version
-        return not header.flags & 3 or header.flags & 3 == (program.flags & 3 or 2)
-    return True
-
-
-def identify(
-    interpreter: OpenedPath,
-    header: Header,
-    data: bytes,
-    read: Callable[[OpenedPath], bytes | None],
-) -> Glibc | None:
+def identify(interpreter: OpenedPath, header: Header, data: bytes, read: Read) -> Glibc | None:
     """A glibc loader names its cache file."""
     cache_path = ld_so.path(data, b"ld.so.cache")
     if cache_path is None:
         return None
     preload_path = ld_so.path(data, b"ld.so.preload")
     system_dirs = ld_so.system_dirs(data, header)
-    doubt = f"{interpreter} does not tell its default directories: a table is used"
+    preload = ld_so.preload((read(preload_path) if preload_path else None) or b"")
     return Glibc(
         interpreter,
         header,
@@ -287,12 +282,27 @@ def identify(
         ld_so.hwcaps(data),
         cache_path,
         ld_cache.usable(read(cache_path), header),
-        ld_so.preload((read(preload_path) if preload_path else None) or b""),
-        () if system_dirs else (doubt,),
+        preload,
+        tuple(_warnings(interpreter, preload, guessed=not system_dirs)),
     )
+
+
+def _warnings(
+    interpreter: OpenedPath, preload: tuple[str, ...], *, guessed: bool
+) -> Iterator[Finding]:
+    if guessed:
+        text = f"{interpreter} does not tell its default directories: a table is used"
+        yield warning(Code.LOADER_GUESSED, text, interpreter)
+    if preload:
+        names = ", ".join(map(printable, preload))
+        text = f"ld.so.preload of this machine, which names {names}, is not copied"
+        yield warning(Code.PRELOAD_NOT_COPIED, text, *preload)
 
 
 def _isa(level: str | None) -> int:
     """The x86 ISA level number that ldconfig records with a named entry: v1 is 0."""
     match = re.fullmatch(r"x86-64-v(\d)", level or "")
     return int(match[1]) - 1 if match else 0
+
+
+DIALECT = Dialect(_NAME, identify, _PARTS, re.compile(r"libc\.so\.6|ld-linux.*"))

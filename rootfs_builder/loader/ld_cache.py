@@ -15,7 +15,6 @@ from msgspec import Struct
 from rootfs_builder.elf import Header
 from rootfs_builder.paths import decode
 
-_EF_ARM_SOFT, _EF_RISCV_FLOAT = 0x200, 0x6
 _MAGIC = b"glibc-ld.so.cache1.1"
 _OLD_MAGIC = b"ld.so-1.7.0"
 _EXTENSION_MAGIC = 0xEAA42174
@@ -96,23 +95,7 @@ def _levels(data: bytes, offset: int, order: str) -> tuple[bytes, ...]:
 
 def flags(header: Header) -> tuple[int, ...]:
     """The ABI numbers that a loader of this kind accepts, its own first (sysdeps dl-cache.h)."""
-    match header.machine:
-        case 62:  # x86-64, and x32 with 32 bits
-            return (0x0303,) if header.bits == 64 else (0x0803,)
-        case 183:
-            return (0x0A03,)
-        case 40:
-            return (0x0B03,) if header.flags & _EF_ARM_SOFT else (0x0903, 0x0003)
-        case 243:
-            return (0x1003,) if header.flags & _EF_RISCV_FLOAT else (0x0F03,)
-        case 22:
-            return (0x0403,) if header.bits == 64 else (0x0003,)
-        case 21:
-            return (0x0503,)
-        case 258:
-            return (0x1203,)
-        case _:
-            return (0x0003, 0x0001)
+    return header.platform.abi(header.flags).cache
 
 
 def usable(data: bytes | None, header: Header) -> dict[str, tuple[Entry, ...]]:

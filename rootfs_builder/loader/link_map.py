@@ -5,33 +5,87 @@ what to be loaded. So a `LinkMap` belongs to one executable at one set of active
 shared. It grows while `process.start` runs and is not touched after that.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Iterator
+from enum import Enum, StrEnum, auto
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
 
-from rootfs_builder.elf import ElfFile, Header
+from rootfs_builder.elf import ElfFile
 from rootfs_builder.filesystem.root import Identity, Source
 from rootfs_builder.filesystem.walk import Walk
-from rootfs_builder.paths import ImagePath, Key, OpenedPath, decode, parent
+from rootfs_builder.paths import Key, OpenedPath, decode, parent
 
-LIBRARY_PATH, CACHE, SYSTEM_PATH = "-L", "ld.so.cache", "the system path"  # as found_by
-BY_PATH = "a path in NEEDED"  # or in a dlopen: no search
+if TYPE_CHECKING:  # a loader is described in terms of link maps
+    from rootfs_builder.loader.protocol import Loader
 
-Scope = Literal["next", "list", "all"]  # how much of the search an answer ends
-Verdict = Literal["use", "skip", "fatal"]  # what is done with a file that was found
+
+class FoundBy(StrEnum):
+    """The rule by which a loader looks in a place, or knows an object; the value is for people."""
+
+    LIBRARY_PATH = "-L"
+    CACHE = "ld.so.cache"
+    SYSTEM_PATH = "the system path"
+    DEFAULT_DIRECTORY = "a default directory"
+    RPATH = "RPATH"
+    RUNPATH = "RUNPATH"
+    BY_PATH = "a path in NEEDED"  # or in a dlopen: no search
+    INTERPRETER = "PT_INTERP"
+    ALREADY_LOADED = "already loaded"
+
+
+class RequestKind(StrEnum):
+    """How an object asks for another; the value is for people."""
+
+    NEEDED = "NEEDED"
+    AUXILIARY = "AUXILIARY"
+    FILTER = "FILTER"
+    DLOPEN = "dlopen"
+    PRELOAD = "preload"
+
+
+class Rejected(Enum):
+    """Why what is at a candidate's path is not loaded."""
+
+    ABSENT = auto()
+    UNREACHABLE = auto()
+    RELATIVE_PATH = auto()
+    OTHER_CLASS = auto()
+    OTHER_MACHINE = auto()
+    DIRECTORY = auto()
+    SPECIAL_FILE = auto()
+    DAMAGED = auto()
+    UNUSABLE = auto()
+
+
+class Rejection(Struct, frozen=True):
+    """A file that is not loaded: the reason, and the loader's own words for it.
+
+    After a `fatal` one the loader gives up; after any other it goes on looking.
+    """
+
+    reason: Rejected
+    words: str
+    fatal: bool = False
+
+
+class Attempt(Struct, frozen=True):
+    """A candidate's path, and why the loader went on from there."""
+
+    path: str
+    rejection: Rejection
 
 
 class Candidate(Struct, frozen=True):
     """One place where a loader would look.
 
-    `found_by` is the rule in words; `series` numbers the list of directories it belongs to, since
-    some errors end the rest of that list; `owner` is the object whose `$ORIGIN` the path was
-    built from, if it was; `hwcap` the glibc-hwcaps level.
+    `series` numbers the list of directories it belongs to, since some errors end the rest of that
+    list; `owner` is the object whose `$ORIGIN` the path was built from, if it was; `hwcap` the
+    glibc-hwcaps level.
     """
 
     path: str
-    found_by: str
+    found_by: FoundBy
     series: int
     owner: "Loaded | None" = None
     hwcap: str | None = None
@@ -39,7 +93,10 @@ class Candidate(Struct, frozen=True):
     @property
     def configured(self) -> bool:
         """Whether the machine's configuration, or the user, led here, and no object of its own."""
-        return self.found_by in (LIBRARY_PATH, CACHE, SYSTEM_PATH)
+        return self.found_by in _CONFIGURED
+
+
+_CONFIGURED = (FoundBy.LIBRARY_PATH, FoundBy.CACHE, FoundBy.SYSTEM_PATH)
 
 
 class Loaded(Struct, frozen=True, eq=False):
@@ -76,23 +133,20 @@ class Loaded(Struct, frozen=True, eq=False):
 
 
 class Request(Struct, frozen=True, eq=False):
-    """A name that an object asks for; `kind` is NEEDED, AUXILIARY, FILTER, dlopen or preload.
-
-    `rule` is the rule on whose word a dlopen is expected, if it is one's.
-    """
+    """A name that an object asks for; `rule` is the rule that expects a dlopen, if one does."""
 
     name: str
     by: Loaded
-    kind: str
+    kind: RequestKind
     rule: str = ""
 
 
 class Resolution(Struct, frozen=True, eq=False):
     """The answer to a request: asked, answered, remembered.
 
-    `found` is None where nothing was; then `tried` has each path with the reason against it.
-    `walk` is set when a file was opened for it, also where that file was already loaded under
-    another name; `fatal` is the error with which the loader would end the process.
+    `found` is None where nothing was; `tried` has the paths that were looked at before. `walk` is
+    set when a file was opened for it, also where that file was already loaded under another name;
+    `fatal` is the error with which the loader would end the process, in its words.
     """
 
     request: Request
@@ -100,94 +154,7 @@ class Resolution(Struct, frozen=True, eq=False):
     candidate: Candidate | None = None
     walk: Walk | None = None
     fatal: str | None = None
-    tried: tuple[tuple[str, str], ...] = ()
-
-
-class Find(NamedTuple):
-    """What a loader must find in an image: `opened` for `name`, at the hwcaps level if any."""
-
-    name: str
-    opened: str
-    hwcap: str | None = None
-
-
-class Loader(Protocol):
-    """The rules of one dynamic loader, as it stands in a root. It opens no object itself."""
-
-    @property
-    def name(self) -> str:
-        """Which loader it is: glibc, musl."""
-
-    @property
-    def interpreter(self) -> OpenedPath:
-        """PT_INTERP exactly as the program has it."""
-
-    @property
-    def hwcaps(self) -> tuple[str, ...]:
-        """Subdirectories for special CPUs, best first."""
-
-    @property
-    def platforms(self) -> tuple[str, ...]:
-        """What `$PLATFORM` may stand for, by CPU and kernel, the most common first."""
-
-    @property
-    def preload(self) -> tuple[str, ...]:
-        """What its configuration in the root makes every program load first."""
-
-    @property
-    def doubts(self) -> tuple[str, ...]:
-        """Sentences about what had to be guessed."""
-
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """The kinds of dependency that it reads."""
-
-    def caches_hwcaps(self) -> bool:
-        """Whether its cache names files for special CPUs, so that they may be anywhere."""
-
-    def library_path(self, text: str) -> tuple[str, ...]:
-        """The elements of an LD_LIBRARY_PATH."""
-
-    def expand(self, name: str, by: Loaded, link_map: "LinkMap") -> str | None:
-        """A dependency's name with its tokens replaced; None where one stands for nothing."""
-
-    def candidates(self, name: str, by: Loaded, link_map: "LinkMap") -> Iterator[Candidate]:
-        """Where the loader looks for `name`, in its order."""
-
-    def caller(self, by: Loaded, program: Loaded) -> Loaded:
-        """For which object a dlopen by `by` is searched."""
-
-    def configuration(
-        self, finds: Iterable[Find], exists: Callable[[str], bool]
-    ) -> tuple[ImagePath, bytes] | None:
-        """The file that makes it find all of `finds` in an image; None where it does without.
-
-        `exists` says of a path whether the image has it.
-        """
-
-    def names(self, loaded: Loaded) -> tuple[str, ...]:
-        """The names under which a loaded object is reused without a search."""
-
-    def alias(self, name: str, known: Loaded) -> str | None:
-        """The name that is learnt when a search for `name` ends at a file loaded already."""
-
-    def is_itself(self, name: str) -> bool:
-        """Whether a request for `name` means the loader, which is already there."""
-
-    def is_virtual(self, name: str) -> bool:
-        """Whether `name` is an object of the kernel's, for which there is no file."""
-
-    def verdict(self, header: Header, program: Header) -> tuple[Verdict, str]:
-        """What is done with a file of this header, and why if it is not used."""
-
-    def after_error(self, errno: int) -> Scope:
-        """What an open(2) that failed so puts an end to."""
-
-    def unusable(self, elf: ElfFile) -> str | None:
-        """Why an object of the right kind still cannot be loaded."""
-
-    def unreadable(self, why: str) -> str:
-        """How it says that a file is not to be read; `why` is in glibc's words."""
+    tried: tuple[Attempt, ...] = ()
 
 
 class LinkMap(Struct, eq=False):
@@ -198,7 +165,7 @@ class LinkMap(Struct, eq=False):
     objects; those of the last call after `known`.
     """
 
-    loader: Loader | None
+    loader: "Loader | None"
     program: Loaded
     hwcaps: tuple[str, ...] = ()
     library_path: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""An executable and its loader's rules → its LinkMap: a process started on paper, never run.
+"""An executable and its loader → its LinkMap: a process started on paper, never run.
 
 Start-up objects enter breadth first as in ld.so's _dl_map_object_deps: the dependencies of each
 object in the order of its dynamic segment, an AUXILIARY or FILTER object before the one that asks.
@@ -7,7 +7,6 @@ A dlopen starts from a copy of the start-up map, so that two of them never see e
 
 import errno
 import os
-from collections.abc import Callable, Iterator
 from functools import partial
 
 from msgspec.structs import replace
@@ -17,20 +16,23 @@ from rootfs_builder.filesystem.root import Node
 from rootfs_builder.filesystem.walk import Walk
 from rootfs_builder.loader.elf_files import Objects
 from rootfs_builder.loader.link_map import (
+    Attempt,
     Candidate,
     LinkMap,
     Loaded,
-    Loader,
+    Rejected,
+    Rejection,
     Request,
+    RequestKind,
     Resolution,
-    Verdict,
 )
+from rootfs_builder.loader.protocol import Loader
 from rootfs_builder.paths import OpenedPath, decode, parent
 
 
 def start(
     program: Loaded,
-    rules: Loader | None,
+    loader: Loader | None,
     objects: Objects,
     *,
     hwcaps: tuple[str, ...] = (),
@@ -43,17 +45,17 @@ def start(
     `platform` is what `$PLATFORM` stands for, by default what it mostly does. A missing object is
     a Resolution that found None; nothing is raised for it.
     """
-    link_map = LinkMap(rules, program, hwcaps, library_path)
+    link_map = LinkMap(loader, program, hwcaps, library_path)
     link_map.add(program)
-    if rules is not None:
-        link_map.platform = next(iter(rules.platforms), "") if platform is None else platform
-        walk = objects.walker.walk(rules.interpreter)
+    if loader is not None:
+        link_map.platform = next(iter(loader.platforms), "") if platform is None else platform
+        walk = objects.walker.walk(loader.interpreter)
         source, file = objects.source(walk.real), objects.file(walk.real)
-        itself = Loaded(rules.interpreter, rules.interpreter, walk, source, file, program)
+        itself = Loaded(loader.interpreter, loader.interpreter, walk, source, file, program)
         link_map.learn(itself)
-        mapping = _Mapping(link_map, rules, itself, objects)
+        mapping = _Mapping(link_map, loader, itself, objects)
         for name in preload:
-            mapping.answer(Request(name, program, "preload"))
+            mapping.answer(Request(name, program, RequestKind.PRELOAD))
         mapping.run(set())
         if itself not in link_map.objects:
             link_map.objects.append(itself)
@@ -63,7 +65,7 @@ def start(
 
 def levels(
     program: Loaded,
-    rules: Loader | None,
+    loader: Loader | None,
     objects: Objects,
     *,
     library_path: tuple[str, ...] = (),
@@ -74,13 +76,13 @@ def levels(
 
     Those are the glibc-hwcaps levels (not without `hwcaps`) and the other values of `$PLATFORM`.
     """
-    one = partial(start, program, rules, objects, library_path=library_path, preload=preload)
+    one = partial(start, program, loader, objects, library_path=library_path, preload=preload)
     plain = one()
     maps = [plain]
-    if rules is not None and hwcaps and has_hwcaps(plain, objects):
-        maps += [one(hwcaps=rules.hwcaps[level:]) for level in range(len(rules.hwcaps))]
-    if rules is not None and has_platforms(plain):
-        maps += [one(platform=other) for other in rules.platforms[1:]]
+    if loader is not None and hwcaps and has_hwcaps(plain, objects):
+        maps += [one(hwcaps=loader.hwcaps[level:]) for level in range(len(loader.hwcaps))]
+    if loader is not None and has_platforms(plain):
+        maps += [one(platform=other) for other in loader.platforms[1:]]
     return tuple(maps)
 
 
@@ -92,10 +94,10 @@ def dlopen(started: LinkMap, name: str, by: Loaded, objects: Objects, *, rule: s
     Raises:
         UsageError: the program is static and has no loader to ask.
     """
-    rules = started.loader
-    if rules is None:
+    loader = started.loader
+    if loader is None:
         raise UsageError(f"{name}: a static program loads no library")
-    request = Request(name, rules.caller(by, started.program), "dlopen", rule)
+    request = Request(name, loader.caller(by, started.program), RequestKind.DLOPEN, rule)
     link_map = replace(
         started,
         calls=(*started.calls, request),
@@ -105,19 +107,22 @@ def dlopen(started: LinkMap, name: str, by: Loaded, objects: Objects, *, rule: s
         names=dict(started.names),
         identities=dict(started.identities),
     )
-    itself = next(o for o in started.objects if o.opened == rules.interpreter)
-    mapping = _Mapping(link_map, rules, itself, objects)
+    itself = next(o for o in started.objects if o.opened == loader.interpreter)
+    mapping = _Mapping(link_map, loader, itself, objects)
     mapping.answer(request)
     mapping.run(set(started.objects))
     return link_map
 
 
+_RELATIVE = Rejection(Rejected.RELATIVE_PATH, "relative to a working directory: not searched")
+
+
 class _Mapping:
     """A link map while it grows."""
 
-    def __init__(self, link_map: LinkMap, rules: Loader, itself: Loaded, objects: Objects) -> None:
+    def __init__(self, link_map: LinkMap, loader: Loader, itself: Loaded, objects: Objects) -> None:
         self._map = link_map
-        self._loader = rules
+        self._loader = loader
         self._itself = itself
         self._objects = objects
 
@@ -125,7 +130,8 @@ class _Mapping:
         """Ask for the dependencies of every object that is not `done`, until none is left."""
         while pending := next((o for o in self._map.objects if o not in done), None):
             done.add(pending)
-            for kind, raw in pending.elf.dependencies:
+            for tag, raw in pending.elf.dependencies:
+                kind = RequestKind(tag.value)
                 if kind in self._loader.kinds:
                     self.answer(Request(decode(raw), pending, kind))
 
@@ -146,36 +152,35 @@ class _Mapping:
         found = resolution.found
         if found is None:
             return
-        if request.kind in ("AUXILIARY", "FILTER"):
+        if request.kind in (RequestKind.AUXILIARY, RequestKind.FILTER):
             self._map.move_before(found, request.by)
         elif found not in self._map.objects:
             self._map.add(found)
 
     def _search(self, request: Request, name: str) -> Resolution:
-        tried: list[tuple[str, str]] = []
+        tried: list[Attempt] = []
         ended: set[int] = set()
         for candidate in self._loader.candidates(request.name, request.by, self._map):
             if candidate.series in ended:
                 continue
             if not candidate.path.startswith("/"):
-                tried.append((candidate.path, "relative to a working directory: not searched"))
+                tried.append(Attempt(candidate.path, _RELATIVE))
                 continue
             walk = self._objects.walker.walk(OpenedPath(candidate.path))
             if walk.errno or walk.node is None:
-                missing = walk.errno == errno.ENOENT
-                why = candidate.found_by if missing else os.strerror(walk.errno)
-                tried.append((candidate.path, why))
+                tried.append(Attempt(candidate.path, _not_there(candidate, walk)))
                 scope = self._loader.after_error(walk.errno)
                 if scope == "all":
                     break
                 if scope == "list" and self._ends_list(candidate):
                     ended.add(candidate.series)
                 continue
-            verdict, why, loaded = self._take(request, name, candidate, walk, walk.node)
-            if verdict != "skip":
-                fatal = why if verdict == "fatal" else None
-                return Resolution(request, loaded, candidate, walk, fatal, tuple(tried))
-            tried.append((candidate.path, why))
+            taken = self._take(request, name, candidate, walk, walk.node)
+            if isinstance(taken, Loaded):
+                return Resolution(request, taken, candidate, walk, tried=tuple(tried))
+            if taken.fatal:
+                return Resolution(request, None, candidate, walk, taken.words, tuple(tried))
+            tried.append(Attempt(candidate.path, taken))
         return Resolution(request, None, tried=tuple(tried))
 
     def _ends_list(self, candidate: Candidate) -> bool:
@@ -185,42 +190,52 @@ class _Mapping:
 
     def _take(
         self, request: Request, name: str, candidate: Candidate, walk: Walk, node: Node
-    ) -> tuple[Verdict, str, Loaded | None]:
-        """What becomes of a file that is there: the verdict, the reason against it, the object."""
-        rules, objects = self._loader, self._objects
+    ) -> Loaded | Rejection:
+        """What becomes of a file that is there."""
+        loader, objects = self._loader, self._objects
         if node.kind == "dir":
-            why = "cannot read file data: Error 21, it is a directory"
-            return "fatal", rules.unreadable(why), None
+            words = "cannot read file data: Error 21, it is a directory"
+            return self._unreadable(Rejected.DIRECTORY, words)
         if node.kind != "file":
-            return "fatal", "it is a device, FIFO or socket", None
+            words = "it is a device, FIFO or socket"
+            return Rejection(Rejected.SPECIAL_FILE, words, fatal=True)
         try:
-            verdict, why = rules.verdict(objects.header(walk.real), self._map.program.elf.header)
-            if verdict != "use":
-                return verdict, why, None
+            rejection = loader.rejected(objects.header(walk.real), self._map.program.elf.header)
+            if rejection is not None:
+                return rejection
             known = self._map.identities.get(node.identity)
             if known is not None:
-                alias = rules.alias(name, known)
+                alias = loader.alias(name, known)
                 if alias is not None:
                     self._map.names.setdefault(alias, known)
-                return "use", "", known
+                return known
             file = objects.file(walk.real)
         except ElfError as error:
-            return "fatal", rules.unreadable(str(error)), None
-        unusable = rules.unusable(file)
+            return self._unreadable(Rejected.DAMAGED, str(error))
+        unusable = loader.unusable(file)
         if unusable is not None:
-            return "fatal", unusable, None
+            return Rejection(Rejected.UNUSABLE, unusable, fatal=True)
         opened, source = OpenedPath(candidate.path), objects.source(walk.real)
-        called = request.kind == "dlopen"
+        called = request.kind is RequestKind.DLOPEN
         by = request.by
-        loaded = Loaded(request.name, opened, walk, source, file, by, candidate, called, name)
-        return "use", "", loaded
+        return Loaded(request.name, opened, walk, source, file, by, candidate, called, name)
+
+    def _unreadable(self, reason: Rejected, words: str) -> Rejection:
+        return Rejection(reason, self._loader.unreadable(reason, words), fatal=True)
+
+
+def _not_there(candidate: Candidate, walk: Walk) -> Rejection:
+    """Why a walk did not arrive; of what simply does not exist, why it was looked for there."""
+    if walk.errno == errno.ENOENT:
+        return Rejection(Rejected.ABSENT, candidate.found_by)
+    return Rejection(Rejected.UNREACHABLE, os.strerror(walk.errno))
 
 
 def has_hwcaps(link_map: LinkMap, objects: Objects) -> bool:
     """Whether any directory that was searched, or the cache, has files for special CPUs."""
     if link_map.loader is None or not link_map.loader.hwcaps:
         return False
-    searched = {parent(path) for one in link_map.resolutions for path, _ in one.tried}
+    searched = {parent(each.path) for one in link_map.resolutions for each in one.tried}
     searched |= {parent(loaded.opened) for loaded in link_map.objects}
     walks = (
         objects.walker.walk(OpenedPath(f"{one}/glibc-hwcaps")) for one in searched if one[0] == "/"
@@ -240,22 +255,3 @@ def has_platforms(link_map: LinkMap) -> bool:
         )
     )
     return any(text is not None and b"PLATFORM" in text for text in texts)
-
-
-def version_errors(link_map: LinkMap, shown: Callable[[str], str] = str) -> Iterator[str]:
-    """Symbol versions that an object wants and the object it names does not define, as ld.so says.
-
-    An object without any definitions passes, as glibc only warns of it (elf/dl-version.c).
-    """
-    if link_map.loader is None or link_map.loader.name != "glibc":
-        return
-    for loaded in link_map.objects:
-        for need in loaded.elf.version_needs:
-            provider = link_map.names.get(decode(need.file))
-            if provider is None or not provider.elf.version_definitions or need.weak:
-                continue
-            if need.version not in provider.elf.version_definitions:
-                yield (
-                    f"{shown(provider.opened)}: version `{decode(need.version)}' not found "
-                    f"(required by {shown(loaded.opened)})"
-                )

@@ -14,6 +14,9 @@ from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem.root import Content
 from rootfs_builder.paths import encode
 
+DIRECTORY = "/usr/lib/locale"  # as distributions configure glibc
+BUILT_IN = ("C", "POSIX")  # locales without files
+_NAME = re.compile(r"(?!\.{1,2}\Z)[\w.@+,-]+")  # no path leads out of DIRECTORY, as in glibc
 _MAGIC = 0xDE020109
 _FILES = {  # by the number of the category; 6 is LC_ALL, which has no file
     0: "LC_CTYPE",
@@ -34,6 +37,11 @@ _RECORD = 108
 _WORD = 0xFFFFFFFF
 _MAX_NAMES = 1 << 20
 _MAX_BYTES = 1 << 26  # of one locale
+
+
+def is_name(text: str) -> bool:
+    """Whether a locale can be called so and has files."""
+    return text not in BUILT_IN and _NAME.fullmatch(text) is not None
 
 
 def normalized(name: str) -> str:

@@ -1,67 +1,135 @@
-"""What a link map lacks → sentences: the name, who needs it, where was looked, what to do.
+"""What a link map lacks, as values, and the text for each: the name, who needs it, what to do.
 
 The first line says what the loader itself would say (glibc elf/dl-load.c, elf/dl-version.c).
 """
 
 from collections.abc import Callable, Container, Iterator
 
-from rootfs_builder.loader import loading
-from rootfs_builder.loader.link_map import LinkMap, Resolution
-from rootfs_builder.paths import Key, printable
+from msgspec import Struct
+
+from rootfs_builder.findings import Code, Finding, warning
+from rootfs_builder.loader.link_map import Attempt, LinkMap, Rejected, RequestKind
+from rootfs_builder.paths import Key, OpenedPath, absolute, decode, printable
 
 Shown = Callable[[str], str]
 
 _ADVICE = "if it is on this machine, name its directory: -L DIR; if not, install or build it"
-_OPTIONAL = ("AUXILIARY", "preload")  # a loader goes on without them
+_OPTIONAL = (RequestKind.AUXILIARY, RequestKind.PRELOAD)  # a loader goes on without them
 _NO_SONAME = "it is asked for by this path: build it with a SONAME, -Wl,-soname,NAME"
 _FOREIGN = "name a root of the machine that it was built for: --sysroot DIR"
 
 
-def sentences(
-    link_map: LinkMap, shown: Shown = str, advice: str = _ADVICE, *, besides: Container[str] = ()
-) -> Iterator[str]:
-    """One text, of a few lines, for each thing without which the program does not start.
+class MissingObject(Struct, frozen=True):
+    """A name that `by` asks for, and that the loader did not find in any of the `tried` paths.
 
-    `shown` makes a path of the root one for the reader; `advice` ends each text about a name;
-    names in `besides` do not count.
+    Where it ended at the file `unusable`, `error` says why that cannot be loaded.
     """
-    for resolution in link_map.resolutions:
-        request = resolution.request
-        optional = request.kind in _OPTIONAL or request.name in besides
-        if resolution.found is None and not optional:
-            yield _sentence(resolution, shown, advice)
-    yield from loading.version_errors(link_map, shown)
+
+    name: str
+    by: Key
+    tried: tuple[Attempt, ...] = ()
+    unusable: Key | None = None
+    error: str = ""
 
 
-def doubts(link_map: LinkMap, shown: Shown = str) -> Iterator[str]:
-    """One text for each object that looks where no image has anything, or is not to be had."""
+class MissingVersion(Struct, frozen=True):
+    """A symbol version that `by` needs and `provider` does not define."""
+
+    version: str
+    provider: OpenedPath
+    by: OpenedPath
+
+
+Missing = MissingObject | MissingVersion
+
+
+def find(link_map: LinkMap, *, ignore: Container[str] = ()) -> Iterator[Missing]:
+    """Everything without which the program does not start, apart from the names to `ignore`."""
     for one in link_map.resolutions:
-        if one.request.kind == "preload" and one.found is None:
-            wanted = printable(one.request.name)
-            yield f"LD_PRELOAD names {wanted}, which cannot be loaded here; programs do without it"
-    relative: dict[tuple[Key, str], None] = {}
-    for one in link_map.resolutions:
-        for path, _ in one.tried:
-            if one.found is not None and not path.startswith("/"):
-                relative[one.request.by.real, path.rpartition("/")[0]] = None
-    for by, directory in relative:
-        yield (
-            f"{printable(shown(by))} looks for libraries in {printable(directory)}, from its "
-            "working directory on, which is not searched; build with $ORIGIN instead"
+        optional = one.request.kind in _OPTIONAL or one.request.name in ignore
+        if one.found is not None or optional:
+            continue
+        if one.fatal is not None and one.walk is not None:
+            real, by = one.walk.real, one.request.by.real
+            yield MissingObject(one.request.name, by, one.tried, real, one.fatal)
+        else:
+            yield MissingObject(one.request.name, one.request.by.real, one.tried)
+    yield from versions(link_map)
+
+
+def versions(link_map: LinkMap) -> Iterator[MissingVersion]:
+    """Symbol versions that an object needs and the object it names does not define.
+
+    An object without any definitions passes, as glibc only warns of it (elf/dl-version.c).
+    """
+    if link_map.loader is None or not link_map.loader.checks_versions:
+        return
+    for loaded in link_map.objects:
+        for need in loaded.elf.version_needs:
+            provider = link_map.names.get(decode(need.file))
+            if provider is None or not provider.elf.version_definitions or need.weak:
+                continue
+            if need.version not in provider.elf.version_definitions:
+                yield MissingVersion(decode(need.version), provider.opened, loaded.opened)
+
+
+def text(missing: Missing, shown: Shown = str, advice: str = _ADVICE) -> str:
+    """A few lines about one thing that is missing.
+
+    `shown` makes a path of the root one for the reader; `advice` ends a text about a name.
+    """
+    if isinstance(missing, MissingVersion):
+        return (
+            f"{shown(missing.provider)}: version `{missing.version}' not found "
+            f"(required by {shown(missing.by)})"
         )
-
-
-def _sentence(resolution: Resolution, shown: Shown, advice: str) -> str:
-    wanted = printable(resolution.request.name)
-    by = printable(shown(resolution.request.by.real))
-    if resolution.fatal is not None and resolution.walk is not None:
-        found = printable(shown(resolution.walk.real))
-        return f"{found}: {resolution.fatal}\n  needed by {by} as {wanted}"
-    tried = [f"  not at {printable(shown(path))} ({why})" for path, why in resolution.tried]
+    wanted = printable(missing.name)
+    by = printable(shown(missing.by))
+    if missing.unusable is not None:
+        found = printable(shown(missing.unusable))
+        return f"{found}: {missing.error}\n  needed by {by} as {wanted}"
+    tried = [
+        f"  not at {printable(shown(one.path))} ({one.rejection.words})" for one in missing.tried
+    ]
     lines = [f"{wanted}: not found", f"  needed by {by}"]
     lines += dict.fromkeys(tried) or ["  its loader would look nowhere"]
-    if advice and "/" in resolution.request.name:
+    if advice and "/" in missing.name:
         advice = _NO_SONAME
-    if advice and any("another kind of machine" in why for _, why in resolution.tried):
+    if advice and any(one.rejection.reason is Rejected.OTHER_MACHINE for one in missing.tried):
         advice = _FOREIGN
     return "\n".join(lines + ([f"  {advice}"] if advice else []))
+
+
+def finding(missing: Missing, shown: Shown = str, *, where: str = "") -> Finding:
+    """The same as a warning; `where` says when it is missing, if that is not always."""
+    if isinstance(missing, MissingVersion):
+        named: tuple[str, ...] = (missing.provider, missing.by)
+    else:
+        tried = (one.path for one in missing.tried)
+        named = (missing.by, missing.name, missing.unusable or "", *tried)
+    paths = absolute(map(shown, named))
+    return warning(Code.LIBRARY_MISSING, where + text(missing, shown), *paths)
+
+
+def warnings(link_map: LinkMap, shown: Shown = str) -> Iterator[Finding]:
+    """Objects that look where no image has anything, and preloads that are not found."""
+    for one in link_map.resolutions:
+        if one.request.kind is RequestKind.PRELOAD and one.found is None:
+            yield warning(
+                Code.LIBRARY_MISSING,
+                f"LD_PRELOAD names {printable(one.request.name)}, which cannot be loaded here; "
+                "programs do without it",
+                *absolute((one.request.name,)),
+            )
+    relative: dict[tuple[Key, str], None] = {}
+    for one in link_map.resolutions:
+        for each in one.tried:
+            if one.found is not None and each.rejection.reason is Rejected.RELATIVE_PATH:
+                relative[one.request.by.real, each.path.rpartition("/")[0]] = None
+    for by, directory in relative:
+        yield warning(
+            Code.RELATIVE_RUNPATH,
+            f"{printable(shown(by))} looks for libraries in {printable(directory)}, from its "
+            "working directory on, which is not searched; build with $ORIGIN instead",
+            shown(by),
+        )

@@ -13,19 +13,20 @@ from collections.abc import Callable, Iterable, Iterator
 from msgspec import Struct
 
 from rootfs_builder.elf import ET_DYN, ET_EXEC, ElfFile, Header
+from rootfs_builder.findings import Finding
 from rootfs_builder.loader.link_map import (
-    BY_PATH,
-    LIBRARY_PATH,
-    SYSTEM_PATH,
     Candidate,
-    Find,
+    FoundBy,
     LinkMap,
     Loaded,
-    Scope,
-    Verdict,
+    Rejected,
+    Rejection,
+    RequestKind,
 )
+from rootfs_builder.loader.protocol import Dialect, Find, Read, Scope
 from rootfs_builder.paths import ImagePath, OpenedPath, decode, encode
 
+_NAME = "musl"
 _RESERVED = re.compile(r"lib(c|pthread|rt|m|dl|util|xnet)\.")
 _DEFAULT = ("/lib", "/usr/local/lib", "/usr/lib")
 _NAME_MAX = 255
@@ -39,12 +40,22 @@ class Musl(Struct, frozen=True):
     interpreter: OpenedPath
     path_file: OpenedPath
     system_path: tuple[str, ...]
-    name: str = "musl"
+    name: str = _NAME
+    checks_versions: bool = False
     hwcaps: tuple[str, ...] = ()
     platforms: tuple[str, ...] = ()
     preload: tuple[str, ...] = ()
-    doubts: tuple[str, ...] = ()
-    kinds: tuple[str, ...] = ("NEEDED",)
+    warnings: tuple[Finding, ...] = ()
+    kinds: tuple[RequestKind, ...] = (RequestKind.NEEDED,)
+
+    def version(self, link_map: LinkMap) -> tuple[int, int]:
+        """It defines none."""
+        del link_map
+        return (0, 0)
+
+    def caller_in_libc(self, link_map: LinkMap) -> Loaded:
+        """Every dlopen is searched for the program."""
+        return link_map.program
 
     def caches_hwcaps(self) -> bool:
         """There is no cache."""
@@ -62,7 +73,7 @@ class Musl(Struct, frozen=True):
     def candidates(self, name: str, by: Loaded, link_map: LinkMap) -> Iterator[Candidate]:
         """LD_LIBRARY_PATH, the RUNPATH or RPATH of each needer upwards, the system path."""
         if "/" in name:
-            yield Candidate(name, BY_PATH, 0)
+            yield Candidate(name, FoundBy.BY_PATH, 0)
             return
         if not name or len(encode(name)) > _NAME_MAX:
             return
@@ -72,13 +83,13 @@ class Musl(Struct, frozen=True):
 
     def _searched(self, name: str, by: Loaded, link_map: LinkMap) -> Iterator[Candidate]:
         for directory in link_map.library_path:
-            yield Candidate(f"{directory}/{name}", LIBRARY_PATH, 1)
+            yield Candidate(f"{directory}/{name}", FoundBy.LIBRARY_PATH, 1)
         for series, needer in enumerate(link_map.chain(by), 2):
             path = needer.elf.rpath if needer.elf.runpath is None else needer.elf.runpath
             for directory, owner in _expand(decode(path or b""), needer):
-                yield Candidate(f"{directory}/{name}", "RUNPATH", series, owner)
+                yield Candidate(f"{directory}/{name}", FoundBy.RUNPATH, series, owner)
         for directory in self.system_path:
-            yield Candidate(f"{directory}/{name}", SYSTEM_PATH, -1)
+            yield Candidate(f"{directory}/{name}", FoundBy.SYSTEM_PATH, -1)
 
     def caller(self, by: Loaded, program: Loaded) -> Loaded:
         """Every dlopen is searched for the program."""
@@ -120,15 +131,18 @@ class Musl(Struct, frozen=True):
         del name
         return False
 
-    def verdict(self, header: Header, program: Header) -> tuple[Verdict, str]:
+    def rejected(self, header: Header, program: Header) -> Rejection | None:
         """The first file found must do."""
         same = (header.bits, header.little, header.machine) == (
             program.bits,
             program.little,
             program.machine,
         )
-        usable = same and header.type in (ET_DYN, ET_EXEC)
-        return ("use", "") if usable else ("fatal", _UNUSABLE)
+        if not same:
+            return Rejection(Rejected.OTHER_MACHINE, _UNUSABLE, fatal=True)
+        if header.type not in (ET_DYN, ET_EXEC):
+            return Rejection(Rejected.UNUSABLE, _UNUSABLE, fatal=True)
+        return None
 
     def after_error(self, errno_: int) -> Scope:
         """path_open() goes on after these four and gives up after any other."""
@@ -139,9 +153,10 @@ class Musl(Struct, frozen=True):
         """map_library() needs something to map and a dynamic segment."""
         return None if elf.loads and elf.dynamic else _UNUSABLE
 
-    def unreadable(self, why: str) -> str:
+    def unreadable(self, reason: Rejected, words: str) -> str:
         """It knows no reasons but those of the kernel."""
-        return "Is a directory" if why.endswith("a directory") else _UNUSABLE
+        del words
+        return "Is a directory" if reason is Rejected.DIRECTORY else _UNUSABLE
 
 
 def _expand(path: str, needer: Loaded) -> Iterator[tuple[str, Loaded | None]]:
@@ -159,12 +174,7 @@ def _split(path: str) -> list[str]:
     return [directory for directory in re.split("[:\n]", path) if directory]
 
 
-def identify(
-    interpreter: OpenedPath,
-    header: Header,
-    data: bytes,
-    read: Callable[[OpenedPath], bytes | None],
-) -> Musl | None:
+def identify(interpreter: OpenedPath, header: Header, data: bytes, read: Read) -> Musl | None:
     """The loader of musl has the name of its configuration in it, behind the prefix."""
     del header
     path = re.search(rb"%\.\*s(/etc/ld-musl-[^\0/]*\.path)\0", data)
@@ -175,3 +185,11 @@ def identify(
     content = read(path_file)
     directories = _DEFAULT if content is None else tuple(_split(decode(content)))
     return Musl(interpreter, path_file, directories)
+
+
+DIALECT = Dialect(
+    _NAME,
+    identify,
+    re.compile(r"ld-musl-.*|libc\.(so|musl).*"),
+    re.compile(r"libc\.musl-.*|libc\.so"),
+)

@@ -6,6 +6,9 @@ module, libnss_NAME.so.2.
 
 import re
 
+from rootfs_builder.paths import ImagePath
+
+PATH = ImagePath("/etc/nsswitch.conf")
 BUILT_IN = ("files", "dns")
 _DATABASES = ("passwd", "group", "shadow", "hosts", "networks", "protocols", "services", "rpc")
 _LINE = re.compile(r"(?m)^[ \t]*([a-z]+)[ \t]*:[ \t]*([^#\n]*)")
@@ -19,6 +22,16 @@ def text(services: tuple[str, ...]) -> str:
         asked = ["files", *own] if database in ("passwd", "group", "shadow", "hosts") else ["files"]
         lines.append(f"{database}: {' '.join(asked + ['dns'] * (database == 'hosts'))}\n")
     return "".join(lines)
+
+
+def module(service: str) -> str:
+    """The library that a service is in."""
+    return f"libnss_{service}.so.2"
+
+
+def service(module: str) -> str:
+    """The service that a library is for."""
+    return module.removeprefix("libnss_").removesuffix(".so.2")
 
 
 def kept(conf: str) -> str:

@@ -84,12 +84,16 @@ class Made(Struct, frozen=True, order=True):
 
 
 class Applied(Struct, frozen=True, order=True):
-    """A rule that acted: on what evidence, in which program (by its `key`)."""
+    """A rule that acted: on what evidence, in which program (by its `key`).
+
+    `paths` are those that its sentence names.
+    """
 
     rule: str
     because: str
     evidence: str
     program: SourcePath
+    paths: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:

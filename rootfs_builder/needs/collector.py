@@ -8,25 +8,34 @@ missing is collected before it is reported, so that one run of the user finds al
 import errno
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from rootfs_builder import elf
 from rootfs_builder.cache.file_facts import Facts
 from rootfs_builder.errors import InputError, Mistake, NotFoundError, UsageError
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, warning
-from rootfs_builder.loader import executable, loading
+from rootfs_builder.loader import executable, loading, missing
 from rootfs_builder.loader.elf_files import Objects
 from rootfs_builder.loader.executable import Script
 from rootfs_builder.loader.link_map import LinkMap
 from rootfs_builder.needs import secrets, trees, users
 from rootfs_builder.needs.closure import Closure, Program, ProgramKind, Tree
-from rootfs_builder.needs.rules import Rules
-from rootfs_builder.needs.rules.worklist import Supplies
-from rootfs_builder.needs.startup import Startup
-from rootfs_builder.paths import OpenedPath, SourcePath, below, join, name, parent, printable
+from rootfs_builder.needs.rules import Rules, worklist
+from rootfs_builder.needs.startup import LoaderState, NoLoader, Startup
+from rootfs_builder.paths import (
+    OpenedPath,
+    SourcePath,
+    absolute,
+    below,
+    join,
+    name,
+    parent,
+    printable,
+)
 from rootfs_builder.recipe import Recipe
 from rootfs_builder.recipe.values import Added
 
@@ -70,6 +79,7 @@ class _Collector:
             hwcaps=recipe.hwcaps,
         )
         self._programs: list[Program] = []
+        self._not_executable: list[Finding] = []
         self._findings: list[Finding] = []
         self._sensitive = secrets.Secrets(sources, facts)
         self._secrets: dict[str, tuple[secrets.Secret, ...]] = {}
@@ -93,14 +103,20 @@ class _Collector:
         """The closure, with what the rules bring."""
         user = self._recipe.user
         known = users.resolve(user, self._sources) if user else None
-        supplies = Supplies(self._recipe, self._sources, self._startup, self._rules, user=known)
-        supplies.run(programs, added)
-        said = sorted(supplies.findings, key=lambda one: (one.level, one.text))
-        findings = [*self._findings, *self._startup.findings, *said]
+        result = worklist.run(
+            self._recipe,
+            self._sources,
+            self._startup,
+            self._rules,
+            programs=programs,
+            added=added,
+            user=known,
+        )
+        findings = (*self._not_executable, *self._findings, *result.findings)
         return Closure(
-            supplies.programs(programs),
-            supplies.trees(added),
-            supplies.supply(),
+            result.programs,
+            result.added,
+            result.output,
             known,
             tuple(dict.fromkeys(findings)),
         )
@@ -136,12 +152,9 @@ class _Collector:
         except InputError as error:
             raise InputError(f"{error}{by}") from error
         if not walk.node.mode & 0o111:
-            self._findings.append(
-                warning(
-                    Code.NOT_EXECUTABLE,
-                    f"{shown} is not executable here; in the image it is (0755)",
-                    todo.path,
-                )
+            text = f"{shown} is not executable here; in the image it is (0755)"
+            self._not_executable.append(
+                warning(Code.NOT_EXECUTABLE, text, *absolute((todo.shown, todo.path)))
             )
         above = self._objects.walker.walk(OpenedPath(parent(todo.path)))
         key = SourcePath(join(above.real, name(todo.path)))
@@ -149,15 +162,24 @@ class _Collector:
         if isinstance(found, Script):
             self._programs.append(program)
             return self._interpreters(program, found, todo.depth + 1)
-        try:
-            link_maps = self._startup.link_maps(program, found)
-        except NotFoundError as error:
-            self._missing += error.mistakes
-            return []
-        for link_map in link_maps:
-            self._missing += self._startup.not_found(link_map)
-        self._programs.append(replace(program, link_maps=link_maps))
+        self._start(program, found)
         return []
+
+    def _start(self, program: Program, file: elf.ElfFile) -> None:
+        started = self._startup.start(program, file)
+        if isinstance(started, NoLoader):
+            if started.state is not LoaderState.ABSENT:
+                raise InputError(started.text)
+            self._missing.append(started.text)
+            return
+        self._findings += started.findings
+        self._missing += self._lacking(started.link_maps)
+        self._programs.append(replace(program, link_maps=started.link_maps))
+
+    def _lacking(self, link_maps: Iterable[LinkMap]) -> Iterator[str]:
+        for link_map in link_maps:
+            for one in missing.find(link_map):
+                yield missing.text(one, self._sources.shown)
 
     def _interpreters(self, program: Program, script: Script, depth: int) -> list[_Todo]:
         if depth > _MAX_SCRIPTS:
@@ -215,7 +237,7 @@ class _Collector:
                 for one in program.link_maps
                 if not one.calls
             ]
-            self._missing += [text for one in called for text in self._startup.not_found(one)]
+            self._missing += self._lacking(called)
             self._programs[index] = replace(program, link_maps=(*program.link_maps, *called))
 
     def _add(self, added: Added) -> Tree:
@@ -240,7 +262,9 @@ class _Collector:
                 )
                 raise InputError(Mistake("--add", text, added.source))
         tree = Tree(real, added.destination, nodes)
-        return trees.with_closures(tree, self._startup, self._sources, self._host())
+        tree, findings = trees.with_closures(tree, self._startup, self._sources, self._host())
+        self._findings += findings
+        return tree
 
     def _host(self) -> LinkMap | None:
         """The process that loads what is added: the first that the user named.

@@ -1,20 +1,69 @@
 """An ELF program → its link maps at start-up, and what there is to say about them."""
 
-from collections.abc import Container, Iterator
+from enum import Enum, auto
+
+from msgspec import Struct
 
 from rootfs_builder import elf
-from rootfs_builder.errors import ElfError, InputError, NotFoundError
+from rootfs_builder.errors import ElfError
 from rootfs_builder.filesystem.sources import Sources
-from rootfs_builder.findings import Code, Finding, warning
-from rootfs_builder.loader import loading, missing
+from rootfs_builder.findings import Finding
+from rootfs_builder.loader import dialects, loading, missing
 from rootfs_builder.loader.elf_files import Objects
-from rootfs_builder.loader.link_map import LinkMap, Loaded, Loader
+from rootfs_builder.loader.link_map import LinkMap, Loaded
+from rootfs_builder.loader.protocol import Loader
 from rootfs_builder.needs.closure import Program
-from rootfs_builder.paths import OpenedPath, decode, printable
+from rootfs_builder.paths import OpenedPath, absolute, decode, printable
+
+
+class Started(Struct, frozen=True):
+    """A program that its loader starts: a link map for each kind of CPU that differs."""
+
+    link_maps: tuple[LinkMap, ...]
+    findings: tuple[Finding, ...]
+
+
+class LoaderState(Enum):
+    """Why the file that a program names as its loader does not start it."""
+
+    ABSENT = auto()
+    DAMAGED = auto()
+    UNKNOWN = auto()
+
+
+class NoLoader(Struct, frozen=True):
+    """A program that nothing starts, and why; `error` says what is wrong with a damaged loader."""
+
+    state: LoaderState
+    program: str
+    interpreter: OpenedPath
+    error: str = ""
+
+    @property
+    def text(self) -> str:
+        """What is wrong, and what to do."""
+        shown, interpreter = printable(self.program), printable(self.interpreter)
+        if self.state is LoaderState.ABSENT:
+            return (
+                f"{interpreter}: not found\n"
+                f"  needed by {shown}, as the dynamic loader that starts it\n"
+                "  install the libc it was built for, or name a root that has it: --sysroot DIR"
+            )
+        if self.state is LoaderState.DAMAGED:
+            return f"{interpreter}: a damaged loader: {self.error}"
+        return (
+            f"{shown}: its interpreter {interpreter} is no dynamic loader of "
+            f"{' or '.join(dialects.NAMES)}; no other is known"
+        )
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths that the text names."""
+        return absolute((self.interpreter, self.program))
 
 
 class Startup:
-    """Starts programs on paper; `findings` has the warnings."""
+    """Starts programs on paper."""
 
     def __init__(
         self,
@@ -26,21 +75,18 @@ class Startup:
         hwcaps: bool = True,
     ) -> None:
         self.objects = objects
-        self.findings: list[Finding] = []
         self._sources = sources
         self._library_path = library_path
         self._preload = preload
         self._hwcaps = hwcaps
 
-    def link_maps(self, program: Program, file: elf.ElfFile) -> tuple[LinkMap, ...]:
-        """The link maps of an ELF program, one for each kind of CPU that makes a difference.
-
-        Raises:
-            NotFoundError, InputError: its loader is not there, or is none.
-        """
+    def start(self, program: Program, file: elf.ElfFile) -> Started | NoLoader:
+        """Start an ELF program on each kind of CPU that makes a difference."""
+        loader = self._loader(program, file)
+        if isinstance(loader, NoLoader):
+            return loader
         source = self.objects.source(program.real)
         loaded = Loaded(program.shown, OpenedPath(program.key), program.walk, source, file)
-        loader = self._loader(program, file)
         maps = loading.levels(
             loaded,
             loader,
@@ -49,55 +95,30 @@ class Startup:
             preload=self._preload,
             hwcaps=self._hwcaps,
         )
-        doubts = missing.doubts(maps[0], self._sources.shown)
-        self.findings += [warning(Code.RELATIVE_RUNPATH, text) for text in doubts]
-        kept = [maps[0]]
-        for link_map in maps[1:]:
-            lacking = next(self.not_found(link_map), None)
-            if lacking is None or link_map.platform == maps[0].platform:
-                kept.append(link_map)
-            else:  # on such a CPU it does not start here either
-                text = f"where $PLATFORM is {link_map.platform}: {lacking}"
-                self.findings.append(warning(Code.LIBRARY_MISSING, text))
-        return tuple(kept)
+        fails = {one.platform: lacking for one in maps[1:] if (lacking := self._fails(one, maps))}
+        findings = [*(loader.warnings if loader else ())]
+        findings += missing.warnings(maps[0], self._sources.shown)
+        findings += fails.values()
+        return Started(tuple(one for one in maps if one.platform not in fails), tuple(findings))
 
-    def _loader(self, program: Program, file: elf.ElfFile) -> Loader | None:
-        """The rules of the program's own interpreter; None for a static one.
+    def _fails(self, link_map: LinkMap, maps: tuple[LinkMap, ...]) -> Finding | None:
+        """What is missing on CPUs of another platform alone: such a CPU does not start it here."""
+        lacking = next(missing.find(link_map), None)
+        if lacking is None or link_map.platform == maps[0].platform:
+            return None
+        where = f"where $PLATFORM is {link_map.platform}: "
+        return missing.finding(lacking, self._sources.shown, where=where)
 
-        Raises:
-            NotFoundError: there is no file of that name.
-            InputError: it is no loader, or a damaged one.
-        """
+    def _loader(self, program: Program, file: elf.ElfFile) -> Loader | NoLoader | None:
+        """The program's own interpreter; None for a static program."""
         if file.interpreter is None:
             return None
-        shown = printable(program.shown)
         interpreter = OpenedPath(decode(file.interpreter))
         node = self.objects.walker.walk(interpreter).node
         if node is None or node.kind != "file":
-            raise NotFoundError(
-                f"{printable(interpreter)}: not found\n"
-                f"  needed by {shown}, as the dynamic loader that starts it\n"
-                "  install the libc it was built for, or name a root that has it: --sysroot DIR"
-            )
+            return NoLoader(LoaderState.ABSENT, program.shown, interpreter)
         try:
             loader = self.objects.loader(interpreter)
         except ElfError as error:
-            raise InputError(f"{printable(interpreter)}: a damaged loader: {error}") from error
-        if loader is None:
-            raise InputError(
-                f"{shown}: its interpreter {printable(interpreter)} is no dynamic loader of "
-                "glibc or musl; no other is known"
-            )
-        self.findings += [warning(Code.LOADER_GUESSED, text) for text in loader.doubts]
-        if loader.preload:
-            names = ", ".join(map(printable, loader.preload))
-            text = f"ld.so.preload of this machine, which names {names}, is not copied"
-            self.findings.append(warning(Code.PRELOAD_NOT_COPIED, text, *loader.preload))
-        return loader
-
-    def not_found(self, link_map: LinkMap, *, besides: Container[str] = ()) -> Iterator[str]:
-        """A sentence for each thing without which the process does not start.
-
-        Names in `besides` do not count.
-        """
-        return missing.sentences(link_map, self._sources.shown, besides=besides)
+            return NoLoader(LoaderState.DAMAGED, program.shown, interpreter, str(error))
+        return loader or NoLoader(LoaderState.UNKNOWN, program.shown, interpreter)

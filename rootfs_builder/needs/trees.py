@@ -1,27 +1,21 @@
 """A path of the source → the tree of files there, and the closure of every ELF file among them."""
 
 import os
-import re
 from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 
 from msgspec.structs import replace
 
 from rootfs_builder import elf
-from rootfs_builder.errors import ElfError, InputError, NotFoundError
+from rootfs_builder.errors import ElfError, InputError
 from rootfs_builder.filesystem.root import Node, tree
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, hint, warning
-from rootfs_builder.loader import loading
+from rootfs_builder.loader import dialects, loading, missing
 from rootfs_builder.loader.link_map import LinkMap
 from rootfs_builder.needs.closure import Program, ProgramKind, Tree
-from rootfs_builder.needs.startup import Startup
+from rootfs_builder.needs.startup import NoLoader, Started, Startup
 from rootfs_builder.paths import SourcePath, decode, name, printable
-
-_OTHER_LIBC = {  # by the loader's name: what it has no file for
-    "glibc": re.compile(r"libc\.musl-.*|libc\.so"),
-    "musl": re.compile(r"libc\.so\.6|ld-linux.*"),
-}
 
 
 def nodes(sources: Sources, path: SourcePath) -> tuple[tuple[SourcePath, Node], ...]:
@@ -37,7 +31,9 @@ def nodes(sources: Sources, path: SourcePath) -> tuple[tuple[SourcePath, Node], 
         raise InputError(f"{where}: cannot be read: {error.strerror}") from error
 
 
-def with_closures(added: Tree, startup: Startup, sources: Sources, host: LinkMap | None) -> Tree:
+def with_closures(
+    added: Tree, startup: Startup, sources: Sources, host: LinkMap | None
+) -> tuple[Tree, tuple[Finding, ...]]:
     """A tree with the link maps of its programs, and of what the process `host` may load of it.
 
     What is missing there is a warning: nobody knows whether that file is ever used. It is none
@@ -48,21 +44,26 @@ def with_closures(added: Tree, startup: Startup, sources: Sources, host: LinkMap
     programs: list[Program] = []
     plugins: list[LinkMap] = []
     foreign: list[SourcePath] = []
+    findings: list[Finding] = []
     within = {name(path) for path, node in added.nodes if node.kind != "dir"}
     for path, file in _elf_files(added, startup):
         if host is not None and _is_foreign(file, host):
             foreign.append(path)
         elif file.interpreter is not None:
-            program = _program(path, file, startup, sources)
-            programs += [program] if program else []
-            _warn(program.link_maps if program else (), startup, within)
+            program = _program(path, startup, sources)
+            started = _started(program, file, startup)
+            findings += started.findings
+            if started.link_maps:
+                programs.append(replace(program, link_maps=started.link_maps))
+            findings += _missing(started.link_maps, sources, within)
         elif file.dependencies and host is not None:
             called = loading.dlopen(host, path, host.program, startup.objects, rule=added.rule)
             plugins.append(called)
-            _warn((called,), startup, within)
+            findings += _missing((called,), sources, within)
     if foreign:
-        startup.findings.append(_foreign(foreign, added.destination))
-    return replace(added, programs=tuple(programs), plugins=tuple(plugins))
+        findings.append(_foreign(foreign, added.destination))
+    tree = replace(added, programs=tuple(programs), plugins=tuple(plugins))
+    return tree, tuple(findings)
 
 
 def _elf_files(added: Tree, startup: Startup) -> Iterator[tuple[SourcePath, elf.ElfFile]]:
@@ -77,34 +78,39 @@ def _elf_files(added: Tree, startup: Startup) -> Iterator[tuple[SourcePath, elf.
             yield path, startup.objects.file(path)
 
 
-def _program(
-    path: SourcePath, file: elf.ElfFile, startup: Startup, sources: Sources
-) -> Program | None:
-    """A program in a tree; None, with a warning, where it cannot start here."""
+def _program(path: SourcePath, startup: Startup, sources: Sources) -> Program:
     walk = startup.objects.walker.walk(path)
-    program = Program(sources.shown(path), path, walk, None, ProgramKind.ADDED)
+    return Program(sources.shown(path), path, walk, None, ProgramKind.ADDED)
+
+
+def _started(program: Program, file: elf.ElfFile, startup: Startup) -> Started:
+    """How a program in a tree starts; where it cannot start here, a warning alone."""
     try:
-        return replace(program, link_maps=startup.link_maps(program, file))
-    except (NotFoundError, InputError) as error:
-        startup.findings.append(warning(Code.LOADER_MISSING, str(error), path))
-        return None
+        started = startup.start(program, file)
+    except InputError as error:
+        found = warning(Code.LOADER_MISSING, str(error), *error.paths)
+        return Started((), (found,))
+    if isinstance(started, NoLoader):
+        return Started((), (warning(Code.LOADER_MISSING, started.text, *started.paths),))
+    return started
 
 
-def _warn(link_maps: Iterable[LinkMap], startup: Startup, within: Container[str]) -> None:
+def _missing(
+    link_maps: Iterable[LinkMap], sources: Sources, within: Container[str]
+) -> Iterator[Finding]:
     for link_map in link_maps:
-        for sentence in startup.not_found(link_map, besides=within):
-            startup.findings.append(warning(Code.LIBRARY_MISSING, sentence))
+        for one in missing.find(link_map, ignore=within):
+            yield missing.finding(one, sources.shown)
 
 
 def _is_foreign(file: elf.ElfFile, host: LinkMap) -> bool:
     """Whether the loader of the host would not take a file, as one for another machine or libc."""
     if host.loader is None:
         return False
-    if host.loader.verdict(file.header, host.program.elf.header)[0] != "use":
+    if host.loader.rejected(file.header, host.program.elf.header) is not None:
         return True
-    others = _OTHER_LIBC.get(host.loader.name)
     plugin = file.interpreter is None
-    return plugin and others is not None and any(map(others.fullmatch, map(decode, file.needed)))
+    return plugin and dialects.is_for_another(host.loader, map(decode, file.needed))
 
 
 def _foreign(paths: list[SourcePath], tree: str) -> Finding:

@@ -1,28 +1,46 @@
 """Who owns a file: the package databases of a root → `Owners`. No tool of theirs is run.
 
-Each module reads the databases of one package manager: `read(walker)` gives a `Database`, or None
-where the root has none. What is hard about it is here, once for all: a package spells a path as it
-was built, `/lib/libc.so.6`, while the file stands where the links of this root lead,
+Each module reads the databases of one package manager: `read(walker)` gives a `Database`, a warning
+where there is one that it cannot read, or None; `STATES` are the files and directories of which one
+changes with any change of a package. What is hard about it is here, once for all: a package spells
+a path as it was built, `/lib/libc.so.6`, while the file stands where the links of this root lead,
 `/usr/lib/libc.so.6`. So a database is asked by last components alone, which no link changes, and
 the directory of each answer is resolved in the root.
 
-To add one: write the module, and put its `read` into `_READ`.
+To add one: write the module, and put it into `_MANAGERS`.
 """
 
 from collections.abc import Iterable
 from functools import cached_property
 
+from msgspec import Struct
+
 from rootfs_builder.cache.file_facts import Facts
 from rootfs_builder.filesystem.root import FileSource, Root
 from rootfs_builder.filesystem.walk import Walker
+from rootfs_builder.findings import Finding
 from rootfs_builder.packages import apk, dpkg, rpm
-from rootfs_builder.packages.database import Database, Package, find, legible
+from rootfs_builder.packages.database import (
+    DamagedError,
+    Database,
+    Manager,
+    Package,
+    find,
+    legible,
+    unknown,
+)
 from rootfs_builder.paths import OpenedPath, SourcePath, join, name, printable
 
-__all__ = ["STATES", "Owners", "Package", "owners"]
+__all__ = ["Owned", "Owners", "Package", "owners", "watch"]
 
-STATES = (*dpkg.STATES, *rpm.STATES, *apk.STATES)  # any change of a package changes one of them
-_READ = (dpkg.read, rpm.read, apk.read)
+_MANAGERS: tuple[Manager, ...] = (dpkg, rpm, apk)
+
+
+class Owned(Struct, frozen=True):
+    """Whose each path is, and which databases could not be asked."""
+
+    packages: dict[SourcePath, Package | None]
+    warnings: tuple[Finding, ...] = ()
 
 
 class Owners:
@@ -35,23 +53,19 @@ class Owners:
         self._walker = Walker(root)
         self._facts = facts or Facts()
         self._known: dict[SourcePath, Package | None] = {}
+        self._damaged: dict[Database, Finding] = {}
 
     @cached_property
-    def _databases(self) -> tuple[Database, ...]:
+    def _read(self) -> tuple[Database | Finding, ...]:
         """Looked for as late as can be: a package manager may be at work."""
-        found = (read(self._walker) for read in _READ)
+        found = (manager.read(self._walker) for manager in _MANAGERS)
         return tuple(one for one in found if one is not None)
 
     @property
-    def doubts(self) -> tuple[str, ...]:
-        """Sentences about databases that could not be read; complete after the last `of`."""
-        return tuple(doubt for one in self._databases for doubt in one.doubts)
+    def _databases(self) -> tuple[Database, ...]:
+        return tuple(one for one in self._read if not isinstance(one, Finding))
 
-    def of(self, path: SourcePath) -> Package | None:
-        """The package of what stands at one path; for many, `of_all` needs one pass, not many."""
-        return self.of_all((path,))[path]
-
-    def of_all(self, paths: Iterable[SourcePath]) -> dict[SourcePath, Package | None]:
+    def of_all(self, paths: Iterable[SourcePath]) -> Owned:
         """The packages that what stands at resolved paths belongs to, which one pass finds.
 
         None for what no package brought, for a directory or a link to one, which belong to many,
@@ -64,7 +78,12 @@ class Owners:
         new = [one for one in wanted if one not in self._known]
         self._known.update(dict.fromkeys(new))
         self._known.update(self._remembered([one for one in new if self._is_one(one)]))
-        return {one: self._known[one] for one in wanted}
+        return Owned({one: self._known[one] for one in wanted}, self._warnings())
+
+    def _warnings(self) -> tuple[Finding, ...]:
+        """About the databases that could not be read until now."""
+        each = (one if isinstance(one, Finding) else self._damaged.get(one) for one in self._read)
+        return tuple(one for one in each if one is not None)
 
     def _is_one(self, path: SourcePath) -> bool:
         if not self._databases or self._walker.root.lstat(path) is None:
@@ -73,25 +92,25 @@ class Owners:
         return node is None or node.kind != "dir"
 
     def _remembered(self, paths: list[SourcePath]) -> dict[SourcePath, Package | None]:
-        if not self._files or not paths:
+        if not self._states or not paths:
             return self._found(paths)
-        first, *others = self._files
+        first, *others = self._states
         state = [one.stamp for one in others]
         facts = {path: f"owner {state} {printable(path)}" for path in paths}
         kept = {path: self._facts.known(first, facts[path], tuple[Package, ...]) for path in paths}
         result = {path: one[0] if one else None for path, one in kept.items() if one is not None}
         new = self._found([path for path, one in kept.items() if one is None])
-        if not self.doubts:
+        if not self._warnings():
             for path, owner in new.items():
                 self._facts.learn(first, facts[path], () if owner is None else (owner,))
         return result | new
 
     @cached_property
-    def _files(self) -> tuple[FileSource, ...]:
-        """The files that change whenever an answer does."""
-        named = (file for one in self._databases for file in one.files)
-        found = (find(self._walker, file) for file in named)
-        sources = [self._walker.root.open(file) for file in found if file is not None]
+    def _states(self) -> tuple[FileSource, ...]:
+        """What changes whenever an answer does."""
+        named = (path for one in self._databases for path in one.states)
+        found = (find(self._walker, path, "file", "dir") for path in named)
+        sources = [self._walker.root.open(path) for path in found if path is not None]
         return tuple(one for one in sources if isinstance(one, FileSource))
 
     def _found(self, paths: Iterable[SourcePath]) -> dict[SourcePath, Package | None]:
@@ -99,15 +118,31 @@ class Owners:
         found: dict[SourcePath, Package | None] = dict.fromkeys(paths)
         left = set(found)
         for database in self._databases:
-            for brought in database.named({name(one) for one in left}) if left else ():
-                owners: dict[SourcePath, set[Package]] = {}
-                for spelt, package in brought:
-                    if (path := self._stands(spelt)) in left:
-                        owners.setdefault(path, set()).add(package)
-                found.update((path, legible(min(several))) for path, several in owners.items())
-                left -= owners.keys()
-                if not left:
-                    break
+            if not left or database in self._damaged:
+                continue
+            try:
+                brought = self._brought(database, left)
+            except DamagedError as error:
+                self._damaged[database] = unknown(error.path, error.why)
+                continue
+            found.update((path, legible(min(several))) for path, several in brought.items())
+            left -= brought.keys()
+        return found
+
+    def _brought(
+        self, database: Database, paths: set[SourcePath]
+    ) -> dict[SourcePath, set[Package]]:
+        """Those of the paths that a database knows, with the packages that have them."""
+        found: dict[SourcePath, set[Package]] = {}
+        for brought in database.named({name(one) for one in paths}):
+            owners: dict[SourcePath, set[Package]] = {}
+            for spelt, package in brought:
+                path = self._stands(spelt)
+                if path in paths and path not in found:
+                    owners.setdefault(path, set()).add(package)
+            found |= owners
+            if len(found) == len(paths):
+                break
         return found
 
     def _stands(self, spelt: str) -> SourcePath | None:
@@ -119,3 +154,16 @@ class Owners:
 def owners(root: Root, *, facts: Facts | None = None) -> Owners:
     """What the package databases of a root know; without any, nothing has an owner."""
     return Owners(root, facts)
+
+
+def watch(root: Root) -> None:
+    """Ask a root for all that changes with any change of a package, if it records what it is asked.
+
+    The hundreds of other files that tell who owns what need not be recorded then.
+    """
+    walker = Walker(root)
+    for manager in _MANAGERS:
+        for path in manager.STATES:
+            walk = walker.walk(OpenedPath(path))
+            if walk.node is not None and walk.node.kind == "dir":
+                root.list(walk.real)

@@ -20,12 +20,10 @@ STATES = ("/lib/apk/db/installed", "/usr/lib/apk/db/installed")
 class Apk:
     """The packages of apk."""
 
-    doubts = ()
-
     def __init__(self, walker: Walker, path: str) -> None:
         self._walker = walker
         self._path = path
-        self.files = (path,)
+        self.states = (path,)
 
     def named(self, names: AbstractSet[str]) -> Iterator[Iterable[Brought]]:
         """See Database."""

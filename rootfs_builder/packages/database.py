@@ -2,25 +2,25 @@
 
 import errno
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
-from typing import Literal, Protocol
+from typing import Protocol
 
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from rootfs_builder.errors import ChangedError, InputError
-from rootfs_builder.filesystem.root import BytesSource, Source, latest
+from rootfs_builder.filesystem.root import BytesSource, Kind, Source, latest
 from rootfs_builder.filesystem.walk import Walker
+from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.paths import OpenedPath, SourcePath, encode, printable
 
-Kind = Literal["apk", "deb", "rpm"]
 _TRIES = 10  # reads in a row before a file is said to be written without a pause
 
 
 class Package(Struct, frozen=True, order=True):
-    """One installed package, in the words of its database; `kind` is also purl's type.
+    """One installed package, in the words of its database; `kind` is purl's type for it.
 
     `version` is the whole of it: `[EPOCH:]VERSION[-RELEASE]`. `source` is what it was built from,
     with the version of that; an rpm's source has no epoch, as no database of rpm tells it.
@@ -31,7 +31,7 @@ class Package(Struct, frozen=True, order=True):
     architecture: str
     source: str
     source_version: str
-    kind: Kind
+    kind: str
 
 
 def legible(package: Package) -> Package:
@@ -47,22 +47,47 @@ class Database(Protocol):
     """The installed packages of one package manager in one root."""
 
     @property
-    def doubts(self) -> tuple[str, ...]:
-        """Sentences about what could not be read so far."""
-
-    @property
-    def files(self) -> tuple[str, ...]:
-        """The files of which one changes whenever an answer does."""
+    def states(self) -> tuple[str, ...]:
+        """The files and directories of which one changes whenever an answer does."""
 
     def named(self, names: AbstractSet[str]) -> Iterator[Iterable[Brought]]:
         """All installed files with these last components, of packages in their own spelling.
 
         The likeliest come first, and all again after them.
+
+        Raises:
+            DamagedError: it is no such database.
         """
 
 
-def find(walker: Walker, path: str, kind: Literal["file", "dir"] = "file") -> SourcePath | None:
-    """Where a part of a database is, None where there is none.
+class Manager(Protocol):
+    """A module of this folder."""
+
+    @property
+    def STATES(self) -> tuple[str, ...]:  # noqa: N802 - a module's constant
+        """What can be in `Database.states`."""
+
+    @property
+    def read(self) -> Callable[[Walker], Database | Finding | None]:
+        """The database in a root; a warning if there is one that is not read, or None."""
+
+
+class DamagedError(Exception):
+    """A database is not what it has to be: its packages are unknown, which is a warning."""
+
+    def __init__(self, path: str, why: str) -> None:
+        super().__init__(path, why)
+        self.path = path
+        self.why = why
+
+
+def unknown(path: str, why: str) -> Finding:
+    """The warning about a database that is there and is not read."""
+    return warning(Code.OWNERS_UNKNOWN, f"{printable(path)}: {why}", path)
+
+
+def find(walker: Walker, path: str, *kinds: Kind) -> SourcePath | None:
+    """Where a part of a database is, a file unless other `kinds` are named; None without one.
 
     Raises:
         InputError: this user may not look.
@@ -70,8 +95,8 @@ def find(walker: Walker, path: str, kind: Literal["file", "dir"] = "file") -> So
     walk = walker.walk(OpenedPath(path))
     if walk.errno not in (0, errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
         raise unreadable(path, os.strerror(walk.errno))
-    there = walk.node is not None and walk.node.kind == kind
-    return SourcePath(walk.real) if there else None
+    right = walk.node is not None and walk.node.kind in (kinds or ("file",))
+    return SourcePath(walk.real) if right else None
 
 
 def unreadable(path: str, why: str) -> InputError:

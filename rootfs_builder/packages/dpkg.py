@@ -32,8 +32,7 @@ _SOURCE = re.compile(r"(\S+)(?:[ \t]+\((.*)\))?")
 class Dpkg:
     """The packages of dpkg, which are read when the first is asked for."""
 
-    doubts = ()
-    files = (_STATUS, _DIVERSIONS)  # dpkg writes the first anew with whatever it does to a package
+    states = (_STATUS, _DIVERSIONS)  # dpkg writes the first anew with whatever it does to a package
 
     def __init__(self, walker: Walker) -> None:
         self._walker = walker

@@ -16,7 +16,15 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from rootfs_builder.filesystem.walk import Walker
-from rootfs_builder.packages.database import Brought, Package, contents, find
+from rootfs_builder.findings import Finding
+from rootfs_builder.packages.database import (
+    Brought,
+    DamagedError,
+    Package,
+    contents,
+    find,
+    unknown,
+)
 from rootfs_builder.packages.wal import merged
 from rootfs_builder.paths import decode, encode, printable
 
@@ -32,10 +40,15 @@ _OLD = {
 }
 _NAME, _VERSION, _RELEASE, _EPOCH, _ARCH, _SOURCERPM = 1000, 1001, 1002, 1003, 1022, 1044
 _FILESTATES, _DIRINDEXES, _BASENAMES, _DIRNAMES = 1029, 1116, 1117, 1118
+_COUNTS = struct.Struct(">2I")  # of a header: its entries, the bytes of their values
 _INSTALLED = 0  # of the states of a file; others: replaced, not installed, of another colour
 _SOURCE = re.compile(r"(.+)-([^-]+-[^-]+)\.[^.]+\.rpm")
 _FIND = "SELECT hnum, idx FROM Basenames WHERE key = CAST(? AS TEXT) ORDER BY hnum, idx"
 _HEADER = "SELECT blob FROM Packages WHERE hnum = ?"
+
+
+class HeaderError(Exception):
+    """A package's header, or what leads to it, is not as rpm writes it."""
 
 
 class Header(Struct, frozen=True):
@@ -51,20 +64,31 @@ class Header(Struct, frozen=True):
         return int.from_bytes(self.data[at : at + size]) if index < count else None
 
     def text(self, tag: int, index: int = 0) -> str:
-        """One of a tag's strings, "" where it has none."""
+        """One of a tag's strings, "" where it has none.
+
+        Raises:
+            HeaderError: there are fewer than the header says.
+        """
         offset, count = self.entries.get(tag, (0, 0))
-        return decode(self.data[offset:].split(b"\0", index + 1)[index]) if index < count else ""
+        if index >= count:
+            return ""
+        texts = self.data[offset:].split(b"\0", index + 1)
+        if index >= len(texts):
+            raise HeaderError(f"a header whose tag {tag} has fewer strings than it counts")
+        return decode(texts[index])
 
 
 def header(blob: bytes) -> Header:
     """Take a header apart.
 
     Raises:
-        struct.error: it is cut off.
+        HeaderError: it is cut off.
     """
-    count, size = struct.unpack_from(">2I", blob)
+    if len(blob) < _COUNTS.size:
+        raise HeaderError("a header that is cut off")
+    count, size = _COUNTS.unpack_from(blob)
     if len(blob) < 8 + 16 * count + size:
-        raise struct.error("a header that is cut off")
+        raise HeaderError("a header that is cut off")
     entries = struct.iter_unpack(">4I", blob[8 : 8 + 16 * count])
     return Header(
         {tag: (offset, number) for tag, _, offset, number in entries}, blob[8 + 16 * count :]
@@ -75,8 +99,7 @@ class Rpm:
     """The packages of rpm, in a database that is read when the first is asked for."""
 
     def __init__(self, walker: Walker, path: str) -> None:
-        self.doubts: tuple[str, ...] = ()
-        self.files = (path, f"{path}-wal")
+        self.states = (path, f"{path}-wal")
         self._walker = walker
         self._path = path
         self._headers: dict[int, tuple[Header, Package]] = {}
@@ -85,7 +108,7 @@ class Rpm:
     def _database(self) -> "Connection":
         import sqlite3
 
-        database, log = contents(self._walker, *self.files)
+        database, log = contents(self._walker, *self.states)
         if not database:  # deserialize() says MemoryError
             raise sqlite3.DatabaseError("file is empty")
         connection = sqlite3.connect(":memory:")
@@ -96,16 +119,18 @@ class Rpm:
         """See Database."""
         import sqlite3
 
-        if not self.doubts:
-            try:
-                yield [brought for name in names for brought in self._named(name)]
-            except (sqlite3.Error, struct.error, LookupError, TypeError, ValueError) as error:
-                why = f"no database of rpm, so that its packages are unknown: {error}"
-                self.doubts = (f"{printable(self._path)}: {why}",)
+        try:
+            found = [brought for name in names for brought in self._named(name)]
+        except (sqlite3.Error, HeaderError) as error:
+            why = f"no database of rpm, so that its packages are unknown: {error}"
+            raise DamagedError(self._path, why) from error
+        yield found
 
     def _named(self, name: str) -> Iterator[Brought]:
         """The installed files with this last component."""
         for number, index in self._database.execute(_FIND, (encode(name),)).fetchall():
+            if not (isinstance(number, int) and isinstance(index, int) and index >= 0):
+                raise HeaderError(f"its index of {printable(name)} has no numbers")
             header, package = self._header(number)
             state = header.number(_FILESTATES, index, size=1)
             folder = header.number(_DIRINDEXES, index)
@@ -114,25 +139,12 @@ class Rpm:
 
     def _header(self, number: int) -> tuple[Header, Package]:
         if number not in self._headers:
-            ((blob,),) = self._database.execute(_HEADER, (number,)).fetchall()
-            one = header(blob)
+            row = self._database.execute(_HEADER, (number,)).fetchone()
+            if row is None or not isinstance(row[0], bytes):
+                raise HeaderError(f"package {number} of its index has no header")
+            one = header(row[0])
             self._headers[number] = one, package(one)
         return self._headers[number]
-
-
-class Old:
-    """A database of an older rpm, which is not read."""
-
-    files = ()
-
-    def __init__(self, path: str, kind: str) -> None:
-        sentence = "a package database in an older format of rpm, which is not read"
-        self.doubts = (f"{printable(path)}: {sentence} ({kind}); rpmdb --rebuilddb renews it",)
-
-    def named(self, names: AbstractSet[str]) -> Iterator[Iterable[Brought]]:
-        """Nobody knows."""
-        del names
-        yield from ()
 
 
 def package(one: Header) -> Package:
@@ -146,10 +158,13 @@ def package(one: Header) -> Package:
     return Package(name, whole, one.text(_ARCH), source, other, "rpm")
 
 
-def read(walker: Walker) -> Rpm | Old | None:
+def read(walker: Walker) -> Rpm | Finding | None:
     """See the folder."""
     path = next((one for one in STATES if find(walker, one) is not None), None)
     if path is not None:
         return Rpm(walker, path)
     old = next((one for one in _OLD if find(walker, one) is not None), None)
-    return None if old is None else Old(old, _OLD[old])
+    if old is None:
+        return None
+    why = "a package database in an older format of rpm, which is not read"
+    return unknown(old, f"{why} ({_OLD[old]}); rpmdb --rebuilddb renews it")

@@ -10,10 +10,9 @@ from rootfs_builder.filesystem import depfile
 from rootfs_builder.filesystem.depfile import Inputs, Recorder
 from rootfs_builder.filesystem.root import Root
 from rootfs_builder.filesystem.sources import Sources
-from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.packages import Owners
-from rootfs_builder.paths import OpenedPath, decode, encode, printable
+from rootfs_builder.paths import decode, encode, printable
 from rootfs_builder.pipeline import inputs
 from rootfs_builder.recipe.destination import Destination
 
@@ -41,8 +40,7 @@ class Dependencies:
         """Who owns a file; of the hundreds of files that tell, the depfile gets one for all."""
         if self._depfile is None:
             return packages.owners(sources, facts=facts)
-        for path in packages.STATES:
-            Walker(sources).walk(OpenedPath(path))
+        packages.watch(sources)
         return packages.owners(inputs.sources(sysroot), facts=facts)
 
     def document(self, rule_files: Iterable[str] = ()) -> tuple[bytes, tuple[Finding, ...]]:

@@ -26,21 +26,6 @@ from rootfs_builder.plan.layout import lay_out
 from rootfs_builder.recipe import Recipe
 from rootfs_builder.recipe.values import Platform as Wanted
 
-_ARM_HARD_FLOAT = 0x400
-_MACHINES = {  # (e_machine, bits, little-endian): architecture as `go tool dist list` spells it
-    (62, 64, True): "amd64",
-    (62, 32, True): "amd64",  # x32: programs of an amd64 kernel
-    (3, 32, True): "386",
-    (183, 64, True): "arm64",
-    (40, 32, True): "arm",
-    (243, 64, True): "riscv64",
-    (22, 64, False): "s390x",
-    (21, 64, True): "ppc64le",
-    (258, 64, True): "loong64",
-    (8, 64, True): "mips64le",
-    (8, 32, True): "mipsle",
-}
-
 
 class Planned(NamedTuple):
     """A plan, what it was made from, and the platform that the image is for."""
@@ -73,10 +58,8 @@ def plan(
     differences = replay.check(closure, layout, root, preload=preload, facts=facts)
     if differences:
         raise VerificationError("\n".join(finding.text for finding in differences))
-    doubts = list(replay.check_added(closure, layout, root, preload=preload, facts=facts))
-    if owners is not None:
-        doubts += [warning(Code.OWNERS_UNKNOWN, doubt) for doubt in owners.doubts]
-    whole = replace(result, findings=(*result.findings, *doubts, *_of_format(recipe)))
+    later = replay.check_added(closure, layout, root, preload=preload, facts=facts)
+    whole = replace(result, findings=(*result.findings, *later, *_of_format(recipe)))
     return Planned(closure, whole, platform)
 
 
@@ -133,16 +116,10 @@ def _platform(recipe: Recipe, closure: Closure) -> Platform:
 
 
 def _of_header(shown: str, header: elf.Header) -> Wanted:
-    key = (header.machine, header.bits, header.little)
-    if key not in _MACHINES:
+    machine = header.platform
+    if not machine.architecture:
         raise UsageError(
             f"{printable(shown)}: no image platform is known for its machine, "
             f"e_machine {header.machine} with {header.bits} bits"
         )
-    architecture = _MACHINES[key]
-    variant = ""
-    if architecture == "arm":
-        variant = "v7" if header.flags & _ARM_HARD_FLOAT else "v5"
-    elif architecture == "arm64":
-        variant = "v8"
-    return Wanted(architecture, variant)
+    return Wanted(machine.architecture, machine.abi(header.flags).variant)

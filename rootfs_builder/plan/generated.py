@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from rootfs_builder.filesystem.root import BytesSource
 from rootfs_builder.filesystem.walk import Walker
-from rootfs_builder.loader.link_map import Find, Loader
+from rootfs_builder.loader.protocol import Find, Loader
 from rootfs_builder.needs.closure import Closure
 from rootfs_builder.paths import ImagePath, OpenedPath
 from rootfs_builder.plan import Entry, Plan, PlanRoot, Reason, ReasonKind

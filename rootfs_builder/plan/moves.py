@@ -13,7 +13,7 @@ from msgspec import Struct
 from rootfs_builder.errors import Mistake, UsageError
 from rootfs_builder.filesystem.sources import Sources, in_system
 from rootfs_builder.filesystem.walk import Walk, Walker
-from rootfs_builder.loader.link_map import BY_PATH, LIBRARY_PATH, Candidate, Loaded
+from rootfs_builder.loader.link_map import Candidate, FoundBy, Loaded
 from rootfs_builder.needs.closure import Program, ProgramKind, Tree
 from rootfs_builder.paths import (
     ImagePath,
@@ -297,9 +297,9 @@ def of_object(
         return of_program(program, moves, sources) if loaded.by is None else None
     if candidate.owner is not None:
         return _of_origin(candidate.owner, program, moves, sources)
-    if candidate.found_by == LIBRARY_PATH:
+    if candidate.found_by is FoundBy.LIBRARY_PATH:
         return _of_library(candidate.path, moves.libraries)
-    by_path = candidate.found_by == BY_PATH
+    by_path = candidate.found_by is FoundBy.BY_PATH
     return _of_added(SourcePath(candidate.path), moves, sources) if by_path else None
 
 

@@ -11,10 +11,11 @@ from msgspec.structs import replace
 
 from rootfs_builder.filesystem.root import BytesSource
 from rootfs_builder.filesystem.sources import Sources
-from rootfs_builder.packages import Owners
+from rootfs_builder.findings import Finding
+from rootfs_builder.loader.link_map import FoundBy
+from rootfs_builder.packages import Owned, Owners
 from rootfs_builder.paths import ImagePath, SourcePath
 from rootfs_builder.plan import Entry, Reason, ReasonKind
-from rootfs_builder.plan.reasons import PT_INTERP
 
 
 def settle(
@@ -22,8 +23,10 @@ def settle(
     origins: Mapping[ImagePath, SourcePath],
     sources: Sources,
     owners: Owners | None,
-) -> tuple[Entry, ...]:
-    """The entries with `package` and `own`; `origins` has the path in `sources` of what was read.
+) -> tuple[tuple[Entry, ...], tuple[Finding, ...]]:
+    """The entries with `package` and `own`, and warnings about databases that were not read.
+
+    `origins` has the path in `sources` of what was read.
 
     Without `owners` no package is looked up.
 
@@ -33,19 +36,20 @@ def settle(
     entries = tuple(entries)
     read = [origins[entry.path] for entry in entries if entry.path in origins]
     inside = [origin for origin in read if not sources.outside(origin)]
-    known = {} if owners is None else owners.of_all(inside)
+    owned = Owned({}) if owners is None else owners.of_all(inside)
     found = []
     for entry in entries:
         origin = origins.get(entry.path)
         if origin is not None and sources.outside(origin):
             found.append(replace(entry, own=True))
-        elif origin is not None and (package := known.get(origin)) is not None:
+        elif origin is not None and (package := owned.packages.get(origin)) is not None:
             found.append(replace(entry, package=package))
         else:
             found.append(entry)
     if not any(entry.package for entry in found):
-        return tuple(found)
-    return tuple(replace(one, own=True) if _by_hand(one) else one for one in found)
+        return tuple(found), owned.warnings
+    by_hand = (replace(one, own=True) if _by_hand(one) else one for one in found)
+    return tuple(by_hand), owned.warnings
 
 
 def _by_hand(entry: Entry) -> bool:
@@ -60,4 +64,4 @@ def _by_hand(entry: Entry) -> bool:
 
 def _is_the_systems(why: Reason) -> bool:
     """Whether no user asked: a rule brings it, or it is a dynamic loader."""
-    return why.kind == ReasonKind.RULE or why.found_by == PT_INTERP
+    return why.kind == ReasonKind.RULE or why.found_by == FoundBy.INTERPRETER

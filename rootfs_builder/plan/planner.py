@@ -15,7 +15,7 @@ from rootfs_builder.filesystem.root import Node, Source
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walk, Walker
 from rootfs_builder.findings import Code, Finding, added, warning
-from rootfs_builder.loader.link_map import LinkMap, Loaded, Resolution
+from rootfs_builder.loader.link_map import FoundBy, LinkMap, Loaded, Resolution
 from rootfs_builder.needs.closure import Closure, ProgramKind, Tree
 from rootfs_builder.packages import Owners
 from rootfs_builder.paths import ImagePath, SourcePath, name, printable
@@ -37,7 +37,6 @@ from rootfs_builder.plan import (
 )
 from rootfs_builder.plan.layout import Layout, Start
 from rootfs_builder.plan.moves import Move
-from rootfs_builder.plan.reasons import PT_INTERP
 from rootfs_builder.recipe import Recipe
 
 
@@ -61,7 +60,7 @@ def plan(
     """
     planner = _Planner(closure, layout, sources)
     programs = planner.lay(recipe.at)
-    entries = ownership.settle(planner.entries.values(), planner.origins, sources, owners)
+    entries, unowned = ownership.settle(planner.entries.values(), planner.origins, sources, owners)
     left_out = hints.left_out(
         closure,
         frozenset(planner.origins.values()),
@@ -69,7 +68,7 @@ def plan(
         sources=sources,
         facts=facts,
     )
-    findings = (*planner.findings(), *left_out, *long_paths(planner.entries))
+    findings = (*planner.findings(), *left_out, *long_paths(planner.entries), *unowned)
     whole = Plan(
         with_parents(entries),
         programs,
@@ -126,9 +125,10 @@ class _Planner:
 
     def findings(self) -> Iterator[Finding]:
         """What rules added, then the findings of the closure and of the entries."""
+        paths = {rule: one.paths for rule, one in self._closure.first_applied().items()}
         for rule, reason in sorted(self._because_of.items()):
             text = f"{printable(rule)}: {printable(reason.found_by)}"
-            yield added(Code.RULE_ADDED, text)
+            yield added(Code.RULE_ADDED, text, *paths[rule])
         yield from self._findings
 
     def _start(self, start: Start, at: ImagePath | None) -> None:
@@ -155,9 +155,9 @@ class _Planner:
         if loader is not None:
             walk = self._walker.walk(loader.interpreter)
             by = self._layout.file_of(link_map.program)
-            self._warn_of_build_path(loader.interpreter, PT_INTERP, by)
+            self._warn_of_build_path(loader.interpreter, FoundBy.INTERPRETER, by)
             kind = ReasonKind.INTERPRETER
-            self._walk(walk, None, Reason(kind, by, loader.interpreter, PT_INTERP))
+            self._walk(walk, None, Reason(kind, by, loader.interpreter, FoundBy.INTERPRETER))
         for resolution in link_map.resolutions:
             if resolution.found is not None:
                 self._resolution(resolution, resolution.found)
@@ -167,7 +167,7 @@ class _Planner:
         by, kind = self._layout.file_of(request.by), ReasonKind(request.kind)
         if resolution.walk is None or candidate is None:
             asked = self._asked(request.name, self._layout.objects.get(found))
-            reason = Reason(kind, by, asked, "already loaded")
+            reason = Reason(kind, by, asked, FoundBy.ALREADY_LOADED)
             self._because(self._layout.file_of(found), reason)
             return
         move = self._layout.resolutions.get(resolution)

@@ -6,8 +6,6 @@ from msgspec import Struct
 
 from rootfs_builder.paths import ImagePath, printable
 
-PT_INTERP = "PT_INTERP"  # as `found_by` of a dynamic loader, which no search has found
-
 
 class ReasonKind(StrEnum):
     """What sort of request an entry answers; the text is part of `--json` and of `why`."""

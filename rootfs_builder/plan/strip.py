@@ -22,21 +22,8 @@ from rootfs_builder.findings import Code, warning
 from rootfs_builder.paths import ImagePath, decode, encode, printable
 from rootfs_builder.plan import Plan
 
-_TARGETS = {  # (e_machine, bits, little-endian): what binutils for it are called
-    (3, 32, True): "i686-linux-gnu",
-    (8, 32, True): "mipsel-linux-gnu",
-    (8, 64, True): "mips64el-linux-gnuabi64",
-    (21, 64, True): "powerpc64le-linux-gnu",
-    (22, 64, False): "s390x-linux-gnu",
-    (40, 32, True): "arm-linux-gnueabihf",
-    (62, 32, True): "x86_64-linux-gnu",
-    (62, 64, True): "x86_64-linux-gnu",
-    (183, 64, True): "aarch64-linux-gnu",
-    (243, 64, True): "riscv64-linux-gnu",
-    (258, 64, True): "loongarch64-linux-gnu",
-}
-_X86 = {3, 62}  # e_machine of i386 and x86-64: one strip is for both
 _DEBUG = (".debug", ".zdebug", ".stab")
+_X86 = {"386", "amd64"}  # one strip is for both
 
 
 def plan(full: Plan, scratch: str) -> Plan:
@@ -74,11 +61,7 @@ def _is_linked(content: Source) -> bool:
             head = elf.header(data)
         except ElfError:
             return False
-    return head.type in {elf.ET_EXEC, elf.ET_DYN} and _machine(head) in _TARGETS
-
-
-def _machine(head: elf.Header) -> tuple[int, int, bool]:
-    return head.machine, head.bits, head.little
+    return head.type in {elf.ET_EXEC, elf.ET_DYN} and bool(head.platform.architecture)
 
 
 def _strip(shown: str, data: bytes, scratch: str, number: int) -> Source | str | None:
@@ -115,7 +98,7 @@ def _run(
 ) -> tuple[ImagePath, str]:
     """The path of the stripped file in `scratch`, and why strip failed, "" if it did not."""
     source, result = f"{scratch}/{number}.full", ImagePath(f"/{number}")
-    target = _TARGETS[_machine(head)]
+    target = head.platform.triplet
     tool = tools.find(f"{target}-strip", "strip")
     advice = f"apt-get install binutils-{target.replace('_', '-')}"
     if tool is None:
@@ -138,8 +121,8 @@ def _is_foreign(head: elf.Header, tool: str) -> bool:
             own = elf.header(data)
         except ElfError:  # a script, which may be for any
             return False
-    machines = {own.machine, head.machine}
-    return own.little != head.little or not (len(machines) == 1 or machines <= _X86)
+    mine, theirs = own.platform.architecture, head.platform.architecture
+    return mine != theirs and {mine, theirs} != _X86
 
 
 def _end(file: Any, sections: list[Any]) -> int:

@@ -154,4 +154,4 @@ class _Work:
 
     def _link_map(self, link_map: LinkMap) -> Iterator[str]:
         self.files.update(ImagePath(loaded.real) for loaded in link_map.objects)
-        yield from missing.sentences(link_map, advice="")
+        yield from (missing.text(one, advice="") for one in missing.find(link_map))

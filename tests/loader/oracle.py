@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rootfs_builder.filesystem.root import DirectoryRoot
-from rootfs_builder.loader import loading
+from rootfs_builder.loader import loading, missing
 from rootfs_builder.loader.elf_files import Objects
-from rootfs_builder.loader.link_map import LinkMap, Loaded
+from rootfs_builder.loader.link_map import LinkMap, Loaded, RequestKind
 from rootfs_builder.paths import ImagePath, OpenedPath, decode
 
 GLIBC = "/lib64/ld-linux-x86-64.so.2"
@@ -142,14 +142,14 @@ def start(
 def ours(link_map):
     """A link map as a Trace."""
     found = tuple((one.name or one.requested, one.opened) for one in link_map.objects if one.by)
-    missing, errors = [], []
+    lost, errors = [], []
     for one in link_map.resolutions:
-        if one.fatal is not None and one.request.kind in ("NEEDED", "FILTER"):
+        if one.fatal is not None and one.request.kind in (RequestKind.NEEDED, RequestKind.FILTER):
             errors.append(f"{_where(one)}: {one.fatal}")
         elif one.found is None and one.fatal is None:
-            missing.append(one.request.name)
-    errors += loading.version_errors(link_map)
-    return Trace(found, tuple(sorted(missing)), "\n".join(errors))
+            lost.append(one.request.name)
+    errors += map(missing.text, missing.versions(link_map))
+    return Trace(found, tuple(sorted(lost)), "\n".join(errors))
 
 
 def _where(resolution):

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from rootfs_builder.loader import loading
+from rootfs_builder.loader import loading, missing
 from rootfs_builder.loader.link_map import LinkMap, Loaded
 from rootfs_builder.needs.closure import Program, Tree
 from rootfs_builder.needs.startup import Startup
@@ -76,7 +76,7 @@ class Calls:
         return len(link_map.objects) > len(maps[0].objects) and not self._fails(link_map)
 
     def _fails(self, link_map: LinkMap) -> bool:
-        return next(self._startup.not_found(link_map), None) is not None
+        return next(missing.find(link_map), None) is not None
 
     def with_calls(self, program: Program) -> Program:
         """A program with what it was made to load."""

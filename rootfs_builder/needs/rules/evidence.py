@@ -4,26 +4,23 @@ Undefined symbols say what an object can call, names what it is linked to, its b
 compiled in. The libc's own objects are no evidence: they hold everything for everybody.
 """
 
-import re
 from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
+from rootfs_builder.loader import dialects
 from rootfs_builder.loader.elf_files import Objects
 from rootfs_builder.loader.link_map import LinkMap, Loaded
-from rootfs_builder.needs.rules.user_input import Given
-from rootfs_builder.paths import Key, name, printable
-
-_LIBC = re.compile(
-    r"ld-.*|ld64\..*|libc\.(so|musl).*|lib(resolv|pthread|rt|anl|dl|util|m|nss_\w+)\.so\.\d+"
-)
-_GLIBC = re.compile(rb"GLIBC_(\d+)\.(\d+)")
+from rootfs_builder.needs.rules.clues import Clue
+from rootfs_builder.needs.rules.schema import STATIC
+from rootfs_builder.needs.rules.user_input import Given, UserInputSearch
+from rootfs_builder.paths import Key, name, named_in, printable
 
 
 class Evidence(Struct, frozen=True, eq=False):
     """What one process shows.
 
-    `libc` is glibc or musl, or static for a program without a loader; `version` the glibc's;
+    `libc` is the loader's name, STATIC for a program without one; `version` that of its libc;
     `found` are the objects that are looked at, by their resolved paths, with what they import if
     they are not of the libc; `imported` is all of that, `present` all objects that it has.
     """
@@ -36,8 +33,13 @@ class Evidence(Struct, frozen=True, eq=False):
     imported: frozenset[bytes]
     present: dict[Key, Loaded]
     names: dict[Key, tuple[str, str]]
-    given: Given
+    searches: UserInputSearch
     objects: Objects
+
+    @property
+    def given(self) -> Given:
+        """What the user gives."""
+        return self.searches.given
 
     def importing(
         self, symbols: Iterable[str], *, own: bool, besides: Callable[[str], bool]
@@ -70,41 +72,46 @@ class Evidence(Struct, frozen=True, eq=False):
             if loaded is not self.program and any(map(matches, self.names[path]))
         )
 
-    def containing(self, texts: Iterable[str]) -> str | None:
-        """Where the first of the texts stands: in the program, or in what the user gives it."""
+    def containing(self, texts: Iterable[str]) -> Clue | None:
+        """Where the first of the texts is: in the program, or in what the user gives it."""
         own = self.objects.contained(self.program.real, self.given.texts)
         for text in texts:
             if text.encode() in own:
-                return f"{shown(self.program)} names {text.strip(chr(0))}"
+                return _names_text(shown(self.program), text)
         for text in texts:
-            where = self.given.naming(text.encode())
+            where = self.searches.first_containing(text.encode())
             if where is not None:
-                return f"{where} names {text.strip(chr(0))}"
+                return _names_text(where, text)
         return None
 
 
-def of(maps: tuple[LinkMap, ...], objects: Objects, given: Given) -> Evidence:
-    """What one process shows, given at each level of CPU."""
-    first = maps[0]
-    libc = "static" if first.loader is None else first.loader.name
+def _names_text(where: str, text: str) -> Clue:
+    text = text.strip("\0")
+    return Clue(f"{where} names {text}", named_in(f"{where} {text}"))
+
+
+def of(maps: tuple[LinkMap, ...], objects: Objects, searches: UserInputSearch) -> Evidence:
+    """What one process shows, whose `maps` are for each level of CPU."""
+    first, given = maps[0], searches.given
+    libc = STATIC if first.loader is None else first.loader.name
     present = {loaded.real: loaded for one in maps for loaded in one.objects}
     names = {path: _names(loaded) for path, loaded in present.items()}
     looked_at = _found(maps)
     imports = {
         path: objects.imports(path, given.symbols)
         for path, loaded in looked_at.items()
-        if loaded.by is None or not any(map(_LIBC.fullmatch, names[path]))
+        if loaded.by is None or not any(map(dialects.is_part_of_libc, names[path]))
     }
     return Evidence(
         libc,
-        _version(first),
+        first.loader.version(first) if first.loader else (0, 0),
         first.program,
         looked_at,
         imports,
         frozenset().union(*imports.values()),
         present,
         names,
-        given,
+        searches,
         objects,
     )
 
@@ -132,12 +139,3 @@ def shown(loaded: Loaded) -> str:
 
 def _names(loaded: Loaded) -> tuple[str, str]:
     return (loaded.soname or "", name(loaded.opened))
-
-
-def _version(link_map: LinkMap) -> tuple[int, int]:
-    """The newest version that libc.so.6 defines; (0, 0) without one."""
-    libc = link_map.names.get("libc.so.6")
-    if libc is None:
-        return (0, 0)
-    found = [_GLIBC.fullmatch(version) for version in libc.elf.version_definitions]
-    return max(((int(one[1]), int(one[2])) for one in found if one), default=(0, 0))

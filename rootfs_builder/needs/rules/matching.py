@@ -9,10 +9,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from rootfs_builder.loader.link_map import Loaded
+from rootfs_builder.needs.rules.clues import Clue, joined
 from rootfs_builder.needs.rules.evidence import Evidence, shown
 from rootfs_builder.needs.rules.requests import Asked
 from rootfs_builder.needs.rules.schema import Find, Rule, Rules, When
-from rootfs_builder.paths import SourcePath, decode, parent
+from rootfs_builder.paths import SourcePath, decode, named_in, parent
 
 Variables = dict[str, str]
 
@@ -27,7 +28,7 @@ class Match(Struct, frozen=True, eq=False):
     """
 
     rule: Rule
-    evidence: str
+    evidence: Clue
     by: Loaded | None
     variables: tuple[Variables, ...]
     places: tuple[Variables, ...] = ({},)
@@ -40,18 +41,18 @@ def match(rules: Rules, evidence: Evidence, asked: Asked) -> tuple[Match, ...]:
 
 def _match(rule: Rule, evidence: Evidence, asked: Asked) -> Iterator[Match]:
     wanted = rule.name in asked
-    why = f"--with {rule.name}" if wanted else _evidence(rule, evidence)
+    why = Clue(f"--with {rule.name}") if wanted else _evidence(rule, evidence)
     if why is None:
         return
     found = tuple(_find(rule.finds, evidence))
     if rule.hint and not wanted:  # what the user's words name is asked for by them
-        found = tuple(one for one in found if one.said) or tuple(
+        found = tuple(one for one in found if one.clue) or tuple(
             replace(one, variables=()) for one in found
         )
     values = _values(rule, evidence, asked)
     for one in found:
         variables = tuple(_with_values(one.variables, values))
-        yield Match(rule, one.said or why, one.by, variables, one.places)
+        yield Match(rule, one.clue or why, one.by, variables, one.places)
 
 
 def _with_values(found: tuple[Variables, ...], values: tuple[str, ...]) -> Iterator[Variables]:
@@ -74,8 +75,8 @@ def _values(rule: Rule, evidence: Evidence, asked: Asked) -> tuple[str, ...]:
     return tuple(named) or rule.values
 
 
-def _evidence(rule: Rule, evidence: Evidence) -> str | None:
-    """Why a rule holds, in words; None where it does not."""
+def _evidence(rule: Rule, evidence: Evidence) -> Clue | None:
+    """Why a rule holds; None where it does not."""
     for when in rule.evidence:
         why = _holds(when, evidence)
         if why is not None:
@@ -83,36 +84,41 @@ def _evidence(rule: Rule, evidence: Evidence) -> str | None:
     return None
 
 
-def _holds(when: When, evidence: Evidence) -> str | None:
-    """The evidence for one table, in words; None unless every key of it holds."""
+def _holds(when: When, evidence: Evidence) -> Clue | None:
+    """The evidence for one table; None unless every key of it holds."""
     if when.libc and evidence.libc not in when.libc:
         return None
     if when.before and not (0, 0) < evidence.version < _version(when.before):
         return None
-    why = []
-    for hit in _hits(when, evidence):
-        if hit is None:
+    clues = []
+    for clue in _clues(when, evidence):
+        if clue is None:
             return None
-        why.append(hit)
-    return ", ".join(why) or f"it is {evidence.libc}"
+        clues.append(clue)
+    return joined(clues) if clues else Clue(f"it is {evidence.libc}")
 
 
-def _hits(when: When, evidence: Evidence) -> Iterator[str | None]:
-    """A sentence for each key with a list, None where nothing of the list is found."""
+def _clues(when: When, evidence: Evidence) -> Iterator[Clue | None]:
+    """A clue for each key with a list, None where nothing of the list is found."""
+    given = evidence.given
     if when.user:
-        yield f"-u {evidence.given.user}" if evidence.given.user else None
+        yield Clue(f"-u {given.user}") if given.user else None
     if when.env:
-        said = next((name for name in when.env if evidence.given.variables.get(name)), None)
-        yield said and f"-e {said}={evidence.given.variables[said]}"
+        variable = next((name for name in when.env if given.variables.get(name)), None)
+        yield _setting(variable, given.variables[variable]) if variable else None
     for symbols, own in ((when.own_imports, True), (when.imports, False)):
         if symbols:
             call = evidence.importing(symbols, own=own, besides=_any_of(when.besides))
-            yield call and f"{shown(call[1])} calls {call[0]}"
+            yield Clue(f"{shown(call[1])} calls {call[0]}") if call else None
     if when.sonames:
         loaded = evidence.named(_any_of(when.sonames))
-        yield f"{shown(loaded[0])} is loaded" if loaded else None
+        yield Clue(f"{shown(loaded[0])} is loaded") if loaded else None
     if when.text:
         yield evidence.containing(when.text)
+
+
+def _setting(variable: str, value: str) -> Clue:
+    return Clue(f"-e {variable}={value}", named_in(value))
 
 
 def _version(text: str) -> tuple[int, int]:
@@ -127,12 +133,15 @@ def _any_of(patterns: tuple[str, ...]) -> Callable[[str], bool]:
 
 
 class _Found(Struct, frozen=True):
-    """What a table of `find` gives in the object `by`: see Match; `said` is of the user's words."""
+    """What a table of `find` gives in the object `by`: see Match.
+
+    `clue` says what in the user's own words it is about, if anything.
+    """
 
     by: Loaded | None = None
     places: tuple[Variables, ...] = ({},)
     variables: tuple[Variables, ...] = ({},)
-    said: str = ""
+    clue: Clue | None = None
 
 
 def _find(finds: tuple[Find, ...], evidence: Evidence) -> Iterator[_Found]:
@@ -146,10 +155,10 @@ def _find(finds: tuple[Find, ...], evidence: Evidence) -> Iterator[_Found]:
     if not finds:
         yield _Found()
     for find in finds:
-        words = evidence.given.search(find.words) if find.words else [{}]
+        words = evidence.searches.search(find.words) if find.words else [{}]
         if not words:
             continue
-        said = evidence.given.saying(find.words)
+        clue = evidence.searches.describe_match(find.words)
         program = (evidence.program,)
         for loaded in evidence.to_search(_any_of((find.soname,))) if find.soname else program:
             beside = {"beside": parent(loaded.real)} if find.soname else {}
@@ -158,7 +167,7 @@ def _find(finds: tuple[Find, ...], evidence: Evidence) -> Iterator[_Found]:
             places = tuple(one | beside | _variables(hit) for one in scripts for hit in each)
             found = tuple(place | _variables([one]) for one in words for place in places)
             if found:
-                yield _Found(loaded if find.soname else None, places, found, said)
+                yield _Found(loaded if find.soname else None, places, found, clue)
 
 
 def _around(script: SourcePath) -> Variables:

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import field
 
 from rootfs_builder.errors import UsageError
+from rootfs_builder.loader import dialects
 from rootfs_builder.paths import MOUNTED, below, printable
 from rootfs_builder.recipe import toml_tables
 from rootfs_builder.recipe.toml_lines import Lines, Path
@@ -22,7 +23,8 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _VARIABLE = re.compile(r"\{(\w+)\}")
 _AROUND = frozenset(("above", "script"))
 _BOUND = {"beside", "called", "prefix", "value", *_AROUND}  # variables that no pattern binds
-_KINDS = ("glibc", "musl", "static")
+STATIC = "static"  # a program without a loader
+_KINDS = (*dialects.NAMES, STATIC)
 _WITH_ANY_KEYS = ("named", "landmarks", "write", "directories", "environment")
 
 

@@ -8,7 +8,8 @@ from msgspec import Struct
 from rootfs_builder.filesystem.root import read
 from rootfs_builder.loader.elf_files import Objects, groups
 from rootfs_builder.needs.closure import Program, Tree
-from rootfs_builder.paths import SourcePath, decode, encode, join, name, printable
+from rootfs_builder.needs.rules.clues import Clue
+from rootfs_builder.paths import SourcePath, decode, encode, join, name, named_in, printable
 from rootfs_builder.recipe import Recipe
 
 _MOST_FILES, _MOST_BYTES = 1000, 1 << 16  # of an added tree, so that it is configuration
@@ -20,8 +21,7 @@ class Given(Struct, frozen=True):
     `placed` has the files again, by their paths in the image. `scripts` are the resolved paths of
     the scripts that are packed, `command` is the arguments, with a NUL before and behind each.
     `variables` is what the image's environment is given, `user` who is to run the program. `texts`
-    and `symbols` are all that the rules look for, so that a file is read once for all of them;
-    `searched` remembers what patterns found.
+    and `symbols` are all that the rules look for, so that a file is read once for all of them.
     """
 
     variables: dict[str, str]
@@ -32,34 +32,40 @@ class Given(Struct, frozen=True):
     command: bytes = b""
     texts: frozenset[bytes] = frozenset()
     symbols: frozenset[bytes] = frozenset()
-    searched: dict[tuple[str, ...], list[dict[str, bytes]]] = {}
 
-    def naming(self, text: bytes) -> str | None:
-        """The first of the user's files that has a text in it."""
-        return next((name for name, data in self.files if text in data), None)
+
+class UserInputSearch:
+    """Searches in what the user gives; the same patterns are looked for once."""
+
+    def __init__(self, given: Given) -> None:
+        self.given = given
+        self._found: dict[tuple[str, ...], list[dict[str, bytes]]] = {}
+        places = "".join(f"\0{place}\0" for place in given.placed)
+        texts = (("an argument", given.command), ("--add", encode(places)), *given.files)
+        self._texts = tuple(one for one in texts if one[1])
+
+    def first_containing(self, text: bytes) -> str | None:
+        """The name of the first of the user's files that has a text in it."""
+        return next((name for name, data in self.given.files if text in data), None)
 
     def search(self, patterns: tuple[str, ...]) -> list[dict[str, bytes]]:
-        """The groups of each match of any of the patterns in these words, none twice."""
-        if patterns not in self.searched:
-            self.searched[patterns] = groups(hit for _, hit in self._hits(patterns))
-        return self.searched[patterns]
+        """The groups of each match of any of the patterns in these texts, none twice."""
+        if patterns not in self._found:
+            self._found[patterns] = groups(hit for _, hit in self._hits(patterns))
+        return self._found[patterns]
 
-    def saying(self, patterns: tuple[str, ...]) -> str:
-        """Where one of the patterns first matches, and what its last group is, in words."""
+    def describe_match(self, patterns: tuple[str, ...]) -> Clue | None:
+        """Where one of the patterns first matches, and what its last group is."""
         for where, hit in self._hits(patterns):
-            return f"{where} names {printable(decode(hit[hit.lastindex or 0])).strip()}"
-        return ""
+            value = decode(hit[hit.lastindex or 0])
+            text = f"{where} names {printable(value).strip()}"
+            return Clue(text, named_in(f"{where} {value}"))
+        return None
 
     def _hits(self, patterns: tuple[str, ...]) -> Iterator[tuple[str, re.Match[bytes]]]:
         for pattern in patterns:
-            for where, said in self._said:
-                yield from ((where, hit) for hit in re.finditer(pattern.encode(), said))
-
-    @property
-    def _said(self) -> tuple[tuple[str, bytes], ...]:
-        places = "".join(f"\0{place}\0" for place in self.placed)
-        said = (("an argument", self.command), ("--add", encode(places)), *self.files)
-        return tuple(one for one in said if one[1])
+            for where, text in self._texts:
+                yield from ((where, hit) for hit in re.finditer(pattern.encode(), text))
 
 
 def words(

@@ -1,293 +1,333 @@
-"""Processes + rules → what the rules bring: libraries, files, lines, variables.
+"""Processes + rules → what the rules add: libraries, files, lines, variables.
 
 A worklist: each process's evidence is matched, what a rule loads is a process with more evidence,
 and so on until nothing new comes. A request is answered once, whoever makes it, and everything is
 sorted at the end, so the order in which rules act is not to be seen in the result.
 """
 
+from collections import deque
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import NamedTuple
+
+from msgspec import Struct
 from msgspec.structs import replace
 
-from rootfs_builder.elf.dlopen_notes import Note
-from rootfs_builder.errors import Mistake, NotFoundError
+from rootfs_builder.errors import NotFoundError
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, hint, warning
+from rootfs_builder.loader import nss
 from rootfs_builder.loader.link_map import Loaded
 from rootfs_builder.needs import rules
-from rootfs_builder.needs.closure import Applied, Program, Supply, Tree
+from rootfs_builder.needs.closure import Program, Supply, Tree
 from rootfs_builder.needs.rules import Match, Rule, Rules, Variables, evidence, requests, user_input
+from rootfs_builder.needs.rules.clues import Clue
 from rootfs_builder.needs.rules.dlopen_calls import Calls, Process
-from rootfs_builder.needs.rules.files import RuleFiles
+from rootfs_builder.needs.rules.files import FileOutput, RuleFiles, joined
+from rootfs_builder.needs.rules.notes import DlopenNotes
+from rootfs_builder.needs.rules.outputs import Outputs, named
 from rootfs_builder.needs.rules.schema import expand
-from rootfs_builder.needs.rules.user_input import Given
+from rootfs_builder.needs.rules.user_input import Given, UserInputSearch
 from rootfs_builder.needs.startup import Startup
 from rootfs_builder.needs.users import User
-from rootfs_builder.paths import SourcePath, printable
+from rootfs_builder.paths import SourcePath, absolute, named_in, printable
 from rootfs_builder.recipe import Recipe
 
-_NOTHING, _THERE, _BROUGHT = range(3)  # of a rule: it has nothing, nothing new, something new
-_PRIORITIES = ("none", "required", "recommended", "suggested")
+
+class RuleResult(Struct, frozen=True):
+    """The programs and added trees with all that rules make them load, and what rules add."""
+
+    programs: tuple[Program, ...]
+    added: tuple[Tree, ...]
+    output: Supply
+    findings: tuple[Finding, ...]
 
 
-class Supplies:
-    """The rules at work on the programs of one build; `findings` has what there is to say."""
+def run(
+    recipe: Recipe,
+    sources: Sources,
+    startup: Startup,
+    all_rules: Rules,
+    *,
+    programs: tuple[Program, ...],
+    added: tuple[Tree, ...],
+    user: User | None = None,
+) -> RuleResult:
+    """Let the rules act on all programs and added trees, until nothing new comes.
+
+    Raises:
+        UsageError: `--with` or `--without` has no meaning here.
+        NotFoundError: what `--with` asks for is not on this machine.
+    """
+    requested = dict(recipe.with_rules)
+    requests.check(all_rules, requested, recipe.without, dict(recipe.env))
+    given = _given(recipe, startup, all_rules, programs, added)
+    files = RuleFiles(sources, startup, given)
+    worklist = _RuleWorklist(recipe, startup, all_rules, files, given, user=user)
+    result = worklist.run(programs, added)
+    requests.check_without(all_rules, recipe.without, worklist.named_by_notes)
+    if worklist.missing_services:
+        raise NotFoundError("\n".join(dict.fromkeys(worklist.missing_services)))
+    kept = tuple(rule for rule in all_rules if rule.name not in recipe.without)
+    requests.check_done(kept, requested, worklist.answered)
+    return result
+
+
+def _given(
+    recipe: Recipe,
+    startup: Startup,
+    all_rules: Rules,
+    programs: tuple[Program, ...],
+    added: tuple[Tree, ...],
+) -> Given:
+    tables = [one for rule in all_rules for one in rule.evidence]
+    texts = {text.encode() for one in tables for text in one.text}
+    symbols = {name.encode() for one in tables for name in (*one.imports, *one.own_imports)}
+    return user_input.words(
+        recipe,
+        programs,
+        added,
+        startup.objects,
+        texts=frozenset(texts),
+        symbols=frozenset(symbols),
+    )
+
+
+class Effect(IntEnum):
+    """What a rule did: it has nothing to add, all of it is there already, it added something."""
+
+    NOTHING = 0
+    PRESENT = 1
+    ADDED = 2
+
+
+class _Key(NamedTuple):
+    """One application of a rule: in a program, with a set of variables, by an object's bytes."""
+
+    rule: str
+    variables: frozenset[tuple[str, str]]
+    program: Loaded
+    by: Loaded | None
+
+
+class _Applied(NamedTuple):
+    """What one application did, and the variables with which the rule is to be applied next."""
+
+    effect: Effect
+    next: tuple[Variables, ...]
+
+
+class _RuleWorklist:
+    """The rules at work on the programs of one build."""
 
     def __init__(
         self,
         recipe: Recipe,
-        sources: Sources,
         startup: Startup,
-        rules_: Rules,
+        all_rules: Rules,
+        files: RuleFiles,
+        given: Given,
         *,
-        user: User | None = None,
+        user: User | None,
     ) -> None:
-        self._recipe = recipe
-        self._user = user
+        self._rules = tuple(rule for rule in all_rules if rule.name not in recipe.without)
+        self._requested = dict(recipe.with_rules)
+        self._variables = given.variables
+        self._searches = UserInputSearch(given)
         self._objects = startup.objects
-        self._all_rules = rules_
-        self._rules = tuple(rule for rule in rules_ if rule.name not in recipe.without)
-        self._asked = dict(recipe.with_rules)
-        self._variables = dict(recipe.env)
-        self._given = Given(self._variables)
-        self._files = RuleFiles(sources, startup)
-        self._acted: dict[object, int] = {}
+        self._files = files
+        self._user = user
+        self._own: frozenset[SourcePath] = frozenset()  # what is packed without any rule
         self._calls = Calls(startup)
-        self._environment: dict[str, set[tuple[str, str]]] = {}
-        self._applied: dict[tuple[str, Loaded], tuple[int, str, str]] = {}
-        self._suggested: set[str] = set()
-        self._hints: dict[str, tuple[bool, int, str]] = {}
-        self.findings: set[Finding] = set()
-        self._lacking: list[Mistake] = []
-        self._noted: set[str] = set()  # what dlopen notes name
-        self._answered: set[tuple[str, str]] = set()  # (rule, value) of what acted
+        self._notes = DlopenNotes(recipe, self._calls)
+        self._done: dict[_Key, _Applied] = {}
+        self._outputs = Outputs()
+        self._hints = dict[str, tuple[bool, int, Clue]]()
+        self._findings: set[Finding] = set()
+        self.answered: set[tuple[str, str]] = set()  # (rule, value) of what acted
+        self.missing_services: list[str] = []
 
-    def run(self, programs: tuple[Program, ...], added: tuple[Tree, ...]) -> None:
-        """Let the rules act on all programs and added trees, until nothing new comes.
+    @property
+    def named_by_notes(self) -> set[str]:
+        """All libraries of dlopen notes."""
+        return self._notes.named
 
-        Raises:
-            UsageError: `--with` or `--without` has no meaning here.
-            NotFoundError: what `--with` asks for is not on this machine.
-        """
-        requests.check(self._all_rules, self._asked, self._recipe.without, self._variables)
-        self._given = self._words(programs, added)
-        self._files.known |= {one.real for one in programs}
-        self._files.known |= {path for tree in added for path, _ in tree.nodes}
-        self._files.placed = self._given.placed
-        self._files.scripts = self._given.scripts
+    def run(self, programs: tuple[Program, ...], added: tuple[Tree, ...]) -> RuleResult:
+        """Look at each process, and at those that come with it."""
+        nodes = (path for tree in added for path, _ in tree.nodes)
+        self._own = frozenset((*(one.real for one in programs), *nodes))
         for program in programs:
             self._calls.enter(program)
         for tree in added:
             self._calls.enter_tree(tree)
         for maps in self._calls.new():
             self._process(maps)
-        self._say_hints()
-        requests.check_without(self._all_rules, self._recipe.without, self._noted)
-        if self._lacking:
-            raise NotFoundError(*dict.fromkeys(self._lacking))
-        requests.check_done(self._rules, self._asked, self._answered)
+        said = sorted({*self._findings, *self._hinted()}, key=lambda one: (one.level, one.text))
+        return RuleResult(
+            tuple(map(self._calls.with_calls, programs)),
+            self._with_calls(added),
+            self._outputs.supply(self._with_calls),
+            (*self._outputs.findings, *said),
+        )
 
-    def _say_hints(self) -> None:
+    def _with_calls(self, trees: tuple[Tree, ...]) -> tuple[Tree, ...]:
+        return tuple(
+            replace(tree, programs=tuple(map(self._calls.with_calls, tree.programs)))
+            for tree in trees
+        )
+
+    def _hinted(self) -> Iterator[Finding]:
         """One hint a rule, of the nearest evidence, unless all that it would add is there."""
+        there = self._own | {path for tree in self._outputs.trees for path, _ in tree.nodes}
         for rule in self._rules:
-            if rule.name in self._hints and not self._files.has_all(rule):
+            if rule.name in self._hints and not self._files.has_all(rule, there):
                 flag = f": --with {rule.name}" if rule.acts else ""
-                text = f"{rule.hint}{flag} ({self._hints[rule.name][-1]})"
-                self.findings.add(hint(Code.RULE_HINT, text))
-        if self._suggested:
-            names = ", ".join(sorted(self._suggested))
-            text = f"libraries of dlopen notes are left out: --dlopen suggested adds {names}"
-            self.findings.add(hint(Code.DLOPEN_LEFT_OUT, text))
-
-    def _words(self, programs: tuple[Program, ...], added: tuple[Tree, ...]) -> Given:
-        tables = [one for rule in self._all_rules for one in rule.evidence]
-        texts = {text.encode() for one in tables for text in one.text}
-        calls = {name.encode() for one in tables for name in (*one.imports, *one.own_imports)}
-        return user_input.words(
-            self._recipe,
-            programs,
-            added,
-            self._objects,
-            texts=frozenset(texts),
-            symbols=frozenset(calls),
-        )
-
-    def programs(self, programs: tuple[Program, ...]) -> tuple[Program, ...]:
-        """The programs with what rules made them load."""
-        return tuple(map(self._calls.with_calls, programs))
-
-    def trees(self, trees: tuple[Tree, ...]) -> tuple[Tree, ...]:
-        """The same of the programs in trees."""
-        return tuple(replace(tree, programs=self.programs(tree.programs)) for tree in trees)
-
-    def supply(self) -> Supply:
-        """All that was brought beside libraries."""
-        trees = sorted(self._files.trees, key=lambda tree: (tree.destination, tree.source))
-        environment = {name: min(said)[1] for name, said in sorted(self._environment.items())}
-        applied = sorted(
-            Applied(name, because, why, SourcePath(program.opened))
-            for (name, program), (_, why, because) in self._applied.items()
-        )
-        return Supply(
-            self.trees(tuple(trees)),
-            tuple(sorted(self._files.lines)),
-            tuple(sorted(self._files.made, key=lambda one: (one.path, one.rule))),
-            tuple(environment.items()),
-            tuple(applied),
-        )
+                clue = self._hints[rule.name][-1]
+                text = f"{rule.hint}{flag} ({clue.text})"
+                yield hint(Code.RULE_HINT, text, *named(rule.hint, clue))
+        yield from self._notes.left_out()
 
     def _process(self, maps: Process) -> None:
-        seen = evidence.of(maps, self._objects, self._given)
-        for match in rules.match(self._rules, seen, self._asked):
-            rule = match.rule
-            if not match.variables and not self._is_answered(rule):
-                helper = maps[0].program.real not in self._files.known
-                said = (helper, len(maps[0].calls), match.evidence)
-                self._hints[rule.name] = min(self._hints.get(rule.name, said), said)
-            done: dict[str, int] = {}  # of each value
-            for variables in match.variables:
-                value = variables.get("value", "")
-                done[value] = max(done.get(value, _NOTHING), self._act(match, variables, maps))
-            self._answered |= {(rule.name, value) for value, what in done.items() if what}
-            if rule.missing and _lacks(done, rule.values) and rule.name not in self._asked:
-                text = f"{rule.name} brings nothing: {rule.missing} ({match.evidence})"
-                self.findings.add(warning(Code.RULE_FOUND_NOTHING, text))
-            if _BROUGHT in done.values():
-                self._apply(rule.name, rule.because, match.evidence, maps)
-            if rule.more and any(done.values()) and rule.name not in self._asked:
-                self.findings.add(hint(Code.RULE_HINT, rule.more))
+        seen = evidence.of(maps, self._objects, self._searches)
+        for match in rules.match(self._rules, seen, self._requested):
+            self._match(match, maps)
         for loaded in seen.found.values():
             for note in self._objects.notes(loaded.real):
-                self._note(note, loaded, maps)
+                opened = self._notes.follow(note, loaded, maps)
+                if isinstance(opened, Finding):
+                    self._findings.add(opened)
+                elif opened is not None:
+                    self._outputs.remember(opened.soname, opened.because, opened.clue, maps)
+
+    def _match(self, match: Match, maps: Process) -> None:
+        """Apply a rule that holds, and say what came of it."""
+        rule, requested = match.rule, match.rule.name in self._requested
+        if not match.variables and not self._is_answered(rule):
+            helper = maps[0].program.real not in self._own
+            nearest = (helper, len(maps[0].calls), match.evidence)
+            self._hints[rule.name] = min(self._hints.get(rule.name, nearest), nearest)
+        effects = self._effects(match, maps)
+        self.answered |= {(rule.name, value) for value, effect in effects.items() if effect}
+        if rule.missing and _lacks(effects, rule.values) and not requested:
+            text = f"{rule.name} brings nothing: {rule.missing} ({match.evidence.text})"
+            paths = named(rule.missing, match.evidence)
+            self._findings.add(warning(Code.RULE_FOUND_NOTHING, text, *paths))
+        if Effect.ADDED in effects.values():
+            self._outputs.remember(rule.name, rule.because, match.evidence, maps)
+        if rule.more and any(effects.values()) and not requested:
+            self._findings.add(hint(Code.RULE_HINT, rule.more, *named_in(rule.more)))
 
     def _is_answered(self, rule: Rule) -> bool:
         """Whether the user gave one of the flags that a hint speaks of."""
-        return any(one in self._variables or one in self._asked for one in rule.unless)
+        return any(one in self._variables or one in self._requested for one in rule.unless)
 
-    def _apply(self, name: str, because: str, why: str, maps: Process) -> None:
-        """Remember that a rule acted; of several evidences the one nearest to the start."""
-        key = (name, maps[0].program)
-        found = (len(maps[0].calls), why, because)
-        self._applied[key] = min(self._applied.get(key, found), found)
+    def _effects(self, match: Match, maps: Process) -> dict[str, Effect]:
+        """Apply a rule with each set of variables, and with those that follow from one.
 
-    def _act(self, match: Match, variables: Variables, maps: Process) -> int:
-        """Do all that a rule says, for one set of variables and what follows; what that was."""
-        first = self._key(match, variables, maps)
-        if first in self._acted:
-            return self._acted[first]
-        todo, most = [variables], _NOTHING
+        The most that was done is the effect of the value with which it began.
+        """
+        effects: dict[str, Effect] = {}
+        todo = deque((one.get("value", ""), one) for one in match.variables)
+        reached = set()
         while todo:
-            variables = todo.pop()
-            key = self._key(match, variables, maps)
-            if key in self._acted:
-                most = max(most, self._acted[key])
+            value, variables = todo.popleft()
+            key = _Key(match.rule.name, frozenset(variables.items()), maps[0].program, match.by)
+            if (value, key) in reached:
                 continue
-            self._acted[key], located = self._act_once(match, variables, maps)
-            most = max(most, self._acted[key])
-            value = {name: one for name, one in variables.items() if name == "value"}
-            todo += [
-                place | value | said
-                for said in self._files.followed(match.rule, located)
-                for place in match.places
-            ]
-        self._acted[first] = most
-        return most
+            reached.add((value, key))
+            if key not in self._done:
+                self._done[key] = self._apply(match, variables, maps)
+            effects[value] = max(effects.get(value, Effect.NOTHING), self._done[key].effect)
+            todo.extendleft((value, one) for one in self._done[key].next)
+        return effects
 
-    @staticmethod
-    def _key(match: Match, variables: Variables, maps: Process) -> object:
-        return match.rule.name, tuple(sorted(variables.items())), maps[0].program, match.by
-
-    def _act_once(self, match: Match, variables: Variables, maps: Process) -> tuple[int, Variables]:
-        """The same without what follows, and the variables with those that are found for it."""
+    def _apply(self, match: Match, variables: Variables, maps: Process) -> _Applied:
+        """Do all that a rule says for one set of variables."""
         rule = match.rule
         host = maps[0] if maps[0].loader else None
         variables = self._files.located(rule, variables, maps[0].program)
-        known = len(self._files.trees)
-        done = [_BROUGHT if self._files.act(rule, variables, host) else _NOTHING]
-        for tree in self._files.trees[known:]:
-            self._calls.enter_tree(tree)
-        wanted = [expand(template, variables) for template in rule.load]
-        if rule.account and self._user is not None and self._files.account(rule, self._user):
-            done.append(_BROUGHT)
-        names = [expand(template, variables) for template in rule.accounts]
-        done += [_BROUGHT for one in filter(None, names) if self._files.known_account(rule, one)]
+        outputs = [self._files.act(rule, variables, host), *self._accounts(rule, variables)]
+        libraries = [expand(template, variables) for template in rule.load]
         if rule.nss:
             values = tuple(one["value"] for one in match.variables if "value" in one)
-            wanted += [f"libnss_{one}.so.2" for one in self._files.switch(rule, values)]
-            done.append(_BROUGHT)
+            services, output = self._files.switch(rule, values)
+            outputs.append(output)
+            libraries += map(nss.module, services)
+        done = [self._take(joined(outputs))]
         if self._files.built_in(rule, variables):
-            done.append(_THERE)
-        done += [self._load(one, match, maps) for one in filter(None, wanted)]
+            done.append(Effect.PRESENT)
+        done += [self._load(one, match, maps) for one in filter(None, libraries)]
         if any(done) or not rule.locale:
-            done.append(self._set(match, variables))
-        return max(done), variables
+            done.append(self._set(rule, variables))
+        return _Applied(max(done), tuple(self._next(match, variables)))
 
-    def _set(self, match: Match, variables: Variables) -> int:
+    def _accounts(self, rule: Rule, variables: Variables) -> Iterator[FileOutput]:
+        if rule.account and self._user is not None:
+            yield self._files.account(rule, self._user)
+        for name in (expand(template, variables) for template in rule.accounts):
+            if name:
+                yield self._files.known_account(rule, name)
+
+    def _take(self, output: FileOutput) -> Effect:
+        """Keep what a rule adds; a tree has programs and plugins to be looked at."""
+        self._outputs.add(output)
+        for tree in output.trees:
+            self._calls.enter_tree(tree)
+        return Effect.ADDED if output.found else Effect.NOTHING
+
+    def _next(self, match: Match, variables: Variables) -> Iterator[Variables]:
+        """The variables that follow from files of the image, with those of the match's places."""
+        value = {name: one for name, one in variables.items() if name == "value"}
+        for found in self._files.followed(match.rule, variables):
+            for place in match.places:
+                yield place | value | found
+
+    def _set(self, rule: Rule, variables: Variables) -> Effect:
         """Variables of the image, unless the user sets them or what they follow from."""
-        rule = match.rule
-        done = _THERE if rule.environment else _NOTHING
+        done = Effect.PRESENT if rule.environment else Effect.NOTHING
         theirs = self._variables.keys() & set(rule.variables)
         for variable, template in rule.environment.items():
             value = expand(template, variables)
             if value is not None and variable not in self._variables and not theirs:
-                self._environment.setdefault(variable, set()).add((rule.name, value))
-                done = _BROUGHT
+                self._outputs.set(variable, value, rule.name)
+                done = Effect.ADDED
         return done
 
-    def _load(self, wanted: str, match: Match, maps: Process) -> int:
+    def _load(self, wanted: str, match: Match, maps: Process) -> Effect:
         """What a process gets from a dlopen that a rule expects."""
         rule, by = match.rule.name, match.by
         if maps[0].loader is None:
             text = f"{rule}: a static program loads no library, so {printable(wanted)} is left out"
-            self.findings.add(warning(Code.STATIC_PROGRAM, text))
-            return _NOTHING
+            self._findings.add(warning(Code.STATIC_PROGRAM, text, *absolute((wanted,))))
+            return Effect.NOTHING
         if by is None:  # libc itself calls, and the process has it from the start
-            by = maps[0].names.get("libc.so.6", maps[0].program)
+            by = maps[0].loader.caller_in_libc(maps[0])
             maps = self._calls.start(maps)
         elif by not in evidence.found(maps):
-            return _NOTHING  # the map in which it was new has done this
+            return Effect.NOTHING  # the map in which it was new has done this
         called = self._calls.dlopen(wanted, rule, by, maps)
-        if called is None and self._asked.get(rule) == ("keep",):
-            return _NOTHING  # here it is not asked either
-        if called is None and match.rule.nss and rule in self._asked:
-            service = wanted.removeprefix("libnss_").removesuffix(".so.2")
-            text = f"{printable(wanted)} is not here; install it"
-            self._lacking.append(Mistake("--nss", text, service))
-            return _NOTHING
         if called is None:
-            text = (
-                f"{rule}: {printable(wanted)} is not to be had here, and {match.rule.because}; "
-                f"install it, or --without {rule}"
-            )
-            self.findings.add(warning(Code.RULE_LIBRARY_MISSING, text))
-            return _NOTHING
-        return _BROUGHT if called else _THERE
+            self._not_loaded(wanted, match.rule)
+            return Effect.NOTHING
+        return Effect.ADDED if called else Effect.PRESENT
 
-    def _note(self, note: Note, loaded: Loaded, maps: Process) -> None:
-        """Follow a dlopen note: its first name that there is."""
-        wanted = [one for one in note.sonames if one not in self._recipe.without]
-        self._noted |= set(note.sonames)
-        if maps[0].loader is None or not wanted:
+    def _not_loaded(self, wanted: str, rule: Rule) -> None:
+        """Say that a library is missing, unless it is not asked for here either."""
+        if self._requested.get(rule.name) == ("keep",):
             return
-        who = evidence.shown(loaded)
-        what = note.description or note.feature or "it says so"
-        if _PRIORITIES.index(note.priority) > _PRIORITIES.index(self._recipe.dlopen):
-            there = [one for one in wanted if self._calls.would_add(one, loaded, maps)]
-            self._suggested |= set(there[:1])
+        if rule.nss and rule.name in self._requested:
+            text = f"--nss {nss.service(wanted)}: {printable(wanted)} is not here; install it"
+            self.missing_services.append(text)
             return
-        for soname in wanted:
-            called = self._calls.dlopen(soname, soname, loaded, maps)
-            if called is None:
-                continue
-            if called:
-                self._apply(soname, what, f"{who} has a note of it, {note.priority}", maps)
-            return
-        if note.priority == "required":
-            text = (
-                f"{who} requires one of {', '.join(wanted)} ({what}), and none is on this machine"
-            )
-            self.findings.add(warning(Code.DLOPEN_MISSING, text, loaded.real))
+        text = (
+            f"{rule.name}: {printable(wanted)} is not to be had here, and {rule.because}; "
+            f"install it, or --without {rule.name}"
+        )
+        paths = (*absolute((wanted,)), *named_in(rule.because))
+        self._findings.add(warning(Code.RULE_LIBRARY_MISSING, text, *paths))
 
 
-def _lacks(done: dict[str, int], own: tuple[str, ...]) -> bool:
+def _lacks(effects: dict[str, Effect], own: tuple[str, ...]) -> bool:
     """Whether nothing was there for a value; of several that are the rule's `own`, for any."""
-    lacking = {value for value, what in done.items() if not what}
-    return bool(lacking) and (lacking == done.keys() or not lacking <= set(own))
+    lacking = {value for value, effect in effects.items() if not effect}
+    return bool(lacking) and (lacking == effects.keys() or not lacking <= set(own))

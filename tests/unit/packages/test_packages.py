@@ -4,14 +4,17 @@ import os
 import sqlite3
 import struct
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from rootfs_builder import packages
 from rootfs_builder.cache.file_facts import Facts
 from rootfs_builder.errors import ChangedError, InputError
+from rootfs_builder.filesystem.depfile import Recorder
 from rootfs_builder.filesystem.root import DirectoryRoot
 from rootfs_builder.packages import dpkg
+from rootfs_builder.packages.database import contents, find
 from rootfs_builder.packages.wal import merged
 
 INFO = "/var/lib/dpkg/info"
@@ -38,9 +41,22 @@ class Machine:
                 file.write_text(content, errors="surrogateescape")
         self.owners = packages.owners(DirectoryRoot(str(self.folder)))
 
+    def of(self, path):
+        return of(self.owners, path)
+
     def name(self, path):
-        one = self.owners.of(path)
+        one = self.of(path)
         return None if one is None else one.name
+
+    @property
+    def warnings(self):
+        """What is said of databases once everything was asked for."""
+        return self.owners.of_all(()).warnings
+
+
+def of(owners, path):
+    """The package of what is at one path."""
+    return owners.of_all((path,)).packages[path]
 
 
 @pytest.fixture
@@ -50,8 +66,8 @@ def machine(tmp_path):
 
 def test_without_a_database_nothing_has_an_owner(machine):
     machine.fill({"/usr/bin/x": ""})
-    assert machine.owners.of("/usr/bin/x") is None
-    assert machine.owners.doubts == ()
+    assert machine.of("/usr/bin/x") is None
+    assert machine.warnings == ()
 
 
 # --- dpkg ---
@@ -106,7 +122,7 @@ def test_what_dpkg_knows_of_a_package(machine):
             "/usr/share/zoneinfo/UTC": "",
         }
     )
-    of = machine.owners.of
+    of = machine.of
     assert of("/usr/bin/jq") == packages.Package("jq", "1.7.1-6", "amd64", "jq", "1.7.1-6", "deb")
     assert of("/usr/lib/libc.so.6") == packages.Package(
         "libc6", "2.41-12", "amd64", "glibc", "2.41-12", "deb"
@@ -189,8 +205,8 @@ def test_a_file_of_two_architectures_has_always_the_same_owner(machine):
             "/usr/lib/i386/libx.so": "",
         }
     )
-    assert machine.owners.of("/usr/share/x").architecture == "amd64"
-    assert machine.owners.of("/usr/lib/i386/libx.so").architecture == "i386"
+    assert machine.of("/usr/share/x").architecture == "amd64"
+    assert machine.of("/usr/lib/i386/libx.so").architecture == "i386"
 
 
 @pytest.mark.usefixtures("_both_ways")
@@ -228,7 +244,7 @@ def test_diversions(machine):
 
 def test_dpkg_without_lists_owns_nothing(machine):
     machine.fill({**status(stanza("x")), "/usr/bin/x": ""})
-    assert machine.owners.of("/usr/bin/x") is None
+    assert machine.of("/usr/bin/x") is None
 
 
 def test_what_only_looks_like_a_list_is_passed_over(machine):
@@ -280,7 +296,7 @@ def test_a_database_that_this_user_may_not_read_stops_it(machine, closed):
     root = Closed(str(machine.folder))
     root.closed = closed
     with pytest.raises(InputError, match="the package database cannot be read"):
-        packages.owners(root).of("/usr/bin/x")
+        of(packages.owners(root), "/usr/bin/x")
 
 
 STATUS = "/var/lib/dpkg/status"
@@ -302,7 +318,7 @@ def test_a_package_manager_at_work_is_waited_for(machine, write, version):
     root = DirectoryRoot(str(machine.folder))
     assert root.lstat(STATUS)  # as it was
     write(Path(f"{machine.folder}{STATUS}"))
-    found = packages.owners(root).of("/usr/bin/x")
+    found = of(packages.owners(root), "/usr/bin/x")
     assert (found and found.version) == version
 
 
@@ -317,7 +333,7 @@ def test_a_database_that_is_written_without_a_pause_stops_it(machine, monkeypatc
 
     monkeypatch.setattr(os, "pread", written)
     with pytest.raises(ChangedError, match="status: changed while it was being read"):
-        packages.owners(DirectoryRoot(str(machine.folder))).of("/usr/bin/x")
+        of(packages.owners(DirectoryRoot(str(machine.folder))), "/usr/bin/x")
 
 
 # --- apk ---
@@ -371,7 +387,7 @@ def test_apk(machine, path, links):
     machine.fill({path: INSTALLED, **links, **dict.fromkeys(files, "")})
     musl = packages.Package("musl", "1.2.5-r10", "x86_64", "musl", "1.2.5-r10", "apk")
     utils = packages.Package("musl-utils", "1.2.5-r10", "x86_64", "musl", "1.2.5-r10", "apk")
-    assert [machine.owners.of(file) for file in files] == [musl, utils, None, utils, None]
+    assert [machine.of(file) for file in files] == [musl, utils, None, utils, None]
 
 
 # --- rpm ---
@@ -456,13 +472,13 @@ def test_rpm(machine, path, links):
     files = ("/usr/lib64/libc.so.6", "/usr/lib64/libperl.so.5", "/usr/share/plain", "/usr/lib64/x")
     links = {"/lib64": "-> usr/lib64", **links}
     machine.fill({path: database, **links, **dict.fromkeys(files, "")})
-    assert [machine.owners.of(file) for file in files] == [
+    assert [machine.of(file) for file in files] == [
         packages.Package("glibc", "1.2-3.fc42", "x86_64", "glibc", "2.41-3.fc42", "rpm"),
         packages.Package("perl-libs", "4:1.2-3.fc42", "x86_64", "perl", "5.40-1", "rpm"),
         packages.Package("plain", "1.2-3.fc42", "noarch", "plain", "1.2-3.fc42", "rpm"),
         None,
     ]
-    assert machine.owners.doubts == ()
+    assert machine.warnings == ()
 
 
 def test_rpm_files_that_a_package_does_not_have_here(machine):
@@ -550,12 +566,13 @@ def test_a_log_that_is_none_changes_nothing(log):
 
 @pytest.mark.parametrize(("name", "kind"), [("Packages", "Berkeley DB"), ("Packages.db", "ndb")])
 @pytest.mark.parametrize("folder", ["/var/lib/rpm", "/usr/lib/sysimage/rpm"])
-def test_rpm_an_older_database_is_a_doubt(machine, folder, name, kind):
+def test_rpm_an_older_database_is_a_warning(machine, folder, name, kind):
     machine.fill({f"{folder}/{name}": "", "/usr/bin/x": ""})
-    assert machine.owners.of("/usr/bin/x") is None
-    (doubt,) = machine.owners.doubts
-    assert doubt.startswith(f"{folder}/{name}: ")
-    assert kind in doubt
+    assert machine.of("/usr/bin/x") is None
+    (found,) = machine.warnings
+    assert found.text.startswith(f"{folder}/{name}: ")
+    assert found.paths == (f"{folder}/{name}",)
+    assert kind in found.text
 
 
 BLOB, _ = rpm_package("x", ["/usr/bin/x"])
@@ -585,11 +602,12 @@ def rpm_altered(statement):
         rpm_altered("update Packages set blob = null"),
     ],
 )
-def test_rpm_a_broken_database_is_a_doubt(machine, database):
+def test_rpm_a_broken_database_is_a_warning(machine, database):
     machine.fill({DATABASE: database, "/usr/bin/x": "", "/usr/bin/y": ""})
-    assert machine.owners.of("/usr/bin/x") is None
-    assert machine.owners.of("/usr/bin/y") is None
-    assert [DATABASE in doubt for doubt in machine.owners.doubts] == [True]
+    assert machine.of("/usr/bin/x") is None
+    assert machine.of("/usr/bin/y") is None
+    assert [one.paths for one in machine.warnings] == [(DATABASE,)]
+    assert DATABASE in machine.warnings[0].text
 
 
 def test_the_database_that_knows_the_file_answers(machine):
@@ -605,7 +623,7 @@ def test_the_database_that_knows_the_file_answers(machine):
             "/usr/bin/ldd": "",
         }
     )
-    kinds = [machine.owners.of(f"/usr/bin/{name}").kind for name in ("x", "y", "ldd")]
+    kinds = [machine.of(f"/usr/bin/{name}").kind for name in ("x", "y", "ldd")]
     assert kinds == ["deb", "rpm", "apk"]
 
 
@@ -627,18 +645,18 @@ def test_answers_are_remembered_as_long_as_the_databases_are_the_same(machine):
         {**status(stanza("x")), **lists(x=["/usr/bin/x", odd]), **dict.fromkeys(paths, "")}
     )
     owners, facts = again(machine, Facts())
-    answers = [owners.of(path) for path in paths]
+    answers = [of(owners, path) for path in paths]
     (machine.folder / f"{INFO[1:]}/x.list").write_text("nothing\n")  # dpkg never does only this
     owners, kept = again(machine, facts)
-    assert [owners.of(path) for path in paths] == answers
+    assert [of(owners, path) for path in paths] == answers
     assert kept.save(LATER) is None  # nothing is new
     (machine.folder / "var/lib/dpkg/diversions").write_text("")
     owners, _ = again(machine, facts)
-    assert owners.of("/usr/bin/x") is None
+    assert of(owners, "/usr/bin/x") is None
     (machine.folder / "var/lib/dpkg/diversions").unlink()
     (machine.folder / "var/lib/dpkg/status").write_text(stanza("x", "2"))
     owners, _ = again(machine, facts)
-    assert owners.of("/usr/bin/x") is None
+    assert of(owners, "/usr/bin/x") is None
 
 
 def test_what_is_of_no_encoding_is_remembered_as_what_can_be_written(machine):
@@ -652,16 +670,59 @@ def test_what_is_of_no_encoding_is_remembered_as_what_can_be_written(machine):
         }
     )
     owners, facts = again(machine, Facts())
-    answers = [owners.of(f"/usr/bin/{name}") for name in "xy"]
+    answers = [of(owners, f"/usr/bin/{name}") for name in "xy"]
     assert [one.version for one in answers] == ["1\ufffd", "\ufffd"]
     owners, _ = again(machine, facts)
-    assert [owners.of(f"/usr/bin/{name}") for name in "xy"] == answers
+    assert [of(owners, f"/usr/bin/{name}") for name in "xy"] == answers
 
 
 def test_what_a_database_that_cannot_be_read_says_is_not_remembered(machine):
     machine.fill({"/var/lib/rpm/rpmdb.sqlite": b"none", "/usr/bin/x": ""})
     for _ in range(2):
         owners, facts = again(machine, Facts())
-        assert owners.of("/usr/bin/x") is None
-        assert owners.doubts
+        assert of(owners, "/usr/bin/x") is None
+        assert owners.of_all(()).warnings
         assert facts.save(LATER) is None
+
+
+def test_a_change_in_a_directory_that_tells_of_changes_is_seen(machine, monkeypatch):
+    """A database of directories, one a package: only the folder of them has a new time."""
+    monkeypatch.setattr(packages, "_MANAGERS", (folders,))
+    machine.fill({"/db/x/files": "/usr/bin/x", "/usr/bin/x": "", "/usr/bin/y": ""})
+    owners, facts = again(machine, Facts())
+    assert of(owners, "/usr/bin/x").name == "x"
+    assert of(owners, "/usr/bin/y") is None
+    owners, kept = again(machine, facts)
+    assert of(owners, "/usr/bin/x").name == "x"
+    assert of(owners, "/usr/bin/y") is None
+    assert kept.save(LATER) is None
+    machine.fill({"/db/y/files": "/usr/bin/y"})
+    owners, _ = again(machine, facts)
+    assert of(owners, "/usr/bin/y").name == "y"
+
+
+def test_a_directory_that_tells_of_changes_is_recorded(machine, monkeypatch):
+    monkeypatch.setattr(packages, "_MANAGERS", (folders, dpkg))
+    machine.fill({"/big/db/x/files": "/usr/bin/x", "/db": "-> /big/db", **status(stanza("x"))})
+    recorder = Recorder(DirectoryRoot(str(machine.folder)), str(machine.folder))
+    packages.watch(recorder)
+    assert recorder.inputs().listed == {f"{machine.folder}/big/db"}
+    assert f"{machine.folder}/var/lib/dpkg/status" in recorder.inputs().files
+
+
+class Folders:
+    """As a package manager could have it that writes a directory for each package."""
+
+    states = ("/db",)
+
+    def __init__(self, walker):
+        self._walker = walker
+
+    def named(self, _):
+        root = self._walker.root
+        for name in root.list(find(self._walker, "/db", "dir")):
+            (data,) = contents(self._walker, f"/db/{name}/files")
+            yield [(data.decode(), packages.Package(name, "1", "any", name, "1", "folders"))]
+
+
+folders = SimpleNamespace(STATES=("/db",), read=Folders)

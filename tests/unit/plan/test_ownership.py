@@ -4,7 +4,8 @@ import pytest
 
 from rootfs_builder.filesystem.root import BytesSource, DirectoryRoot, FileSource
 from rootfs_builder.filesystem.sources import Sources
-from rootfs_builder.packages import Package
+from rootfs_builder.findings import Code, warning
+from rootfs_builder.packages import Owned, Package
 from rootfs_builder.plan import Entry, Reason, ownership
 
 LIBC = Package("libc6", "2.41", "amd64", "glibc", "2.41", "deb")
@@ -12,16 +13,18 @@ NEEDED = Reason("NEEDED", "/hello", "libx.so", "RUNPATH")
 RULE = Reason("rule", "/hello", "ca-certificates", "it checks certificates")
 
 
+UNREAD = warning(Code.OWNERS_UNKNOWN, "/db: no database", "/db")
+
+
 class Owners:
     """A database of one package."""
-
-    doubts = ()
 
     def __init__(self, *paths):
         self._paths = paths
 
     def of_all(self, paths):
-        return {path: LIBC if path in self._paths else None for path in paths}
+        known = {path: LIBC if path in self._paths else None for path in paths}
+        return Owned(known, (UNREAD,))
 
 
 OWNED = Owners("/usr/lib/libc.so.6", "/usr/lib/link")
@@ -42,7 +45,9 @@ def settled(origin, reasons, owners, **facts):
         Entry("/x", mode=0o755, reasons=reasons, **facts),
     )
     sources = Sources(DirectoryRoot())
-    return ownership.settle(entries, origins, sources, owners)[1]
+    found, warnings = ownership.settle(entries, origins, sources, owners)
+    assert warnings == (() if owners is None else (UNREAD,))
+    return found[1]
 
 
 @pytest.mark.parametrize(

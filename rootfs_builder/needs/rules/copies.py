@@ -1,0 +1,157 @@
+"""A path that a rule copies → the tree of files there, and where the links in it lead.
+
+Secrets and the ways to them are left out: only --add takes those.
+"""
+
+import re
+from collections.abc import Container
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from rootfs_builder.filesystem.root import Node
+from rootfs_builder.filesystem.sources import Sources
+from rootfs_builder.filesystem.walk import Walk
+from rootfs_builder.findings import Code, Finding, warning
+from rootfs_builder.loader.link_map import LinkMap, Loaded
+from rootfs_builder.needs import secrets, trees
+from rootfs_builder.needs.closure import Tree
+from rootfs_builder.needs.startup import Startup
+from rootfs_builder.paths import ImagePath, OpenedPath, SourcePath, below, parent, printable
+
+_Nodes = tuple[tuple[SourcePath, Node], ...]
+
+
+class Copy(Struct, frozen=True):
+    """What a rule copies for the process `host`: all but `omit`, to `to` or where it is.
+
+    `script` is the script by whose place it was found, if it was one's.
+    """
+
+    rule: str
+    omit: tuple[str, ...]
+    host: LinkMap | None
+    to: ImagePath | None = None
+    script: SourcePath | None = None
+
+    @property
+    def program(self) -> Loaded | None:
+        """The program of the process."""
+        return self.host.program if self.host else None
+
+
+class Copied(Struct, frozen=True):
+    """The trees that a copy adds; `found` says whether anything was there, new or not."""
+
+    found: bool = False
+    trees: tuple[Tree, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    def __or__(self, other: "Copied") -> "Copied":
+        return Copied(
+            self.found or other.found,
+            (*self.trees, *other.trees),
+            (*self.findings, *other.findings),
+        )
+
+
+class TreeCopies:
+    """Takes each tree once for each program, as each has its own way to what a plugin needs.
+
+    What the user adds at a path of the image is there, and not taken from the root.
+    """
+
+    def __init__(self, sources: Sources, startup: Startup, added: Container[str]) -> None:
+        self._sources = sources
+        self._added = added
+        self._startup = startup
+        self._walker = startup.objects.walker
+        self._secrets = secrets.Secrets(sources, startup.objects.facts)
+        self._taken: dict[tuple[str, str, tuple[str, ...]], dict[Loaded | None, bool]] = {}
+
+    def take(self, path: OpenedPath, copy: Copy) -> Copied:
+        """Take what is at a path, and what the links in it lead to."""
+        if copy.to is None and path in self._added:
+            return Copied(found=True)
+        taken = self._taken.setdefault((path, copy.to or path, copy.omit), {})
+        if copy.program in taken:
+            return Copied(taken[copy.program])
+        again = bool(taken)
+        walk = self._walker.walk(path)
+        if walk.errno or walk.node is None or walk.node.kind == "special":
+            taken[copy.program] = False
+            return Copied()
+        nodes, findings = self._without_secrets(SourcePath(walk.real), copy)
+        taken[copy.program] = bool(nodes)
+        if not nodes:
+            return Copied(findings=findings)
+        tree, more = self._tree(walk, nodes, copy)
+        result = Copied(True, (replace(tree, programs=()) if again else tree,), (*findings, *more))
+        for inside, node in nodes:
+            if node.kind == "symlink" and not self._leads_up(inside):
+                result |= self.take(OpenedPath(inside), replace(copy, to=None))
+        return result
+
+    def _without_secrets(self, path: SourcePath, copy: Copy) -> tuple[_Nodes, tuple[Finding, ...]]:
+        """What is at a path and may be copied, and a warning for each secret; () for a secret."""
+        there = _kept(trees.nodes(self._sources, path), copy.omit)
+        found = _guarded(there) | {one.path: one.why for one in self._secrets.among(there)}
+        findings = tuple(_left_out(secret, why) for secret, why in found.items())
+        if path in found:
+            return (), findings
+        return tuple((p, n) for p, n in there if n.kind != "special" and p not in found), findings
+
+    def _tree(self, walk: Walk, nodes: _Nodes, copy: Copy) -> tuple[Tree, tuple[Finding, ...]]:
+        real, way = SourcePath(walk.real), None if copy.to else walk
+        anchor = copy.script or (_anchor(copy.program, real) if copy.program else None)
+        tree = Tree(real, copy.to or ImagePath(real), nodes, copy.rule, way, anchor)
+        return trees.with_closures(tree, self._startup, self._sources, copy.host)
+
+    def _leads_up(self, link: SourcePath) -> bool:
+        """Whether a link leads to a directory that it is in: no reason to take all of that."""
+        walk = self._walker.walk(link)
+        return not walk.errno and below(link, walk.real)
+
+
+def prefix(path: SourcePath) -> SourcePath:
+    """The directory that has a program in its bin."""
+    return parent(parent(path))
+
+
+def _anchor(program: Loaded, path: SourcePath) -> SourcePath | None:
+    """By which of the program's own places a path is found: its file's, or its name's."""
+    places = (SourcePath(program.real), SourcePath(program.opened))
+    return next((one for one in places if below(path, prefix(one))), None)
+
+
+def _left_out(secret: SourcePath, why: str) -> Finding:
+    text = f"{printable(secret)} is left out: {why}; --add --allow-sensitive packs it"
+    return warning(Code.SECRET_LEFT_OUT, text, secret)
+
+
+def _kept(nodes: _Nodes, omit: tuple[str, ...]) -> _Nodes:
+    """The nodes of a tree, less those that a rule leaves out, and all below these."""
+    if not omit:
+        return nodes
+    top = nodes[0][0]
+    left_out = re.compile("|".join(map(_omitted, omit)))
+    return tuple(
+        (path, node)
+        for path, node in nodes
+        if path == top or not left_out.fullmatch(path[len(top) + 1 :])
+    )
+
+
+def _guarded(nodes: _Nodes) -> dict[SourcePath, str]:
+    """The files of /etc that not everybody may read here: they may hold passwords."""
+    return {
+        path: "not everybody may read it here"
+        for path, node in nodes
+        if node.kind == "file" and below(path, "/etc") and not node.mode & 0o004
+    }
+
+
+def _omitted(pattern: str) -> str:
+    """A pattern of `omit` for paths within a tree: a name matches at any depth."""
+    wild = re.escape(pattern).replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
+    return f"{'' if '/' in pattern else '(?:.*/)?'}{wild}(?:/.*)?"

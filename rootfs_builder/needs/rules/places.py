@@ -1,0 +1,81 @@
+"""A rule's path templates → the paths of the root, and of what the user adds, that they stand for.
+
+What the user adds at a path of the image counts before what the root has there.
+"""
+
+import fnmatch
+import re
+from collections.abc import Iterator, Mapping
+
+from rootfs_builder.filesystem.sources import Sources
+from rootfs_builder.loader.elf_files import Objects, groups
+from rootfs_builder.needs.rules.matching import Variables
+from rootfs_builder.needs.rules.schema import expand
+from rootfs_builder.paths import OpenedPath
+
+_GLOB = re.compile(r"[*?\[]")
+
+
+class Places:
+    """The paths that exist; `added` has the content of what the user adds, by path."""
+
+    def __init__(self, sources: Sources, objects: Objects, added: Mapping[str, bytes]) -> None:
+        self._sources = sources
+        self._objects = objects
+        self._walker = objects.walker
+        self._added = added
+        self._globbed: dict[str, tuple[OpenedPath, ...]] = {}
+
+    def paths(self, template: str, variables: Variables) -> tuple[OpenedPath, ...]:
+        """The existing paths that a template with globs stands for."""
+        path = expand(template, variables)
+        if path is None or not path.startswith("/"):
+            return ()
+        if path not in self._globbed:
+            self._globbed[path] = tuple(self._glob(path))
+        return self._globbed[path]
+
+    def search(self, path: OpenedPath, pattern: bytes) -> list[dict[str, bytes]]:
+        """The groups of each match of a pattern in a file of the image."""
+        added = self._added_at(path)
+        if added is not None:
+            return groups(re.finditer(pattern, added))
+        return self._objects.said(path, pattern)
+
+    def _glob(self, path: str) -> Iterator[OpenedPath]:
+        found = [""]
+        for part in path.strip("/").split("/"):
+            if not _GLOB.search(part):
+                found = [f"{one}/{part}" for one in found]
+                continue
+            found = [
+                f"{one}/{entry}"
+                for one in found
+                for entry in sorted({*self._names(one or "/"), *self._names_added(one)})
+                if fnmatch.fnmatchcase(entry, part) and (entry[0] != "." or part[0] == ".")
+            ]
+        for one in found:
+            walk = self._walker.walk(OpenedPath(one))
+            if (not walk.errno and walk.node is not None) or self._added_at(one) is not None:
+                yield OpenedPath(one)
+
+    def _added_at(self, path: str) -> bytes | None:
+        """What the user adds at a path, also by the root's links to it."""
+        if not self._added or path in self._added:
+            return self._added.get(path)
+        walk = self._walker.walk(OpenedPath(path))
+        return None if walk.errno else self._added.get(walk.real)
+
+    def _names_added(self, directory: str) -> set[str]:
+        """The names of what the user adds in a directory and below it."""
+        begin = f"{directory}/"
+        return {one[len(begin) :].partition("/")[0] for one in self._added if one.startswith(begin)}
+
+    def _names(self, directory: str) -> tuple[str, ...]:
+        walk = self._walker.walk(OpenedPath(directory))
+        if walk.errno or walk.node is None or walk.node.kind != "dir":
+            return ()
+        try:
+            return self._sources.list(walk.real)
+        except OSError:
+            return ()

@@ -1,0 +1,234 @@
+"""Every machine that Linux programs are built for, a row each: what others call it, what it needs.
+
+A row is known by three fields of an ELF header: e_machine, 32 or 64 bits, the byte order. To add a
+CPU, add a row. Sources: the psABI supplement of each CPU; glibc sysdeps/*/dl-cache.h and
+ldsodefs.h; `go tool dist list`; Debian's Multiarch/Tuples.
+"""
+
+from msgspec import Struct
+
+
+class Abi(Struct, frozen=True):
+    """What the flags of an ELF header decide: where `flags & mask` is `value`, the rest is so.
+
+    `variant` is the image platform's, `cache` the numbers in ld.so.cache that a loader accepts, its
+    own first.
+    """
+
+    cache: tuple[int, ...]
+    variant: str = ""
+    mask: int = 0
+    value: int = 0
+
+
+class Machine(Struct, frozen=True):
+    """One kind of machine.
+
+    `header` has the three fields. `architecture` is the image platform's, "" where none is defined;
+    `uname` is what `uname -m` says. `triplet` is what GNU tools for it are called, `multiarch` what
+    Debian calls its directories. `loaders` are the PT_INTERP of glibc and of musl. `abis` are tried
+    in order. `platforms` are what AT_PLATFORM may be, or what glibc makes of it, the most common
+    first.
+
+    Two files may be in one process if the flags in `equal` are the same, if not both of the flags
+    in `exclusive` are set, and if the flags in `version` are the same; a file's 0 goes with any
+    version, and a program's 0 stands for `newest`.
+
+    `os_abis` are taken besides those of System V and GNU; `wide_hash` is for 64-bit words in
+    DT_HASH, `counts_symbols` for a machine that has DT_MIPS_SYMTABNO.
+    """
+
+    header: tuple[int, int, bool]
+    architecture: str
+    uname: str
+    triplet: str
+    multiarch: str
+    loaders: tuple[str, ...]
+    abis: tuple[Abi, ...]
+    platforms: tuple[str, ...] = ()
+    equal: int = 0
+    exclusive: int = 0
+    version: int = 0
+    newest: int = 0
+    os_abis: tuple[int, ...] = ()
+    wide_hash: bool = False
+    counts_symbols: bool = False
+
+    def abi(self, flags: int) -> Abi:
+        """What a header's flags decide."""
+        return next(one for one in self.abis if flags & one.mask == one.value)
+
+    def together(self, flags: int, program: int) -> bool:
+        """Whether a program with some flags can load a file with others."""
+        if flags & self.equal != program & self.equal:
+            return False
+        if self.exclusive and (flags | program) & self.exclusive == self.exclusive:
+            return False
+        version = flags & self.version
+        return not version or version == (program & self.version or self.newest)
+
+
+_GENERIC = (0x0003, 0x0001)  # FLAG_ELF_LIBC6, FLAG_ELF
+_ARM_HARD, _ARM_SOFT = 0x400, 0x200
+_ARM_ABIS = (
+    Abi((0x0B03,), "v7", _ARM_HARD | _ARM_SOFT, _ARM_HARD | _ARM_SOFT),
+    Abi((0x0903, 0x0003), "v7", _ARM_HARD, _ARM_HARD),
+    Abi((0x0B03,), "v5", _ARM_SOFT, _ARM_SOFT),
+    Abi((0x0903, 0x0003), "v5"),
+)
+_RISCV_FLOAT = 0x6
+_RISCV_ABIS = (Abi((0x0F03,), mask=_RISCV_FLOAT), Abi((0x1003,)))
+_PPC64_ABI, _PPC64_V2 = 3, 2
+_Z = ("z13", "z14", "z15", "z16", "z17", "z900", "z990", "z9-109", "z10", "z196", "zEC12")
+
+MACHINES = (
+    Machine(
+        (62, 64, True),
+        *("amd64", "x86_64", "x86_64-linux-gnu", "x86_64-linux-gnu"),
+        ("/lib64/ld-linux-x86-64.so.2", "/lib/ld-musl-x86_64.so.1"),
+        (Abi((0x0303,)),),
+        ("x86_64", "haswell", "xeon_phi"),
+    ),
+    Machine(  # x32: programs of an amd64 kernel
+        (62, 32, True),
+        *("amd64", "x86_64", "x86_64-linux-gnu", "x86_64-linux-gnux32"),
+        ("/libx32/ld-linux-x32.so.2", "/lib/ld-musl-x32.so.1"),
+        (Abi((0x0803,)),),
+        ("x86_64", "haswell", "xeon_phi"),
+    ),
+    Machine(
+        (3, 32, True),
+        *("386", "i686", "i686-linux-gnu", "i386-linux-gnu"),
+        ("/lib/ld-linux.so.2", "/lib/ld-musl-i386.so.1"),
+        (Abi(_GENERIC),),
+        ("i686", "i586"),
+    ),
+    Machine(
+        (183, 64, True),
+        *("arm64", "aarch64", "aarch64-linux-gnu", "aarch64-linux-gnu"),
+        ("/lib/ld-linux-aarch64.so.1", "/lib/ld-musl-aarch64.so.1"),
+        (Abi((0x0A03,), "v8"),),
+        ("aarch64",),
+    ),
+    Machine(
+        (183, 64, False),
+        *("", "aarch64_be", "aarch64_be-linux-gnu", "aarch64_be-linux-gnu"),
+        ("/lib/ld-linux-aarch64_be.so.1", "/lib/ld-musl-aarch64_be.so.1"),
+        (Abi((0x0A03,)),),
+        ("aarch64",),
+    ),
+    Machine(
+        (40, 32, True),
+        *("arm", "armv7l", "arm-linux-gnueabihf", "arm-linux-gnueabihf"),
+        ("/lib/ld-linux-armhf.so.3", "/lib/ld-musl-armhf.so.1"),
+        _ARM_ABIS,
+        ("v7l", "v8l", "v6l"),
+        exclusive=_ARM_HARD | _ARM_SOFT,
+        os_abis=(97,),
+    ),
+    Machine(
+        (40, 32, False),
+        *("", "armv7b", "armeb-linux-gnueabihf", "armeb-linux-gnueabihf"),
+        ("/lib/ld-linux-armhf.so.3", "/lib/ld-musl-armebhf.so.1"),
+        _ARM_ABIS,
+        ("v7l", "v8l", "v6l"),
+        exclusive=_ARM_HARD | _ARM_SOFT,
+        os_abis=(97,),
+    ),
+    Machine(
+        (243, 64, True),
+        *("riscv64", "riscv64", "riscv64-linux-gnu", "riscv64-linux-gnu"),
+        ("/lib/ld-linux-riscv64-lp64d.so.1", "/lib/ld-musl-riscv64.so.1"),
+        _RISCV_ABIS,
+        equal=_RISCV_FLOAT,
+    ),
+    Machine(
+        (243, 32, True),
+        *("", "riscv32", "riscv32-linux-gnu", "riscv32-linux-gnu"),
+        ("/lib/ld-linux-riscv32-ilp32d.so.1", "/lib/ld-musl-riscv32.so.1"),
+        _RISCV_ABIS,
+        equal=_RISCV_FLOAT,
+    ),
+    Machine(
+        (22, 64, False),
+        *("s390x", "s390x", "s390x-linux-gnu", "s390x-linux-gnu"),
+        ("/lib/ld64.so.1", "/lib/ld-musl-s390x.so.1"),
+        (Abi((0x0403,)),),
+        _Z,
+        wide_hash=True,
+    ),
+    Machine(
+        (22, 32, False),
+        *("", "s390", "s390-linux-gnu", "s390-linux-gnu"),
+        ("/lib/ld.so.1",),
+        (Abi((0x0003,)),),
+        _Z,
+    ),
+    Machine(
+        (21, 64, True),
+        *("ppc64le", "ppc64le", "powerpc64le-linux-gnu", "powerpc64le-linux-gnu"),
+        ("/lib64/ld64.so.2", "/lib/ld-musl-powerpc64le.so.1"),
+        (Abi((0x0503,)),),
+        ("power9", "power8", "power10", "power11"),
+        version=_PPC64_ABI,
+        newest=_PPC64_V2,
+    ),
+    Machine(
+        (21, 64, False),
+        *("", "ppc64", "powerpc64-linux-gnu", "powerpc64-linux-gnu"),
+        ("/lib64/ld64.so.1", "/lib/ld-musl-powerpc64.so.1"),
+        (Abi((0x0503,)),),
+        ("power9", "power8", "power10", "power11"),
+        version=_PPC64_ABI,
+        newest=_PPC64_V2,
+    ),
+    Machine(
+        (258, 64, True),
+        *("loong64", "loongarch64", "loongarch64-linux-gnu", "loongarch64-linux-gnu"),
+        ("/lib64/ld-linux-loongarch-lp64d.so.1", "/lib/ld-musl-loongarch64.so.1"),
+        (Abi((0x1203,)),),
+        ("loongarch",),
+    ),
+    Machine(
+        (8, 64, True),
+        *("mips64le", "mips64", "mips64el-linux-gnuabi64", "mips64el-linux-gnuabi64"),
+        ("/lib64/ld.so.1", "/lib/ld-musl-mips64el.so.1"),
+        (Abi(_GENERIC),),
+        counts_symbols=True,
+    ),
+    Machine(
+        (8, 32, True),
+        *("mipsle", "mips", "mipsel-linux-gnu", "mipsel-linux-gnu"),
+        ("/lib/ld.so.1", "/lib/ld-musl-mipsel.so.1"),
+        (Abi(_GENERIC),),
+        counts_symbols=True,
+    ),
+    Machine(
+        (8, 64, False),
+        *("", "mips64", "mips64-linux-gnuabi64", "mips64-linux-gnuabi64"),
+        ("/lib64/ld.so.1", "/lib/ld-musl-mips64.so.1"),
+        (Abi(_GENERIC),),
+        counts_symbols=True,
+    ),
+    Machine(
+        (8, 32, False),
+        *("", "mips", "mips-linux-gnu", "mips-linux-gnu"),
+        ("/lib/ld.so.1", "/lib/ld-musl-mips.so.1"),
+        (Abi(_GENERIC),),
+        counts_symbols=True,
+    ),
+    Machine(
+        (0x9026, 64, True),
+        *("", "alpha", "alpha-linux-gnu", "alpha-linux-gnu"),
+        ("/lib/ld-linux.so.2",),
+        (Abi(_GENERIC),),
+        wide_hash=True,
+    ),
+)
+_BY_HEADER = {one.header: one for one in MACHINES}
+
+
+def of(e_machine: int, bits: int, *, little: bool) -> Machine:
+    """The machine of an ELF header; one that is not in the table has its numbers alone."""
+    header = (e_machine, bits, little)
+    return _BY_HEADER.get(header) or Machine(header, "", "", "", "", (), (Abi(_GENERIC),))
