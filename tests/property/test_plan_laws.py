@@ -138,7 +138,7 @@ def test_a_layer_depends_on_the_plans_tree_alone(plan, data):
 @FEW
 @given(path=ANY)
 def test_planning_again_gives_an_equal_plan_and_no_difference(path):
-    closure, plan = planned(path)
+    closure, plan, _ = planned(path)
     assert planned.__wrapped__(path)[1] == plan
     layout = lay_out(closure, recipe_of(path), Sources(DirectoryRoot()))
     assert replay.check(closure, layout, PlanRoot(plan)) == ()
