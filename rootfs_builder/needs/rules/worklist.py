@@ -13,7 +13,7 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from rootfs_builder.errors import NotFoundError
+from rootfs_builder.errors import Mistake, NotFoundError
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, hint, warning
 from rootfs_builder.loader import nss
@@ -67,7 +67,7 @@ def run(
     result = worklist.run(programs, added)
     requests.check_without(all_rules, recipe.without, worklist.named_by_notes)
     if worklist.missing_services:
-        raise NotFoundError("\n".join(dict.fromkeys(worklist.missing_services)))
+        raise NotFoundError(*dict.fromkeys(worklist.missing_services))
     kept = tuple(rule for rule in all_rules if rule.name not in recipe.without)
     requests.check_done(kept, requested, worklist.answered)
     return result
@@ -145,7 +145,7 @@ class _RuleWorklist:
         self._hints = dict[str, tuple[bool, int, Clue]]()
         self._findings: set[Finding] = set()
         self.answered: set[tuple[str, str]] = set()  # (rule, value) of what acted
-        self.missing_services: list[str] = []
+        self.missing_services: list[Mistake] = []
 
     @property
     def named_by_notes(self) -> set[str]:
@@ -316,8 +316,8 @@ class _RuleWorklist:
         if self._requested.get(rule.name) == ("keep",):
             return
         if rule.nss and rule.name in self._requested:
-            text = f"--nss {nss.service(wanted)}: {printable(wanted)} is not here; install it"
-            self.missing_services.append(text)
+            text = f"{printable(wanted)} is not here; install it"
+            self.missing_services.append(Mistake("--nss", text, nss.service(wanted)))
             return
         text = (
             f"{rule.name}: {printable(wanted)} is not to be had here, and {rule.because}; "
