@@ -8,7 +8,7 @@ from rootfs_builder.commands import options, terminal
 from rootfs_builder.commands.verb import Verb
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
-    from rootfs_builder.needs.closure import Applied
+    from rootfs_builder.needs.closure import RuleApplication
     from rootfs_builder.needs.rules import Rule, Rules
     from rootfs_builder.plan import Plan
 
@@ -63,7 +63,7 @@ def command(
     terminal.findings([one for one in plan.findings if one.level is not Level.ADDED])
 
 
-def _facts(applied: "tuple[Applied, ...]", plan: "Plan") -> dict[str, Any]:
+def _facts(applied: "tuple[RuleApplication, ...]", plan: "Plan") -> dict[str, Any]:
     rules = [
         {"name": one.rule, "because": one.because, "evidence": one.evidence} for one in applied
     ]

@@ -173,17 +173,17 @@ class _Segment(Struct, frozen=True):
 
 def _segments(data: Buffer, head: Header) -> list[_Segment]:
     offset, entry_size, count = head.program_headers
-    wanted = 56 if head.bits == 64 else 32
+    row_size = 56 if head.bits == 64 else 32
     if not head.bits:
         raise ElfError("invalid ELF header")
-    if entry_size != wanted:
+    if entry_size != row_size:
         raise ElfError("ELF file's phentsize not the expected size")
-    table = data[offset : offset + count * wanted]
-    if len(table) < count * wanted or len(table) > _MAX_PHDR_BYTES:
+    table = data[offset : offset + count * row_size]
+    if len(table) < count * row_size or len(table) > _MAX_PHDR_BYTES:
         raise ElfError("cannot read file data")
     segments = []
-    for fields in struct.iter_unpack(head.order + ("IIQQQQQQ" if wanted == 56 else "8I"), table):
-        if wanted == 56:
+    for fields in struct.iter_unpack(head.order + ("IIQQQQQQ" if row_size == 56 else "8I"), table):
+        if row_size == 56:
             type_, flags, start, address, _, size, _, _ = fields
         else:
             type_, start, address, _, size, _, flags, _ = fields

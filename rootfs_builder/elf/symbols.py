@@ -54,22 +54,22 @@ def imports(data: Buffer) -> frozenset[bytes]:
         raise ElfError("its symbol table is cut off")
     # Elf64_Sym: name, info, other, shndx, value, size; Elf32_Sym: name, value, size, info, …
     form = dynamic.head.order + ("IBxH16x" if wide else "I8xBxH")
-    wanted = {
+    indexes = {
         name
         for name, info, section in struct.iter_unpack(form, table)
         if not section and info >> 4 in (_STB_GLOBAL, _STB_WEAK)
     }
-    return _names(data, dynamic, wanted)
+    return _names(data, dynamic, indexes)
 
 
-def _names(data: Buffer, dynamic: Dynamic, wanted: set[int]) -> frozenset[bytes]:
-    if not wanted:
+def _names(data: Buffer, dynamic: Dynamic, indexes: set[int]) -> frozenset[bytes]:
+    if not indexes:
         return frozenset()
     start = _offset(dynamic, _DT_STRTAB)
     strings = data[start : start + min(dynamic.tags.get(_DT_STRSZ, _MAX_STRINGS), _MAX_STRINGS)]
     names = set()
     room = _MAX_NAMES
-    for index in wanted:
+    for index in indexes:
         end = strings.find(b"\0", index)
         room -= end - index
         if end < 0:

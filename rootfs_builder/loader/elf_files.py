@@ -20,7 +20,7 @@ from rootfs_builder.paths import Key, OpenedPath, decode
 _CHUNK = 1 << 22
 
 
-class Objects:
+class ElfFiles:
     """The ELF files and the loaders of one root, each read once."""
 
     def __init__(self, root: Root, facts: Facts | None = None) -> None:
@@ -30,7 +30,7 @@ class Objects:
         self._read: dict[Key, elf.ElfFile | elf.Header | ElfError] = {}
         self._sources: dict[Key, Source] = {}
         self._loaders: dict[OpenedPath, Loader | None] = {}
-        self._asked: dict[frozenset[bytes], str] = {}  # sets of symbols, and the facts about them
+        self._import_facts: dict[frozenset[bytes], str] = {}  # by the symbols that are looked for
 
     def source(self, path: Key) -> Source:
         """The content at a resolved path; one Source a path, however often it is asked."""
@@ -72,7 +72,7 @@ class Objects:
             return None
         return read(self.source(walk.real))
 
-    def said(self, path: OpenedPath, pattern: bytes) -> list[dict[str, bytes]]:
+    def search_file(self, path: OpenedPath, pattern: bytes) -> list[dict[str, bytes]]:
         """The groups of each match of a pattern in the regular file that `path` leads to."""
         walk = self.walker.walk(path)
         if walk.node is None or walk.node.kind != "file":
@@ -112,10 +112,10 @@ class Objects:
 
     def imports(self, path: Key, symbols: frozenset[bytes]) -> frozenset[bytes]:
         """Those of the symbols that an ELF file has undefined; none of a damaged table."""
-        if symbols not in self._asked:
+        if symbols not in self._import_facts:
             digest = hashlib.sha256(b"\0".join(sorted(symbols))).hexdigest()
-            self._asked[symbols] = f"imports of {digest}"
-        source, fact = self.source(path), self._asked[symbols]
+            self._import_facts[symbols] = f"imports of {digest}"
+        source, fact = self.source(path), self._import_facts[symbols]
         return self.facts.recall(source, fact, frozenset[bytes], lambda: symbols & _imports(source))
 
     def notes(self, path: Key) -> tuple[Note, ...]:

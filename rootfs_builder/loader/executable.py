@@ -12,7 +12,7 @@ from msgspec import Struct
 from rootfs_builder import elf
 from rootfs_builder.errors import ElfError, InputError
 from rootfs_builder.filesystem.walk import Walk
-from rootfs_builder.loader.elf_files import Objects
+from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.paths import decode, name, printable
 
 _SHEBANG_BYTES = 256  # BINPRM_BUF_SIZE
@@ -59,7 +59,7 @@ class Script(Struct, frozen=True):
         return None
 
 
-def look(shown: str, walk: Walk, objects: Objects) -> elf.ElfFile | Script:
+def look(shown: str, walk: Walk, elf_files: ElfFiles) -> elf.ElfFile | Script:
     """What the kernel would make of the file at the end of `walk`.
 
     Raises:
@@ -69,7 +69,7 @@ def look(shown: str, walk: Walk, objects: Objects) -> elf.ElfFile | Script:
         kind = walk.node.kind if walk.node else ""
         what = "a directory" if kind == "dir" else "a FIFO, socket or device"
         raise InputError(f"{shown}: {what}; name the compiled program itself")
-    with objects.source(walk.real).open() as content:
+    with elf_files.source(walk.real).open() as content:
         head = content[0:_SHEBANG_BYTES]
         second = SECOND_LINE.match(content[0:_LINES_BYTES])
     if head.startswith(b"#!"):
@@ -77,12 +77,12 @@ def look(shown: str, walk: Walk, objects: Objects) -> elf.ElfFile | Script:
     if not head.startswith(elf.MAGIC):
         raise InputError(f"{shown}: {_what_it_is(head)}")
     try:
-        kind_ = objects.header(walk.real).type
+        kind_ = elf_files.header(walk.real).type
         if kind_ == elf.ET_REL:
             raise InputError(f"{shown}: an object file, not linked yet; link it into a program")
         if kind_ == elf.ET_CORE:
             raise InputError(f"{shown}: a core dump; name the program that left it")
-        file = objects.file(walk.real)
+        file = elf_files.file(walk.real)
     except ElfError as error:
         raise InputError(f"{shown}: a damaged ELF file: {error}; build or copy it again") from error
     if not file.loads:

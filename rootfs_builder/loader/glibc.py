@@ -157,9 +157,9 @@ class Glibc(Struct, frozen=True):
         return any(entry.hwcap for found in self.cache.values() for entry in found)
 
     def names(self, loaded: Loaded) -> tuple[str, ...]:
-        """Every name it was asked by, the path it was opened as, its SONAME."""
-        asked = (loaded.name or loaded.requested, loaded.opened) if loaded.by else ()
-        return tuple(name for name in (*asked, loaded.soname) if name)
+        """Every name it was requested by, the path it was opened as, its SONAME."""
+        requested = (loaded.name or loaded.requested, loaded.opened) if loaded.by else ()
+        return tuple(name for name in (*requested, loaded.soname) if name)
 
     def alias(self, name: str, known: Loaded) -> str | None:
         """See Loader."""

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from rootfs_builder.errors import ElfError, UsageError
 from rootfs_builder.filesystem.root import Node
 from rootfs_builder.filesystem.walk import Walk
-from rootfs_builder.loader.elf_files import Objects
+from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.loader.link_map import (
     Attempt,
     Candidate,
@@ -33,7 +33,7 @@ from rootfs_builder.paths import OpenedPath, decode, parent
 def start(
     program: Loaded,
     loader: Loader | None,
-    objects: Objects,
+    elf_files: ElfFiles,
     *,
     hwcaps: tuple[str, ...] = (),
     platform: str | None = None,
@@ -49,11 +49,11 @@ def start(
     link_map.add(program)
     if loader is not None:
         link_map.platform = next(iter(loader.platforms), "") if platform is None else platform
-        walk = objects.walker.walk(loader.interpreter)
-        source, file = objects.source(walk.real), objects.file(walk.real)
+        walk = elf_files.walker.walk(loader.interpreter)
+        source, file = elf_files.source(walk.real), elf_files.file(walk.real)
         itself = Loaded(loader.interpreter, loader.interpreter, walk, source, file, program)
         link_map.learn(itself)
-        mapping = _Mapping(link_map, loader, itself, objects)
+        mapping = _Mapping(link_map, loader, itself, elf_files)
         for name in preload:
             mapping.answer(Request(name, program, RequestKind.PRELOAD))
         mapping.run(set())
@@ -66,7 +66,7 @@ def start(
 def levels(
     program: Loaded,
     loader: Loader | None,
-    objects: Objects,
+    elf_files: ElfFiles,
     *,
     library_path: tuple[str, ...] = (),
     preload: tuple[str, ...] = (),
@@ -76,17 +76,19 @@ def levels(
 
     Those are the glibc-hwcaps levels (not without `hwcaps`) and the other values of `$PLATFORM`.
     """
-    one = partial(start, program, loader, objects, library_path=library_path, preload=preload)
+    one = partial(start, program, loader, elf_files, library_path=library_path, preload=preload)
     plain = one()
     maps = [plain]
-    if loader is not None and hwcaps and has_hwcaps(plain, objects):
+    if loader is not None and hwcaps and has_hwcaps(plain, elf_files):
         maps += [one(hwcaps=loader.hwcaps[level:]) for level in range(len(loader.hwcaps))]
     if loader is not None and has_platforms(plain):
         maps += [one(platform=other) for other in loader.platforms[1:]]
     return tuple(maps)
 
 
-def dlopen(started: LinkMap, name: str, by: Loaded, objects: Objects, *, rule: str = "") -> LinkMap:
+def dlopen(
+    started: LinkMap, name: str, by: Loaded, elf_files: ElfFiles, *, rule: str = ""
+) -> LinkMap:
     """A map and what `by` then gets from a dlopen; its first resolution is that answer.
 
     Objects up to `startup` are the process's own, those behind came with the calls.
@@ -108,7 +110,7 @@ def dlopen(started: LinkMap, name: str, by: Loaded, objects: Objects, *, rule: s
         identities=dict(started.identities),
     )
     itself = next(o for o in started.objects if o.opened == loader.interpreter)
-    mapping = _Mapping(link_map, loader, itself, objects)
+    mapping = _Mapping(link_map, loader, itself, elf_files)
     mapping.answer(request)
     mapping.run(set(started.objects))
     return link_map
@@ -120,11 +122,13 @@ _RELATIVE = Rejection(Rejected.RELATIVE_PATH, "relative to a working directory: 
 class _Mapping:
     """A link map while it grows."""
 
-    def __init__(self, link_map: LinkMap, loader: Loader, itself: Loaded, objects: Objects) -> None:
+    def __init__(
+        self, link_map: LinkMap, loader: Loader, itself: Loaded, elf_files: ElfFiles
+    ) -> None:
         self._map = link_map
         self._loader = loader
         self._itself = itself
-        self._objects = objects
+        self._elf_files = elf_files
 
     def run(self, done: set[Loaded]) -> None:
         """Ask for the dependencies of every object that is not `done`, until none is left."""
@@ -166,7 +170,7 @@ class _Mapping:
             if not candidate.path.startswith("/"):
                 tried.append(Attempt(candidate.path, _RELATIVE))
                 continue
-            walk = self._objects.walker.walk(OpenedPath(candidate.path))
+            walk = self._elf_files.walker.walk(OpenedPath(candidate.path))
             if walk.errno or walk.node is None:
                 tried.append(Attempt(candidate.path, _not_there(candidate, walk)))
                 scope = self._loader.after_error(walk.errno)
@@ -185,14 +189,14 @@ class _Mapping:
 
     def _ends_list(self, candidate: Candidate) -> bool:
         """Whether an error counts: only of a directory that exists, and of its own file."""
-        directory = self._objects.walker.walk(OpenedPath(parent(candidate.path))).node
+        directory = self._elf_files.walker.walk(OpenedPath(parent(candidate.path))).node
         return candidate.hwcap is None and directory is not None and directory.kind == "dir"
 
     def _take(
         self, request: Request, name: str, candidate: Candidate, walk: Walk, node: Node
     ) -> Loaded | Rejection:
         """What becomes of a file that is there."""
-        loader, objects = self._loader, self._objects
+        loader, elf_files = self._loader, self._elf_files
         if node.kind == "dir":
             words = "cannot read file data: Error 21, it is a directory"
             return self._unreadable(Rejected.DIRECTORY, words)
@@ -200,7 +204,7 @@ class _Mapping:
             words = "it is a device, FIFO or socket"
             return Rejection(Rejected.SPECIAL_FILE, words, fatal=True)
         try:
-            rejection = loader.rejected(objects.header(walk.real), self._map.program.elf.header)
+            rejection = loader.rejected(elf_files.header(walk.real), self._map.program.elf.header)
             if rejection is not None:
                 return rejection
             known = self._map.identities.get(node.identity)
@@ -209,13 +213,13 @@ class _Mapping:
                 if alias is not None:
                     self._map.names.setdefault(alias, known)
                 return known
-            file = objects.file(walk.real)
+            file = elf_files.file(walk.real)
         except ElfError as error:
             return self._unreadable(Rejected.DAMAGED, str(error))
         unusable = loader.unusable(file)
         if unusable is not None:
             return Rejection(Rejected.UNUSABLE, unusable, fatal=True)
-        opened, source = OpenedPath(candidate.path), objects.source(walk.real)
+        opened, source = OpenedPath(candidate.path), elf_files.source(walk.real)
         called = request.kind is RequestKind.DLOPEN
         by = request.by
         return Loaded(request.name, opened, walk, source, file, by, candidate, called, name)
@@ -231,14 +235,16 @@ def _not_there(candidate: Candidate, walk: Walk) -> Rejection:
     return Rejection(Rejected.UNREACHABLE, os.strerror(walk.errno))
 
 
-def has_hwcaps(link_map: LinkMap, objects: Objects) -> bool:
+def has_hwcaps(link_map: LinkMap, elf_files: ElfFiles) -> bool:
     """Whether any directory that was searched, or the cache, has files for special CPUs."""
     if link_map.loader is None or not link_map.loader.hwcaps:
         return False
     searched = {parent(each.path) for one in link_map.resolutions for each in one.tried}
     searched |= {parent(loaded.opened) for loaded in link_map.objects}
     walks = (
-        objects.walker.walk(OpenedPath(f"{one}/glibc-hwcaps")) for one in searched if one[0] == "/"
+        elf_files.walker.walk(OpenedPath(f"{one}/glibc-hwcaps"))
+        for one in searched
+        if one[0] == "/"
     )
     return link_map.loader.caches_hwcaps() or any(walk.node is not None for walk in walks)
 

@@ -83,15 +83,15 @@ def text(missing: Missing, shown: Shown = str, advice: str = _ADVICE) -> str:
             f"{shown(missing.provider)}: version `{missing.version}' not found "
             f"(required by {shown(missing.by)})"
         )
-    wanted = printable(missing.name)
+    name = printable(missing.name)
     by = printable(shown(missing.by))
     if missing.unusable is not None:
         found = printable(shown(missing.unusable))
-        return f"{found}: {missing.error}\n  needed by {by} as {wanted}"
+        return f"{found}: {missing.error}\n  needed by {by} as {name}"
     tried = [
         f"  not at {printable(shown(one.path))} ({one.rejection.words})" for one in missing.tried
     ]
-    lines = [f"{wanted}: not found", f"  needed by {by}"]
+    lines = [f"{name}: not found", f"  needed by {by}"]
     lines += dict.fromkeys(tried) or ["  its loader would look nowhere"]
     if advice and "/" in missing.name:
         advice = _NO_SONAME

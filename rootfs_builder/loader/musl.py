@@ -100,16 +100,16 @@ class Musl(Struct, frozen=True):
         self, finds: Iterable[Find], exists: Callable[[str], bool]
     ) -> tuple[ImagePath, bytes] | None:
         """The path file, where the default directories alone would give something else."""
-        wanted: dict[str, None] = {}
+        directories: dict[str, None] = {}
         by_default = True
         for name, opened, _ in finds:
-            wanted[opened.rpartition("/")[0]] = None
+            directories[opened.rpartition("/")[0]] = None
             places = (f"{directory}/{name}" for directory in _DEFAULT)
             by_default &= opened == next((place for place in places if exists(place)), None)
         if by_default:
             return None
-        first = [one for one in wanted if one not in self.system_path]
-        path = [*first, *(one for one in self.system_path if one in wanted)]
+        first = [one for one in directories if one not in self.system_path]
+        path = [*first, *(one for one in self.system_path if one in directories)]
         return ImagePath(self.path_file), encode("\n".join(path)) + b"\n"
 
     def names(self, loaded: Loaded) -> tuple[str, ...]:

@@ -19,8 +19,8 @@ def text(services: tuple[str, ...]) -> str:
     own = [one for one in services if one not in BUILT_IN]
     lines = []
     for database in _DATABASES:
-        asked = ["files", *own] if database in ("passwd", "group", "shadow", "hosts") else ["files"]
-        lines.append(f"{database}: {' '.join(asked + ['dns'] * (database == 'hosts'))}\n")
+        chain = ["files", *own] if database in ("passwd", "group", "shadow", "hosts") else ["files"]
+        lines.append(f"{database}: {' '.join(chain + ['dns'] * (database == 'hosts'))}\n")
     return "".join(lines)
 
 

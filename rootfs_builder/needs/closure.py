@@ -64,7 +64,7 @@ class Tree(Struct, frozen=True, eq=False):
     plugins: tuple[LinkMap, ...] = ()
 
 
-class Line(Struct, frozen=True, order=True):
+class GeneratedLine(Struct, frozen=True, order=True):
     """Text for a generated file, which consists of the lines of all rules in this order."""
 
     path: ImagePath
@@ -72,7 +72,7 @@ class Line(Struct, frozen=True, order=True):
     text: str
 
 
-class Made(Struct, frozen=True, order=True):
+class GeneratedFile(Struct, frozen=True, order=True):
     """A generated file, or directory (`data` None)."""
 
     path: ImagePath
@@ -83,7 +83,7 @@ class Made(Struct, frozen=True, order=True):
     gid: int = 0
 
 
-class Applied(Struct, frozen=True, order=True):
+class RuleApplication(Struct, frozen=True, order=True):
     """A rule that acted: on what evidence, in which program (by its `key`).
 
     `paths` are those that its sentence names.
@@ -101,14 +101,14 @@ class Applied(Struct, frozen=True, order=True):
         return f"{self.because} ({self.evidence})"
 
 
-class Supply(Struct, frozen=True):
+class RuleOutput(Struct, frozen=True):
     """What rules supply besides libraries; `environment` is (variable, value)."""
 
     trees: tuple[Tree, ...] = ()
-    lines: tuple[Line, ...] = ()
-    made: tuple[Made, ...] = ()
+    lines: tuple[GeneratedLine, ...] = ()
+    made: tuple[GeneratedFile, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
-    applied: tuple[Applied, ...] = ()
+    applied: tuple[RuleApplication, ...] = ()
 
 
 class Closure(Struct, frozen=True):
@@ -121,7 +121,7 @@ class Closure(Struct, frozen=True):
 
     programs: tuple[Program, ...]
     added: tuple[Tree, ...]
-    supply: Supply
+    supply: RuleOutput
     user: User | None
     findings: tuple[Finding, ...]
 
@@ -135,16 +135,16 @@ class Closure(Struct, frozen=True):
         """The programs, and those in trees."""
         return (*self.programs, *(one for tree in self.trees for one in tree.programs))
 
-    def first_applied(self) -> dict[str, Applied]:
+    def first_applied(self) -> dict[str, RuleApplication]:
         """Where each rule acted first, so that reasons lead to what the user named.
 
         That is in one of the user's programs, else in one that such a rule brought, and so on.
         """
-        found: dict[str, Applied] = {}
-        given = (*self.programs, *(one for tree in self.added for one in tree.programs))
-        reached = {program.key for program in given}
+        found: dict[str, RuleApplication] = {}
+        named = (*self.programs, *(one for tree in self.added for one in tree.programs))
+        reached = {program.key for program in named}
         while reached:
-            new: dict[str, Applied] = {}
+            new: dict[str, RuleApplication] = {}
             for one in self.supply.applied:
                 if one.rule not in found and one.program in reached:
                     new.setdefault(one.rule, one)

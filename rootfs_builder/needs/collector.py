@@ -19,7 +19,7 @@ from rootfs_builder.errors import InputError, Mistake, NotFoundError, UsageError
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.loader import executable, loading, missing
-from rootfs_builder.loader.elf_files import Objects
+from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.loader.executable import Script
 from rootfs_builder.loader.link_map import LinkMap
 from rootfs_builder.needs import secrets, trees, users
@@ -68,12 +68,12 @@ class _Collector:
         self._recipe = recipe
         self._rules = rules
         self._sources = sources
-        self._objects = Objects(sources, facts)
+        self._elf_files = ElfFiles(sources, facts)
         self._missing: list[str | Mistake] = []
         library_path = tuple(self._directory(path) for path in recipe.library_path)
         self._startup = Startup(
             sources,
-            self._objects,
+            self._elf_files,
             library_path=library_path,
             preload=recipe.preload,
             hwcaps=recipe.hwcaps,
@@ -92,8 +92,8 @@ class _Collector:
         while todo:
             todo.extend(self._program(todo.popleft()))
         self._stop_if_missing()
-        for wanted in self._recipe.include_libraries:
-            self._include(wanted)
+        for library in self._recipe.include_libraries:
+            self._include(library)
         added = tuple(self._add(one) for one in self._recipe.added)
         secrets.refuse(self._secrets)
         self._stop_if_missing()
@@ -123,7 +123,7 @@ class _Collector:
 
     def _directory(self, path: str) -> OpenedPath:
         located = self._sources.locate(path)
-        node = self._objects.walker.walk(located).node
+        node = self._elf_files.walker.walk(located).node
         if node is None or node.kind != "dir":
             self._missing.append(Mistake("-L", "no such directory", path))
         return located
@@ -135,7 +135,7 @@ class _Collector:
     def _program(self, todo: _Todo) -> list[_Todo]:
         """Take one program in; what it asks for is the answer."""
         shown = printable(todo.shown)
-        walk = self._objects.walker.walk(todo.path)
+        walk = self._elf_files.walker.walk(todo.path)
         by = f"\n  needed by {printable(todo.by.shown)}, as its interpreter" if todo.by else ""
         if walk.errno in (errno.ENOENT, errno.ENOTDIR):
             advice = "; is it built, and is the path right?"
@@ -148,7 +148,7 @@ class _Collector:
             why = "a symlink that leads back to itself" if walk.errno == errno.ELOOP else ""
             raise InputError(f"{shown}: {why or 'cannot be read: ' + os.strerror(walk.errno)}{by}")
         try:
-            found = executable.look(shown, walk, self._objects)
+            found = executable.look(shown, walk, self._elf_files)
         except InputError as error:
             raise InputError(f"{error}{by}") from error
         if not walk.node.mode & 0o111:
@@ -156,7 +156,7 @@ class _Collector:
             self._not_executable.append(
                 warning(Code.NOT_EXECUTABLE, text, *absolute((todo.shown, todo.path)))
             )
-        above = self._objects.walker.walk(OpenedPath(parent(todo.path)))
+        above = self._elf_files.walker.walk(OpenedPath(parent(todo.path)))
         key = SourcePath(join(above.real, name(todo.path)))
         program = Program(todo.shown, key, walk, todo.by, todo.kind)
         if isinstance(found, Script):
@@ -192,16 +192,16 @@ class _Collector:
                 found.append(_Todo(script.looked_up, path, program, ProgramKind.INTERPRETER, depth))
         return found
 
-    def _in_path(self, wanted: str, program: Program) -> OpenedPath | None:
-        if wanted.startswith("/"):
-            return OpenedPath(wanted)
+    def _in_path(self, command: str, program: Program) -> OpenedPath | None:
+        if command.startswith("/"):
+            return OpenedPath(command)
         for directory in self._recipe.search_path:
-            for path in self._sources_of(f"{directory.rstrip('/')}/{wanted}"):
-                node = self._objects.walker.walk(path).node
+            for path in self._sources_of(f"{directory.rstrip('/')}/{command}"):
+                node = self._elf_files.walker.walk(path).node
                 if node is not None and node.kind == "file" and node.mode & 0o111:
                     return path
         self._missing.append(
-            f"{printable(wanted)}: no such file in the image's PATH, "
+            f"{printable(command)}: no such file in the image's PATH, "
             f"{':'.join(self._recipe.search_path)}\n"
             f"  needed by {printable(program.shown)}, as its interpreter"
         )
@@ -224,16 +224,16 @@ class _Collector:
         ]
         return [index for index in dynamic if self._programs[index].by is None] or dynamic
 
-    def _include(self, wanted: str) -> None:
+    def _include(self, library: str) -> None:
         """`--include-lib NAME`: what each dynamic program gets from dlopen(NAME)."""
         if not self._dynamic():
             raise UsageError(
-                Mistake("--include-lib", "no program here has a dynamic loader", wanted)
+                Mistake("--include-lib", "no program here has a dynamic loader", library)
             )
         for index in self._dynamic():
             program = self._programs[index]
             called = [
-                loading.dlopen(one, wanted, one.program, self._objects)
+                loading.dlopen(one, library, one.program, self._elf_files)
                 for one in program.link_maps
                 if not one.calls
             ]
@@ -242,7 +242,7 @@ class _Collector:
 
     def _add(self, added: Added) -> Tree:
         path = self._sources.locate(added.source)
-        walk = self._objects.walker.walk(path)
+        walk = self._elf_files.walker.walk(path)
         if walk.errno or walk.node is None:
             why = os.strerror(walk.errno)
             text = f"{why}; SRC is a path of this machine: is it right?"

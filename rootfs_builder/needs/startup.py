@@ -9,7 +9,7 @@ from rootfs_builder.errors import ElfError
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Finding
 from rootfs_builder.loader import dialects, loading, missing
-from rootfs_builder.loader.elf_files import Objects
+from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.loader.link_map import LinkMap, Loaded
 from rootfs_builder.loader.protocol import Loader
 from rootfs_builder.needs.closure import Program
@@ -68,13 +68,13 @@ class Startup:
     def __init__(
         self,
         sources: Sources,
-        objects: Objects,
+        elf_files: ElfFiles,
         *,
         library_path: tuple[OpenedPath, ...] = (),
         preload: tuple[str, ...] = (),
         hwcaps: bool = True,
     ) -> None:
-        self.objects = objects
+        self.elf_files = elf_files
         self._sources = sources
         self._library_path = library_path
         self._preload = preload
@@ -85,12 +85,12 @@ class Startup:
         loader = self._loader(program, file)
         if isinstance(loader, NoLoader):
             return loader
-        source = self.objects.source(program.real)
+        source = self.elf_files.source(program.real)
         loaded = Loaded(program.shown, OpenedPath(program.key), program.walk, source, file)
         maps = loading.levels(
             loaded,
             loader,
-            self.objects,
+            self.elf_files,
             library_path=self._library_path,
             preload=self._preload,
             hwcaps=self._hwcaps,
@@ -114,11 +114,11 @@ class Startup:
         if file.interpreter is None:
             return None
         interpreter = OpenedPath(decode(file.interpreter))
-        node = self.objects.walker.walk(interpreter).node
+        node = self.elf_files.walker.walk(interpreter).node
         if node is None or node.kind != "file":
             return NoLoader(LoaderState.ABSENT, program.shown, interpreter)
         try:
-            loader = self.objects.loader(interpreter)
+            loader = self.elf_files.loader(interpreter)
         except ElfError as error:
             return NoLoader(LoaderState.DAMAGED, program.shown, interpreter, str(error))
         return loader or NoLoader(LoaderState.UNKNOWN, program.shown, interpreter)

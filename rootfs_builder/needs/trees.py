@@ -57,7 +57,7 @@ def with_closures(
                 programs.append(replace(program, link_maps=started.link_maps))
             findings += _missing(started.link_maps, sources, within)
         elif file.dependencies and host is not None:
-            called = loading.dlopen(host, path, host.program, startup.objects, rule=added.rule)
+            called = loading.dlopen(host, path, host.program, startup.elf_files, rule=added.rule)
             plugins.append(called)
             findings += _missing((called,), sources, within)
     if foreign:
@@ -71,15 +71,15 @@ def _elf_files(added: Tree, startup: Startup) -> Iterator[tuple[SourcePath, elf.
     for path, node in added.nodes:
         if node.kind != "file":
             continue
-        with startup.objects.source(path).open() as content:
+        with startup.elf_files.source(path).open() as content:
             if content[0:4] != elf.MAGIC:
                 continue
         with suppress(ElfError):
-            yield path, startup.objects.file(path)
+            yield path, startup.elf_files.file(path)
 
 
 def _program(path: SourcePath, startup: Startup, sources: Sources) -> Program:
-    walk = startup.objects.walker.walk(path)
+    walk = startup.elf_files.walker.walk(path)
     return Program(sources.shown(path), path, walk, None, ProgramKind.ADDED)
 
 

@@ -12,7 +12,7 @@ from itertools import islice
 from rootfs_builder.cache.file_facts import Facts
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, hint
-from rootfs_builder.loader.elf_files import Objects
+from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.needs.closure import Closure, Program
 from rootfs_builder.paths import OpenedPath, SourcePath, decode, printable
 
@@ -50,7 +50,7 @@ def left_out(
 
     The commands of a shell script are looked up in the directories of `search_path`.
     """
-    objects = Objects(sources, facts)
+    objects = ElfFiles(sources, facts)
     named: dict[SourcePath, OpenedPath] = {}
     for program in closure.programs:
         if program.by is None:
@@ -66,7 +66,7 @@ def left_out(
 
 
 def _named(
-    program: Program, objects: Objects, search_path: tuple[str, ...]
+    program: Program, objects: ElfFiles, search_path: tuple[str, ...]
 ) -> Iterator[OpenedPath]:
     source = objects.source(program.real)
     if program.link_maps:
@@ -96,7 +96,7 @@ def _run_inside(quoted: re.Match[bytes]) -> bytes:
     return b" ".join((b'""', *re.findall(_RUN_INSIDE, quoted[0])))
 
 
-def _executable(path: OpenedPath, objects: Objects) -> SourcePath | None:
+def _executable(path: OpenedPath, objects: ElfFiles) -> SourcePath | None:
     """Where a path leads, if that is a program."""
     walk = objects.walker.walk(path)
     if walk.errno or walk.node is None or walk.node.kind != "file" or not walk.node.mode & 0o111:

@@ -13,7 +13,7 @@ from rootfs_builder.errors import ChangedError, InputError, RootfsError
 from rootfs_builder.filesystem.root import Root, Source
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.loader import loading
-from rootfs_builder.loader.elf_files import Objects
+from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.loader.link_map import LinkMap, Loaded, Request
 from rootfs_builder.needs.closure import Closure, Program
 from rootfs_builder.paths import OpenedPath, decode, join, parent, printable
@@ -64,7 +64,7 @@ class _Replay:
     ) -> None:
         self._layout = layout
         self._preload = preload
-        self._objects = Objects(root, facts)
+        self._objects = ElfFiles(root, facts)
 
     def differences(self, programs: tuple[Program, ...]) -> Iterator[Finding]:
         for program in programs:

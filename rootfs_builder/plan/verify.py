@@ -15,7 +15,7 @@ from rootfs_builder.errors import ElfError, InputError
 from rootfs_builder.filesystem.root import Root, tree
 from rootfs_builder.filesystem.walk import Walk
 from rootfs_builder.loader import executable, loading, missing
-from rootfs_builder.loader.elf_files import Objects
+from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.loader.executable import Script
 from rootfs_builder.loader.link_map import LinkMap, Loaded
 from rootfs_builder.paths import MOUNTED, ImagePath, OpenedPath, decode, name, parent, printable
@@ -68,7 +68,7 @@ class _Work:
         self._started: ImagePath | None = None
         self._library_path = library_path
         self._preload = preload
-        self._objects = Objects(root)
+        self._objects = ElfFiles(root)
         self.programs = 0
         self.files: set[ImagePath] = set()
 

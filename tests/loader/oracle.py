@@ -16,7 +16,7 @@ from pathlib import Path
 
 from rootfs_builder.filesystem.root import DirectoryRoot
 from rootfs_builder.loader import loading, missing
-from rootfs_builder.loader.elf_files import Objects
+from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.loader.link_map import LinkMap, Loaded, RequestKind
 from rootfs_builder.paths import ImagePath, OpenedPath, decode
 
@@ -116,7 +116,7 @@ def start(
     root, program, *, loader=None, library_path=None, hwcaps=(), platform=None, dlopen=None
 ) -> LinkMap:
     """Ours: the link map of a program in a root."""
-    objects = Objects(DirectoryRoot(str(root)))
+    objects = ElfFiles(DirectoryRoot(str(root)))
     walk = objects.walker.walk(OpenedPath(program))
     source, file = objects.source(walk.real), objects.file(walk.real)
     loaded = Loaded(program, OpenedPath(program), walk, source, file)
@@ -158,7 +158,7 @@ def _where(resolution):
 
 def copy(root, path):
     """Put a file of this machine into a root, at the same path and with the links on the way."""
-    steps = Objects(DirectoryRoot("/")).walker.walk(OpenedPath(path)).steps
+    steps = ElfFiles(DirectoryRoot("/")).walker.walk(OpenedPath(path)).steps
     for step in steps:
         inside = Path(f"{root}{step}")
         if os.path.lexists(inside) or step == "/":

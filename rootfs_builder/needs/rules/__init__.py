@@ -14,12 +14,12 @@ from rootfs_builder.errors import UsageError
 from rootfs_builder.filesystem.root import DirectoryRoot, Source
 from rootfs_builder.filesystem.root import read as bytes_of
 from rootfs_builder.needs.rules.matching import Match, Variables, match
-from rootfs_builder.needs.rules.requests import Asked
+from rootfs_builder.needs.rules.requests import Requested
 from rootfs_builder.needs.rules.schema import Rule, Rules, read
 from rootfs_builder.paths import ROOT, join, printable
 from rootfs_builder.recipe.toml_lines import Lines
 
-__all__ = ["Asked", "Match", "Rule", "Rules", "Variables", "load", "match", "read"]
+__all__ = ["Match", "Requested", "Rule", "Rules", "Variables", "load", "match", "read"]
 
 
 def load(extra: tuple[tuple[str, str], ...] = (), *, facts: Facts | None = None) -> Rules:

@@ -65,8 +65,8 @@ class TreeCopies:
         self._sources = sources
         self._added = added
         self._startup = startup
-        self._walker = startup.objects.walker
-        self._secrets = secrets.Secrets(sources, startup.objects.facts)
+        self._walker = startup.elf_files.walker
+        self._secrets = secrets.Secrets(sources, startup.elf_files.facts)
         self._taken: dict[tuple[str, str, tuple[str, ...]], dict[Loaded | None, bool]] = {}
 
     def take(self, path: OpenedPath, copy: Copy) -> Copied:

@@ -17,7 +17,7 @@ from rootfs_builder.needs.startup import Startup
 Process = tuple[LinkMap, ...]  # one process, at each level of CPU
 
 
-class Calls:
+class DlopenCalls:
     """What processes there are, and the maps that their calls of dlopen bring."""
 
     def __init__(self, startup: Startup) -> None:
@@ -49,9 +49,9 @@ class Calls:
         """How the process began that has these maps."""
         return self._starts.get(maps[0].program, maps)
 
-    def dlopen(self, wanted: str, rule: str, by: Loaded, maps: Process) -> Process | None:
+    def dlopen(self, name: str, rule: str, by: Loaded, maps: Process) -> Process | None:
         """The maps after a dlopen; () where nothing was new, None where it fails."""
-        key = (*(call.name for call in maps[0].calls), rule, wanted, by.real)
+        key = (*(call.name for call in maps[0].calls), rule, name, by.real)
         known = self._known.setdefault(maps[0].program, {})
         if key in known:
             return known[key]
@@ -60,7 +60,7 @@ class Calls:
             caller = next((o for o in one.objects if o.requested == by.requested), None)
             if caller is None:
                 continue
-            link_map = loading.dlopen(one, wanted, caller, self._startup.objects, rule=rule)
+            link_map = loading.dlopen(one, name, caller, self._startup.elf_files, rule=rule)
             if self._fails(link_map):
                 return None
             if len(link_map.objects) > len(one.objects):
@@ -70,9 +70,9 @@ class Calls:
             self._todo.append(known[key])
         return known[key]
 
-    def would_add(self, wanted: str, by: Loaded, maps: Process) -> bool:
+    def would_add(self, name: str, by: Loaded, maps: Process) -> bool:
         """Whether a dlopen would bring anything new."""
-        link_map = loading.dlopen(maps[0], wanted, by, self._startup.objects)
+        link_map = loading.dlopen(maps[0], name, by, self._startup.elf_files)
         return len(link_map.objects) > len(maps[0].objects) and not self._fails(link_map)
 
     def _fails(self, link_map: LinkMap) -> bool:

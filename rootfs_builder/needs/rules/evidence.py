@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable
 from msgspec import Struct
 
 from rootfs_builder.loader import dialects
-from rootfs_builder.loader.elf_files import Objects
+from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.loader.link_map import LinkMap, Loaded
 from rootfs_builder.needs.rules.clues import Clue
 from rootfs_builder.needs.rules.schema import STATIC
-from rootfs_builder.needs.rules.user_input import Given, UserInputSearch
+from rootfs_builder.needs.rules.user_input import UserInput, UserInputSearch
 from rootfs_builder.paths import Key, name, named_in, printable
 
 
@@ -34,25 +34,25 @@ class Evidence(Struct, frozen=True, eq=False):
     present: dict[Key, Loaded]
     names: dict[Key, tuple[str, str]]
     searches: UserInputSearch
-    objects: Objects
+    elf_files: ElfFiles
 
     @property
-    def given(self) -> Given:
+    def user_input(self) -> UserInput:
         """What the user gives."""
-        return self.searches.given
+        return self.searches.user_input
 
     def importing(
         self, symbols: Iterable[str], *, own: bool, besides: Callable[[str], bool]
     ) -> tuple[str, Loaded] | None:
         """The first of the symbols that an object imports, with that object."""
-        wanted = {symbol.encode(): symbol for symbol in symbols}
-        if self.imported.isdisjoint(wanted):
+        names = {symbol.encode(): symbol for symbol in symbols}
+        if self.imported.isdisjoint(names):
             return None
         own_path = self.program.real
         for path in (own_path,) if own else self.imports:
-            hits = self.imports.get(path, frozenset()) & wanted.keys()
+            hits = self.imports.get(path, frozenset()) & names.keys()
             if hits and not any(map(besides, self.names[path])):
-                return min(wanted[hit] for hit in hits), self.found[path]
+                return min(names[hit] for hit in hits), self.found[path]
         return None
 
     def named(self, matches: Callable[[str], bool]) -> tuple[Loaded, ...]:
@@ -74,7 +74,7 @@ class Evidence(Struct, frozen=True, eq=False):
 
     def containing(self, texts: Iterable[str]) -> Clue | None:
         """Where the first of the texts is: in the program, or in what the user gives it."""
-        own = self.objects.contained(self.program.real, self.given.texts)
+        own = self.elf_files.contained(self.program.real, self.user_input.texts)
         for text in texts:
             if text.encode() in own:
                 return _names_text(shown(self.program), text)
@@ -90,15 +90,15 @@ def _names_text(where: str, text: str) -> Clue:
     return Clue(f"{where} names {text}", named_in(f"{where} {text}"))
 
 
-def of(maps: tuple[LinkMap, ...], objects: Objects, searches: UserInputSearch) -> Evidence:
+def of(maps: tuple[LinkMap, ...], elf_files: ElfFiles, searches: UserInputSearch) -> Evidence:
     """What one process shows, whose `maps` are for each level of CPU."""
-    first, given = maps[0], searches.given
+    first, user_input = maps[0], searches.user_input
     libc = STATIC if first.loader is None else first.loader.name
     present = {loaded.real: loaded for one in maps for loaded in one.objects}
     names = {path: _names(loaded) for path, loaded in present.items()}
     looked_at = _found(maps)
     imports = {
-        path: objects.imports(path, given.symbols)
+        path: elf_files.imports(path, user_input.symbols)
         for path, loaded in looked_at.items()
         if loaded.by is None or not any(map(dialects.is_part_of_libc, names[path]))
     }
@@ -112,7 +112,7 @@ def of(maps: tuple[LinkMap, ...], objects: Objects, searches: UserInputSearch) -
         present,
         names,
         searches,
-        objects,
+        elf_files,
     )
 
 

@@ -12,12 +12,12 @@ from rootfs_builder.findings import Finding
 from rootfs_builder.loader import locale_archive, nss
 from rootfs_builder.loader.link_map import LinkMap, Loaded
 from rootfs_builder.needs import users
-from rootfs_builder.needs.closure import Line, Made, Tree
+from rootfs_builder.needs.closure import GeneratedFile, GeneratedLine, Tree
 from rootfs_builder.needs.rules import Rule, Variables
 from rootfs_builder.needs.rules.copies import Copy, TreeCopies, prefix
 from rootfs_builder.needs.rules.places import Places
 from rootfs_builder.needs.rules.schema import First, expand, uses
-from rootfs_builder.needs.rules.user_input import Given
+from rootfs_builder.needs.rules.user_input import UserInput
 from rootfs_builder.needs.startup import Startup
 from rootfs_builder.needs.users import User
 from rootfs_builder.paths import ImagePath, OpenedPath, SourcePath, decode, parent
@@ -29,8 +29,8 @@ class FileOutput(Struct, frozen=True):
 
     found: bool = False
     trees: tuple[Tree, ...] = ()
-    lines: tuple[Line, ...] = ()
-    made: tuple[Made, ...] = ()
+    lines: tuple[GeneratedLine, ...] = ()
+    made: tuple[GeneratedFile, ...] = ()
     findings: tuple[Finding, ...] = ()
 
     def __or__(self, other: "FileOutput") -> "FileOutput":
@@ -51,12 +51,12 @@ def joined(outputs: Iterable[FileOutput]) -> FileOutput:
 class RuleFiles:
     """Answers what files a rule adds to what the user gives."""
 
-    def __init__(self, sources: Sources, startup: Startup, given: Given) -> None:
+    def __init__(self, sources: Sources, startup: Startup, user_input: UserInput) -> None:
         self._sources = sources
-        self._objects = startup.objects
-        self._scripts = given.scripts
-        self._places = Places(sources, startup.objects, given.placed)
-        self._copies = TreeCopies(sources, startup, given.placed)
+        self._elf_files = startup.elf_files
+        self._scripts = user_input.scripts
+        self._places = Places(sources, startup.elf_files, user_input.placed)
+        self._copies = TreeCopies(sources, startup, user_input.placed)
 
     def act(self, rule: Rule, variables: Variables, host: LinkMap | None) -> FileOutput:
         """The files that a rule adds for one set of variables."""
@@ -74,12 +74,12 @@ class RuleFiles:
             if place is not None:
                 lines = text.lstrip("\n")
                 end = "\n" if lines and not lines.endswith("\n") else ""
-                line = Line(ImagePath(place), rule.name, lines + end)
+                line = GeneratedLine(ImagePath(place), rule.name, lines + end)
                 yield FileOutput(found=True, lines=(line,))
         for path, mode in rule.directories.items():
             place = expand(path, variables)
             if place is not None:
-                made = Made(ImagePath(place), rule.name, int(mode, 8))
+                made = GeneratedFile(ImagePath(place), rule.name, int(mode, 8))
                 yield FileOutput(found=True, made=(made,))
 
     def _has_value(self, rule: Rule, variables: Variables) -> bool:
@@ -96,7 +96,7 @@ class RuleFiles:
         if not plain or len(plain) < len(rule.copy):
             return False
         found = [path for one in plain for path in self._places.paths(one, {})]
-        return all(self._objects.walker.walk(path).real in there for path in found)
+        return all(self._elf_files.walker.walk(path).real in there for path in found)
 
     def located(self, rule: Rule, variables: Variables, program: Loaded) -> Variables:
         """The variables, with the program's prefixes and the directories of the landmarks."""
@@ -117,13 +117,15 @@ class RuleFiles:
         """The lines of the user that runs the program, and a home if it is to have one."""
         texts = (("/etc/passwd", user.passwd_line()), ("/etc/group", user.group_line()))
         lines = tuple(
-            Line(ImagePath(path), rule.name, f"{text}\n")
+            GeneratedLine(ImagePath(path), rule.name, f"{text}\n")
             for path, text in texts
             if text is not None
         )
         if not user.home.startswith("/home/"):
             return FileOutput(found=bool(lines), lines=lines)
-        home = Made(ImagePath(user.home), rule.name, 0o700, uid=user.uid, gid=user.gid or 0)
+        home = GeneratedFile(
+            ImagePath(user.home), rule.name, 0o700, uid=user.uid, gid=user.gid or 0
+        )
         return FileOutput(found=True, lines=lines, made=(home,))
 
     def known_account(self, rule: Rule, text: str) -> FileOutput:
@@ -140,11 +142,11 @@ class RuleFiles:
         `keep` stands for what the root's own file says.
         """
         if services == ("keep",):
-            own = (self._objects.content(OpenedPath(nss.PATH)) or b"").decode("ascii", "replace")
+            own = (self._elf_files.content(OpenedPath(nss.PATH)) or b"").decode("ascii", "replace")
             text, services = nss.kept(own), nss.services(own)
         else:
             text = nss.text(services)
-        line = Line(nss.PATH, rule.name, text)
+        line = GeneratedLine(nss.PATH, rule.name, text)
         modules = tuple(one for one in services if one not in nss.BUILT_IN)
         return modules, FileOutput(found=True, lines=(line,))
 
@@ -191,21 +193,21 @@ class RuleFiles:
             if locale is not None and locale_archive.is_name(locale):
                 yield self._locale(rule, locale)
 
-    def _locale(self, rule: Rule, wanted: str) -> FileOutput:
+    def _locale(self, rule: Rule, locale: str) -> FileOutput:
         """A locale's directory, or what the archive has in its place."""
-        directory, normal = locale_archive.DIRECTORY, locale_archive.normalized(wanted)
-        for spelt in dict.fromkeys((wanted, normal)):
+        directory, normal = locale_archive.DIRECTORY, locale_archive.normalized(locale)
+        for spelt in dict.fromkeys((locale, normal)):
             if self._places.paths(f"{directory}/{spelt}", {}):
                 path = OpenedPath(f"{directory}/{spelt}")
                 copied = self._taken(path, Copy(rule.name, rule.omit, None))
                 return FileOutput(found=True) | copied
-        archive = self._objects.walker.walk(OpenedPath(f"{directory}/locale-archive"))
+        archive = self._elf_files.walker.walk(OpenedPath(f"{directory}/locale-archive"))
         if archive.node is None or archive.node.kind != "file":
             return FileOutput()
-        with self._objects.source(archive.real).open() as content:
+        with self._elf_files.source(archive.real).open() as content:
             files = locale_archive.read(content, normal) or {}
         made = tuple(
-            Made(ImagePath(f"{directory}/{normal}/{key}"), rule.name, 0o644, data)
+            GeneratedFile(ImagePath(f"{directory}/{normal}/{key}"), rule.name, 0o644, data)
             for key, data in files.items()
         )
         return FileOutput(found=bool(made), made=made)

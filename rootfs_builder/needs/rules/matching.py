@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from rootfs_builder.loader.link_map import Loaded
 from rootfs_builder.needs.rules.clues import Clue, joined
 from rootfs_builder.needs.rules.evidence import Evidence, shown
-from rootfs_builder.needs.rules.requests import Asked
+from rootfs_builder.needs.rules.requests import Requested
 from rootfs_builder.needs.rules.schema import Find, Rule, Rules, When
 from rootfs_builder.paths import SourcePath, decode, named_in, parent
 
@@ -34,22 +34,22 @@ class Match(Struct, frozen=True, eq=False):
     places: tuple[Variables, ...] = ({},)
 
 
-def match(rules: Rules, evidence: Evidence, asked: Asked) -> tuple[Match, ...]:
+def match(rules: Rules, evidence: Evidence, requested: Requested) -> tuple[Match, ...]:
     """The rules that hold for a process, in their order."""
-    return tuple(one for rule in rules for one in _match(rule, evidence, asked))
+    return tuple(one for rule in rules for one in _match(rule, evidence, requested))
 
 
-def _match(rule: Rule, evidence: Evidence, asked: Asked) -> Iterator[Match]:
-    wanted = rule.name in asked
-    why = Clue(f"--with {rule.name}") if wanted else _evidence(rule, evidence)
+def _match(rule: Rule, evidence: Evidence, requested: Requested) -> Iterator[Match]:
+    by_name = rule.name in requested
+    why = Clue(f"--with {rule.name}") if by_name else _evidence(rule, evidence)
     if why is None:
         return
     found = tuple(_find(rule.finds, evidence))
-    if rule.hint and not wanted:  # what the user's words name is asked for by them
+    if rule.hint and not by_name:  # what the user's own words name is requested by them
         found = tuple(one for one in found if one.clue) or tuple(
             replace(one, variables=()) for one in found
         )
-    values = _values(rule, evidence, asked)
+    values = _values(rule, evidence, requested)
     for one in found:
         variables = tuple(_with_values(one.variables, values))
         yield Match(rule, one.clue or why, one.by, variables, one.places)
@@ -64,14 +64,14 @@ def _with_values(found: tuple[Variables, ...], values: tuple[str, ...]) -> Itera
             yield from (variables | {"value": one} for one in values)
 
 
-def _values(rule: Rule, evidence: Evidence, asked: Asked) -> tuple[str, ...]:
+def _values(rule: Rule, evidence: Evidence, requested: Requested) -> tuple[str, ...]:
     """What {value} stands for: as asked, else as the environment says, else as the rule does."""
-    given = asked.get(rule.name, ())
-    if given:
-        return tuple(value for word in given for value in rule.named.get(word, (word,)))
-    variables = evidence.given.variables
-    said = [variables[one] for one in rule.variables if variables.get(one)]
-    named = dict.fromkeys(one.removeprefix(":") for one in said)  # tzset(3): TZ=:NAME
+    values = requested.get(rule.name, ())
+    if values:
+        return tuple(value for word in values for value in rule.named.get(word, (word,)))
+    variables = evidence.user_input.variables
+    settings = [variables[one] for one in rule.variables if variables.get(one)]
+    named = dict.fromkeys(one.removeprefix(":") for one in settings)  # tzset(3): TZ=:NAME
     return tuple(named) or rule.values
 
 
@@ -100,12 +100,12 @@ def _holds(when: When, evidence: Evidence) -> Clue | None:
 
 def _clues(when: When, evidence: Evidence) -> Iterator[Clue | None]:
     """A clue for each key with a list, None where nothing of the list is found."""
-    given = evidence.given
+    user_input = evidence.user_input
     if when.user:
-        yield Clue(f"-u {given.user}") if given.user else None
+        yield Clue(f"-u {user_input.user}") if user_input.user else None
     if when.env:
-        variable = next((name for name in when.env if given.variables.get(name)), None)
-        yield _setting(variable, given.variables[variable]) if variable else None
+        variable = next((name for name in when.env if user_input.variables.get(name)), None)
+        yield _setting(variable, user_input.variables[variable]) if variable else None
     for symbols, own in ((when.own_imports, True), (when.imports, False)):
         if symbols:
             call = evidence.importing(symbols, own=own, besides=_any_of(when.besides))
@@ -151,7 +151,7 @@ def _find(finds: tuple[Find, ...], evidence: Evidence) -> Iterator[_Found]:
     library's directory is {beside}: a path of its plugins that starts there need not be compiled
     in, or is so in pieces. That of a script is {script}, and the one it is in {above}.
     """
-    scripts = tuple(map(_around, evidence.given.scripts)) or ({},)
+    scripts = tuple(map(_around, evidence.user_input.scripts)) or ({},)
     if not finds:
         yield _Found()
     for find in finds:
@@ -162,7 +162,7 @@ def _find(finds: tuple[Find, ...], evidence: Evidence) -> Iterator[_Found]:
         program = (evidence.program,)
         for loaded in evidence.to_search(_any_of((find.soname,))) if find.soname else program:
             beside = {"beside": parent(loaded.real)} if find.soname else {}
-            hits = (evidence.objects.search(loaded.real, one.encode()) for one in find.text)
+            hits = (evidence.elf_files.search(loaded.real, one.encode()) for one in find.text)
             each = tuple(itertools.product(*hits))
             places = tuple(one | beside | _variables(hit) for one in scripts for hit in each)
             found = tuple(place | _variables([one]) for one in words for place in places)

@@ -7,7 +7,7 @@ from rootfs_builder.findings import Code, Finding, hint, warning
 from rootfs_builder.loader.link_map import Loaded
 from rootfs_builder.needs.rules import evidence
 from rootfs_builder.needs.rules.clues import Clue
-from rootfs_builder.needs.rules.dlopen_calls import Calls, Process
+from rootfs_builder.needs.rules.dlopen_calls import DlopenCalls, Process
 from rootfs_builder.paths import absolute, named_in
 from rootfs_builder.recipe import Recipe
 
@@ -28,7 +28,7 @@ class DlopenNotes:
     `named` has all the libraries of the notes that were looked at.
     """
 
-    def __init__(self, recipe: Recipe, calls: Calls) -> None:
+    def __init__(self, recipe: Recipe, calls: DlopenCalls) -> None:
         self._without = recipe.without
         self._lowest = _PRIORITIES.index(recipe.dlopen)
         self._calls = calls
@@ -38,16 +38,16 @@ class DlopenNotes:
     def follow(self, note: Note, loaded: Loaded, maps: Process) -> Opened | Finding | None:
         """Load a note's first library that exists; a warning if the note requires one."""
         self.named |= set(note.sonames)
-        wanted = [one for one in note.sonames if one not in self._without]
-        if maps[0].loader is None or not wanted:
+        sonames = [one for one in note.sonames if one not in self._without]
+        if maps[0].loader is None or not sonames:
             return None
         if _PRIORITIES.index(note.priority) > self._lowest:
-            there = [one for one in wanted if self._calls.would_add(one, loaded, maps)]
+            there = [one for one in sonames if self._calls.would_add(one, loaded, maps)]
             self._left_out |= set(there[:1])
             return None
         who = evidence.shown(loaded)
         what = note.description or note.feature or "it says so"
-        for soname in wanted:
+        for soname in sonames:
             called = self._calls.dlopen(soname, soname, loaded, maps)
             if called:
                 return Opened(soname, what, Clue(f"{who} has a note of it, {note.priority}"))
@@ -55,9 +55,9 @@ class DlopenNotes:
                 return None
         if note.priority != "required":
             return None
-        names = ", ".join(wanted)
+        names = ", ".join(sonames)
         text = f"{who} requires one of {names} ({what}), and none is on this machine"
-        return warning(Code.DLOPEN_MISSING, text, *absolute(wanted), *named_in(what))
+        return warning(Code.DLOPEN_MISSING, text, *absolute(sonames), *named_in(what))
 
     def left_out(self) -> tuple[Finding, ...]:
         """A hint about the libraries of a lower priority that exist."""

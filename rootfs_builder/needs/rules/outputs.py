@@ -1,10 +1,16 @@
-"""What all rules add, one application after another → the `Supply` of a closure, sorted."""
+"""What all rules add, one application after another → the `RuleOutput` of a closure, sorted."""
 
 from collections.abc import Callable
 
 from rootfs_builder.findings import Finding
 from rootfs_builder.loader.link_map import Loaded
-from rootfs_builder.needs.closure import Applied, Line, Made, Supply, Tree
+from rootfs_builder.needs.closure import (
+    GeneratedFile,
+    GeneratedLine,
+    RuleApplication,
+    RuleOutput,
+    Tree,
+)
 from rootfs_builder.needs.rules.clues import Clue
 from rootfs_builder.needs.rules.dlopen_calls import Process
 from rootfs_builder.needs.rules.files import FileOutput
@@ -17,8 +23,8 @@ class Outputs:
     def __init__(self) -> None:
         self.trees = list[Tree]()
         self.findings = list[Finding]()
-        self._lines = set[Line]()
-        self._made = set[Made]()
+        self._lines = set[GeneratedLine]()
+        self._made = set[GeneratedFile]()
         self._environment = dict[str, set[tuple[str, str]]]()
         self._acted = dict[tuple[str, Loaded], tuple[int, Clue, str]]()
 
@@ -39,15 +45,17 @@ class Outputs:
         found = (len(maps[0].calls), clue, because)
         self._acted[key] = min(self._acted.get(key, found), found)
 
-    def supply(self, with_calls: Callable[[tuple[Tree, ...]], tuple[Tree, ...]]) -> Supply:
+    def whole(self, with_calls: Callable[[tuple[Tree, ...]], tuple[Tree, ...]]) -> RuleOutput:
         """All of it; `with_calls` gives the programs of trees what they were made to load."""
         trees = sorted(self.trees, key=lambda tree: (tree.destination, tree.source))
         environment = {name: min(values)[1] for name, values in sorted(self._environment.items())}
         applied = sorted(
-            Applied(name, because, clue.text, SourcePath(program.opened), named(because, clue))
+            RuleApplication(
+                name, because, clue.text, SourcePath(program.opened), named(because, clue)
+            )
             for (name, program), (_, clue, because) in self._acted.items()
         )
-        return Supply(
+        return RuleOutput(
             with_calls(tuple(trees)),
             tuple(sorted(self._lines)),
             tuple(sorted(self._made, key=lambda one: (one.path, one.rule))),

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from rootfs_builder.filesystem.sources import Sources
-from rootfs_builder.loader.elf_files import Objects, groups
+from rootfs_builder.loader.elf_files import ElfFiles, groups
 from rootfs_builder.needs.rules.matching import Variables
 from rootfs_builder.needs.rules.schema import expand
 from rootfs_builder.paths import OpenedPath
@@ -19,10 +19,10 @@ _GLOB = re.compile(r"[*?\[]")
 class Places:
     """The paths that exist; `added` has the content of what the user adds, by path."""
 
-    def __init__(self, sources: Sources, objects: Objects, added: Mapping[str, bytes]) -> None:
+    def __init__(self, sources: Sources, elf_files: ElfFiles, added: Mapping[str, bytes]) -> None:
         self._sources = sources
-        self._objects = objects
-        self._walker = objects.walker
+        self._elf_files = elf_files
+        self._walker = elf_files.walker
         self._added = added
         self._globbed: dict[str, tuple[OpenedPath, ...]] = {}
 
@@ -40,7 +40,7 @@ class Places:
         added = self._added_at(path)
         if added is not None:
             return groups(re.finditer(pattern, added))
-        return self._objects.said(path, pattern)
+        return self._elf_files.search_file(path, pattern)
 
     def _glob(self, path: str) -> Iterator[OpenedPath]:
         found = [""]

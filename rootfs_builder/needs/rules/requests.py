@@ -6,10 +6,12 @@ from rootfs_builder.errors import Mistake, NotFoundError, UsageError
 from rootfs_builder.needs.rules.schema import Rule, Rules
 from rootfs_builder.recipe.toml_tables import near
 
-Asked = Mapping[str, tuple[str, ...]]  # of --with: the rule's name → its values
+Requested = Mapping[str, tuple[str, ...]]  # of --with: the rule's name → its values
 
 
-def check(rules: Rules, asked: Asked, without: Iterable[str], variables: Mapping[str, str]) -> None:
+def check(
+    rules: Rules, requested: Requested, without: Iterable[str], variables: Mapping[str, str]
+) -> None:
     """Whether each `--with` names a rule that is not left out, with a value if it takes one.
 
     Without one, `variables` of the image may say it.
@@ -19,7 +21,7 @@ def check(rules: Rules, asked: Asked, without: Iterable[str], variables: Mapping
     """
     by_name = {rule.name: rule for rule in rules}
     mistakes = []
-    for name, values in asked.items():
+    for name, values in requested.items():
         rule = by_name.get(name)
         if rule is None:
             text = f"no rule of that name{_near(name, by_name)}"
@@ -57,7 +59,7 @@ def check_without(rules: Rules, without: Iterable[str], noted: set[str]) -> None
         )
 
 
-def check_done(rules: Rules, asked: Asked, done: set[tuple[str, str]]) -> None:
+def check_done(rules: Rules, requested: Requested, done: set[tuple[str, str]]) -> None:
     """Whether everything that was asked for was there; `done` has (rule, value).
 
     Raises:
@@ -65,11 +67,11 @@ def check_done(rules: Rules, asked: Asked, done: set[tuple[str, str]]) -> None:
     """
     lacking = []
     for rule in rules:
-        if rule.name not in asked:
+        if rule.name not in requested:
             continue
         acted = {value for name, value in done if name == rule.name}
-        given = asked[rule.name]
-        wanted = {one: set(rule.named.get(one, (one,))) for one in given} or {"": acted}
+        words = requested[rule.name]
+        wanted = {one: set(rule.named.get(one, (one,))) for one in words} or {"": acted}
         for word, values in wanted.items():
             if not acted & values:
                 lacking.append(_mistake(rule, word))

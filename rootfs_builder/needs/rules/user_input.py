@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 
 from rootfs_builder.filesystem.root import read
-from rootfs_builder.loader.elf_files import Objects, groups
+from rootfs_builder.loader.elf_files import ElfFiles, groups
 from rootfs_builder.needs.closure import Program, Tree
 from rootfs_builder.needs.rules.clues import Clue
 from rootfs_builder.paths import SourcePath, decode, encode, join, name, named_in, printable
@@ -15,7 +15,7 @@ from rootfs_builder.recipe import Recipe
 _MOST_FILES, _MOST_BYTES = 1000, 1 << 16  # of an added tree, so that it is configuration
 
 
-class Given(Struct, frozen=True):
+class UserInput(Struct, frozen=True):
     """The user's own words: `files` has what `--add` adds, and the arguments, as (name, bytes).
 
     `placed` has the files again, by their paths in the image. `scripts` are the resolved paths of
@@ -37,16 +37,16 @@ class Given(Struct, frozen=True):
 class UserInputSearch:
     """Searches in what the user gives; the same patterns are looked for once."""
 
-    def __init__(self, given: Given) -> None:
-        self.given = given
+    def __init__(self, user_input: UserInput) -> None:
+        self.user_input = user_input
         self._found: dict[tuple[str, ...], list[dict[str, bytes]]] = {}
-        places = "".join(f"\0{place}\0" for place in given.placed)
-        texts = (("an argument", given.command), ("--add", encode(places)), *given.files)
+        places = "".join(f"\0{place}\0" for place in user_input.placed)
+        texts = (("an argument", user_input.command), ("--add", encode(places)), *user_input.files)
         self._texts = tuple(one for one in texts if one[1])
 
     def first_containing(self, text: bytes) -> str | None:
         """The name of the first of the user's files that has a text in it."""
-        return next((name for name, data in self.given.files if text in data), None)
+        return next((name for name, data in self.user_input.files if text in data), None)
 
     def search(self, patterns: tuple[str, ...]) -> list[dict[str, bytes]]:
         """The groups of each match of any of the patterns in these texts, none twice."""
@@ -68,26 +68,26 @@ class UserInputSearch:
                 yield from ((where, hit) for hit in re.finditer(pattern.encode(), text))
 
 
-def words(
+def collect(
     recipe: Recipe,
     programs: Iterable[Program],
     added: Iterable[Tree],
-    objects: Objects,
+    elf_files: ElfFiles,
     *,
     texts: frozenset[bytes],
     symbols: frozenset[bytes],
-) -> Given:
+) -> UserInput:
     """Variables and arguments, scripts, the small files of small trees."""
     arguments = (*(recipe.entrypoint or ())[1:], *recipe.command)
     files = [(f"the argument {word}", word.encode()) for word in arguments]
     files += [(f"-e {name}", value.encode()) for name, value in recipe.env]
-    scripts = {one.real: _text(one.real, objects) for one in programs if not one.link_maps}
+    scripts = {one.real: _text(one.real, elf_files) for one in programs if not one.link_maps}
     files += [(printable(name(path)), text) for path, text in scripts.items() if text is not None]
-    placed = {place: text for tree in added for place, text in _placed(tree, objects)}
+    placed = {place: text for tree in added for place, text in _placed(tree, elf_files)}
     files += [(printable(name(place)), text) for place, text in placed.items()]
     command = "".join(f"\0{word}" for word in (*arguments, "")) if arguments else ""
     variables = dict(recipe.env)
-    return Given(
+    return UserInput(
         variables,
         recipe.user,
         tuple(files),
@@ -99,21 +99,21 @@ def words(
     )
 
 
-def _placed(tree: Tree, objects: Objects) -> Iterator[tuple[str, bytes]]:
+def _placed(tree: Tree, elf_files: ElfFiles) -> Iterator[tuple[str, bytes]]:
     """The small files of a small added tree, by their paths in the image."""
     if len(tree.nodes) > _MOST_FILES:
         return
     for path, node in tree.nodes:
-        text = _text(path, objects) if node.kind in ("file", "symlink") else None
+        text = _text(path, elf_files) if node.kind in ("file", "symlink") else None
         if text is not None:
             inside = path[len(tree.source) :].strip("/")
             yield join(tree.destination, inside) if inside else tree.destination, text
 
 
-def _text(path: SourcePath, objects: Objects) -> bytes | None:
+def _text(path: SourcePath, elf_files: ElfFiles) -> bytes | None:
     """What a small file says; None of one that is none."""
-    walk = objects.walker.walk(path)
+    walk = elf_files.walker.walk(path)
     if walk.node is None or walk.node.kind != "file":
         return None
-    source = objects.source(walk.real)
+    source = elf_files.source(walk.real)
     return read(source) if source.size <= _MOST_BYTES else None

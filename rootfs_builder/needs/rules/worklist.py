@@ -19,15 +19,15 @@ from rootfs_builder.findings import Code, Finding, hint, warning
 from rootfs_builder.loader import nss
 from rootfs_builder.loader.link_map import Loaded
 from rootfs_builder.needs import rules
-from rootfs_builder.needs.closure import Program, Supply, Tree
-from rootfs_builder.needs.rules import Match, Rule, Rules, Variables, evidence, requests, user_input
+from rootfs_builder.needs.closure import Program, RuleOutput, Tree
+from rootfs_builder.needs.rules import Match, Rule, Rules, Variables, evidence, requests
 from rootfs_builder.needs.rules.clues import Clue
-from rootfs_builder.needs.rules.dlopen_calls import Calls, Process
+from rootfs_builder.needs.rules.dlopen_calls import DlopenCalls, Process
 from rootfs_builder.needs.rules.files import FileOutput, RuleFiles, joined
 from rootfs_builder.needs.rules.notes import DlopenNotes
 from rootfs_builder.needs.rules.outputs import Outputs, named
 from rootfs_builder.needs.rules.schema import expand
-from rootfs_builder.needs.rules.user_input import Given, UserInputSearch
+from rootfs_builder.needs.rules.user_input import UserInput, UserInputSearch, collect
 from rootfs_builder.needs.startup import Startup
 from rootfs_builder.needs.users import User
 from rootfs_builder.paths import SourcePath, absolute, named_in, printable
@@ -39,7 +39,7 @@ class RuleResult(Struct, frozen=True):
 
     programs: tuple[Program, ...]
     added: tuple[Tree, ...]
-    output: Supply
+    output: RuleOutput
     findings: tuple[Finding, ...]
 
 
@@ -61,9 +61,9 @@ def run(
     """
     requested = dict(recipe.with_rules)
     requests.check(all_rules, requested, recipe.without, dict(recipe.env))
-    given = _given(recipe, startup, all_rules, programs, added)
-    files = RuleFiles(sources, startup, given)
-    worklist = _RuleWorklist(recipe, startup, all_rules, files, given, user=user)
+    user_input = _user_input(recipe, startup, all_rules, programs, added)
+    files = RuleFiles(sources, startup, user_input)
+    worklist = _RuleWorklist(recipe, startup, all_rules, files, user_input, user=user)
     result = worklist.run(programs, added)
     requests.check_without(all_rules, recipe.without, worklist.named_by_notes)
     if worklist.missing_services:
@@ -73,21 +73,21 @@ def run(
     return result
 
 
-def _given(
+def _user_input(
     recipe: Recipe,
     startup: Startup,
     all_rules: Rules,
     programs: tuple[Program, ...],
     added: tuple[Tree, ...],
-) -> Given:
+) -> UserInput:
     tables = [one for rule in all_rules for one in rule.evidence]
     texts = {text.encode() for one in tables for text in one.text}
     symbols = {name.encode() for one in tables for name in (*one.imports, *one.own_imports)}
-    return user_input.words(
+    return collect(
         recipe,
         programs,
         added,
-        startup.objects,
+        startup.elf_files,
         texts=frozenset(texts),
         symbols=frozenset(symbols),
     )
@@ -126,19 +126,19 @@ class _RuleWorklist:
         startup: Startup,
         all_rules: Rules,
         files: RuleFiles,
-        given: Given,
+        user_input: UserInput,
         *,
         user: User | None,
     ) -> None:
         self._rules = tuple(rule for rule in all_rules if rule.name not in recipe.without)
         self._requested = dict(recipe.with_rules)
-        self._variables = given.variables
-        self._searches = UserInputSearch(given)
-        self._objects = startup.objects
+        self._variables = user_input.variables
+        self._searches = UserInputSearch(user_input)
+        self._elf_files = startup.elf_files
         self._files = files
         self._user = user
         self._own: frozenset[SourcePath] = frozenset()  # what is packed without any rule
-        self._calls = Calls(startup)
+        self._calls = DlopenCalls(startup)
         self._notes = DlopenNotes(recipe, self._calls)
         self._done: dict[_Key, _Applied] = {}
         self._outputs = Outputs()
@@ -162,12 +162,12 @@ class _RuleWorklist:
             self._calls.enter_tree(tree)
         for maps in self._calls.new():
             self._process(maps)
-        said = sorted({*self._findings, *self._hinted()}, key=lambda one: (one.level, one.text))
+        findings = sorted({*self._findings, *self._hinted()}, key=lambda one: (one.level, one.text))
         return RuleResult(
             tuple(map(self._calls.with_calls, programs)),
             self._with_calls(added),
-            self._outputs.supply(self._with_calls),
-            (*self._outputs.findings, *said),
+            self._outputs.whole(self._with_calls),
+            (*self._outputs.findings, *findings),
         )
 
     def _with_calls(self, trees: tuple[Tree, ...]) -> tuple[Tree, ...]:
@@ -188,11 +188,11 @@ class _RuleWorklist:
         yield from self._notes.left_out()
 
     def _process(self, maps: Process) -> None:
-        seen = evidence.of(maps, self._objects, self._searches)
+        seen = evidence.of(maps, self._elf_files, self._searches)
         for match in rules.match(self._rules, seen, self._requested):
             self._match(match, maps)
         for loaded in seen.found.values():
-            for note in self._objects.notes(loaded.real):
+            for note in self._elf_files.notes(loaded.real):
                 opened = self._notes.follow(note, loaded, maps)
                 if isinstance(opened, Finding):
                     self._findings.add(opened)
@@ -293,37 +293,37 @@ class _RuleWorklist:
                 done = Effect.ADDED
         return done
 
-    def _load(self, wanted: str, match: Match, maps: Process) -> Effect:
+    def _load(self, library: str, match: Match, maps: Process) -> Effect:
         """What a process gets from a dlopen that a rule expects."""
         rule, by = match.rule.name, match.by
         if maps[0].loader is None:
-            text = f"{rule}: a static program loads no library, so {printable(wanted)} is left out"
-            self._findings.add(warning(Code.STATIC_PROGRAM, text, *absolute((wanted,))))
+            text = f"{rule}: a static program loads no library, so {printable(library)} is left out"
+            self._findings.add(warning(Code.STATIC_PROGRAM, text, *absolute((library,))))
             return Effect.NOTHING
         if by is None:  # libc itself calls, and the process has it from the start
             by = maps[0].loader.caller_in_libc(maps[0])
             maps = self._calls.start(maps)
         elif by not in evidence.found(maps):
             return Effect.NOTHING  # the map in which it was new has done this
-        called = self._calls.dlopen(wanted, rule, by, maps)
+        called = self._calls.dlopen(library, rule, by, maps)
         if called is None:
-            self._not_loaded(wanted, match.rule)
+            self._not_loaded(library, match.rule)
             return Effect.NOTHING
         return Effect.ADDED if called else Effect.PRESENT
 
-    def _not_loaded(self, wanted: str, rule: Rule) -> None:
+    def _not_loaded(self, library: str, rule: Rule) -> None:
         """Say that a library is missing, unless it is not asked for here either."""
         if self._requested.get(rule.name) == ("keep",):
             return
         if rule.nss and rule.name in self._requested:
-            text = f"{printable(wanted)} is not here; install it"
-            self.missing_services.append(Mistake("--nss", text, nss.service(wanted)))
+            text = f"{printable(library)} is not here; install it"
+            self.missing_services.append(Mistake("--nss", text, nss.service(library)))
             return
         text = (
-            f"{rule.name}: {printable(wanted)} is not to be had here, and {rule.because}; "
+            f"{rule.name}: {printable(library)} is not to be had here, and {rule.because}; "
             f"install it, or --without {rule.name}"
         )
-        paths = (*absolute((wanted,)), *named_in(rule.because))
+        paths = (*absolute((library,)), *named_in(rule.because))
         self._findings.add(warning(Code.RULE_LIBRARY_MISSING, text, *paths))
 
 
