@@ -101,20 +101,23 @@ class Effect(IntEnum):
     ADDED = 2
 
 
+_Bound = frozenset[tuple[str, str]]  # variables with their values, as a key
+
+
 class _Key(NamedTuple):
     """One application of a rule: in a program, with a set of variables, by an object's bytes."""
 
     rule: str
-    variables: frozenset[tuple[str, str]]
+    variables: _Bound
     program: Loaded
     by: Loaded | None
 
 
 class _Applied(NamedTuple):
-    """What one application did, and the variables with which the rule is to be applied next."""
+    """What one application did, and each set of variables to apply the rule with next."""
 
     effect: Effect
-    next: tuple[Variables, ...]
+    next: dict[_Bound, Variables]
 
 
 class _RuleWorklist:
@@ -227,18 +230,19 @@ class _RuleWorklist:
         The most that was done is the effect of the value with which it began.
         """
         effects: dict[str, Effect] = {}
-        todo = deque((one.get("value", ""), one) for one in match.variables)
+        todo = deque((one.get("value", ""), frozenset(one.items()), one) for one in match.variables)
         reached = set()
         while todo:
-            value, variables = todo.popleft()
-            key = _Key(match.rule.name, frozenset(variables.items()), maps[0].program, match.by)
-            if (value, key) in reached:
+            value, bound, variables = todo.popleft()
+            if (value, bound) in reached:
                 continue
-            reached.add((value, key))
+            reached.add((value, bound))
+            key = _Key(match.rule.name, bound, maps[0].program, match.by)
             if key not in self._done:
                 self._done[key] = self._apply(match, variables, maps)
-            effects[value] = max(effects.get(value, Effect.NOTHING), self._done[key].effect)
-            todo.extendleft((value, one) for one in self._done[key].next)
+            done = self._done[key]
+            effects[value] = max(effects.get(value, Effect.NOTHING), done.effect)
+            todo.extendleft((value, *one) for one in done.next.items())
         return effects
 
     def _apply(self, match: Match, variables: Variables, maps: Process) -> _Applied:
@@ -259,7 +263,7 @@ class _RuleWorklist:
         done += [self._load(one, match, maps) for one in filter(None, libraries)]
         if any(done) or not rule.locale:
             done.append(self._set(rule, variables))
-        return _Applied(max(done), tuple(self._next(match, variables)))
+        return _Applied(max(done), self._next(match, variables))
 
     def _accounts(self, rule: Rule, variables: Variables) -> Iterator[FileOutput]:
         if rule.account and self._user is not None:
@@ -275,12 +279,17 @@ class _RuleWorklist:
             self._calls.enter_tree(tree)
         return Effect.ADDED if output.found else Effect.NOTHING
 
-    def _next(self, match: Match, variables: Variables) -> Iterator[Variables]:
+    def _next(self, match: Match, variables: Variables) -> dict[_Bound, Variables]:
         """The variables that follow from files of the image, with those of the match's places."""
         value = {name: one for name, one in variables.items() if name == "value"}
+        following: dict[_Bound, Variables] = {}
         for found in self._files.followed(match.rule, variables):
             for place in match.places:
-                yield place | value | found
+                one = place | value | found
+                bound = frozenset(one.items())
+                following.pop(bound, None)  # of equal ones the last counts, as it is taken first
+                following[bound] = one
+        return following
 
     def _set(self, rule: Rule, variables: Variables) -> Effect:
         """Variables of the image, unless the user sets them or what they follow from."""

@@ -1335,3 +1335,22 @@ def test_a_static_programs_note_is_none(bench, cc):
     bench.fill({f"{LIB}/a.so": library("a.so")})
     result = bench.plan("", "/app/static")
     assert result.paths == {"/app/static"}
+
+
+def test_values_that_lead_to_the_same_file_are_all_answered(bench):
+    """What the one has brought already is there for the other too, through any number of files."""
+    files = {"/etc/c/a": "see m", "/etc/c/b": "see m", "/etc/c/m": "use x", "/m/x": ""}
+    bench.fill(files)
+    text = rule(
+        'when = { env = ["A", "B"] }\n'
+        'missing = "get it"\n'
+        'copy = ["/m/{name}"]\n'
+        "follow = [\n"
+        '{ file = "/etc/c/{value}", text = "see (?P<value>\\\\w+)" },\n'
+        '{ file = "/etc/c/{value}", text = "use (?P<name>\\\\w+)" },\n'
+        "]"
+    )
+    result = bench.plan(text, env=("A=a", "B=b"))
+    assert "/m/x" in result.paths
+    assert not result.said("warning")
+    assert bench.plan(text, env=("A=a", "B=no")).said("warning")
