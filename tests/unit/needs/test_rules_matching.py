@@ -1146,7 +1146,7 @@ def test_keep_is_what_the_root_says_with_its_modules(names):
 
 
 def test_keep_is_no_service_beside_others(names):
-    with pytest.raises(UsageError, match="keep is what the root's own file says"):
+    with pytest.raises(UsageError, match="keep means the root's own file"):
         names(nss="keep,third")
 
 
