@@ -217,6 +217,19 @@ def test_what_a_worker_wrote_where_nobody_sees_it(folder, monkeypatch, capsys):
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize("locale", ["C", "de_DE.ISO-8859-1"])
+def test_a_recipe_is_the_same_in_every_locale(cli, folder, locale):
+    (folder / "grüße").write_bytes((folder / "hello").read_bytes())
+    (folder / "grüße").chmod(0o755)
+    text = 'executables = ["grüße"]\noutput = "ü.tar"\nenv = { A = "ä" }\nadd = ["grüße:/ö"]\n'
+    write(folder, text)
+    found = cli("build", "--set", "label.x=ß", check=True).stdout
+    before = (folder / "ü.tar").read_bytes()
+    environment = {"LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    assert cli("build", "--set", "label.x=ß", env=environment, check=True).stdout == found
+    assert (folder / "ü.tar").read_bytes() == before
+
+
 def defect(folder, monkeypatch, jobs, *words):
     """A build of three images, the second of which meets a defect of ours."""
     from rootfs_builder import cli as room

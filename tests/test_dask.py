@@ -1,5 +1,7 @@
 """A batch on a Dask cluster of two workers on this machine: the same digests, and what may die."""
 
+import logging
+import operator
 import os
 import re
 import signal
@@ -12,6 +14,11 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("distributed")
+
+from rootfs_builder.commands import batch, workers
+from rootfs_builder.commands.batch import Task
+from rootfs_builder.errors import LostError, Mistake, UsageError
+from rootfs_builder.recipe import values
 
 ROOT = Path(__file__).parent.parent
 DIGEST = re.compile(r"@(sha256:[0-9a-f]{64})$", re.MULTILINE)
@@ -37,8 +44,9 @@ def free_port():
 class Cluster:
     """A scheduler and two workers, each a process of its own."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, **environment):
         self._folder = folder
+        self._environment = {**os.environ, "PYTHONPATH": str(ROOT), **environment}
         self.address = f"tcp://127.0.0.1:{free_port()}"
         host = ("--host", "127.0.0.1", "--port", self.address.rpartition(":")[2])
         self.scheduler = self._start("scheduler", *host, "--no-dashboard", "--no-show")
@@ -51,7 +59,7 @@ class Cluster:
             return subprocess.Popen(
                 [sys.executable, "-m", f"distributed.cli.dask_{what}", *words],
                 cwd=self._folder,  # not the builder's: nothing may depend on it
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                env=self._environment,
                 stdout=log,
                 stderr=log,
             )
@@ -63,10 +71,11 @@ class Cluster:
 
 
 @pytest.fixture
-def cluster(tmp_path):
+def cluster(tmp_path, request):
+    """A cluster, with variables of its own if the test is parametrized with some."""
     folder = tmp_path / "cluster"
     folder.mkdir()
-    found = Cluster(folder)
+    found = Cluster(folder, **getattr(request, "param", {}))
     yield found
     found.end()
 
@@ -166,6 +175,36 @@ def test_a_scheduler_that_is_gone_loses_no_image_that_is_done(cli, cluster, reci
     cluster.end()
     whole = cli("build", *names, "-j", "2", check=True)
     assert set(told) < set(DIGEST.findall(whole.stdout))
+
+
+@pytest.fixture
+def run(cluster):
+    """Runs one call on the cluster: its outcome."""
+    room = workers.Cluster(cluster.address)
+    yield lambda call, *arguments: next(
+        batch.run([Task("a", call, arguments)], room.executor, at_once=1, killed=room.killed)
+    )[1]
+    room.close()
+    logging.disable(logging.NOTSET)
+
+
+def test_a_defect_on_a_worker_is_the_outcome_here(run):
+    error = run(operator.truediv, 1, 0).error
+    assert (type(error), str(error)) == (ZeroDivisionError, "division by zero")
+
+
+def test_a_mistake_on_a_worker_keeps_its_values(run):
+    error = run(values.variable, "A").error
+    assert type(error) is UsageError
+    assert error.mistakes == (Mistake("", str(error)),)
+
+
+@pytest.mark.parametrize(
+    "cluster", [{"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}], indirect=True
+)
+def test_a_task_that_the_cluster_gives_up_is_lost(run):
+    error = run(os._exit, 1).error
+    assert (type(error), str(error)) == (LostError, "its worker died, twice")
 
 
 def test_no_scheduler_is_a_sentence(cli, recipes):

@@ -112,7 +112,7 @@ def preloaded(text: str) -> tuple[str, ...]:
     return tuple(text.replace(":", " ").split())
 
 
-def from_options(*, directory: str, executables: tuple[str, ...], **given: Any) -> Recipe:
+def from_options(*, directory: str, executables: tuple[str, ...], **arguments: Any) -> Recipe:
     """The recipe that options describe, by the names of their parameters: see `options.OPTIONS`.
 
     Relative paths start at `directory`; None is an option that is not given.
@@ -121,8 +121,8 @@ def from_options(*, directory: str, executables: tuple[str, ...], **given: Any) 
         UsageError: every mistake, with its option.
     """
     mistakes = Mistakes()
-    _check_executables(executables, given.get("at"), mistakes)
-    parsed = options.parse(given, directory, mistakes)
+    _check_executables(executables, arguments.get("at"), mistakes)
+    parsed = options.parse(arguments, directory, mistakes)
     fields = {
         option.field: parsed[option.parameter]
         for option in OPTIONS
@@ -134,7 +134,7 @@ def from_options(*, directory: str, executables: tuple[str, ...], **given: Any) 
         shown=executables,
         with_rules=_rules(parsed),
         codec=_codec(parsed, mistakes),
-        health=_health(given, parsed, mistakes),
+        health=_health(arguments, parsed, mistakes),
         **fields,
     )
     _check_docker_types(recipe, mistakes)
@@ -166,11 +166,11 @@ def _codec(parsed: Mapping[str, Any], mistakes: Mistakes) -> Codec:
 
 
 def _health(
-    given: Mapping[str, Any], parsed: Mapping[str, Any], mistakes: Mistakes
+    arguments: Mapping[str, Any], parsed: Mapping[str, Any], mistakes: Mistakes
 ) -> Health | None:
-    if given.get("health_cmd") is None:
+    if arguments.get("health_cmd") is None:
         for parameter in _HEALTH:
-            if given.get(parameter) is not None:
+            if arguments.get(parameter) is not None:
                 text = "of what? --health-cmd says what is run"
                 mistakes.add(BY_PARAMETER[parameter].name, text)
     if "health_cmd" not in parsed:

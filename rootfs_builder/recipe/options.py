@@ -127,18 +127,18 @@ class Mistakes:
             raise UsageError(*self._found)
 
 
-def parse(given: Mapping[str, Any], directory: str, mistakes: Mistakes) -> dict[str, Any]:
+def parse(arguments: Mapping[str, Any], directory: str, mistakes: Mistakes) -> dict[str, Any]:
     """The value of each option that is given or has a default, by its parameter.
 
     Raises:
         TypeError: there is no such option.
     """
-    unknown = given.keys() - BY_PARAMETER.keys()
+    unknown = arguments.keys() - BY_PARAMETER.keys()
     if unknown:
         raise TypeError(f"no such option: {', '.join(sorted(unknown))}")
     found = {}
     for option in OPTIONS:
-        value = given.get(option.parameter)
+        value = arguments.get(option.parameter)
         value = option.default if value is None else value
         if value is not None:
             found[option.parameter] = _value(option, value, directory, mistakes)

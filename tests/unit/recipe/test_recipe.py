@@ -78,6 +78,7 @@ ACCEPTED = [
     ("expose", ("1", "65535"), ("1/tcp", "65535/tcp")),
     ("volume", ("/data/", "/a//b"), ("/data", "/a/b")),
     ("stop_signal", "TERM", "SIGTERM"),
+    *(("stop_signal", text, f"SIG{text}") for text in ("STKFLT", "PWR", "IOT", "CLD", "RTMAX-14")),
     ("stop_signal", "sigint", "SIGINT"),
     ("stop_signal", "9", "9"),
     ("stop_signal", "64", "64"),
