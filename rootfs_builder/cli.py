@@ -112,7 +112,7 @@ def _not_written(error: OSError) -> int:
 
 
 def _say(sentence: str) -> None:
-    click.echo(f"rootfs-builder: {terminal.harmless(sentence)}", err=True)
+    click.echo(f"rootfs-builder: {terminal.escape_control(sentence)}", err=True)
 
 
 def _explain(error: click.ClickException, words: list[str], command: tuple[str, ...] | None) -> int:

@@ -23,7 +23,7 @@ _PIECE = 1 << 20  # bytes that are compared at once
 _LAYOUT = (b"blobs", b"rootfs-builder.json", b"oci-layout", b"index.json")  # the last is the switch
 
 
-class File:
+class OutputFile:
     """A file on its way to its place: what is written to `stream`, unless the old one stays.
 
     `stamp` is that of the file at the place: the old one's, if it can be read, and after the block
@@ -65,7 +65,7 @@ class File:
 
 
 @contextmanager
-def file(destination: str, *, keep: bool = False) -> Iterator[File]:
+def file(destination: str, *, keep: bool = False) -> Iterator[OutputFile]:
     """A file that takes the place of `destination` if the block ends well.
 
     A symlink at `destination` is kept and what it points to is replaced. With `keep` a file that
@@ -82,7 +82,7 @@ def file(destination: str, *, keep: bool = False) -> Iterator[File]:
         temporary, descriptor = _temporary(above, name)
         try:
             with os.fdopen(descriptor, "w+b") as stream, _standing(path) as old:
-                file = File(stream, old, keep=keep)
+                file = OutputFile(stream, old, keep=keep)
                 yield file
                 file.end(temporary, path)
         except BaseException:

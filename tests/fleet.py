@@ -107,7 +107,8 @@ class Registry:
         pushed = Bytes()
         for part in split.by_change(plan, budget=budget):
             bare = tuple(
-                replace(entry, reasons=(), package=None, own=False) for entry in part.entries
+                replace(entry, reasons=(), package=None, first_party=False)
+                for entry in part.entries
             )
             if bare in self._known:
                 continue

@@ -154,7 +154,7 @@ def test_destination_that_takes_no_file(cli, tmp_path, out, output, words):
 
 
 @pytest.mark.parametrize(
-    ("of", "way_out"),
+    ("of", "advice"),
     [
         ("docker-archive:x.tar", "-o x.tar --format docker"),
         ("oci-archive:x.tar", "-o x.tar --format oci"),
@@ -162,8 +162,8 @@ def test_destination_that_takes_no_file(cli, tmp_path, out, output, words):
         ("oci:dir:1.0", "-o oci:dir -t NAME:1.0"),
     ],
 )
-def test_destination_of_another_tool(cli, tmp_path, of, way_out):
-    failed(cli("pack", PROGRAM, "-o", of), 2, f"-o {of}", way_out)
+def test_destination_of_another_tool(cli, tmp_path, of, advice):
+    failed(cli("pack", PROGRAM, "-o", of), 2, f"-o {of}", advice)
     assert not list(tmp_path.iterdir())
 
 

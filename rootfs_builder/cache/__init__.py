@@ -25,7 +25,7 @@ _HOUR = 3600 * 10**9  # nanoseconds: no run writes one entry for longer
 _OTHERS_MAY_WRITE = 0o022
 
 
-class Entry(NamedTuple):
+class CacheEntry(NamedTuple):
     """A file of the cache; `used` is when it was last wanted, in nanoseconds since 1970."""
 
     used: int
@@ -154,7 +154,7 @@ class Cache:
         for entry in self.entries():
             _forget(entry)
 
-    def entries(self) -> Iterator[Entry]:
+    def entries(self) -> Iterator[CacheEntry]:
         """All that is remembered."""
         for kind in _directories(self._directory):
             for part in _directories(kind):
@@ -175,7 +175,7 @@ def _rename(new: bytes, path: bytes) -> None:
         os.rename(new, path)
 
 
-def _forget(entry: Entry) -> None:
+def _forget(entry: CacheEntry) -> None:
     with suppress(OSError):
         os.unlink(entry.path)
 
@@ -188,7 +188,7 @@ def _directories(path: bytes) -> list[bytes]:
         return []
 
 
-def _files(path: bytes) -> Iterator[Entry]:
+def _files(path: bytes) -> Iterator[CacheEntry]:
     try:
         with os.scandir(path) as found:
             names = [one for one in found if one.is_file(follow_symlinks=False)]
@@ -197,4 +197,4 @@ def _files(path: bytes) -> Iterator[Entry]:
     for one in names:
         with suppress(OSError):  # another run forgot it
             info = one.stat(follow_symlinks=False)
-            yield Entry(info.st_mtime_ns, info.st_size, one.path)
+            yield CacheEntry(info.st_mtime_ns, info.st_size, one.path)

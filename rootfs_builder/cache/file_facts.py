@@ -2,7 +2,7 @@
 
 A file stays as it was while its stamp does: device, inode, size, mtime, ctime. A file that changed
 shortly before the run began is not kept: it could change once more within one tick of the file
-system's clock, and nobody could tell. Facts are functions of the bytes alone.
+system's clock, and nobody could tell. FileFacts are functions of the bytes alone.
 """
 
 import struct
@@ -20,8 +20,8 @@ _MISSING: Any = object()
 T = TypeVar("T")
 
 
-class Facts:
-    """Facts by file and name. `saved` is what `save` gave in an earlier run."""
+class FileFacts:
+    """FileFacts by file and name. `saved` is what `serialize` gave in an earlier run."""
 
     def __init__(self, saved: bytes | memoryview = b"") -> None:
         self._values: dict[tuple[Source, str], Any] = {}
@@ -30,25 +30,25 @@ class Facts:
         with suppress(MsgspecError):  # of another version
             self._saved = msgpack.decode(saved, type=dict[bytes, dict[str, Raw]]) if saved else {}
 
-    def recall(self, source: Source, name: str, kind: Any, find: Callable[[], T]) -> T:
+    def get_or_compute(self, source: Source, name: str, kind: Any, find: Callable[[], T]) -> T:
         """The fact `name`, a value of type `kind`, of a file; `find` finds it where it is new."""
-        value = self._known(source, name, kind)
+        value = self._get(source, name, kind)
         if value is _MISSING:
             value = find()
-            self.learn(source, name, value)
+            self.put(source, name, value)
         return cast("T", value)
 
-    def known(self, source: Source, name: str, kind: type[T]) -> T | None:
+    def get(self, source: Source, name: str, kind: type[T]) -> T | None:
         """The fact, or None where it is new."""
-        value = self._known(source, name, kind)
+        value = self._get(source, name, kind)
         return None if value is _MISSING else cast("T", value)
 
-    def learn(self, source: Source, name: str, value: object) -> None:
+    def put(self, source: Source, name: str, value: object) -> None:
         """Keep a fact."""
         self._values[source, name] = value
         self._learnt = True
 
-    def _known(self, source: Source, name: str, kind: Any) -> Any:
+    def _get(self, source: Source, name: str, kind: Any) -> Any:
         key = source, name
         if key not in self._values and isinstance(source, FileSource):
             raw = self._saved.get(_STAMP.pack(*source.stamp), {}).get(name)
@@ -57,7 +57,7 @@ class Facts:
                     self._values[key] = msgpack.decode(raw, type=kind)
         return self._values.get(key, _MISSING)
 
-    def save(self, started: int) -> bytes | None:
+    def serialize(self, started: int) -> bytes | None:
         """The facts that were of use in a run, to be kept; None if all of them were kept before.
 
         `started` is the file system's time when the run began, in nanoseconds.

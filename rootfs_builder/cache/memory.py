@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 from rootfs_builder.cache import Cache
-from rootfs_builder.cache.file_facts import Facts
+from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.filesystem.root import Stamp
 from rootfs_builder.paths import encode
 from rootfs_builder.version import __version__
@@ -21,11 +21,11 @@ class BuildFacts:
         build = "\0".join((__version__, *inputs))
         self._cache = cache
         self._key = hashlib.sha256(build.encode(errors="surrogatepass")).digest()
-        self.facts = Facts(cache.get("facts", self._key) or b"")
+        self.facts = FileFacts(cache.get("facts", self._key) or b"")
 
     def keep(self) -> None:
         """Remember what this run found out."""
-        learnt = self.facts.save(self._cache.started)
+        learnt = self.facts.serialize(self._cache.started)
         if learnt is not None:
             self._cache.put("facts", self._key, learnt)
         self._cache.tidy()

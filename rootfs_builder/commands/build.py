@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
 
     from rootfs_builder.commands.batch import Outcome, Task
     from rootfs_builder.commands.building import BuildOptions, ImageTask
-    from rootfs_builder.recipe.file import File, Image
+    from rootfs_builder.recipe.file import Image, RecipeFile
     from rootfs_builder.recipe.keys import Key
 
 _NAMES = ("rootfs.toml", "pyproject.toml")  # what is read without a name
@@ -37,7 +37,7 @@ _SEVERAL = 8  # failed images that a sentence names
 class _Requested(NamedTuple):
     """An image of a recipe, and the task that writes it."""
 
-    file: "File"
+    file: "RecipeFile"
     image: "Image"
     task: "ImageTask"
 
@@ -227,7 +227,7 @@ def _tasks(requested: list[_Requested], how: "BuildOptions") -> "list[Task]":
     return tasks
 
 
-def _steps_of(file: "File") -> str:
+def _steps_of(file: "RecipeFile") -> str:
     return f"the steps of {printable(file.name)}"
 
 

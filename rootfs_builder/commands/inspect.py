@@ -76,7 +76,7 @@ def command(
         for line in _screen(one, verbose=verbose):
             click.echo(line)
         if one.absent and not quiet:
-            click.echo(terminal.harmless(one.absent), err=True)
+            click.echo(terminal.escape_control(one.absent), err=True)
 
 
 def _screen(one: "Inspection", *, verbose: bool) -> Iterator[str]:
@@ -87,7 +87,7 @@ def _screen(one: "Inspection", *, verbose: bool) -> Iterator[str]:
         for place, text in enumerate(section):
             if number and not place:
                 yield ""
-            line = terminal.harmless(text).replace("\n", "\\n")
+            line = terminal.escape_control(text).replace("\n", "\\n")
             yield line if verbose or len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…"
 
 

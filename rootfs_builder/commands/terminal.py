@@ -28,7 +28,7 @@ _ROWS = {  # by the first reason for a file; any other brings libraries too
 }
 
 
-def harmless(text: str) -> str:
+def escape_control(text: str) -> str:
     """A text of an image, which must not steer a terminal."""
     return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
 
@@ -81,7 +81,7 @@ def finding_lines(found: "Iterable[Finding]") -> Iterator[str]:
     for finding in found:
         kinds.add(finding.level)
         colon = " " if finding.level is Level.ADDED else ": "  # its text begins with a name
-        yield harmless(f"{finding.level}{colon}{finding.text}")
+        yield escape_control(f"{finding.level}{colon}{finding.text}")
     if Level.ADDED in kinds:
         yield "--without NAME leaves out what was added"
 

@@ -65,7 +65,7 @@ def command(
 def _text(sources: "Sources", path: str) -> str:
     from rootfs_builder.paths import printable
 
-    return printable(sources.shown(path))
+    return printable(sources.display(path))
 
 
 def _kind(program: "Program") -> str:

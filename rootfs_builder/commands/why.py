@@ -70,7 +70,7 @@ def _show(plan: "Plan", entry: "Entry", *, as_json: bool) -> None:
         click.echo(json.dumps(_facts(entry, found), indent=2))
         return
     for line in _lines(entry, found):
-        click.echo(terminal.harmless(line))
+        click.echo(terminal.escape_control(line))
 
 
 def _of_image(path: str) -> "Plan":

@@ -18,16 +18,16 @@ from rootfs_builder.errors import ChangedError, InputError
 from rootfs_builder.filesystem import capabilities
 from rootfs_builder.paths import ROOT, Key, decode, encode, join, printable
 
-Kind = Literal["file", "dir", "symlink", "special"]
+NodeKind = Literal["file", "dir", "symlink", "special"]
 Identity = tuple[int, int]  # (device, inode): two names with one identity are one file
 Stamp = tuple[int, int, int, int, int]  # (device, inode, size, mtime, ctime), times in ns
-_KINDS: dict[int, Kind] = {stat.S_IFREG: "file", stat.S_IFDIR: "dir", stat.S_IFLNK: "symlink"}
+_KINDS: dict[int, NodeKind] = {stat.S_IFREG: "file", stat.S_IFDIR: "dir", stat.S_IFLNK: "symlink"}
 
 
 class Node(Struct, frozen=True):
     """What lstat(2) says of a path. `mode` has the permission bits only, `size` is in bytes."""
 
-    kind: Kind
+    kind: NodeKind
     mode: int
     size: int
     identity: Identity

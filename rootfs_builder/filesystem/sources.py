@@ -72,7 +72,7 @@ class Sources:
         return self.sysroot and below(path, _BESIDE)
 
     @staticmethod
-    def shown(path: str) -> str:
+    def display(path: str) -> str:
         """The path for a message: that of the sysroot, or of this machine."""
         return path.removeprefix(_BESIDE)
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from rootfs_builder.cache.file_facts import Facts
+from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.errors import Mistake, UsageError
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.image import (
@@ -39,7 +39,7 @@ def image(
     parts: tuple[Plan, ...],
     platform: Platform,
     epoch: int = 0,
-    facts: Facts | None = None,
+    facts: FileFacts | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Image:
     """Pack a plan, each of its `parts` as a layer, and describe it; layers end in `store`.

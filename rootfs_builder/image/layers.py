@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from itertools import groupby
 
-from rootfs_builder.cache.file_facts import Facts
+from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.filesystem import capabilities
 from rootfs_builder.filesystem.root import FileSource, Source, chunks, read
 from rootfs_builder.image import LAYER, LAYER_GZIP, LAYER_ZSTD, Descriptor, Layer, tar
@@ -33,7 +33,7 @@ def pack(
     *,
     codec: Codec = GZIP,
     epoch: int = 0,
-    facts: Facts | None = None,
+    facts: FileFacts | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Layer:
     """Write a plan as one layer; every time in it is `epoch`, in seconds since 1970.
@@ -44,7 +44,7 @@ def pack(
         ChangedError: a file is no longer what it was when the plan was made.
         InputError: a file cannot be read, or `epoch` does not fit.
     """
-    facts = facts or Facts()
+    facts = facts or FileFacts()
     packed = None
     if store.cache and (known := _known(plan, epoch, facts)) is not None:
         packed = store.recall(known, codec)
@@ -53,19 +53,19 @@ def pack(
         packed = store.compress(units(plan, epoch=epoch), codec, progress)
         for content, group in groupby(packed.units, lambda unit: unit[0]):
             if content is not None:
-                facts.learn(content, "units", tuple(name for _, name in group))
+                facts.put(content, "units", tuple(name for _, name in group))
     descriptor = Descriptor(_MEDIA_TYPE[codec.name], packed.blob.digest, packed.blob.size)
     return Layer(descriptor, packed.diff_id, store.content(packed.blob))
 
 
-def _known(plan: Plan, epoch: int, facts: Facts) -> list[bytes] | None:
+def _known(plan: Plan, epoch: int, facts: FileFacts) -> list[bytes] | None:
     """The SHA-256 of each unit, without reading large files; None where one is not known."""
     found: list[bytes] = []
     for part in _parts(plan, epoch):
         if isinstance(part, bytes):
             found.append(hashlib.sha256(part).digest())
             continue
-        units = facts.known(part, "units", tuple[bytes, ...])
+        units = facts.get(part, "units", tuple[bytes, ...])
         if units is None and isinstance(part, FileSource):
             return None
         found += units or (hashlib.sha256(piece).digest() for piece in chunks(part, UNIT))

@@ -78,9 +78,9 @@ class _Record(Struct, frozen=True):
 class Store:
     """Content-addressed bytes in one file, which must be open for reading and writing.
 
-    What is compressed is looked for in `cache` first, and remembered there; with `anew` no stream
-    is recalled as a whole. At most `threads` units are compressed at once: as many as there are
-    CPUs, where it is not given.
+    What is compressed is looked for in `cache` first, and remembered there; with `rebuild` no
+    stream is recalled as a whole. At most `threads` units are compressed at once, by default one
+    for each CPU.
     """
 
     def __init__(
@@ -89,11 +89,11 @@ class Store:
         cache: Cache | None = None,
         *,
         threads: int | None = None,
-        anew: bool = False,
+        rebuild: bool = False,
     ) -> None:
         self.file = file
         self.cache = cache or Cache()
-        self._anew = anew
+        self._anew = rebuild
         self._recalled: list[tuple[Blob, _Record, Codec]] = []
         self._threads = len(os.sched_getaffinity(0)) if threads is None else threads
         self.blobs: dict[str, Blob] = {}
@@ -180,7 +180,7 @@ class Store:
     def fill(self) -> bool:
         """Write what was recalled, so that every blob can be read.
 
-        False if the cache has lost some: make a store `anew` then.
+        False if the cache has lost some: make a store `rebuild` then.
         """
         buffer = bytearray(_LARGEST if self._recalled else 0)
         for blob, record, codec in self._recalled:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
 from rootfs_builder import elf
-from rootfs_builder.cache.file_facts import Facts
+from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.elf import dlopen_notes
 from rootfs_builder.elf import symbols as elf_symbols
 from rootfs_builder.elf.dlopen_notes import Note
@@ -23,9 +23,9 @@ _CHUNK = 1 << 22
 class ElfFiles:
     """The ELF files and the loaders of one root, each read once."""
 
-    def __init__(self, root: Root, facts: Facts | None = None) -> None:
+    def __init__(self, root: Root, facts: FileFacts | None = None) -> None:
         self.root = root
-        self.facts = facts or Facts()
+        self.facts = facts or FileFacts()
         self.walker = Walker(root)
         self._read: dict[Key, elf.ElfFile | elf.Header | ElfError] = {}
         self._sources: dict[Key, Source] = {}
@@ -54,7 +54,7 @@ class ElfFiles:
         return found
 
     def _file(self, source: Source) -> elf.ElfFile | elf.Header:
-        known = self.facts.known(source, "elf", elf.ElfFile)
+        known = self.facts.get(source, "elf", elf.ElfFile)
         if known is not None:
             return known
         with source.open() as content:
@@ -62,7 +62,7 @@ class ElfFiles:
             if header.type not in (elf.ET_EXEC, elf.ET_DYN):
                 return header
             file = elf.read(content)
-        self.facts.learn(source, "elf", file)
+        self.facts.put(source, "elf", file)
         return file
 
     def content(self, path: OpenedPath) -> bytes | None:
@@ -78,7 +78,7 @@ class ElfFiles:
         if walk.node is None or walk.node.kind != "file":
             return []
         source = self.source(walk.real)
-        return self.facts.recall(
+        return self.facts.get_or_compute(
             source,
             f"says {decode(pattern)}",
             list[dict[str, bytes]],
@@ -116,7 +116,9 @@ class ElfFiles:
             digest = hashlib.sha256(b"\0".join(sorted(symbols))).hexdigest()
             self._import_facts[symbols] = f"imports of {digest}"
         source, fact = self.source(path), self._import_facts[symbols]
-        return self.facts.recall(source, fact, frozenset[bytes], lambda: symbols & _imports(source))
+        return self.facts.get_or_compute(
+            source, fact, frozenset[bytes], lambda: symbols & _imports(source)
+        )
 
     def notes(self, path: Key) -> tuple[Note, ...]:
         """What the file says that it may dlopen."""
@@ -131,17 +133,17 @@ class ElfFiles:
 
     def contained(self, path: Key, texts: Iterable[bytes]) -> frozenset[bytes]:
         """Which of the texts stand in the data of an ELF file; each is looked for once."""
-        known = self.facts.known(self.source(path), "texts", dict[bytes, bool]) or {}
+        known = self.facts.get(self.source(path), "texts", dict[bytes, bool]) or {}
         wanted = frozenset(texts)
         if new := wanted - known.keys():
             found = _found(self._data(path), new)
             known |= {text: text in found for text in new}
-            self.facts.learn(self.source(path), "texts", known)
+            self.facts.put(self.source(path), "texts", known)
         return frozenset(text for text in wanted if known[text])
 
     def search(self, path: Key, pattern: bytes) -> list[dict[str, bytes]]:
         """The groups of each match of a pattern in the data of an ELF file, none twice."""
-        return self.facts.recall(
+        return self.facts.get_or_compute(
             self.source(path),
             f"matches {decode(pattern)}",
             list[dict[str, bytes]],

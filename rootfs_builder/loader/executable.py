@@ -10,7 +10,7 @@ import shlex
 from msgspec import Struct
 
 from rootfs_builder import elf
-from rootfs_builder.errors import ElfError, InputError
+from rootfs_builder.errors import EXECUTABLE, ElfError, InputError, Mistake
 from rootfs_builder.filesystem.walk import Walk
 from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.paths import decode, name, printable
@@ -59,63 +59,70 @@ class Script(Struct, frozen=True):
         return None
 
 
-def look(shown: str, walk: Walk, elf_files: ElfFiles) -> elf.ElfFile | Script:
+def look(named: str, walk: Walk, elf_files: ElfFiles) -> elf.ElfFile | Script:
     """What the kernel would make of the file at the end of `walk`.
 
     Raises:
-        InputError: it is nothing that can be started; the sentence begins with `shown`.
+        InputError: it is nothing that can be started: a mistake about `named`.
     """
     if walk.node is None or walk.node.kind != "file":
         kind = walk.node.kind if walk.node else ""
         what = "a directory" if kind == "dir" else "a FIFO, socket or device"
-        raise InputError(f"{shown}: {what}; name the compiled program itself")
+        raise _mistake(named, f"{what}; name the compiled program itself")
     with elf_files.source(walk.real).open() as content:
         head = content[0:_SHEBANG_BYTES]
         second = SECOND_LINE.match(content[0:_LINES_BYTES])
     if head.startswith(b"#!"):
-        return _script(shown, head, decode(second["path"]) if second else "")
+        return _script(named, head, decode(second["path"]) if second else "")
     if not head.startswith(elf.MAGIC):
-        raise InputError(f"{shown}: {_what_it_is(head)}")
+        raise _mistake(named, f"{_what_it_is(head)}")
     try:
         kind_ = elf_files.header(walk.real).type
         if kind_ == elf.ET_REL:
-            raise InputError(f"{shown}: an object file, not linked yet; link it into a program")
+            raise _mistake(named, "an object file, not linked yet; link it into a program")
         if kind_ == elf.ET_CORE:
-            raise InputError(f"{shown}: a core dump; name the program that left it")
+            raise _mistake(named, "a core dump; name the program that left it")
         file = elf_files.file(walk.real)
     except ElfError as error:
-        raise InputError(f"{shown}: a damaged ELF file: {error}; build or copy it again") from error
+        raise _mistake(named, f"a damaged ELF file: {error}; build or copy it again") from error
     if not file.loads:
-        raise InputError(f"{shown}: an ELF file without code; is it a file of debug symbols?")
+        raise _mistake(named, "an ELF file without code; is it a file of debug symbols?")
     if file.interpreter is None and (file.dependencies or not file.header.entry):
-        raise InputError(
-            f"{shown}: a shared library, not a program; name the program that loads it, "
-            "and the library with --include-lib"
+        raise _mistake(
+            named,
+            "a shared library, not a program; name the program that loads it, "
+            "and the library with --include-lib",
         )
     return file
 
 
-def _script(shown: str, head: bytes, second: str) -> Script:
+def _mistake(named: str, text: str) -> InputError:
+    return InputError(Mistake(EXECUTABLE, text, named))
+
+
+def _script(named: str, head: bytes, second: str) -> Script:
     line = head[2:].partition(b"\n")[0].partition(b"\0")[0].strip(b" \t")
     if line.endswith(b"\r"):
-        raise InputError(
-            f"{shown}: a script with Windows line ends, whose interpreter the kernel would not "
-            r"find; convert it: sed -i 's/\r$//'"
+        raise _mistake(
+            named,
+            "a script with Windows line ends, whose interpreter the kernel would not "
+            r"find; convert it: sed -i 's/\r$//'",
         )
     words = [decode(word) for word in line.split(None, 1)]
     if not words:
-        raise InputError(f"{shown}: its first line names no interpreter after #!")
+        raise _mistake(named, "its first line names no interpreter after #!")
     if not words[0].startswith("/"):
-        raise InputError(
-            f"{shown}: its interpreter {printable(words[0])} is no absolute path; write #!/…"
+        raise _mistake(
+            named, f"its interpreter {printable(words[0])} is no absolute path; write #!/…"
         )
     script = Script(words[0], words[1] if len(words) > 1 else "", second)
     if name(words[0]) == "env" and script.looked_up is None:
-        raise InputError(f"{shown}: its first line does not say which program env is to start")
+        raise _mistake(named, "its first line does not say which program env is to start")
     if script.looked_up is not None and re.search(r"\s", script.looked_up):
-        raise InputError(
-            f"{shown}: its first line makes env look for {printable(script.looked_up)!r}, in one "
-            "word; write env -S"
+        raise _mistake(
+            named,
+            f"its first line makes env look for {printable(script.looked_up)!r}, in one "
+            "word; write env -S",
         )
     return script
 

@@ -23,7 +23,7 @@ from rootfs_builder.loader.link_map import (
     Rejection,
     RequestKind,
 )
-from rootfs_builder.loader.protocol import Dialect, Find, Read, Scope
+from rootfs_builder.loader.protocol import Dialect, Lookup, Read, Scope
 from rootfs_builder.paths import ImagePath, OpenedPath, decode, encode, printable
 
 _NAME = "glibc"
@@ -53,7 +53,7 @@ class Glibc(Struct, frozen=True):
     lib: str
     hwcaps: tuple[str, ...]
     cache_path: OpenedPath
-    cache: dict[str, tuple[ld_cache.Entry, ...]]
+    cache: dict[str, tuple[ld_cache.CachedLibrary, ...]]
     preload: tuple[str, ...] = ()
     warnings: tuple[Finding, ...] = ()
     name: str = _NAME
@@ -213,7 +213,7 @@ class Glibc(Struct, frozen=True):
         return words
 
     def configuration(
-        self, finds: Iterable[Find], exists: Callable[[str], bool]
+        self, finds: Iterable[Lookup], exists: Callable[[str], bool]
     ) -> tuple[ImagePath, bytes] | None:
         """An ld.so.cache of what the default directories alone would not give."""
         flags = ld_cache.flags(self.header)[0]
@@ -222,7 +222,9 @@ class Glibc(Struct, frozen=True):
             places = (directory + name for directory in self.system_dirs)
             if opened != next((place for place in places if exists(place)), None):
                 hwcap = encode(level) if level else None
-                entry = ld_cache.Entry(encode(name), encode(opened), flags, hwcap, _isa(level))
+                entry = ld_cache.CachedLibrary(
+                    encode(name), encode(opened), flags, hwcap, _isa(level)
+                )
                 entries.append(entry)
         if not entries:
             return None

@@ -25,7 +25,7 @@ _ENTRY = 24
 _OLD_HEADER, _OLD_ENTRY = 16, 12
 
 
-class Entry(Struct, frozen=True):
+class CachedLibrary(Struct, frozen=True):
     """A name, the path it leads to, the ABI it is for, the glibc-hwcaps level if any."""
 
     name: bytes
@@ -35,7 +35,7 @@ class Entry(Struct, frozen=True):
     isa_level: int = 0
 
 
-def parse(data: bytes, *, little: bool) -> tuple[Entry, ...] | None:
+def parse(data: bytes, *, little: bool) -> tuple[CachedLibrary, ...] | None:
     """The entries in file order; None where the loader of that byte order would ignore the file.
 
     Entries for the hwcaps of before glibc 2.33 are left out, as loaders since 2.37 do.
@@ -51,7 +51,9 @@ def parse(data: bytes, *, little: bool) -> tuple[Entry, ...] | None:
         if not data.startswith(_MAGIC, base):
             rows = struct.iter_unpack(order + "III", data[_OLD_HEADER:end])
             strings = data[end:]
-            return tuple(Entry(_text(strings, k), _text(strings, v), flags) for flags, k, v in rows)
+            return tuple(
+                CachedLibrary(_text(strings, k), _text(strings, v), flags) for flags, k, v in rows
+            )
     table = data[base:]
     if not table.startswith(_MAGIC) or len(table) < _HEADER:
         return None
@@ -65,13 +67,15 @@ def parse(data: bytes, *, little: bool) -> tuple[Entry, ...] | None:
 
 def _entries(
     rows: Iterable[tuple[int, int, int, int, int]], table: bytes, levels: tuple[bytes, ...]
-) -> Iterator[Entry]:
+) -> Iterator[CachedLibrary]:
     for flags, key, value, _, hwcap in rows:
         if not hwcap:
-            yield Entry(_text(table, key), _text(table, value), flags)
+            yield CachedLibrary(_text(table, key), _text(table, value), flags)
         elif hwcap & _HWCAP_NAMED and hwcap & 0xFFFFFFFF < len(levels):
             level = levels[hwcap & 0xFFFFFFFF]
-            yield Entry(_text(table, key), _text(table, value), flags, level, hwcap >> 32 & 0x3FF)
+            yield CachedLibrary(
+                _text(table, key), _text(table, value), flags, level, hwcap >> 32 & 0x3FF
+            )
 
 
 def _text(data: bytes, offset: int) -> bytes:
@@ -98,11 +102,11 @@ def flags(header: Header) -> tuple[int, ...]:
     return header.platform.abi(header.flags).cache
 
 
-def usable(data: bytes | None, header: Header) -> dict[str, tuple[Entry, ...]]:
+def usable(data: bytes | None, header: Header) -> dict[str, tuple[CachedLibrary, ...]]:
     """The entries by name, in file order, of a cache for a loader with this header."""
     entries = None if data is None else parse(data, little=header.little)
     accepted = flags(header)
-    by_name: dict[str, tuple[Entry, ...]] = {}
+    by_name: dict[str, tuple[CachedLibrary, ...]] = {}
     for entry in entries or ():
         if entry.flags in accepted:
             name = decode(entry.name)
@@ -110,9 +114,9 @@ def usable(data: bytes | None, header: Header) -> dict[str, tuple[Entry, ...]]:
     return by_name
 
 
-def best(entries: tuple[Entry, ...], hwcaps: tuple[str, ...]) -> Entry | None:
+def best(entries: tuple[CachedLibrary, ...], hwcaps: tuple[str, ...]) -> CachedLibrary | None:
     """Of the entries for one name the one that is taken: that of the best level, or the plain."""
-    ranked: dict[int, Entry] = {}
+    ranked: dict[int, CachedLibrary] = {}
     for entry in entries:
         if entry.hwcap is None:
             return ranked[min(ranked)] if ranked else entry  # named levels stand before the plain
@@ -121,7 +125,7 @@ def best(entries: tuple[Entry, ...], hwcaps: tuple[str, ...]) -> Entry | None:
     return ranked[min(ranked)] if ranked else None
 
 
-def build(entries: Iterable[Entry], *, little: bool) -> bytes:
+def build(entries: Iterable[CachedLibrary], *, little: bool) -> bytes:
     """The cache file for these entries: the new format, without a generator string."""
     order = "<" if little else ">"
     ordered = sorted(set(entries), key=cmp_to_key(_compare), reverse=True)
@@ -160,7 +164,7 @@ def build(entries: Iterable[Entry], *, little: bool) -> bytes:
     return header + bytes(rows) + bytes(strings) + tail
 
 
-def _compare(a: Entry, b: Entry) -> int:
+def _compare(a: CachedLibrary, b: CachedLibrary) -> int:
     by_name = _libcmp(a.name, b.name)
     if by_name:
         return by_name

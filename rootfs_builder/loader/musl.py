@@ -23,7 +23,7 @@ from rootfs_builder.loader.link_map import (
     Rejection,
     RequestKind,
 )
-from rootfs_builder.loader.protocol import Dialect, Find, Read, Scope
+from rootfs_builder.loader.protocol import Dialect, Lookup, Read, Scope
 from rootfs_builder.paths import ImagePath, OpenedPath, decode, encode
 
 _NAME = "musl"
@@ -97,7 +97,7 @@ class Musl(Struct, frozen=True):
         return program
 
     def configuration(
-        self, finds: Iterable[Find], exists: Callable[[str], bool]
+        self, finds: Iterable[Lookup], exists: Callable[[str], bool]
     ) -> tuple[ImagePath, bytes] | None:
         """The path file, where the default directories alone would give something else."""
         directories: dict[str, None] = {}

@@ -24,7 +24,7 @@ Scope = Literal["next", "list", "all"]  # how much of the search an answer ends
 Read = Callable[[OpenedPath], bytes | None]  # the content of a file in the root
 
 
-class Find(NamedTuple):
+class Lookup(NamedTuple):
     """What a loader must find in an image: `opened` for `name`, at the hwcaps level if any."""
 
     name: str
@@ -62,7 +62,7 @@ class Configuration(Protocol):
         """The elements of an LD_LIBRARY_PATH."""
 
     def configuration(
-        self, finds: Iterable[Find], exists: Callable[[str], bool]
+        self, finds: Iterable[Lookup], exists: Callable[[str], bool]
     ) -> tuple[ImagePath, bytes] | None:
         """The file that makes it find all of `finds` in an image; None where it does without.
 

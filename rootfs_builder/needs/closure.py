@@ -27,12 +27,12 @@ class ProgramKind(StrEnum):
 class Program(Struct, frozen=True, eq=False):
     """A file that execve(2) is given.
 
-    `shown` is how it was named, `key` the path of that name with every directory resolved, `by`
-    the script that needs it (None: the user). `link_maps` has the start-up map at each hwcaps level
-    that makes a difference, then one for each dlopen; a script has none.
+    `display_name` is how it was named, `key` the path of that name with every directory resolved,
+    `by` the script that needs it (None: the user). `link_maps` has the start-up map at each hwcaps
+    level that makes a difference, then one for each dlopen; a script has none.
     """
 
-    shown: str
+    display_name: str
     key: SourcePath
     walk: Walk
     by: "Program | None"

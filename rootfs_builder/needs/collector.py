@@ -14,8 +14,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from rootfs_builder import elf
-from rootfs_builder.cache.file_facts import Facts
-from rootfs_builder.errors import InputError, Mistake, NotFoundError, UsageError
+from rootfs_builder.cache.file_facts import FileFacts
+from rootfs_builder.errors import EXECUTABLE, InputError, Mistake, NotFoundError, UsageError
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.loader import executable, loading, missing
@@ -43,7 +43,7 @@ _MAX_SCRIPTS = 5  # a script whose interpreter is a script whose …
 
 
 class _Todo(Struct, frozen=True):
-    shown: str
+    display_name: str
     path: OpenedPath
     by: Program | None = None
     kind: ProgramKind = ProgramKind.EXECUTABLE
@@ -51,7 +51,7 @@ class _Todo(Struct, frozen=True):
 
 
 def collect(
-    recipe: Recipe, sources: Sources, *, rules: Rules, facts: Facts | None = None
+    recipe: Recipe, sources: Sources, *, rules: Rules, facts: FileFacts | None = None
 ) -> Closure:
     """Find everything that the recipe's programs need; `facts` are known of files already.
 
@@ -64,7 +64,9 @@ def collect(
 
 
 class _Collector:
-    def __init__(self, recipe: Recipe, sources: Sources, rules: Rules, facts: Facts | None) -> None:
+    def __init__(
+        self, recipe: Recipe, sources: Sources, rules: Rules, facts: FileFacts | None
+    ) -> None:
         self._recipe = recipe
         self._rules = rules
         self._sources = sources
@@ -87,7 +89,9 @@ class _Collector:
     def run(self) -> Closure:
         todo = deque(
             _Todo(shown, self._sources.locate(path))
-            for shown, path in zip(self._recipe.shown, self._recipe.executables, strict=True)
+            for shown, path in zip(
+                self._recipe.display_names, self._recipe.executables, strict=True
+            )
         )
         while todo:
             todo.extend(self._program(todo.popleft()))
@@ -134,31 +138,37 @@ class _Collector:
 
     def _program(self, todo: _Todo) -> list[_Todo]:
         """Take one program in; what it asks for is the answer."""
-        shown = printable(todo.shown)
+        shown, option = printable(todo.display_name), "" if todo.by else EXECUTABLE
         walk = self._elf_files.walker.walk(todo.path)
-        by = f"\n  needed by {printable(todo.by.shown)}, as its interpreter" if todo.by else ""
+        by = (
+            f"\n  needed by {printable(todo.by.display_name)}, as its interpreter"
+            if todo.by
+            else ""
+        )
         if walk.errno in (errno.ENOENT, errno.ENOTDIR):
             advice = "; is it built, and is the path right?"
-            if "/" not in todo.shown:
+            if "/" not in todo.display_name:
                 advice += f" PATH is not searched; for a program in it: $(command -v {shown})"
             advice = by or advice
-            self._missing.append(f"{shown}: no such file{advice}")
+            self._missing.append(Mistake(option, f"no such file{advice}", todo.display_name))
             return []
         if walk.errno or walk.node is None:
             why = "a symlink that leads back to itself" if walk.errno == errno.ELOOP else ""
-            raise InputError(f"{shown}: {why or 'cannot be read: ' + os.strerror(walk.errno)}{by}")
+            text = why or f"cannot be read: {os.strerror(walk.errno)}"
+            raise InputError(Mistake(option, f"{text}{by}", todo.display_name))
         try:
-            found = executable.look(shown, walk, self._elf_files)
+            found = executable.look(todo.display_name, walk, self._elf_files)
         except InputError as error:
-            raise InputError(f"{error}{by}") from error
+            wrong = (one._replace(option=option, text=f"{one.text}{by}") for one in error.mistakes)
+            raise InputError(*wrong) from error
         if not walk.node.mode & 0o111:
             text = f"{shown} is not executable here; in the image it is (0755)"
             self._not_executable.append(
-                warning(Code.NOT_EXECUTABLE, text, *absolute((todo.shown, todo.path)))
+                warning(Code.NOT_EXECUTABLE, text, *absolute((todo.display_name, todo.path)))
             )
         above = self._elf_files.walker.walk(OpenedPath(parent(todo.path)))
         key = SourcePath(join(above.real, name(todo.path)))
-        program = Program(todo.shown, key, walk, todo.by, todo.kind)
+        program = Program(todo.display_name, key, walk, todo.by, todo.kind)
         if isinstance(found, Script):
             self._programs.append(program)
             return self._interpreters(program, found, todo.depth + 1)
@@ -179,11 +189,13 @@ class _Collector:
     def _lacking(self, link_maps: Iterable[LinkMap]) -> Iterator[str]:
         for link_map in link_maps:
             for one in missing.find(link_map):
-                yield missing.text(one, self._sources.shown)
+                yield missing.text(one, self._sources.display)
 
     def _interpreters(self, program: Program, script: Script, depth: int) -> list[_Todo]:
         if depth > _MAX_SCRIPTS:
-            raise InputError(f"{printable(program.shown)}: scripts that start scripts, over 5 deep")
+            raise InputError(
+                f"{printable(program.display_name)}: scripts that start scripts, over 5 deep"
+            )
         interpreter = OpenedPath(script.interpreter)
         found = [_Todo(script.interpreter, interpreter, program, ProgramKind.INTERPRETER, depth)]
         if script.looked_up is not None:
@@ -203,7 +215,7 @@ class _Collector:
         self._missing.append(
             f"{printable(command)}: no such file in the image's PATH, "
             f"{':'.join(self._recipe.search_path)}\n"
-            f"  needed by {printable(program.shown)}, as its interpreter"
+            f"  needed by {printable(program.display_name)}, as its interpreter"
         )
         return None
 
@@ -257,7 +269,7 @@ class _Collector:
         for special, node in nodes:
             if node.kind == "special":
                 text = (
-                    f"{printable(self._sources.shown(special))} is a device, FIFO or socket, "
+                    f"{printable(self._sources.display(special))} is a device, FIFO or socket, "
                     "which no image can hold"
                 )
                 raise InputError(Mistake("--add", text, added.source))

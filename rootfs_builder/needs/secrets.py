@@ -16,7 +16,7 @@ from functools import cached_property
 
 from msgspec import Struct
 
-from rootfs_builder.cache.file_facts import Facts
+from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.elf import MAGIC
 from rootfs_builder.errors import ChangedError, InputError, Mistake, PolicyError
 from rootfs_builder.filesystem.root import Identity, Node, Source, tree
@@ -93,9 +93,9 @@ class Secret(Struct, frozen=True):
 class Secrets:
     """The secrets among the files of one build; the machine's own are looked for once."""
 
-    def __init__(self, sources: Sources, facts: Facts | None = None) -> None:
+    def __init__(self, sources: Sources, facts: FileFacts | None = None) -> None:
         self._sources = sources
-        self._facts = facts or Facts()
+        self._facts = facts or FileFacts()
 
     def among(self, nodes: Iterable[tuple[SourcePath, Node]]) -> tuple[Secret, ...]:
         """Those among files that are to be added, in their order; paths are resolved.
@@ -133,7 +133,7 @@ class Secrets:
             return ""
         source, npm = self._sources.open(path), name(path) == ".npmrc"
         fact = "a secret of npm" if npm else "a secret"
-        return self._facts.recall(source, fact, str, lambda: _in(source, npm=npm))
+        return self._facts.get_or_compute(source, fact, str, lambda: _in(source, npm=npm))
 
 
 def refuse(secrets: Mapping[str, tuple[Secret, ...]]) -> None:
@@ -145,7 +145,7 @@ def refuse(secrets: Mapping[str, tuple[Secret, ...]]) -> None:
     mistakes = []
     for added, those in secrets.items():
         if those:
-            lines = [f"  {printable(Sources.shown(one.path))}: {one.why}" for one in those]
+            lines = [f"  {printable(Sources.display(one.path))}: {one.why}" for one in those]
             text = "\n".join(("secrets, which all who get the image could read:", *lines))
             mistakes.append(Mistake("--add", text, added))
     if mistakes:

@@ -86,7 +86,7 @@ class Startup:
         if isinstance(loader, NoLoader):
             return loader
         source = self.elf_files.source(program.real)
-        loaded = Loaded(program.shown, OpenedPath(program.key), program.walk, source, file)
+        loaded = Loaded(program.display_name, OpenedPath(program.key), program.walk, source, file)
         maps = loading.levels(
             loaded,
             loader,
@@ -97,7 +97,7 @@ class Startup:
         )
         fails = {one.platform: lacking for one in maps[1:] if (lacking := self._fails(one, maps))}
         findings = [*(loader.warnings if loader else ())]
-        findings += missing.warnings(maps[0], self._sources.shown)
+        findings += missing.warnings(maps[0], self._sources.display)
         findings += fails.values()
         return Started(tuple(one for one in maps if one.platform not in fails), tuple(findings))
 
@@ -107,7 +107,7 @@ class Startup:
         if lacking is None or link_map.platform == maps[0].platform:
             return None
         where = f"where $PLATFORM is {link_map.platform}: "
-        return missing.finding(lacking, self._sources.shown, where=where)
+        return missing.finding(lacking, self._sources.display, where=where)
 
     def _loader(self, program: Program, file: elf.ElfFile) -> Loader | NoLoader | None:
         """The program's own interpreter; None for a static program."""
@@ -116,9 +116,9 @@ class Startup:
         interpreter = OpenedPath(decode(file.interpreter))
         node = self.elf_files.walker.walk(interpreter).node
         if node is None or node.kind != "file":
-            return NoLoader(LoaderState.ABSENT, program.shown, interpreter)
+            return NoLoader(LoaderState.ABSENT, program.display_name, interpreter)
         try:
             loader = self.elf_files.loader(interpreter)
         except ElfError as error:
-            return NoLoader(LoaderState.DAMAGED, program.shown, interpreter, str(error))
-        return loader or NoLoader(LoaderState.UNKNOWN, program.shown, interpreter)
+            return NoLoader(LoaderState.DAMAGED, program.display_name, interpreter, str(error))
+        return loader or NoLoader(LoaderState.UNKNOWN, program.display_name, interpreter)

@@ -80,7 +80,7 @@ def _elf_files(added: Tree, startup: Startup) -> Iterator[tuple[SourcePath, elf.
 
 def _program(path: SourcePath, startup: Startup, sources: Sources) -> Program:
     walk = startup.elf_files.walker.walk(path)
-    return Program(sources.shown(path), path, walk, None, ProgramKind.ADDED)
+    return Program(sources.display(path), path, walk, None, ProgramKind.ADDED)
 
 
 def _started(program: Program, file: elf.ElfFile, startup: Startup) -> Started:
@@ -100,7 +100,7 @@ def _missing(
 ) -> Iterator[Finding]:
     for link_map in link_maps:
         for one in missing.find(link_map, ignore=within):
-            yield missing.finding(one, sources.shown)
+            yield missing.finding(one, sources.display)
 
 
 def _is_foreign(file: elf.ElfFile, host: LinkMap) -> bool:

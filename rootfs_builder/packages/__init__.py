@@ -15,7 +15,7 @@ from functools import cached_property
 
 from msgspec import Struct
 
-from rootfs_builder.cache.file_facts import Facts
+from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.filesystem.root import FileSource, Root
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.findings import Finding
@@ -49,9 +49,9 @@ class Owners:
     Each path is looked up once, for as long as the databases are the same: `facts` remembers it.
     """
 
-    def __init__(self, root: Root, facts: Facts | None = None) -> None:
+    def __init__(self, root: Root, facts: FileFacts | None = None) -> None:
         self._walker = Walker(root)
-        self._facts = facts or Facts()
+        self._facts = facts or FileFacts()
         self._known: dict[SourcePath, Package | None] = {}
         self._damaged: dict[Database, Finding] = {}
 
@@ -97,12 +97,12 @@ class Owners:
         first, *others = self._states
         state = [one.stamp for one in others]
         facts = {path: f"owner {state} {printable(path)}" for path in paths}
-        kept = {path: self._facts.known(first, facts[path], tuple[Package, ...]) for path in paths}
+        kept = {path: self._facts.get(first, facts[path], tuple[Package, ...]) for path in paths}
         result = {path: one[0] if one else None for path, one in kept.items() if one is not None}
         new = self._found([path for path, one in kept.items() if one is None])
         if not self._warnings():
             for path, owner in new.items():
-                self._facts.learn(first, facts[path], () if owner is None else (owner,))
+                self._facts.put(first, facts[path], () if owner is None else (owner,))
         return result | new
 
     @cached_property
@@ -151,7 +151,7 @@ class Owners:
         return None if above.errno else SourcePath(join(above.real, name(spelt)))
 
 
-def owners(root: Root, *, facts: Facts | None = None) -> Owners:
+def owners(root: Root, *, facts: FileFacts | None = None) -> Owners:
     """What the package databases of a root know; without any, nothing has an owner."""
     return Owners(root, facts)
 

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from rootfs_builder.errors import ChangedError, InputError
-from rootfs_builder.filesystem.root import BytesSource, Kind, Source, latest
+from rootfs_builder.filesystem.root import BytesSource, NodeKind, Source, latest
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.paths import OpenedPath, SourcePath, encode, printable
@@ -86,7 +86,7 @@ def unknown(path: str, why: str) -> Finding:
     return warning(Code.OWNERS_UNKNOWN, f"{printable(path)}: {why}", path)
 
 
-def find(walker: Walker, path: str, *kinds: Kind) -> SourcePath | None:
+def find(walker: Walker, path: str, *kinds: NodeKind) -> SourcePath | None:
     """Where a part of a database is, a file unless other `kinds` are named; None without one.
 
     Raises:

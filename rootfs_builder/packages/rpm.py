@@ -51,7 +51,7 @@ class HeaderError(Exception):
     """A package's header, or what leads to it, is not as rpm writes it."""
 
 
-class Header(Struct, frozen=True):
+class RpmHeader(Struct, frozen=True):
     """One package's header: where the values of a tag are, and the bytes of all."""
 
     entries: dict[int, tuple[int, int]]
@@ -78,7 +78,7 @@ class Header(Struct, frozen=True):
         return decode(texts[index])
 
 
-def header(blob: bytes) -> Header:
+def header(blob: bytes) -> RpmHeader:
     """Take a header apart.
 
     Raises:
@@ -90,7 +90,7 @@ def header(blob: bytes) -> Header:
     if len(blob) < 8 + 16 * count + size:
         raise HeaderError("a header that is cut off")
     entries = struct.iter_unpack(">4I", blob[8 : 8 + 16 * count])
-    return Header(
+    return RpmHeader(
         {tag: (offset, number) for tag, _, offset, number in entries}, blob[8 + 16 * count :]
     )
 
@@ -102,7 +102,7 @@ class Rpm:
         self.states = (path, f"{path}-wal")
         self._walker = walker
         self._path = path
-        self._headers: dict[int, tuple[Header, Package]] = {}
+        self._headers: dict[int, tuple[RpmHeader, Package]] = {}
 
     @cached_property
     def _database(self) -> "Connection":
@@ -137,7 +137,7 @@ class Rpm:
             if state in (None, _INSTALLED) and folder is not None:
                 yield header.text(_DIRNAMES, folder) + header.text(_BASENAMES, index), package
 
-    def _header(self, number: int) -> tuple[Header, Package]:
+    def _header(self, number: int) -> tuple[RpmHeader, Package]:
         if number not in self._headers:
             row = self._database.execute(_HEADER, (number,)).fetchone()
             if row is None or not isinstance(row[0], bytes):
@@ -147,7 +147,7 @@ class Rpm:
         return self._headers[number]
 
 
-def package(one: Header) -> Package:
+def package(one: RpmHeader) -> Package:
     """What a header says of itself."""
     name = one.text(_NAME)
     version = f"{one.text(_VERSION)}-{one.text(_RELEASE)}"

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from rootfs_builder import output as outputs
 from rootfs_builder import temporary
 from rootfs_builder.cache import Cache
-from rootfs_builder.cache.file_facts import Facts
+from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.cache.memory import BuildFacts
 from rootfs_builder.findings import Finding
 from rootfs_builder.image import Image, Platform, buildx_metadata, from_plan, provenance
@@ -155,7 +155,7 @@ def pack(
 
 
 def _recorded(
-    recipe: Recipe, sysroot: str | None, rules: Rules, depends: Dependencies, facts: Facts
+    recipe: Recipe, sysroot: str | None, rules: Rules, depends: Dependencies, facts: FileFacts
 ) -> Planned:
     """The plan, with all that was read for it recorded where a depfile is wanted."""
     sources = inputs.sources(sysroot, depends.opened)
@@ -170,7 +170,7 @@ class _Job(NamedTuple):
     platform: Platform
     epoch: int
     with_plan: bool
-    facts: Facts
+    facts: FileFacts
     cache: Cache
     progress: Progress
 
@@ -182,11 +182,11 @@ class _Job(NamedTuple):
     def write(self, plan: Plan, place: Place, threads: int | None) -> Image:
         """The image of a plan, written unless it is there already.
 
-        Where the cache has lost a part of what it was asked for, all is made anew.
+        Where the cache has lost a part of what it was asked for, all is made rebuild.
         """
         parts = split.by_change(plan, budget=self.recipe.layers)
-        for anew in (False, True):
-            store = Store(place.stream, self.usable_cache, threads=threads, anew=anew)
+        for rebuild in (False, True):
+            store = Store(place.stream, self.usable_cache, threads=threads, rebuild=rebuild)
             image = self._image(plan, parts, store)
             beside = {}
             if self.with_plan:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable
 
 from rootfs_builder import packages
-from rootfs_builder.cache.file_facts import Facts
+from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.errors import UsageError
 from rootfs_builder.filesystem import depfile
 from rootfs_builder.filesystem.depfile import Inputs, Recorder
@@ -36,7 +36,7 @@ class Dependencies:
         self._recorders.append(Recorder(root, directory))
         return self._recorders[-1]
 
-    def owners(self, sources: Sources, sysroot: str | None, facts: Facts) -> Owners:
+    def owners(self, sources: Sources, sysroot: str | None, facts: FileFacts) -> Owners:
         """Who owns a file; of the hundreds of files that tell, the depfile gets one for all."""
         if self._depfile is None:
             return packages.owners(sources, facts=facts)

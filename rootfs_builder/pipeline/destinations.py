@@ -22,7 +22,7 @@ from rootfs_builder.image.archives.sinks import Sink
 from rootfs_builder.image.store import Store
 from rootfs_builder.paths import decode, encode, printable
 from rootfs_builder.plan import Plan
-from rootfs_builder.recipe.destination import Destination, Kind
+from rootfs_builder.recipe.destination import Destination, DestinationKind
 from rootfs_builder.version import __version__
 
 _PIECE = 1 << 20  # bytes
@@ -58,7 +58,7 @@ class Place:
 class _File(Place):
     """An archive in a file; one that the last run wrote stays if it would be the same."""
 
-    def __init__(self, file: output.File, last: LastOutput) -> None:
+    def __init__(self, file: output.OutputFile, last: LastOutput) -> None:
         super().__init__(file.stream)
         self._file = file
         self._last = last
@@ -139,7 +139,7 @@ def check(plan: Plan, destination: Destination, files: Mapping[str, str | None])
     Raises:
         UsageError: which option, and what to do.
     """
-    archive = destination.path if destination.kind is Kind.ARCHIVE else None
+    archive = destination.path if destination.kind is DestinationKind.ARCHIVE else None
     seen: dict[str, str] = {}
     for option, path in {"-o": archive, **files}.items():
         if path is None:

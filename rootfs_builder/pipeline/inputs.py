@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Iterable
 
-from rootfs_builder.cache.file_facts import Facts
+from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.errors import InputError, Mistake, NotFoundError, UsageError
 from rootfs_builder.filesystem.root import DirectoryRoot, Root
 from rootfs_builder.filesystem.sources import Sources
@@ -40,7 +40,7 @@ def sources(
     return Sources(machine, opened(DirectoryRoot(real), real), real)
 
 
-def rules(files: Iterable[str] = (), facts: Facts | None = None) -> Rules:
+def rules(files: Iterable[str] = (), facts: FileFacts | None = None) -> Rules:
     """The rules, with those of the user's files.
 
     Raises:

@@ -11,7 +11,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from rootfs_builder import elf
-from rootfs_builder.cache.file_facts import Facts
+from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.errors import Mistake, UsageError, VerificationError
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, warning
@@ -40,7 +40,7 @@ def plan(
     sources: Sources,
     *,
     rules: Rules,
-    facts: Facts | None = None,
+    facts: FileFacts | None = None,
     owners: Owners | None = None,
 ) -> Planned:
     """The plan of a recipe.
@@ -49,7 +49,7 @@ def plan(
         RootfsError: see users.resolve, collector.collect and planner.plan.
         VerificationError: the image would resolve differently; what and how.
     """
-    facts = Facts() if facts is None else facts
+    facts = FileFacts() if facts is None else facts
     closure = collector.collect(recipe, sources, rules=rules, facts=facts)
     layout = lay_out(closure, recipe, sources)
     result = planner.plan(closure, layout, recipe, sources, facts=facts, owners=owners)
@@ -98,8 +98,8 @@ def _platform(recipe: Recipe, closure: Closure) -> Platform:
     found: dict[Wanted, str] = {}
     for program in closure.programs:
         if program.link_maps:
-            wanted_by = _of_header(program.shown, program.link_maps[0].program.elf.header)
-            found.setdefault(wanted_by, program.shown)
+            wanted_by = _of_header(program.display_name, program.link_maps[0].program.elf.header)
+            found.setdefault(wanted_by, program.display_name)
     if len(found) > 1:
         each = ", ".join(f"{printable(shown)} is for {one}" for one, shown in found.items())
         raise UsageError(f"one image is for one platform, and {each}; pack them separately")

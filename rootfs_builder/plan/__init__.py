@@ -46,8 +46,8 @@ class Entry(Struct, frozen=True):
 
     `content` and `capability` (an xattr) belong to a file, `target` to a symlink (verbatim). `mode`
     has permission bits only. Files with one source are names of one file: see `hard_links`.
-    `package` is the package that owns it, where owners were looked up; `own` is set for what
-    belongs to the user and not to the system.
+    `package` is the package that owns it, where owners were looked up; `first_party` is set for
+    what belongs to the user and not to the system.
     """
 
     path: ImagePath
@@ -60,7 +60,7 @@ class Entry(Struct, frozen=True):
     gid: int = 0
     capability: bytes = b""
     package: "Package | None" = None
-    own: bool = False
+    first_party: bool = False
 
     @property
     def size(self) -> int:

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from rootfs_builder.filesystem.root import BytesSource
 from rootfs_builder.filesystem.walk import Walker
-from rootfs_builder.loader.protocol import Find, Loader
+from rootfs_builder.loader.protocol import Loader, Lookup
 from rootfs_builder.needs.closure import Closure
 from rootfs_builder.paths import ImagePath, OpenedPath
 from rootfs_builder.plan import Entry, Plan, PlanRoot, Reason, ReasonKind
@@ -61,7 +61,7 @@ def _file(path: ImagePath, mode: int, data: bytes, reasons: tuple[Reason, ...]) 
 def configurations(closure: Closure, layout: Layout, draft: Plan) -> Iterator[Entry]:
     """The configuration with which loaders find in the image what they found here."""
     walker = Walker(PlanRoot(draft))
-    finds: dict[int, tuple[Loader, dict[Find, None]]] = {}
+    finds: dict[int, tuple[Loader, dict[Lookup, None]]] = {}
     for _, link_map in closure.processes():
         for one in link_map.resolutions:
             opened = layout.found_as(one)
@@ -69,7 +69,7 @@ def configurations(closure: Closure, layout: Layout, draft: Plan) -> Iterator[En
                 continue
             if one.candidate.configured:
                 of_loader = finds.setdefault(id(link_map.loader), (link_map.loader, {}))[1]
-                of_loader[Find(one.request.name, opened, one.candidate.hwcap)] = None
+                of_loader[Lookup(one.request.name, opened, one.candidate.hwcap)] = None
     for loader, wanted in finds.values():
         found = loader.configuration(
             wanted, lambda path: walker.walk(OpenedPath(path)).node is not None

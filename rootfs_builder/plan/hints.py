@@ -9,7 +9,7 @@ import re
 from collections.abc import Container, Iterable, Iterator
 from itertools import islice
 
-from rootfs_builder.cache.file_facts import Facts
+from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, hint
 from rootfs_builder.loader.elf_files import ElfFiles
@@ -44,7 +44,7 @@ def left_out(
     *,
     search_path: Iterable[str],
     sources: Sources,
-    facts: Facts | None = None,
+    facts: FileFacts | None = None,
 ) -> Iterator[Finding]:
     """One hint for all programs in the root that the user's programs name, less those `there`.
 

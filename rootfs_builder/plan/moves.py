@@ -246,8 +246,8 @@ def _fit(program: Program, directory: SourcePath, at: ImagePath) -> ImagePath:
     inside = parent(program.real).removeprefix(directory)
     if not parent(at).endswith(inside):
         text = (
-            f"{printable(program.shown)} finds its libraries from where it is, so the directory "
-            f"must end in {printable(inside)}"
+            f"{printable(program.display_name)} finds its libraries from where it is, so the "
+            f"directory must end in {printable(inside)}"
         )
         raise UsageError(Mistake("--at", text, at))
     return ImagePath(parent(at).removesuffix(inside) or "/")

@@ -50,7 +50,7 @@ def apply(plan: Plan, closure: Closure, layout: Layout, recipe: Recipe, sources:
     """
     walker = Walker(PlanRoot(plan))
     programs = {
-        start.program.shown: start.path
+        start.program.display_name: start.path
         for start in layout.starts
         if start.program.kind == ProgramKind.EXECUTABLE
     }

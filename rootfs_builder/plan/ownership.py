@@ -18,13 +18,13 @@ from rootfs_builder.paths import ImagePath, SourcePath
 from rootfs_builder.plan import Entry, Reason, ReasonKind
 
 
-def settle(
+def assign_owners(
     entries: Iterable[Entry],
     origins: Mapping[ImagePath, SourcePath],
     sources: Sources,
     owners: Owners | None,
 ) -> tuple[tuple[Entry, ...], tuple[Finding, ...]]:
-    """The entries with `package` and `own`, and warnings about databases that were not read.
+    """The entries with `package` and `first_party`, and warnings about unreadable databases.
 
     `origins` has the path in `sources` of what was read.
 
@@ -41,14 +41,14 @@ def settle(
     for entry in entries:
         origin = origins.get(entry.path)
         if origin is not None and sources.outside(origin):
-            found.append(replace(entry, own=True))
+            found.append(replace(entry, first_party=True))
         elif origin is not None and (package := owned.packages.get(origin)) is not None:
             found.append(replace(entry, package=package))
         else:
             found.append(entry)
     if not any(entry.package for entry in found):
         return tuple(found), owned.warnings
-    by_hand = (replace(one, own=True) if _by_hand(one) else one for one in found)
+    by_hand = (replace(one, first_party=True) if _by_hand(one) else one for one in found)
     return tuple(by_hand), owned.warnings
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from rootfs_builder.cache.file_facts import Facts
+from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem.root import Node, Source
 from rootfs_builder.filesystem.sources import Sources
@@ -46,7 +46,7 @@ def plan(
     recipe: Recipe,
     sources: Sources,
     *,
-    facts: Facts | None = None,
+    facts: FileFacts | None = None,
     owners: Owners | None = None,
 ) -> Plan:
     """The staging tree of a closure that was collected for `recipe` from `sources`.
@@ -60,7 +60,9 @@ def plan(
     """
     planner = _Planner(closure, layout, sources)
     programs = planner.lay(recipe.at)
-    entries, unowned = ownership.settle(planner.entries.values(), planner.origins, sources, owners)
+    entries, unowned = ownership.assign_owners(
+        planner.entries.values(), planner.origins, sources, owners
+    )
     left_out = hints.left_out(
         closure,
         frozenset(planner.origins.values()),
@@ -135,7 +137,7 @@ class _Planner:
         """A program: the steps to its file, and a link by which it is started."""
         program, path = start.program, start.path
         by = None if program.by is None else self._layout.path_of(program.by)
-        asked = path if start.added else program.shown
+        asked = path if start.added else program.display_name
         reason = Reason(ReasonKind(program.kind), by, name(asked) if by is None else asked)
         if at is not None and program.kind == ProgramKind.EXECUTABLE:
             self._landing(at, reason)
@@ -191,7 +193,7 @@ class _Planner:
         if not self._sources.outside(path):
             return
         text = (
-            f"{printable(self._sources.shown(path))} keeps its path of this machine, because "
+            f"{printable(self._sources.display(path))} keeps its path of this machine, because "
             f"{printable(by)} looks for it there ({found_by}); {advice} to avoid that"
         )
         self._findings.append(warning(Code.BUILD_PATH, text, path, by))
@@ -251,16 +253,16 @@ class _Planner:
         )
         if not same:
             first, second = (
-                "generated" if one is None else printable(self._sources.shown(one))
+                "generated" if one is None else printable(self._sources.display(one))
                 for one in (self.origins.get(entry.path), origin)
             )
             rules = [
                 one.asked for one in (*entry.reasons, *known.reasons) if one.kind == ReasonKind.RULE
             ]
-            way_out = f"--without {rules[0]}" if rules else "place one with --add SRC:DEST"
+            advice = f"--without {rules[0]}" if rules else "place one with --add SRC:DEST"
             raise InputError(
                 f"{printable(entry.path)}: two different files for one path of the image: "
-                f"{first} and {second}; rename one, or {way_out}"
+                f"{first} and {second}; rename one, or {advice}"
             )
         if entry.kind == "dir" and origin is None:
             self.entries[entry.path] = generated.widened(known, entry)
@@ -298,7 +300,7 @@ class _Planner:
             if node.kind == "symlink":
                 target = self._sources.readlink(path)
                 inside = move.apply(SourcePath(target)) if target.startswith("/") else None
-                target = self._sources.shown(inside or target)
+                target = self._sources.display(inside or target)
                 self._put(Entry(place, "symlink", 0o777, (reason,), target=target), path)
             elif node.kind == "dir":
                 mode = 0o755 if outside else node.mode & 0o1777

@@ -8,7 +8,7 @@ spelt in another way. The environment of the build (-L) is gone; only the image'
 from collections.abc import Iterator
 
 from rootfs_builder import paths
-from rootfs_builder.cache.file_facts import Facts
+from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.errors import ChangedError, InputError, RootfsError
 from rootfs_builder.filesystem.root import Root, Source
 from rootfs_builder.findings import Code, Finding, warning
@@ -28,7 +28,7 @@ def check(
     root: Root,
     *,
     preload: tuple[str, ...] = (),
-    facts: Facts | None = None,
+    facts: FileFacts | None = None,
 ) -> tuple[Finding, ...]:
     """What differs when the closure's programs are resolved again in `root`; () is a proof.
 
@@ -46,7 +46,7 @@ def check_added(
     root: Root,
     *,
     preload: tuple[str, ...] = (),
-    facts: Facts | None = None,
+    facts: FileFacts | None = None,
 ) -> tuple[Finding, ...]:
     """The same for the ELF files in trees, which a program may or may not load."""
     replay = _Replay(layout, root, preload, facts)
@@ -60,7 +60,7 @@ def check_added(
 
 class _Replay:
     def __init__(
-        self, layout: Layout, root: Root, preload: tuple[str, ...], facts: Facts | None
+        self, layout: Layout, root: Root, preload: tuple[str, ...], facts: FileFacts | None
     ) -> None:
         self._layout = layout
         self._preload = preload
@@ -83,7 +83,9 @@ class _Replay:
             raise
         except RootfsError as error:
             yield warning(
-                Code.RESOLVES_DIFFERENTLY, f"{printable(program.shown)}: {error}", program.real
+                Code.RESOLVES_DIFFERENTLY,
+                f"{printable(program.display_name)}: {error}",
+                program.real,
             )
             return
         if self._placed(found) != self._placed(expected):
@@ -151,7 +153,7 @@ class _Replay:
 
 def _difference(program: Program, expected: _Trace, found: _Trace) -> Finding:
     got = {name: path for name, path, _ in found}
-    shown = printable(program.shown)
+    shown = printable(program.display_name)
     for name, path, _ in expected:
         if got.get(name) != path:
             now = got.get(name)

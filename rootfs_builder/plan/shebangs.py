@@ -70,11 +70,11 @@ def dangling(closure: Closure, draft: Plan, sources: Sources) -> Iterator[Findin
             inside = below(target, tree.source)
             if not target.startswith("/") or inside or not sources.outside(target):
                 continue
-            target = sources.shown(target)
+            target = sources.display(target)
             if walker.walk(OpenedPath(target)).node is None:
                 yield warning(
                     Code.DANGLING_SYMLINK,
-                    f"{printable(sources.shown(path))}: a symlink to {printable(target)}, which "
+                    f"{printable(sources.display(path))}: a symlink to {printable(target)}, which "
                     "the image does not have; add that too, or make the link relative",
                     path,
                     target,

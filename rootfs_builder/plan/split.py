@@ -101,8 +101,8 @@ def by_change(plan: Plan, *, budget: int) -> tuple[Plan, ...]:
     leaders = _leaders(plan)
     used = {parent(entry.path) for entry in plan.entries}
     leaves = [entry for entry in plan.entries if entry.path not in used]
-    own = [entry for entry in leaves if leaders[entry.path].own]
-    system = [entry for entry in leaves if not leaders[entry.path].own]
+    own = [entry for entry in leaves if leaders[entry.path].first_party]
+    system = [entry for entry in leaves if not leaders[entry.path].first_party]
     groups: dict[_Key, list[Entry]] = {}
     for key in (_of_file, _of_package, _of_source, partial(_of_table, size=budget - 1)):
         groups = _grouped(system, leaders, key)
@@ -188,9 +188,9 @@ def title(part: Plan) -> str:
     words = [f"{one.name} {one.version} {one.architecture}" for one in packages[:_NAMED]]
     if len(packages) > _NAMED:
         words.append(f"{len(packages) - _NAMED} more")
-    if any(entry.own for entry in part.entries):
+    if any(entry.first_party for entry in part.entries):
         words.append("own files")
-    if not words or any(entry.package is None and not entry.own for entry in files):
+    if not words or any(entry.package is None and not entry.first_party for entry in files):
         words.append("files of the system")
     one_file = f": {files[0].path}" if len(files) == 1 else ""
     return printable(", ".join(words) + one_file)

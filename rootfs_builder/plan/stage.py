@@ -74,12 +74,12 @@ def _allow(entry: Entry, path: bytes) -> None:
         os.setxattr(path, capabilities.ATTRIBUTE, entry.capability)
     except OSError as error:
         capability = f"its capabilities, {capabilities.text(entry.capability)}"
-        way_out = f"leave them out: --cap {printable(entry.path)}=none"
-        raise _denied(entry, capability, error, way_out) from error
+        advice = f"leave them out: --cap {printable(entry.path)}=none"
+        raise _denied(entry, capability, error, advice) from error
 
 
-def _denied(entry: Entry, what: str, error: OSError, way_out: str) -> OutputError:
+def _denied(entry: Entry, what: str, error: OSError, advice: str) -> OutputError:
     return OutputError(
         f"{printable(entry.path)}: {what}, cannot be set: {error.strerror}; run stage as root, use "
-        f"pack, which needs no root, or {way_out}"
+        f"pack, which needs no root, or {advice}"
     )

@@ -108,7 +108,7 @@ class _Work:
 
     def _script(self, path: ImagePath, walk: Walk) -> Iterator[str]:
         try:
-            found = executable.look(printable(path), walk, self._objects)
+            found = executable.look(path, walk, self._objects)
         except InputError as error:
             yield str(error)
             return

@@ -31,10 +31,11 @@ class Recipe(Struct, frozen=True, kw_only=True):
     """The content of an image, and how it starts.
 
     Paths in `executables`, `library_path` and `Added.source` are of this machine, absolute, not
-    normalised. `shown` has the executables as the user typed them. `hwcaps` is whether libraries
-    for special CPUs go in, `allow_sensitive` whether `added` may have secrets of the machine in it.
-    `owners` (users as text), `modes` and `capabilities` (xattrs, empty for none) are of executables
-    as in `shown`, or of paths of the image. `entrypoint` None means the first executable.
+    normalised. `display_names` has the executables as the user typed them. `hwcaps` is whether
+    libraries for special CPUs go in, `allow_sensitive` whether `added` may have secrets of the
+    machine. `owners` (users as text), `modes` and `capabilities` (xattrs, empty for none) are of
+    executables as in `display_names`, or of paths of the image. `entrypoint` None means the first
+    executable.
     `with_rules` are rules that act whatever the evidence, with their values, `without` rules that
     never do; `dlopen` is the least priority of a dlopen note that is followed. `shape` is the
     format of what is written, `layers` how many it may have at most. `max_size` are the bytes that
@@ -42,7 +43,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
     """
 
     executables: tuple[str, ...]
-    shown: tuple[str, ...]
+    display_names: tuple[str, ...]
     name: Reference
     library_path: tuple[str, ...] = ()
     include_libraries: tuple[str, ...] = ()
@@ -131,7 +132,7 @@ def from_options(*, directory: str, executables: tuple[str, ...], **arguments: A
     fields.setdefault("name", reference.from_file_name(name(executables[0]) if executables else ""))
     recipe = Recipe(
         executables=tuple(values.absolute(one, directory) for one in executables),
-        shown=executables,
+        display_names=executables,
         with_rules=_rules(parsed),
         codec=_codec(parsed, mistakes),
         health=_health(arguments, parsed, mistakes),

@@ -16,7 +16,7 @@ _LAYOUT = "oci:"
 _INDEX = "index.json"
 
 
-class Kind(Enum):
+class DestinationKind(Enum):
     """The kinds of output."""
 
     ARCHIVE = "archive"
@@ -27,7 +27,7 @@ class Kind(Enum):
 class Destination(Struct, frozen=True):
     """Where an image is written; `path` is the archive or the layout's directory, "" for stdout."""
 
-    kind: Kind
+    kind: DestinationKind
     path: str
 
     @classmethod
@@ -38,28 +38,32 @@ class Destination(Struct, frozen=True):
             UsageError: another tool's spelling, or a tag after the directory.
         """
         if text == "-":
-            return cls(Kind.STDOUT, "")
+            return cls(DestinationKind.STDOUT, "")
         if not text.startswith(_LAYOUT):
             check_spelling(text)
-            return cls(Kind.ARCHIVE, text)
+            return cls(DestinationKind.ARCHIVE, text)
         directory, colon, tag = text.removeprefix(_LAYOUT).partition(":")
         if colon:
             raise _mistake(text, f"set the tag with -t: -o {_LAYOUT}{directory} -t NAME:{tag}")
-        return cls(Kind.LAYOUT, directory)
+        return cls(DestinationKind.LAYOUT, directory)
 
     def __str__(self) -> str:
         """The text that `parse` reads."""
-        return {Kind.ARCHIVE: "", Kind.STDOUT: "-", Kind.LAYOUT: _LAYOUT}[self.kind] + self.path
+        return {
+            DestinationKind.ARCHIVE: "",
+            DestinationKind.STDOUT: "-",
+            DestinationKind.LAYOUT: _LAYOUT,
+        }[self.kind] + self.path
 
     @property
     def is_stdout(self) -> bool:
         """Whether the archive goes to stdout."""
-        return self.kind is Kind.STDOUT
+        return self.kind is DestinationKind.STDOUT
 
     @property
     def is_layout(self) -> bool:
         """Whether it is an OCI layout directory."""
-        return self.kind is Kind.LAYOUT
+        return self.kind is DestinationKind.LAYOUT
 
     @property
     def target(self) -> str:

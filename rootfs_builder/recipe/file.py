@@ -39,7 +39,7 @@ class Image(Struct, frozen=True):
     keys: dict[str, Value]
 
 
-class File(Struct, frozen=True):
+class RecipeFile(Struct, frozen=True):
     """A recipe: its steps, in their order, and its images."""
 
     name: str
@@ -80,20 +80,12 @@ class _Places:
             raise UsageError("\n".join(self.sentence(*one) for one in found))
 
     def located(self, keys: Mapping[str, Value], mistake: Mistake) -> str:
-        """A mistake with the place of its option, or of the program that its text begins with."""
-        name = self.key(mistake.option) if mistake.option else "executables"
-        value = keys.get(name or "")
-        elements = value.elements if value else ()
-        places = [path for path, one in elements if _is_about(mistake, _path(one))]
-        if value is None or not (mistake.option or places):
+        """A mistake with the place of its option, and of the value that it is about."""
+        value = keys.get(self.key(mistake.option) or "")
+        if value is None:
             return f"{printable(self._file)}: {mistake}"
-        return self.sentence((places or [value.path])[0], mistake.about)
-
-
-def _is_about(mistake: Mistake, element: Any) -> bool:
-    if mistake.option:
-        return bool(element == mistake.value)
-    return mistake.text.startswith(f"{element}:")
+        places = (path for path, one in value.elements if _path(one) == mistake.value)
+        return self.sentence(next(places, value.path), mistake.about)
 
 
 def _path(element: Any) -> Any:
@@ -194,7 +186,7 @@ def read(
     keys: Sequence[Key],
     checks: Sequence[Callable[[Values], object]] = (),
     sets: Sequence[str] = (),
-) -> File:
+) -> RecipeFile:
     """The recipe in a file; `sets` are KEY=VALUE of the command line.
 
     Each of `checks` refuses values that are of the right type and have no meaning, by a UsageError
@@ -215,7 +207,7 @@ def read(
         for check in checks:
             _check(reader, found[-1], at, check)
     reader.places.report(reader.mistakes)
-    return File(file, steps, tuple(found), reader.places)
+    return RecipeFile(file, steps, tuple(found), reader.places)
 
 
 def _joined(

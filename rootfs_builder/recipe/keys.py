@@ -14,7 +14,7 @@ from msgspec import UNSET, Struct, UnsetType, field
 
 from rootfs_builder.errors import Mistake, UsageError
 from rootfs_builder.paths import printable
-from rootfs_builder.recipe.options import Kind, Option
+from rootfs_builder.recipe.options import Option, ValueKind
 from rootfs_builder.recipe.toml_tables import Table
 
 Values = dict[str, Any]  # of options, by the names of their parameters
@@ -36,7 +36,7 @@ class Key(Struct, frozen=True):
         return self.option.parameter
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> ValueKind:
         """The kind of value that it takes."""
         return self.option.kind
 
@@ -78,7 +78,7 @@ class Step(Table, frozen=True):
     env: dict[str, str] = field(default_factory=dict)
 
 
-_TYPES: dict[Kind, Any] = {
+_TYPES: dict[ValueKind, Any] = {
     "text": str,
     "texts": tuple[str, ...],
     "pairs": tuple[str, ...] | dict[str, str],

@@ -15,7 +15,9 @@ from rootfs_builder.recipe import exec_form, reference, values
 
 T = TypeVar("T")
 
-Kind = Literal["text", "texts", "pairs", "words", "programs", "files", "flag", "number", "choice"]
+ValueKind = Literal[
+    "text", "texts", "pairs", "words", "programs", "files", "flag", "number", "choice"
+]
 
 _MANY = ("texts", "pairs", "programs", "files")
 
@@ -30,7 +32,7 @@ class Option(NamedTuple):
 
     parameter: str
     name: str
-    kind: Kind = "text"
+    kind: ValueKind = "text"
     field: str = ""
     parse: Callable[..., Any] | None = None
     default: str | None = None

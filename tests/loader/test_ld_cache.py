@@ -165,7 +165,7 @@ NAMES = ["libx.so.1", "libx.so.10", "libx.so.9", "libx1.so", "libx-1.so", "libX.
 
 def entry(name, path, *, flags=0x303, hwcap=None):
     isa = int(hwcap[-1:] or 1) - 1 if hwcap else 0
-    return ld_cache.Entry(
+    return ld_cache.CachedLibrary(
         name.encode(), path.encode(), flags, hwcap.encode() if hwcap else None, isa
     )
 

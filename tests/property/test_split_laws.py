@@ -29,7 +29,7 @@ def owned(draw):
     entries = []
     for entry in plan.entries:
         whose = draw(WHOSE)
-        known = {"own": True} if whose == "own" else {"package": whose}
+        known = {"first_party": True} if whose == "own" else {"package": whose}
         entries.append(replace(entry, **known) if entry.kind != "dir" else entry)
     return replace(plan, entries=tuple(entries), env=(("A", "B"),))
 

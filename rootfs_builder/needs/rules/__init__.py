@@ -9,7 +9,7 @@ To add one: put its table into a `.toml` file of this folder (or of your own, `-
 import os
 from functools import partial
 
-from rootfs_builder.cache.file_facts import Facts
+from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.errors import UsageError
 from rootfs_builder.filesystem.root import DirectoryRoot, Source
 from rootfs_builder.filesystem.root import read as bytes_of
@@ -22,7 +22,7 @@ from rootfs_builder.recipe.toml_lines import Lines
 __all__ = ["Match", "Requested", "Rule", "Rules", "Variables", "load", "match", "read"]
 
 
-def load(extra: tuple[tuple[str, str], ...] = (), *, facts: Facts | None = None) -> Rules:
+def load(extra: tuple[tuple[str, str], ...] = (), *, facts: FileFacts | None = None) -> Rules:
     """The rules of this folder and those of the user's files, given as (name, text).
 
     What the folder's files say is remembered in `facts`.
@@ -30,14 +30,14 @@ def load(extra: tuple[tuple[str, str], ...] = (), *, facts: Facts | None = None)
     Raises:
         UsageError: a file is malformed, or a name is taken.
     """
-    folder, facts = DirectoryRoot(os.path.dirname(__file__)), facts or Facts()
+    folder, facts = DirectoryRoot(os.path.dirname(__file__)), facts or FileFacts()
     found: dict[str, str] = {}
     rules: list[Rules] = []
     for name in folder.list(ROOT):
         if name.endswith(".toml"):
             source = folder.open(join(ROOT, name))
             own = partial(_own, source, name)
-            rules.append(facts.recall(source, "rules", Rules, own))
+            rules.append(facts.get_or_compute(source, "rules", Rules, own))
             found |= {rule.name: name for rule in rules[-1]}
     for name, text in extra:
         rules.append(read(text, name))

@@ -1,11 +1,11 @@
-"""Facts: known as long as a file stays as it was, and no longer."""
+"""FileFacts: known as long as a file stays as it was, and no longer."""
 
 import os
 import time
 
 import pytest
 
-from rootfs_builder.cache.file_facts import Facts
+from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.filesystem.root import BytesSource, DirectoryRoot
 from rootfs_builder.paths import ImagePath
 
@@ -31,35 +31,35 @@ def counted(facts, which, name="fact"):
         calls.append(1)
         return b"found"
 
-    return facts.recall(which, name, bytes, find), len(calls)
+    return facts.get_or_compute(which, name, bytes, find), len(calls)
 
 
 def saved(facts, file, after=LATER):
-    return facts.save(file.stat().st_ctime_ns + after)
+    return facts.serialize(file.stat().st_ctime_ns + after)
 
 
 def test_a_fact_is_found_once_in_a_run(file):
-    facts = Facts()
+    facts = FileFacts()
     assert counted(facts, source(file)) == (b"found", 1)
     assert counted(facts, source(file)) == (b"found", 0)
     assert counted(facts, source(file), name="another") == (b"found", 1)
 
 
 def test_generated_bytes_have_facts_for_one_run(file):
-    facts = Facts()
+    facts = FileFacts()
     assert counted(facts, BytesSource(b"x")) == (b"found", 1)
     assert counted(facts, BytesSource(b"x")) == (b"found", 0)
     assert counted(facts, BytesSource(b"y")) == (b"found", 1)
-    assert counted(Facts(saved(facts, file)), BytesSource(b"x")) == (b"found", 1)
+    assert counted(FileFacts(saved(facts, file)), BytesSource(b"x")) == (b"found", 1)
 
 
 def test_the_next_run_knows_them(file):
-    facts = Facts()
+    facts = FileFacts()
     counted(facts, source(file))
-    again = Facts(saved(facts, file))
+    again = FileFacts(saved(facts, file))
     assert counted(again, source(file)) == (b"found", 0)
-    assert again.known(source(file), "fact", bytes) == b"found"
-    assert again.save(LATER) is None  # nothing new
+    assert again.get(source(file), "fact", bytes) == b"found"
+    assert again.serialize(LATER) is None  # nothing new
 
 
 def rewritten(path):
@@ -84,39 +84,39 @@ def longer(path):
 
 @pytest.mark.parametrize("change", [rewritten, replaced, longer])
 def test_a_file_that_changed_has_none(file, change):
-    facts = Facts()
+    facts = FileFacts()
     counted(facts, source(file))
     kept = saved(facts, file)
     change(file)
-    assert counted(Facts(kept), source(file)) == (b"found", 1)
+    assert counted(FileFacts(kept), source(file)) == (b"found", 1)
 
 
 def test_a_file_that_may_change_within_the_same_tick_is_not_kept(file):
-    facts = Facts()
+    facts = FileFacts()
     counted(facts, source(file))
-    assert counted(Facts(saved(facts, file, after=10**9)), source(file)) == (b"found", 1)
+    assert counted(FileFacts(saved(facts, file, after=10**9)), source(file)) == (b"found", 1)
 
 
 def test_what_no_run_wants_any_more_is_dropped(file, tmp_path):
     other = tmp_path / "other"
     other.write_text("other")
-    facts = Facts()
+    facts = FileFacts()
     counted(facts, source(file))
     counted(facts, source(other))
-    second = Facts(saved(facts, other))
+    second = FileFacts(saved(facts, other))
     counted(second, source(file))
     counted(second, source(file), name="new")
-    third = Facts(saved(second, other))
+    third = FileFacts(saved(second, other))
     assert counted(third, source(file)) == (b"found", 0)
     assert counted(third, source(other)) == (b"found", 1)
 
 
 @pytest.mark.parametrize("kept", [b"", b"rubbish", b"\x81\xc4\1x\1", b"\x90"])
 def test_what_is_no_record_of_facts_is_ignored(file, kept):
-    assert counted(Facts(kept), source(file)) == (b"found", 1)
+    assert counted(FileFacts(kept), source(file)) == (b"found", 1)
 
 
 def test_a_fact_of_another_type_is_found_again(file):
-    facts = Facts()
-    facts.learn(source(file), "fact", [1, 2])
-    assert counted(Facts(saved(facts, file)), source(file)) == (b"found", 1)
+    facts = FileFacts()
+    facts.put(source(file), "fact", [1, 2])
+    assert counted(FileFacts(saved(facts, file)), source(file)) == (b"found", 1)

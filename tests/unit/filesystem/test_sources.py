@@ -71,7 +71,7 @@ def content(sources, path):
 
 def test_without_a_sysroot_the_machine_is_the_root(plain):
     for path in ("/home/me/app", "/etc/passwd", "/no/such"):
-        assert plain.locate(path) == plain.shown(path) == path
+        assert plain.locate(path) == plain.display(path) == path
     assert content(plain, "/etc/passwd") == "the machine's"
     assert content(plain, "/home/me/link") == "app"
     assert plain.outside("/home/me/app")
@@ -105,7 +105,7 @@ def test_any_other_path_is_outside(with_sysroot, path):
     assert located == BESIDE + path
     assert with_sysroot.outside(located)
     assert with_sysroot.beside(located)
-    assert with_sysroot.shown(located) == path
+    assert with_sysroot.display(located) == path
     assert located == with_sysroot.mounts[1].path(path)
 
 

@@ -252,7 +252,7 @@ def test_a_stream_of_which_something_is_lost_is_made_anew(cache, damage):
     store = Store(io.BytesIO(), cache)
     assert store.recall(digests(), GZIP).blob == packed.blob
     assert not store.fill()
-    store = Store(store.file, cache, anew=True)
+    store = Store(store.file, cache, rebuild=True)
     assert store.recall(digests(), GZIP) is None
     assert store.compress(units(*UNITS), GZIP) == packed
     assert store.fill()

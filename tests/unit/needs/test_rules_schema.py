@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rootfs_builder.cache.file_facts import Facts
+from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.errors import UsageError
 from rootfs_builder.needs import rules
 from rootfs_builder.needs.rules.schema import When
@@ -542,11 +542,11 @@ def test_the_rules_here_have_no_mistake_and_are_in_order():
 
 
 def test_rules_that_are_remembered_are_those_that_were_read(monkeypatch):
-    facts = Facts()
+    facts = FileFacts()
     read = rules.load(facts=facts)
-    saved = facts.save(time.time_ns() + 10**11)
+    saved = facts.serialize(time.time_ns() + 10**11)
     monkeypatch.setattr(rules, "read", None)  # nothing is read again
-    assert rules.load(facts=Facts(saved)) == read == rules.load(facts=facts)
+    assert rules.load(facts=FileFacts(saved)) == read == rules.load(facts=facts)
 
 
 def test_a_name_that_is_taken_is_refused_with_the_way_out():

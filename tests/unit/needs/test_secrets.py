@@ -89,7 +89,7 @@ def sources(machine, sysroot=None):
 def secrets(where, path="/"):
     """The secrets below a path, as `--add` would resolve it."""
     real = Walker(where).walk(where.locate(path)).real
-    return {Sources.shown(one.path) for one in sensitive.Secrets(where).among(tree(where, real))}
+    return {Sources.display(one.path) for one in sensitive.Secrets(where).among(tree(where, real))}
 
 
 def is_secret(tmp_path, content, name="file"):
@@ -166,9 +166,9 @@ def test_a_symlink_in_an_added_tree_is_kept_and_gives_nothing_away(tmp_path):
 
 def test_a_hard_link_is_the_file(tmp_path):
     fill(tmp_path, OF_THE_MACHINE)
-    (tmp_path / "harmless").hardlink_to(tmp_path / "etc/shadow")
+    (tmp_path / "escape_control").hardlink_to(tmp_path / "etc/shadow")
     (tmp_path / "key").hardlink_to(tmp_path / "etc/ssl/private/a/b.key")
-    assert {"/harmless", "/key"} < secrets(sources(tmp_path))
+    assert {"/escape_control", "/key"} < secrets(sources(tmp_path))
 
 
 def test_where_the_machines_file_really_is(tmp_path):
@@ -362,7 +362,7 @@ def test_the_refusal_names_each_below_the_option_that_adds_it():
     two = sensitive.Secret(beside.path("/b\n"), "a private key")
     with pytest.raises(PolicyError) as error:
         sensitive.refuse({"a": (), "b": (one,), "c": (one, two)})
-    *lines, way_out = str(error.value).splitlines()
+    *lines, advice = str(error.value).splitlines()
     assert lines == [
         "--add b: secrets, which all who get the image could read:",
         "  /etc/shadow: password hashes",
@@ -370,5 +370,5 @@ def test_the_refusal_names_each_below_the_option_that_adds_it():
         "  /etc/shadow: password hashes",
         "  /b%0A: a private key",
     ]
-    assert "docker run -v" in way_out
-    assert "--allow-sensitive" in way_out
+    assert "docker run -v" in advice
+    assert "--allow-sensitive" in advice

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from rootfs_builder import packages
-from rootfs_builder.cache.file_facts import Facts
+from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.errors import ChangedError, InputError
 from rootfs_builder.filesystem.depfile import Recorder
 from rootfs_builder.filesystem.root import DirectoryRoot
@@ -634,7 +634,7 @@ LATER = 1 << 62  # nanoseconds: so that nothing here is too new to be kept
 
 def again(machine, facts):
     """New owners of the root, with what was remembered; the facts that they add to."""
-    kept = Facts(facts.save(LATER) or b"")
+    kept = FileFacts(facts.serialize(LATER) or b"")
     return packages.Owners(DirectoryRoot(str(machine.folder)), kept), kept
 
 
@@ -644,12 +644,12 @@ def test_answers_are_remembered_as_long_as_the_databases_are_the_same(machine):
     machine.fill(
         {**status(stanza("x")), **lists(x=["/usr/bin/x", odd]), **dict.fromkeys(paths, "")}
     )
-    owners, facts = again(machine, Facts())
+    owners, facts = again(machine, FileFacts())
     answers = [of(owners, path) for path in paths]
     (machine.folder / f"{INFO[1:]}/x.list").write_text("nothing\n")  # dpkg never does only this
     owners, kept = again(machine, facts)
     assert [of(owners, path) for path in paths] == answers
-    assert kept.save(LATER) is None  # nothing is new
+    assert kept.serialize(LATER) is None  # nothing is new
     (machine.folder / "var/lib/dpkg/diversions").write_text("")
     owners, _ = again(machine, facts)
     assert of(owners, "/usr/bin/x") is None
@@ -669,7 +669,7 @@ def test_what_is_of_no_encoding_is_remembered_as_what_can_be_written(machine):
             "/usr/bin/y": "",
         }
     )
-    owners, facts = again(machine, Facts())
+    owners, facts = again(machine, FileFacts())
     answers = [of(owners, f"/usr/bin/{name}") for name in "xy"]
     assert [one.version for one in answers] == ["1\ufffd", "\ufffd"]
     owners, _ = again(machine, facts)
@@ -679,23 +679,23 @@ def test_what_is_of_no_encoding_is_remembered_as_what_can_be_written(machine):
 def test_what_a_database_that_cannot_be_read_says_is_not_remembered(machine):
     machine.fill({"/var/lib/rpm/rpmdb.sqlite": b"none", "/usr/bin/x": ""})
     for _ in range(2):
-        owners, facts = again(machine, Facts())
+        owners, facts = again(machine, FileFacts())
         assert of(owners, "/usr/bin/x") is None
         assert owners.of_all(()).warnings
-        assert facts.save(LATER) is None
+        assert facts.serialize(LATER) is None
 
 
 def test_a_change_in_a_directory_that_tells_of_changes_is_seen(machine, monkeypatch):
     """A database of directories, one a package: only the folder of them has a new time."""
     monkeypatch.setattr(packages, "_MANAGERS", (folders,))
     machine.fill({"/db/x/files": "/usr/bin/x", "/usr/bin/x": "", "/usr/bin/y": ""})
-    owners, facts = again(machine, Facts())
+    owners, facts = again(machine, FileFacts())
     assert of(owners, "/usr/bin/x").name == "x"
     assert of(owners, "/usr/bin/y") is None
     owners, kept = again(machine, facts)
     assert of(owners, "/usr/bin/x").name == "x"
     assert of(owners, "/usr/bin/y") is None
-    assert kept.save(LATER) is None
+    assert kept.serialize(LATER) is None
     machine.fill({"/db/y/files": "/usr/bin/y"})
     owners, _ = again(machine, facts)
     assert of(owners, "/usr/bin/y").name == "y"

@@ -45,7 +45,7 @@ def settled(origin, reasons, owners, **facts):
         Entry("/x", mode=0o755, reasons=reasons, **facts),
     )
     sources = Sources(DirectoryRoot())
-    found, warnings = ownership.settle(entries, origins, sources, owners)
+    found, warnings = ownership.assign_owners(entries, origins, sources, owners)
     assert warnings == (() if owners is None else (UNREAD,))
     return found[1]
 
@@ -78,17 +78,17 @@ def test_what_no_package_brought_is_the_users_own_unless_the_system_needs_it(
     origin, reasons, facts, own
 ):
     found = settled(origin, reasons, OWNED, **facts)
-    assert (found.own, found.package) == (own, None)
+    assert (found.first_party, found.package) == (own, None)
 
 
 @pytest.mark.parametrize("kind", ["file", "symlink"])
 def test_what_a_package_brought_is_its_own_whatever_brought_it_here(kind):
     added = (Reason("added", None, "/x"),)
     found = settled("/usr/lib/link", added, OWNED, kind=kind, content=None)
-    assert (found.own, found.package) == (False, LIBC)
+    assert (found.first_party, found.package) == (False, LIBC)
 
 
 @pytest.mark.parametrize("owners", [None, Owners()])
 def test_without_known_packages_the_systems_directories_are_the_systems(owners):
-    assert not settled("/usr/lib/libx.so", (NEEDED,), owners).own
-    assert settled("/home/me/x", (NEEDED,), owners).own
+    assert not settled("/usr/lib/libx.so", (NEEDED,), owners).first_party
+    assert settled("/home/me/x", (NEEDED,), owners).first_party

@@ -24,7 +24,7 @@ def plan(tree, whose):
     entries = []
     for entry in trees.plan(tree).entries:
         owner = whose.get(entry.path)
-        known = {"own": True} if owner == OWN else {"package": owner}
+        known = {"first_party": True} if owner == OWN else {"package": owner}
         entries.append(replace(entry, **known))
     return Plan(tuple(entries))
 

@@ -3,24 +3,27 @@
 import pytest
 
 from rootfs_builder.errors import UsageError
-from rootfs_builder.recipe.destination import Destination, Kind, check_spelling
+from rootfs_builder.recipe.destination import Destination, DestinationKind, check_spelling
 
 
 @pytest.mark.parametrize(
     ("text", "kind", "path", "target"),
     [
-        ("hello.tar", Kind.ARCHIVE, "hello.tar", "hello.tar"),
-        ("./a:b.tar", Kind.ARCHIVE, "./a:b.tar", "./a:b.tar"),
-        ("", Kind.ARCHIVE, "", ""),
-        ("-", Kind.STDOUT, "", ""),
-        ("oci:out/", Kind.LAYOUT, "out/", "out/index.json"),
-        ("oci:", Kind.LAYOUT, "", "/index.json"),
+        ("hello.tar", DestinationKind.ARCHIVE, "hello.tar", "hello.tar"),
+        ("./a:b.tar", DestinationKind.ARCHIVE, "./a:b.tar", "./a:b.tar"),
+        ("", DestinationKind.ARCHIVE, "", ""),
+        ("-", DestinationKind.STDOUT, "", ""),
+        ("oci:out/", DestinationKind.LAYOUT, "out/", "out/index.json"),
+        ("oci:", DestinationKind.LAYOUT, "", "/index.json"),
     ],
 )
 def test_each_kind(text, kind, path, target):
     found = Destination.parse(text)
     assert (found.kind, found.path, found.target, str(found)) == (kind, path, target, text)
-    assert (found.is_stdout, found.is_layout) == (kind is Kind.STDOUT, kind is Kind.LAYOUT)
+    assert (found.is_stdout, found.is_layout) == (
+        kind is DestinationKind.STDOUT,
+        kind is DestinationKind.LAYOUT,
+    )
 
 
 @pytest.mark.parametrize(

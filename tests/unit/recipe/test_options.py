@@ -22,7 +22,9 @@ def test_every_option_is_in_the_table_once():
     assert BY_PARAMETER.keys() - {"command"} == CLICK.keys()
 
 
-@pytest.mark.parametrize("option", [one for one in OPTIONS if one.parameter in CLICK], ids=str)
+@pytest.mark.parametrize(
+    "option", [one for one in OPTIONS if one.parameter in CLICK], ids=lambda one: one.parameter
+)
 def test_click_takes_what_the_table_says(option):
     param = CLICK[option.parameter]
     assert option.name in param.opts

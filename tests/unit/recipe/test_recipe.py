@@ -23,7 +23,7 @@ def refused(**given):
 def test_without_options_everything_has_its_default():
     assert options() == room.Recipe(
         executables=("/home/me/./hello",),
-        shown=("./hello",),
+        display_names=("./hello",),
         name=room.Reference("docker.io", "library/hello", "latest"),
     )
 
