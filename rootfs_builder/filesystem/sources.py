@@ -39,7 +39,8 @@ class Mount(Struct, frozen=True):
 class Sources:
     """A Root over the sysroot (or this machine) with what is outside of it mounted beside it.
 
-    `mounts` has the root itself first.
+    `mounts` has the root itself first; `sysroot` is whether system files come from elsewhere than
+    this machine.
     """
 
     def __init__(self, machine: Root, sysroot: Root | None = None, directory: str = "/") -> None:
@@ -47,11 +48,7 @@ class Sources:
         self.mounts = (self._machine,) if sysroot is None else (Mount("", sysroot), self._machine)
         self._directory = directory  # resolved
         self._walker = Walker(machine)
-
-    @property
-    def sysroot(self) -> bool:
-        """Whether system files come from elsewhere than this machine."""
-        return len(self.mounts) > 1
+        self.sysroot = sysroot is not None
 
     def locate(self, path: str) -> OpenedPath:
         """This machine's absolute path, as a path in this root."""
@@ -77,8 +74,9 @@ class Sources:
         return path.removeprefix(_BESIDE)
 
     def _at(self, path: Key) -> tuple[Mount, Key]:
-        mount = self._machine if self.beside(path) else self.mounts[0]
-        return mount, mount.inside(path)
+        if self.sysroot and below(path, _BESIDE):
+            return self._machine, self._machine.inside(path)
+        return self.mounts[0], path
 
     def lstat(self, path: Key) -> Node | None:
         """See Root."""

@@ -8,7 +8,7 @@ Paths are spelt as `paths.printable` spells them.
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 from msgspec import DecodeError, Meta, Struct, ValidationError, json
 from msgspec.structs import replace
@@ -18,12 +18,14 @@ from rootfs_builder.filesystem import capabilities
 from rootfs_builder.filesystem.root import Source, read
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.findings import Code, Finding, Level
-from rootfs_builder.image import Digest, Image, canonical, unpack
-from rootfs_builder.image.unpack import Unpacked
+from rootfs_builder.image import Digest, Image, canonical
 from rootfs_builder.packages import Package
 from rootfs_builder.paths import ImagePath, OpenedPath, parsed, printable
 from rootfs_builder.plan import Plan, PlanRoot, Reason, ReasonKind, hard_links
 from rootfs_builder.version import __version__
+
+if TYPE_CHECKING:
+    from rootfs_builder.image.unpack import Unpacked
 
 NAME = "rootfs-builder.json"
 SCHEMA_VERSION = 2
@@ -196,7 +198,7 @@ def load(beside: Source | None, images: Iterable[Image]) -> Record:
     return record
 
 
-def unpacked(image: Image, record: Record | None, scratch: BinaryIO) -> Unpacked:
+def unpacked(image: Image, record: Record | None, scratch: BinaryIO) -> "Unpacked":
     """What the layers of an image add up to, with the reasons where the record is about it.
 
     `scratch` is as for `unpack.unpacked`.
@@ -204,6 +206,8 @@ def unpacked(image: Image, record: Record | None, scratch: BinaryIO) -> Unpacked
     Raises:
         InputError: a layer or the record is damaged.
     """
+    from rootfs_builder.image import unpack  # who writes an image reads none
+
     found = unpack.unpacked(image.layers, scratch)
     if record is None or record.config != image.config_digest:
         return found

@@ -16,9 +16,10 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from queue import SimpleQueue
 from threading import Event, Thread
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from msgspec import MsgspecError, Struct, msgpack
+from msgspec.structs import replace
 
 from rootfs_builder.cache import Cache
 from rootfs_builder.filesystem.root import Source, chunks
@@ -44,7 +45,7 @@ class Blob(Struct, frozen=True):
     offset: int
 
 
-class Unit(NamedTuple):
+class Unit(Struct, frozen=True):
     """A piece of a stream, and the file that it is a piece of, if it is one's."""
 
     data: bytes
@@ -147,7 +148,7 @@ class Store:
         def data() -> Iterator[Bytes]:
             for member in _members(hashed(), self._compress(codec), self._threads):
                 if self.cache:
-                    known.append(member._replace(data=b"") if member.kept else member)
+                    known.append(replace(member, data=b"") if member.kept else member)
                 yield member.data
 
         blob = self._write(data())
@@ -238,7 +239,7 @@ class Store:
         return self._end
 
 
-class _Member(NamedTuple):
+class _Member(Struct, frozen=True):
     """A compressed unit; `name` is the unit's SHA-256, and by that the cache has it if `kept`."""
 
     data: Bytes

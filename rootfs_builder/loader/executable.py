@@ -5,7 +5,6 @@ container is where most people start to guess. Source: execve(2), fs/binfmt_scri
 """
 
 import re
-import shlex
 
 from msgspec import Struct
 
@@ -47,6 +46,8 @@ class Script(Struct, frozen=True):
         split = _SPLIT.match(self.argument)
         if split is None:
             return None if self.argument.startswith("-") else self.argument or None
+        import shlex  # for a rare line
+
         try:
             words = iter(shlex.split(self.argument[split.end() :]))
         except ValueError:

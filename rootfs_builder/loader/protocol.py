@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Literal, NamedTuple, Protocol
 
+from msgspec import Struct
+
 from rootfs_builder.elf import ElfFile, Header
 from rootfs_builder.findings import Finding
 from rootfs_builder.loader.link_map import (
@@ -150,7 +152,7 @@ class Identify(Protocol):
         """The loader whose file has the bytes `data`; None if it is of another kind."""
 
 
-class Dialect(NamedTuple):
+class Dialect(Struct, frozen=True):
     """A kind of loader.
 
     `parts` are the names of the objects that its C library consists of, `needed` those by which a

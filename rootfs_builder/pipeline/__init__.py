@@ -5,7 +5,6 @@ These are the functions that the command line calls, and that `import rootfs_bui
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -16,7 +15,7 @@ from rootfs_builder.cache import Cache
 from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.cache.memory import BuildFacts
 from rootfs_builder.findings import Finding
-from rootfs_builder.image import Image, Platform, buildx_metadata, from_plan, provenance
+from rootfs_builder.image import Image, Platform, from_plan, provenance
 from rootfs_builder.image.store import Store
 from rootfs_builder.needs.rules import Rules
 from rootfs_builder.pipeline import destinations, inputs, planning
@@ -24,7 +23,6 @@ from rootfs_builder.pipeline.dependencies import Dependencies
 from rootfs_builder.pipeline.destinations import Place
 from rootfs_builder.pipeline.planning import Planned
 from rootfs_builder.plan import Plan, split
-from rootfs_builder.plan import stage as staging
 from rootfs_builder.recipe import Recipe
 from rootfs_builder.recipe.destination import Destination
 
@@ -83,6 +81,8 @@ def stage(
         OutputError: the directory cannot be written, or is not empty.
         RootfsError: see `plan`.
     """
+    from rootfs_builder.plan import stage as staging
+
     found = plan(recipe, sysroot=sysroot, rule_files=rule_files).plan
     with _scratch(recipe) as scratch, outputs.directory(directory) as staged:
         trimmed = planning.trimmed(recipe, found, scratch)
@@ -149,7 +149,10 @@ def pack(
             image = job.write(trimmed, place, usable)
             fill("--depfile", content)
             fill("--iidfile", image.config_digest.encode())
-            fill("--metadata-file", buildx_metadata.document(image))
+            if metadata_file is not None:
+                from rootfs_builder.image import buildx_metadata
+
+                fill("--metadata-file", buildx_metadata.document(image))
     memory.keep()
     return Result(image, trimmed, place.size)
 
@@ -163,7 +166,7 @@ def _recorded(
     return planning.plan(recipe, sources, rules=rules, facts=facts, owners=owners)
 
 
-class _Job(NamedTuple):
+class _Job(Struct, frozen=True):
     """What stays the same while an image is written."""
 
     recipe: Recipe

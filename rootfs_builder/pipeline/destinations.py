@@ -5,7 +5,6 @@ Whatever the destination, blobs are written to a file first; an archive is that 
 
 import hashlib
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
@@ -89,6 +88,8 @@ def opened(destination: Destination, *, keep: bool, cache: Cache) -> Iterator[Pl
             with temporary.disk_errors("where the archive is kept until it is complete", "-o -"):
                 yield Place(stream)
                 stream.seek(0)
+            import shutil  # 4 ms, for this case alone
+
             shutil.copyfileobj(stream, sys.stdout.buffer, _PIECE)
             sys.stdout.buffer.flush()
     elif destination.is_layout:

@@ -10,7 +10,6 @@ by a library's directory, and the tree there has an anchor like any other.
 
 import posixpath
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from msgspec import Struct
 
@@ -33,7 +32,7 @@ class Anchors(Struct, frozen=True):
     link: SourcePath | None = None
 
 
-class View(NamedTuple):
+class View(Struct, frozen=True):
     """What the passes of the layout look at: the closure, the options, and the paths of both."""
 
     closure: Closure

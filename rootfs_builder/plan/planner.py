@@ -15,7 +15,7 @@ from rootfs_builder.filesystem.root import Node, Source
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walk, Walker
 from rootfs_builder.findings import Code, Finding, added, warning
-from rootfs_builder.loader.link_map import FoundBy, LinkMap, Loaded, Resolution
+from rootfs_builder.loader.link_map import FoundBy, LinkMap, Loaded, RequestKind, Resolution
 from rootfs_builder.needs.closure import Closure, ProgramKind, Tree
 from rootfs_builder.packages import Owners
 from rootfs_builder.paths import ImagePath, SourcePath, name, printable
@@ -79,6 +79,9 @@ def plan(
         findings=tuple(dict.fromkeys(findings)),
     )
     return overrides.apply(whole, closure, layout, recipe, sources)
+
+
+_KINDS = {kind: ReasonKind(kind) for kind in RequestKind}
 
 
 class _Planner:
@@ -166,7 +169,7 @@ class _Planner:
 
     def _resolution(self, resolution: Resolution, found: Loaded) -> None:
         request, candidate = resolution.request, resolution.candidate
-        by, kind = self._layout.file_of(request.by), ReasonKind(request.kind)
+        by, kind = self._layout.file_of(request.by), _KINDS[request.kind]
         if resolution.walk is None or candidate is None:
             asked = self._asked(request.name, self._layout.objects.get(found))
             reason = Reason(kind, by, asked, FoundBy.ALREADY_LOADED)

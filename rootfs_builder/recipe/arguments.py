@@ -1,8 +1,9 @@
 """Arguments of Python → the texts of options, so that each value has one parser."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypedDict
+
+from msgspec import json
 
 from rootfs_builder.recipe.options import OPTIONS
 
@@ -59,4 +60,4 @@ def _text(kind: str | None, value: Any) -> Any:
         return tuple(f"{name}={one}" for name, one in value.items())
     if isinstance(value, str) or not isinstance(value, Sequence):
         return value
-    return json.dumps(list(value)) if kind == "words" else tuple(value)
+    return json.encode(value).decode() if kind == "words" else tuple(value)

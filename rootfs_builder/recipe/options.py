@@ -8,7 +8,9 @@ To add one: write its line here and its parser in `values`, and declare it for c
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, TypeVar
+
+from msgspec import Struct
 
 from rootfs_builder.errors import EXECUTABLE, Mistake, UsageError
 from rootfs_builder.recipe import exec_form, reference, values
@@ -22,7 +24,7 @@ ValueKind = Literal[
 _MANY = ("texts", "pairs", "programs", "files")
 
 
-class Option(NamedTuple):
+class Option(Struct, frozen=True):
     """An option: the name of its parameter, how messages spell it, and what it takes.
 
     It sets `field` of the Recipe; "" if it sets none, or one together with others. `parse` is given

@@ -5,7 +5,6 @@ strings, which may contain anything. Source: TOML 1.0.
 """
 
 import re
-import tomllib
 
 Path = tuple[str | int, ...]  # ("rule", "when", 0, "libc"): keys, and indexes into arrays
 
@@ -78,7 +77,7 @@ class Lines:
         while dot and (found := _KEY.match(self._text, self._at)):
             self._at = found.end()
             word, dot = found[1], found[2]
-            keys.append(tomllib.loads(f"key = {word}")["key"] if word[0] in "\"'" else word)
+            keys.append(_unquoted(word) if word[0] in "\"'" else word)
         return keys
 
     def _value(self, path: Path) -> None:
@@ -104,3 +103,9 @@ class Lines:
         line += self._text.count("\n", known, position)
         self._counted = (position, line)
         self._lines.setdefault(path, line)
+
+
+def _unquoted(word: str) -> str:
+    import tomllib
+
+    return str(tomllib.loads(f"key = {word}")["key"])

@@ -1,14 +1,14 @@
 """The tables of a TOML file → structs, or every mistake in them with file, line and key.
 
-msgspec converts a table, but reports one mistake only, as prose. So the values are compared with
-the types first, key by key, and what is wrong is left out of what msgspec gets.
+msgspec converts a table, but reports one mistake only, as prose. Where it refuses one, the values
+are compared with the types, key by key, and what is wrong is left out of what msgspec gets.
 """
 
 import datetime as dt
 import re
-import tomllib
 import typing
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union
 
@@ -49,6 +49,8 @@ def parse(text: str, file: str) -> dict[str, Any]:
     Raises:
         UsageError: it is not TOML; file and line.
     """
+    import tomllib  # 3 ms: rules that are remembered need it not
+
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # a number too long; nested too deep
@@ -61,6 +63,8 @@ def convert(table: Any, kind: type[S]) -> tuple[S | None, list[Mistake]]:
     """A table as a struct without the keys that are wrong, and all that is; None of no table."""
     if not isinstance(table, dict):
         return None, [((), _not_expected(table, [kind]))]
+    with suppress(msgspec.ValidationError):  # what is wrong is found below, by the types
+        return msgspec.convert(table, kind), []
     mistakes = list(_in_struct(table, kind))
     wrong = {path[0] for path, _ in mistakes}
     right = {key: value for key, value in table.items() if key not in wrong}

@@ -2,7 +2,6 @@
 
 import io
 import posixpath
-import tarfile
 from collections.abc import Callable, Iterable
 from itertools import chain, repeat, zip_longest
 from typing import Any, BinaryIO
@@ -20,7 +19,6 @@ from rootfs_builder.image import (
     Layer,
     decode,
     digests,
-    tar_headers,
 )
 from rootfs_builder.paths import OpenedPath
 
@@ -31,6 +29,10 @@ _MAX_DOCUMENT = 32 << 20  # bytes; real ones have some thousands
 
 def of_archive(file: BinaryIO) -> Members:
     """The members of a tar; raises InputError where it is none."""
+    import tarfile  # who writes an archive reads none
+
+    from rootfs_builder.image import tar_headers
+
     found: dict[str, Source] = {}
     links: dict[str, str] = {}
     try:

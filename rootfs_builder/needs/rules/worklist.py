@@ -8,7 +8,6 @@ sorted at the end, so the order in which rules act is not to be seen in the resu
 from collections import deque
 from collections.abc import Iterator
 from enum import IntEnum
-from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -104,7 +103,7 @@ class Effect(IntEnum):
 _Bound = frozenset[tuple[str, str]]  # variables with their values, as a key
 
 
-class _Key(NamedTuple):
+class _Key(Struct, frozen=True):
     """One application of a rule: in a program, with a set of variables, by an object's bytes."""
 
     rule: str
@@ -113,7 +112,7 @@ class _Key(NamedTuple):
     by: Loaded | None
 
 
-class _Applied(NamedTuple):
+class _Applied(Struct, frozen=True):
     """What one application did, and each set of variables to apply the rule with next."""
 
     effect: Effect
