@@ -10,8 +10,10 @@ import pytest
 from msgspec.structs import replace
 
 import rootfs_builder
+from rootfs_builder.findings import Code
 from rootfs_builder.recipe.arguments import Arguments
 from rootfs_builder.recipe.options import OPTIONS
+from tests.pages import CHECKOUT
 
 NAMES = [
     "Cache",
@@ -49,6 +51,11 @@ def test_the_public_names_are_these():
 @pytest.mark.parametrize("name", sorted({*NAMES} - {"__version__"}))
 def test_a_public_name_is_documented(name):
     assert inspect.getdoc(getattr(rootfs_builder, name))
+
+
+def test_every_code_of_a_finding_is_documented():
+    page = (CHECKOUT / "docs/python.md").read_text()
+    assert [code for code in Code if f"`{code}`" not in page] == []
 
 
 def test_a_name_that_is_not_public_is_an_attribute_error():
