@@ -67,8 +67,9 @@ def _of_directory(directory: str) -> "Report":
 def _report(image: "Image") -> "Report":
     from rootfs_builder import temporary
     from rootfs_builder.image import provenance
+    from rootfs_builder.loader import preload
     from rootfs_builder.plan import PlanRoot, verify
-    from rootfs_builder.recipe import DEFAULT_PATH, preloaded
+    from rootfs_builder.recipe import DEFAULT_PATH
 
     settings = image.config.config
     environment = settings.environment
@@ -80,5 +81,5 @@ def _report(image: "Image") -> "Report":
             workdir=settings.working_dir or "/",
             path=tuple(environment.get("PATH", DEFAULT_PATH).split(":")),
             library_path=environment.get("LD_LIBRARY_PATH", ""),
-            preload=preloaded(environment.get("LD_PRELOAD", "")),
+            preload=preload.names(environment.get("LD_PRELOAD", "")),
         )

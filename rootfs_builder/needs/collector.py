@@ -18,7 +18,7 @@ from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.errors import EXECUTABLE, InputError, Mistake, NotFoundError, UsageError
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, warning
-from rootfs_builder.loader import executable, loading, missing
+from rootfs_builder.loader import executable, loading, missing, preload
 from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.loader.executable import Script
 from rootfs_builder.loader.link_map import LinkMap
@@ -77,7 +77,7 @@ class _Collector:
             sources,
             self._elf_files,
             library_path=library_path,
-            preload=recipe.preload,
+            preload=preload.of(recipe),
             hwcaps=recipe.hwcaps,
         )
         self._programs: list[Program] = []

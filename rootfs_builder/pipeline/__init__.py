@@ -149,10 +149,7 @@ def pack(
             image = job.write(trimmed, place, usable)
             fill("--depfile", content)
             fill("--iidfile", image.config_digest.encode())
-            if metadata_file is not None:
-                from rootfs_builder.image import buildx_metadata
-
-                fill("--metadata-file", buildx_metadata.document(image))
+            fill("--metadata-file", _metadata(image) if metadata_file else b"")
     memory.keep()
     return Result(image, trimmed, place.size)
 
@@ -219,6 +216,12 @@ class _Job(Struct, frozen=True):
             facts=self.facts,
             progress=advance,
         )
+
+
+def _metadata(image: Image) -> bytes:
+    from rootfs_builder.image import buildx_metadata  # with the readers of archives, for this alone
+
+    return buildx_metadata.document(image)
 
 
 def _scratch(recipe: Recipe) -> AbstractContextManager[str]:

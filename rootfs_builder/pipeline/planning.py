@@ -16,6 +16,7 @@ from rootfs_builder.errors import Mistake, UsageError, VerificationError
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.image import Platform
+from rootfs_builder.loader import preload
 from rootfs_builder.needs import collector
 from rootfs_builder.needs.closure import Closure
 from rootfs_builder.needs.rules import Rules
@@ -54,11 +55,11 @@ def plan(
     layout = lay_out(closure, recipe, sources)
     result = planner.plan(closure, layout, recipe, sources, facts=facts, owners=owners)
     platform = _platform(recipe, closure)
-    root, preload = PlanRoot(result), recipe.preload
-    differences = replay.check(closure, layout, root, preload=preload, facts=facts)
+    root, preloaded = PlanRoot(result), preload.of(recipe)
+    differences = replay.check(closure, layout, root, preload=preloaded, facts=facts)
     if differences:
         raise VerificationError("\n".join(finding.text for finding in differences))
-    later = replay.check_added(closure, layout, root, preload=preload, facts=facts)
+    later = replay.check_added(closure, layout, root, preload=preloaded, facts=facts)
     whole = replace(result, findings=(*result.findings, *later, *_of_format(recipe)))
     return Planned(closure, whole, platform)
 

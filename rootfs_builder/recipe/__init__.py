@@ -10,7 +10,7 @@ from typing import Any, Unpack
 from msgspec import Struct
 
 from rootfs_builder.errors import EXECUTABLE
-from rootfs_builder.paths import ImagePath, below, decode, name
+from rootfs_builder.paths import ImagePath, decode, name
 from rootfs_builder.recipe import codec, options, reference, values
 from rootfs_builder.recipe.arguments import Arguments, as_options
 from rootfs_builder.recipe.codec import GZIP, Codec
@@ -99,18 +99,6 @@ class Recipe(Struct, frozen=True, kw_only=True):
     def search_path(self) -> tuple[str, ...]:
         """PATH inside the image."""
         return tuple(dict(self.env).get("PATH", DEFAULT_PATH).split(":"))
-
-    @property
-    def preload(self) -> tuple[str, ...]:
-        """The libraries in the image's LD_PRELOAD that `added` does not bring."""
-        names = preloaded(dict(self.env).get("LD_PRELOAD", ""))
-        places = tuple(one.destination for one in self.added)
-        return tuple(one for one in names if not any(below(one, place) for place in places))
-
-
-def preloaded(text: str) -> tuple[str, ...]:
-    """The names in an LD_PRELOAD, as ld.so(8) and musl's loader take them apart."""
-    return tuple(text.replace(":", " ").split())
 
 
 def from_options(*, directory: str, executables: tuple[str, ...], **arguments: Any) -> Recipe:
