@@ -66,8 +66,10 @@ def follow(
     Raises:
         InputError: there is no such program or directory.
     """
+    started: list[_Process] = []
     try:
         process = _Process(
+            started,
             [encode(argument) for argument in arguments],
             cwd=encode(directory),
             env=environment,
@@ -75,31 +77,35 @@ def follow(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-    except OSError as error:
-        shown = printable(decode(os.fsencode(error.filename or arguments[0])))
-        raise InputError(f"{shown}: cannot be run: {error.strerror}") from error
-    assert process.stdout is not None  # noqa: S101 - it is a pipe
-    with process.stdout as stream:
-        try:
+        assert process.stdout is not None  # noqa: S101 - it is a pipe
+        with process.stdout as stream:
             for one in stream:
                 line(one.decode(errors="backslashreplace").rstrip("\r\n"))
             return process.wait()
-        except BaseException:
-            process.end()
-            raise
+    except _NotStartedError as error:
+        shown = printable(decode(os.fsencode(error.filename or arguments[0])))
+        raise InputError(f"{shown}: cannot be run: {error.strerror}") from error
+    except BaseException:  # also one that a signal raises before `process` has its value
+        for one_started in started:
+            one_started.end()
+        raise
+
+
+class _NotStartedError(OSError):
+    """A process that could not be started."""
 
 
 class _Process(subprocess.Popen[bytes]):
-    """A process that can be ended with all that it started, as when its start is interrupted."""
+    """A process that can be ended with all that it started; `started` has it from the beginning."""
 
-    def __init__(self, arguments: Sequence[bytes], **options: Any) -> None:
+    def __init__(
+        self, started: list["_Process"], arguments: Sequence[bytes], **options: Any
+    ) -> None:
+        started.append(self)
         try:
             super().__init__(arguments, process_group=0, **options)
-        except OSError:
-            raise
-        except BaseException:
-            self.end()
-            raise
+        except OSError as error:
+            raise _NotStartedError(error.errno, error.strerror, error.filename) from error
 
     def end(self) -> None:
         """End them, by force if they do not obey."""
