@@ -2,8 +2,8 @@
 
 It is no part of the image: no digest depends on it, and a registry drops it. So it names the image
 that it is about by the digest of its config, which is the same in every format. No path of the
-build machine is in it: a warning that names a path goes along only if the image has that path.
-Paths are spelt as `paths.printable` spells them.
+build machine is in it: a warning or a hint that names a path travels only if the image has that
+path. Paths are spelt as `paths.printable` spells them.
 """
 
 from collections.abc import Iterable, Mapping
@@ -110,7 +110,7 @@ def write(image: Image, plan: Plan, *, parts: tuple[Plan, ...]) -> bytes:
             findings=findings(
                 one
                 for one in plan.findings
-                if one.level is not Level.WARNING or _is_of_image(one.paths, walker)
+                if one.level is Level.ADDED or _is_of_image(one.paths, walker)
             ),
         )
     )

@@ -136,7 +136,7 @@ def pack(
     found = _recorded(recipe, sysroot, rules, depends, memory.facts)
     files = {"--iidfile": iidfile, "--metadata-file": metadata_file, "--depfile": depfile}
     destinations.check(found.plan, destination, files)
-    job = _Job(recipe, found.platform, epoch, with_plan, memory.facts, cache, progress)
+    writer = _Writer(recipe, found.platform, epoch, with_plan, memory.facts, cache, progress)
     with (
         _scratch(recipe) as scratch,
         _threads(threads) as usable,
@@ -145,8 +145,8 @@ def pack(
         trimmed = planning.trimmed(recipe, found.plan, scratch)
         content, unnamed = depends.document(rule_files)
         trimmed = replace(trimmed, findings=(*trimmed.findings, *unnamed))
-        with destinations.opened(destination, keep=keep, cache=job.usable_cache) as place:
-            image = job.write(trimmed, place, usable)
+        with destinations.opened(destination, keep=keep, cache=writer.usable_cache) as place:
+            image = writer.write(trimmed, place, usable)
             fill("--depfile", content)
             fill("--iidfile", image.config_digest.encode())
             fill("--metadata-file", _metadata(image) if metadata_file else b"")
@@ -163,7 +163,7 @@ def _recorded(
     return planning.plan(recipe, sources, rules=rules, facts=facts, owners=owners)
 
 
-class _Job(Struct, frozen=True):
+class _Writer(Struct, frozen=True):
     """What stays the same while an image is written."""
 
     recipe: Recipe
