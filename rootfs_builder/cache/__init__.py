@@ -21,6 +21,8 @@ _CHECK = 4  # bytes of a CRC-32
 _FILLED = 3 / 4  # of the limit: what is left of a cache that had passed it
 _TICK = 0.001  # seconds: the clock of most file systems ticks every one to ten of these
 _TICKS = 20
+_COUNT = b"count"  # the file that has the bytes of all entries, and when they were counted
+_DAY = 24 * 3600 * 10**9  # nanoseconds
 _HOUR = 3600 * 10**9  # nanoseconds: no run writes one entry for longer
 _OTHERS_MAY_WRITE = 0o022
 
@@ -49,7 +51,7 @@ class Cache:
         self._directory = encode(directory)
         self._limit = limit
         self._sleep = sleep
-        self._written = False
+        self._written = 0  # bytes since they were counted
         self._usable = False
         self.started = 0
         if directory:
@@ -119,24 +121,50 @@ class Cache:
         """Remember bytes, if that is possible."""
         if not self._usable:
             return
-        self._written = True
+        self._written += len(data) + _CHECK
+        check = deflate.crc32(data).to_bytes(_CHECK, "little")
         try:
-            descriptor, new = self._new()
-            try:
-                with open(descriptor, "wb") as file:
-                    file.write(data)
-                    file.write(deflate.crc32(data).to_bytes(_CHECK, "little"))
-                _rename(new, self._path(kind, key))
-            except BaseException:
-                os.unlink(new)
-                raise
+            self._replace(data, self._path(kind, key), check)
         except OSError:
             self._usable = False  # a full disk, mostly: this run goes on without
 
+    def _replace(self, data: bytes, path: bytes, check: bytes = b"") -> None:
+        descriptor, new = self._new()
+        try:
+            with open(descriptor, "wb") as file:
+                file.write(data)
+                file.write(check)
+            _rename(new, path)
+        except BaseException:
+            os.unlink(new)
+            raise
+
     def tidy(self) -> None:
-        """Forget what was wanted longest ago, where the limit is passed, and what a kill left."""
+        """Keep to the limit: forget what was wanted longest ago, and what a kill left.
+
+        Entries are counted once a day, or when what was written since may have passed the limit.
+        """
         if not (self._usable and self._written):
             return
+        total, counted = self._counted()
+        total += self._written
+        self._written = 0
+        with suppress(OSError):
+            if total > self._limit or self.started - counted > _DAY:
+                total, counted = self._swept(), self.started
+            self._replace(b"%d %d" % (total, counted), os.path.join(self._directory, _COUNT))
+
+    def _counted(self) -> tuple[int, int]:
+        """The bytes of all entries, with what was written since they were counted, and when."""
+        try:
+            with open(os.path.join(self._directory, _COUNT), "rb") as file:
+                total, counted = map(int, file.read().split())
+        except (OSError, ValueError):
+            return 0, 0
+        return total, counted
+
+    def _swept(self) -> int:
+        """The bytes of all entries, after some are forgotten where the limit is passed."""
         entries = sorted(self.entries())
         total = sum(entry.size for entry in entries)
         allowed = self._limit if total <= self._limit else self._limit * _FILLED
@@ -148,11 +176,14 @@ class Cache:
         for entry in _files(os.path.join(self._directory, b"new")):
             if entry.used < self.started - _HOUR:
                 _forget(entry)
+        return total
 
     def clear(self) -> None:
         """Forget everything."""
         for entry in self.entries():
             _forget(entry)
+        with suppress(OSError):
+            os.unlink(os.path.join(self._directory, _COUNT))
 
     def entries(self) -> Iterator[CacheEntry]:
         """All that is remembered."""

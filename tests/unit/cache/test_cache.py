@@ -152,6 +152,32 @@ def test_a_run_that_put_nothing_looks_for_nothing_to_forget(directory, cache):
     assert list(cache.entries()) == []
 
 
+def test_entries_are_counted_once_a_day_or_when_the_limit_may_be_passed(directory, monkeypatch):
+    counted = []
+    entries = Cache.entries
+    monkeypatch.setattr(Cache, "entries", lambda one: (counted.append(one), entries(one))[1])
+    for number in range(4):
+        cache = Cache(str(directory), limit=1000)
+        cache.put("member", bytes([number]), bytes(96))
+        cache.tidy()
+    assert len(counted) == 1
+    cache.put("member", b"large", bytes(900))
+    cache.tidy()
+    assert len(counted) == 2
+    cache.started += 25 * 3600 * 10**9
+    cache.put("member", b"small", b"")
+    cache.tidy()
+    assert len(counted) == 3
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"1", b"1 2 3", b"-"])
+def test_a_count_that_is_none_is_made_again(cache, directory, data):
+    (directory / "count").write_bytes(data)
+    cache.put("member", b"key", bytes(5000))
+    cache.tidy()
+    assert list(cache.entries()) == []
+
+
 def test_what_killed_runs_left_is_removed_once_it_is_old(cache, directory):
     for name, age in (("old", 2 * HOUR), ("young", 60)):
         path = directory / "new" / name
