@@ -158,7 +158,7 @@ def test_entries_are_counted_once_a_day_or_when_the_limit_may_be_passed(director
     monkeypatch.setattr(Cache, "entries", lambda one: (counted.append(one), entries(one))[1])
     for number in range(4):
         cache = Cache(str(directory), limit=1000)
-        cache.put("member", bytes([number]), bytes(96))
+        cache.put("member", bytes([number]) + b"key", bytes(96))
         cache.tidy()
     assert len(counted) == 1
     cache.put("member", b"large", bytes(900))
