@@ -2,12 +2,11 @@
 
 import os
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from rootfs_builder import packages
 from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.errors import UsageError
-from rootfs_builder.filesystem import depfile
-from rootfs_builder.filesystem.depfile import Inputs, Recorder
 from rootfs_builder.filesystem.root import Root
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, warning
@@ -15,6 +14,9 @@ from rootfs_builder.packages import Owners
 from rootfs_builder.paths import decode, encode, printable
 from rootfs_builder.pipeline import inputs
 from rootfs_builder.recipe.destination import Destination
+
+if TYPE_CHECKING:  # only a build with a depfile pays for it
+    from rootfs_builder.filesystem.depfile import Recorder
 
 _MAKEFILE = ".mk"
 
@@ -33,6 +35,8 @@ class Dependencies:
         """A directory as a Root, with what records what is asked of it."""
         if self._depfile is None:
             return root
+        from rootfs_builder.filesystem.depfile import Recorder
+
         self._recorders.append(Recorder(root, directory))
         return self._recorders[-1]
 
@@ -47,6 +51,9 @@ class Dependencies:
         """The content of the depfile, and a finding for each path that it cannot name."""
         if self._depfile is None:
             return b"", ()
+        from rootfs_builder.filesystem import depfile
+        from rootfs_builder.filesystem.depfile import Inputs
+
         text, unsaid = depfile.text(
             self._output,
             [

@@ -5,18 +5,20 @@ Every value is checked here, where its name is still known, and all mistakes are
 
 import os
 from collections.abc import Mapping
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from msgspec import Struct
 
 from rootfs_builder.errors import EXECUTABLE
 from rootfs_builder.paths import ImagePath, decode, name
 from rootfs_builder.recipe import codec, options, reference, values
-from rootfs_builder.recipe.arguments import Arguments, as_options
 from rootfs_builder.recipe.codec import GZIP, Codec
 from rootfs_builder.recipe.options import BY_PARAMETER, OPTIONS, Mistakes
 from rootfs_builder.recipe.reference import Reference
 from rootfs_builder.recipe.values import Added, Health, Platform
+
+if TYPE_CHECKING:  # for Python alone: the command line has options
+    from rootfs_builder.recipe.arguments import Arguments
 
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _HEALTH = {  # parameter → field of Health
@@ -77,7 +79,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(
-        cls, *executables: str, directory: str | None = None, **arguments: Unpack[Arguments]
+        cls, *executables: str, directory: str | None = None, **arguments: "Unpack[Arguments]"
     ) -> "Recipe":
         """The recipe of an image with these executables; the first is what it starts.
 
@@ -87,6 +89,8 @@ class Recipe(Struct, frozen=True, kw_only=True):
         Raises:
             UsageError: every mistake, with its option.
         """
+        from rootfs_builder.recipe.arguments import as_options
+
         here = decode(os.getcwdb()) if directory is None else directory
         return from_options(directory=here, executables=executables, **as_options(arguments))
 
