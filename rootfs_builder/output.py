@@ -76,7 +76,7 @@ def file(destination: str, *, keep: bool = False) -> Iterator[OutputFile]:
     """
     path = os.path.realpath(encode(destination))
     above, name = os.path.split(path)
-    with _errors(destination):
+    with errors(destination):
         _check_destination(path, destination)
         _remove_leftovers(above, name)
         temporary, descriptor = _temporary(above, name)
@@ -120,7 +120,7 @@ def directory(destination: str) -> Iterator[str]:
         OutputError: `destination` exists and is not an empty directory, or cannot be made.
     """
     path = os.path.realpath(encode(destination))
-    with _errors(destination):
+    with errors(destination):
         _check_empty(path, destination)
         _check_place(path, destination)
         with _beside(path) as temporary:
@@ -139,7 +139,7 @@ def layout(destination: str) -> Iterator[str]:
         OutputError: `destination` is neither new nor empty, nor an OCI layout of one image.
     """
     path = os.path.realpath(encode(destination))
-    with _errors(destination):
+    with errors(destination):
         if not _is_layout(path):
             _check_empty(path, destination, "nor an OCI layout with one image")
         _check_place(path, destination)
@@ -201,8 +201,12 @@ def _move_in(new: bytes, old: bytes) -> None:
 
 
 @contextmanager
-def _errors(destination: str) -> Iterator[None]:
-    """What the system says about the destination, as a sentence with a way out."""
+def errors(destination: str) -> Iterator[None]:
+    """Errors of the system in the block are about the destination.
+
+    Raises:
+        OutputError: what the system says, and what to do.
+    """
     shown = printable(destination)
     try:
         yield

@@ -41,7 +41,7 @@ ONLY_IN = {  # what is used → the wings that may use it
     "urllib": set(),
     "http": set(),
     "ssl": set(),
-    "time": {"commands"},  # sleep alone: the time comes in as a value
+    "time": {"cache"},  # sleep alone: the time comes in as a value
     "datetime.now": set(),
     "datetime.utcnow": set(),
     "tempfile": {"temporary"},

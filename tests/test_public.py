@@ -162,3 +162,45 @@ def test_a_layer_of_another_image_can_be_put_below(hello, tmp_path):
     with (tmp_path / "y.tar").open("rb") as file:
         (back,) = archives.read(members.of_archive(file))
     assert [one.diff_id for one in back.layers] == [one.diff_id for one in twice]
+
+
+def test_an_image_packed_into_a_directory_is_an_oci_layout_and_again(hello, tmp_path):
+    layout = tmp_path / "layout"
+    recipe = rootfs_builder.Recipe.of(str(hello))
+    first = rootfs_builder.pack(recipe, f"oci:{layout}")
+    assert rootfs_builder.pack(recipe, f"oci:{layout}").image.digest == first.image.digest
+    names = {path.name for path in layout.iterdir()}
+    assert names == {"blobs", "index.json", "oci-layout", "rootfs-builder.json"}
+    with pytest.raises(rootfs_builder.UsageError, match="a directory is an OCI layout"):
+        rootfs_builder.pack(rootfs_builder.Recipe.of(str(hello), shape="docker"), f"oci:{layout}")
+    assert {path.name for path in layout.iterdir()} == names
+
+
+def test_a_blob_that_was_written_says_where_it_is(hello, tmp_path):
+    result = rootfs_builder.pack(rootfs_builder.Recipe.of(str(hello)), str(tmp_path / "x.tar"))
+    with pytest.raises(rootfs_builder.InputError, match="written already"):
+        result.image.layers[0].blob.open()
+
+
+@pytest.mark.parametrize("threads", [-1, 0, 1])
+def test_less_than_one_thread_is_one(hello, tmp_path, threads):
+    recipe = rootfs_builder.Recipe.of(str(hello))
+    assert rootfs_builder.pack(recipe, str(tmp_path / "x.tar"), threads=threads).size
+
+
+def test_a_cache_remembers_without_further_ado(hello, tmp_path):
+    cache = rootfs_builder.Cache(str(tmp_path / "cache"))
+    rootfs_builder.pack(rootfs_builder.Recipe.of(str(hello)), str(tmp_path / "x.tar"), cache=cache)
+    assert list(cache.entries())
+
+
+def test_the_plan_is_told_before_anything_is_written(hello, tmp_path):
+    told = []
+    with pytest.raises(rootfs_builder.PolicyError):
+        rootfs_builder.pack(
+            rootfs_builder.Recipe.of(str(hello), max_size="1kB"),
+            str(tmp_path / "x.tar"),
+            planned=told.append,
+        )
+    assert [type(one) for one in told] == [rootfs_builder.Plan]
+    assert not (tmp_path / "x.tar").exists()

@@ -8,14 +8,17 @@ directory that others may write is not used.
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from io import FileIO
+from time import sleep
 from typing import NamedTuple
 
 import deflate
 
 from rootfs_builder.paths import encode
+
+LIMIT = 2 << 30  # bytes
 
 _CHECK = 4  # bytes of a CRC-32
 _FILLED = 3 / 4  # of the limit: what is left of a cache that had passed it
@@ -38,19 +41,12 @@ class CacheEntry(NamedTuple):
 class Cache:
     """Bytes by kind and key, `limit` of them; without a directory it remembers nothing.
 
-    `started` is when it was opened, by `now`. `sleep` waits for so many seconds.
+    `started` is when it was opened, by `now`.
     """
 
-    def __init__(
-        self,
-        directory: str = "",
-        *,
-        limit: int = 0,
-        sleep: Callable[[float], None] = lambda _: None,
-    ) -> None:
+    def __init__(self, directory: str = "", *, limit: int = LIMIT) -> None:
         self._directory = encode(directory)
         self._limit = limit
-        self._sleep = sleep
         self._written = 0  # bytes since they were counted
         self._usable = False
         self.started = 0
@@ -81,7 +77,7 @@ class Cache:
         for _ in range(_TICKS):
             if self.now() > moment:
                 return True
-            self._sleep(_TICK)
+            sleep(_TICK)
         return False
 
     def __bool__(self) -> bool:

@@ -2,7 +2,7 @@
 
 A file stays as it was while its stamp does: device, inode, size, mtime, ctime. A file that changed
 shortly before the run began is not kept: it could change once more within one tick of the file
-system's clock, and nobody could tell. FileFacts are functions of the bytes alone.
+system's clock, and nobody could tell. Facts are functions of the bytes alone.
 """
 
 import struct
@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 
 class FileFacts:
-    """FileFacts by file and name. `saved` is what `serialize` gave in an earlier run."""
+    """Facts by file and name. `saved` is what `serialize` gave in an earlier run."""
 
     def __init__(self, saved: bytes | memoryview = b"") -> None:
         self._values: dict[tuple[Source, str], Any] = {}

@@ -18,6 +18,7 @@ def command(cmd: tuple[str, ...] | None, /, *, action: str, debug: bool) -> None
     """
     del debug
     options.no_command(cmd, "cache")
+    from rootfs_builder.cache import LIMIT
     from rootfs_builder.commands import memory
 
     cache = memory.cache()
@@ -27,7 +28,7 @@ def command(cmd: tuple[str, ...] | None, /, *, action: str, debug: bool) -> None
     if not cache:
         click.echo(f"{shown}: cannot be written, so nothing is remembered")
     elif action == "info":
-        click.echo(f"{shown}: {len(entries):,} entries, {size:,} bytes of {memory.LIMIT:,}")
+        click.echo(f"{shown}: {len(entries):,} entries, {size:,} bytes of {LIMIT:,}")
     else:
         cache.clear()
         click.echo(f"{shown}: {len(entries):,} entries forgotten, {size:,} bytes")

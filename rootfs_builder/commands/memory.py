@@ -1,12 +1,9 @@
 """The user's cache."""
 
 import os
-from time import sleep
 
 from rootfs_builder.cache import Cache
 from rootfs_builder.paths import decode
-
-LIMIT = 2 << 30  # bytes
 
 
 def directory() -> str:
@@ -19,4 +16,4 @@ def directory() -> str:
 
 def cache() -> Cache:
     """The user's cache."""
-    return Cache(directory(), limit=LIMIT, sleep=sleep)
+    return Cache(directory())

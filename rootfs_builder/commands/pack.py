@@ -48,9 +48,13 @@ def command(
         _print_recipe(values)
         return
     _check_stdout(output, as_json=as_json)
-    packed = packing.pack(values, epoch=options.epoch(), cached=not no_cache, quiet=quiet)
-    if verbose:
-        terminal.reasons(packed.plan)
+    packed = packing.pack(
+        values,
+        epoch=options.epoch(),
+        cached=not no_cache,
+        quiet=quiet,
+        planned=terminal.reasons if verbose else lambda _: None,
+    )
     if not quiet:
         terminal.summary(packed.plan, packing.line(packed, output))
     result = packing.name(packed)

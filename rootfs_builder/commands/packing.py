@@ -4,7 +4,7 @@ The options stand here once: `pack` takes them from the command line, a recipe h
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +14,7 @@ from rootfs_builder.errors import Mistake, UsageError
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.pipeline import Result
+    from rootfs_builder.plan import Plan
     from rootfs_builder.recipe import Recipe
     from rootfs_builder.recipe.destination import Destination
 
@@ -192,8 +193,9 @@ def pack(
     cached: bool,
     quiet: bool,
     threads: int | None = None,
+    planned: "Callable[[Plan], None]" = lambda _: None,
 ) -> "Result":
-    """Write the image of these options."""
+    """Write the image of these options; `planned` is called before anything is written."""
     from rootfs_builder import pipeline
     from rootfs_builder.commands import memory
 
@@ -209,6 +211,7 @@ def pack(
             keep=_keeps_times(values),
             cache=memory.cache() if cached else None,
             threads=jobserver.threads(threads),
+            planned=planned,
             progress=progress,
         )
 

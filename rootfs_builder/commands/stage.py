@@ -55,10 +55,9 @@ def command(
         options.recipe(**given),
         output,
         epoch=options.epoch(),
+        planned=terminal.reasons if verbose else lambda _: None,
         **options.inputs(sysroot, rule_files),
     )
-    if verbose:
-        terminal.reasons(plan)
     env = _env(plan)
     if not quiet:
         terminal.summary(plan)

@@ -20,7 +20,6 @@ from msgspec import (
     convert,
     field,
     json,
-    to_builtins,
 )
 from msgspec.structs import fields, replace
 
@@ -45,7 +44,7 @@ INDEXES = (INDEX, "application/vnd.docker.distribution.manifest.list.v2+json")
 Digest = Annotated[  # descriptor.md, Registered Algorithms
     str, Meta(pattern=r"^(?:sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128})\Z")
 ]
-_EXTRA = "//extra"  # in encoded structs alone: where a part keeps the keys that it does not know
+_EXTRA = "//extra"  # of a document on its way to a struct: the keys that the struct does not know
 
 
 class Open(Struct, frozen=True, kw_only=True):
@@ -57,8 +56,8 @@ class Open(Struct, frozen=True, kw_only=True):
 class Platform(Struct, frozen=True, omit_defaults=True):
     """Which machines an image is for, in Go's spelling (image-index.md)."""
 
-    architecture: str
-    os: str
+    architecture: str = ""
+    os: str = ""
     variant: str | UnsetType = UNSET
 
     def __str__(self) -> str:
@@ -226,11 +225,17 @@ def make(
 ) -> Image:
     """An image of a config and layers, the lowest first, with the documents that describe it.
 
-    The config's `rootfs` is that of the layers. With `docker_types` every media type is docker's.
+    The config's `rootfs` is that of the layers, and so is its history, if it has another number of
+    steps. With `docker_types` every media type is docker's.
+
+    Raises:
+        InputError: docker has no media type for a layer.
     """
     types = DOCKER if docker_types else {}
     layers = tuple(replace(one, descriptor=_typed(one.descriptor, types)) for one in layers)
     config = replace(config, rootfs=RootFs(tuple(one.diff_id for one in layers)))
+    if len(config.steps()) != len(layers):
+        config = replace(config, history=tuple(one.history for one in layers))
     document = canonical(config)
     manifest = Manifest(
         config=_typed(Descriptor(CONFIG, digests.of_bytes(document), len(document)), types),
@@ -243,23 +248,31 @@ def make(
 
 def _typed(descriptor: Descriptor, types: dict[str, str]) -> Descriptor:
     media_type = types.get(descriptor.media_type, descriptor.media_type)
+    if types and media_type not in types.values():
+        raise InputError(f"{media_type}: docker has no media type for this")
     return replace(descriptor, media_type=media_type)
 
 
 def canonical(document: Struct | dict[str, object] | list[object]) -> bytes:
     """The one spelling of a document."""
-    whole = _spread(to_builtins(document)) if isinstance(document, Open) else document
-    return json.encode(whole, order="sorted")
+    return json.encode(_plain(document) if isinstance(document, Open) else document, order="sorted")
 
 
-def _spread(value: Any) -> Any:
-    """The same value with the unknown keys of each part where they belong."""
-    if isinstance(value, list | tuple):
-        return [_spread(one) for one in value]
-    if not isinstance(value, dict):
+def _plain(value: Any) -> Any:
+    """A part of a document as JSON has it: the keys that we do not know are where they belong."""
+    if isinstance(value, tuple):
+        return [_plain(one) for one in value]
+    if not isinstance(value, Struct):
         return value
-    extra = value.pop(_EXTRA, {})
-    return {key: _spread(one) for key, one in value.items()} | extra
+    omits = value.__struct_config__.omit_defaults
+    found = {
+        one.encode_name: _plain(getattr(value, one.name))
+        for one in fields(type(value))
+        if one.encode_name != _EXTRA
+        and getattr(value, one.name) is not UNSET
+        and not (omits and getattr(value, one.name) == one.default)
+    }
+    return found | (value.extra if isinstance(value, Open) else {})
 
 
 def decode(data: bytes, kind: Any) -> Any:
@@ -278,7 +291,7 @@ def _gathered(value: Any, kind: Any) -> Any:
     """The same value, in which each part of a document keeps the keys that it does not know."""
     struct = next(_structs(kind), None)
     if struct is None:
-        return value
+        return _without_nulls(value)
     if isinstance(value, list):
         return [_gathered(one, struct) for one in value]
     if not isinstance(value, dict):
@@ -292,6 +305,12 @@ def _gathered(value: Any, kind: Any) -> Any:
     if issubclass(struct, Open):
         found[_EXTRA] = {key: one for key, one in value.items() if key not in known}
     return found
+
+
+def _without_nulls(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {key: one for key, one in value.items() if one is not None}
 
 
 def _structs(kind: Any) -> Iterator[type[Struct]]:

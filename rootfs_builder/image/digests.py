@@ -1,13 +1,13 @@
 """Bytes → their digest, as descriptors spell it (image-spec, descriptor.md, Digests)."""
 
 import hashlib
+from collections.abc import Iterable, Iterator
 
 from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem.root import Source, chunks
 from rootfs_builder.paths import printable
 
 _UNIT = 1 << 20
-_ALGORITHMS = ("sha256", "sha512")  # those that the specification registers
 
 
 def of_bytes(data: bytes) -> str:
@@ -15,27 +15,35 @@ def of_bytes(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
-def of(source: Source, algorithm: str = "sha256") -> str:
-    """The digest of content that may be large."""
-    digest = hashlib.new(algorithm)
+def of(source: Source) -> str:
+    """The SHA-256 of content that may be large."""
+    found = hashlib.sha256()
     for piece in chunks(source, _UNIT):
-        digest.update(piece)
-    return f"{algorithm}:{digest.hexdigest()}"
+        found.update(piece)
+    return f"sha256:{found.hexdigest()}"
 
 
 def confirm(source: Source, digest: str) -> None:
-    """Compare content with the digest of its descriptor.
-
-    An empty digest, or one of an algorithm that is not registered, is not compared.
+    """Compare content with the digest of its descriptor; an empty digest is not compared.
 
     Raises:
         InputError: it is the digest of other bytes.
     """
-    algorithm = digest.partition(":")[0]
-    if algorithm in _ALGORITHMS and of(source, algorithm) != digest:
-        raise mismatch(digest)
+    if digest:
+        for _ in confirmed(chunks(source, _UNIT), digest):
+            pass
 
 
-def mismatch(digest: str) -> InputError:
-    """The error for content that does not have its digest."""
-    return InputError(f"the blob {printable(digest)} has other bytes than its digest says")
+def confirmed(pieces: Iterable[bytes], digest: str) -> Iterator[bytes]:
+    """The pieces of content that has this digest.
+
+    Raises:
+        InputError: after the last, if it is the digest of other bytes.
+    """
+    algorithm, _, encoded = digest.partition(":")
+    found = hashlib.new(algorithm)
+    for piece in pieces:
+        found.update(piece)
+        yield piece
+    if found.hexdigest() != encoded:
+        raise InputError(f"the blob {printable(digest)} has other bytes than its digest says")

@@ -83,6 +83,7 @@ class Tool(Struct, frozen=True):
 
 class _Version(Struct, frozen=True):
     schema_version: int
+    tool: Tool = Tool("", "")
 
 
 class Record(Struct, frozen=True):
@@ -184,18 +185,30 @@ def load(beside: Source | None, images: Iterable[Image]) -> Record:
         raise InputError(f"{NAME} has {beside.size} bytes, which no image needs")
     data = read(beside)
     try:
-        version = json.decode(data, type=_Version).schema_version
-        if version != SCHEMA_VERSION:
+        written = json.decode(data, type=_Version)
+        if written.schema_version != SCHEMA_VERSION:
             raise NotFoundError(
-                f"{NAME} is written by another rootfs-builder: its schema_version is {version}, "
-                f"and {__version__} reads {SCHEMA_VERSION}"
+                f"{NAME} is written by another rootfs-builder: its schema_version is "
+                f"{written.schema_version}, and {__version__} reads {SCHEMA_VERSION}"
             )
-        record = json.decode(data, type=Record)
+        record = _record(data, written.tool)
     except (DecodeError, ValidationError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{NAME} is damaged: {error}") from error
     if record.config not in {image.config_digest for image in images}:
         raise NotFoundError(f"{NAME} is about another image, whose config is {record.config}")
     return record
+
+
+def _record(data: bytes, tool: Tool) -> Record:
+    try:
+        return json.decode(data, type=Record)
+    except ValidationError as error:
+        if tool.version in ("", __version__):
+            raise
+        raise NotFoundError(
+            f"{NAME} is written by rootfs-builder {tool.version}, which {__version__} does not "
+            f"read: {error}"
+        ) from error
 
 
 def unpacked(image: Image, record: Record | None, scratch: BinaryIO) -> "Unpacked":

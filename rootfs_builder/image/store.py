@@ -22,6 +22,7 @@ from msgspec import MsgspecError, Struct, msgpack
 from msgspec.structs import replace
 
 from rootfs_builder.cache import Cache
+from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem.root import Source, chunks
 from rootfs_builder.filesystem.slices import Slice
 from rootfs_builder.image import codecs, digests
@@ -94,19 +95,15 @@ class Store:
     ) -> None:
         self.file = file
         self.cache = cache or Cache()
-        self._anew = rebuild
+        self._rebuild = rebuild
         self._recalled: list[tuple[Blob, _Record, Codec]] = []
-        self._threads = len(os.sched_getaffinity(0)) if threads is None else threads
+        self._threads = len(os.sched_getaffinity(0)) if threads is None else max(threads, 1)
         self.blobs: dict[str, Blob] = {}
         self._end = FRONT
 
     def content(self, blob: Blob) -> Source:
         """A blob's bytes; of a recalled stream they are there once the store is filled."""
         return Slice(self.file, blob.offset, blob.size)
-
-    def holds(self, content: Source) -> bool:
-        """Whether these bytes are a blob of this store."""
-        return isinstance(content, Slice) and content.file is self.file
 
     def add(self, data: bytes) -> Blob:
         """Keep a document."""
@@ -116,12 +113,14 @@ class Store:
         """Keep a blob that exists elsewhere, such as a layer of a base image.
 
         Raises:
-            InputError: its bytes are not those of its digest.
+            InputError: its bytes are not those of its digest, or that is no SHA-256.
         """
         if digest not in self.blobs:
-            blob = self._write(chunks(content, _LARGEST))
-            if blob.digest != digest:
-                raise digests.mismatch(digest)
+            if not digest.startswith("sha256:"):  # a longer name has no room in a tar header
+                raise InputError(
+                    f"{digest}: an archive takes blobs that are named by their SHA-256"
+                )
+            self._write(digests.confirmed(chunks(content, _LARGEST), digest))
         return self.blobs[digest]
 
     def compress(
@@ -165,7 +164,7 @@ class Store:
 
         There is room for its bytes then, which `fill` brings.
         """
-        saved = None if self._anew else self.cache.get("layer", _key(codec, units))
+        saved = None if self._rebuild else self.cache.get("layer", _key(codec, units))
         if saved is None:
             return None
         try:

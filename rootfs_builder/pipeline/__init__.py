@@ -17,10 +17,9 @@ from rootfs_builder.cache.memory import BuildFacts
 from rootfs_builder.findings import Finding
 from rootfs_builder.image import Image, Platform, from_plan, provenance
 from rootfs_builder.image.store import Store
-from rootfs_builder.needs.rules import Rules
 from rootfs_builder.pipeline import destinations, inputs, planning
 from rootfs_builder.pipeline.dependencies import Dependencies
-from rootfs_builder.pipeline.destinations import Place
+from rootfs_builder.pipeline.destinations import Place, Written
 from rootfs_builder.pipeline.planning import Planned
 from rootfs_builder.plan import Plan, split
 from rootfs_builder.recipe import Recipe
@@ -31,7 +30,11 @@ Threads = AbstractContextManager[int | None]
 
 
 class Result(Struct, frozen=True):
-    """An image that was written: what it is, what is in it, and how many bytes it takes there."""
+    """An image that was written: what it is, what is in it, and how many bytes it takes there.
+
+    Its blobs are where it was written, so they cannot be opened here; nor can files of the plan
+    that were stripped.
+    """
 
     image: Image
     plan: Plan
@@ -46,8 +49,8 @@ class Result(Struct, frozen=True):
 def plan(recipe: Recipe, *, sysroot: str | None = None, rule_files: Iterable[str] = ()) -> Planned:
     """Work out what an image of `recipe` holds, and why; nothing is written.
 
-    System files are those of this machine, or of the directory `sysroot`; `rule_files` are files
-    of rules besides our own.
+    System files are those of this machine, or of the directory `sysroot`; `rule_files` are
+    additional rule files.
 
     Raises:
         RootfsError: see `rootfs_builder.errors`.
@@ -72,10 +75,12 @@ def stage(
     sysroot: str | None = None,
     rule_files: Iterable[str] = (),
     epoch: int = 0,
+    planned: Callable[[Plan], None] = lambda _: None,
 ) -> Plan:
     """Write the files of an image into a new or empty directory: the plan that is there now.
 
-    Every time is `epoch`, in seconds since 1970. `sysroot` and `rule_files` are as for `plan`.
+    Every time is `epoch`, in seconds since 1970. `sysroot` and `rule_files` are as for `plan`,
+    `planned` as for `pack`.
 
     Raises:
         OutputError: the directory cannot be written, or is not empty.
@@ -84,6 +89,7 @@ def stage(
     from rootfs_builder.plan import stage as staging
 
     found = plan(recipe, sysroot=sysroot, rule_files=rule_files).plan
+    planned(found)
     with _scratch(recipe) as scratch, outputs.directory(directory) as staged:
         trimmed = planning.trimmed(recipe, found, scratch)
         staging.write(trimmed, staged, epoch=epoch)
@@ -104,6 +110,7 @@ def pack(
     keep: bool = False,
     cache: Cache | None = None,
     threads: Threads | int | None = None,
+    planned: Callable[[Plan], None] = lambda _: None,
     progress: Progress = lambda _done, _total: None,
 ) -> Result:
     """Write a container image with the executables of `recipe` and exactly the files they need.
@@ -112,29 +119,30 @@ def pack(
         recipe: what goes into the image, and how it starts.
         output: a file, `-` for stdout, or `oci:DIR` for the directory of an OCI layout.
         sysroot: a directory that system files come from; this machine without.
-        rule_files: files of rules besides our own.
+        rule_files: additional rule files.
         epoch: every time in the image, in seconds since 1970.
         with_plan: put `rootfs-builder.json` beside the image, which says why each file is there.
         iidfile: a file for the image's ID, the digest of its config.
         metadata_file: a file for what `docker buildx build --metadata-file` writes.
-        depfile: a file for what decided, for make, ninja and CMake; for make alone if it ends in
-            `.mk`.
+        depfile: a dependency file for make, ninja or CMake; for make alone if it ends in `.mk`.
         keep: leave files that have the same bytes already as they are, with their times.
-        cache: what earlier runs remember; nothing without. The image is the same either way.
-        threads: how many compress at once, by default one for each CPU; or what gives that number
-            for as long as it is needed.
-        progress: is told how many bytes of how many are packed.
+        cache: the cache to read and write (default: none). The image is the same either way.
+        threads: how many threads compress, by default one for each CPU; or a context manager that
+            yields that number.
+        planned: is called with the plan before anything is written.
+        progress: is called with the bytes that are packed, and the bytes of all files.
 
     Raises:
         RootfsError: see `rootfs_builder.errors`; then `output` is as it was.
     """
     destination = output if isinstance(output, Destination) else Destination.parse(output)
+    recipe = _in_format(recipe, destination)
     depends = Dependencies(depfile, destination)
     cache = cache or Cache()
     memory = BuildFacts(cache, (sysroot or "", *recipe.executables))
-    rules = inputs.rules(rule_files, memory.facts)
-    found = _recorded(recipe, sysroot, rules, depends, memory.facts)
+    found, dependencies = _recorded(recipe, sysroot, rule_files, depends, memory.facts)
     files = {"--iidfile": iidfile, "--metadata-file": metadata_file, "--depfile": depfile}
+    planned(found.plan)
     destinations.check(found.plan, destination, files)
     writer = _Writer(recipe, found.platform, epoch, with_plan, memory.facts, cache, progress)
     with (
@@ -143,24 +151,47 @@ def pack(
         destinations.beside(files, keep=keep) as fill,
     ):
         trimmed = planning.trimmed(recipe, found.plan, scratch)
-        content, unnamed = depends.document(rule_files)
-        trimmed = replace(trimmed, findings=(*trimmed.findings, *unnamed))
         with destinations.opened(destination, keep=keep, cache=writer.usable_cache) as place:
             image = writer.write(trimmed, place, usable)
-            fill("--depfile", content)
+            fill("--depfile", dependencies)
             fill("--iidfile", image.config_digest.encode())
             fill("--metadata-file", _metadata(image) if metadata_file else b"")
     memory.keep()
-    return Result(image, trimmed, place.size)
+    return Result(_detached(image), trimmed, place.size)
+
+
+def _in_format(recipe: Recipe, destination: Destination) -> Recipe:
+    """The recipe of an image in the format that its destination takes."""
+    if not destination.is_layout:
+        return recipe
+    wanted = None if recipe.shape == "hybrid" else recipe.shape
+    return replace(recipe, shape=destination.format(wanted))
+
+
+def _detached(image: Image) -> Image:
+    """The image without its blobs, whose file is closed."""
+    layers = (
+        replace(layer, blob=Written(layer.descriptor.size, layer.descriptor.digest))
+        for layer in image.layers
+    )
+    return replace(image, layers=tuple(layers))
 
 
 def _recorded(
-    recipe: Recipe, sysroot: str | None, rules: Rules, depends: Dependencies, facts: FileFacts
-) -> Planned:
-    """The plan, with all that was read for it recorded where a depfile is wanted."""
+    recipe: Recipe,
+    sysroot: str | None,
+    rule_files: Iterable[str],
+    depends: Dependencies,
+    facts: FileFacts,
+) -> tuple[Planned, bytes]:
+    """The plan, and the content of the depfile: what was read for it."""
+    rules = inputs.rules(rule_files, facts)
     sources = inputs.sources(sysroot, depends.opened)
     owners = depends.owners(sources, sysroot, facts) if recipe.layers > 1 else None
-    return planning.plan(recipe, sources, rules=rules, facts=facts, owners=owners)
+    found = planning.plan(recipe, sources, rules=rules, facts=facts, owners=owners)
+    content, findings = depends.document(rule_files)
+    plan = replace(found.plan, findings=(*found.plan.findings, *findings))
+    return found._replace(plan=plan), content
 
 
 class _Writer(Struct, frozen=True):
@@ -182,7 +213,7 @@ class _Writer(Struct, frozen=True):
     def write(self, plan: Plan, place: Place, threads: int | None) -> Image:
         """The image of a plan, written unless it is there already.
 
-        Where the cache has lost a part of what it was asked for, all is made rebuild.
+        Where the cache has lost a part of it, everything is built again.
         """
         parts = split.by_change(plan, budget=self.recipe.layers)
         for rebuild in (False, True):

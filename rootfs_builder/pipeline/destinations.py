@@ -10,11 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from typing import BinaryIO
 
+from msgspec import Struct
+
 from rootfs_builder import output, temporary
 from rootfs_builder.cache import Cache
 from rootfs_builder.cache.memory import LastOutput
-from rootfs_builder.errors import UsageError
-from rootfs_builder.filesystem.root import FileSource
+from rootfs_builder.errors import InputError, UsageError
+from rootfs_builder.filesystem.root import Content, FileSource
 from rootfs_builder.image import Image, archives
 from rootfs_builder.image.archives import sinks
 from rootfs_builder.image.archives.sinks import Sink
@@ -25,6 +27,26 @@ from rootfs_builder.recipe.destination import Destination, DestinationKind
 from rootfs_builder.version import __version__
 
 _PIECE = 1 << 20  # bytes
+
+
+class Written(Struct, frozen=True):
+    """A blob that was written: `size` in bytes; only where it is now can it be read."""
+
+    size: int
+    digest: str
+
+    @property
+    def identity(self) -> str:
+        """See Source."""
+        return self.digest
+
+    def open(self) -> Content:
+        """See Source; there is nothing to open.
+
+        Raises:
+            InputError: always.
+        """
+        raise InputError(f"{self.digest}: written already; read it from the archive or layout")
 
 
 def _archive(store: Store) -> Sink:
@@ -126,8 +148,9 @@ def beside(
 
         def fill(option: str, content: bytes) -> None:
             if option in streams:
-                streams[option].write(content)
-                streams[option].flush()  # a full disk shows now, before anything is renamed
+                with output.errors(files[option] or ""):
+                    streams[option].write(content)
+                    streams[option].flush()  # a full disk shows now, before anything is renamed
 
         yield fill
 

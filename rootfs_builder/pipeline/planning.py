@@ -70,7 +70,7 @@ def trimmed(recipe: Recipe, plan: Plan, scratch: str) -> Plan:
     `scratch` is a directory for stripped files, that must last as long as the plan is used.
 
     Raises:
-        RootfsError: see stripped.plan and budget.check.
+        RootfsError: see strip.plan and budget.check.
     """
     if recipe.strip:
         from rootfs_builder.plan import strip

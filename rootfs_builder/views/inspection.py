@@ -15,7 +15,7 @@ from rootfs_builder.image import Image, digests, provenance, unpack
 from rootfs_builder.plan import Plan
 
 
-class Layer(Struct, frozen=True, omit_defaults=True):
+class LayerRecord(Struct, frozen=True, omit_defaults=True):
     """A layer: bytes as stored and unpacked; its digests and history as the image tells them."""
 
     size: int
@@ -42,7 +42,7 @@ class Inspection(Struct, frozen=True, omit_defaults=True):
     names: tuple[str, ...]
     platform: str
     config: dict[str, Any]
-    layers: tuple[Layer, ...]
+    layers: tuple[LayerRecord, ...]
     totals: Totals
     findings: tuple[provenance.FindingRecord, ...]
     entries: tuple[provenance.EntryRecord, ...]
@@ -82,8 +82,8 @@ def of(image: Image, beside: Source | None, scratch: BinaryIO) -> Inspection:
     )
 
 
-def _layer(layer: images.Layer, tar: unpack.Tar) -> Layer:
-    return Layer(
+def _layer(layer: images.Layer, tar: unpack.Tar) -> LayerRecord:
+    return LayerRecord(
         layer.blob.size,
         tar.size,
         tar.files,

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from rootfs_builder.errors import UsageError
+
 if TYPE_CHECKING:  # imported when it is used: who writes an archive reads none
     from rootfs_builder.image import Image
     from rootfs_builder.image.archives.members import Members
@@ -33,7 +35,18 @@ def read(members: "Members") -> "tuple[Image, ...]":
 
 
 def write(image: "Image", sink: "Sink", *, shape: str, beside: Mapping[str, bytes]) -> None:
-    """Put an image into a sink in the format `shape`; `beside` are further files, by name."""
+    """Put an image into a sink in the format `shape`; `beside` are further files, by name.
+
+    Raises:
+        UsageError: there is no such format.
+        InputError: a blob is not what its digest says.
+    """
+    if shape not in WRITTEN:
+        raise UsageError(f"{shape}: not a format; one of {', '.join(WRITTEN)}")
+    if not image.manifest:
+        from rootfs_builder.image.archives import docker
+
+        image = docker.completed(image)
     import_module(f"{__name__}.{shape}").write(image, sink)
     for name, data in beside.items():
         sink.file(name, data)

@@ -7,10 +7,23 @@ image/tarexport.
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from rootfs_builder.image import Descriptor, Image, canonical
+from rootfs_builder.image import (
+    CONFIG,
+    LAYER,
+    LAYER_GZIP,
+    LAYER_ZSTD,
+    Descriptor,
+    Image,
+    Layer,
+    Manifest,
+    canonical,
+    digests,
+)
 from rootfs_builder.image.archives.members import Members, image, parsed
 from rootfs_builder.image.archives.sinks import Sink, blob_path
+from rootfs_builder.image.tar import BLOCK
 
 _NAME = "manifest.json"
 
@@ -36,6 +49,28 @@ def read(members: Members) -> tuple[Image, ...] | None:
         )
         for one in parsed(members, _NAME, tuple[Saved, ...])
     )
+
+
+def completed(image: Image) -> Image:
+    """An image of an archive without a manifest, with one, and a descriptor of each layer."""
+    layers = tuple(
+        replace(
+            layer,
+            descriptor=Descriptor(_media_type(layer), digests.of(layer.blob), layer.blob.size),
+        )
+        for layer in image.layers
+    )
+    config = Descriptor(CONFIG, image.config_digest, len(image.document))
+    manifest = Manifest(config, tuple(layer.descriptor for layer in layers))
+    return replace(image, layers=layers, manifest=canonical(manifest))
+
+
+def _media_type(layer: Layer) -> str:
+    from rootfs_builder.image import unpack
+
+    with layer.blob.open() as content:
+        compression = unpack.compression(content[0:BLOCK])
+    return {"gzip": LAYER_GZIP, "zstd": LAYER_ZSTD}.get(compression, LAYER)
 
 
 def documents(image: Image) -> dict[str, bytes]:

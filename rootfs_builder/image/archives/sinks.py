@@ -111,7 +111,8 @@ class Directory:
     def image(self, image: Image, documents: Mapping[str, bytes], path: Path = blob_path) -> None:
         """See Sink."""
         for digest, content in _blobs(image):
-            self._write(path(digest), chunks(content, _UNIT))
+            confirmed = digests.confirmed(chunks(content, _UNIT), digest)
+            self._write(path(digest), confirmed)
             self._size += content.size
         for name, data in documents.items():
             self.file(name, data)

@@ -1,5 +1,6 @@
 """What is written in a format has that format's documents, and reads back as the same image."""
 
+import hashlib
 import io
 import json
 import tarfile
@@ -9,17 +10,20 @@ import pytest
 from msgspec.structs import replace
 
 from rootfs_builder import temporary
-from rootfs_builder.errors import InputError
+from rootfs_builder.errors import InputError, UsageError
 from rootfs_builder.filesystem.root import BytesSource, read
 from rootfs_builder.image import (
     LAYER,
+    LAYER_ZSTD,
     Config,
     Descriptor,
     History,
+    Index,
     Layer,
     Settings,
     archives,
     canonical,
+    decode,
     digests,
     make,
 )
@@ -149,11 +153,89 @@ def test_a_layer_that_is_not_what_its_digest_says_is_not_adopted():
         archive("oci", replace(made, layers=(wrong,)))
 
 
+def test_a_blob_that_another_algorithm_names_goes_into_a_directory_and_not_into_an_archive(
+    tmp_path,
+):
+    digest = "sha512:" + hashlib.sha512(BYTES).hexdigest()
+    layer = image().layers[0]
+    layer = replace(layer, descriptor=replace(layer.descriptor, digest=digest))
+    made = make(image().config, (layer,), names=(NAME,))
+    with pytest.raises(InputError, match="named by their SHA-256"):
+        archive("oci", made)
+    archives.write(made, sinks.Directory(str(tmp_path)), shape="oci", beside={})
+    (back,) = archives.read(archive_members.of_directory(str(tmp_path)))
+    assert back.layers[0].descriptor.digest == digest
+    assert read(back.layers[0].blob) == BYTES
+
+
+def test_an_image_of_docker_save_can_be_written_as_any_other(read_back, tmp_path):
+    (back,) = read_back(archive("docker", image(b"one", b"two" * 700)))
+    (tmp_path / "y.tar").write_bytes(archive("oci", back))
+    with (tmp_path / "y.tar").open("rb") as file:
+        (again,) = archives.read(archive_members.of_archive(file))
+        assert [read(layer.blob) for layer in again.layers] == [b"one", b"two" * 700]
+    assert again.document == back.document
+
+
+def test_a_format_that_is_none_is_refused():
+    with pytest.raises(UsageError, match="members: not a format; one of hybrid, oci"):
+        archive("members")
+
+
+def test_keys_that_look_like_ours_are_labels_like_others():
+    config = replace(image().config, config=Settings(labels={"//extra": "x"}), extra={"author": 1})
+    document = json.loads(canonical(config))
+    assert document["config"] == {"Labels": {"//extra": "x"}}
+    assert document["author"] == 1
+    assert decode(canonical(config), Config) == config
+
+
+@pytest.mark.parametrize(
+    ("document", "found"),
+    [
+        (b'{"config": {"Labels": {"a": null, "b": "c"}}}', {"b": "c"}),
+        (b'{"config": {"Labels": {}}}', {}),
+    ],
+)
+def test_null_is_absent_in_tables_too(document, found):
+    assert decode(document, Config).config.labels == found
+
+
+def test_a_platform_need_not_be_whole():
+    index = decode(b'{"manifests": [{"platform": {"architecture": "arm64"}}]}', Index)
+    assert index.manifests[0].platform.architecture == "arm64"
+
+
+def test_a_history_that_is_not_that_of_the_layers_is_made_again():
+    made = image(b"one", b"two")
+    assert len(make(made.config, made.layers[:1]).config.history) == 1
+    assert make(made.config, made.layers).config.history == made.config.history
+
+
+def test_docker_has_no_media_type_for_zstd():
+    layer = image().layers[0]
+    layer = replace(layer, descriptor=replace(layer.descriptor, media_type=LAYER_ZSTD))
+    with pytest.raises(InputError, match="docker has no media type"):
+        make(image().config, (layer,), docker_types=True)
+
+
 def written(folder, shape, beside=NOTHING):
     folder.mkdir()
     sink = sinks.Directory(str(folder))
     archives.write(image(), sink, shape=shape, beside=beside)
     return sink
+
+
+def test_a_directory_takes_no_blob_that_is_not_what_its_digest_says(tmp_path):
+    made = image()
+    wrong = replace(made.layers[0], blob=BytesSource(b"other"))
+    with pytest.raises(InputError, match="has other bytes than its digest says"):
+        archives.write(
+            replace(made, layers=(wrong,)),
+            sinks.Directory(str(tmp_path)),
+            shape="oci",
+            beside={},
+        )
 
 
 def test_a_directory_has_the_files_of_the_oci_archive(tmp_path):

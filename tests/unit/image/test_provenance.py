@@ -153,6 +153,15 @@ def test_a_damaged_document_is_an_error(data, words):
         read_back(data)
 
 
+def test_a_code_of_another_version_is_not_damage():
+    new = [{"level": "hint", "code": "something-new", "text": "x"}]
+    data = changed(findings=new, tool={"name": "rootfs-builder", "version": "99"})
+    with pytest.raises(NotFoundError, match="written by rootfs-builder 99, which"):
+        read_back(data)
+    with pytest.raises(InputError, match="damaged"):
+        read_back(changed(findings=new))
+
+
 @pytest.mark.parametrize(
     ("source", "words"),
     [
