@@ -127,7 +127,7 @@ def decompressed(file: BinaryIO, scratch: BinaryIO) -> BinaryIO:
     try:
         _decompress(whole, scratch, None)
     except _DAMAGE as error:
-        raise InputError(f"its compression is damaged: {error}") from error
+        raise InputError(f"corrupt compressed data: {error}") from error
     scratch.seek(0)
     return scratch
 
@@ -320,7 +320,7 @@ def _key(text: str) -> ImagePath:
     """A member's name as a key: image-spec names are relative, some writers put ./ in front."""
     parts = [part for part in text.split("/") if part not in ("", ".")]
     if ".." in parts:
-        raise tarfile.TarError(f"{text}: a path that leads upwards")
+        raise tarfile.TarError(f"{text}: a path that contains '..'")
     if len(encode(text)) > _LONGEST_PATH:
         raise tarfile.TarError(f"{shortened(text)}: no system takes a path as long as that")
     return ImagePath("/" + "/".join(parts))
