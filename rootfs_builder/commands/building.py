@@ -18,7 +18,7 @@ from rootfs_builder.errors import RootfsError, UsageError
 from rootfs_builder.findings import Level
 from rootfs_builder.paths import decode
 from rootfs_builder.recipe import steps
-from rootfs_builder.recipe.keys import Program, Step
+from rootfs_builder.recipe.keys import Step, StepResult
 from rootfs_builder.version import __version__
 
 
@@ -43,7 +43,7 @@ class ImageTask(Struct, frozen=True):
     """
 
     values: dict[str, Any]
-    results: tuple[Program, ...]
+    results: tuple[StepResult, ...]
     steps: tuple[Step, ...]
     folder: str
     label: str

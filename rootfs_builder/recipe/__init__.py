@@ -15,7 +15,7 @@ from rootfs_builder.recipe import codec, options, reference, values
 from rootfs_builder.recipe.codec import GZIP, Codec
 from rootfs_builder.recipe.options import BY_PARAMETER, OPTIONS, Mistakes
 from rootfs_builder.recipe.reference import Reference
-from rootfs_builder.recipe.values import Added, Health, Platform
+from rootfs_builder.recipe.values import Added, Health, RequestedPlatform
 
 if TYPE_CHECKING:  # for Python alone: the command line has options
     from rootfs_builder.recipe.arguments import Arguments
@@ -66,7 +66,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
     exposed_ports: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     stop_signal: str = ""
-    platform: Platform | None = None
+    platform: RequestedPlatform | None = None
     with_rules: tuple[tuple[str, tuple[str, ...]], ...] = ()
     without: tuple[str, ...] = ()
     dlopen: str = "recommended"

@@ -56,14 +56,14 @@ class Key(Struct, frozen=True):
         return self.option.takes_many
 
 
-class Program(Table, frozen=True):
+class StepResult(Table, frozen=True):
     """A program that a step makes; its path is absolute or starts at the recipe's folder."""
 
     path: str
     step: str = field(name="from")
 
 
-class Result(Program, frozen=True):
+class AddedResult(StepResult, frozen=True):
     """A file or directory that a step makes, and where it goes in the image."""
 
     to: str
@@ -83,8 +83,8 @@ _TYPES: dict[ValueKind, Any] = {
     "texts": tuple[str, ...],
     "pairs": tuple[str, ...] | dict[str, str],
     "words": str | tuple[str, ...],
-    "programs": tuple[str | Program, ...],
-    "files": tuple[str | Result, ...],
+    "programs": tuple[str | StepResult, ...],
+    "files": tuple[str | AddedResult, ...],
     "flag": bool,
     "number": int,
 }

@@ -36,7 +36,7 @@ _NAMES = {  # the types that a TOML document has, as mistakes name them
 _EXPECTED = {Literal: "str", tuple: "array", dict: "object"}  # of a field's generic type
 _MISSING = "-"  # in place of a required key, so that the others can be converted
 
-Mistake = tuple[Path, str]  # where it is, from the table on, and a sentence
+TableMistake = tuple[Path, str]  # where it is, from the table on, and a sentence
 
 
 class Table(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
@@ -59,7 +59,7 @@ def parse(text: str, file: str) -> dict[str, Any]:
         raise UsageError(f"{printable(file)}:{line} {error}") from error
 
 
-def convert(table: Any, kind: type[S]) -> tuple[S | None, list[Mistake]]:
+def convert(table: Any, kind: type[S]) -> tuple[S | None, list[TableMistake]]:
     """A table as a struct without the keys that are wrong, and all that is; None of no table."""
     if not isinstance(table, dict):
         return None, [((), _not_expected(table, [kind]))]
@@ -94,7 +94,7 @@ def place(file: str, lines: Lines, path: Path) -> str:
     return f"{printable(file)}:{lines.of(path)}"
 
 
-def _in_struct(table: dict[str, Any], kind: type[Struct]) -> Iterator[Mistake]:
+def _in_struct(table: dict[str, Any], kind: type[Struct]) -> Iterator[TableMistake]:
     """The first mistake of each key."""
     hints = typing.get_type_hints(kind)
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
@@ -109,7 +109,7 @@ def _in_struct(table: dict[str, Any], kind: type[Struct]) -> Iterator[Mistake]:
             yield (key,), f"Object missing required field `{key}`"
 
 
-def _mistake(value: Any, kind: Any) -> Mistake | None:
+def _mistake(value: Any, kind: Any) -> TableMistake | None:
     """The first mistake in a value, with its path from there."""
     choices = list(_alternatives(kind))
     found = next((one for one in choices if _expected(one) == _NAMES[type(value)]), None)
@@ -128,7 +128,7 @@ def _mistake(value: Any, kind: Any) -> Mistake | None:
     return None
 
 
-def _in_elements(elements: Iterable[tuple[str | int, Any]], kind: Any) -> Mistake | None:
+def _in_elements(elements: Iterable[tuple[str | int, Any]], kind: Any) -> TableMistake | None:
     for step, value in elements:
         if (found := _mistake(value, kind)) is not None:
             path, what = found

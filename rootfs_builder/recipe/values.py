@@ -90,7 +90,7 @@ class Health(Struct, frozen=True):
     retries: int = 0
 
 
-class Platform(Struct, frozen=True):
+class RequestedPlatform(Struct, frozen=True):
     """os/architecture[/variant] in Go's spelling; os is always linux."""
 
     architecture: str
@@ -333,7 +333,7 @@ def size(text: str) -> int:
     return int(float(match[1]) * _BYTES[match[2]])
 
 
-def platform(text: str) -> Platform:
+def platform(text: str) -> RequestedPlatform:
     """os/architecture[/variant]; the architecture alone will do."""
     os, _, rest = text.lower().partition("/")
     if os != "linux":
@@ -342,4 +342,4 @@ def platform(text: str) -> Platform:
     architecture = _ARCHITECTURES.get(architecture, architecture)
     if not re.fullmatch(r"[a-z0-9]+", architecture) or not re.fullmatch(r"[a-z0-9.]*", variant):
         raise UsageError(f"{printable(text)!r} is not a Linux platform: linux/amd64, linux/arm64 …")
-    return Platform(architecture, variant)
+    return RequestedPlatform(architecture, variant)
