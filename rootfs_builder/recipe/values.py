@@ -8,6 +8,7 @@ import re
 
 from msgspec import Struct
 
+from rootfs_builder import platforms
 from rootfs_builder.errors import UsageError
 from rootfs_builder.filesystem import capabilities
 from rootfs_builder.paths import MOUNTED, ImagePath, below, name, printable
@@ -21,7 +22,6 @@ _BYTES = {"": 1, "b": 1} | {
     for power, letter in enumerate("kmgt", 1)
     for unit, base in (("b", 1000), ("ib", 1024))
 }
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armhf": "arm", "i386": "386"}
 
 _LAYERS = {"single": 1, "auto": 2, "package": 60}
 MAX_LAYERS = 120  # docker's classic store takes 125, and others may be put on top
@@ -339,7 +339,7 @@ def platform(text: str) -> RequestedPlatform:
     if os != "linux":
         os, rest = "linux", text.lower() if "/" not in text else ""
     architecture, _, variant = rest.partition("/")
-    architecture = _ARCHITECTURES.get(architecture, architecture)
+    architecture = platforms.architecture(architecture)
     if not re.fullmatch(r"[a-z0-9]+", architecture) or not re.fullmatch(r"[a-z0-9.]*", variant):
         raise UsageError(f"{printable(text)!r} is not a Linux platform: linux/amd64, linux/arm64 …")
     return RequestedPlatform(architecture, variant)

@@ -102,6 +102,7 @@ ACCEPTED = [
     ("platform", "riscv64", RequestedPlatform("riscv64")),
     ("platform", "linux/x86_64", RequestedPlatform("amd64")),
     ("platform", "aarch64", RequestedPlatform("arm64")),
+    ("platform", "linux/armv7l/v7", RequestedPlatform("arm", "v7")),
 ]
 FIELDS = {
     "include_lib": "include_libraries",
