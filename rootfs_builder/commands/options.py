@@ -1,4 +1,4 @@
-"""Command-line options of builds, and the Recipe, Sources and Rules that they describe."""
+"""Command-line options that several verbs have, and what they mean: the Recipe, the inputs."""
 
 import os
 from collections.abc import Callable
@@ -14,7 +14,6 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
 
     from rootfs_builder.recipe import Recipe
 
-_MAX_RULES = 1 << 24
 F = TypeVar("F", bound=Callable[..., Any])
 
 
