@@ -304,8 +304,7 @@ def _located(error: RootfsError, one: _Requested) -> RootfsError:
     """The same error, with the places of the keys that it is about."""
     found = type(error)(one.file.located(one.image, error)).with_traceback(error.__traceback__)
     found.__cause__ = error.__cause__
-    for note in getattr(error, "__notes__", ()):
-        found.add_note(note)
+    vars(found).update({**vars(error), "mistakes": found.mistakes})  # its notes, and `paths`
     return found
 
 
