@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from rootfs_builder.choices import DLOPEN, HWCAPS
 from rootfs_builder.errors import InputError, UsageError
 from rootfs_builder.paths import decode
 
@@ -66,7 +67,7 @@ _FILES = (
     ),
     click.option(
         "--hwcaps",
-        type=click.Choice(["all", "baseline"]),
+        type=click.Choice(HWCAPS),
         help="Include libraries built for special CPUs: all (the default), or none.",
     ),
     click.option("--at", metavar="PATH", help="Path of the program in the image."),
@@ -113,7 +114,7 @@ _FILES = (
     ),
     click.option(
         "--dlopen",
-        type=click.Choice(["required", "recommended", "suggested", "none"]),
+        type=click.Choice(DLOPEN),
         help="Lowest priority of dlopen notes to follow (default: recommended).",
     ),
 )

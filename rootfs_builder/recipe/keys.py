@@ -28,7 +28,6 @@ class Key(Struct, frozen=True):
     options: tuple[str, ...]
     help: str
     metavar: str = ""
-    choices: tuple[str, ...] = ()
 
     @property
     def parameter(self) -> str:
@@ -39,6 +38,11 @@ class Key(Struct, frozen=True):
     def kind(self) -> ValueKind:
         """The kind of value that it takes."""
         return self.option.kind
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """What it may be, if it is one of a few words."""
+        return self.option.choices
 
     @property
     def default(self) -> str | None:
