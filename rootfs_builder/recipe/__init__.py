@@ -88,12 +88,14 @@ class Recipe(Struct, frozen=True, kw_only=True):
         the working directory.
 
         Raises:
-            UsageError: every mistake, with its option.
+            TypeError: there is no such argument.
+            UsageError: every argument of a wrong type, or else every mistake, with its option.
         """
         from rootfs_builder.recipe.arguments import as_options
 
         here = decode(os.getcwdb()) if directory is None else directory
-        return from_options(directory=here, executables=executables, **as_options(arguments))
+        given = as_options(executables, arguments)
+        return from_options(directory=here, executables=executables, **given)
 
     @property
     def docker_types(self) -> bool:
