@@ -257,7 +257,7 @@ def _check_destination(path: bytes, destination: str) -> None:
             raise OutputError(f"{shown}: a directory; name a file, such as {shown}/x.tar")
         if not stat.S_ISREG(mode):
             raise OutputError(
-                f"{printable(destination)}: no regular file; to write into a pipe use -o -"
+                f"{printable(destination)}: not a regular file; to write into a pipe use -o -"
             )
 
 

@@ -226,9 +226,25 @@ MACHINES = (
     ),
 )
 _BY_HEADER = {one.header: one for one in MACHINES}
+_OF_DEBIAN = {"armhf": "arm", "ppc64el": "ppc64le"}  # as dpkg calls them, and no column above
 
 
 def of(e_machine: int, bits: int, *, little: bool) -> Machine:
     """The machine of an ELF header; one that is not in the table has its numbers alone."""
     header = (e_machine, bits, little)
     return _BY_HEADER.get(header) or Machine(header, "", "", "", "", (), (Abi(_GENERIC),))
+
+
+def architecture(name: str) -> str:
+    """The image platform's word for an architecture, by any name that the table has for it.
+
+    A name of several, as `mips` of both byte orders, and one that is not in the table stay.
+    """
+    found = {
+        one.architecture
+        for one in MACHINES
+        if name in (one.uname, one.triplet.partition("-")[0], one.multiarch.partition("-")[0])
+    }
+    if len(found) == 1:
+        return found.pop() or name
+    return _OF_DEBIAN.get(name, name)

@@ -12,7 +12,17 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "rootfs_builder"
 
 WINGS = (
-    *("version", "paths", "errors", "findings", "platforms", "filesystem", "cache", "output"),
+    *(
+        "version",
+        "choices",
+        "paths",
+        "errors",
+        "findings",
+        "platforms",
+        "filesystem",
+        "cache",
+        "output",
+    ),
     *("temporary", "tools"),
     *("elf", "packages", "recipe", "loader", "needs", "plan", "image", "views"),
     *("pipeline", "commands", "cli"),

@@ -1,6 +1,7 @@
 """`build` and `init` as a user meets them: steps, several images, what is shown, how they end."""
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -12,6 +13,10 @@ import traceback
 from pathlib import Path
 
 import pytest
+
+from rootfs_builder import cli as room
+from rootfs_builder.commands import packing
+from rootfs_builder.errors import InputError, RootfsError
 
 HELLO = "int main(void) { return 0; }"
 DIGEST = re.compile(r"@(sha256:[0-9a-f]{64})$", re.MULTILINE)
@@ -230,16 +235,13 @@ def test_a_recipe_is_the_same_in_every_locale(cli, folder, locale):
     assert (folder / "ü.tar").read_bytes() == before
 
 
-def defect(folder, monkeypatch, jobs, *words):
-    """A build of three images, the second of which meets a defect of ours."""
-    from rootfs_builder import cli as room
-    from rootfs_builder.commands import packing
-
+def defect(folder, monkeypatch, jobs, *words, error=None):
+    """A build of three images, the second of which meets a defect of ours, or this error."""
     pack = packing.pack
 
     def broken(values, **options):
         if values["tag"] == "i:1":
-            raise AttributeError("no such thing")
+            raise error or AttributeError("no such thing")
         return pack(values, **options)
 
     monkeypatch.chdir(folder)
@@ -273,6 +275,34 @@ def test_debug_shows_where_an_error_was_raised(cli, folder, jobs):
     assert done.returncode == 1
     assert "NotFoundError: r1/rootfs.toml:1: executables: nothing: no such file" in done.stderr
     assert "in _stop_if_missing" in done.stderr
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_debug_shows_where_the_system_refused_something(folder, monkeypatch, capsys, jobs):
+    full = OSError(errno.ENOSPC, "No space left on device", "/x")
+    with pytest.raises(RootfsError) as caught:
+        defect(folder, monkeypatch, jobs, "--debug", error=full)
+    assert str(caught.value) == "1 of 3 images are not written: r1/image.tar"
+    shown = capsys.readouterr().err
+    assert "r1/image.tar | rootfs_builder.errors.RootfsError: r1/rootfs.toml: /x: No space" in shown
+    assert "in broken\n" in shown
+
+
+def test_an_error_with_the_place_of_its_key_has_all_that_it_had(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    error = InputError("not an ELF file", paths=("/x",))
+    error.add_note("seen here")
+
+    def pack(*_, **__):
+        raise error
+
+    monkeypatch.setattr(packing, "pack", pack)
+    with pytest.raises(InputError) as caught:
+        room.run(["build", *many(folder, 1), "--debug"], None)
+    assert str(caught.value) == "r0/rootfs.toml: not an ELF file"
+    assert caught.value.paths == ("/x",)
+    assert caught.value.__notes__[0] == "seen here"
+    assert "in pack\n" in caught.value.__notes__[1]
 
 
 def test_a_result_that_the_step_left_elsewhere_is_named_with_its_place(cli, folder):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
 
     from rootfs_builder.commands.batch import Outcome, Task
     from rootfs_builder.commands.building import BuildOptions, ImageTask
-    from rootfs_builder.recipe.file import Image, RecipeFile
+    from rootfs_builder.recipe.file import RecipeFile, RecipeImage
     from rootfs_builder.recipe.keys import Key
 
 _NAMES = ("rootfs.toml", "pyproject.toml")  # what is read without a name
@@ -38,7 +38,7 @@ class _Requested(NamedTuple):
     """An image of a recipe, and the task that writes it."""
 
     file: "RecipeFile"
-    image: "Image"
+    image: "RecipeImage"
     task: "ImageTask"
 
 
@@ -304,8 +304,7 @@ def _located(error: RootfsError, one: _Requested) -> RootfsError:
     """The same error, with the places of the keys that it is about."""
     found = type(error)(one.file.located(one.image, error)).with_traceback(error.__traceback__)
     found.__cause__ = error.__cause__
-    for note in getattr(error, "__notes__", ()):
-        found.add_note(note)
+    vars(found).update({**vars(error), "mistakes": found.mistakes})  # its notes, and `paths`
     return found
 
 

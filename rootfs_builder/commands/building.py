@@ -18,7 +18,7 @@ from rootfs_builder.errors import RootfsError, UsageError
 from rootfs_builder.findings import Level
 from rootfs_builder.paths import decode
 from rootfs_builder.recipe import steps
-from rootfs_builder.recipe.keys import Program, Step
+from rootfs_builder.recipe.keys import Step, StepResult
 from rootfs_builder.version import __version__
 
 
@@ -43,7 +43,7 @@ class ImageTask(Struct, frozen=True):
     """
 
     values: dict[str, Any]
-    results: tuple[Program, ...]
+    results: tuple[StepResult, ...]
     steps: tuple[Step, ...]
     folder: str
     label: str
@@ -100,10 +100,13 @@ def _outcome(run: Callable[[], batch.Outcome], options: BuildOptions) -> batch.O
                 "install the same"
             )
         return run()
-    except RootfsError as error:
+    except (RootfsError, OSError) as error:
+        found = error if isinstance(error, RootfsError) else _sentence(error)
         if options.debug:
-            error.add_note(traceback.format_exc())  # a traceback does not leave its process
-        return batch.Outcome(error)
-    except OSError as error:
-        shown = f"{decode(os.fsencode(error.filename))}: " if error.filename else ""
-        return batch.Outcome(RootfsError(f"{shown}{error.strerror}"))
+            found.add_note(traceback.format_exc())  # a traceback does not leave its process
+        return batch.Outcome(found)
+
+
+def _sentence(error: OSError) -> RootfsError:
+    shown = f"{decode(os.fsencode(error.filename))}: " if error.filename else ""
+    return RootfsError(f"{shown}{error.strerror}")

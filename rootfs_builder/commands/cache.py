@@ -12,7 +12,7 @@ from rootfs_builder.paths import printable
 @options.debug
 @click.pass_obj
 def command(cmd: tuple[str, ...] | None, /, *, action: str, debug: bool) -> None:
-    """Say what `pack` remembers to be faster the next time, or forget it.
+    """Show or clear the cache.
 
     It is in rootfs-builder below XDG_CACHE_HOME, or ~/.cache; what was used longest ago goes first.
     """

@@ -35,5 +35,4 @@ def _key(param: click.Parameter) -> "Key":
         options=tuple(param.opts),
         help=param.help or "",
         metavar=param.metavar or "",
-        choices=tuple(getattr(param.type, "choices", ())),
     )

@@ -42,7 +42,7 @@ _OTHER_SPELLINGS = {  # options that others spell otherwise
     "--libs": "-L DIR is where libraries are looked for, --include-lib NAME adds one",
     "-I": "-L DIR is where libraries are looked for",
     "--root": "--sysroot DIR is where another machine's files are",
-    "--arch": "--platform linux/ARCH insists on one, the program decides",
+    "--arch": "--platform linux/ARCH requires this platform; the program decides",
     "--port": "--expose PORT documents a port",
     "--cwd": "-w PATH is the directory that the program starts in",
     "--dir": "-w PATH is the directory that the program starts in",

@@ -1,4 +1,4 @@
-"""Command-line options of builds, and the Recipe, Sources and Rules that they describe."""
+"""Command-line options that several verbs have, and what they mean: the Recipe, the inputs."""
 
 import os
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from rootfs_builder.choices import DLOPEN, HWCAPS
 from rootfs_builder.errors import InputError, UsageError
 from rootfs_builder.paths import decode
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
 
     from rootfs_builder.recipe import Recipe
 
-_MAX_RULES = 1 << 24
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -67,7 +67,7 @@ _FILES = (
     ),
     click.option(
         "--hwcaps",
-        type=click.Choice(["all", "baseline"]),
+        type=click.Choice(HWCAPS),
         help="Include libraries built for special CPUs: all (the default), or none.",
     ),
     click.option("--at", metavar="PATH", help="Path of the program in the image."),
@@ -114,7 +114,7 @@ _FILES = (
     ),
     click.option(
         "--dlopen",
-        type=click.Choice(["required", "recommended", "suggested", "none"]),
+        type=click.Choice(DLOPEN),
         help="Lowest priority of dlopen notes to follow (default: recommended).",
     ),
 )

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from rootfs_builder.choices import COMPRESSIONS, FORMATS
 from rootfs_builder.commands import jobserver, options, terminal
 from rootfs_builder.errors import Mistake, UsageError
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
+    from rootfs_builder.choices import Format
     from rootfs_builder.pipeline import Result
     from rootfs_builder.plan import Plan
     from rootfs_builder.recipe import Recipe
@@ -30,7 +32,7 @@ _OUTPUT = (
     click.option(
         "--format",
         "shape",
-        type=click.Choice(["hybrid", "oci", "docker"]),
+        type=click.Choice(FORMATS),
         help="What the archive is: an OCI layout, what docker save writes, or both (the default).",
     ),
     click.option(
@@ -86,7 +88,7 @@ _CONFIG = (
     ),
     click.option(
         "--compression",
-        type=click.Choice(["gzip", "zstd", "none"]),
+        type=click.Choice(COMPRESSIONS),
         help="How layers are compressed; zstd needs docker 23 or newer. The default is gzip.",
     ),
     click.option(
@@ -176,7 +178,7 @@ def destination(values: Mapping[str, Any]) -> "Destination":
     return Destination.parse(values.get("output", ""))
 
 
-def shape(values: Mapping[str, Any]) -> str:
+def shape(values: Mapping[str, Any]) -> "Format":
     """The format of what is written.
 
     Raises:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # msgspec comes with it: --help must be quick
 
 _CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f]")
 _LONG = 64 << 20  # bytes from which packing is long enough for a progress bar
-_ROWS = {  # by the first reason for a file; any other brings libraries too
+_ROWS = {  # by the ReasonKind of the first reason for a file; the others bring libraries too
     "executable": "programs",
     "interpreter": "loaders and interpreters",
     "NEEDED": "libraries",
@@ -84,11 +84,6 @@ def finding_lines(found: "Iterable[Finding]") -> Iterator[str]:
         yield escape_control(f"{finding.level}{colon}{finding.text}")
     if Level.ADDED in kinds:
         yield "--without NAME leaves out what was added"
-
-
-def warn(text: str) -> None:
-    """A warning that is no finding of a plan."""
-    click.echo(f"warning: {text}", err=True)
 
 
 def warnings(found: "Iterable[Finding]") -> None:

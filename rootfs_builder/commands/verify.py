@@ -22,7 +22,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
 def command(
     cmd: tuple[str, ...] | None, /, *, image: str, as_json: bool, quiet: bool, debug: bool
 ) -> None:
-    """Say what the programs in an image would not find when they start.
+    """Check that an image's programs resolve.
 
     IMAGE is what docker save, docker export, podman, skopeo (also dir: and oci:) or we write, also
     compressed, or - for stdin; DIR any other directory, taken as a root. Nothing is run. Exit code

@@ -26,7 +26,7 @@ class Dependencies:
 
     def __init__(self, depfile: str | None, output: Destination) -> None:
         if depfile is not None and output.is_stdout:
-            raise UsageError("-o - and --depfile: stdout is no target; name a file")
+            raise UsageError("-o - and --depfile: stdout is not a target; name a file")
         self._depfile = depfile
         self._output = output.target
         self._recorders: list[Recorder] = []

@@ -25,7 +25,7 @@ from rootfs_builder.paths import printable
 from rootfs_builder.plan import Plan, PlanRoot, budget, planner, replay
 from rootfs_builder.plan.layout import lay_out
 from rootfs_builder.recipe import Recipe
-from rootfs_builder.recipe.values import Platform as Wanted
+from rootfs_builder.recipe.values import RequestedPlatform
 
 
 class Planned(NamedTuple):
@@ -96,7 +96,7 @@ def _platform(recipe: Recipe, closure: Closure) -> Platform:
     Raises:
         UsageError: `--platform`, or another program, contradicts the first program.
     """
-    found: dict[Wanted, str] = {}
+    found: dict[RequestedPlatform, str] = {}
     for program in closure.programs:
         if program.link_maps:
             wanted_by = _of_header(program.display_name, program.link_maps[0].program.elf.header)
@@ -105,7 +105,7 @@ def _platform(recipe: Recipe, closure: Closure) -> Platform:
         each = ", ".join(f"{printable(shown)} is for {one}" for one, shown in found.items())
         raise UsageError(f"one image is for one platform, and {each}; pack them separately")
     wanted = recipe.platform
-    actual = next(iter(found), wanted or Wanted("amd64"))
+    actual = next(iter(found), wanted or RequestedPlatform("amd64"))
     if wanted is not None and (
         wanted.architecture != actual.architecture
         or (wanted.variant and actual.variant and wanted.variant != actual.variant)
@@ -116,11 +116,11 @@ def _platform(recipe: Recipe, closure: Closure) -> Platform:
     return Platform(actual.architecture, "linux", variant or UNSET)
 
 
-def _of_header(shown: str, header: elf.Header) -> Wanted:
+def _of_header(shown: str, header: elf.Header) -> RequestedPlatform:
     machine = header.platform
     if not machine.architecture:
         raise UsageError(
             f"{printable(shown)}: no image platform is known for its machine, "
             f"e_machine {header.machine} with {header.bits} bits"
         )
-    return Wanted(machine.architecture, machine.abi(header.flags).variant)
+    return RequestedPlatform(machine.architecture, machine.abi(header.flags).variant)

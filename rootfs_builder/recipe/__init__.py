@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from msgspec import Struct
 
+from rootfs_builder.choices import DOCKER, HYBRID, Compression, Dlopen, Format
 from rootfs_builder.errors import EXECUTABLE
 from rootfs_builder.paths import ImagePath, decode, name
 from rootfs_builder.recipe import codec, options, reference, values
 from rootfs_builder.recipe.codec import GZIP, Codec
 from rootfs_builder.recipe.options import BY_PARAMETER, OPTIONS, Mistakes
 from rootfs_builder.recipe.reference import Reference
-from rootfs_builder.recipe.values import Added, Health, Platform
+from rootfs_builder.recipe.values import Added, Health, RequestedPlatform
 
 if TYPE_CHECKING:  # for Python alone: the command line has options
     from rootfs_builder.recipe.arguments import Arguments
@@ -66,13 +67,13 @@ class Recipe(Struct, frozen=True, kw_only=True):
     exposed_ports: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     stop_signal: str = ""
-    platform: Platform | None = None
+    platform: RequestedPlatform | None = None
     with_rules: tuple[tuple[str, tuple[str, ...]], ...] = ()
     without: tuple[str, ...] = ()
-    dlopen: str = "recommended"
+    dlopen: Dlopen = "recommended"
     codec: Codec = GZIP
     layers: int = 2
-    shape: str = "hybrid"
+    shape: Format = HYBRID
     health: Health | None = None
     strip: bool = False
     max_size: int | None = None
@@ -87,17 +88,19 @@ class Recipe(Struct, frozen=True, kw_only=True):
         the working directory.
 
         Raises:
-            UsageError: every mistake, with its option.
+            TypeError: there is no such argument.
+            UsageError: every argument of a wrong type, or else every mistake, with its option.
         """
         from rootfs_builder.recipe.arguments import as_options
 
         here = decode(os.getcwdb()) if directory is None else directory
-        return from_options(directory=here, executables=executables, **as_options(arguments))
+        given = as_options(executables, arguments)
+        return from_options(directory=here, executables=executables, **given)
 
     @property
     def docker_types(self) -> bool:
         """Whether the image has docker's media types: podman drops a health check without them."""
-        return self.shape == "docker" or (self.shape == "hybrid" and self.health is not None)
+        return self.shape == DOCKER or (self.shape == HYBRID and self.health is not None)
 
     @property
     def search_path(self) -> tuple[str, ...]:
@@ -145,7 +148,9 @@ def _check_executables(executables: tuple[str, ...], at: str | None, mistakes: M
 
 
 def _codec(parsed: Mapping[str, Any], mistakes: Mistakes) -> Codec:
-    name_: codec.Name = parsed["compression"]
+    if "compression" not in parsed:
+        return GZIP  # it is a mistake, and what its levels are is not known
+    name_: Compression = parsed["compression"]
     level = parsed.get("compression_level")
     if level is None:
         level = codec.DEFAULT_LEVELS[name_]
@@ -176,7 +181,7 @@ def _check_docker_types(recipe: Recipe, mistakes: Mistakes) -> None:
     """Refuse settings that an image with docker's media types cannot have."""
     if not recipe.docker_types:
         return
-    option, value = ("--format", "docker") if recipe.shape == "docker" else ("--health-cmd", "")
+    option, value = ("--format", DOCKER) if recipe.shape == DOCKER else ("--health-cmd", "")
     if recipe.codec.name == "zstd":
         text = (
             "needs docker's media types, which have none for zstd; --compression gzip, "

@@ -1,10 +1,8 @@
 """How layers are compressed, as an option: the compressor and its level."""
 
-from typing import Literal
-
 from msgspec import Struct
 
-Name = Literal["gzip", "zstd", "none"]
+from rootfs_builder.choices import Compression
 
 LEVELS = {"gzip": range(1, 13), "zstd": range(1, 23)}
 DEFAULT_LEVELS = {"gzip": 6, "zstd": 3, "none": 0}
@@ -13,7 +11,7 @@ DEFAULT_LEVELS = {"gzip": 6, "zstd": 3, "none": 0}
 class Codec(Struct, frozen=True):
     """How a layer is compressed; the level is one of the compressor's own, 0 for none."""
 
-    name: Name = "gzip"
+    name: Compression = "gzip"
     level: int = DEFAULT_LEVELS["gzip"]
 
 

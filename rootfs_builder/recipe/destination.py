@@ -9,11 +9,13 @@ from enum import Enum
 from msgspec import Struct
 from msgspec.structs import replace
 
+from rootfs_builder.choices import DOCKER, HYBRID, OCI, Format
 from rootfs_builder.errors import Mistake, UsageError
 from rootfs_builder.recipe.values import absolute
 
 _LAYOUT = "oci:"
 _INDEX = "index.json"
+_ARCHIVES = {"oci-archive": OCI, "docker-archive": DOCKER}  # of skopeo and podman
 
 
 class DestinationKind(Enum):
@@ -74,18 +76,18 @@ class Destination(Struct, frozen=True):
         """The same, with a relative path taken from `directory`."""
         return self if self.is_stdout else replace(self, path=absolute(self.path, directory))
 
-    def format(self, requested: str | None = None) -> str:
-        """The format that is written: `hybrid`, `oci` or `docker`.
+    def format(self, requested: Format | None = None) -> Format:
+        """The format that is written, by default the one that every engine reads.
 
         Raises:
             UsageError: `requested` cannot be written there.
         """
         if not self.is_layout:
-            return requested or "hybrid"
-        if requested not in {None, "oci"}:
+            return requested or HYBRID
+        if requested not in {None, OCI}:
             what = f"a directory is an OCI layout; --format {requested} needs a FILE"
             raise _mistake(str(self), what)
-        return "oci"
+        return OCI
 
 
 def check_spelling(output: str) -> None:
@@ -95,10 +97,10 @@ def check_spelling(output: str) -> None:
         UsageError: what to type instead.
     """
     transport, colon, target = output.partition(":")
-    if colon and transport in {"oci-archive", "docker-archive"}:
-        shape = transport.removesuffix("-archive")
-        raise _mistake(output, f"name the file alone: -o {target} --format {shape}")
-    if colon and transport == "oci":
+    if colon and transport in _ARCHIVES:
+        what = f"name the file alone: -o {target} --format {_ARCHIVES[transport]}"
+        raise _mistake(output, what)
+    if output.startswith(_LAYOUT):
         raise _mistake(output, f"an OCI layout is what pack writes: pack … -o {output}")
     if colon and transport in {"docker", "docker-daemon", "containers-storage"}:
         what = "no file; name a file, and copy it there: skopeo copy oci-archive:x.tar"

@@ -16,9 +16,9 @@ from rootfs_builder.errors import Mistake, RootfsError, UsageError
 from rootfs_builder.paths import printable
 from rootfs_builder.recipe import keys as recipe_keys
 from rootfs_builder.recipe import toml_tables
-from rootfs_builder.recipe.keys import Key, Program, Result, Step, Values
+from rootfs_builder.recipe.keys import AddedResult, Key, Step, StepResult, Values
 from rootfs_builder.recipe.toml_lines import Lines, Path
-from rootfs_builder.recipe.toml_tables import Mistake as TableMistake
+from rootfs_builder.recipe.toml_tables import TableMistake
 
 _TABLE: Path = ("tool", "rootfs-builder")
 _BY_SET = "--set"  # the first step of the path of a value from the command line
@@ -31,11 +31,11 @@ class Value(NamedTuple):
     elements: tuple[tuple[Path, Any], ...]
 
 
-class Image(Struct, frozen=True):
+class RecipeImage(Struct, frozen=True):
     """The values of an image's options; which of them steps make; the keys as they are written."""
 
     values: Values
-    results: tuple[Program, ...]
+    results: tuple[StepResult, ...]
     keys: dict[str, Value]
 
 
@@ -44,10 +44,10 @@ class RecipeFile(Struct, frozen=True):
 
     name: str
     steps: tuple[Step, ...]
-    images: tuple[Image, ...]
+    images: tuple[RecipeImage, ...]
     places: "_Places"
 
-    def located(self, image: Image, error: RootfsError) -> str:
+    def located(self, image: RecipeImage, error: RootfsError) -> str:
         """The message of an error about an image, with the place of each key that it is about."""
         return "\n".join(self.places.located(image.keys, one) for one in error.mistakes)
 
@@ -89,7 +89,7 @@ class _Places:
 
 
 def _path(element: Any) -> Any:
-    return element.path if isinstance(element, Program) else element
+    return element.path if isinstance(element, StepResult) else element
 
 
 class _Reader:
@@ -262,35 +262,37 @@ def _converted(key: Key, text: str) -> Any:
     return text == "true" if key.kind == "flag" else text
 
 
-def _image(reader: _Reader, keys: dict[str, Value], steps: set[str]) -> Image:
+def _image(reader: _Reader, keys: dict[str, Value], steps: set[str]) -> RecipeImage:
     values: Values = {}
     results = []
     for name, value in keys.items():
         key = reader.keys[name]
         texts = []
         for path, one in value.elements:
-            if isinstance(one, Program):
+            if isinstance(one, StepResult):
                 results.append(one)
                 reader.mistakes += _result_mistakes(one, path, steps)
-            if isinstance(one, Result):
+            if isinstance(one, AddedResult):
                 texts.append(f"{one.path}:{one.to}")
             else:
                 texts.append(_path(one))
         values[key.parameter] = tuple(texts) if key.takes_many else texts[0]
-    return Image(values, tuple(results), keys)
+    return RecipeImage(values, tuple(results), keys)
 
 
-def _result_mistakes(result: Program, path: Path, steps: set[str]) -> Iterator[TableMistake]:
+def _result_mistakes(result: StepResult, path: Path, steps: set[str]) -> Iterator[TableMistake]:
     if result.step not in steps:
         what = toml_tables.near(result.step, steps) or "; [[step]] makes one"
         yield (*path, "from"), f"no step {result.step!r}{what}"
     if not result.path:
         yield (*path, "path"), "empty; which file or directory of the step?"
-    if isinstance(result, Result) and not result.to.startswith("/"):
+    if isinstance(result, AddedResult) and not result.to.startswith("/"):
         yield (*path, "to"), f"{result.to!r} is not an absolute path in the image"
 
 
-def _check(reader: _Reader, image: Image, at: Path, check: Callable[[Values], object]) -> None:
+def _check(
+    reader: _Reader, image: RecipeImage, at: Path, check: Callable[[Values], object]
+) -> None:
     """Keep the mistakes in values of the right type, except of keys that are wrong already."""
     wrong = {
         path[len(table)]

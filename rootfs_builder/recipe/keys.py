@@ -28,7 +28,6 @@ class Key(Struct, frozen=True):
     options: tuple[str, ...]
     help: str
     metavar: str = ""
-    choices: tuple[str, ...] = ()
 
     @property
     def parameter(self) -> str:
@@ -39,6 +38,11 @@ class Key(Struct, frozen=True):
     def kind(self) -> ValueKind:
         """The kind of value that it takes."""
         return self.option.kind
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """What it may be, if it is one of a few words."""
+        return self.option.choices
 
     @property
     def default(self) -> str | None:
@@ -56,14 +60,14 @@ class Key(Struct, frozen=True):
         return self.option.takes_many
 
 
-class Program(Table, frozen=True):
+class StepResult(Table, frozen=True):
     """A program that a step makes; its path is absolute or starts at the recipe's folder."""
 
     path: str
     step: str = field(name="from")
 
 
-class Result(Program, frozen=True):
+class AddedResult(StepResult, frozen=True):
     """A file or directory that a step makes, and where it goes in the image."""
 
     to: str
@@ -83,8 +87,8 @@ _TYPES: dict[ValueKind, Any] = {
     "texts": tuple[str, ...],
     "pairs": tuple[str, ...] | dict[str, str],
     "words": str | tuple[str, ...],
-    "programs": tuple[str | Program, ...],
-    "files": tuple[str | Result, ...],
+    "programs": tuple[str | StepResult, ...],
+    "files": tuple[str | AddedResult, ...],
     "flag": bool,
     "number": int,
 }

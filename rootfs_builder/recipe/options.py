@@ -5,6 +5,7 @@
 line, and its help, are click's.
 
 To add one: write its line here and its parser in `values`, and declare it for click in `commands`.
+The words that a choice may be go into `rootfs_builder.choices`, which both read.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -12,6 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from msgspec import Struct
 
+from rootfs_builder.choices import COMPRESSIONS, DLOPEN, FORMATS, HWCAPS
 from rootfs_builder.errors import EXECUTABLE, Mistake, UsageError
 from rootfs_builder.recipe import exec_form, reference, values
 
@@ -29,7 +31,7 @@ class Option(Struct, frozen=True):
 
     It sets `field` of the Recipe; "" if it sets none, or one together with others. `parse` is given
     the text, and of several each; if the text has a path of this machine, the directory in which a
-    relative one starts is given too.
+    relative one starts is given too. `choices` are the only texts that a choice may be.
     """
 
     parameter: str
@@ -39,6 +41,7 @@ class Option(Struct, frozen=True):
     parse: Callable[..., Any] | None = None
     default: str | None = None
     is_path: bool = False
+    choices: tuple[str, ...] = ()
 
     @property
     def takes_many(self) -> bool:
@@ -53,7 +56,7 @@ OPTIONS = (
     Option("include_lib", "--include-lib", "texts", "include_libraries", values.library),
     Option("add", "--add", "files", "added", values.added),
     Option("allow_sensitive", "--allow-sensitive", "flag", "allow_sensitive"),
-    Option("hwcaps", "--hwcaps", "choice", "hwcaps", values.hwcaps, "all"),
+    Option("hwcaps", "--hwcaps", "choice", "hwcaps", values.hwcaps, "all", choices=HWCAPS),
     Option("at", "--at", field="at", parse=values.file_path),
     Option("owner", "--owner", "pairs", "owners", values.owner),
     Option("mode", "--mode", "pairs", "modes", values.mode),
@@ -72,11 +75,11 @@ OPTIONS = (
     Option("with_", "--with", "texts", parse=values.rule),
     Option("nss", "--nss", parse=values.services),
     Option("without", "--without", "texts", "without", values.plain),
-    Option("dlopen", "--dlopen", "choice", "dlopen", default="recommended"),
+    Option("dlopen", "--dlopen", "choice", "dlopen", default="recommended", choices=DLOPEN),
     Option("layers", "--layers", field="layers", parse=values.layers, default="auto"),
-    Option("compression", "--compression", "choice", default="gzip"),
+    Option("compression", "--compression", "choice", default="gzip", choices=COMPRESSIONS),
     Option("compression_level", "--compression-level", "number"),
-    Option("shape", "--format", "choice", "shape"),
+    Option("shape", "--format", "choice", "shape", choices=FORMATS),
     Option("health_cmd", "--health-cmd", "words", parse=exec_form.parse),
     Option("health_interval", "--health-interval", parse=values.duration),
     Option("health_timeout", "--health-timeout", parse=values.duration),
@@ -151,6 +154,9 @@ def parse(arguments: Mapping[str, Any], directory: str, mistakes: Mistakes) -> d
 
 def _value(option: Option, value: Any, directory: str, mistakes: Mistakes) -> Any:
     parse = option.parse
+    if option.choices and value not in option.choices:
+        mistakes.add(option.name, f"{value!r} is none of: {', '.join(option.choices)}")
+        return None
     if parse is None:
         return value
 

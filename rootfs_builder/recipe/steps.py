@@ -12,7 +12,7 @@ from itertools import islice
 from rootfs_builder import tools
 from rootfs_builder.errors import EXECUTABLE, Mistake, NotFoundError, RootfsError, StepError
 from rootfs_builder.paths import decode, encode, printable
-from rootfs_builder.recipe.keys import Program, Result, Step
+from rootfs_builder.recipe.keys import AddedResult, Step, StepResult
 from rootfs_builder.recipe.values import absolute
 
 _NAMED = 5  # files that a message names
@@ -49,7 +49,7 @@ def run(
             raise StepError(f"step {step.name}: {command}: {ended} (see its output above)")
 
 
-def check(results: Iterable[Program], folder: str, steps: Mapping[str, Step]) -> None:
+def check(results: Iterable[StepResult], folder: str, steps: Mapping[str, Step]) -> None:
     """Whether the steps made all results.
 
     Raises:
@@ -64,13 +64,13 @@ def check(results: Iterable[Program], folder: str, steps: Mapping[str, Step]) ->
         raise NotFoundError(*mistakes)
 
 
-def _mistake(result: Program, folder: str, directory: str) -> Mistake:
+def _mistake(result: StepResult, folder: str, directory: str) -> Mistake:
     name = encode(os.path.basename(result.path.rstrip("/")))
     found = {os.path.realpath(one) for top in (folder, directory) for one in _named(name, top)}
     base = os.path.realpath(encode(folder)) + b"/"
     places = ", ".join(printable(decode(one.removeprefix(base))) for one in sorted(found))
     found_ = f"there is {places}" if places else f"nothing in {printable(folder)} has that name"
-    option = "--add" if isinstance(result, Result) else EXECUTABLE
+    option = "--add" if isinstance(result, AddedResult) else EXECUTABLE
     return Mistake(option, f"the step {result.step} did not make it; {found_}", result.path)
 
 

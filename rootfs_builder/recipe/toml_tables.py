@@ -22,7 +22,7 @@ from rootfs_builder.recipe.toml_lines import Lines, Path
 S = TypeVar("S", bound=Struct)
 
 _TELLING = 3  # letters that are enough to guess a word by
-_NAMES = {  # the types that a TOML document has, as mistakes name them
+_NAMES: dict[type, str] = {  # the types that a TOML document has, as mistakes name them
     bool: "bool",
     int: "int",
     float: "float",
@@ -33,10 +33,11 @@ _NAMES = {  # the types that a TOML document has, as mistakes name them
     dict: "object",
     list: "array",
 }
-_EXPECTED = {Literal: "str", tuple: "array", dict: "object"}  # of a field's generic type
+_CONVERTED: dict[Any, type] = {Literal: str, tuple: list}  # a field's type → the document's
+_AT = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)\Z")  # until Python 3.13
 _MISSING = "-"  # in place of a required key, so that the others can be converted
 
-Mistake = tuple[Path, str]  # where it is, from the table on, and a sentence
+TableMistake = tuple[Path, str]  # where it is, from the table on, and a sentence
 
 
 class Table(Struct, frozen=True, forbid_unknown_fields=True, rename="kebab"):
@@ -54,12 +55,22 @@ def parse(text: str, file: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # a number too long; nested too deep
-        at = re.search(r" \(at (?:line (\d+), column \d+|end of document)\)\Z", str(error))
-        line = "" if at is None else f"{at[1] or text.count(chr(10)) + 1}:"
-        raise UsageError(f"{printable(file)}:{line} {error}") from error
+        raise UsageError(f"{printable(file)}:{_line(error, text)} {error}") from error
 
 
-def convert(table: Any, kind: type[S]) -> tuple[S | None, list[Mistake]]:
+def _line(error: Exception, text: str) -> str:
+    """`LINE:` of an error in a TOML text, "" where it has none.
+
+    Python 3.14 has it as a value. Before, it is in the sentence alone; in these versions that will
+    not change any more, and another sentence would cost the line and nothing else.
+    """
+    line = getattr(error, "lineno", None)
+    if line is None and (at := _AT.search(str(error))):
+        line = at[1] or text.count("\n") + 1
+    return "" if line is None else f"{line}:"
+
+
+def convert(table: Any, kind: type[S]) -> tuple[S | None, list[TableMistake]]:
     """A table as a struct without the keys that are wrong, and all that is; None of no table."""
     if not isinstance(table, dict):
         return None, [((), _not_expected(table, [kind]))]
@@ -94,7 +105,7 @@ def place(file: str, lines: Lines, path: Path) -> str:
     return f"{printable(file)}:{lines.of(path)}"
 
 
-def _in_struct(table: dict[str, Any], kind: type[Struct]) -> Iterator[Mistake]:
+def _in_struct(table: dict[str, Any], kind: type[Struct]) -> Iterator[TableMistake]:
     """The first mistake of each key."""
     hints = typing.get_type_hints(kind)
     fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
@@ -109,10 +120,10 @@ def _in_struct(table: dict[str, Any], kind: type[Struct]) -> Iterator[Mistake]:
             yield (key,), f"Object missing required field `{key}`"
 
 
-def _mistake(value: Any, kind: Any) -> Mistake | None:
+def _mistake(value: Any, kind: Any) -> TableMistake | None:
     """The first mistake in a value, with its path from there."""
     choices = list(_alternatives(kind))
-    found = next((one for one in choices if _expected(one) == _NAMES[type(value)]), None)
+    found = next((one for one in choices if _toml_type(one) is type(value)), None)
     if found is None:
         return (), _not_expected(value, choices)
     inner = typing.get_args(found)
@@ -128,7 +139,7 @@ def _mistake(value: Any, kind: Any) -> Mistake | None:
     return None
 
 
-def _in_elements(elements: Iterable[tuple[str | int, Any]], kind: Any) -> Mistake | None:
+def _in_elements(elements: Iterable[tuple[str | int, Any]], kind: Any) -> TableMistake | None:
     for step, value in elements:
         if (found := _mistake(value, kind)) is not None:
             path, what = found
@@ -145,16 +156,18 @@ def _alternatives(kind: Any) -> Iterator[Any]:
         yield kind
 
 
-def _expected(kind: Any) -> str:
-    """The TOML type that a field's type is converted from, as mistakes name it."""
+def _toml_type(kind: Any) -> type:
+    """The type in a TOML document that a field's type is converted from."""
     if isinstance(kind, type) and issubclass(kind, Struct):
-        return _NAMES[dict]
-    return _EXPECTED.get(typing.get_origin(kind)) or _NAMES[kind]
+        return dict
+    plain = typing.get_origin(kind) or kind
+    found: type = _CONVERTED.get(plain, plain)
+    return found
 
 
 def _not_expected(value: Any, choices: Iterable[Any]) -> str:
     """A value of another type; text that was meant needs quotes."""
-    names = {_expected(one) for one in choices}
-    expected = " | ".join(name for name in _NAMES.values() if name in names)
-    quotes = "; write it in quotes" if "str" in names and type(value) in (int, float) else ""
+    types = {_toml_type(one) for one in choices}
+    expected = " | ".join(name for kind, name in _NAMES.items() if kind in types)
+    quotes = "; write it in quotes" if str in types and type(value) in (int, float) else ""
     return f"Expected `{expected}`, got `{_NAMES[type(value)]}`{quotes}"

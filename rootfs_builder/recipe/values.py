@@ -8,6 +8,7 @@ import re
 
 from msgspec import Struct
 
+from rootfs_builder import platforms
 from rootfs_builder.errors import UsageError
 from rootfs_builder.filesystem import capabilities
 from rootfs_builder.paths import MOUNTED, ImagePath, below, name, printable
@@ -21,7 +22,6 @@ _BYTES = {"": 1, "b": 1} | {
     for power, letter in enumerate("kmgt", 1)
     for unit, base in (("b", 1000), ("ib", 1024))
 }
-_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armhf": "arm", "i386": "386"}
 
 _LAYERS = {"single": 1, "auto": 2, "package": 60}
 MAX_LAYERS = 120  # docker's classic store takes 125, and others may be put on top
@@ -90,7 +90,7 @@ class Health(Struct, frozen=True):
     retries: int = 0
 
 
-class Platform(Struct, frozen=True):
+class RequestedPlatform(Struct, frozen=True):
     """os/architecture[/variant] in Go's spelling; os is always linux."""
 
     architecture: str
@@ -333,13 +333,13 @@ def size(text: str) -> int:
     return int(float(match[1]) * _BYTES[match[2]])
 
 
-def platform(text: str) -> Platform:
+def platform(text: str) -> RequestedPlatform:
     """os/architecture[/variant]; the architecture alone will do."""
     os, _, rest = text.lower().partition("/")
     if os != "linux":
         os, rest = "linux", text.lower() if "/" not in text else ""
     architecture, _, variant = rest.partition("/")
-    architecture = _ARCHITECTURES.get(architecture, architecture)
+    architecture = platforms.architecture(architecture)
     if not re.fullmatch(r"[a-z0-9]+", architecture) or not re.fullmatch(r"[a-z0-9.]*", variant):
         raise UsageError(f"{printable(text)!r} is not a Linux platform: linux/amd64, linux/arm64 …")
-    return Platform(architecture, variant)
+    return RequestedPlatform(architecture, variant)

@@ -155,8 +155,8 @@ def test_a_name_of_no_encoding(out):
     ("make", "words"),
     [
         (os.mkdir, "a directory; name a file"),
-        (os.mkfifo, "no regular file; to write into a pipe use -o -"),
-        (lambda path: os.symlink("/dev/null", path), "no regular file"),
+        (os.mkfifo, "not a regular file; to write into a pipe use -o -"),
+        (lambda path: os.symlink("/dev/null", path), "not a regular file"),
         (lambda path: os.symlink(path, path), "cannot be written: "),
     ],
 )

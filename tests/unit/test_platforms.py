@@ -107,3 +107,27 @@ def test_an_unknown_machine_has_no_platform():
     machine = platforms.of(0xBEEF, 64, little=True)
     assert machine.architecture == machine.triplet == ""
     assert machine.abi(0).cache == (0x3, 0x1)
+
+
+@pytest.mark.parametrize(
+    ("names", "architecture"),
+    [
+        (("amd64", "x86_64"), "amd64"),
+        (("386", "i386", "i686"), "386"),
+        (("arm64", "aarch64"), "arm64"),
+        (("arm", "armv7l", "armhf"), "arm"),
+        (("riscv64",), "riscv64"),
+        (("s390x",), "s390x"),
+        (("ppc64le", "powerpc64le", "ppc64el"), "ppc64le"),
+        (("loong64", "loongarch64"), "loong64"),
+        (("mips64le", "mips64el"), "mips64le"),
+        (("mipsle", "mipsel"), "mipsle"),
+    ],
+)
+def test_an_architecture_has_the_names_that_others_call_it_by(names, architecture):
+    assert {platforms.architecture(name) for name in names} == {architecture}
+
+
+@pytest.mark.parametrize("name", ["mips", "mips64", "ppc64", "s390", "vax", ""])
+def test_a_name_of_no_image_platform_or_of_two_byte_orders_stays(name):
+    assert platforms.architecture(name) == name

@@ -17,7 +17,7 @@ from rootfs_builder.loader import dialects
 from rootfs_builder.paths import MOUNTED, below, printable
 from rootfs_builder.recipe import toml_tables
 from rootfs_builder.recipe.toml_lines import Lines, Path
-from rootfs_builder.recipe.toml_tables import Mistake, Table
+from rootfs_builder.recipe.toml_tables import Table, TableMistake
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _VARIABLE = re.compile(r"\{(\w+)\}")
@@ -158,7 +158,7 @@ def read(text: str, file: str, *, own: bool = False) -> Rules:
         UsageError: each mistake on a line of its own: file, line, rule and key.
     """
     rules: list[Rule] = []
-    mistakes: list[Mistake] = []
+    mistakes: list[TableMistake] = []
     for name, table in toml_tables.parse(text, file).items():
         rule, found = toml_tables.convert(table, Rule)
         if rule is not None and not found:
@@ -180,7 +180,7 @@ def _sentence(file: str, lines: Lines, path: Path, what: str) -> str:
     return f"{toml_tables.place(file, lines, path)}: [{printable(name)}] {key}{what}"
 
 
-def _mistakes(rule: Rule, table: dict[str, Any]) -> Iterator[Mistake]:
+def _mistakes(rule: Rule, table: dict[str, Any]) -> Iterator[TableMistake]:
     """What is wrong with a rule of the right shape."""
     if not _NAME.fullmatch(rule.name):
         yield (), "a rule's name is lower case letters, digits and dashes"
@@ -199,7 +199,7 @@ def _mistakes(rule: Rule, table: dict[str, Any]) -> Iterator[Mistake]:
     yield from _action_mistakes(rule)
 
 
-def _evidence_mistakes(rule: Rule, table: dict[str, Any]) -> Iterator[Mistake]:
+def _evidence_mistakes(rule: Rule, table: dict[str, Any]) -> Iterator[TableMistake]:
     if table.get("when") == []:
         yield ("when",), "no table in it; without `when` a rule acts by --with alone"
     single = isinstance(rule.when, When)
@@ -221,7 +221,7 @@ def _evidence_mistakes(rule: Rule, table: dict[str, Any]) -> Iterator[Mistake]:
             yield (*at, "before"), f"{when.before!r} is no version of glibc such as 2.34"
 
 
-def _pattern_mistakes(rule: Rule) -> Iterator[Mistake]:
+def _pattern_mistakes(rule: Rule) -> Iterator[TableMistake]:
     known = {*_BOUND, *rule.landmarks}
     single = isinstance(rule.find, Find)
     patterns: list[tuple[Path, str]] = [
@@ -273,7 +273,7 @@ def _path_templates(rule: Rule) -> Iterator[tuple[Path, str]]:
         yield from ((("follow", index, "file"), one) for one in follow.files)
 
 
-def _action_mistakes(rule: Rule) -> Iterator[Mistake]:
+def _action_mistakes(rule: Rule) -> Iterator[TableMistake]:
     if not rule.acts and not rule.hint:
         yield (), "it adds nothing: load, copy, write, directories, environment, locale or accounts"
     yield from _path_mistakes(rule)
@@ -287,7 +287,7 @@ def _action_mistakes(rule: Rule) -> Iterator[Mistake]:
             yield ("environment", name), f"{printable(name)!r} is no variable that can be set"
 
 
-def _path_mistakes(rule: Rule) -> Iterator[Mistake]:
+def _path_mistakes(rule: Rule) -> Iterator[TableMistake]:
     for at, path in _path_templates(rule):
         parts = path.removeprefix("/").split("/")
         if not path.startswith(("/", "{")) or "\0" in path or {"", ".", ".."} & set(parts):

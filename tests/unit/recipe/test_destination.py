@@ -2,7 +2,9 @@
 
 import pytest
 
+from rootfs_builder.choices import FORMATS
 from rootfs_builder.errors import UsageError
+from rootfs_builder.image import archives
 from rootfs_builder.recipe.destination import Destination, DestinationKind, check_spelling
 
 
@@ -67,3 +69,7 @@ def test_a_directory_is_an_oci_layout():
     assert [layout.format(one) for one in (None, "oci")] == ["oci", "oci"]
     with pytest.raises(UsageError, match=r"-o oci:x: .* --format docker needs a FILE"):
         layout.format("docker")
+
+
+def test_every_format_is_written():
+    assert set(FORMATS) <= set(archives.WRITTEN)

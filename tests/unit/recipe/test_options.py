@@ -31,6 +31,7 @@ def test_click_takes_what_the_table_says(option):
     assert option.takes_many == param.multiple
     assert (option.kind == "flag") == param.is_flag
     assert (option.kind == "choice") == isinstance(param.type, click.Choice)
+    assert option.choices == tuple(getattr(param.type, "choices", ()))
     assert (option.kind == "number") == (param.type is click.INT)
     metavar = param.metavar or ""
     is_path = re.fullmatch("FILE|DIR", metavar) is not None
@@ -74,3 +75,21 @@ def test_without_a_mistake_nothing_is_raised():
 def test_a_mistake_is_printed_with_what_it_is_about(mistake, text):
     assert str(mistake) == text
     assert str(UsageError(mistake, "more")) == f"{text}\nmore"
+
+
+@pytest.mark.parametrize(
+    "option", [one for one in OPTIONS if one.kind == "choice"], ids=lambda one: one.parameter
+)
+def test_a_choice_is_one_of_its_words(option):
+    def given(value):
+        return recipe.from_options(
+            directory="/", executables=("a",), **{option.parameter: value}, compression_level=None
+        )
+
+    assert option.default in {None, *option.choices}
+    for word in option.choices:
+        given(word)
+    with pytest.raises(UsageError) as caught:
+        given("foo")
+    text = f"'foo' is none of: {', '.join(option.choices)}"
+    assert caught.value.mistakes == (Mistake(option.name, text),)

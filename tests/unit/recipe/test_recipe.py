@@ -4,7 +4,7 @@ import pytest
 
 from rootfs_builder import recipe as room
 from rootfs_builder.errors import UsageError
-from rootfs_builder.recipe import Added, Health, Platform
+from rootfs_builder.recipe import Added, Health, RequestedPlatform
 from rootfs_builder.recipe.codec import Codec
 
 MANY_DIGITS = "9" * 5000  # more than int() takes
@@ -96,12 +96,13 @@ ACCEPTED = [
             ("2TiB", 2 << 40),
         )
     ),
-    ("platform", "linux/amd64", Platform("amd64")),
-    ("platform", "linux/arm/v7", Platform("arm", "v7")),
-    ("platform", "LINUX/ARM64/V8", Platform("arm64", "v8")),
-    ("platform", "riscv64", Platform("riscv64")),
-    ("platform", "linux/x86_64", Platform("amd64")),
-    ("platform", "aarch64", Platform("arm64")),
+    ("platform", "linux/amd64", RequestedPlatform("amd64")),
+    ("platform", "linux/arm/v7", RequestedPlatform("arm", "v7")),
+    ("platform", "LINUX/ARM64/V8", RequestedPlatform("arm64", "v8")),
+    ("platform", "riscv64", RequestedPlatform("riscv64")),
+    ("platform", "linux/x86_64", RequestedPlatform("amd64")),
+    ("platform", "aarch64", RequestedPlatform("arm64")),
+    ("platform", "linux/armv7l/v7", RequestedPlatform("arm", "v7")),
 ]
 FIELDS = {
     "include_lib": "include_libraries",

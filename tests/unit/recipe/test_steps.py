@@ -6,7 +6,7 @@ import pytest
 
 from rootfs_builder.errors import NotFoundError, StepError
 from rootfs_builder.recipe import steps
-from rootfs_builder.recipe.keys import Program, Result, Step
+from rootfs_builder.recipe.keys import AddedResult, Step, StepResult
 
 ENVIRONMENT = {b"PATH": os.environb[b"PATH"], b"WORD": b"outer", b"RAW": b"\xff"}
 
@@ -80,10 +80,10 @@ def test_results_are_files_directories_or_links_of_any_path(check, folder):
     (folder / "sub/file").touch()
     (folder / "link").symlink_to("nowhere")
     check(
-        Program(path="sub/file", step="compile"),
-        Program(path="./sub/../sub", step="compile"),
-        Result(path="link", step="compile", to="/x"),
-        Program(path=str(folder / "sub/file"), step="compile"),
+        StepResult(path="sub/file", step="compile"),
+        StepResult(path="./sub/../sub", step="compile"),
+        AddedResult(path="link", step="compile", to="/x"),
+        StepResult(path=str(folder / "sub/file"), step="compile"),
     )
 
 
@@ -93,9 +93,9 @@ def test_of_a_result_that_is_not_there_its_namesakes_are_told(check, folder):
         (folder / name).touch()
     with pytest.raises(NotFoundError) as caught:
         check(
-            Program(path="hello", step="compile"),
-            Program(path="/nowhere/x", step="compile"),
-            Program(path="a/hello", step="compile"),
+            StepResult(path="hello", step="compile"),
+            StepResult(path="/nowhere/x", step="compile"),
+            StepResult(path="a/hello", step="compile"),
         )
     assert str(caught.value).splitlines() == [
         "hello: the step compile did not make it; there is a/hello, b/hello",
@@ -108,4 +108,4 @@ def test_a_directory_of_a_step_is_searched_where_it_lies_elsewhere(folder, tmp_p
     (other / "hello").touch()
     made = {"compile": Step(name="compile", run="make", dir=str(other))}
     with pytest.raises(NotFoundError, match=f"there is {other}/hello"):
-        steps.check([Program(path="hello", step="compile")], str(folder), made)
+        steps.check([StepResult(path="hello", step="compile")], str(folder), made)

@@ -1,0 +1,17 @@
+"""The values of each option that takes one of a few: for the command line, recipes and Python.
+
+Nothing heavy is imported, so that --help is quick.
+"""
+
+from typing import Literal, get_args
+
+Hwcaps = Literal["all", "baseline"]
+Dlopen = Literal["required", "recommended", "suggested", "none"]
+Compression = Literal["gzip", "zstd", "none"]
+Format = Literal["hybrid", "oci", "docker"]  # of an archive: hybrid is both of the others
+
+HWCAPS: tuple[Hwcaps, ...] = get_args(Hwcaps)
+DLOPEN: tuple[Dlopen, ...] = get_args(Dlopen)
+COMPRESSIONS: tuple[Compression, ...] = get_args(Compression)
+FORMATS: tuple[Format, ...] = get_args(Format)
+HYBRID, OCI, DOCKER = FORMATS
