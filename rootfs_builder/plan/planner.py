@@ -61,7 +61,7 @@ def plan(
     planner = _Planner(closure, layout, sources)
     programs = planner.lay(recipe.at)
     entries, unowned = ownership.assign_owners(
-        planner.entries.values(), planner.origins, sources, owners
+        planner.entries.values(), planner.origins, sources, owners, loaders=planner.loaders
     )
     left_out = hints.left_out(
         closure,
@@ -95,6 +95,7 @@ class _Planner:
         self._interpreters = shebangs.Interpreters(layout, sources)
         self.entries: dict[ImagePath, Entry] = {}
         self.origins: dict[ImagePath, SourcePath] = {}  # of what is not generated
+        self.loaders: set[ImagePath] = set()
         self._contents: dict[SourcePath, Source] = {}
         self._findings = list(closure.findings)
         self._because_of = self._rule_reasons()
@@ -161,6 +162,7 @@ class _Planner:
             walk = self._walker.walk(loader.interpreter)
             by = self._layout.file_of(link_map.program)
             self._warn_of_build_path(loader.interpreter, FoundBy.INTERPRETER, by)
+            self.loaders.add(ImagePath(walk.real))
             kind = ReasonKind.INTERPRETER
             self._walk(walk, None, Reason(kind, by, loader.interpreter, FoundBy.INTERPRETER))
         for resolution in link_map.resolutions:
