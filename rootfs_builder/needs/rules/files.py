@@ -21,7 +21,7 @@ from rootfs_builder.needs.rules.user_input import UserInput
 from rootfs_builder.needs.startup import Startup
 from rootfs_builder.needs.users import User
 from rootfs_builder.paths import ImagePath, OpenedPath, SourcePath, decode, parent
-from rootfs_builder.recipe.values import is_account
+from rootfs_builder.recipe.values import KEEP, is_account
 
 
 class FileOutput(Struct, frozen=True):
@@ -139,9 +139,9 @@ class RuleFiles:
     def switch(self, rule: Rule, services: tuple[str, ...]) -> tuple[tuple[str, ...], FileOutput]:
         """The services that need a module, and an nsswitch.conf.
 
-        `keep` stands for what the root's own file says.
+        KEEP stands for what the root's own file says.
         """
-        if services == ("keep",):
+        if services == (KEEP,):
             own = (self._elf_files.content(OpenedPath(nss.PATH)) or b"").decode("ascii", "replace")
             text, services = nss.kept(own), nss.services(own)
         else:

@@ -31,6 +31,7 @@ from rootfs_builder.needs.startup import Startup
 from rootfs_builder.needs.users import User
 from rootfs_builder.paths import SourcePath, absolute, named_in, printable
 from rootfs_builder.recipe import Recipe
+from rootfs_builder.recipe.values import KEEP
 
 
 class RuleResult(Struct, frozen=True):
@@ -321,7 +322,7 @@ class _RuleWorklist:
 
     def _not_loaded(self, library: str, rule: Rule) -> None:
         """Say that a library is missing, unless it is not asked for here either."""
-        if self._requested.get(rule.name) == ("keep",):
+        if self._requested.get(rule.name) == (KEEP,):
             return
         if rule.nss and rule.name in self._requested:
             text = f"{printable(library)} is not here; install it"
