@@ -6,6 +6,7 @@ elf/dl-load.c, elf/dl-cache.c, elf/dl-hwcaps.c.
 """
 
 import errno
+import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator
 
@@ -139,6 +140,11 @@ class Glibc(Struct, frozen=True):
         """See Loader."""
         del program
         return by
+
+    def trusts(self, path: str, owner: Loaded) -> bool:
+        """is_trusted_path_normalize(): its default directories, and what is below them."""
+        del owner
+        return posixpath.normpath(path).startswith(self.system_dirs)
 
     def version(self, link_map: LinkMap) -> tuple[int, int]:
         """The newest version that libc.so.6 defines."""

@@ -96,6 +96,11 @@ class Musl(Struct, frozen=True):
         del by
         return program
 
+    def trusts(self, path: str, owner: Loaded) -> bool:
+        """fixup_rpath(): not what the kernel mapped, which is the program, but every library."""
+        del path
+        return owner.by is not None
+
     def configuration(
         self, finds: Iterable[Lookup], exists: Callable[[str], bool]
     ) -> tuple[ImagePath, bytes] | None:

@@ -88,6 +88,12 @@ class Search(Protocol):
     def caller(self, by: Loaded, program: Loaded) -> Loaded:
         """For which object a dlopen by `by` is searched."""
 
+    def trusts(self, path: str, owner: Loaded) -> bool:
+        """Whether it looks at `path`, through `$ORIGIN` of `owner`, for a program with privileges.
+
+        That is its secure-execution mode: set-user-id, or with file capabilities.
+        """
+
     def after_error(self, errno: int) -> Scope:
         """What an open(2) that failed so puts an end to."""
 
