@@ -195,19 +195,16 @@ class RuleFiles:
 
     def _locale(self, rule: Rule, locale: str) -> FileOutput:
         """A locale's directory, or what the archive has in its place."""
-        directory, normal = locale_archive.DIRECTORY, locale_archive.normalized(locale)
-        for spelt in dict.fromkeys((locale, normal)):
-            if self._places.paths(f"{directory}/{spelt}", {}):
-                path = OpenedPath(f"{directory}/{spelt}")
-                copied = self._taken(path, Copy(rule.name, rule.omit, None))
+        for directory in locale_archive.directories(locale):
+            if self._places.paths(directory, {}):
+                copied = self._taken(OpenedPath(directory), Copy(rule.name, rule.omit, None))
                 return FileOutput(found=True) | copied
-        archive = self._elf_files.walker.walk(OpenedPath(f"{directory}/locale-archive"))
+        archive = self._elf_files.walker.walk(OpenedPath(locale_archive.ARCHIVE))
         if archive.node is None or archive.node.kind != "file":
             return FileOutput()
         with self._elf_files.source(archive.real).open() as content:
-            files = locale_archive.read(content, normal) or {}
+            files = locale_archive.placed(content, locale)
         made = tuple(
-            GeneratedFile(ImagePath(f"{directory}/{normal}/{key}"), rule.name, 0o644, data)
-            for key, data in files.items()
+            GeneratedFile(ImagePath(path), rule.name, 0o644, data) for path, data in files.items()
         )
         return FileOutput(found=bool(made), made=made)
