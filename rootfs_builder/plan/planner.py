@@ -15,7 +15,8 @@ from rootfs_builder.filesystem.root import Node, Source
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walk, Walker
 from rootfs_builder.findings import Code, Finding, added, warning
-from rootfs_builder.loader.link_map import FoundBy, LinkMap, Loaded, RequestKind, Resolution
+from rootfs_builder.loader.link_map import LinkMap
+from rootfs_builder.loader.resolution import FoundBy, Loaded, RequestKind, Resolution
 from rootfs_builder.needs.closure import Closure, ProgramKind, Tree
 from rootfs_builder.packages import Owners
 from rootfs_builder.paths import ImagePath, SourcePath, name, printable

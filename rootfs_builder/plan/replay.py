@@ -14,7 +14,8 @@ from rootfs_builder.filesystem.root import Root, Source
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.loader import loading
 from rootfs_builder.loader.elf_files import ElfFiles
-from rootfs_builder.loader.link_map import LinkMap, Loaded, Request
+from rootfs_builder.loader.link_map import LinkMap
+from rootfs_builder.loader.resolution import Loaded, Request
 from rootfs_builder.needs.closure import Closure, Program
 from rootfs_builder.paths import OpenedPath, decode, join, parent, printable
 from rootfs_builder.plan.layout import Layout

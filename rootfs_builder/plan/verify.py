@@ -17,7 +17,8 @@ from rootfs_builder.filesystem.walk import Walk
 from rootfs_builder.loader import executable, loading, missing
 from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.loader.executable import Script
-from rootfs_builder.loader.link_map import LinkMap, Loaded
+from rootfs_builder.loader.link_map import LinkMap
+from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.paths import MOUNTED, ImagePath, OpenedPath, decode, name, parent, printable
 
 _ET_PROGRAM = (elf.ET_EXEC, elf.ET_DYN)

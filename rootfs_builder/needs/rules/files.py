@@ -10,7 +10,8 @@ from rootfs_builder.errors import InputError, NotFoundError
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Finding
 from rootfs_builder.loader import locale_archive, nss
-from rootfs_builder.loader.link_map import LinkMap, Loaded
+from rootfs_builder.loader.link_map import LinkMap
+from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs import users
 from rootfs_builder.needs.closure import GeneratedFile, GeneratedLine, Tree
 from rootfs_builder.needs.rules import Rule, Variables

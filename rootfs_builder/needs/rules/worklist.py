@@ -16,7 +16,7 @@ from rootfs_builder.errors import Mistake, NotFoundError
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, hint, warning
 from rootfs_builder.loader import nss
-from rootfs_builder.loader.link_map import Loaded
+from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs import rules
 from rootfs_builder.needs.closure import Program, RuleOutput, Tree
 from rootfs_builder.needs.rules import Match, Rule, Rules, Variables, evidence, requests

@@ -3,8 +3,8 @@
 import pytest
 
 from rootfs_builder.loader.glibc import Glibc
-from rootfs_builder.loader.link_map import Loaded
 from rootfs_builder.loader.musl import Musl
+from rootfs_builder.loader.resolution import Loaded
 
 DEBIAN = ("/lib/x86_64-linux-gnu/", "/usr/lib/x86_64-linux-gnu/", "/lib/", "/usr/lib/")
 FEDORA = ("/lib64/", "/usr/lib64/")
