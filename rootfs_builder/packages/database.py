@@ -103,7 +103,8 @@ def unreadable(path: str, why: str) -> InputError:
     """The error for a database that is there."""
     return InputError(
         f"{printable(path)}: the package database cannot be read: {why}; make it readable, or do "
-        "without it: --layers single"
+        "without it: --layers single",
+        paths=(path,),
     )
 
 
