@@ -51,18 +51,18 @@ def apply(plan: Plan, closure: Closure, layout: Layout, recipe: Recipe, sources:
         for start in layout.starts
         if start.program.kind == ProgramKind.EXECUTABLE
     }
-    wanted = _Wanted(walker, programs, recipe, sources)
+    wanted = _Overrides(walker, programs, recipe, sources)
     entries, findings = [], list(plan.findings)
     for entry in plan.entries:
         changed = wanted.applied(entry)
         entries.append(changed)
-        findings += wanted.said(entry, changed)
+        findings += wanted.findings(entry, changed)
     privileged = {entry.path for entry in entries if _is_privileged(entry)}
     findings += _lost(privileged, closure, layout, walker)
     return replace(plan, entries=tuple(entries), findings=tuple(dict.fromkeys(findings)))
 
 
-class _Wanted:
+class _Overrides:
     """The values of the options, by the paths that they lead to."""
 
     def __init__(
@@ -116,7 +116,7 @@ class _Wanted:
             capability=self.capabilities.get(entry.path, entry.capability),
         )
 
-    def said(self, entry: Entry, changed: Entry) -> Iterator[Finding]:
+    def findings(self, entry: Entry, changed: Entry) -> Iterator[Finding]:
         """Findings about the privileges of a file, before and after."""
         shown = printable(entry.path)
         if entry.mode & ~changed.mode & SET_ID_BITS and entry.path not in self.modes:
