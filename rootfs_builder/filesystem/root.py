@@ -60,7 +60,11 @@ class Source(Protocol):
         """Equal for two names of one file, and for nothing else."""
 
     def open(self) -> Content:
-        """The bytes; raises InputError or ChangedError where they are not to be had."""
+        """Open the content.
+
+        Raises:
+            InputError, ChangedError: it cannot be read, or is no longer what it was.
+        """
 
 
 class Root(Protocol):

@@ -53,7 +53,7 @@ class NoLoader(Struct, frozen=True):
         if self.state is LoaderState.DAMAGED:
             return f"{interpreter}: a damaged loader: {self.error}"
         return (
-            f"{shown}: its interpreter {interpreter} is no dynamic loader of "
+            f"{shown}: its interpreter {interpreter} is not a dynamic loader of "
             f"{' or '.join(dialects.NAMES)}; no other is known"
         )
 

@@ -97,7 +97,7 @@ class _Work:
                 yield ImagePath(path)
 
     def program(self, path: ImagePath) -> Iterator[str]:
-        """What one executable file lacks; a file that is no program lacks nothing."""
+        """What one executable file lacks. Non-executables are skipped."""
         in_path = parent(path) in self._path or not self._path or path == self._started
         walk = self._objects.walker.walk(path)
         with self._objects.source(path).open() as content:

@@ -329,7 +329,7 @@ class _RuleWorklist:
             self.missing_services.append(Mistake("--nss", text, nss.service(library)))
             return
         text = (
-            f"{rule.name}: {printable(library)} is not to be had here, and {rule.because}; "
+            f"{rule.name}: {printable(library)} was not found, and {rule.because}; "
             f"install it, or --without {rule.name}"
         )
         paths = (*absolute((library,)), *named_in(rule.because))
