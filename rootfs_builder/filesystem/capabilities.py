@@ -68,7 +68,7 @@ def parse(text: str) -> bytes:
     """The xattr that setcap(8) writes for `text`.
 
     Raises:
-        UsageError: it is no such text, or says what an xattr cannot hold.
+        UsageError: it is not such a text, or says what an xattr cannot hold.
     """
     sets = {"e": 0, "i": 0, "p": 0}
     for clause in text.split():

@@ -83,7 +83,7 @@ def read(data: Content, name: str) -> dict[str, bytes] | None:
     found where the archive has them.
 
     Raises:
-        InputError: the file is no locale archive, or is cut short.
+        InputError: the file is not a locale archive, or is cut short.
     """
     order = _order(data)
     # Magic, serial; of names, strings, records and sums each the offset, the used, the size.

@@ -133,7 +133,7 @@ class _Accounts:
 
         Raises:
             NotFoundError: there is no such file.
-            InputError: it cannot be read, or is no file of accounts.
+            InputError: it cannot be read, or is not a file of accounts.
         """
         walk = Walker(self._root).walk(OpenedPath(path))
         if walk.errno not in (0, errno.ENOENT, errno.ENOTDIR, errno.ELOOP):

@@ -56,7 +56,7 @@ class Database(Protocol):
         The likeliest come first, and all again after them.
 
         Raises:
-            DamagedError: it is no such database.
+            DamagedError: it is not such a database.
         """
 
 
