@@ -21,6 +21,10 @@ P = TypeVar("P", bound=str)
 
 ROOT = ImagePath("/")
 _SHOWN = 60
+_NAMED = (  # what may come before a path, not the // of a URL; then the path
+    r"""(?:(?<![^\s"'`(\[{<>=,;|&])|(?<=:)(?!//)|(?<=://)|(?<=\A-\w)|(?<=[\s"'`]-\w))"""
+    r"""(?:(?<=")/[^"]*(?=")|(?<=')/[^']*(?=')|(?<=`)/[^`]*(?=`)|/[^\s"'`]*)"""
+)
 MOUNTED = ("/dev", "/proc", "/sys")  # by every runtime, over what an image has there
 
 
@@ -70,8 +74,13 @@ def absolute(paths: Iterable[str]) -> tuple[str, ...]:
 
 
 def named_in(text: str) -> tuple[str, ...]:
-    """The absolute paths among the words of a text, such as an argument or a rule's hint."""
-    return absolute(word.lstrip("\"'`(").rstrip("\"'`),;:.") for word in text.split())
+    """The absolute paths in a text, such as an argument or a rule's hint.
+
+    One ends at a blank, but in quotes with them. It may follow an option's name or letter, or `=`.
+    """
+    if "/" not in text:
+        return ()
+    return absolute(found[0].rstrip("),;:.]}>") for found in re.finditer(_NAMED, text))
 
 
 def join(directory: P, name: str) -> P:

@@ -2,7 +2,7 @@
 
 A row is known by three fields of an ELF header: e_machine, 32 or 64 bits, the byte order. To add a
 CPU, add a row. Sources: the psABI supplement of each CPU; glibc sysdeps/*/dl-cache.h and
-ldsodefs.h; `go tool dist list`; Debian's Multiarch/Tuples.
+ldsodefs.h; `go tool dist list`.
 """
 
 from msgspec import Struct
@@ -25,24 +25,22 @@ class Machine(Struct, frozen=True):
     """One kind of machine.
 
     `header` has the three fields. `architecture` is the image platform's, "" where none is defined;
-    `uname` is what `uname -m` says. `triplet` is what GNU tools for it are called, `multiarch` what
-    Debian calls its directories. `loaders` are the PT_INTERP of glibc and of musl. `abis` are tried
-    in order. `platforms` are what AT_PLATFORM may be, or what glibc makes of it, the most common
-    first.
+    `triplet` is what GNU tools for it are called. `loaders` are the PT_INTERP of glibc and of musl.
+    `abis` are tried in order. `platforms` are what AT_PLATFORM may be, or what glibc makes of it,
+    the most common first.
 
     Two files may be in one process if the flags in `equal` are the same, if not both of the flags
     in `exclusive` are set, and if the flags in `version` are the same; a file's 0 goes with any
     version, and a program's 0 stands for `newest`.
 
     `os_abis` are taken besides those of System V and GNU; `wide_hash` is for 64-bit words in
-    DT_HASH, `counts_symbols` for a machine that has DT_MIPS_SYMTABNO.
+    DT_HASH, `counts_symbols` for a machine that has DT_MIPS_SYMTABNO. `family` is set for machines
+    that share one strip(1).
     """
 
     header: tuple[int, int, bool]
     architecture: str
-    uname: str
     triplet: str
-    multiarch: str
     loaders: tuple[str, ...]
     abis: tuple[Abi, ...]
     platforms: tuple[str, ...] = ()
@@ -53,6 +51,12 @@ class Machine(Struct, frozen=True):
     os_abis: tuple[int, ...] = ()
     wide_hash: bool = False
     counts_symbols: bool = False
+    family: str = ""
+
+    @property
+    def strip_family(self) -> str:
+        """Equal for machines of which one strip(1) is for all."""
+        return self.family or self.architecture
 
     def abi(self, flags: int) -> Abi:
         """What a header's flags decide."""
@@ -84,42 +88,51 @@ _Z = ("z13", "z14", "z15", "z16", "z17", "z900", "z990", "z9-109", "z10", "z196"
 MACHINES = (
     Machine(
         (62, 64, True),
-        *("amd64", "x86_64", "x86_64-linux-gnu", "x86_64-linux-gnu"),
+        "amd64",
+        "x86_64-linux-gnu",
         ("/lib64/ld-linux-x86-64.so.2", "/lib/ld-musl-x86_64.so.1"),
         (Abi((0x0303,)),),
         ("x86_64", "haswell", "xeon_phi"),
+        family="x86",
     ),
     Machine(  # x32: programs of an amd64 kernel
         (62, 32, True),
-        *("amd64", "x86_64", "x86_64-linux-gnu", "x86_64-linux-gnux32"),
+        "amd64",
+        "x86_64-linux-gnu",
         ("/libx32/ld-linux-x32.so.2", "/lib/ld-musl-x32.so.1"),
         (Abi((0x0803,)),),
         ("x86_64", "haswell", "xeon_phi"),
+        family="x86",
     ),
     Machine(
         (3, 32, True),
-        *("386", "i686", "i686-linux-gnu", "i386-linux-gnu"),
+        "386",
+        "i686-linux-gnu",
         ("/lib/ld-linux.so.2", "/lib/ld-musl-i386.so.1"),
         (Abi(_GENERIC),),
         ("i686", "i586"),
+        family="x86",
     ),
     Machine(
         (183, 64, True),
-        *("arm64", "aarch64", "aarch64-linux-gnu", "aarch64-linux-gnu"),
+        "arm64",
+        "aarch64-linux-gnu",
         ("/lib/ld-linux-aarch64.so.1", "/lib/ld-musl-aarch64.so.1"),
         (Abi((0x0A03,), "v8"),),
         ("aarch64",),
     ),
     Machine(
         (183, 64, False),
-        *("", "aarch64_be", "aarch64_be-linux-gnu", "aarch64_be-linux-gnu"),
+        "",
+        "aarch64_be-linux-gnu",
         ("/lib/ld-linux-aarch64_be.so.1", "/lib/ld-musl-aarch64_be.so.1"),
         (Abi((0x0A03,)),),
         ("aarch64",),
     ),
     Machine(
         (40, 32, True),
-        *("arm", "armv7l", "arm-linux-gnueabihf", "arm-linux-gnueabihf"),
+        "arm",
+        "arm-linux-gnueabihf",
         ("/lib/ld-linux-armhf.so.3", "/lib/ld-musl-armhf.so.1"),
         _ARM_ABIS,
         ("v7l", "v8l", "v6l"),
@@ -128,7 +141,8 @@ MACHINES = (
     ),
     Machine(
         (40, 32, False),
-        *("", "armv7b", "armeb-linux-gnueabihf", "armeb-linux-gnueabihf"),
+        "",
+        "armeb-linux-gnueabihf",
         ("/lib/ld-linux-armhf.so.3", "/lib/ld-musl-armebhf.so.1"),
         _ARM_ABIS,
         ("v7l", "v8l", "v6l"),
@@ -137,21 +151,24 @@ MACHINES = (
     ),
     Machine(
         (243, 64, True),
-        *("riscv64", "riscv64", "riscv64-linux-gnu", "riscv64-linux-gnu"),
+        "riscv64",
+        "riscv64-linux-gnu",
         ("/lib/ld-linux-riscv64-lp64d.so.1", "/lib/ld-musl-riscv64.so.1"),
         _RISCV_ABIS,
         equal=_RISCV_FLOAT,
     ),
     Machine(
         (243, 32, True),
-        *("", "riscv32", "riscv32-linux-gnu", "riscv32-linux-gnu"),
+        "",
+        "riscv32-linux-gnu",
         ("/lib/ld-linux-riscv32-ilp32d.so.1", "/lib/ld-musl-riscv32.so.1"),
         _RISCV_ABIS,
         equal=_RISCV_FLOAT,
     ),
     Machine(
         (22, 64, False),
-        *("s390x", "s390x", "s390x-linux-gnu", "s390x-linux-gnu"),
+        "s390x",
+        "s390x-linux-gnu",
         ("/lib/ld64.so.1", "/lib/ld-musl-s390x.so.1"),
         (Abi((0x0403,)),),
         _Z,
@@ -159,14 +176,16 @@ MACHINES = (
     ),
     Machine(
         (22, 32, False),
-        *("", "s390", "s390-linux-gnu", "s390-linux-gnu"),
+        "",
+        "s390-linux-gnu",
         ("/lib/ld.so.1",),
         (Abi((0x0003,)),),
         _Z,
     ),
     Machine(
         (21, 64, True),
-        *("ppc64le", "ppc64le", "powerpc64le-linux-gnu", "powerpc64le-linux-gnu"),
+        "ppc64le",
+        "powerpc64le-linux-gnu",
         ("/lib64/ld64.so.2", "/lib/ld-musl-powerpc64le.so.1"),
         (Abi((0x0503,)),),
         ("power9", "power8", "power10", "power11"),
@@ -175,7 +194,8 @@ MACHINES = (
     ),
     Machine(
         (21, 64, False),
-        *("", "ppc64", "powerpc64-linux-gnu", "powerpc64-linux-gnu"),
+        "",
+        "powerpc64-linux-gnu",
         ("/lib64/ld64.so.1", "/lib/ld-musl-powerpc64.so.1"),
         (Abi((0x0503,)),),
         ("power9", "power8", "power10", "power11"),
@@ -184,67 +204,71 @@ MACHINES = (
     ),
     Machine(
         (258, 64, True),
-        *("loong64", "loongarch64", "loongarch64-linux-gnu", "loongarch64-linux-gnu"),
+        "loong64",
+        "loongarch64-linux-gnu",
         ("/lib64/ld-linux-loongarch-lp64d.so.1", "/lib/ld-musl-loongarch64.so.1"),
         (Abi((0x1203,)),),
         ("loongarch",),
     ),
     Machine(
         (8, 64, True),
-        *("mips64le", "mips64", "mips64el-linux-gnuabi64", "mips64el-linux-gnuabi64"),
+        "mips64le",
+        "mips64el-linux-gnuabi64",
         ("/lib64/ld.so.1", "/lib/ld-musl-mips64el.so.1"),
         (Abi(_GENERIC),),
         counts_symbols=True,
     ),
     Machine(
         (8, 32, True),
-        *("mipsle", "mips", "mipsel-linux-gnu", "mipsel-linux-gnu"),
+        "mipsle",
+        "mipsel-linux-gnu",
         ("/lib/ld.so.1", "/lib/ld-musl-mipsel.so.1"),
         (Abi(_GENERIC),),
         counts_symbols=True,
     ),
     Machine(
         (8, 64, False),
-        *("", "mips64", "mips64-linux-gnuabi64", "mips64-linux-gnuabi64"),
+        "",
+        "mips64-linux-gnuabi64",
         ("/lib64/ld.so.1", "/lib/ld-musl-mips64.so.1"),
         (Abi(_GENERIC),),
         counts_symbols=True,
     ),
     Machine(
         (8, 32, False),
-        *("", "mips", "mips-linux-gnu", "mips-linux-gnu"),
+        "",
+        "mips-linux-gnu",
         ("/lib/ld.so.1", "/lib/ld-musl-mips.so.1"),
         (Abi(_GENERIC),),
         counts_symbols=True,
     ),
     Machine(
         (0x9026, 64, True),
-        *("", "alpha", "alpha-linux-gnu", "alpha-linux-gnu"),
+        "",
+        "alpha-linux-gnu",
         ("/lib/ld-linux.so.2",),
         (Abi(_GENERIC),),
         wide_hash=True,
     ),
 )
 _BY_HEADER = {one.header: one for one in MACHINES}
-_OF_DEBIAN = {"armhf": "arm", "ppc64el": "ppc64le"}  # as dpkg calls them, and no column above
+_BY_NAME = {one.triplet.partition("-")[0]: one.architecture for one in MACHINES} | {
+    "i386": "386",
+    "armv7l": "arm",
+    "armhf": "arm",
+    "ppc64el": "ppc64le",
+}
 
 
 def of(e_machine: int, bits: int, *, little: bool) -> Machine:
     """The machine of an ELF header; one that is not in the table has its numbers alone."""
     header = (e_machine, bits, little)
-    return _BY_HEADER.get(header) or Machine(header, "", "", "", "", (), (Abi(_GENERIC),))
+    return _BY_HEADER.get(header) or Machine(header, "", "", (), (Abi(_GENERIC),))
 
 
 def architecture(name: str) -> str:
-    """The image platform's word for an architecture, by any name that the table has for it.
+    """The image platform's word for an architecture that may be called as GNU, uname or dpkg do.
 
-    A name of several, as `mips` of both byte orders, and one that is not in the table stay.
+    A name that is not known stays.
     """
-    found = {
-        one.architecture
-        for one in MACHINES
-        if name in (one.uname, one.triplet.partition("-")[0], one.multiarch.partition("-")[0])
-    }
-    if len(found) == 1:
-        return found.pop() or name
-    return _OF_DEBIAN.get(name, name)
+    return _BY_NAME.get(name) or name

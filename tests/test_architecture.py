@@ -146,6 +146,72 @@ def test_a_module_keeps_the_doors(path):
     assert list(problems(name_of(path), path.read_text())) == []
 
 
+def cycles(sources):
+    """The modules that import each other, in whatever way, under TYPE_CHECKING too.
+
+    `sources` has the text of each module. That a module of a package is only imported after the
+    package itself is no import that it makes.
+    """
+    graph = {
+        name: {_module(imported, sources) for imported in _imports(ast.parse(text))}
+        for name, text in sources.items()
+    }
+    reached = {name: _reached(graph, name) for name in graph}
+    each = {
+        tuple(sorted(one for one in reached[name] if name in reached[one]))
+        for name in graph
+        if name in reached[name]
+    }
+    return sorted(each)
+
+
+def _module(imported, known):
+    """The module of `from MODULE import NAME`, where the name may be a module itself."""
+    return imported if imported in known else imported.rpartition(".")[0]
+
+
+def _reached(graph, start):
+    """All that a module imports, and what that imports, and so on."""
+    seen, todo = set(), [start]
+    while todo:
+        new = graph.get(todo.pop(), set()) - seen
+        seen |= new
+        todo += new
+    return seen
+
+
+def test_no_modules_import_each_other():
+    assert cycles({name_of(path): path.read_text() for path in modules()}) == []
+
+
+@pytest.mark.parametrize(
+    ("sources", "found"),
+    [
+        ({"a": "from rootfs_builder.b import X", "b": "import rootfs_builder.c", "c": ""}, []),
+        (
+            {"a": "from rootfs_builder.b import X", "b": "def f():\n    import rootfs_builder.a"},
+            [("a", "b")],
+        ),
+        (
+            {
+                "a": "if TYPE_CHECKING:\n    from rootfs_builder import b",
+                "b": "import rootfs_builder.c",
+                "c": "from rootfs_builder.a import X",
+                "d": "import rootfs_builder.a",
+            },
+            [("a", "b", "c")],
+        ),
+        (
+            {"a": "from rootfs_builder.a import b", "a.b": "from rootfs_builder.a import X"},
+            [("a", "a.b")],
+        ),
+        ({"a": "from rootfs_builder.a import b", "a.b": ""}, []),
+    ],
+)
+def test_the_check_for_cycles_itself(sources, found):
+    assert cycles(sources) == found
+
+
 def test_every_wing_is_in_the_table():
     found = {name_of(path).split(".")[0] for path in modules()} - {""}
     assert found == set(WINGS)

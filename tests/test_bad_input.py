@@ -88,7 +88,7 @@ def patched(source, path, offset, value):
     ("content", "words"),
     [
         pytest.param(b"", ["empty", "was it built?"], id="empty file"),
-        pytest.param(b"hello\n", ["text", "#!"], id="text that is no script"),
+        pytest.param(b"hello\n", ["text", "#!"], id="text that is not a script"),
         pytest.param(b"\0\1\2\3" * 99, ["no ELF file", "compiled program"], id="other bytes"),
         pytest.param(b"MZ\x90\0" * 99, ["Windows", "compiled for Linux"], id="Windows program"),
         pytest.param(b"\xcf\xfa\xed\xfe" * 99, ["macOS", "compiled for Linux"], id="macOS program"),

@@ -122,7 +122,11 @@ def test_an_owner_is_digits_or_a_name_of_the_root_that_is_packed(members, folder
         (["--owner", "./prog=nosuch"], 3, "--owner /usr/local/bin/prog=UID:GID"),
         (["--mode", "./prog=u+s"], 2, "--mode: 'u+s' is not a mode: write octal digits"),
         (["--mode", "./prog=10755"], 2, "'10755' is not a mode"),
-        (["--cap", "./prog=net_admin+ep"], 2, "--cap: 'net_admin' is no capability; did you mean"),
+        (
+            ["--cap", "./prog=net_admin+ep"],
+            2,
+            "--cap: 'net_admin' is not a capability; did you mean",
+        ),
         (["--cap", "./prog=cap_chown=ep cap_kill+p"], 2, "one effective bit for all"),
         (["--cap", "=cap_chown+ep"], 2, "is not PATH=CAPABILITIES"),
         (["--cap", "/srv=cap_chown+ep", "--add", "data:/srv"], 2, "--cap /srv: a directory"),

@@ -10,7 +10,8 @@ from rootfs_builder.commands.verb import Verb
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.filesystem.sources import Sources
-    from rootfs_builder.loader.link_map import LinkMap, Loaded, Resolution
+    from rootfs_builder.loader.link_map import LinkMap
+    from rootfs_builder.loader.resolution import Loaded, Resolution
     from rootfs_builder.needs.closure import Closure, Program
 
 
@@ -79,7 +80,7 @@ def _lines(
     sources: "Sources", link_map: "LinkMap", loaded: "Loaded", indent: str, shown: "set[Loaded]"
 ) -> Iterator[str]:
     """One line a request of `loaded`; what stood above already is not opened up again."""
-    from rootfs_builder.loader.link_map import RequestKind
+    from rootfs_builder.loader.resolution import RequestKind
 
     shown.add(loaded)
     asked = [one for one in link_map.resolutions if one.request.by is loaded]

@@ -106,7 +106,7 @@ def read(data: Buffer) -> ElfFile:
     """Read an executable or shared object.
 
     Raises:
-        ElfError: the file is no ELF file, is cut short, or its tables contradict each other.
+        ElfError: the file is not an ELF file, is cut short, or its tables contradict each other.
     """
     data = _Blocks(data)
     head = header(data)
@@ -129,7 +129,7 @@ def dynamic(data: Buffer) -> "Dynamic | None":
     """The dynamic segment alone, for tables that are not in `ElfFile`; None where there is none.
 
     Raises:
-        ElfError: the file is no ELF file, or its headers are cut short.
+        ElfError: the file is not an ELF file, or its headers are cut short.
     """
     head = header(data)
     segments = _segments(data, head)

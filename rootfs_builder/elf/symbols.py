@@ -36,7 +36,7 @@ def imports(data: Buffer) -> frozenset[bytes]:
     Empty where there is no dynamic symbol table.
 
     Raises:
-        ElfError: the file is no ELF file, or its tables are cut short or contradict each other.
+        ElfError: the file is not an ELF file, or its tables are cut short or contradict each other.
     """
     dynamic = elf.dynamic(data)
     if dynamic is None or _DT_SYMTAB not in dynamic.tags:

@@ -68,13 +68,15 @@ def parse(text: str) -> bytes:
     """The xattr that setcap(8) writes for `text`.
 
     Raises:
-        UsageError: it is no such text, or says what an xattr cannot hold.
+        UsageError: it is not such a text, or says what an xattr cannot hold.
     """
     sets = {"e": 0, "i": 0, "p": 0}
     for clause in text.split():
         found = _CLAUSE.fullmatch(clause)
         if found is None or (not found[1] and not re.fullmatch("=[eip]*", found[2])):
-            raise UsageError(f"{text!r} is no text of capabilities: cap_net_bind_service+ep")
+            raise UsageError(
+                f"{text!r} is not a valid text of capabilities: cap_net_bind_service+ep"
+            )
         mask = _mask(found[1])
         for action in re.findall("[=+-][eip]*", found[2]):
             for flag in "eip":
@@ -104,7 +106,7 @@ def _mask(names: str) -> int:
         elif name.isascii() and name.isdigit() and int(name) < _BITS:
             mask |= 1 << int(name)
         else:
-            raise UsageError(f"{name!r} is no capability{_nearest(name)}")
+            raise UsageError(f"{name!r} is not a capability{_nearest(name)}")
     return mask
 
 

@@ -108,23 +108,23 @@ def text(
     busy = {ROOT, directory, *ancestors(directory)}
     for path in written:
         busy.update((parent(path), *ancestors(parent(path))))
-    said: set[str] = set()
+    present: set[str] = set()
     absent: set[str] = set()
     for one in inputs:
-        said |= one.files | one.listed | (one.links - busy)
+        present |= one.files | one.listed | (one.links - busy)
         if make:
             absent |= one.absent
         else:
-            said |= one.places - busy
-    named = {path: _name(path, directory) for path in said | absent}
-    unsaid = {path for path in (*named, target) if not _READABLE.fullmatch(path)}
-    names = sorted((named[path] for path in said - unsaid), key=_order)
+            present |= one.places - busy
+    named = {path: _name(path, directory) for path in present | absent}
+    unnameable = {path for path in (*named, target) if not _READABLE.fullmatch(path)}
+    names = sorted((named[path] for path in present - unnameable), key=_order)
     lines = [" \\\n  ".join((f"{_escaped(target)}:", *map(_escaped, names))), ""]
     lines += [f"{_escaped(one)}:" for one in names if not _NO_TARGET & set(one)]
-    missing = sorted((named[path] for path in absent - unsaid), key=encode)
+    missing = sorted((named[path] for path in absent - unnameable), key=encode)
     if missing:
         lines += _unless_absent(target, missing)
-    return "\n".join((*lines, "")), tuple(sorted(unsaid, key=encode))
+    return "\n".join((*lines, "")), tuple(sorted(unnameable, key=encode))
 
 
 def _name(path: str, directory: str) -> str:

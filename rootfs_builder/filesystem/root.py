@@ -60,7 +60,11 @@ class Source(Protocol):
         """Equal for two names of one file, and for nothing else."""
 
     def open(self) -> Content:
-        """The bytes; raises InputError or ChangedError where they are not to be had."""
+        """Open the content.
+
+        Raises:
+            InputError, ChangedError: it cannot be read, or is no longer what it was.
+        """
 
 
 class Root(Protocol):
@@ -201,7 +205,8 @@ def _capability(path: bytes) -> bytes:
         raise _unreadable(path, error) from error
     except InputError as error:
         shown = printable(decode(path))
-        raise InputError(f"{shown}: {error}; `setcap -r {shown}` takes them off") from error
+        text = f"{shown}: {error}; `setcap -r {shown}` takes them off"
+        raise InputError(text, paths=(decode(path),)) from error
 
 
 def _unreadable(path: bytes, error: OSError) -> InputError:
@@ -253,8 +258,9 @@ class _OpenFile:
                 raise _unreadable(self._source.path, error) from error
             if not more:
                 self._check()  # it shrank: says so
-                shown = printable(decode(self._source.path))
-                raise InputError(f"{shown}: shorter than its size says; it is no file on a disk")
+                path = decode(self._source.path)
+                text = f"{printable(path)}: shorter than its size says; it is not a file on a disk"
+                raise InputError(text, paths=(path,))
             data = data + more if data else more
         return data
 

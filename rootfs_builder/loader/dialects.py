@@ -15,7 +15,7 @@ NAMES = tuple(sorted(one.name for one in _DIALECTS))
 
 
 def identify(interpreter: OpenedPath, header: Header, data: bytes, read: Read) -> Loader | None:
-    """The loader whose file has the bytes `data`; None if it is no loader we know."""
+    """The loader whose file has the bytes `data`; None if it is not a loader we know."""
     for one in _DIALECTS:
         loader = one.identify(interpreter, header, data, read)
         if loader is not None:

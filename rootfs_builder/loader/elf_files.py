@@ -86,7 +86,7 @@ class ElfFiles:
         )
 
     def loader(self, interpreter: OpenedPath) -> Loader | None:
-        """The rules of the loader at `interpreter`; None if there is none that we know.
+        """The loader at `interpreter`; None if there is none that we know.
 
         Raises:
             ElfError: it is a damaged file.

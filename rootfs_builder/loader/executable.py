@@ -114,7 +114,7 @@ def _script(named: str, head: bytes, second: str) -> Script:
         raise _mistake(named, "its first line names no interpreter after #!")
     if not words[0].startswith("/"):
         raise _mistake(
-            named, f"its interpreter {printable(words[0])} is no absolute path; write #!/…"
+            named, f"its interpreter {printable(words[0])} is not an absolute path; write #!/…"
         )
     script = Script(words[0], words[1] if len(words) > 1 else "", second)
     if name(words[0]) == "env" and script.looked_up is None:
@@ -137,7 +137,7 @@ def _what_it_is(head: bytes) -> str:
         return "a macOS program or Java class; name a program compiled for Linux"
     if b"\0" not in head:
         return (
-            "text that is no script: its first line has no #!; if it is source, name the program "
-            "that is compiled from it"
+            "text that is not a script: its first line has no #!; if it is source, name the "
+            "program that is compiled from it"
         )
     return "no ELF file and no script; name a compiled program"

@@ -6,6 +6,7 @@ elf/dl-load.c, elf/dl-cache.c, elf/dl-hwcaps.c.
 """
 
 import errno
+import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator
 
@@ -14,16 +15,15 @@ from msgspec import Struct
 from rootfs_builder.elf import DF_1_NODEFLIB, DF_1_PIE, ET_DYN, ET_EXEC, ElfFile, Header
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.loader import ld_cache, ld_so
-from rootfs_builder.loader.link_map import (
+from rootfs_builder.loader.protocol import Dialect, Lookup, Process, Read, Scope
+from rootfs_builder.loader.resolution import (
     Candidate,
     FoundBy,
-    LinkMap,
     Loaded,
     Rejected,
     Rejection,
     RequestKind,
 )
-from rootfs_builder.loader.protocol import Dialect, Lookup, Read, Scope
 from rootfs_builder.paths import ImagePath, OpenedPath, decode, encode, printable
 
 _NAME = "glibc"
@@ -73,44 +73,44 @@ class Glibc(Struct, frozen=True):
         """Here `;` separates too, as nowhere else."""
         return tuple(re.split("[:;]", text)) if text else ()
 
-    def expand(self, name: str, by: Loaded, link_map: LinkMap) -> str | None:
+    def expand(self, name: str, by: Loaded, process: Process) -> str | None:
         """See Loader."""
-        return (_expand(name, by, self.lib, link_map.platform) or None) if "$" in name else name
+        return (_expand(name, by, self.lib, process.platform) or None) if "$" in name else name
 
-    def candidates(self, name: str, by: Loaded, link_map: LinkMap) -> Iterator[Candidate]:
+    def candidates(self, name: str, by: Loaded, process: Process) -> Iterator[Candidate]:
         """RPATHs, LD_LIBRARY_PATH, RUNPATH, the cache, the default directories."""
         owner = by if "ORIGIN" in name else None
-        name = self.expand(name, by, link_map) or ""
+        name = self.expand(name, by, process) or ""
         if "/" in name:
             yield Candidate(name, FoundBy.BY_PATH, 0, owner)
             return
         series = 0
-        for series, (found_by, directories) in enumerate(self._lists(by, link_map), 1):
+        for series, (found_by, directories) in enumerate(self._lists(by, process), 1):
             for directory, owner in directories:
-                yield from _in(directory, name, link_map.hwcaps, found_by, series, owner=owner)
-        yield from self._cached(name, by, link_map, series + 1)
+                yield from _in(directory, name, process.hwcaps, found_by, series, owner=owner)
+        yield from self._cached(name, by, process, series + 1)
         if not by.elf.flags_1 & DF_1_NODEFLIB:
             for directory in self.system_dirs:
                 found_by = FoundBy.DEFAULT_DIRECTORY
-                yield from _in(directory[:-1], name, link_map.hwcaps, found_by, -1)
+                yield from _in(directory[:-1], name, process.hwcaps, found_by, -1)
 
     def _lists(
-        self, by: Loaded, link_map: LinkMap
+        self, by: Loaded, process: Process
     ) -> Iterator[tuple[FoundBy, list[tuple[str, Loaded | None]]]]:
         if by.elf.runpath is None:
-            for needer in link_map.chain(by):
+            for needer in process.chain(by):
                 if needer.elf.runpath is None and needer.elf.rpath:
                     path = decode(needer.elf.rpath).split(":")
-                    yield FoundBy.RPATH, self._directories(path, needer, link_map)
-        if link_map.library_path:
-            path = list(link_map.library_path)
-            yield FoundBy.LIBRARY_PATH, self._directories(path, link_map.program, link_map)
+                    yield FoundBy.RPATH, self._directories(path, needer, process)
+        if process.library_path:
+            path = list(process.library_path)
+            yield FoundBy.LIBRARY_PATH, self._directories(path, process.program, process)
         if by.elf.runpath:
             path = decode(by.elf.runpath).split(":")
-            yield FoundBy.RUNPATH, self._directories(path, by, link_map)
+            yield FoundBy.RUNPATH, self._directories(path, by, process)
 
-    def _cached(self, name: str, by: Loaded, link_map: LinkMap, series: int) -> Iterator[Candidate]:
-        found = ld_cache.best(self.cache.get(name, ()), link_map.hwcaps)
+    def _cached(self, name: str, by: Loaded, process: Process, series: int) -> Iterator[Candidate]:
+        found = ld_cache.best(self.cache.get(name, ()), process.hwcaps)
         if found is None:
             return
         path = decode(found.path)
@@ -119,14 +119,14 @@ class Glibc(Struct, frozen=True):
             yield Candidate(path, FoundBy.CACHE, series, hwcap=level)
 
     def _directories(
-        self, path: list[str], owner: Loaded, link_map: LinkMap
+        self, path: list[str], owner: Loaded, process: Process
     ) -> list[tuple[str, Loaded | None]]:
         """The directories of a path, each once; an empty element is the working directory."""
         result: dict[str, Loaded | None] = {}
         for element in path:
             expanded = element
             if "$" in element:
-                expanded = _expand(element, owner, self.lib, link_map.platform)
+                expanded = _expand(element, owner, self.lib, process.platform)
             if expanded:
                 # "/" alone stays as the empty text before the slash that is put behind it.
                 directory = expanded.rstrip("/")
@@ -140,17 +140,22 @@ class Glibc(Struct, frozen=True):
         del program
         return by
 
-    def version(self, link_map: LinkMap) -> tuple[int, int]:
+    def trusts(self, path: str, owner: Loaded) -> bool:
+        """is_trusted_path_normalize(): its default directories, and what is below them."""
+        del owner
+        return posixpath.normpath(path).startswith(self.system_dirs)
+
+    def version(self, process: Process) -> tuple[int, int]:
         """The newest version that libc.so.6 defines."""
-        libc = link_map.names.get(_LIBC)
+        libc = process.names.get(_LIBC)
         if libc is None:
             return (0, 0)
         found = [_VERSION.fullmatch(version) for version in libc.elf.version_definitions]
         return max(((int(one[1]), int(one[2])) for one in found if one), default=(0, 0))
 
-    def caller_in_libc(self, link_map: LinkMap) -> Loaded:
+    def caller_in_libc(self, process: Process) -> Loaded:
         """See Loader: a service of the name service switch is opened by libc.so.6."""
-        return link_map.names.get(_LIBC, link_map.program)
+        return process.names.get(_LIBC, process.program)
 
     def caches_hwcaps(self) -> bool:
         """See Loader."""

@@ -15,10 +15,11 @@ from rootfs_builder.errors import ElfError, UsageError
 from rootfs_builder.filesystem.root import Node
 from rootfs_builder.filesystem.walk import Walk
 from rootfs_builder.loader.elf_files import ElfFiles
-from rootfs_builder.loader.link_map import (
+from rootfs_builder.loader.link_map import LinkMap
+from rootfs_builder.loader.protocol import Loader
+from rootfs_builder.loader.resolution import (
     Attempt,
     Candidate,
-    LinkMap,
     Loaded,
     Rejected,
     Rejection,
@@ -26,7 +27,6 @@ from rootfs_builder.loader.link_map import (
     RequestKind,
     Resolution,
 )
-from rootfs_builder.loader.protocol import Loader
 from rootfs_builder.paths import OpenedPath, decode, parent
 
 

@@ -1,4 +1,4 @@
-"""glibc's locale-archive and a locale's name → the files of that locale.
+"""A locale's name → where its files are: a directory, or glibc's locale-archive; its files there.
 
 The archive is a hash table of names, each with a record of where its categories stand; names may
 share a record. The files come out as they would stand in a directory of the normalised name, which
@@ -15,6 +15,7 @@ from rootfs_builder.filesystem.root import Content
 from rootfs_builder.paths import encode
 
 DIRECTORY = "/usr/lib/locale"  # as distributions configure glibc
+ARCHIVE = f"{DIRECTORY}/locale-archive"
 BUILT_IN = ("C", "POSIX")  # locales without files
 _NAME = re.compile(r"(?!\.{1,2}\Z)[\w.@+,-]+")  # no path leads out of DIRECTORY, as in glibc
 _MAGIC = 0xDE020109
@@ -60,6 +61,21 @@ def normalized(name: str) -> str:
     return f"{place}.{kept}{at}{modifier}"
 
 
+def directories(name: str) -> tuple[str, ...]:
+    """The directories of a locale, of which the first counts; without any, the archive does."""
+    return tuple(dict.fromkeys(f"{DIRECTORY}/{one}" for one in (name, normalized(name))))
+
+
+def placed(data: Content, name: str) -> dict[str, bytes]:
+    """The files that the archive has of a locale, by the paths that they would have without it.
+
+    Raises:
+        InputError: see read.
+    """
+    above = f"{DIRECTORY}/{normalized(name)}"
+    return {f"{above}/{path}": content for path, content in (read(data, name) or {}).items()}
+
+
 def read(data: Content, name: str) -> dict[str, bytes] | None:
     """The files of a locale, by their paths below its directory; None where it is not in there.
 
@@ -67,7 +83,7 @@ def read(data: Content, name: str) -> dict[str, bytes] | None:
     found where the archive has them.
 
     Raises:
-        InputError: the file is no locale archive, or is cut short.
+        InputError: the file is not a locale archive, or is cut short.
     """
     order = _order(data)
     # Magic, serial; of names, strings, records and sums each the offset, the used, the size.

@@ -8,7 +8,8 @@ from collections.abc import Callable, Container, Iterator
 from msgspec import Struct
 
 from rootfs_builder.findings import Code, Finding, warning
-from rootfs_builder.loader.link_map import Attempt, LinkMap, Rejected, RequestKind
+from rootfs_builder.loader.link_map import LinkMap
+from rootfs_builder.loader.resolution import Attempt, Rejected, RequestKind
 from rootfs_builder.paths import Key, OpenedPath, absolute, decode, printable
 
 Shown = Callable[[str], str]

@@ -14,16 +14,15 @@ from msgspec import Struct
 
 from rootfs_builder.elf import ET_DYN, ET_EXEC, ElfFile, Header
 from rootfs_builder.findings import Finding
-from rootfs_builder.loader.link_map import (
+from rootfs_builder.loader.protocol import Dialect, Lookup, Process, Read, Scope
+from rootfs_builder.loader.resolution import (
     Candidate,
     FoundBy,
-    LinkMap,
     Loaded,
     Rejected,
     Rejection,
     RequestKind,
 )
-from rootfs_builder.loader.protocol import Dialect, Lookup, Read, Scope
 from rootfs_builder.paths import ImagePath, OpenedPath, decode, encode
 
 _NAME = "musl"
@@ -48,14 +47,14 @@ class Musl(Struct, frozen=True):
     warnings: tuple[Finding, ...] = ()
     kinds: tuple[RequestKind, ...] = (RequestKind.NEEDED,)
 
-    def version(self, link_map: LinkMap) -> tuple[int, int]:
+    def version(self, process: Process) -> tuple[int, int]:
         """It defines none."""
-        del link_map
+        del process
         return (0, 0)
 
-    def caller_in_libc(self, link_map: LinkMap) -> Loaded:
+    def caller_in_libc(self, process: Process) -> Loaded:
         """Every dlopen is searched for the program."""
-        return link_map.program
+        return process.program
 
     def caches_hwcaps(self) -> bool:
         """There is no cache."""
@@ -65,26 +64,26 @@ class Musl(Struct, frozen=True):
         """See Loader."""
         return tuple(_split(text))
 
-    def expand(self, name: str, by: Loaded, link_map: LinkMap) -> str | None:
+    def expand(self, name: str, by: Loaded, process: Process) -> str | None:
         """There are no tokens in a name."""
-        del by, link_map
+        del by, process
         return name
 
-    def candidates(self, name: str, by: Loaded, link_map: LinkMap) -> Iterator[Candidate]:
+    def candidates(self, name: str, by: Loaded, process: Process) -> Iterator[Candidate]:
         """LD_LIBRARY_PATH, the RUNPATH or RPATH of each needer upwards, the system path."""
         if "/" in name:
             yield Candidate(name, FoundBy.BY_PATH, 0)
             return
         if not name or len(encode(name)) > _NAME_MAX:
             return
-        for candidate in self._searched(name, by, link_map):
+        for candidate in self._searched(name, by, process):
             if len(encode(candidate.path)) < _BUFFER:
                 yield candidate
 
-    def _searched(self, name: str, by: Loaded, link_map: LinkMap) -> Iterator[Candidate]:
-        for directory in link_map.library_path:
+    def _searched(self, name: str, by: Loaded, process: Process) -> Iterator[Candidate]:
+        for directory in process.library_path:
             yield Candidate(f"{directory}/{name}", FoundBy.LIBRARY_PATH, 1)
-        for series, needer in enumerate(link_map.chain(by), 2):
+        for series, needer in enumerate(process.chain(by), 2):
             path = needer.elf.rpath if needer.elf.runpath is None else needer.elf.runpath
             for directory, owner in _expand(decode(path or b""), needer):
                 yield Candidate(f"{directory}/{name}", FoundBy.RUNPATH, series, owner)
@@ -95,6 +94,11 @@ class Musl(Struct, frozen=True):
         """Every dlopen is searched for the program."""
         del by
         return program
+
+    def trusts(self, path: str, owner: Loaded) -> bool:
+        """fixup_rpath(): not what the kernel mapped, which is the program, but every library."""
+        del path
+        return owner.by is not None
 
     def configuration(
         self, finds: Iterable[Lookup], exists: Callable[[str], bool]

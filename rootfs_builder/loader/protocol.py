@@ -5,21 +5,14 @@ as it is configured in one root. It opens no object itself.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple, Protocol
 
 from msgspec import Struct
 
 from rootfs_builder.elf import ElfFile, Header
 from rootfs_builder.findings import Finding
-from rootfs_builder.loader.link_map import (
-    Candidate,
-    LinkMap,
-    Loaded,
-    Rejected,
-    Rejection,
-    RequestKind,
-)
+from rootfs_builder.loader.resolution import Candidate, Loaded, Rejected, Rejection, RequestKind
 from rootfs_builder.paths import ImagePath, OpenedPath
 
 Scope = Literal["next", "list", "all"]  # how much of the search an answer ends
@@ -32,6 +25,33 @@ class Lookup(NamedTuple):
     name: str
     opened: str
     hwcap: str | None = None
+
+
+class Process(Protocol):
+    """What a loader knows of a process that it starts: its link map."""
+
+    @property
+    def program(self) -> Loaded:
+        """The executable."""
+
+    @property
+    def hwcaps(self) -> tuple[str, ...]:
+        """The subdirectories for special CPUs that count, best first."""
+
+    @property
+    def platform(self) -> str:
+        """What `$PLATFORM` stands for."""
+
+    @property
+    def library_path(self) -> tuple[str, ...]:
+        """The directories in LD_LIBRARY_PATH's place."""
+
+    @property
+    def names(self) -> Mapping[str, Loaded]:
+        """The objects by the names that they are known under."""
+
+    def chain(self, loaded: Loaded | None) -> Iterator[Loaded]:
+        """An object, who caused it to be loaded, and so on up to the program."""
 
 
 class Configuration(Protocol):
@@ -79,14 +99,20 @@ class Search(Protocol):
     def kinds(self) -> tuple[RequestKind, ...]:
         """The kinds of dependency that it reads."""
 
-    def expand(self, name: str, by: Loaded, link_map: LinkMap) -> str | None:
+    def expand(self, name: str, by: Loaded, process: Process) -> str | None:
         """A dependency's name with its tokens replaced; None where one stands for nothing."""
 
-    def candidates(self, name: str, by: Loaded, link_map: LinkMap) -> Iterator[Candidate]:
+    def candidates(self, name: str, by: Loaded, process: Process) -> Iterator[Candidate]:
         """Where the loader looks for `name`, in its order."""
 
     def caller(self, by: Loaded, program: Loaded) -> Loaded:
         """For which object a dlopen by `by` is searched."""
+
+    def trusts(self, path: str, owner: Loaded) -> bool:
+        """Whether it looks at `path`, through `$ORIGIN` of `owner`, for a program with privileges.
+
+        That is its secure-execution mode: set-user-id, or with file capabilities.
+        """
 
     def after_error(self, errno: int) -> Scope:
         """What an open(2) that failed so puts an end to."""
@@ -132,10 +158,10 @@ class Libc(Protocol):
     def checks_versions(self) -> bool:
         """Whether the loader stops where a symbol version is not defined."""
 
-    def version(self, link_map: LinkMap) -> tuple[int, int]:
+    def version(self, process: Process) -> tuple[int, int]:
         """The version of a process's C library; (0, 0) where that is not known."""
 
-    def caller_in_libc(self, link_map: LinkMap) -> Loaded:
+    def caller_in_libc(self, process: Process) -> Loaded:
         """The object that calls dlopen where the C library itself does."""
 
 

@@ -160,7 +160,7 @@ class _Collector:
             found = executable.look(todo.display_name, walk, self._elf_files)
         except InputError as error:
             wrong = (one._replace(option=option, text=f"{one.text}{by}") for one in error.mistakes)
-            raise InputError(*wrong) from error
+            raise InputError(*wrong, paths=error.paths) from error
         if not walk.node.mode & 0o111:
             text = f"{shown} is not executable here; in the image it is (0755)"
             self._not_executable.append(
@@ -179,7 +179,7 @@ class _Collector:
         started = self._startup.start(program, file)
         if isinstance(started, NoLoader):
             if started.state is not LoaderState.ABSENT:
-                raise InputError(started.text)
+                raise InputError(started.text, paths=started.paths)
             self._missing.append(started.text)
             return
         self._findings += started.findings

@@ -10,8 +10,9 @@ from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Finding
 from rootfs_builder.loader import dialects, loading, missing
 from rootfs_builder.loader.elf_files import ElfFiles
-from rootfs_builder.loader.link_map import LinkMap, Loaded
+from rootfs_builder.loader.link_map import LinkMap
 from rootfs_builder.loader.protocol import Loader
+from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.closure import Program
 from rootfs_builder.paths import OpenedPath, absolute, decode, printable
 
@@ -52,7 +53,7 @@ class NoLoader(Struct, frozen=True):
         if self.state is LoaderState.DAMAGED:
             return f"{interpreter}: a damaged loader: {self.error}"
         return (
-            f"{shown}: its interpreter {interpreter} is no dynamic loader of "
+            f"{shown}: its interpreter {interpreter} is not a dynamic loader of "
             f"{' or '.join(dialects.NAMES)}; no other is known"
         )
 

@@ -27,8 +27,9 @@ def nodes(sources: Sources, path: SourcePath) -> tuple[tuple[SourcePath, Node], 
     try:
         return tuple((SourcePath(one), node) for one, node in tree(sources, path))
     except OSError as error:
-        where = printable(decode(os.fsencode(error.filename)))
-        raise InputError(f"{where}: cannot be read: {error.strerror}") from error
+        where = decode(os.fsencode(error.filename))
+        text = f"{printable(where)}: cannot be read: {error.strerror}"
+        raise InputError(text, paths=(where,)) from error
 
 
 def with_closures(

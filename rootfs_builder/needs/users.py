@@ -133,7 +133,7 @@ class _Accounts:
 
         Raises:
             NotFoundError: there is no such file.
-            InputError: it cannot be read, or is no file of accounts.
+            InputError: it cannot be read, or is not a file of accounts.
         """
         walk = Walker(self._root).walk(OpenedPath(path))
         if walk.errno not in (0, errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
@@ -142,14 +142,14 @@ class _Accounts:
             raise NotFoundError(
                 self._mistake(
                     f"the {what} {name} is not known, because the root that is packed has no "
-                    f"{path}; {self._way_out()}"
+                    f"{path}; {self._advice()}"
                 )
             )
         if walk.node.size > _MAX_SIZE:
             raise InputError(
                 self._mistake(
                     f"{path} has {walk.node.size:,} bytes, which no list of accounts has; "
-                    f"{self._way_out()}"
+                    f"{self._advice()}"
                 )
             )
         found: dict[str, list[str]] = {}
@@ -164,12 +164,12 @@ class _Accounts:
 
         near = get_close_matches(name, filter(is_account, known), 1)
         meant = f"; did you mean {near[0]}?" if near else ";"
-        text = f"no {what} {name} in {path} of the root that is packed{meant} {self._way_out()}"
+        text = f"no {what} {name} in {path} of the root that is packed{meant} {self._advice()}"
         return NotFoundError(self._mistake(text))
 
     def _mistake(self, text: str) -> Mistake:
         return Mistake(self._option, text, self._prefix + self._text)
 
-    def _way_out(self) -> str:
+    def _advice(self) -> str:
         option = f"{self._option} {printable(self._prefix)}"
         return f"digits always work: {option}UID:GID, as `id NAME` tells them"

@@ -56,7 +56,7 @@ class Database(Protocol):
         The likeliest come first, and all again after them.
 
         Raises:
-            DamagedError: it is no such database.
+            DamagedError: it is not such a database.
         """
 
 
@@ -103,7 +103,8 @@ def unreadable(path: str, why: str) -> InputError:
     """The error for a database that is there."""
     return InputError(
         f"{printable(path)}: the package database cannot be read: {why}; make it readable, or do "
-        "without it: --layers single"
+        "without it: --layers single",
+        paths=(path,),
     )
 
 

@@ -19,8 +19,8 @@ from rootfs_builder.paths import name as last
 _ADMIN = "/var/lib/dpkg"
 _LIST = ".list"
 _STATUS = f"{_ADMIN}/status"
-STATES = (_STATUS,)
 _DIVERSIONS = f"{_ADMIN}/diversions"
+STATES = (_STATUS, _DIVERSIONS)  # dpkg writes the first anew with whatever it does to a package
 _OF_EVERY_PROGRAM = ("libc6:", "libgcc-s1:", "libstdc++6:")
 _ALIKE = 6  # letters that the names of a library and of its package share: libssl, libcurl4t64
 _FEW = 12  # libraries, for which less than all lists is read
@@ -32,7 +32,7 @@ _SOURCE = re.compile(r"(\S+)(?:[ \t]+\((.*)\))?")
 class Dpkg:
     """The packages of dpkg, which are read when the first is asked for."""
 
-    states = (_STATUS, _DIVERSIONS)  # dpkg writes the first anew with whatever it does to a package
+    states = STATES
 
     def __init__(self, walker: Walker) -> None:
         self._walker = walker

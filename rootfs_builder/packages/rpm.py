@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from sqlite3 import Connection
 
 _FOLDERS = ("/usr/lib/sysimage/rpm", "/var/lib/rpm")
-STATES = tuple(f"{folder}/rpmdb.sqlite" for folder in _FOLDERS)
+_DATABASES = tuple(f"{folder}/rpmdb.sqlite" for folder in _FOLDERS)
+_LOG = "-wal"  # what was written last, until it is copied over
+STATES = tuple(f"{path}{end}" for path in _DATABASES for end in ("", _LOG))
 _OLD = {
     f"{folder}/{name}": kind
     for folder in _FOLDERS
@@ -99,7 +101,7 @@ class Rpm:
     """The packages of rpm, in a database that is read when the first is asked for."""
 
     def __init__(self, walker: Walker, path: str) -> None:
-        self.states = (path, f"{path}-wal")
+        self.states = (path, f"{path}{_LOG}")
         self._walker = walker
         self._path = path
         self._headers: dict[int, tuple[RpmHeader, Package]] = {}
@@ -160,7 +162,7 @@ def package(one: RpmHeader) -> Package:
 
 def read(walker: Walker) -> Rpm | Finding | None:
     """See the folder."""
-    path = next((one for one in STATES if find(walker, one) is not None), None)
+    path = next((one for one in _DATABASES if find(walker, one) is not None), None)
     if path is not None:
         return Rpm(walker, path)
     old = next((one for one in _OLD if find(walker, one) is not None), None)

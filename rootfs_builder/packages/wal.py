@@ -13,7 +13,7 @@ _HEADER, _FRAME = 32, 24
 
 
 def merged(database: bytes, log: bytes) -> bytes:
-    """One database that needs no log; what is no database stays as it is."""
+    """One database that needs no log; what is not a database stays as it is."""
     if not database.startswith(_MAGIC):
         return database
     result = bytearray(database)

@@ -110,13 +110,13 @@ def _wrong(path: ImagePath, seen: dict[str, Entry]) -> str:
     """What is wrong with an entry for `path` after those `seen`; empty if nothing is."""
     above = parent(path)
     if not _KEY.fullmatch(path):
-        return "no absolute path without empty parts, . and .."
+        return "not an absolute path without empty parts, . and .."
     if path in seen:
         return "two entries for one path"
     if name(path).startswith(".wh."):
         return "a name that starts with .wh. deletes files in an image"
     if above != ROOT and (above not in seen or seen[above].kind != "dir"):
-        return f"{printable(above)} is no directory of the image"
+        return f"{printable(above)} is not a directory of the image"
     return ""
 
 

@@ -15,7 +15,8 @@ from msgspec import Struct
 
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walk, Walker
-from rootfs_builder.loader.link_map import Candidate, LinkMap, Loaded
+from rootfs_builder.loader.link_map import LinkMap
+from rootfs_builder.loader.resolution import Candidate, Loaded
 from rootfs_builder.needs.closure import Closure, Program, Tree
 from rootfs_builder.paths import ROOT, Key, OpenedPath, SourcePath, parent
 from rootfs_builder.recipe import Recipe

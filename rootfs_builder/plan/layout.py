@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walk
-from rootfs_builder.loader.link_map import Loaded, Resolution
+from rootfs_builder.loader.resolution import Loaded, Resolution
 from rootfs_builder.needs.closure import Closure, Program, ProgramKind, Tree
 from rootfs_builder.paths import ImagePath, OpenedPath, SourcePath, join, name, parent
 from rootfs_builder.plan import anchors, moves, routes

@@ -13,7 +13,7 @@ from msgspec import Struct
 from rootfs_builder.errors import Mistake, UsageError
 from rootfs_builder.filesystem.sources import Sources, in_system
 from rootfs_builder.filesystem.walk import Walk, Walker
-from rootfs_builder.loader.link_map import Candidate, FoundBy, Loaded
+from rootfs_builder.loader.resolution import Candidate, FoundBy, Loaded
 from rootfs_builder.needs.closure import Program, ProgramKind, Tree
 from rootfs_builder.paths import (
     ImagePath,

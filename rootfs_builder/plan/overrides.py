@@ -1,12 +1,10 @@
 """Plan + `--owner`, `--mode`, `--cap` → the plan with these owners, modes and capabilities.
 
 Set-user-id bits are kept on request only. A file keeps its capabilities, with a hint that says so.
-Either makes the program's loader careful: it follows `$ORIGIN` into system directories only, so the
-program might not start (ld.so(8), "Secure-execution mode").
+Either makes the program's loader careful: it does not follow every `$ORIGIN`, so the program might
+not start (ld.so(8), "Secure-execution mode").
 """
 
-import posixpath
-import re
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
@@ -19,7 +17,7 @@ from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.findings import Code, Finding, hint, warning
 from rootfs_builder.needs import users
 from rootfs_builder.needs.closure import Closure, ProgramKind
-from rootfs_builder.paths import ROOT, ImagePath, OpenedPath, ancestors, printable
+from rootfs_builder.paths import ROOT, ImagePath, OpenedPath, absolute, ancestors, printable
 from rootfs_builder.plan import SET_ID_BITS, Entry, Plan, PlanRoot
 from rootfs_builder.plan.layout import Layout
 from rootfs_builder.recipe import Recipe
@@ -38,7 +36,6 @@ _GIVEN = (  # what docker 26 and podman 5.4 both give to a container of their ow
     "cap_setuid",
     "cap_sys_chroot",
 )
-_TRUSTED = re.compile("/(usr/)?lib(64|32|x32)?/")
 
 
 def apply(plan: Plan, closure: Closure, layout: Layout, recipe: Recipe, sources: Sources) -> Plan:
@@ -54,18 +51,18 @@ def apply(plan: Plan, closure: Closure, layout: Layout, recipe: Recipe, sources:
         for start in layout.starts
         if start.program.kind == ProgramKind.EXECUTABLE
     }
-    wanted = _Wanted(walker, programs, recipe, sources)
+    wanted = _Overrides(walker, programs, recipe, sources)
     entries, findings = [], list(plan.findings)
     for entry in plan.entries:
         changed = wanted.applied(entry)
         entries.append(changed)
-        findings += wanted.said(entry, changed)
+        findings += wanted.findings(entry, changed)
     privileged = {entry.path for entry in entries if _is_privileged(entry)}
     findings += _lost(privileged, closure, layout, walker)
     return replace(plan, entries=tuple(entries), findings=tuple(dict.fromkeys(findings)))
 
 
-class _Wanted:
+class _Overrides:
     """The values of the options, by the paths that they lead to."""
 
     def __init__(
@@ -119,7 +116,7 @@ class _Wanted:
             capability=self.capabilities.get(entry.path, entry.capability),
         )
 
-    def said(self, entry: Entry, changed: Entry) -> Iterator[Finding]:
+    def findings(self, entry: Entry, changed: Entry) -> Iterator[Finding]:
         """Findings about the privileges of a file, before and after."""
         shown = printable(entry.path)
         if entry.mode & ~changed.mode & SET_ID_BITS and entry.path not in self.modes:
@@ -153,18 +150,18 @@ def _lost(
 ) -> Iterator[Finding]:
     """A warning for each library that a privileged program finds only through `$ORIGIN`."""
     for program, link_map in closure.processes():
-        walk = walker.walk(layout.path_of(program))
-        if walk.errno or walk.real not in privileged:
+        walk, loader = walker.walk(layout.path_of(program)), link_map.loader
+        if loader is None or walk.errno or walk.real not in privileged:
             continue
         for one in link_map.resolutions:
             opened = layout.found_as(one)
             if opened is None or one.candidate is None or one.candidate.owner is None:
                 continue
-            if not _TRUSTED.match(posixpath.normpath(opened)):
+            if not loader.trusts(opened, one.candidate.owner):
                 yield warning(
                     Code.PRIVILEGED_ORIGIN,
                     f"{printable(walk.real)}: started with its privileges, its loader ignores "
                     f"$ORIGIN and does not find {printable(one.request.name)}; link it without "
                     "$ORIGIN, and give the directory with -L",
-                    walk.real,
+                    *absolute((walk.real, one.request.name)),
                 )

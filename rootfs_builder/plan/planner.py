@@ -15,7 +15,8 @@ from rootfs_builder.filesystem.root import Node, Source
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walk, Walker
 from rootfs_builder.findings import Code, Finding, added, warning
-from rootfs_builder.loader.link_map import FoundBy, LinkMap, Loaded, RequestKind, Resolution
+from rootfs_builder.loader.link_map import LinkMap
+from rootfs_builder.loader.resolution import FoundBy, Loaded, RequestKind, Resolution
 from rootfs_builder.needs.closure import Closure, ProgramKind, Tree
 from rootfs_builder.packages import Owners
 from rootfs_builder.paths import ImagePath, SourcePath, name, printable
@@ -61,7 +62,7 @@ def plan(
     planner = _Planner(closure, layout, sources)
     programs = planner.lay(recipe.at)
     entries, unowned = ownership.assign_owners(
-        planner.entries.values(), planner.origins, sources, owners
+        planner.entries.values(), planner.origins, sources, owners, loaders=planner.loaders
     )
     left_out = hints.left_out(
         closure,
@@ -95,6 +96,7 @@ class _Planner:
         self._interpreters = shebangs.Interpreters(layout, sources)
         self.entries: dict[ImagePath, Entry] = {}
         self.origins: dict[ImagePath, SourcePath] = {}  # of what is not generated
+        self.loaders: set[ImagePath] = set()
         self._contents: dict[SourcePath, Source] = {}
         self._findings = list(closure.findings)
         self._because_of = self._rule_reasons()
@@ -161,6 +163,7 @@ class _Planner:
             walk = self._walker.walk(loader.interpreter)
             by = self._layout.file_of(link_map.program)
             self._warn_of_build_path(loader.interpreter, FoundBy.INTERPRETER, by)
+            self.loaders.add(ImagePath(walk.real))
             kind = ReasonKind.INTERPRETER
             self._walk(walk, None, Reason(kind, by, loader.interpreter, FoundBy.INTERPRETER))
         for resolution in link_map.resolutions:

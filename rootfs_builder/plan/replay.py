@@ -14,9 +14,10 @@ from rootfs_builder.filesystem.root import Root, Source
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.loader import loading
 from rootfs_builder.loader.elf_files import ElfFiles
-from rootfs_builder.loader.link_map import LinkMap, Loaded, Request
+from rootfs_builder.loader.link_map import LinkMap
+from rootfs_builder.loader.resolution import Loaded, Request
 from rootfs_builder.needs.closure import Closure, Program
-from rootfs_builder.paths import OpenedPath, decode, join, parent, printable
+from rootfs_builder.paths import OpenedPath, absolute, decode, join, parent, printable
 from rootfs_builder.plan.layout import Layout
 
 _Trace = list[tuple[str, str, Source]]
@@ -85,7 +86,7 @@ class _Replay:
             yield warning(
                 Code.RESOLVES_DIFFERENTLY,
                 f"{printable(program.display_name)}: {error}",
-                program.real,
+                *_named(program, *(error.paths if isinstance(error, InputError) else ())),
             )
             return
         if self._placed(found) != self._placed(expected):
@@ -117,13 +118,14 @@ class _Replay:
         path = self._layout.path_of(program)
         walk = objects.walker.walk(path)
         if walk.node is None:
-            raise InputError(f"{printable(path)} is not in the image")
+            raise InputError(f"{printable(path)} is not in the image", paths=(path,))
         file = objects.file(walk.real)
         loaded = Loaded(path, OpenedPath(path), walk, objects.source(walk.real), file)
         interpreter = OpenedPath(decode(file.interpreter or b""))
         loader = objects.loader(interpreter)
         if loader is None:
-            raise InputError(f"{printable(interpreter)} is not in the image")
+            text = f"{printable(interpreter)} is not in the image"
+            raise InputError(text, paths=(interpreter,))
         started = loading.start(
             loaded,
             loader,
@@ -159,8 +161,12 @@ def _difference(program: Program, expected: _Trace, found: _Trace) -> Finding:
             now = got.get(name)
             where = f"is {printable(now)}" if now else "is missing"
             text = f"{shown}: in the image {printable(name)} {where}, not {printable(path)}"
-            return warning(
-                Code.RESOLVES_DIFFERENTLY, text, program.real, *filter(None, (path, now))
-            )
+            named = _named(program, name, path, now or "")
+            return warning(Code.RESOLVES_DIFFERENTLY, text, *named)
     text = f"{shown}: in the image its libraries are loaded in another order"
-    return warning(Code.RESOLVES_DIFFERENTLY, text, program.real)
+    return warning(Code.RESOLVES_DIFFERENTLY, text, *_named(program))
+
+
+def _named(program: Program, *others: str) -> tuple[str, ...]:
+    """The paths in a finding about a program."""
+    return absolute((program.real, program.display_name, *others))

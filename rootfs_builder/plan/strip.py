@@ -23,7 +23,6 @@ from rootfs_builder.paths import ImagePath, decode, encode, printable
 from rootfs_builder.plan import Plan
 
 _DEBUG = (".debug", ".zdebug", ".stab")
-_X86 = {"386", "amd64"}  # one strip is for both
 
 
 def plan(full: Plan, scratch: str) -> Plan:
@@ -121,8 +120,7 @@ def _is_foreign(head: elf.Header, tool: str) -> bool:
             own = elf.header(data)
         except ElfError:  # a script, which may be for any
             return False
-    mine, theirs = own.platform.architecture, head.platform.architecture
-    return mine != theirs and {mine, theirs} != _X86
+    return own.platform.strip_family != head.platform.strip_family
 
 
 def _end(file: Any, sections: list[Any]) -> int:

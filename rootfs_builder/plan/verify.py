@@ -17,7 +17,8 @@ from rootfs_builder.filesystem.walk import Walk
 from rootfs_builder.loader import executable, loading, missing
 from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.loader.executable import Script
-from rootfs_builder.loader.link_map import LinkMap, Loaded
+from rootfs_builder.loader.link_map import LinkMap
+from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.paths import MOUNTED, ImagePath, OpenedPath, decode, name, parent, printable
 
 _ET_PROGRAM = (elf.ET_EXEC, elf.ET_DYN)
@@ -96,7 +97,7 @@ class _Work:
                 yield ImagePath(path)
 
     def program(self, path: ImagePath) -> Iterator[str]:
-        """What one executable file lacks; a file that is no program lacks nothing."""
+        """What one executable file lacks. Non-executables are skipped."""
         in_path = parent(path) in self._path or not self._path or path == self._started
         walk = self._objects.walker.walk(path)
         with self._objects.source(path).open() as content:

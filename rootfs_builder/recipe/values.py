@@ -22,6 +22,7 @@ _BYTES = {"": 1, "b": 1} | {
     for power, letter in enumerate("kmgt", 1)
     for unit, base in (("b", 1000), ("ib", 1024))
 }
+KEEP = "keep"  # of --nss: what the root's own file says
 
 _LAYERS = {"single": 1, "auto": 2, "package": 60}
 MAX_LAYERS = 120  # docker's classic store takes 125, and others may be put on top
@@ -271,7 +272,7 @@ def services(text: str) -> tuple[str, ...]:
     found = tuple(one for one in text.split(",") if one)
     if not found or not all(re.fullmatch(r"[a-z][a-z0-9_]*", one) for one in found):
         raise UsageError(f"{text!r} is none of: files, keep, SERVICE,SERVICE…")
-    if "keep" in found and len(found) > 1:
+    if KEEP in found and len(found) > 1:
         raise UsageError(f"{text!r}: keep means the root's own file, and takes nothing else")
     return found
 

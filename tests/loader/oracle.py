@@ -17,7 +17,8 @@ from pathlib import Path
 from rootfs_builder.filesystem.root import DirectoryRoot
 from rootfs_builder.loader import loading, missing
 from rootfs_builder.loader.elf_files import ElfFiles
-from rootfs_builder.loader.link_map import LinkMap, Loaded, RequestKind
+from rootfs_builder.loader.link_map import LinkMap
+from rootfs_builder.loader.resolution import Loaded, RequestKind
 from rootfs_builder.paths import ImagePath, OpenedPath, decode
 
 GLIBC = "/lib64/ld-linux-x86-64.so.2"

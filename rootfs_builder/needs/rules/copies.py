@@ -13,7 +13,8 @@ from rootfs_builder.filesystem.root import Node
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walk
 from rootfs_builder.findings import Code, Finding, warning
-from rootfs_builder.loader.link_map import LinkMap, Loaded
+from rootfs_builder.loader.link_map import LinkMap
+from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs import secrets, trees
 from rootfs_builder.needs.closure import Tree
 from rootfs_builder.needs.startup import Startup

@@ -10,7 +10,8 @@ from rootfs_builder.errors import InputError, NotFoundError
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Finding
 from rootfs_builder.loader import locale_archive, nss
-from rootfs_builder.loader.link_map import LinkMap, Loaded
+from rootfs_builder.loader.link_map import LinkMap
+from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs import users
 from rootfs_builder.needs.closure import GeneratedFile, GeneratedLine, Tree
 from rootfs_builder.needs.rules import Rule, Variables
@@ -21,7 +22,7 @@ from rootfs_builder.needs.rules.user_input import UserInput
 from rootfs_builder.needs.startup import Startup
 from rootfs_builder.needs.users import User
 from rootfs_builder.paths import ImagePath, OpenedPath, SourcePath, decode, parent
-from rootfs_builder.recipe.values import is_account
+from rootfs_builder.recipe.values import KEEP, is_account
 
 
 class FileOutput(Struct, frozen=True):
@@ -139,9 +140,9 @@ class RuleFiles:
     def switch(self, rule: Rule, services: tuple[str, ...]) -> tuple[tuple[str, ...], FileOutput]:
         """The services that need a module, and an nsswitch.conf.
 
-        `keep` stands for what the root's own file says.
+        KEEP stands for what the root's own file says.
         """
-        if services == ("keep",):
+        if services == (KEEP,):
             own = (self._elf_files.content(OpenedPath(nss.PATH)) or b"").decode("ascii", "replace")
             text, services = nss.kept(own), nss.services(own)
         else:
@@ -195,19 +196,16 @@ class RuleFiles:
 
     def _locale(self, rule: Rule, locale: str) -> FileOutput:
         """A locale's directory, or what the archive has in its place."""
-        directory, normal = locale_archive.DIRECTORY, locale_archive.normalized(locale)
-        for spelt in dict.fromkeys((locale, normal)):
-            if self._places.paths(f"{directory}/{spelt}", {}):
-                path = OpenedPath(f"{directory}/{spelt}")
-                copied = self._taken(path, Copy(rule.name, rule.omit, None))
+        for directory in locale_archive.directories(locale):
+            if self._places.paths(directory, {}):
+                copied = self._taken(OpenedPath(directory), Copy(rule.name, rule.omit, None))
                 return FileOutput(found=True) | copied
-        archive = self._elf_files.walker.walk(OpenedPath(f"{directory}/locale-archive"))
+        archive = self._elf_files.walker.walk(OpenedPath(locale_archive.ARCHIVE))
         if archive.node is None or archive.node.kind != "file":
             return FileOutput()
         with self._elf_files.source(archive.real).open() as content:
-            files = locale_archive.read(content, normal) or {}
+            files = locale_archive.placed(content, locale)
         made = tuple(
-            GeneratedFile(ImagePath(f"{directory}/{normal}/{key}"), rule.name, 0o644, data)
-            for key, data in files.items()
+            GeneratedFile(ImagePath(path), rule.name, 0o644, data) for path, data in files.items()
         )
         return FileOutput(found=bool(made), made=made)

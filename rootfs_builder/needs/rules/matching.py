@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from msgspec import Struct
 from msgspec.structs import replace
 
-from rootfs_builder.loader.link_map import Loaded
+from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.rules.clues import Clue, joined
 from rootfs_builder.needs.rules.evidence import Evidence, shown
 from rootfs_builder.needs.rules.requests import Requested

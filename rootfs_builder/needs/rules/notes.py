@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from rootfs_builder.elf.dlopen_notes import Note
 from rootfs_builder.findings import Code, Finding, hint, warning
-from rootfs_builder.loader.link_map import Loaded
+from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.rules import evidence
 from rootfs_builder.needs.rules.clues import Clue
 from rootfs_builder.needs.rules.dlopen_calls import DlopenCalls, Process

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from rootfs_builder.findings import Finding
-from rootfs_builder.loader.link_map import Loaded
+from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.closure import (
     GeneratedFile,
     GeneratedLine,

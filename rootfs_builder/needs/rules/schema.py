@@ -1,6 +1,6 @@
 """The text of a rules file → `Rule`s, or every mistake in it with file, line and key.
 
-A rule is data. `when` says on what evidence it acts, the rest what it then adds; README, "Rules",
+A rule is data. `when` says on what evidence it acts, the rest what it then adds; docs/rules.md
 describes each key for a person who writes one.
 """
 
@@ -78,7 +78,7 @@ class Follow(Table, frozen=True):
 
 
 class Rule(Table, frozen=True):
-    """One rule; `name` is its table's key. What each key does stands in README, "Rules"."""
+    """One rule; `name` is its table's key. docs/rules.md says what each key does."""
 
     because: str
     source: str
@@ -211,14 +211,14 @@ def _evidence_mistakes(rule: Rule, table: dict[str, Any]) -> Iterator[TableMista
             yield (*at, key), "empty, so it holds for no program"
         for key, value in written.items():
             if isinstance(value, list) and "" in value:
-                yield (*at, key, value.index("")), "an empty text stands everywhere"
+                yield (*at, key, value.index("")), "an empty text is in every program"
         if when == When() and not empty:
             yield at, "an empty table would hold for every program"
         for index, kind in enumerate(when.libc):
             if kind not in _KINDS:
-                yield (*at, "libc", index), f"{kind!r} is none of {', '.join(_KINDS)}"
+                yield (*at, "libc", index), f"{kind!r} is not one of {', '.join(_KINDS)}"
         if when.before and not re.fullmatch(r"[0-9]+\.[0-9]+", when.before):
-            yield (*at, "before"), f"{when.before!r} is no version of glibc such as 2.34"
+            yield (*at, "before"), f"{when.before!r} is not a version of glibc such as 2.34"
 
 
 def _pattern_mistakes(rule: Rule) -> Iterator[TableMistake]:
@@ -235,7 +235,7 @@ def _pattern_mistakes(rule: Rule) -> Iterator[TableMistake]:
         try:
             compiled = re.compile(pattern.encode())
         except (re.error, OverflowError, RecursionError) as error:
-            yield path, f"{pattern!r} is no regular expression: {error}"
+            yield path, f"{pattern!r} is not a valid regular expression: {error}"
             continue
         known |= set(compiled.groupindex)
         if compiled.match(b"\x01\x01", 1):
@@ -281,24 +281,30 @@ def _action_mistakes(rule: Rule) -> Iterator[TableMistake]:
         yield ("landmarks", name), f"{{{name}}} stands for something else already"
     for path, mode in rule.directories.items():
         if not re.fullmatch("[01]?[0-7]{3}", mode):
-            yield ("directories", path), f"{printable(path)}: {mode!r} is no mode such as 1777"
+            yield (
+                ("directories", path),
+                f"{printable(path)}: {mode!r} is not a valid mode such as 1777",
+            )
     for name, value in rule.environment.items():
         if not re.fullmatch(r"[^=\0]+", name) or "\0" in value:
-            yield ("environment", name), f"{printable(name)!r} is no variable that can be set"
+            yield ("environment", name), f"{printable(name)!r} is not a variable that can be set"
 
 
 def _path_mistakes(rule: Rule) -> Iterator[TableMistake]:
     for at, path in _path_templates(rule):
         parts = path.removeprefix("/").split("/")
         if not path.startswith(("/", "{")) or "\0" in path or {"", ".", ".."} & set(parts):
-            what = "no absolute path without empty parts, . and .."
+            what = "not an absolute path without empty parts, . and .."
             yield at, f"{printable(path)!r} is {what}"
         hidden = next((one for one in MOUNTED if below(path, one)), None)
         if hidden is not None:
             yield at, f"{printable(path)!r}: a container's runtime mounts {hidden}"
     for index, one in enumerate(rule.omit):
         if {"", ".", ".."} & set(one.split("/")):
-            yield ("omit", index), f"{printable(one)!r} is no name, nor a path within a directory"
+            yield (
+                ("omit", index),
+                f"{printable(one)!r} is not a name, nor a path within a directory",
+            )
 
 
 def _used(templates: Iterable[str]) -> set[str]:

@@ -16,7 +16,7 @@ from rootfs_builder.errors import Mistake, NotFoundError
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, hint, warning
 from rootfs_builder.loader import nss
-from rootfs_builder.loader.link_map import Loaded
+from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs import rules
 from rootfs_builder.needs.closure import Program, RuleOutput, Tree
 from rootfs_builder.needs.rules import Match, Rule, Rules, Variables, evidence, requests
@@ -31,6 +31,7 @@ from rootfs_builder.needs.startup import Startup
 from rootfs_builder.needs.users import User
 from rootfs_builder.paths import SourcePath, absolute, named_in, printable
 from rootfs_builder.recipe import Recipe
+from rootfs_builder.recipe.values import KEEP
 
 
 class RuleResult(Struct, frozen=True):
@@ -321,14 +322,14 @@ class _RuleWorklist:
 
     def _not_loaded(self, library: str, rule: Rule) -> None:
         """Say that a library is missing, unless it is not asked for here either."""
-        if self._requested.get(rule.name) == ("keep",):
+        if self._requested.get(rule.name) == (KEEP,):
             return
         if rule.nss and rule.name in self._requested:
             text = f"{printable(library)} is not here; install it"
             self.missing_services.append(Mistake("--nss", text, nss.service(library)))
             return
         text = (
-            f"{rule.name}: {printable(library)} is not to be had here, and {rule.because}; "
+            f"{rule.name}: {printable(library)} was not found, and {rule.because}; "
             f"install it, or --without {rule.name}"
         )
         paths = (*absolute((library,)), *named_in(rule.because))

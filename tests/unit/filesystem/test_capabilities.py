@@ -127,10 +127,16 @@ def test_an_xattr_of_another_form_is_refused(raw):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("net_bind_service+ep", "'net_bind_service' is no capability; did you mean cap_net_bind"),
+        (
+            "net_bind_service+ep",
+            "'net_bind_service' is not a capability; did you mean cap_net_bind",
+        ),
         ("cap_net_bind_servce+ep", "did you mean cap_net_bind_service?"),
         ("cap_zzz=p", "capabilities(7) names them"),
-        ("cap_net_raw", "'cap_net_raw' is no text of capabilities: cap_net_bind_service+ep"),
+        (
+            "cap_net_raw",
+            "'cap_net_raw' is not a valid text of capabilities: cap_net_bind_service+ep",
+        ),
         ("cap_net_raw=ep cap_chown+p", "one effective bit for all"),
         (" ", "it names no capabilities"),
     ],

@@ -77,7 +77,7 @@ def test_rule_2_every_parent_is_written_before_what_it_holds():
     plan = trees.plan({"/a/b/c/d": "file 0644 x", "/a/b/": "dir 0700", "/e/f": "symlink x"})
     names = [header.name for header in headers(plan)]
     assert names == ["a", "a/b", "a/b/c", "e", "e/f", "a/b/c/d"]
-    with pytest.raises(InputError, match="/a is no directory"):
+    with pytest.raises(InputError, match="/a is not a directory"):
         Plan((trees.file("/a/b", b""),))
 
 
@@ -91,7 +91,7 @@ def test_rule_3_a_hard_link_comes_after_its_target_with_the_same_mode():
 def test_rule_4_directories_then_links_then_files():
     kinds = [header.type for header in headers(trees.plan(MERGED))]
     assert kinds == sorted(kinds, key=b"5201".index)
-    with pytest.raises(InputError, match="/lib is no directory"):
+    with pytest.raises(InputError, match="/lib is not a directory"):
         trees.plan({"/lib": "symlink usr/lib", "/lib/b.so": "file 0644 x"})
 
 

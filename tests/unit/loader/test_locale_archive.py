@@ -207,6 +207,27 @@ def test_a_codeset_is_normalised_as_glibc_does(name, expected):
     assert locale_archive.normalized(expected) == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("de_DE.UTF-8", ("/usr/lib/locale/de_DE.UTF-8", "/usr/lib/locale/de_DE.utf8")),
+        ("de_DE.utf8", ("/usr/lib/locale/de_DE.utf8",)),
+        ("de_DE", ("/usr/lib/locale/de_DE",)),
+    ],
+)
+def test_the_directories_of_a_locale_in_their_order(name, expected):
+    assert locale_archive.directories(name) == expected
+
+
+def test_files_of_the_archive_are_placed_where_they_would_be_without_it(made):
+    data, name = archive(made / "one"), "de_DE.UTF-8"
+    files = locale_archive.read(data, name)
+    placed = locale_archive.placed(data, name)
+    assert placed == {f"/usr/lib/locale/de_DE.utf8/{one}": files[one] for one in files}
+    assert placed
+    assert locale_archive.placed(data, "xx_XX.UTF-8") == {}
+
+
 def test_localedef_normalises_so(made, tmp_path):
     codesets = ["8859-1", "-", "UTF-8", "1.A", "É1", "SHIFT_JIS"]
     names = [f"de_DE.{codeset}@Mod.X" for codeset in codesets]

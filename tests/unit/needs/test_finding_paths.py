@@ -4,6 +4,7 @@ The cases are programs of this machine with the tool's own rules, and small root
 of finding is made on purpose.
 """
 
+import errno
 import os
 import re
 import shutil
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.skipif(not os.path.exists(GLIBC), reason="needs the gli
 CALLS = 'when = { imports = ["frob"] }\n'
 NEEDY = library("libneedy.so", links=(library("libgone.so.9"),))
 MACHINE = ("python3", "git", "ssh", "perl", "date", "openssl", "vim", "nginx", "systemctl", "gpg")
+PUNCTUATION = r"[\"'`(),;]|[.:](?!\S)"
 ACTS = CALLS + 'write = { "/x" = "x" }'
 
 
@@ -33,8 +35,8 @@ def unlisted(findings):
     return [
         (one.code, word)
         for one in findings
-        for word in re.split(r"\s", re.sub(r"[\"'`(),;]|[.:](?!\S)", "", one.text))
-        if word.startswith("/") and word not in {printable(path) for path in one.paths}
+        for word in re.findall(r"(?<![^\s=])/\S*", re.sub(PUNCTUATION, "", one.text))
+        if word not in {printable(path) for path in one.paths}
     ]
 
 
@@ -94,6 +96,31 @@ def test_a_program_in_a_tree_whose_loader_is_none(bench):
     bench.fill({"/bin/other": program("frob", interpreter="/opt/ld.so"), "/opt/ld.so": NEEDY})
     result = bench.plan(rule(CALLS + 'copy = ["/bin/other"]'))
     assert Code.LOADER_MISSING in codes(result)
+    assert unlisted(result.plan.findings) == []
+
+
+def test_a_program_in_a_tree_whose_loader_cannot_be_read(bench, monkeypatch):
+    bench.fill({"/bin/other": program("frob", interpreter="/opt/ld.so"), "/opt/ld.so": NEEDY})
+    real = os.pread
+
+    def pread(descriptor, *where):
+        if os.readlink(f"/proc/self/fd/{descriptor}").endswith("/opt/ld.so"):
+            raise OSError(errno.EIO, "Input/output error")
+        return real(descriptor, *where)
+
+    monkeypatch.setattr(os, "pread", pread)
+    result = bench.plan(rule(CALLS + 'copy = ["/bin/other"]'))
+    (found,) = [one for one in result.plan.findings if one.code is Code.LOADER_MISSING]
+    assert found.paths == (f"{bench.root}/opt/ld.so",)
+    assert unlisted(result.plan.findings) == []
+
+
+def test_a_library_that_a_program_with_privileges_does_not_find(bench):
+    shared = library("libx.so.1")
+    bench.fill({"/srv/prog": program("frob", libraries=(shared,), runpath="$ORIGIN/l")})
+    bench.fill({"/srv/l/libx.so.1": shared})
+    result = bench.plan(rule(ACTS), "/srv/prog", mode=("/srv/prog=4755",))
+    assert Code.PRIVILEGED_ORIGIN in codes(result)
     assert unlisted(result.plan.findings) == []
 
 
@@ -169,6 +196,19 @@ def test_what_a_pattern_finds_in_the_users_words(bench):
         ("", ()),
         ("a b/c ./d", ()),
         ("see /a, /b; and (/c) `/d'. /a", ("/a", "/b", "/c", "/d")),
+        ("the argument --conf=/home/me/x names 7", ("/home/me/x",)),
+        ("-e A=/a --b=/b.c, -I/c -/d", ("/a", "/b.c", "/c")),
+        (
+            """see "/my own/a b", '/c d'; and `/e f`. --x='/g h'""",
+            ("/my own/a b", "/c d", "/e f", "/g h"),
+        ),
+        ("""the program's /a and "b" /c""", ("/a", "/c")),
+        (
+            """["/a","/b c"] {/d} </e> x:/f /g:/h |/i""",
+            ("/a", "/b c", "/d", "/e", "/f", "/g:/h", "/i"),
+        ),
+        ("https://host/a http://b file:///c ~/d $HOME/e ../f and/or", ("/c",)),
+        ('an open quote: "/a b', ("/a",)),
     ],
 )
 def test_the_paths_in_a_text(text, paths):

@@ -639,7 +639,7 @@ def test_a_plugin_is_loaded_by_its_path(bench):
 def test_a_library_that_is_not_here_is_a_warning(bench):
     result = bench.plan(rule(CALLS + 'load = ["libno.so.1"]\n' + X))
     (text,) = result.said("warning")
-    assert text.startswith("one: libno.so.1 is not to be had here, and of one; install it")
+    assert text.startswith("one: libno.so.1 was not found, and of one; install it")
     assert "--without one" in text
     assert "/x" in result.paths
 
@@ -1215,7 +1215,7 @@ def test_what_is_asked_for_is_missed_even_if_another_file_names_it(configured):
 def test_a_module_that_is_named_and_not_here_is_a_warning(configured):
     configured.fill({"/etc/c/a": "module missing.so\n"})
     (text,) = configured.plan(rule(FOLLOW)).said("warning")
-    assert text.startswith("one: missing.so is not to be had here")
+    assert text.startswith("one: missing.so was not found")
 
 
 # --- dlopen notes ---

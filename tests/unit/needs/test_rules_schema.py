@@ -21,8 +21,8 @@ HEAD = """\
 because = "b"
 source = "s"
 """
-NO_PATH = "no absolute path"
-NO_PATTERN = "no regular expression"
+NO_PATH = "not an absolute path"
+NO_PATTERN = "not a valid regular expression"
 
 
 def said(text):
@@ -92,25 +92,25 @@ def marked(body):
         pytest.param(
             'load = ["x"]\nwhen = [\n  { libc = ["glibc"] },\n  { libc = ["uclibc"] },  # HERE\n]',
             "when.libc",
-            "'uclibc' is none of glibc, musl, static",
+            "'uclibc' is not one of glibc, musl, static",
             id="unknown libc in the second of when",
         ),
         pytest.param(
             'load = ["x"]\n[[one.when]]\nlibc = ["musl"]\n[[one.when]]\nlibc = ["Musl"]  # HERE',
             "when.libc",
-            "'Musl' is none of",
+            "'Musl' is not one of",
             id="unknown libc in an array of tables",
         ),
         pytest.param(
             'load = ["x"]\nwhen = { before = "2" }  # HERE',
             "when.before",
-            "'2' is no version of glibc",
+            "'2' is not a version of glibc",
             id="version of one number",
         ),
         pytest.param(
             'load = ["x"]\nwhen = { before = "2.34-1" }  # HERE',
             "when.before",
-            "'2.34-1' is no version of glibc",
+            "'2.34-1' is not a version of glibc",
             id="version of a package",
         ),
         pytest.param(
@@ -136,7 +136,7 @@ def marked(body):
         pytest.param(
             'load = ["x"]\nwhen = { text = ["x",\n  ""] }  # HERE',
             "when.text",
-            "stands everywhere",
+            "is in every program",
             id="empty text in when",
         ),
         pytest.param(
@@ -254,11 +254,11 @@ def marked(body):
         pytest.param(
             'copy = ["/x"]\nomit = ["a",\n  "/b"]  # HERE',
             "omit",
-            "'/b' is no name, nor a path within",
+            "'/b' is not a name, nor a path within",
             id="omit: absolute",
         ),
         pytest.param(
-            'copy = ["/x"]\nomit = [""]  # HERE', "omit", "is no name", id="omit: no text"
+            'copy = ["/x"]\nomit = [""]  # HERE', "omit", "is not a name", id="omit: no text"
         ),
         pytest.param('copy = ["etc/x"]  # HERE', "copy", NO_PATH, id="relative"),
         pytest.param('copy = ["/a/../x"]  # HERE', "copy", NO_PATH, id="with .."),
@@ -293,22 +293,34 @@ def marked(body):
             id="directories: trailing slash",
         ),
         pytest.param(
-            'directories = { "/x" = "rwx" }  # HERE', "directories", "'rwx' is no mode", id="mode"
+            'directories = { "/x" = "rwx" }  # HERE',
+            "directories",
+            "'rwx' is not a valid mode",
+            id="mode",
         ),
         pytest.param(
-            'directories = { "/x" = "888" }  # HERE', "directories", "no mode", id="mode of eights"
+            'directories = { "/x" = "888" }  # HERE',
+            "directories",
+            "not a valid mode",
+            id="mode of eights",
         ),
         pytest.param(
-            'directories = { "/x" = "4755" }  # HERE', "directories", "no mode", id="set-user-id"
+            'directories = { "/x" = "4755" }  # HERE',
+            "directories",
+            "not a valid mode",
+            id="set-user-id",
         ),
         pytest.param(
             'directories = { "/x" = 1777 }  # HERE', "directories", "got `int`", id="mode 1777"
         ),
         pytest.param(
-            'environment = { "A=B" = "x" }  # HERE', "environment", "no variable", id="name with ="
+            'environment = { "A=B" = "x" }  # HERE',
+            "environment",
+            "not a variable",
+            id="name with =",
         ),
         pytest.param(
-            'environment = { A = "\\u0000" }  # HERE', "environment", "no variable", id="NUL"
+            'environment = { A = "\\u0000" }  # HERE', "environment", "not a variable", id="NUL"
         ),
         pytest.param(
             'load = ["x"]\nhint = "x"  # HERE', "hint", "would never be said", id="no when"

@@ -137,7 +137,7 @@ def test_accounts_are_those_of_the_root_and_others_bring_nothing(bench):
 
 def test_words_are_checked_as_text_is():
     text = rule(CALLS + "find = { words = ['(?P<x>'] }\ncopy = ['/{x}']\n")
-    with pytest.raises(UsageError, match=r"find\.words: .* is no regular expression"):
+    with pytest.raises(UsageError, match=r"find\.words: .* is not a valid regular expression"):
         rules.read(text, "my.toml")
 
 

@@ -13,7 +13,8 @@ from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.errors import ChangedError, InputError
 from rootfs_builder.filesystem.depfile import Recorder
 from rootfs_builder.filesystem.root import DirectoryRoot
-from rootfs_builder.packages import dpkg
+from rootfs_builder.filesystem.walk import Walker
+from rootfs_builder.packages import apk, dpkg, rpm
 from rootfs_builder.packages.database import contents, find
 from rootfs_builder.packages.wal import merged
 
@@ -708,6 +709,21 @@ def test_a_directory_that_tells_of_changes_is_recorded(machine, monkeypatch):
     packages.watch(recorder)
     assert recorder.inputs().listed == {f"{machine.folder}/big/db"}
     assert f"{machine.folder}/var/lib/dpkg/status" in recorder.inputs().files
+
+
+@pytest.mark.parametrize(
+    ("manager", "path", "states"),
+    [
+        (dpkg, "/var/lib/dpkg/status", {"/var/lib/dpkg/status", "/var/lib/dpkg/diversions"}),
+        *((rpm, path, {path, f"{path}-wal"}) for path in (DATABASE, "/var/lib/rpm/rpmdb.sqlite")),
+        *((apk, path, {path}) for path in ("/lib/apk/db/installed", "/usr/lib/apk/db/installed")),
+    ],
+)
+def test_all_that_changes_with_an_answer_is_watched(machine, manager, path, states):
+    machine.fill({path: ""})
+    database = manager.read(Walker(DirectoryRoot(str(machine.folder))))
+    assert set(database.states) == states
+    assert states <= set(manager.STATES)
 
 
 class Folders:

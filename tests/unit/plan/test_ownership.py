@@ -34,7 +34,7 @@ def content(path):
     return FileSource(path.encode(), (1, hash(path), 1, 1, 1))
 
 
-def settled(origin, reasons, owners, **facts):
+def settled(origin, reasons, owners, *, loaders=(), **facts):
     """Whose a file is that was read at `origin`, beside a libc."""
     origins = {"/usr/lib/libc.so.6": "/usr/lib/libc.so.6"}
     if origin is not None:
@@ -45,7 +45,9 @@ def settled(origin, reasons, owners, **facts):
         Entry("/x", mode=0o755, reasons=reasons, **facts),
     )
     sources = Sources(DirectoryRoot())
-    found, warnings = ownership.assign_owners(entries, origins, sources, owners)
+    found, warnings = ownership.assign_owners(
+        entries, origins, sources, owners, loaders=frozenset(loaders)
+    )
     assert warnings == (() if owners is None else (UNREAD,))
     return found[1]
 
@@ -62,10 +64,11 @@ def settled(origin, reasons, owners, **facts):
         (
             "/usr/lib/ld.so",
             (Reason("interpreter", "/hello", "/lib/ld.so", "PT_INTERP"),),
-            {},
+            {"loaders": ["/x"]},
             False,
         ),
         ("/usr/local/bin/python", (Reason("interpreter", "/s", "python", "first line"),), {}, True),
+        ("/usr/local/bin/python", (Reason("interpreter", "/s", "python", "PT_INTERP"),), {}, True),
         (None, (RULE,), {"content": BytesSource(b"")}, False),
         ("/usr/x", (RULE,), {"content": BytesSource(b"")}, False),
         ("/lib", (NEEDED,), {"kind": "symlink", "content": None, "target": "usr/lib"}, False),

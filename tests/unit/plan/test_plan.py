@@ -28,10 +28,10 @@ FF = "\udcff"  # the byte FF, which is no UTF-8
         ([("/.wh.a", "file 0644 ")], "/.wh.a: a name that starts with .wh."),
         ([("/.wh..wh..opq", "file 0644 ")], "deletes files"),
         ([("/d", "dir 0755"), ("/d/.wh.x", "symlink y")], "/d/.wh.x: a name"),
-        ([("/d/a", "file 0644 ")], "/d/a: /d is no directory of the image"),
-        ([("/d/e", "dir 0755"), ("/d", "dir 0755")], "/d/e: /d is no directory"),
-        ([("/d", "symlink e"), ("/d/a", "file 0644 ")], "/d/a: /d is no directory"),
-        ([("/d", "file 0644 "), ("/d/a", "file 0644 ")], "/d/a: /d is no directory"),
+        ([("/d/a", "file 0644 ")], "/d/a: /d is not a directory of the image"),
+        ([("/d/e", "dir 0755"), ("/d", "dir 0755")], "/d/e: /d is not a directory"),
+        ([("/d", "symlink e"), ("/d/a", "file 0644 ")], "/d/a: /d is not a directory"),
+        ([("/d", "file 0644 "), ("/d/a", "file 0644 ")], "/d/a: /d is not a directory"),
     ],
 )
 def test_a_plan_refuses(tree, words):
@@ -106,7 +106,7 @@ def test_a_plan_takes_names_that_only_look_like_whiteouts(name):
 
 
 def test_a_message_shows_an_undecodable_name():
-    with pytest.raises(InputError, match="/%FF/a: /%FF is no directory"):
+    with pytest.raises(InputError, match="/%FF/a: /%FF is not a directory"):
         Plan((trees.file("/\udcff/a", b""),))
 
 
