@@ -14,4 +14,3 @@ HWCAPS: tuple[Hwcaps, ...] = get_args(Hwcaps)
 DLOPEN: tuple[Dlopen, ...] = get_args(Dlopen)
 COMPRESSIONS: tuple[Compression, ...] = get_args(Compression)
 FORMATS: tuple[Format, ...] = get_args(Format)
-HYBRID, OCI, DOCKER = FORMATS

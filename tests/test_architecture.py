@@ -12,18 +12,8 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "rootfs_builder"
 
 WINGS = (
-    *(
-        "version",
-        "choices",
-        "paths",
-        "errors",
-        "findings",
-        "platforms",
-        "filesystem",
-        "cache",
-        "output",
-    ),
-    *("temporary", "tools"),
+    *("version", "choices", "paths", "errors", "findings", "platforms"),
+    *("filesystem", "cache", "output", "temporary", "tools"),
     *("elf", "packages", "recipe", "loader", "needs", "plan", "image", "views"),
     *("pipeline", "commands", "cli"),
 )

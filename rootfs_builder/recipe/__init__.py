@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from msgspec import Struct
 
-from rootfs_builder.choices import DOCKER, HYBRID, Compression, Dlopen, Format
+from rootfs_builder.choices import Compression, Dlopen, Format
 from rootfs_builder.errors import EXECUTABLE
 from rootfs_builder.paths import ImagePath, decode, name
 from rootfs_builder.recipe import codec, options, reference, values
@@ -73,7 +73,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
     dlopen: Dlopen = "recommended"
     codec: Codec = GZIP
     layers: int = 2
-    shape: Format = HYBRID
+    shape: Format = "hybrid"
     health: Health | None = None
     strip: bool = False
     max_size: int | None = None
@@ -100,7 +100,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
     @property
     def docker_types(self) -> bool:
         """Whether the image has docker's media types: podman drops a health check without them."""
-        return self.shape == DOCKER or (self.shape == HYBRID and self.health is not None)
+        return self.shape == "docker" or (self.shape == "hybrid" and self.health is not None)
 
     @property
     def search_path(self) -> tuple[str, ...]:
@@ -181,7 +181,7 @@ def _check_docker_types(recipe: Recipe, mistakes: Mistakes) -> None:
     """Refuse settings that an image with docker's media types cannot have."""
     if not recipe.docker_types:
         return
-    option, value = ("--format", DOCKER) if recipe.shape == DOCKER else ("--health-cmd", "")
+    option, value = ("--format", "docker") if recipe.shape == "docker" else ("--health-cmd", "")
     if recipe.codec.name == "zstd":
         text = (
             "needs docker's media types, which have none for zstd; --compression gzip, "

@@ -9,13 +9,16 @@ from enum import Enum
 from msgspec import Struct
 from msgspec.structs import replace
 
-from rootfs_builder.choices import DOCKER, HYBRID, OCI, Format
+from rootfs_builder.choices import Format
 from rootfs_builder.errors import Mistake, UsageError
 from rootfs_builder.recipe.values import absolute
 
 _LAYOUT = "oci:"
 _INDEX = "index.json"
-_ARCHIVES = {"oci-archive": OCI, "docker-archive": DOCKER}  # of skopeo and podman
+_ARCHIVES: dict[str, Format] = {  # what skopeo and podman call them
+    "oci-archive": "oci",
+    "docker-archive": "docker",
+}
 
 
 class DestinationKind(Enum):
@@ -83,11 +86,11 @@ class Destination(Struct, frozen=True):
             UsageError: `requested` cannot be written there.
         """
         if not self.is_layout:
-            return requested or HYBRID
-        if requested not in {None, OCI}:
+            return requested or "hybrid"
+        if requested not in {None, "oci"}:
             what = f"a directory is an OCI layout; --format {requested} needs a FILE"
             raise _mistake(str(self), what)
-        return OCI
+        return "oci"
 
 
 def check_spelling(output: str) -> None:
