@@ -1,5 +1,15 @@
-"""`python -m rootfs_builder`: the command line without the console script."""
+"""The process: `rootfs-builder`, or `python -m rootfs_builder`."""
 
-from rootfs_builder.cli import main
+import gc
 
-main()
+
+def main() -> None:
+    """Run the command line of this process and exit."""
+    gc.disable()  # one job, whose values live until its end: there is no garbage to look for
+    from rootfs_builder import cli
+
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -83,7 +83,6 @@ def _terminate(number: int, _frame: object) -> None:
 
 def main() -> None:
     """Run one command line and exit."""
-    gc.disable()  # one job, whose values live until its end: there is no garbage to look for
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup(1) asks for
             signal.signal(number, _terminate)
@@ -96,7 +95,7 @@ def main() -> None:
     words = [decode(os.fsencode(word)) for word in sys.argv[1:]]  # the same in every locale
     cut = words.index("--") if "--" in words else len(words)
     code = run(words[:cut], tuple(words[cut + 1 :]) if cut < len(words) else None)
-    gc.freeze()  # the interpreter would look for some when it ends
+    gc.freeze()  # or the interpreter looks for garbage when it ends
     sys.exit(code)
 
 
