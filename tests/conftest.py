@@ -1,6 +1,7 @@
 """For all tests: the option ``--engines``, a compiler, a linker, and the command line."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -39,6 +40,9 @@ def pytest_configure(config):
     cache = tempfile.TemporaryDirectory(prefix="rootfs-builder-cache-")
     config.add_cleanup(cache.cleanup)
     os.environ["XDG_CACHE_HOME"] = cache.name
+    for number in (signal.SIGINT, signal.SIGHUP):  # nohup(1) and a shell's & leave them ignored
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.hookimpl(tryfirst=True)
