@@ -131,7 +131,7 @@ class Names(Protocol):
         """Whether a request for `name` means the loader, which is already there."""
 
     def is_virtual(self, name: str) -> bool:
-        """Whether `name` is an object of the kernel's, for which there is no file."""
+        """Whether the kernel provides the object `name`, so that it has no file: the vDSO."""
 
 
 class Judgement(Protocol):

@@ -37,7 +37,7 @@ class Totals(Struct, frozen=True):
 
 
 class Inspection(Struct, frozen=True, omit_defaults=True):
-    """The document. `config` is the image's own, `absent` says why there are no reasons."""
+    """The document. `config` is the one in the image; `absent` explains why reasons are missing."""
 
     names: tuple[str, ...]
     platform: str

@@ -52,7 +52,7 @@ TOGETHER = [  # the header, flags of a file and of the program, whether one proc
 
 
 def made(machine, bits, little, flags=0):
-    """A header as it stands in a file."""
+    """The bytes of a header, as a file has them."""
     order = "<" if little else ">"
     ident = bytes((*b"\x7fELF", 2 if bits == 64 else 1, 1 if little else 2, 1)).ljust(16, b"\0")
     form = "HHIQQQIHHHHHH" if bits == 64 else "HHIIIIIHHHHHH"

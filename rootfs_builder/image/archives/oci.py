@@ -20,7 +20,11 @@ _MAX_DEPTH = 4
 
 
 def read(members: Members) -> tuple[Image, ...] | None:
-    """Every image that the layout's index leads to; None where there is no layout."""
+    """The images that an OCI layout's index lists, also in nested indexes; None without a layout.
+
+    Raises:
+        InputError: a document is damaged, or none of the images is there.
+    """
     if members("oci-layout") is None:
         return None
     missing: list[str] = []
