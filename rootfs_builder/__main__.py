@@ -1,6 +1,9 @@
 """The process: `rootfs-builder`, or `python -m rootfs_builder`."""
 
+import contextlib
 import gc
+import os
+import sys
 
 
 def main() -> None:
@@ -8,7 +11,11 @@ def main() -> None:
     gc.disable()  # one job, whose values live until its end: there is no garbage to look for
     from rootfs_builder import cli
 
-    cli.main()
+    code = cli.main()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError):  # closed, or full: that was reported
+            stream.flush()
+    os._exit(code)  # taking the modules apart, class by class, is 4 % of a short run
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ of ours can be taken for one of theirs. Every error of the tree in `errors` ends
 on stderr and its exit code; so does a defect of ours. `--debug` shows the traceback of either.
 """
 
-import gc
 import io
 import os
 import signal
@@ -81,22 +80,20 @@ def _terminate(number: int, _frame: object) -> None:
     raise _TerminatedError(number)
 
 
-def main() -> None:
-    """Run one command line and exit."""
+def main() -> int:
+    """Run this process's command line: the exit code."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup(1) asks for
             signal.signal(number, _terminate)
     if sys.stdout is None:
         click.echo("rootfs-builder: stdout is closed; to drop the result, >/dev/null", err=True)
-        sys.exit(1)
+        return 1
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     words = [decode(os.fsencode(word)) for word in sys.argv[1:]]  # the same in every locale
     cut = words.index("--") if "--" in words else len(words)
-    code = run(words[:cut], tuple(words[cut + 1 :]) if cut < len(words) else None)
-    gc.freeze()  # or the interpreter looks for garbage when it ends
-    sys.exit(code)
+    return run(words[:cut], tuple(words[cut + 1 :]) if cut < len(words) else None)
 
 
 def _not_written(error: OSError) -> int:

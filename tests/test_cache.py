@@ -19,9 +19,10 @@ PROGRAM = "int answer(void);\nint main(void) { return answer() != 42; }"
 OLD = 60  # seconds: a file that changed just now is not remembered
 MEASURED = """
 import atexit
+import sys
 from rootfs_builder.cli import main
 atexit.register(lambda: open("io", "w").write(open("/proc/self/io").read()))
-main()
+sys.exit(main())
 """
 
 
