@@ -1,4 +1,4 @@
-"""The text of a TOML file → the line of each key and element, which tomllib does not report.
+"""The text of a TOML file → the line of each key and element, which tomli does not report.
 
 The text is known to be TOML, so only what nests is read: headers, keys, arrays, inline tables, and
 strings, which may contain anything. Source: TOML 1.0.
@@ -106,6 +106,6 @@ class Lines:
 
 
 def _unquoted(word: str) -> str:
-    import tomllib
+    import tomli
 
-    return str(tomllib.loads(f"key = {word}")["key"])
+    return str(tomli.loads(f"key = {word}")["key"])

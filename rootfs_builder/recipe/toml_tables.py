@@ -5,7 +5,6 @@ are compared with the types, key by key, and what is wrong is left out of what m
 """
 
 import datetime as dt
-import re
 import typing
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -34,7 +33,6 @@ _NAMES: dict[type, str] = {  # the types that a TOML document has, as mistakes n
     list: "array",
 }
 _CONVERTED: dict[Any, type] = {Literal: str, tuple: list}  # a field's type → the document's
-_AT = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)\Z")  # until Python 3.13
 _MISSING = "-"  # in place of a required key, so that the others can be converted
 
 TableMistake = tuple[Path, str]  # where it is, from the table on, and a sentence
@@ -50,24 +48,14 @@ def parse(text: str, file: str) -> dict[str, Any]:
     Raises:
         UsageError: it is not TOML; file and line.
     """
-    import tomllib  # 3 ms: rules that are remembered need it not
+    import tomli  # for rules that are not remembered; tomllib is slower and has no limits
 
     try:
-        return tomllib.loads(text)
+        return tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
+        raise UsageError(f"{printable(file)}:{error.lineno}: {error}") from error
     except (ValueError, RecursionError) as error:  # a number too long; nested too deep
-        raise UsageError(f"{printable(file)}:{_line(error, text)} {error}") from error
-
-
-def _line(error: Exception, text: str) -> str:
-    """`LINE:` of an error in a TOML text, "" where it has none.
-
-    Python 3.14 has it as a value. Before, it is in the sentence alone; in these versions that will
-    not change any more, and another sentence would cost the line and nothing else.
-    """
-    line = getattr(error, "lineno", None)
-    if line is None and (at := _AT.search(str(error))):
-        line = at[1] or text.count("\n") + 1
-    return "" if line is None else f"{line}:"
+        raise UsageError(f"{printable(file)}: {error}") from error
 
 
 def convert(table: Any, kind: type[S]) -> tuple[S | None, list[TableMistake]]:
