@@ -1,7 +1,7 @@
 """The text of a TOML file → the line of each key and element, which tomli does not report.
 
 The text is known to be TOML, so only what nests is read: headers, keys, arrays, inline tables, and
-strings, which may contain anything. Source: TOML 1.0.
+strings, which may contain anything. Source: TOML 1.1.
 """
 
 import re

@@ -391,7 +391,7 @@ def test_a_rule_is_a_table(text):
         ("[one]\n\n[one]\n", 3),
         ("[one]\na = 1\n\na = 2\n", 4),
         ("[one]\nload = [\n", 3),
-        ("[one]\nwhen = { a = 1,\n  b = 2 }\n", 2),
+        ("[one]\nwhen = { a = 1,\n  b 2 }\n", 3),
         ("[one\n", 1),
         ("= 1", 1),
         ("[one]\nwhen = 2024-13-01\n", 2),
