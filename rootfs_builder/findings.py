@@ -25,6 +25,7 @@ class Code(StrEnum):
     DLOPEN_MISSING = "dlopen-missing"
     PROGRAMS_LEFT_OUT = "programs-left-out"
     SECRET_LEFT_OUT = "secret-left-out"  # noqa: S105 - not a password
+    OUT_OF_REACH = "out-of-reach"
     FOREIGN_FILES = "foreign-files"
     NOT_EXECUTABLE = "not-executable"
     LIBRARY_MISSING = "library-missing"
@@ -36,6 +37,7 @@ class Code(StrEnum):
     DANGLING_SYMLINK = "dangling-symlink"
     LONG_PATH = "long-path"
     NOT_STRIPPED = "not-stripped"
+    CLOSED_TO_USER = "closed-to-user"
     SET_ID_DROPPED = "set-id-dropped"
     CAPABILITIES_KEPT = "capabilities-kept"
     CAPABILITIES_NEEDED = "capabilities-needed"

@@ -2,7 +2,8 @@
 
 Each path walk of the loader or the kernel becomes entries: the directories, every symlink verbatim,
 the file at the end. All other entries are generated (ld.so.cache) or parent directories. System
-files keep their modes; files from elsewhere get 0755 or 0644, whatever the umask was.
+files keep their modes; programs and libraries from elsewhere get 0755 or 0644, whatever the umask
+was, and what is added from there the same, but no right that it did not have.
 """
 
 from collections.abc import Iterator
@@ -26,6 +27,7 @@ from rootfs_builder.plan import (
     Plan,
     Reason,
     ReasonKind,
+    access,
     generated,
     hints,
     long_paths,
@@ -79,7 +81,10 @@ def plan(
         user=closure.user.digits if closure.user else "",
         findings=tuple(dict.fromkeys(findings)),
     )
-    return overrides.apply(whole, closure, layout, recipe, sources)
+    final = overrides.apply(whole, closure, layout, recipe, sources)
+    if closure.user is None:
+        return final
+    return replace(final, findings=(*final.findings, *access.missing(final, closure.user)))
 
 
 _KINDS = {kind: ReasonKind(kind) for kind in RequestKind}
@@ -219,16 +224,20 @@ class _Planner:
                 mode = step.node.mode & 0o1777 if keeps else 0o755
                 self._put(Entry(step.place, "dir", mode, (why,)), step.source)
             else:
-                self._file(step.source, step.place, step.node, reason, executable=executable)
+                mode = self._mode(step.source, step.node)
+                if executable and not mode & 0o111:
+                    mode = 0o755
+                self._file(step.source, step.place, step.node, reason, mode)
+
+    def _mode(self, step: SourcePath, node: Node) -> int:
+        """A file's mode in the image, without set-user-id bits."""
+        if self._sources.outside(step):
+            return 0o755 if node.mode & 0o111 else 0o644
+        return node.mode & ~SET_ID_BITS
 
     def _file(
-        self, step: SourcePath, place: ImagePath, node: Node, reason: Reason, *, executable: bool
+        self, step: SourcePath, place: ImagePath, node: Node, reason: Reason, mode: int
     ) -> None:
-        mode = node.mode & ~SET_ID_BITS
-        if self._sources.outside(step):
-            mode = 0o755 if node.mode & 0o111 else 0o644
-        if executable and not mode & 0o111:
-            mode = 0o755
         mode |= node.mode & SET_ID_BITS
         content = self._content(step)
         capability = self._sources.capability(step)
@@ -309,8 +318,8 @@ class _Planner:
                 target = self._sources.display(inside or target)
                 self._put(Entry(place, "symlink", 0o777, (reason,), target=target), path)
             elif node.kind == "dir":
-                mode = 0o755 if outside else node.mode & 0o1777
+                mode = node.mode & (0o755 if outside else 0o1777)
                 if place != "/":
                     self._put(Entry(place, "dir", mode, (reason,)), path)
             else:
-                self._file(path, place, node, reason, executable=False)
+                self._file(path, place, node, reason, self._mode(path, node) & node.mode)

@@ -5,6 +5,7 @@ Secrets and the ways to them are left out: only --add takes those.
 
 import re
 from collections.abc import Container
+from posixpath import normpath
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,6 +18,7 @@ from rootfs_builder.loader.link_map import LinkMap
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs import secrets, trees
 from rootfs_builder.needs.closure import Tree
+from rootfs_builder.needs.rules.reach import Reach
 from rootfs_builder.needs.startup import Startup
 from rootfs_builder.paths import ImagePath, OpenedPath, SourcePath, below, parent, printable
 
@@ -26,7 +28,8 @@ _Nodes = tuple[tuple[SourcePath, Node], ...]
 class Copy(Struct, frozen=True):
     """What a rule copies for the process `host`: all but `omit`, to `to` or where it is.
 
-    `script` is the script by whose place it was found, if it was one's.
+    `script` is the script by whose place it was found, if it was one's; `start` is where the rule's
+    path begins, see `reach.anchor`.
     """
 
     rule: str
@@ -34,6 +37,7 @@ class Copy(Struct, frozen=True):
     host: LinkMap | None
     to: ImagePath | None = None
     script: SourcePath | None = None
+    start: str | None = None
 
     @property
     def program(self) -> Loaded | None:
@@ -62,8 +66,11 @@ class TreeCopies:
     What the user adds at a path of the image is there, and not taken from the root.
     """
 
-    def __init__(self, sources: Sources, startup: Startup, added: Container[str]) -> None:
+    def __init__(
+        self, sources: Sources, startup: Startup, reach: Reach, added: Container[str]
+    ) -> None:
         self._sources = sources
+        self._reach = reach
         self._added = added
         self._startup = startup
         self._walker = startup.elf_files.walker
@@ -90,14 +97,24 @@ class TreeCopies:
         result = Copied(True, (replace(tree, programs=()) if again else tree,), (*findings, *more))
         for inside, node in nodes:
             if node.kind == "symlink" and not self._leads_up(inside):
-                result |= self.take(OpenedPath(inside), replace(copy, to=None))
+                result |= self._follow(inside, copy)
         return result
+
+    def _follow(self, link: SourcePath, copy: Copy) -> Copied:
+        """Take what a link leads to, and is within reach."""
+        if self._reach.leads(link, copy.start):
+            return self.take(OpenedPath(link), replace(copy, to=None))
+        real = SourcePath(self._walker.walk(link).real)
+        return Copied(findings=(out_of_reach(link, real, copy.rule),))
 
     def _without_secrets(self, path: SourcePath, copy: Copy) -> tuple[_Nodes, tuple[Finding, ...]]:
         """What is at a path and may be copied, and a warning for each secret; () for a secret."""
         there = _kept(trees.nodes(self._sources, path), copy.omit)
-        found = _guarded(there) | {one.path: one.why for one in self._secrets.among(there)}
-        findings = tuple(_left_out(secret, why) for secret, why in found.items())
+        owner = copy.script or (SourcePath(copy.program.real) if copy.program else None)
+        unreadable = self._reach.unreadable(there, owner)
+        secret = {one.path: one.why for one in self._secrets.among(there)}
+        found = unreadable | secret
+        findings = tuple(_left_out(one, why, one in secret) for one, why in found.items())
         if path in found:
             return (), findings
         return tuple((p, n) for p, n in there if n.kind != "special" and p not in found), findings
@@ -125,9 +142,23 @@ def _anchor(program: Loaded, path: SourcePath) -> SourcePath | None:
     return next((one for one in places if below(path, prefix(one))), None)
 
 
-def _left_out(secret: SourcePath, why: str) -> Finding:
-    text = f"{printable(secret)} is left out: {why}; --add --allow-sensitive packs it"
-    return warning(Code.SECRET_LEFT_OUT, text, secret)
+def _left_out(path: SourcePath, why: str, is_secret: bool) -> Finding:
+    flag = f"--add {_added(path, path)}{' --allow-sensitive' if is_secret else ''}"
+    text = f"{printable(Sources.display(path))} is left out: {why}; {flag} packs it"
+    return warning(Code.SECRET_LEFT_OUT, text, path)
+
+
+def out_of_reach(path: str, real: SourcePath, rule: str) -> Finding:
+    """The warning about a file that is named in a text, and that is none of the system."""
+    text = (
+        f"{printable(Sources.display(real))} is left out: {rule} has found its name, but it is "
+        f"neither a file of the system nor beside the script; --add {_added(real, path)} packs it"
+    )
+    return warning(Code.OUT_OF_REACH, text, real)
+
+
+def _added(path: str, place: str) -> str:
+    return f"{printable(Sources.display(path))}:{printable(Sources.display(normpath(place)))}"
 
 
 def _kept(nodes: _Nodes, omit: tuple[str, ...]) -> _Nodes:
@@ -141,15 +172,6 @@ def _kept(nodes: _Nodes, omit: tuple[str, ...]) -> _Nodes:
         for path, node in nodes
         if path == top or not left_out.fullmatch(path[len(top) + 1 :])
     )
-
-
-def _guarded(nodes: _Nodes) -> dict[SourcePath, str]:
-    """The files of /etc that not everybody may read here: they may hold passwords."""
-    return {
-        path: "not everybody may read it here"
-        for path, node in nodes
-        if node.kind == "file" and below(path, "/etc") and not node.mode & 0o004
-    }
 
 
 def _omitted(pattern: str) -> str:

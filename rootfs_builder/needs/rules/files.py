@@ -13,10 +13,11 @@ from rootfs_builder.loader import locale_archive, nss
 from rootfs_builder.loader.link_map import LinkMap
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs import users
-from rootfs_builder.needs.closure import GeneratedFile, GeneratedLine, Tree
-from rootfs_builder.needs.rules import Rule, Variables
+from rootfs_builder.needs.closure import GeneratedFile, GeneratedLine, Program, Tree
+from rootfs_builder.needs.rules import Rule, Variables, copies
 from rootfs_builder.needs.rules.copies import Copy, TreeCopies, prefix
 from rootfs_builder.needs.rules.places import Places
+from rootfs_builder.needs.rules.reach import Reach, anchor
 from rootfs_builder.needs.rules.schema import First, expand, uses
 from rootfs_builder.needs.rules.user_input import UserInput
 from rootfs_builder.needs.startup import Startup
@@ -52,12 +53,26 @@ def joined(outputs: Iterable[FileOutput]) -> FileOutput:
 class RuleFiles:
     """Answers what files a rule adds to what the user gives."""
 
-    def __init__(self, sources: Sources, startup: Startup, user_input: UserInput) -> None:
+    def __init__(
+        self,
+        sources: Sources,
+        startup: Startup,
+        user_input: UserInput,
+        programs: Iterable[Program],
+    ) -> None:
         self._sources = sources
         self._elf_files = startup.elf_files
         self._scripts = user_input.scripts
-        self._places = Places(sources, startup.elf_files, user_input.placed)
-        self._copies = TreeCopies(sources, startup, user_input.placed)
+        reach = Reach(startup.elf_files.walker, programs)
+        self._places = Places(sources, startup.elf_files, reach, user_input.placed)
+        self._copies = TreeCopies(sources, startup, reach, user_input.placed)
+
+    def left_out(self, there: AbstractSet[SourcePath]) -> Iterator[Finding]:
+        """A warning for each path that no rule may follow, but for what is there anyway."""
+        for path, rule in sorted(self._places.refused):
+            walk = self._elf_files.walker.walk(path)
+            if walk.real not in there:
+                yield copies.out_of_reach(path, SourcePath(walk.real), rule)
 
     def act(self, rule: Rule, variables: Variables, host: LinkMap | None) -> FileOutput:
         """The files that a rule adds for one set of variables."""
@@ -89,14 +104,14 @@ class RuleFiles:
         So a zone that does not exist brings nothing, and of a wrong PAM service not the rest.
         """
         templates = [one for one in rule.copy if isinstance(one, str) and "{value}" in one]
-        return not templates or any(self._places.paths(one, variables) for one in templates)
+        return not templates or any(self._places.paths(one, variables, rule) for one in templates)
 
     def has_all(self, rule: Rule, there: AbstractSet[SourcePath]) -> bool:
         """Whether the files that a rule would copy, all known by their paths, are in already."""
         plain = [one for one in rule.copy if isinstance(one, str) and "{" not in one]
         if not plain or len(plain) < len(rule.copy):
             return False
-        found = [path for one in plain for path in self._places.paths(one, {})]
+        found = [path for one in plain for path in self._places.paths(one, {}, rule)]
         return all(self._elf_files.walker.walk(path).real in there for path in found)
 
     def located(self, rule: Rule, variables: Variables, program: Loaded) -> Variables:
@@ -107,7 +122,7 @@ class RuleFiles:
             **variables,
         }
         for name, templates in rule.landmarks.items():
-            paths = (path for one in templates for path in self._places.paths(one, found))
+            paths = (path for one in templates for path in self._places.paths(one, found, rule))
             landmark = next(paths, None)
             if landmark is not None:
                 found[name] = parent(landmark)
@@ -154,7 +169,9 @@ class RuleFiles:
     def followed(self, rule: Rule, variables: Variables) -> Iterator[Variables]:
         """The new variables that a rule's `follow` finds in files of the image."""
         for follow in rule.follow:
-            files = (path for one in follow.files for path in self._places.paths(one, variables))
+            files = (
+                path for one in follow.files for path in self._places.paths(one, variables, rule)
+            )
             for path in files:
                 for hit in self._places.search(path, follow.text.encode()):
                     yield {name: decode(value) for name, value in hit.items()}
@@ -164,12 +181,13 @@ class RuleFiles:
     ) -> Iterator[FileOutput]:
         if isinstance(item, str):
             script = self._script(variables) if uses(item, rule.by_script) else None
-            copy = Copy(rule.name, rule.omit, host, script=script)
-            for path in self._places.paths(item, variables):
+            start = anchor(item, variables, rule.landmarks)
+            copy = Copy(rule.name, rule.omit, host, script=script, start=start)
+            for path in self._places.paths(item, variables, rule):
                 yield self._taken(path, copy)
             return
         place = expand(item.to, variables)
-        paths = (one for path in item.first for one in self._places.paths(path, variables))
+        paths = (one for path in item.first for one in self._places.paths(path, variables, rule))
         first = next(paths, None)
         if first is not None and place is not None:
             copy = Copy(rule.name, rule.omit, host, to=ImagePath(place))
@@ -197,7 +215,7 @@ class RuleFiles:
     def _locale(self, rule: Rule, locale: str) -> FileOutput:
         """A locale's directory, or what the archive has in its place."""
         for directory in locale_archive.directories(locale):
-            if self._places.paths(directory, {}):
+            if self._places.paths(directory, {}, rule):
                 copied = self._taken(OpenedPath(directory), Copy(rule.name, rule.omit, None))
                 return FileOutput(found=True) | copied
         archive = self._elf_files.walker.walk(OpenedPath(locale_archive.ARCHIVE))

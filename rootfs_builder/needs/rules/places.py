@@ -10,30 +10,46 @@ from collections.abc import Iterator, Mapping
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.loader.elf_files import ElfFiles, groups
 from rootfs_builder.needs.rules.matching import Variables
-from rootfs_builder.needs.rules.schema import expand
+from rootfs_builder.needs.rules.reach import Reach, anchor
+from rootfs_builder.needs.rules.schema import Rule, expand
 from rootfs_builder.paths import OpenedPath
 
 _GLOB = re.compile(r"[*?\[]")
 
 
 class Places:
-    """The paths that exist; `added` has the content of what the user adds, by path."""
+    """The paths that exist and that rules may follow, see `reach`.
 
-    def __init__(self, sources: Sources, elf_files: ElfFiles, added: Mapping[str, bytes]) -> None:
+    `added` has the content of what the user adds, by path; `refused` each path that was not
+    followed, with the rule.
+    """
+
+    def __init__(
+        self, sources: Sources, elf_files: ElfFiles, reach: Reach, added: Mapping[str, bytes]
+    ) -> None:
+        self.refused = set[tuple[OpenedPath, str]]()
         self._sources = sources
+        self._reach = reach
         self._elf_files = elf_files
         self._walker = elf_files.walker
         self._added = added
         self._globbed: dict[str, tuple[OpenedPath, ...]] = {}
 
-    def paths(self, template: str, variables: Variables) -> tuple[OpenedPath, ...]:
-        """The existing paths that a template with globs stands for."""
+    def paths(self, template: str, variables: Variables, rule: Rule) -> tuple[OpenedPath, ...]:
+        """The existing paths that a rule's template with wildcards stands for."""
         path = expand(template, variables)
         if path is None or not path.startswith("/"):
             return ()
         if path not in self._globbed:
             self._globbed[path] = tuple(self._glob(path))
-        return self._globbed[path]
+        start = anchor(template, variables, rule.landmarks)
+        found = []
+        for one in self._globbed[path]:
+            if self._reach.allows(one, start, template):
+                found.append(one)
+            else:
+                self.refused.add((one, rule.name))
+        return tuple(found)
 
     def search(self, path: OpenedPath, pattern: bytes) -> list[dict[str, bytes]]:
         """The groups of each match of a pattern in a file of the image."""

@@ -7,6 +7,7 @@ sorted at the end, so the order in which rules act is not to be seen in the resu
 
 from collections import deque
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from enum import IntEnum
 
 from msgspec import Struct
@@ -62,7 +63,7 @@ def run(
     requested = dict(recipe.with_rules)
     requests.check(all_rules, requested, recipe.without, dict(recipe.env))
     user_input = _user_input(recipe, startup, all_rules, programs, added)
-    files = RuleFiles(sources, startup, user_input)
+    files = RuleFiles(sources, startup, user_input, programs)
     worklist = _RuleWorklist(recipe, startup, all_rules, files, user_input, user=user)
     result = worklist.run(programs, added)
     requests.check_without(all_rules, recipe.without, worklist.named_by_notes)
@@ -165,7 +166,8 @@ class _RuleWorklist:
             self._calls.enter_tree(tree)
         for maps in self._calls.new():
             self._process(maps)
-        findings = sorted({*self._findings, *self._hinted()}, key=lambda one: (one.level, one.text))
+        found = {*self._findings, *self._hinted(), *self._files.left_out(self._there())}
+        findings = sorted(found, key=lambda one: (one.level, one.text))
         return RuleResult(
             tuple(map(self._calls.with_calls, programs)),
             self._with_calls(added),
@@ -179,9 +181,13 @@ class _RuleWorklist:
             for tree in trees
         )
 
+    def _there(self) -> AbstractSet[SourcePath]:
+        """The files that are in the image, but for libraries."""
+        return self._own | {path for tree in self._outputs.trees for path, _ in tree.nodes}
+
     def _hinted(self) -> Iterator[Finding]:
         """One hint a rule, of the nearest evidence, unless all that it would add is there."""
-        there = self._own | {path for tree in self._outputs.trees for path, _ in tree.nodes}
+        there = self._there()
         for rule in self._rules:
             if rule.name in self._hints and not self._files.has_all(rule, there):
                 flag = f": --with {rule.name}" if rule.acts else ""

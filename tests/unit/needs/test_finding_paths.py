@@ -35,7 +35,8 @@ def unlisted(findings):
     return [
         (one.code, word)
         for one in findings
-        for word in re.findall(r"(?<![^\s=])/\S*", re.sub(PUNCTUATION, "", one.text))
+        for words in re.findall(r"(?<![^\s=])/\S*", re.sub(PUNCTUATION, "", one.text))
+        for word in words.split(":")  # SRC:DEST
         if word not in {printable(path) for path in one.paths}
     ]
 

@@ -709,14 +709,14 @@ def test_a_path_with_wildcards_is_what_a_shell_takes_it_for(bench, pattern, foun
 
 def test_a_directory_goes_in_with_all_in_it_and_its_modes(bench):
     bench.fill({"/srv/d/a": "a", "/srv/d/empty": None, "/srv/d/deep/er/b": "b"})
-    (bench.root / "srv/d/deep").chmod(0o700)
-    (bench.root / "srv/d/a").chmod(0o640)
+    (bench.root / "srv/d/deep").chmod(0o711)
+    (bench.root / "srv/d/a").chmod(0o464)
     result = bench.plan(rule(CALLS + 'copy = ["/srv/d"]'))
     assert result.tree == {"/srv/d/a": "a", "/srv/d/deep/er/b": "b"}
     assert "/srv/d/empty" in result.directories
-    assert result.directories["/srv/d/deep"].mode == 0o700
+    assert result.directories["/srv/d/deep"].mode == 0o711
     (mode,) = [entry.mode for entry in result.plan.entries if entry.path == "/srv/d/a"]
-    assert mode == 0o640
+    assert mode == 0o464
 
 
 @pytest.mark.parametrize("target", ["real", "/etc/real", "../etc/./real"])

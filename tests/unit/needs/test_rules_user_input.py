@@ -12,9 +12,9 @@ from tests.rule_bench import LIB, PROGRAM, Bench, libc, library, program, rule
 pytestmark = pytest.mark.skipif(not os.path.exists(GLIBC), reason="needs the glibc of x86-64")
 
 CALLS = 'when = { imports = ["frob"] }\n'
-NAMED = CALLS + "find = { words = ['module (?P<module>\\w+)'] }\ncopy = ['/m/{module}']\n"
+NAMED = CALLS + "find = { words = ['module (?P<module>\\w+)'] }\ncopy = ['/usr/m/{module}']\n"
 PLACED = CALLS + (
-    "copy = ['/etc/c/main', '/m/{module}']\n"
+    "copy = ['/etc/c/main', '/usr/m/{module}']\n"
     "[[one.follow]]\n"
     "file = ['/etc/c/main', '/etc/c/more/*']\n"
     "text = 'module (?P<module>\\w+)'\n"
@@ -26,19 +26,19 @@ def bench(linker, tmp_path):
     """A root with PROGRAM, which calls frob, its modules and their configuration."""
     bench = Bench(tmp_path / "root", linker)
     bench.fill({PROGRAM: program("frob"), f"{LIB}/libc.so.6": libc("frob")})
-    bench.fill({f"/m/{name}": name for name in ("one", "two", "three")})
+    bench.fill({f"/usr/m/{name}": name for name in ("one", "two", "three")})
     bench.fill({"/etc/c/main": "module one\n", "/etc/c/more/x": "module three\n"})
     bench.fill({"/home/main": "module two\n", "/home/tree/more/y": "module two\n"})
     return bench
 
 
 def modules(result):
-    return {path.removeprefix("/m/") for path in result.paths if path.startswith("/m/")}
+    return {path.removeprefix("/usr/m/") for path in result.paths if path.startswith("/usr/m/")}
 
 
 def test_arguments_are_words_with_a_nul_around_each(bench):
     text = rule(
-        CALLS + "find = { words = ['\\x00-m\\x00(?P<m>\\w+)(?=\\x00)'] }\ncopy = ['/m/{m}']\n"
+        CALLS + "find = { words = ['\\x00-m\\x00(?P<m>\\w+)(?=\\x00)'] }\ncopy = ['/usr/m/{m}']\n"
     )
     result = bench.plan(text, command=("-m", "two", "-m", "one"))
     assert modules(result) == {"one", "two"}
@@ -48,7 +48,7 @@ def test_arguments_are_words_with_a_nul_around_each(bench):
 
 
 def test_the_arguments_of_the_entrypoint_are_words_but_not_the_program(bench):
-    text = rule(CALLS + "find = { words = ['\\x00(?P<m>\\w+)\\x00'] }\ncopy = ['/m/{m}']\n")
+    text = rule(CALLS + "find = { words = ['\\x00(?P<m>\\w+)\\x00'] }\ncopy = ['/usr/m/{m}']\n")
     assert modules(bench.plan(text, entrypoint='["/one", "two"]')) == {"two"}
 
 
@@ -60,15 +60,17 @@ def test_added_files_are_words(bench):
 
 
 def test_the_places_of_added_files_are_words(bench):
-    text = rule(CALLS + "find = { words = ['\\x00/etc/s/(?P<m>\\w+)\\x00'] }\ncopy = ['/m/{m}']\n")
+    text = rule(
+        CALLS + "find = { words = ['\\x00/etc/s/(?P<m>\\w+)\\x00'] }\ncopy = ['/usr/m/{m}']\n"
+    )
     result = bench.plan(text, add=(f"{bench.root}/home/main:/etc/s/three",))
     assert modules(result) == {"three"}
     assert result.applied == {"one": "--add names three"}
 
 
 def test_each_match_of_words_goes_with_each_of_the_program(bench):
-    bench.fill({PROGRAM: program("frob", source='const char *t = "DIR=/m";')})
-    find = "find = { text = ['DIR=(?P<d>/\\w+)'], words = ['module (?P<m>\\w+)'] }\n"
+    bench.fill({PROGRAM: program("frob", source='const char *t = "DIR=/usr/m";')})
+    find = "find = { text = ['DIR=(?P<d>[/\\w]+)'], words = ['module (?P<m>\\w+)'] }\n"
     text = rule(CALLS + find + "copy = ['{d}/{m}']\n")
     assert modules(bench.plan(text, command=("module one, module two",))) == {"one", "two"}
     bench.fill({PROGRAM: program("frob")})
@@ -85,7 +87,7 @@ def test_beside_is_the_directory_of_a_library(bench):
 
 def test_a_hint_that_the_words_answer_acts_and_is_not_said(bench):
     text = rule(
-        CALLS + "hint = 'more'\ncopy = ['/m/{value}']\n"
+        CALLS + "hint = 'more'\ncopy = ['/usr/m/{value}']\n"
         "find = [{ text = ['ELF'] }, { words = ['module (?P<value>\\w+)'] }]\n"
     )
     assert bench.plan(text).said("hint") == ["more: --with one (prog calls frob)"]
@@ -111,7 +113,8 @@ def test_what_is_added_is_followed_where_a_link_of_the_root_leads(bench):
     bench.fill({"/etc/real": "module one\n", "/etc/d/link": "-> ../real"})
     text = rule(
         CALLS
-        + "copy = ['/m/{m}']\nfollow = [{ file = '/etc/d/link', text = 'module (?P<m>\\w+)' }]\n"
+        + "copy = ['/usr/m/{m}']\n"
+        + "follow = [{ file = '/etc/d/link', text = 'module (?P<m>\\w+)' }]\n"
     )
     assert modules(bench.plan(text)) == {"one"}
     result = bench.plan(text, add=(f"{bench.root}/home/main:/etc/real",))
@@ -163,5 +166,7 @@ def test_what_not_everybody_may_read_is_left_out(bench):
     (bench.root / "etc/d/closed").chmod(0o600)
     result = bench.plan(rule(CALLS + "copy = ['/etc/key', '/etc/d']\n"))
     assert result.tree == {"/etc/d/open": "o"}
-    left_out = "is left out: not everybody may read it here; --add --allow-sensitive packs it"
-    assert set(result.said("warning")) == {f"/etc/d/closed {left_out}", f"/etc/key {left_out}"}
+    assert set(result.said("warning")) == {
+        f"{path} is left out: not everybody may read it here; --add {path}:{path} packs it"
+        for path in ("/etc/d/closed", "/etc/key")
+    }
