@@ -49,6 +49,9 @@ class Code(StrEnum):
     HEALTH_CHECK_IGNORED = "health-check-ignored"
 
 
+WITHHELD = frozenset((Code.SECRET_LEFT_OUT, Code.OUT_OF_REACH))  # said even where little is
+
+
 class Finding(Struct, frozen=True):
     """One line for the user: what it is, then what to type.
 

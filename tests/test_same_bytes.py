@@ -107,13 +107,20 @@ def test_names_may_be_none_of_the_locale(project, words):
     assert done.returncode == 0, done.stderr.decode()
 
 
-def test_the_umask_and_private_modes_do_not_matter(project):
+def test_the_umask_and_modes_that_give_others_more_do_not_matter(project):
     before = pack(project)
     for path in project.rglob("*"):
-        if path.is_file() and not path.is_symlink():
-            path.chmod(path.stat().st_mode & 0o700)
-        elif path.is_dir():
-            path.chmod(0o700)
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode | 0o022)
+    assert pack(project, umask=0o077) == before
+
+
+def test_the_modes_of_programs_and_libraries_do_not_matter(project):
+    before = pack(project)
+    for path in (project / "bin", project / "lib"):
+        for one in path.rglob("*"):
+            if one.is_file() and not one.is_symlink():
+                one.chmod(0o700)
     assert pack(project, umask=0o077) == before
 
 

@@ -26,10 +26,14 @@ _DIED = "its worker died, twice"
 
 
 class Outcome(Struct, frozen=True):
-    """How a task ended: what went wrong, the lines that it printed, and facts of its result."""
+    """How a task ended: what went wrong, the lines that it printed, and facts of its result.
+
+    `withheld` are the lines that are shown even where few are.
+    """
 
     error: Exception | None = None
     lines: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
     facts: dict[str, Any] = {}
 
 

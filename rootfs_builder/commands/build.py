@@ -250,7 +250,7 @@ class _Built:
         if error is None:
             if one is not None:
                 self._facts[task.name] = outcome.facts
-            return [] if self._quiet else list(outcome.lines)
+            return list(outcome.withheld if self._quiet else outcome.lines)
         if one is not None and isinstance(error, RootfsError):
             error = _located(error, one)
         self._failed[task.name] = error

@@ -84,10 +84,13 @@ def build(task: ImageTask, options: BuildOptions) -> batch.Outcome:
         )
         line = packing.line(packed, task.label)
         warnings = [one for one in packed.plan.findings if one.level is Level.WARNING]
-        labelled = (f"{task.label} | {text}" for text in terminal.finding_lines(warnings))
+        labelled, withheld = (
+            tuple(f"{task.label} | {text}" for text in each)
+            for each in (terminal.finding_lines(warnings), terminal.withheld(packed.plan.findings))
+        )
         lines = terminal.summary_lines(packed.plan, line) if options.live else [line, *labelled]
         facts = {**packing.facts(packed), "output": task.label}
-        return batch.Outcome(lines=tuple(lines), facts=facts)
+        return batch.Outcome(lines=tuple(lines), withheld=withheld, facts=facts)
 
     return _outcome(run, options)
 

@@ -124,7 +124,9 @@ strip = click.option(
     is_flag=True,
     help="Remove symbols and debug sections, with binutils' strip.",
 )
-quiet = click.option("-q", "--quiet", is_flag=True, help="Only errors on stderr.")
+quiet = click.option(
+    "-q", "--quiet", is_flag=True, help="Only errors, and what was withheld, on stderr."
+)
 verbose = click.option("-v", "--verbose", is_flag=True, help="List every file and why it is there.")
 debug = click.option("--debug", is_flag=True, help="Show a traceback with an error.")
 

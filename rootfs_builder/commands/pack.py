@@ -55,8 +55,7 @@ def command(
         quiet=quiet,
         planned=terminal.reasons if verbose else lambda _: None,
     )
-    if not quiet:
-        terminal.summary(packed.plan, packing.line(packed, output))
+    terminal.show(packed.plan, packing.line(packed, output), quiet=quiet)
     result = packing.name(packed)
     if as_json:
         import json

@@ -59,8 +59,8 @@ def command(
         **options.inputs(sysroot, rule_files),
     )
     env = _env(plan)
+    terminal.show(plan, quiet=quiet)
     if not quiet:
-        terminal.summary(plan)
         for variable in env:
             click.echo(
                 f"variable {variable}: an image has to set it, by ENV in a Dockerfile", err=True

@@ -41,14 +41,8 @@ def defect(error: BaseException) -> str:
     )
 
 
-def summary(plan: "Plan", image: str = "") -> None:
-    """A table of what is in the image, by kind, and the warnings."""
-    for line in summary_lines(plan, image):
-        click.echo(line, err=True)
-
-
 def summary_lines(plan: "Plan", image: str = "") -> list[str]:
-    """The same as lines."""
+    """A table of what is in the image, by kind, and the findings."""
     return [
         *kinds((one.reasons[0].kind, one.size) for one in plan.unique_files),
         *([image] if image else []),
@@ -84,6 +78,19 @@ def finding_lines(found: "Iterable[Finding]") -> Iterator[str]:
         yield escape_control(f"{finding.level}{colon}{finding.text}")
     if Level.ADDED in kinds:
         yield "--without NAME leaves out what was added"
+
+
+def withheld(found: "Iterable[Finding]") -> list[str]:
+    """The lines that --quiet does not hide: what the program may need and was not published."""
+    from rootfs_builder.findings import WITHHELD
+
+    return list(finding_lines(one for one in found if one.code in WITHHELD))
+
+
+def show(plan: "Plan", image: str = "", *, quiet: bool) -> None:
+    """The summary, or where that is to be quiet what was withheld."""
+    for line in withheld(plan.findings) if quiet else summary_lines(plan, image):
+        click.echo(line, err=True)
 
 
 def warnings(found: "Iterable[Finding]") -> None:

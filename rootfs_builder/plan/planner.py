@@ -87,6 +87,7 @@ def plan(
     return replace(final, findings=(*final.findings, *access.missing(final, closure.user)))
 
 
+_SHOWN = 3  # files that a line names
 _KINDS = {kind: ReasonKind(kind) for kind in RequestKind}
 
 
@@ -138,10 +139,25 @@ class _Planner:
     def findings(self) -> Iterator[Finding]:
         """What rules added, then the findings of the closure and of the entries."""
         paths = {rule: one.paths for rule, one in self._closure.first_applied().items()}
+        own = self._own_files()
         for rule, reason in sorted(self._because_of.items()):
-            text = f"{printable(rule)}: {printable(reason.found_by)}"
-            yield added(Code.RULE_ADDED, text, *paths[rule])
+            files = own.get(rule, [])
+            shown = ", ".join(map(printable, files[:_SHOWN]))
+            more = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
+            end = f"; from outside the system: {shown}{more}" if files else ""
+            text = f"{printable(rule)}: {printable(reason.found_by)}{end}"
+            yield added(Code.RULE_ADDED, text, *paths[rule], *files[:_SHOWN])
         yield from self._findings
+
+    def _own_files(self) -> dict[str, list[ImagePath]]:
+        """By rule, what it brings that belongs to no system."""
+        found: dict[str, list[ImagePath]] = {}
+        for path, entry in sorted(self.entries.items()):
+            reason, origin = entry.reasons[0], self.origins.get(path)
+            of_rule = entry.kind == "file" and reason.kind == ReasonKind.RULE
+            if of_rule and origin is not None and self._sources.outside(origin):
+                found.setdefault(reason.asked, []).append(path)
+        return found
 
     def _start(self, start: Start, at: ImagePath | None) -> None:
         """A program: the steps to its file, and a link by which it is started."""

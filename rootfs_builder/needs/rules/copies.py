@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from rootfs_builder.filesystem.root import Node
-from rootfs_builder.filesystem.sources import Sources
+from rootfs_builder.filesystem.sources import Sources, in_system
 from rootfs_builder.filesystem.walk import Walk
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.loader.link_map import LinkMap
@@ -105,7 +105,7 @@ class TreeCopies:
         if self._reach.leads(link, copy.start):
             return self.take(OpenedPath(link), replace(copy, to=None))
         real = SourcePath(self._walker.walk(link).real)
-        return Copied(findings=(out_of_reach(link, real, copy.rule),))
+        return Copied(findings=(out_of_reach("", real, copy.rule),))
 
     def _without_secrets(self, path: SourcePath, copy: Copy) -> tuple[_Nodes, tuple[Finding, ...]]:
         """What is at a path and may be copied, and a warning for each secret; () for a secret."""
@@ -114,7 +114,7 @@ class TreeCopies:
         unreadable = self._reach.unreadable(there, owner)
         secret = {one.path: one.why for one in self._secrets.among(there)}
         found = unreadable | secret
-        findings = tuple(_left_out(one, why, one in secret) for one, why in found.items())
+        findings = tuple(_left_out(one, why, is_secret=one in secret) for one, why in found.items())
         if path in found:
             return (), findings
         return tuple((p, n) for p, n in there if n.kind != "special" and p not in found), findings
@@ -142,23 +142,27 @@ def _anchor(program: Loaded, path: SourcePath) -> SourcePath | None:
     return next((one for one in places if below(path, prefix(one))), None)
 
 
-def _left_out(path: SourcePath, why: str, is_secret: bool) -> Finding:
-    flag = f"--add {_added(path, path)}{' --allow-sensitive' if is_secret else ''}"
-    text = f"{printable(Sources.display(path))} is left out: {why}; {flag} packs it"
+def _left_out(path: SourcePath, why: str, *, is_secret: bool) -> Finding:
+    advice = _advice(path, path if in_system(path) else "PATH")
+    if is_secret:
+        advice = f"--allow-sensitive {advice}"
+    text = f"{printable(Sources.display(path))} is left out: {why}; {advice}"
     return warning(Code.SECRET_LEFT_OUT, text, path)
 
 
 def out_of_reach(path: str, real: SourcePath, rule: str) -> Finding:
-    """The warning about a file that is named in a text, and that is none of the system."""
+    """The warning about a file that only a text names; `path` is how, "" if by its own place."""
     text = (
         f"{printable(Sources.display(real))} is left out: {rule} has found its name, but it is "
-        f"neither a file of the system nor beside the script; --add {_added(real, path)} packs it"
+        f"neither a file of the system nor beside the script; {_advice(real, path or 'PATH')}"
     )
     return warning(Code.OUT_OF_REACH, text, real)
 
 
-def _added(path: str, place: str) -> str:
-    return f"{printable(Sources.display(path))}:{printable(Sources.display(normpath(place)))}"
+def _advice(path: SourcePath, place: str) -> str:
+    unknown = " at PATH of the image" if place == "PATH" else ""
+    shown = printable(Sources.display(normpath(place)))
+    return f"--add {printable(Sources.display(path))}:{shown} adds it{unknown}"
 
 
 def _kept(nodes: _Nodes, omit: tuple[str, ...]) -> _Nodes:

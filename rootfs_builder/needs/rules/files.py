@@ -69,10 +69,10 @@ class RuleFiles:
 
     def left_out(self, there: AbstractSet[SourcePath]) -> Iterator[Finding]:
         """A warning for each path that no rule may follow, but for what is there anyway."""
-        for path, rule in sorted(self._places.refused):
+        for path, rule, spelt in sorted(self._places.refused):
             walk = self._elf_files.walker.walk(path)
             if walk.real not in there:
-                yield copies.out_of_reach(path, SourcePath(walk.real), rule)
+                yield copies.out_of_reach(path if spelt else "", SourcePath(walk.real), rule)
 
     def act(self, rule: Rule, variables: Variables, host: LinkMap | None) -> FileOutput:
         """The files that a rule adds for one set of variables."""

@@ -21,13 +21,13 @@ class Places:
     """The paths that exist and that rules may follow, see `reach`.
 
     `added` has the content of what the user adds, by path; `refused` each path that was not
-    followed, with the rule.
+    followed, with the rule, and whether a text has it as it is.
     """
 
     def __init__(
         self, sources: Sources, elf_files: ElfFiles, reach: Reach, added: Mapping[str, bytes]
     ) -> None:
-        self.refused = set[tuple[OpenedPath, str]]()
+        self.refused = set[tuple[OpenedPath, str, bool]]()
         self._sources = sources
         self._reach = reach
         self._elf_files = elf_files
@@ -48,7 +48,7 @@ class Places:
             if self._reach.allows(one, start, template):
                 found.append(one)
             else:
-                self.refused.add((one, rule.name))
+                self.refused.add((one, rule.name, start is None))
         return tuple(found)
 
     def search(self, path: OpenedPath, pattern: bytes) -> list[dict[str, bytes]]:

@@ -596,8 +596,34 @@ def test_an_added_tree_goes_where_it_is_sent(machine):
     program = machine.program(f"{HOME}/prog")
     plan = machine.plan(program, add=("data:/srv/",))
     assert files(plan) == {"/usr/local/bin/prog", "/srv/data/x/y", "/srv/data/run"}
-    assert entry(plan, "/srv/data/x/y").mode == 0o644
-    assert entry(plan, "/srv/data/run").mode == 0o755
+    assert entry(plan, "/srv/data/x/y").mode == 0o600
+    assert entry(plan, "/srv/data/run").mode == 0o700
+
+
+def test_what_is_added_gets_no_right_that_it_did_not_have(machine):
+    modes = {0o664: 0o644, 0o777: 0o755, 0o640: 0o640, 0o400: 0o400, 0o711: 0o711, 0o6755: 0o755}
+    for mode in modes:
+        machine.file(f"{HOME}/data/{mode:o}", "x", mode)
+    plan = machine.plan(machine.program(f"{HOME}/prog"), add=("data:/srv/",))
+    assert {mode: entry(plan, f"/srv/data/{mode:o}").mode for mode in modes} == modes
+
+
+def test_what_the_user_of_the_image_cannot_read_is_said(machine):
+    machine.file(f"{HOME}/data/closed", "x", 0o600)
+    machine.file(f"{HOME}/data/open", "x", 0o644)
+    program = machine.program(f"{HOME}/prog")
+    add = ("data:/srv/data",)
+    assert "closed-to-user" not in codes(machine.plan(program, add=add))
+    plan = machine.plan(program, add=add, user="1000")
+    (said,) = [one for one in plan.findings if one.code == "closed-to-user"]
+    assert said.paths == ("/srv/data/closed",)
+    assert "--mode /srv/data/closed=0644" in said.text
+    for options in ({"owner": ("/srv/data=1000",)}, {"mode": ("/srv/data/closed=0644",)}):
+        assert "closed-to-user" not in codes(machine.plan(program, add=add, user="1000", **options))
+
+
+def codes(plan):
+    return {one.code for one in plan.findings}
 
 
 def test_the_inside_of_a_tree_can_go_to_the_root(machine):
@@ -1086,12 +1112,21 @@ def test_the_directory_above_a_scripts_is_a_variable_too(folder):
 
 
 def test_a_link_beside_a_script_brings_what_it_leads_to(folder):
+    folder.file(f"{FOLDER}/shared/real.x", "real")
+    folder.link(f"{FOLDER}/link.x", "shared/real.x")
+    plan = folder.plan(script_in(folder, text="use link\n"), rules=USES)
+    expected = {"/opt/run/run", "/opt/run/link.x", "/opt/run/shared/real.x"}
+    assert beside(plan) == expected
+    assert entry(plan, "/opt/run/link.x").target == "shared/real.x"
+
+
+def test_a_link_beside_a_script_leads_nowhere_else(folder):
     folder.file(f"{HOME}/shared/real.x", "real")
     folder.link(f"{FOLDER}/link.x", "../shared/real.x")
     plan = folder.plan(script_in(folder, text="use link\n"), rules=USES)
-    expected = {"/opt/run/app/run", "/opt/run/app/link.x", "/opt/run/shared/real.x"}
-    assert beside(plan) == expected
-    assert entry(plan, "/opt/run/app/link.x").target == "../shared/real.x"
+    assert beside(plan) == {"/usr/local/bin/run"}
+    (said,) = [one for one in plan.findings if one.code == "out-of-reach"]
+    assert said.paths[0].endswith("/shared/real.x")
 
 
 def test_what_a_rule_finds_beside_a_script_of_the_system_stays(folder):
