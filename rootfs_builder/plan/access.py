@@ -32,8 +32,8 @@ def missing(plan: Plan, user: User) -> Iterator[Finding]:
     shown, opened = printable(path), entry.mode | owners << 3 | owners
     more = f", and {len(obstacles) - 1} more" if len(obstacles) > 1 else ""
     text = (
-        f"{shown} is closed to the user {user.digits}, by its mode {entry.mode:04o}{more}; "
-        f"--owner {shown}={user.digits} or --mode {shown}={opened:04o} opens it"
+        f"{shown} cannot be read by user {user.digits}: its mode is {entry.mode:04o}{more}; "
+        f"use --owner {shown}={user.digits} or --mode {shown}={opened:04o}"
     )
     yield warning(Code.CLOSED_TO_USER, text, *obstacles)
 

@@ -144,7 +144,7 @@ class _Planner:
             files = own.get(rule, [])
             shown = ", ".join(map(printable, files[:_SHOWN]))
             more = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
-            end = f"; from outside the system: {shown}{more}" if files else ""
+            end = f"; files from outside the system directories: {shown}{more}" if files else ""
             text = f"{printable(rule)}: {printable(reason.found_by)}{end}"
             yield added(Code.RULE_ADDED, text, *paths[rule], *files[:_SHOWN])
         yield from self._findings

@@ -143,26 +143,29 @@ def _anchor(program: Loaded, path: SourcePath) -> SourcePath | None:
 
 
 def _left_out(path: SourcePath, why: str, *, is_secret: bool) -> Finding:
-    advice = _advice(path, path if in_system(path) else "PATH")
-    if is_secret:
-        advice = f"--allow-sensitive {advice}"
-    text = f"{printable(Sources.display(path))} is left out: {why}; {advice}"
+    flag = f"{'--allow-sensitive ' if is_secret else ''}{_flag(path, _place(path))}"
+    text = f"{printable(Sources.display(path))} was not included: {why}; to include it: {flag}"
     return warning(Code.SECRET_LEFT_OUT, text, path)
 
 
 def out_of_reach(path: str, real: SourcePath, rule: str) -> Finding:
-    """The warning about a file that only a text names; `path` is how, "" if by its own place."""
+    """The warning about a file that only a text names; `path` is its place, "" where unknown."""
     text = (
-        f"{printable(Sources.display(real))} is left out: {rule} has found its name, but it is "
-        f"neither a file of the system nor beside the script; {_advice(real, path or 'PATH')}"
+        f"{printable(Sources.display(real))} was not included: rule {printable(rule)} found it "
+        "named in a program or script, but it is outside the system directories and not next to "
+        f"the script; to include it: {_flag(real, path)}"
     )
     return warning(Code.OUT_OF_REACH, text, real)
 
 
-def _advice(path: SourcePath, place: str) -> str:
-    unknown = " at PATH of the image" if place == "PATH" else ""
-    shown = printable(Sources.display(normpath(place)))
-    return f"--add {printable(Sources.display(path))}:{shown} adds it{unknown}"
+def _flag(path: SourcePath, place: str) -> str:
+    shown = printable(Sources.display(normpath(place))) if place else "PATH-IN-IMAGE"
+    return f"--add {printable(Sources.display(path))}:{shown}"
+
+
+def _place(path: SourcePath) -> str:
+    """Where a file goes in the image, "" where the layout decides that."""
+    return path if in_system(path) else ""
 
 
 def _kept(nodes: _Nodes, omit: tuple[str, ...]) -> _Nodes:

@@ -109,9 +109,9 @@ class Reach:
                 continue
             if owner is None or in_system(owner) or in_system(path):
                 if not (node.mode & _EVERYBODY_READS and self._everybody_enters(parent(path))):
-                    found[path] = "not everybody may read it here"
+                    found[path] = "it is not readable by everyone on this machine"
             elif self._readers(owner) & ~node.mode:
-                found[path] = f"fewer may read it here than {printable(name(owner))}"
+                found[path] = f"it is readable by fewer users than {printable(name(owner))}"
         return found
 
     def _everybody_enters(self, directory: Key) -> bool:

@@ -845,7 +845,7 @@ def test_a_secret_never_comes_by_a_rule(bench, path, way):
         result = bench.plan(rule(CALLS + f'copy = [{item}, "/opt/other"]'), **options)
         assert result.tree == {"/opt/other": "other"}
         (text,) = result.said("warning")
-        assert text.startswith(f"{path} is left out: ")
+        assert text.startswith(f"{path} was not included: ")
 
 
 def test_a_directory_comes_without_the_secrets_in_it_or_behind_its_links(bench):

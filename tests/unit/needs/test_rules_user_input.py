@@ -167,6 +167,7 @@ def test_what_not_everybody_may_read_is_left_out(bench):
     result = bench.plan(rule(CALLS + "copy = ['/etc/key', '/etc/d']\n"))
     assert result.tree == {"/etc/d/open": "o"}
     assert set(result.said("warning")) == {
-        f"{path} is left out: not everybody may read it here; --add {path}:{path} adds it"
+        f"{path} was not included: it is not readable by everyone on this machine; "
+        f"to include it: --add {path}:{path}"
         for path in ("/etc/d/closed", "/etc/key")
     }
