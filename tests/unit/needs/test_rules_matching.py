@@ -858,7 +858,7 @@ def test_a_directory_comes_without_the_secrets_in_it_or_behind_its_links(bench):
     assert result.tree == {"/opt/d/ok": "ok", **links}
     left_out = ["/etc/shadow", "/home/u/.ssh/id", "/opt/d/deep/k", "/opt/d/hard", "/opt/d/key.pem"]
     said = result.said("warning")
-    assert sorted(text.partition(" is ")[0] for text in said) == left_out
+    assert sorted(text.partition(" was ")[0] for text in said) == left_out
 
 
 def test_a_rule_that_is_asked_for_a_secret_alone_stops_it(bench):

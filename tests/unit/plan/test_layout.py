@@ -1170,4 +1170,4 @@ def test_a_secret_beside_a_script_is_left_out(folder):
     )
     plan = folder.plan(script_in(folder, text="use key\nuse two\n"), rules=USES)
     assert beside(plan) == {"/opt/run/run", "/opt/run/two.x"}
-    assert "key.x is left out" in " ".join(warnings(plan))
+    assert "key.x was not included" in " ".join(warnings(plan))
