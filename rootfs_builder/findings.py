@@ -45,6 +45,7 @@ class Code(StrEnum):
     OWNERS_UNKNOWN = "owners-unknown"
     NOT_IN_DEPFILE = "not-in-depfile"
     HEALTH_CHECK_IGNORED = "health-check-ignored"
+    OUTPUT_LEFTOVER = "output-leftover"
 
 
 class Finding(Struct, frozen=True):
