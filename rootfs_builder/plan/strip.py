@@ -93,7 +93,7 @@ def _strip(shown: str, data: bytes, scratch: str, number: int) -> Source | str |
         raise OutputError(
             Mistake("--strip", f"{error.strerror} in {scratch}; TMPDIR names another directory")
         ) from error
-    if not _loads_the_same(file, _whole(shown, stripped)):
+    if not _loads_the_same(file, _whole(shown, stripped, f"{scratch}{result}")):
         return "strip would change what is loaded of it"
     return DirectoryRoot(scratch).open(result) if len(stripped) < len(data) else None
 
@@ -125,12 +125,14 @@ def _run(shown: str, head: elf.Header, data: bytes, result: str) -> str:
         raise NotFoundError(Mistake("--strip", text))
     said = done.output.replace(source, shown).replace(result, shown)
     if done.code != _REFUSED or not said or any(one in said for one in _of_the_system()):
-        raise _failure(shown, f"{tool} {said or done.end}")
+        what = f"{tool}: {said.removeprefix(f'{tool}: ')}" if said else f"{tool} {done.end}"
+        raise _failure(shown, what, result)
     return said
 
 
-def _failure(shown: str, what: str) -> OutputError:
-    advice = "TMPDIR=DIR names another directory, or leave out --strip"
+def _failure(shown: str, what: str, result: str) -> OutputError:
+    where = printable(os.path.dirname(os.path.dirname(result)))
+    advice = f"TMPDIR names another directory than {where}, or leave out --strip"
     return OutputError(Mistake("--strip", f"{shown}: {what}; {advice}"))
 
 
@@ -153,7 +155,7 @@ def _content(path: str) -> bytes:
         return b""
 
 
-def _whole(shown: str, stripped: bytes) -> Any:
+def _whole(shown: str, stripped: bytes, result: str) -> Any:
     """What strip wrote, as an ELF file.
 
     Raises:
@@ -165,7 +167,7 @@ def _whole(shown: str, stripped: bytes) -> Any:
             return file
     except (ELFError, UnicodeDecodeError, ValueError):
         pass
-    raise _failure(shown, "strip wrote no whole ELF file")
+    raise _failure(shown, "strip wrote no whole ELF file", result)
 
 
 def _is_foreign(head: elf.Header, tool: str) -> bool:
