@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from rootfs_builder.errors import Mistake, OutputError, UsageError
 from rootfs_builder.paths import encode, printable
 
+_TRIES = 20
+
 
 @contextmanager
 def errors(destination: str) -> Iterator[None]:
@@ -95,27 +97,42 @@ def _resolved(destination: str) -> tuple[bytes, int]:
         OSError: there is no such place.
     """
     named = encode(destination)
-    path = os.path.realpath(named)
-    shown = printable(destination)
-    found = None
+    above, name = os.path.split(named.rstrip(b"/"))
+    for _ in range(_TRIES):  # another run may replace what the link leads to
+        path = os.path.realpath(named)
+        found = _kernels(named, destination)
+        mode = found.st_mode if found else 0
+        special = mode and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+        is_direct = path == os.path.join(os.path.realpath(above), name)
+        if special or is_direct or _is_at(path, found):
+            return path, mode
+    raise OutputError(
+        f"{printable(destination)}: a link that changes meanwhile; name what it leads to"
+    )
+
+
+def _kernels(named: bytes, destination: str) -> os.stat_result | None:
+    """What the kernel finds at a path, or None."""
     try:
         descriptor = os.open(named, os.O_PATH | os.O_CLOEXEC)
     except FileNotFoundError:
-        same = not os.path.lexists(path) and os.path.realpath(named) == path
+        return None
     except PermissionError as error:
         if not os.path.islink(named):
             raise
+        shown = printable(destination)
         raise OutputError(
             f"{shown}: a link that is not to be followed: {error.strerror}; name what it leads to"
         ) from error
-    else:
-        try:
-            found = os.fstat(descriptor)
-        finally:
-            os.close(descriptor)
-        same = not (stat.S_ISREG(found.st_mode) or stat.S_ISDIR(found.st_mode)) or (
-            os.path.samestat(found, os.lstat(path))
-        )
-    if not same:
-        raise OutputError(f"{shown}: a link that changes meanwhile; name what it leads to")
-    return path, found.st_mode if found else 0
+    try:
+        return os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_at(path: bytes, found: os.stat_result | None) -> bool:
+    try:
+        info = os.lstat(path)
+    except FileNotFoundError:
+        return found is None
+    return found is not None and os.path.samestat(found, info)

@@ -537,15 +537,6 @@ def test_what_fails_after_the_rename_is_no_failure(out, monkeypatch):
     assert file.stamp == NO_STAMP
 
 
-def test_a_directory_that_may_not_be_listed_takes_an_output(out):
-    if os.geteuid() == 0:
-        pytest.skip("root may list it: tests/test_output_safety.py drops that")
-    out.parent.chmod(0o300)
-    write(out)
-    out.parent.chmod(0o700)
-    assert beside(out) == ["x.tar"]
-
-
 @pytest.mark.parametrize("make", [output.directory, output.layout])
 def test_a_temporary_directory_that_cannot_be_opened_is_removed_at_once(out, monkeypatch, make):
     opened = os.open
@@ -614,21 +605,62 @@ def test_a_layout_that_cannot_be_replaced_is_as_it_was(out, monkeypatch, name):
     assert beside(out) == ["layout"]
 
 
-def test_a_link_that_is_changed_while_it_is_followed_is_refused(out, monkeypatch):
-    precious = out.parent / "precious"
-    precious.write_bytes(b"mine")
+@pytest.mark.parametrize("target", ["precious", "nothing"])
+def test_a_link_that_is_there_for_realpath_alone_is_not_followed(out, monkeypatch, target):
+    (out.parent / "precious").write_bytes(b"mine")
+    realpath = os.path.realpath
+
+    def swapped(path, *given, **named):
+        if path != os.fsencode(out):
+            return realpath(path, *given, **named)
+        out.unlink(missing_ok=True)
+        out.symlink_to(target)
+        try:
+            return realpath(path, *given, **named)
+        finally:
+            out.unlink()
+            out.write_bytes(b"of the other")
+
+    monkeypatch.setattr(os.path, "realpath", swapped)
+    with pytest.raises(OutputError, match="a link that changes meanwhile"):
+        write(out)
+    assert (out.parent / "precious").read_bytes() == b"mine"
+    assert beside(out) == ["precious", "x.tar"]
+
+
+def test_a_link_that_the_kernel_does_not_follow_is_refused(out, monkeypatch):
+    """As fs.protected_symlinks has it: tests/test_output_safety.py has the real one."""
     out.symlink_to("precious")
     opened = os.open
 
-    def swapped(path, *given, **named):
-        if path == os.fsencode(out):
-            out.unlink()
-        return opened(path, *given, **named)
+    def is_out(path, *_, **__):
+        return path == os.fsencode(out)
 
-    monkeypatch.setattr(os, "open", swapped)
-    with pytest.raises(OutputError, match="a link that changes meanwhile"):
-        write(out)
-    assert precious.read_bytes() == b"mine"
+    monkeypatch.setattr(os, "open", failing(errno.EACCES, on=is_out, then=opened))
+    words = "a link that is not to be followed: Permission denied; name what it leads to"
+    for make in (output.file, output.directory, output.layout):
+        with pytest.raises(OutputError, match=words), make(str(out)):
+            pytest.fail("it began to write")
+    assert beside(out) == ["x.tar"]
+
+
+def test_runs_that_replace_what_a_link_leads_to_do_not_hinder_each_other(out, monkeypatch):
+    out.symlink_to("real")
+    realpath, left = os.path.realpath, [3]
+
+    def replaced(path, *given, **named):
+        try:
+            return realpath(path, *given, **named)
+        finally:
+            if path == os.fsencode(out) and left[0]:
+                left[0] -= 1
+                (out.parent / "new").write_bytes(b"of the other")
+                (out.parent / "new").rename(out.parent / "real")
+
+    monkeypatch.setattr(os.path, "realpath", replaced)
+    write(out)
+    assert (out.parent / "real").read_bytes() == b"new"
+    assert beside(out) == ["real", "x.tar"]
 
 
 def test_a_pipe_that_only_proc_names_is_not_replaced():
