@@ -9,7 +9,7 @@ import errno
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 from rootfs_builder import temporary
@@ -79,12 +79,8 @@ def sync(stream: BinaryIO) -> None:
         OSError: that cannot be done; then nothing is known of what is there.
     """
     stream.flush()
-    _sync(stream.fileno())
-
-
-def _sync(descriptor: int) -> None:
     try:
-        os.fsync(descriptor)
+        os.fsync(stream.fileno())
     except OSError as error:
         if error.errno not in _NO_SYNC:
             raise
@@ -121,11 +117,15 @@ def file(destination: str, *, keep: bool = False) -> Iterator[OutputFile]:
 @contextmanager
 def _standing(path: bytes) -> Iterator[BinaryIO | None]:
     """The file at `path`, if it is there and can be read."""
-    with ExitStack() as stack:
-        stream = None
-        with suppress(OSError):
-            stream = stack.enter_context(open(path, "rb", buffering=0))
+    stream = None
+    with suppress(OSError):
+        stream = open(path, "rb", buffering=0)  # noqa: SIM115 - closed below
+    try:
         yield stream
+    finally:
+        if stream is not None:
+            with suppress(OSError):  # it was only read
+                stream.close()
 
 
 def _same(old: BinaryIO, new: BinaryIO) -> bool:
