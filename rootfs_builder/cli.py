@@ -9,6 +9,7 @@ import io
 import os
 import signal
 import sys
+from contextlib import suppress
 from importlib import import_module
 
 import click
@@ -80,11 +81,29 @@ def _terminate(number: int, _frame: object) -> None:
     raise _TerminatedError(number)
 
 
+class _Stderr(io.TextIOWrapper):
+    """Stderr. What cannot be written there is dropped: nothing of the result is lost with it."""
+
+    def write(self, text: str, /) -> int:
+        """See TextIOWrapper."""
+        with suppress(OSError):
+            super().write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """See TextIOWrapper."""
+        with suppress(OSError):
+            super().flush()
+
+
 def main() -> int:
     """Run this process's command line: the exit code."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup(1) asks for
             signal.signal(number, _terminate)
+    if sys.stderr is not None:
+        raw = io.FileIO(sys.stderr.fileno(), "w", closefd=False)
+        sys.stderr = _Stderr(io.BufferedWriter(raw), sys.stderr.encoding, line_buffering=True)
     if sys.stdout is None:
         click.echo("rootfs-builder: stdout is closed; to drop the result, >/dev/null", err=True)
         return 1

@@ -47,6 +47,7 @@ class Code(StrEnum):
     OWNERS_UNKNOWN = "owners-unknown"
     NOT_IN_DEPFILE = "not-in-depfile"
     HEALTH_CHECK_IGNORED = "health-check-ignored"
+    OUTPUT_LEFTOVER = "output-leftover"
 
 
 WITHHELD = frozenset((Code.SECRET_LEFT_OUT, Code.OUT_OF_REACH))  # said even where little is

@@ -8,8 +8,8 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from msgspec import Struct
@@ -21,10 +21,19 @@ _PATIENCE = 5  # seconds that a process has to end when it is asked to
 
 
 class Done(Struct, frozen=True):
-    """How a tool ended, and its output on both streams."""
+    """How a tool ended, and its output on both streams; `code` is None if its time was up."""
 
-    code: int
+    code: int | None
     output: str
+
+    @property
+    def end(self) -> str:
+        """How it ended, in words."""
+        if self.code is None:
+            return "was ended, since it took too long"
+        if self.code >= 0:
+            return f"ended with exit code {self.code}"
+        return f"was killed: {signal.strsignal(-self.code) or -self.code}"
 
 
 def find(*names: str) -> str | None:
@@ -32,24 +41,24 @@ def find(*names: str) -> str | None:
     return next((path for name in names if (path := shutil.which(name)) is not None), None)
 
 
-def run(tool: str, *arguments: str) -> Done:
+def run(tool: str, *arguments: str, seconds: float | None = None) -> Done:
     """Run a tool that `find` found; its arguments are not for a shell.
+
+    After so many seconds it is ended, with all that it started.
 
     Raises:
         InputError: it cannot be started; how it ends is a value.
     """
-    try:
-        done = subprocess.run(  # noqa: S603 - a list of arguments, no shell
-            [tool, *map(encode, arguments)],
-            env={"LC_ALL": "C"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-    except OSError as error:
-        raise InputError(f"{tool}: cannot be run: {error.strerror}") from error
-    return Done(done.returncode, done.stdout.decode(errors="replace").strip())
+    words = [tool, *arguments]
+    with _started(words, env={"LC_ALL": "C"}) as process:
+        assert process.stdout is not None  # noqa: S101 - it is a pipe
+        try:
+            output, _ = process.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.end()
+            process.stdout.close()
+            return Done(None, "")
+    return Done(process.returncode, output.decode(errors="replace").strip())
 
 
 def follow(
@@ -66,26 +75,35 @@ def follow(
     Raises:
         InputError: there is no such program or directory.
     """
-    started: list[_Process] = []
-    try:
-        process = _Process(
-            started,
-            [encode(argument) for argument in arguments],
-            cwd=encode(directory),
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-        )
+    with _started(arguments, cwd=encode(directory), env=environment) as process:
         assert process.stdout is not None  # noqa: S101 - it is a pipe
         with process.stdout as stream:
             for one in stream:
                 line(one.decode(errors="backslashreplace").rstrip("\r\n"))
             return process.wait()
+
+
+@contextmanager
+def _started(arguments: Sequence[str], **options: Any) -> Iterator["_Process"]:
+    """A process whose output on both streams comes through a pipe; it ends if the block fails.
+
+    Raises:
+        InputError: it cannot be started.
+    """
+    started: list[_Process] = []
+    try:
+        yield _Process(
+            started,
+            [encode(argument) for argument in arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            **options,
+        )
     except _NotStartedError as error:
         shown = printable(decode(os.fsencode(error.filename or arguments[0])))
         raise InputError(f"{shown}: cannot be run: {error.strerror}") from error
-    except BaseException:  # also one that a signal raises before `process` has its value
+    except BaseException:  # also one that a signal raises before there is a value to yield
         for one_started in started:
             one_started.end()
         raise
@@ -109,7 +127,8 @@ class _Process(subprocess.Popen[bytes]):
 
     def end(self) -> None:
         """End them, by force if they do not obey."""
-        for number in (signal.SIGTERM, signal.SIGKILL) if getattr(self, "pid", None) else ():
+        lives = getattr(self, "pid", None) and self.returncode is None
+        for number in (signal.SIGTERM, signal.SIGKILL) if lives else ():
             with suppress(ProcessLookupError):
                 os.killpg(self.pid, number)
             with suppress(subprocess.TimeoutExpired):

@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "rootfs_builder"
 
 WINGS = (
     *("version", "choices", "paths", "errors", "findings", "platforms"),
-    *("filesystem", "cache", "output", "temporary", "tools"),
+    *("filesystem", "cache", "temporary", "output", "tools"),
     *("elf", "packages", "recipe", "loader", "needs", "plan", "image", "views"),
     *("pipeline", "commands", "cli"),
 )

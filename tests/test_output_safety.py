@@ -368,6 +368,213 @@ def test_source_that_changes(start, big, out, how):
     assert snapshot(out) == before
 
 
+@pytest.mark.parametrize("size", [1, 16, 75, 225])
+def test_full_disk_of_a_layout(cli, small_disk, size):
+    disk = small_disk(size * BLOCK)
+    failed(cli("pack", PROGRAM, "-o", f"oci:{disk}/out"), 1, f"{disk}/out", DISK_IS_FULL)
+    assert not list(disk.iterdir())
+
+
+def test_full_disk_of_a_layout_that_is_replaced(cli, small_disk, tmp_path):
+    disk = small_disk(4 << 20)
+    assert cli("pack", PROGRAM, "-o", f"oci:{disk}/out").returncode == 0
+    before = snapshot(disk)
+    (tmp_path / "more").write_bytes(random.Random(2).randbytes(4 << 20))
+    done = cli("pack", PROGRAM, "--add", "more:/more", "-o", f"oci:{disk}/out")
+    failed(done, 1, f"{disk}/out", DISK_IS_FULL)
+    assert snapshot(disk) == before
+
+
+@pytest.mark.parametrize("option", ["--iidfile", "--metadata-file", "--depfile"])
+def test_full_disk_of_a_file_beside(cli, small_disk, out, option):
+    disk = small_disk(BLOCK)
+    (disk / "other").write_bytes(bytes(BLOCK))
+    before = snapshot(out), snapshot(disk)
+    failed(cli("pack", PROGRAM, "-o", "out/x.tar", option, disk / "file"), 1, DISK_IS_FULL)
+    assert (snapshot(out), snapshot(disk)) == before
+
+
+@pytest.mark.skipif(shutil.which("strip") is None, reason="needs binutils")
+@pytest.mark.parametrize("verb", ["pack", "stage"])
+@pytest.mark.parametrize("blocks", [2, 5, 8])  # of a program that takes four, and its copy
+def test_full_disk_of_strip(cli, cc, small_disk, out, verb, blocks):
+    program = cc("int main(void) { return 0; }", name="symbols", args=["-g"])
+    disk = small_disk(blocks * BLOCK)
+    before = snapshot(out)
+    name = "x.tar" if verb == "pack" else "new"
+    done = cli(verb, program, "--strip", "-o", f"out/{name}", env={"TMPDIR": str(disk)})
+    failed(done, 1, "--strip", "No space left on device", str(disk), "TMPDIR")
+    assert snapshot(out) == before
+    assert not list(disk.iterdir())
+
+
+@pytest.mark.parametrize("output", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+@pytest.mark.parametrize("into", ["a pipe", "a file"])
+def test_names_of_stdout_are_stdout(tmp_path, out, output, into):
+    def pack(output, stdout=subprocess.PIPE):
+        return subprocess.run(
+            [*TOOL, "pack", PROGRAM, "-o", output],
+            cwd=tmp_path,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            check=True,
+        )
+
+    expected = pack("-")
+    if into == "a pipe":
+        done = pack(output)
+        found = done.stdout
+    else:
+        with (out / "x.tar").open("wb") as file:
+            done = pack(output, file)
+        found = (out / "x.tar").read_bytes()
+    assert found == expected.stdout
+    assert done.stderr == expected.stderr
+    assert [one.name for one in out.iterdir()] == ["x.tar"]
+
+
+def test_a_terminal_by_another_name(cli):
+    master, terminal = pty.openpty()
+    try:
+        streams = {"capture_output": False, "stdout": terminal, "stderr": subprocess.PIPE}
+        failed(cli("pack", PROGRAM, "-o", "/dev/stdout", **streams), 2, "-o -", "terminal")
+    finally:
+        os.close(master)
+        os.close(terminal)
+
+
+def test_a_pipe_of_the_shell(tmp_path):
+    words = ["bash", "-c", '"$@" -o >(cat >got)', "bash", *TOOL, "pack", PROGRAM]
+    if shutil.which("bash") is None:
+        pytest.skip("needs bash")
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    failed(done, 1, "/dev/fd/", "not a regular file; to write into a pipe use -o -")
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [
+        (["pack", PROGRAM, "-o", "x.tar"], 0),
+        (["pack", PROGRAM, "-o", "-"], 0),
+        (["pack", PROGRAM, "-v", "-o", "x.tar"], 0),
+        (["stage", PROGRAM, "-o", "new"], 0),
+        (["tree", PROGRAM], 0),
+        (["pack", "none", "-o", "x.tar"], 3),
+        (["pack", PROGRAM], 2),
+    ],
+)
+@pytest.mark.parametrize("stderr", ["full", "without a reader"])
+def test_what_stderr_does_not_take_is_dropped(cli, tmp_path, args, code, stderr):
+    expected = cli(*args, cwd=tmp_path, text=False)
+    assert expected.returncode == code
+    shutil.rmtree(tmp_path / "new", ignore_errors=True)
+    if stderr == "full":
+        broken = os.open("/dev/full", os.O_WRONLY)
+    else:
+        reader, broken = os.pipe()
+        os.close(reader)
+    try:
+        streams = {"capture_output": False, "stdout": subprocess.PIPE, "stderr": broken}
+        done = cli(*args, cwd=tmp_path, text=False, **streams)
+    finally:
+        os.close(broken)
+    assert (done.returncode, done.stdout) == (expected.returncode, expected.stdout)
+
+
+@pytest.fixture
+def shared(tmp_path):
+    """A directory like /tmp that another user's link is in, and what it leads to."""
+    if os.geteuid() or shutil.which("setpriv") is None:
+        pytest.skip("needs root, to be two users")
+    if Path("/proc/sys/fs/protected_symlinks").read_text() != "1\n":
+        pytest.skip("fs.protected_symlinks is off: the kernel follows such a link")
+    directory = tmp_path / "shared"
+    directory.mkdir()
+    directory.chmod(0o1777)
+    (tmp_path / "mine").mkdir()
+    return directory
+
+
+@pytest.mark.parametrize("target", ["file", "new", "directory"])
+@pytest.mark.parametrize("verb", ["pack", "layout", "stage", "--iidfile"])
+def test_a_link_of_another_user_in_a_shared_directory_is_not_followed(cli, shared, verb, target):
+    mine = shared.parent / "mine"
+    (mine / "file").write_text("precious")
+    (mine / "directory").mkdir()
+    link = shared / "x.tar"
+    link.symlink_to(mine / target)
+    os.chown(link, 65534, 65534, follow_symlinks=False)
+    before = snapshot(mine)
+    args = {
+        "pack": ["pack", PROGRAM, "-o", "x.tar"],
+        "layout": ["pack", PROGRAM, "-o", "oci:x.tar"],
+        "stage": ["stage", PROGRAM, "-o", "x.tar"],
+        "--iidfile": ["pack", PROGRAM, "-o", "y.tar", "--iidfile", "x.tar"],
+    }[verb]
+    done = cli(*args, cwd=shared)
+    failed(done, 1, "x.tar: a link that is not to be followed: Permission denied; name what it")
+    assert snapshot(mine) == before
+    assert [one.name for one in shared.iterdir()] == ["x.tar"]
+    os.chown(link, 0, 0, follow_symlinks=False)  # as one's own it is followed
+    own = cli(*args, cwd=shared)
+    if target == "new" or (target == "file") == (verb in {"pack", "--iidfile"}):
+        assert own.returncode == 0, own.stderr
+        assert snapshot(mine) != before
+
+
+def test_a_directory_that_may_be_written_and_not_listed(tmp_path):
+    box = tmp_path / "box"
+    box.mkdir()
+    box.chmod(0o1333)
+    for number, args in enumerate((["pack", "-o"], ["stage", "-o"], ["pack", "-o", "oci:"])):
+        output = f"{''.join(args[2:])}box/{number}"
+        done = ordinary(args[0], PROGRAM, "-o", output, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert (box / str(number)).exists()
+
+
+SLOW_STRIP = """#!/bin/sh
+PATH=/usr/bin:/bin
+touch {}
+exec sleep 100
+"""
+
+
+@pytest.mark.parametrize("verb", ["pack", "stage"])
+def test_kill_during_strip(cli, cc, tmp_path, verb):
+    """What it leaves where temporary files are goes with the next run, not before it is killed."""
+    program = cc("int main(void) { return 0; }", name="symbols", args=["-g"])
+    for directory in ("bin", "temporary"):
+        (tmp_path / directory).mkdir()
+    for name in ("strip", f"{os.uname().machine}-linux-gnu-strip"):
+        (tmp_path / "bin" / name).write_text(SLOW_STRIP.format(tmp_path / "began"))
+        (tmp_path / "bin" / name).chmod(0o755)
+    environment = {**os.environ, "TMPDIR": str(tmp_path / "temporary")}
+    words = [*TOOL, verb, program, "--strip", "-o", "x"]
+    slow = subprocess.Popen(
+        words, cwd=tmp_path, env={**environment, "PATH": f"{tmp_path}/bin:/usr/bin:/bin"}
+    )
+    end = time.monotonic() + 60
+    while not (tmp_path / "began").exists() and time.monotonic() < end:
+        time.sleep(0.01)
+    group = os.getpgid(
+        int(Path(f"/proc/{slow.pid}/task/{slow.pid}/children").read_text().split()[0])
+    )
+    try:
+        again = cli(verb, program, "--strip", "-o", "y", env={"TMPDIR": environment["TMPDIR"]})
+        assert again.returncode == 0, again.stderr
+        (left,) = (tmp_path / "temporary").iterdir()
+    finally:
+        slow.kill()
+        slow.wait()
+        os.killpg(group, signal.SIGKILL)
+    assert re.fullmatch(r"\.rootfs-builder\.[0-9a-f]{8}\.tmp", left.name)
+    assert left.stat().st_mode & 0o777 == 0o700
+    again = cli(verb, program, "--strip", "-o", "z", env={"TMPDIR": environment["TMPDIR"]})
+    assert again.returncode == 0, again.stderr
+    assert not list((tmp_path / "temporary").iterdir())
+
+
 def test_stage_onto_what_is_there(cli, tmp_path):
     (tmp_path / "full").mkdir()
     (tmp_path / "full/file").write_text("mine")

@@ -43,10 +43,10 @@ def command(
     """
     del debug
     values = {"command": cmd or (), **given}
-    output = values["output"]
     if print_recipe:
         _print_recipe(values)
         return
+    output = "-" if packing.destination(values).is_stdout else values["output"]
     _check_stdout(output, as_json=as_json)
     packed = packing.pack(
         values,

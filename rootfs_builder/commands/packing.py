@@ -146,8 +146,8 @@ def check_output(values: Mapping[str, Any]) -> None:
     output = values.get("output", "")
     if not output:
         raise UsageError(Mistake("-o", 'missing; where the image goes: output = "hello.tar"'))
-    if output == "-":
-        raise UsageError(Mistake("-o", "a recipe's image goes to a file; name one", "-"))
+    if destination(values).is_stdout:
+        raise UsageError(Mistake("-o", "a recipe's image goes to a file; name one", output))
     shape(values)
 
 

@@ -14,7 +14,7 @@ from rootfs_builder import temporary
 from rootfs_builder.cache import Cache
 from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.cache.memory import BuildFacts
-from rootfs_builder.findings import Finding
+from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.image import Image, Platform, from_plan, provenance
 from rootfs_builder.image.store import Store
 from rootfs_builder.pipeline import destinations, inputs, planning
@@ -157,7 +157,13 @@ def pack(
             fill("--iidfile", image.config_digest.encode())
             fill("--metadata-file", _metadata(image) if metadata_file else b"")
     memory.keep()
-    return Result(_detached(image), trimmed, place.size)
+    return Result(_detached(image), _remarked(trimmed, place), place.size)
+
+
+def _remarked(plan: Plan, place: Place) -> Plan:
+    """The plan with what is to be said of its place, now that the image is there."""
+    found = (warning(Code.OUTPUT_LEFTOVER, text) for text in place.remarks)
+    return replace(plan, findings=(*plan.findings, *found))
 
 
 def _in_format(recipe: Recipe, destination: Destination) -> Recipe:
@@ -257,7 +263,9 @@ def _metadata(image: Image) -> bytes:
 
 def _scratch(recipe: Recipe) -> AbstractContextManager[str]:
     """A directory for stripped files, where there are any."""
-    return temporary.directory() if recipe.strip else nullcontext("")
+    if not recipe.strip:
+        return nullcontext("")
+    return temporary.directory("where stripped files are kept", "--strip")
 
 
 def _threads(threads: Threads | int | None) -> Threads:

@@ -56,12 +56,14 @@ def _archive(store: Store) -> Sink:
 class Place:
     """Where one image is being written.
 
-    Its blobs go to `stream`; `sink` gives what takes the rest of it; `size` is in bytes.
+    Its blobs go to `stream`; `sink` gives what takes the rest of it; `size` is in bytes. When it is
+    there, `remarks` has a sentence for what of an old one could not be removed.
     """
 
     def __init__(self, stream: BinaryIO, sink: Callable[[Store], Sink] = _archive) -> None:
         self.stream = stream
         self.size = 0
+        self.remarks: list[str] = []
         self._sink = sink
 
     def has(self, seal: bytes) -> bool:
@@ -115,14 +117,20 @@ def opened(destination: Destination, *, keep: bool, cache: Cache) -> Iterator[Pl
             shutil.copyfileobj(stream, sys.stdout.buffer, _PIECE)
             sys.stdout.buffer.flush()
     elif destination.is_layout:
-        with output.layout(destination.path) as directory, temporary.file(directory) as stream:
-            yield Place(stream, lambda _: sinks.Directory(directory))
+        remarks: list[str] = []
+        with (
+            output.layout(destination.path, remarks.append) as directory,
+            temporary.file(directory) as stream,
+        ):
+            place = Place(stream, lambda _: sinks.Directory(directory))
+            yield place
+        place.remarks += remarks
     else:
         last = LastOutput(cache, destination.path)
         with output.file(destination.path, keep=keep) as file:
-            place = _File(file, last)
-            yield place
-        place.keep()
+            file_place = _File(file, last)
+            yield file_place
+        file_place.keep()
 
 
 def seal(image: Image, shape: str, beside: Mapping[str, bytes]) -> bytes:
@@ -150,7 +158,7 @@ def beside(
             if option in streams:
                 with output.errors(files[option] or ""):
                     streams[option].write(content)
-                    streams[option].flush()  # a full disk shows now, before anything is renamed
+                    output.sync(streams[option])  # a full disk shows before anything is renamed
 
         yield fill
 

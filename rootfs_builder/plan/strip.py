@@ -4,11 +4,14 @@
 loader maps must not change: every PT_LOAD is compared, except for the ELF header and the program
 headers themselves, which locate the rest of the file. So build-ids and notes stay, and libraries
 resolve as before. A file that strip would damage is left as it is: one with data after its end
-(self-extracting programs), or one laid out by other tools.
+(self-extracting programs), or one laid out by other tools; so is one whose format strip does not
+know. What else goes wrong with strip depends on more than the file, so it is an error.
 """
 
+import errno
 import io
 import os
+from contextlib import suppress
 from typing import Any
 
 from elftools.common.exceptions import ELFError
@@ -23,6 +26,9 @@ from rootfs_builder.paths import ImagePath, decode, encode, printable
 from rootfs_builder.plan import Plan
 
 _DEBUG = (".debug", ".zdebug", ".stab")
+_REFUSED = 1  # the exit code of strip for a file that it does not take, and for all else
+_SECONDS = 600  # no strip takes that long but one that waits for something
+_BYTES_A_SECOND = 1 << 20  # a hundredth of what it does
 
 
 def plan(full: Plan, scratch: str) -> Plan:
@@ -77,26 +83,30 @@ def _strip(shown: str, data: bytes, scratch: str, number: int) -> Source | str |
         return f"its sections cannot be read: {error!r}"
     if data[end:].strip(b"\0"):
         return f"{len(data) - end:,} bytes follow its end, and strip would drop them"
+    result = ImagePath(f"/{number}")
     try:
-        result, failure = _run(shown, elf.header(data), data, scratch, number)
-        if failure:
-            return failure
-        with open(encode(f"{scratch}{result}"), "rb") as stream:
-            stripped = stream.read()
+        refusal = _run(shown, elf.header(data), data, f"{scratch}{result}")
+        if refusal:
+            return refusal
+        stripped = _content(f"{scratch}{result}")
     except OSError as error:
         raise OutputError(
             Mistake("--strip", f"{error.strerror} in {scratch}; TMPDIR names another directory")
         ) from error
-    if not _loads_the_same(file, ELFFile(io.BytesIO(stripped))):
+    if not _loads_the_same(file, _whole(shown, stripped, f"{scratch}{result}")):
         return "strip would change what is loaded of it"
     return DirectoryRoot(scratch).open(result) if len(stripped) < len(data) else None
 
 
-def _run(
-    shown: str, head: elf.Header, data: bytes, scratch: str, number: int
-) -> tuple[ImagePath, str]:
-    """The path of the stripped file in `scratch`, and why strip failed, "" if it did not."""
-    source, result = f"{scratch}/{number}.full", ImagePath(f"/{number}")
+def _run(shown: str, head: elf.Header, data: bytes, result: str) -> str:
+    """Write the stripped file to `result`; why strip does not take it, "" if it does.
+
+    Raises:
+        NotFoundError: there is no strip for it.
+        OutputError: strip failed.
+        OSError: the disk is full, or the like.
+    """
+    source = f"{result}.full"
     target = head.platform.triplet
     tool = tools.find(f"{target}-strip", "strip")
     advice = f"apt-get install binutils-{target.replace('_', '-')}"
@@ -104,12 +114,60 @@ def _run(
         raise NotFoundError(Mistake("--strip", f"there is no strip here for {shown}; {advice}"))
     with open(encode(source), "wb") as stream:
         stream.write(data)
-    done = tools.run(tool, "--strip-unneeded", "-o", f"{scratch}{result}", source)
-    os.unlink(encode(source))
-    if done.code and not tool.endswith(f"{target}-strip") and _is_foreign(head, tool):
+    seconds = _SECONDS + len(data) / _BYTES_A_SECOND
+    done = tools.run(tool, "--strip-unneeded", "-o", result, source, seconds=seconds)
+    with suppress(OSError):  # the directory is removed in the end
+        os.unlink(encode(source))
+    if not done.code and done.code is not None:
+        return ""
+    if done.code == _REFUSED and not tool.endswith(f"{target}-strip") and _is_foreign(head, tool):
         text = f"{tool} is not for the machine of {shown}; {advice}"
         raise NotFoundError(Mistake("--strip", text))
-    return result, done.output.replace(source, shown) if done.code else ""
+    said = done.output.replace(source, shown).replace(result, shown)
+    if done.code != _REFUSED or not said or any(one in said for one in _of_the_system()):
+        what = f"{tool}: {said.removeprefix(f'{tool}: ')}" if said else f"{tool} {done.end}"
+        raise _failure(shown, what, result)
+    return said
+
+
+def _failure(shown: str, what: str, result: str) -> OutputError:
+    where = printable(os.path.dirname(os.path.dirname(result)))
+    advice = f"TMPDIR names another directory than {where}, or leave out --strip"
+    return OutputError(Mistake("--strip", f"{shown}: {what}; {advice}"))
+
+
+def _of_the_system() -> set[str]:
+    """What strip says where not the file but the system is why it fails.
+
+    EINVAL is left out: damaged files make it seek to where nothing can be.
+    """
+    return {"memory exhausted", "out of memory"} | {
+        os.strerror(number) for number in errno.errorcode if number != errno.EINVAL
+    }
+
+
+def _content(path: str) -> bytes:
+    """The bytes of a file; none if it is not there."""
+    try:
+        with open(encode(path), "rb") as stream:
+            return stream.read()
+    except FileNotFoundError:
+        return b""
+
+
+def _whole(shown: str, stripped: bytes, result: str) -> Any:
+    """What strip wrote, as an ELF file.
+
+    Raises:
+        OutputError: it is none, or not all of one.
+    """
+    try:
+        file = ELFFile(io.BytesIO(stripped))
+        if _end(file, list(file.iter_sections())) <= len(stripped):
+            return file
+    except (ELFError, UnicodeDecodeError, ValueError):
+        pass
+    raise _failure(shown, "strip wrote no whole ELF file", result)
 
 
 def _is_foreign(head: elf.Header, tool: str) -> bool:

@@ -15,6 +15,7 @@ from rootfs_builder.recipe.values import absolute
 
 _LAYOUT = "oci:"
 _INDEX = "index.json"
+_STDOUT = frozenset({"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
 _ARCHIVES: dict[str, Format] = {  # what skopeo and podman call them
     "oci-archive": "oci",
     "docker-archive": "docker",
@@ -37,12 +38,12 @@ class Destination(Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> "Destination":
-        """Read FILE, `-` or `oci:DIR`.
+        """Read FILE, `-` or another name of stdout, or `oci:DIR`.
 
         Raises:
             UsageError: another tool's spelling, or a tag after the directory.
         """
-        if text == "-":
+        if text in _STDOUT:
             return cls(DestinationKind.STDOUT, "")
         if not text.startswith(_LAYOUT):
             check_spelling(text)

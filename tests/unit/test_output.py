@@ -1,6 +1,7 @@
 """A destination is as it was or complete; what dead runs left goes, what live ones hold stays."""
 
 import contextlib
+import errno
 import json
 import os
 import subprocess
@@ -468,3 +469,205 @@ def test_the_stamp_is_never_that_of_what_another_run_put_there(out):
         write(out, b"of the other")
     assert out.read_bytes() == b"of the other"
     assert slow.stamp != stamp(out.stat())
+
+
+@pytest.mark.parametrize("call", ["fsync", "dup", "rename"])
+@pytest.mark.parametrize("old", [b"old", None])
+def test_what_fails_before_the_rename_leaves_the_old_file(out, monkeypatch, call, old):
+    if old:
+        out.write_bytes(old)
+    monkeypatch.setattr(os, call, failing(errno.ENOSPC))
+    with pytest.raises(OutputError, match="the disk is full; the old file, if any, is untouched"):
+        write(out)
+    assert (out.read_bytes() if out.exists() else None) == old
+    assert beside(out) == (["x.tar"] if old else [])
+
+
+def failing(number, *, on=lambda *_: True, then=None):
+    """A system call that fails with an error where `on` says so, after `then` is done."""
+
+    def call(*given, **named):
+        if not on(*given):
+            return then(*given, **named)
+        raise OSError(number, os.strerror(number))
+
+    return call
+
+
+def test_the_bytes_are_on_the_disk_and_a_descriptor_closed_before_the_rename(out, monkeypatch):
+    done = []
+
+    def noted(name):
+        call = getattr(os, name)
+
+        def perform(*given):
+            done.append(name)
+            return call(*given)
+
+        return perform
+
+    for name in ("fsync", "dup", "close", "rename"):
+        monkeypatch.setattr(os, name, noted(name))
+    with output.file(str(out)) as file:
+        file.stream.write(b"new")
+        done.clear()
+    assert done[:4] == ["fsync", "dup", "close", "rename"]
+
+
+def test_a_file_system_without_fsync_is_none_the_worse(out, monkeypatch):
+    monkeypatch.setattr(os, "fsync", failing(errno.EINVAL))
+    write(out)
+    assert out.read_bytes() == b"new"
+
+
+def test_what_fails_after_the_rename_is_no_failure(out, monkeypatch):
+    out.write_bytes(b"old")
+    with output.file(str(out)) as file:
+        file.stream.write(b"new")
+        rename = os.rename
+
+        def renamed(*names):
+            rename(*names)
+            monkeypatch.setattr(os, "fstat", failing(errno.EIO))
+            os.close(file.stream.fileno())  # so its own close fails
+
+        monkeypatch.setattr(os, "rename", renamed)
+    monkeypatch.undo()
+    assert out.read_bytes() == b"new"
+    assert file.stamp == NO_STAMP
+
+
+@pytest.mark.parametrize("make", [output.directory, output.layout])
+def test_a_temporary_directory_that_cannot_be_opened_is_removed_at_once(out, monkeypatch, make):
+    opened = os.open
+
+    def is_temporary(path, *_, **__):
+        return bytes(path).endswith(b".tmp")
+
+    monkeypatch.setattr(os, "open", failing(errno.EMFILE, on=is_temporary, then=opened))
+    with pytest.raises(OutputError, match="Too many open files"), make(str(out.parent / "new")):
+        pytest.fail("it began to write")
+    assert beside(out) == []
+
+
+def test_a_temporary_file_that_cannot_be_looked_at_is_removed_at_once(out, monkeypatch):
+    def is_temporary(path, *_, **__):
+        return isinstance(path, bytes) and path.endswith(b".tmp")
+
+    monkeypatch.setattr(os, "stat", failing(errno.EIO, on=is_temporary, then=os.stat))
+    with pytest.raises(OutputError, match="Input/output error"):
+        write(out)
+    assert beside(out) == []
+
+
+def test_a_directory_whose_directories_may_not_be_written_is_removed(out):
+    with pytest.raises(KeyboardInterrupt), output.directory(str(out.parent / "new")) as new:  # noqa: PT012
+        os.makedirs(f"{new}/a/b/c")
+        for name in ("a/b/c", "a/b", "a"):
+            os.chmod(f"{new}/{name}", 0o555)  # noqa: S103 - as in images
+        raise KeyboardInterrupt
+    assert beside(out) == []
+
+
+def test_a_layout_whose_old_blobs_cannot_be_removed_is_there_with_a_remark(out, monkeypatch):
+    old = layout(out.parent / "layout", "a", "b")
+    said = []
+    with output.layout(str(old), said.append) as new:
+        layout(Path(new), "b", "c", more=("rootfs-builder.json",))
+        monkeypatch.setattr(os, "unlink", failing(errno.EIO))
+    monkeypatch.undo()
+    assert leads_to(old) == ["b", "c"]
+    (sentence,) = said
+    assert sentence == (
+        f"{old}: the new image is there, but files of the old one stay: Input/output error; "
+        "the next run removes them"
+    )
+    assert replace(old, "d") == ["b", "c"]
+    assert os.listdir(old / "blobs/sha256") == ["d"]
+
+
+@pytest.mark.parametrize("name", ["c", "oci-layout", "index.json"])
+def test_a_layout_that_cannot_be_replaced_is_as_it_was(out, monkeypatch, name):
+    old = layout(out.parent / "layout", "a", "b", more=("rootfs-builder.json",))
+    (old / "rootfs-builder.json").write_text("of the old")
+
+    def is_it(_, place):
+        return place.endswith(f"/{name}".encode())
+
+    with pytest.raises(OutputError, match="the old file, if any, is untouched"):  # noqa: PT012, SIM117
+        with output.layout(str(old)) as new:
+            layout(Path(new), "b", "c", more=("rootfs-builder.json",))
+            monkeypatch.setattr(os, "rename", failing(errno.ENOSPC, on=is_it, then=os.rename))
+    monkeypatch.undo()
+    assert leads_to(old) == ["a", "b"]
+    assert sorted(os.listdir(old / "blobs/sha256")) == ["a", "b"]
+    assert (old / "rootfs-builder.json").read_text() == "of the old"
+    assert beside(out) == ["layout"]
+
+
+@pytest.mark.parametrize("target", ["precious", "nothing"])
+def test_a_link_that_is_there_for_realpath_alone_is_not_followed(out, monkeypatch, target):
+    (out.parent / "precious").write_bytes(b"mine")
+    realpath = os.path.realpath
+
+    def swapped(path, *given, **named):
+        if path != os.fsencode(out):
+            return realpath(path, *given, **named)
+        out.unlink(missing_ok=True)
+        out.symlink_to(target)
+        try:
+            return realpath(path, *given, **named)
+        finally:
+            out.unlink()
+            out.write_bytes(b"of the other")
+
+    monkeypatch.setattr(os.path, "realpath", swapped)
+    with pytest.raises(OutputError, match="a link that changes meanwhile"):
+        write(out)
+    assert (out.parent / "precious").read_bytes() == b"mine"
+    assert beside(out) == ["precious", "x.tar"]
+
+
+def test_a_link_that_the_kernel_does_not_follow_is_refused(out, monkeypatch):
+    """As fs.protected_symlinks has it: tests/test_output_safety.py has the real one."""
+    out.symlink_to("precious")
+    opened = os.open
+
+    def is_out(path, *_, **__):
+        return path == os.fsencode(out)
+
+    monkeypatch.setattr(os, "open", failing(errno.EACCES, on=is_out, then=opened))
+    words = "a link that is not to be followed: Permission denied; name what it leads to"
+    for make in (output.file, output.directory, output.layout):
+        with pytest.raises(OutputError, match=words), make(str(out)):
+            pytest.fail("it began to write")
+    assert beside(out) == ["x.tar"]
+
+
+def test_runs_that_replace_what_a_link_leads_to_do_not_hinder_each_other(out, monkeypatch):
+    out.symlink_to("real")
+    realpath, left = os.path.realpath, [3]
+
+    def replaced(path, *given, **named):
+        try:
+            return realpath(path, *given, **named)
+        finally:
+            if path == os.fsencode(out) and left[0]:
+                left[0] -= 1
+                (out.parent / "new").write_bytes(b"of the other")
+                (out.parent / "new").rename(out.parent / "real")
+
+    monkeypatch.setattr(os.path, "realpath", replaced)
+    write(out)
+    assert (out.parent / "real").read_bytes() == b"new"
+    assert beside(out) == ["real", "x.tar"]
+
+
+def test_a_pipe_that_only_proc_names_is_not_replaced():
+    reader, writer = os.pipe()
+    try:
+        with pytest.raises(OutputError, match="not a regular file; to write into a pipe use -o -"):
+            write(Path(f"/proc/self/fd/{writer}"))
+    finally:
+        os.close(reader)
+        os.close(writer)

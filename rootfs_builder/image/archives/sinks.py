@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import BinaryIO, Protocol
 
+from rootfs_builder import output
 from rootfs_builder.filesystem.root import BytesSource, Source, chunks
 from rootfs_builder.image import Image, digests, tar
 from rootfs_builder.image.store import Store
@@ -130,3 +131,4 @@ class Directory:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "xb") as stream:
             stream.writelines(pieces)
+            output.sync(stream)

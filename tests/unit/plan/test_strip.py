@@ -1,5 +1,6 @@
 """Stripping takes symbols and nothing that is loaded; what strip would damage stays as it is."""
 
+import fcntl
 import shutil
 import struct
 import subprocess
@@ -144,32 +145,84 @@ FAKE = """#!/bin/sh
 """
 
 
+@pytest.fixture
+def fake(monkeypatch, tmp_path):
+    """Put a shell script in the place of strip."""
+
+    def fake(script):
+        for name in ("strip", "x86_64-linux-gnu-strip", "aarch64-linux-gnu-strip"):
+            path = tmp_path / "bin" / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(FAKE.format(f"PATH=/usr/bin:/bin; {script}"))
+            path.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+
+    return fake
+
+
 @pytest.mark.parametrize(
     ("script", "words"),
     [
         ("cp /bin/true $3", "strip would change what is loaded of it"),
-        ("echo strip: broken >&2; exit 1", "strip: broken"),
+        ("echo strip: $4: file format not recognized >&2; exit 1", "file format not recognized"),
+        ("echo strip: $4: Invalid argument >&2; exit 1", "Invalid argument"),
     ],
 )
-def test_a_strip_that_does_harm_is_noticed(cc, strip, monkeypatch, tmp_path, script, words):
+def test_a_strip_that_does_harm_or_refuses_is_noticed(cc, strip, fake, script, words):
     data = cc(HELLO, args=["-g"]).read_bytes()
-    for name in ("strip", "x86_64-linux-gnu-strip", "aarch64-linux-gnu-strip"):
-        fake = tmp_path / "bin" / name
-        fake.parent.mkdir(exist_ok=True)
-        fake.write_text(FAKE.format(f"PATH=/usr/bin:/bin; {script}"))
-        fake.chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    fake(script)
     found, (warning,) = strip(data)
     assert found == data
     assert words in warning
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("echo strip: $3: No space left on device; exit 1", "strip: /hello: No space left on"),
+        ("echo strip: $3: Input/output error; exit 1", "Input/output error"),
+        ("echo strip: memory exhausted; exit 1", "memory exhausted"),
+        ("echo strip: oh; exit 127", "oh"),
+        ("exit 1", "ended with exit code 1"),
+        ("kill -9 $$", "was killed: Killed"),
+        ("echo oh; kill -9 $$", "oh"),
+        ("exit 0", "wrote no whole ELF file"),
+        ("echo garbage >$3", "wrote no whole ELF file"),
+        ("head -c 3000 $4 >$3", "wrote no whole ELF file"),
+        (": >$3", "wrote no whole ELF file"),
+    ],
+)
+def test_a_strip_that_fails_is_an_error(cc, strip, fake, script, words):
+    data = cc(HELLO, args=["-g"]).read_bytes()
+    fake(script)
+    with pytest.raises(OutputError) as failed:
+        strip(data)
+    assert str(failed.value).startswith("--strip: /hello: ")
+    assert words in str(failed.value)
+    assert "TMPDIR names another directory" in str(failed.value)
+    assert str(failed.value).endswith("or leave out --strip")
+
+
+@pytest.mark.parametrize("script", ["exec sleep 100", "sleep 100; true", "sleep 100 & wait"])
+def test_a_strip_that_never_ends_is_ended_with_what_it_started(
+    cc, strip, fake, monkeypatch, tmp_path, script
+):
+    data = cc(HELLO, args=["-g"]).read_bytes()
+    monkeypatch.setattr(stripped, "_SECONDS", 0.2)
+    lock = tmp_path / "lock"
+    fake(f"exec 9>{lock}; flock 9; {script}")
+    with pytest.raises(OutputError, match="strip was ended, since it took too long"):
+        strip(data)
+    with lock.open("wb") as file:  # nobody holds it open any more
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def test_a_byte_that_is_loaded_must_not_change(cc, strip, monkeypatch):
     data = cc(HELLO, args=["-g"]).read_bytes()
     run = tools.run
 
-    def changing(tool, *arguments):
-        done = run(tool, *arguments)
+    def changing(tool, *arguments, seconds):
+        done = run(tool, *arguments, seconds=seconds)
         with open(arguments[2], "r+b") as file:
             found = file.read().index(b"hello\0")
             file.seek(found)
