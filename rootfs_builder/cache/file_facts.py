@@ -1,8 +1,9 @@
 """What was found out about files, kept for as long as they stay as they were.
 
 A file stays as it was while its stamp does: device, inode, size, mtime, ctime. A file that changed
-shortly before the run began is not kept: it could change once more within one tick of the file
-system's clock, and nobody could tell. Facts are functions of the bytes alone.
+shortly before the run began is not kept: it could change once more and keep its times. That takes
+one tick of the file system's clock, or a page that is not written back yet (`write_back`). Facts
+are functions of the bytes alone.
 """
 
 import struct
@@ -12,9 +13,9 @@ from typing import Any, TypeVar, cast
 
 from msgspec import MsgspecError, Raw, msgpack
 
+from rootfs_builder.cache import write_back
 from rootfs_builder.filesystem.root import FileSource, Source
 
-_TICK = 2 * 10**9  # nanoseconds: the coarsest clock of a file system, FAT's
 _STAMP = struct.Struct("<QQQqq")
 _MISSING: Any = object()
 T = TypeVar("T")
@@ -65,7 +66,8 @@ class FileFacts:
         if not self._learnt:
             return None
         kept: dict[bytes, dict[str, Any]] = {}
+        stays = write_back.unchanged_since(started)
         for (source, name), value in self._values.items():
-            if isinstance(source, FileSource) and max(source.stamp[3:]) < started - _TICK:
+            if isinstance(source, FileSource) and stays(source):
                 kept.setdefault(_STAMP.pack(*source.stamp), {})[name] = value
         return msgpack.encode(kept)
