@@ -94,8 +94,7 @@ class Owners:
     def _remembered(self, paths: list[SourcePath]) -> dict[SourcePath, Package | None]:
         if not self._states or not paths:
             return self._found(paths)
-        first, *others = self._states
-        state = [one.stamp for one in others]
+        first, state = self._states[0], [one.stamp for one in self._states]
         facts = {path: f"owner {state} {printable(path)}" for path in paths}
         kept = {path: self._facts.get(first, facts[path], tuple[Package, ...]) for path in paths}
         result = {path: one[0] if one else None for path, one in kept.items() if one is not None}

@@ -80,13 +80,14 @@ def test_a_file_in_memory_is_never_old_enough(mounts, path, known):
     mounts(
         "/ rw - btrfs /dev/vda rw,subvol=/root",
         "/mem rw shared:1 - tmpfs tmpfs rw",
+        "/usr rw - tmpfs none rw",
         "/mem/disk rw - btrfs /dev/vdb rw",
         r"/a\040b rw - ramfs none rw",
         "/home rw - nfs4 host:/home rw,upperdir=/mem",
         "/over rw - ext4 /dev/vdc rw",
         "/over rw - tmpfs tmpfs rw",
         "/container rw - overlay overlay rw,lowerdir=/l,upperdir=/nowhere/upper,workdir=/w",
-        "/live rw - overlay overlay rw,lowerdir=/l,upperdir=/mem,workdir=/w",
+        "/live rw - overlay overlay rw,lowerdir=/l,upperdir=/usr,workdir=/w",
         "/read-only ro - overlay overlay ro,lowerdir=/l:/m",
     )
     assert tells(path, age=1000, device=ANONYMOUS) == known
