@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from mmap import mmap
 from pathlib import Path
 
 import pytest
@@ -205,6 +206,24 @@ def test_a_file_rewritten_with_the_same_size_and_time_is_noticed(tmp_path):
     _, after = run(tmp_path)
     assert after != before
     assert after == run(tmp_path, "--no-cache")[1]
+
+
+@pytest.mark.usefixtures("cache", "hello")
+def test_what_is_written_through_mmap_without_another_time_is_noticed(cli, tmp_path):
+    path = tmp_path / "data" / "large"
+    digests = []
+    with path.open("r+b") as stream, mmap(stream.fileno(), 0) as pages:
+        pages[70_000] ^= 1  # the page is dirty from now on
+        for _ in range(3):
+            before = path.stat()
+            cli(*PACK, "x.tar", check=True)
+            cached = hashlib.sha256((tmp_path / "x.tar").read_bytes()).hexdigest()
+            cli(*PACK, "y.tar", "-t", "hello", "--no-cache", check=True)
+            assert hashlib.sha256((tmp_path / "y.tar").read_bytes()).hexdigest() == cached
+            digests.append(cached)
+            pages[70_000] ^= 1
+            assert path.stat() == before
+    assert digests[0] == digests[2] != digests[1]
 
 
 @pytest.mark.usefixtures("cache")
