@@ -172,10 +172,10 @@ class FileSource(Struct, frozen=True, eq=False):
     checks: dict[tuple[int, int], int] = field(default_factory=dict)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, FileSource) and self.identity == other.identity
+        return isinstance(other, FileSource) and self.stamp[:-1] == other.stamp[:-1]
 
     def __hash__(self) -> int:
-        return hash(self.identity)
+        return self.stamp[1]
 
     @property
     def size(self) -> int:
