@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from mmap import mmap
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ import pytest
 LARGE = 3_000_000  # bytes of a library
 LIBRARY = f"const char data[{LARGE}] = {{1, 2, 3}}; int answer(void) {{ return data[1] + 40; }}"
 PROGRAM = "int answer(void);\nint main(void) { return answer() != 42; }"
-OLD = 60  # seconds: a file that changed just now is not remembered
+OLD = 60  # seconds: what changed in the last of them is as good as what is older
 MEASURED = """
 import atexit
 import sys
@@ -54,10 +55,11 @@ def run(tmp_path, *options, name="x.tar", over=False):
     """
     if not over:
         (tmp_path / name).unlink(missing_ok=True)
-    code = (
-        "import rootfs_builder.cache.file_facts as file_facts\n"
-        f"file_facts._TICK = -{OLD} * 10**9\n{MEASURED}"
-    )
+    code = f"""
+from rootfs_builder.cache import write_back
+write_back.delay = lambda: -{OLD} * 10**9
+write_back.in_memory = lambda path: False
+{MEASURED}"""
     subprocess.run([sys.executable, "-c", code, *PACK, name, *options], cwd=tmp_path, check=True)
     counted = dict(re.findall(r"(\w+): (\d+)", (tmp_path / "io").read_text()))
     data = (tmp_path / name).read_bytes()
@@ -206,6 +208,24 @@ def test_a_file_rewritten_with_the_same_size_and_time_is_noticed(tmp_path):
     assert after == run(tmp_path, "--no-cache")[1]
 
 
+@pytest.mark.usefixtures("cache", "hello")
+def test_what_is_written_through_mmap_without_another_time_is_noticed(cli, tmp_path):
+    path = tmp_path / "data" / "large"
+    digests = []
+    with path.open("r+b") as stream, mmap(stream.fileno(), 0) as pages:
+        pages[70_000] ^= 1  # the page is dirty from now on
+        for _ in range(3):
+            before = path.stat()
+            cli(*PACK, "x.tar", check=True)
+            cached = hashlib.sha256((tmp_path / "x.tar").read_bytes()).hexdigest()
+            cli(*PACK, "y.tar", "-t", "hello", "--no-cache", check=True)
+            assert hashlib.sha256((tmp_path / "y.tar").read_bytes()).hexdigest() == cached
+            digests.append(cached)
+            pages[70_000] ^= 1
+            assert path.stat() == before
+    assert digests[0] == digests[2] != digests[1]
+
+
 @pytest.mark.usefixtures("cache")
 def test_a_program_built_again_with_the_same_bytes_gives_the_same_image(hello, tmp_path):
     _, before = run(tmp_path)
@@ -231,10 +251,75 @@ def test_a_damaged_cache_costs_time_only(cache, tmp_path, seed):
 
 
 @pytest.mark.usefixtures("hello")
+def test_what_stands_in_anothers_place_costs_time_only(cache, tmp_path):
+    digests = {run(tmp_path)[1]}
+    chance = random.Random(8)
+    for _ in range(8):
+        entries = sorted(path for path in cache.rglob("v2/*/*/*") if path.is_file())
+        one, other = chance.sample([path for path in entries if "facts" not in path.parts], 2)
+        shutil.copy(one, other)
+        digests.add(run(tmp_path)[1])
+    for path in cache.rglob("v2/member/*/*"):
+        path.write_bytes(bytes(4))
+    digests.add(run(tmp_path)[1])
+    assert len(digests) == 1
+
+
+@pytest.mark.usefixtures("hello")
+def test_a_run_does_not_look_at_what_it_does_not_need(cache, tmp_path):
+    """The time of a run does not depend on how much is remembered."""
+    run(tmp_path)
+    command = ["strace", "-f", "-qq", "-o", "calls", sys.executable, "-m", "rootfs_builder"]
+    asked = []
+    for others in (0, 3000):
+        for number in range(others):
+            path = cache / "v2" / "member" / f"{number % 256:02x}" / f"{number:062x}"
+            path.parent.mkdir(exist_ok=True, parents=True)
+            path.write_bytes(b"x")
+        subprocess.run([*command, *PACK, "x.tar"], cwd=tmp_path, check=True)
+        calls = (tmp_path / "calls").read_text().splitlines()
+        asked.append(sum(f"{cache}/v2/member" in call or "getdents" in call for call in calls))
+    assert 0 < asked[0] == asked[1] < 300
+
+
+LINKER = """
+import os, sys
+print("started", flush=True)
+while True:
+    for path in sys.argv[1:]:
+        os.link(path, "backup")
+        os.unlink("backup")
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("--no-cache",)])
+@pytest.mark.usefixtures("cache", "hello")
+def test_hard_links_that_another_job_makes_all_the_time_are_no_change(tmp_path, cli, options):
+    os.link(tmp_path / "data" / "large", tmp_path / "data" / "again")
+    cli(*PACK, "x.tar", *options, check=True)
+    expected = hashlib.sha256((tmp_path / "x.tar").read_bytes()).hexdigest()
+    files = [
+        path for path in tmp_path.rglob("*") if path.name in {"hello", "libanswer.so", "large"}
+    ]
+    assert len(files) == 3
+    command = [sys.executable, "-c", LINKER, *files]
+    linker = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE)
+    try:
+        assert linker.stdout.readline() == b"started\n"
+        for _ in range(20):
+            cli(*PACK, "x.tar", *options, check=True)
+            assert hashlib.sha256((tmp_path / "x.tar").read_bytes()).hexdigest() == expected
+        assert linker.poll() is None
+    finally:
+        linker.kill()
+        linker.communicate()
+
+
+@pytest.mark.usefixtures("hello")
 def test_info_and_clear(cache, cli, tmp_path):
     run(tmp_path)
     said = cli("cache", "info", check=True).stdout
-    entries = [path for path in cache.rglob("*/*") if path.is_file()]
+    entries = [path for path in cache.rglob("v2/*/*/*") if path.is_file()]
     size = sum(path.stat().st_size for path in entries)
     assert said == f"{cache}: {len(entries):,} entries, {size:,} bytes of 2,147,483,648\n"
     said = cli("cache", "clear", check=True).stdout

@@ -1,30 +1,37 @@
 """A directory of remembered bytes, which may lose any of them at any time, and never lies.
 
-An entry is a file `KIND/xx/KEY`: its bytes and behind them their CRC-32, so that what a killed run,
-a full disk or a bad block left of it is noticed and counts as absent. Entries are written beside
-their place and renamed: runs need no lock. Where the directory cannot be written nothing is
-remembered, which costs time and is no error. Who may write there could put bytes into images, so a
-directory that others may write is not used.
+An entry is a file `FORMAT/KIND/xx/KEY`: its bytes and behind them the CRC-32 of kind, key and
+bytes, so that what a killed run, a full disk or a bad block left of it, and the entry of another
+key, are noticed and count as absent. That is against accidents: who can write there can make any
+check, so a directory that others may write is not used, nor an entry of theirs. Entries are
+written beside their place and renamed: runs need no lock. Where the directory cannot be written
+nothing is remembered, which costs time and is no error.
 """
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from io import FileIO
 from time import sleep
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import deflate
 
 from rootfs_builder.paths import encode
 
+Kind = Literal["facts", "layer", "member", "output"]
 LIMIT = 2 << 30  # bytes
 
+_FORMAT = b"v2"  # of entries; those of the first were in the directory itself
+_KINDS = tuple(kind.encode() for kind in get_args(Kind))
+_HEX = b"0123456789abcdef"
 _CHECK = 4  # bytes of a CRC-32
 _FILLED = 3 / 4  # of the limit: what is left of a cache that had passed it
 _TICK = 0.001  # seconds: the clock of most file systems ticks every one to ten of these
 _TICKS = 20
 _COUNT = b"count"  # the file that has the bytes of all entries, and when they were counted
+_COUNT_SIZE = 64  # bytes: it is shorter
 _DAY = 24 * 3600 * 10**9  # nanoseconds
 _HOUR = 3600 * 10**9  # nanoseconds: no run writes one entry for longer
 _OTHERS_MAY_WRITE = 0o022
@@ -45,7 +52,8 @@ class Cache:
     """
 
     def __init__(self, directory: str = "", *, limit: int = LIMIT) -> None:
-        self._directory = encode(directory)
+        self._base = encode(directory)
+        self._directory = os.path.join(self._base, _FORMAT)
         self._limit = limit
         self._written = 0  # bytes since they were counted
         self._usable = False
@@ -56,10 +64,11 @@ class Cache:
                 self._usable = True
 
     def _opened(self) -> int:
-        for directory in (self._directory, os.path.join(self._directory, b"new")):
-            os.makedirs(directory, mode=0o700, exist_ok=True)
-        info = os.stat(self._directory)
-        if info.st_uid != os.geteuid() or info.st_mode & _OTHERS_MAY_WRITE:
+        new = os.path.join(self._directory, b"new")
+        if not os.path.isdir(new):
+            for directory in (self._base, self._directory, new):
+                os.makedirs(directory, mode=0o700, exist_ok=True)
+        if not all(_is_ours(os.stat(one)) for one in (self._base, self._directory)):
             raise PermissionError
         return self.now()
 
@@ -88,11 +97,11 @@ class Cache:
         path = os.path.join(self._directory, b"new", os.urandom(8).hex().encode())
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), path
 
-    def _path(self, kind: str, key: bytes) -> bytes:
+    def _path(self, kind: Kind, key: bytes) -> bytes:
         name = key.hex().encode()
         return os.path.join(self._directory, kind.encode(), name[:2], name[2:])
 
-    def get(self, kind: str, key: bytes, into: bytearray | None = None) -> memoryview | None:
+    def get(self, kind: Kind, key: bytes, into: bytearray | None = None) -> memoryview | None:
         """What was remembered; None where nothing was, or where it is damaged.
 
         It is read `into` a buffer, if it fits into one, and stays until something else is: memory
@@ -101,28 +110,34 @@ class Cache:
         if not self._usable:
             return None
         path = self._path(kind, key)
+        data = None
         try:
-            with open(path, "rb", buffering=0) as file:
-                data = memoryview(file.readall() if into is None else _read(file, into))
-            os.utime(path)
-        except OSError:
+            with _open(path) as file:
+                data = _read(file, into, self._limit)
+                os.utime(file.fileno())
+        except FileNotFoundError:
             return None
-        if deflate.crc32(data[:-_CHECK]).to_bytes(_CHECK, "little") == data[-_CHECK:]:
+        except OSError:  # a directory, a symlink, of another user …: as bad as a damaged one
+            pass
+        if data is not None and _check(kind, key, data[:-_CHECK]) == data[-_CHECK:]:
             return data[:-_CHECK]
-        with suppress(OSError):
-            os.unlink(path)
+        _forget(path)
         return None
 
-    def put(self, kind: str, key: bytes, data: bytes) -> None:
+    def put(self, kind: Kind, key: bytes, data: bytes) -> None:
         """Remember bytes, if that is possible."""
         if not self._usable:
             return
         self._written += len(data) + _CHECK
-        check = deflate.crc32(data).to_bytes(_CHECK, "little")
         try:
-            self._replace(data, self._path(kind, key), check)
+            self._replace(data, self._path(kind, key), _check(kind, key, data))
         except OSError:
             self._usable = False  # a full disk, mostly: this run goes on without
+
+    def forget(self, kind: Kind, key: bytes) -> None:
+        """Remember it no longer: it is not what it should be."""
+        if self._usable:
+            _forget(self._path(kind, key))
 
     def _replace(self, data: bytes, path: bytes, check: bytes = b"") -> None:
         descriptor, new = self._new()
@@ -146,51 +161,91 @@ class Cache:
         total += self._written
         self._written = 0
         with suppress(OSError):
-            if total > self._limit or self.started - counted > _DAY:
-                total, counted = self._swept(), self.started
+            if total > self._limit or not 0 <= self.started - counted <= _DAY:
+                total, counted = self._swept(total), self.started
             self._replace(b"%d %d" % (total, counted), os.path.join(self._directory, _COUNT))
 
     def _counted(self) -> tuple[int, int]:
         """The bytes of all entries, with what was written since they were counted, and when."""
         try:
-            with open(os.path.join(self._directory, _COUNT), "rb") as file:
-                total, counted = map(int, file.read().split())
+            with _open(os.path.join(self._directory, _COUNT)) as file:
+                total, counted = map(int, file.read(_COUNT_SIZE).split())
         except (OSError, ValueError):
             return 0, 0
-        return total, counted
+        return max(total, 0), counted
 
-    def _swept(self) -> int:
-        """The bytes of all entries, after some are forgotten where the limit is passed."""
+    def _swept(self, supposed: int) -> int:
+        """The bytes of all entries, after some are forgotten where the limit is passed.
+
+        What replaces an entry is counted beside it, so `supposed` can pass the limit alone. Then
+        too some are forgotten, or a cache that is almost full would be counted in every run.
+        """
+        self._forget_first_format()
         entries = sorted(self.entries())
         total = sum(entry.size for entry in entries)
-        allowed = self._limit if total <= self._limit else self._limit * _FILLED
-        for entry in entries:
-            if total <= allowed:
-                break
-            total -= entry.size
-            _forget(entry)
+        if max(total, supposed) > self._limit:
+            for entry in entries:
+                if total <= self._limit * _FILLED:
+                    break
+                total -= entry.size
+                _forget(entry.path)
         for entry in _files(os.path.join(self._directory, b"new")):
             if entry.used < self.started - _HOUR:
-                _forget(entry)
+                _forget(entry.path)
         return total
+
+    def _forget_first_format(self) -> None:
+        old = list(_entries(self._base))
+        if not old:  # nor is anything else there of an earlier version
+            return
+        for entry in (*old, *_files(os.path.join(self._base, b"new"))):
+            _forget(entry.path)
+        kinds = [os.path.join(self._base, kind) for kind in _KINDS]
+        parts = [part for kind in kinds for part in _directories(kind)]
+        for path in (*parts, *kinds, *(os.path.join(self._base, one) for one in (b"new", _COUNT))):
+            _forget(path)
 
     def clear(self) -> None:
         """Forget everything."""
-        for entry in self.entries():
-            _forget(entry)
-        with suppress(OSError):
-            os.unlink(os.path.join(self._directory, _COUNT))
+        if self._usable:
+            self._forget_first_format()
+            for entry in self.entries():
+                _forget(entry.path)
+            _forget(os.path.join(self._directory, _COUNT))
 
     def entries(self) -> Iterator[CacheEntry]:
         """All that is remembered."""
-        for kind in _directories(self._directory):
-            for part in _directories(kind):
-                yield from _files(part)
+        if self._usable:
+            yield from _entries(self._directory)
 
 
-def _read(file: FileIO, into: bytearray) -> memoryview:
+def _check(kind: Kind, key: bytes, data: bytes | memoryview) -> bytes:
+    """The CRC-32 of kind, key and bytes."""
+    named = deflate.crc32(b"%s %s\n" % (kind.encode(), key))
+    return deflate.crc32(data, named).to_bytes(_CHECK, "little")
+
+
+def _is_ours(info: os.stat_result) -> bool:
+    return info.st_uid == os.geteuid() and not info.st_mode & _OTHERS_MAY_WRITE
+
+
+def _open(path: bytes) -> FileIO:
+    """A regular file of ours; raises OSError for anything else, and never waits for a FIFO."""
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    file = FileIO(os.open(path, flags))
+    info = os.fstat(file.fileno())
+    if not (stat.S_ISREG(info.st_mode) and _is_ours(info)):
+        file.close()
+        raise PermissionError
+    return file
+
+
+def _read(file: FileIO, into: bytearray | None, limit: int) -> memoryview | None:
+    """The bytes of a file; None where it is longer than all entries together may be."""
     size = os.fstat(file.fileno()).st_size
-    whole = memoryview(into if size <= len(into) else bytearray(size))
+    if size > limit + _CHECK:
+        return None
+    whole = memoryview(into if into is not None and size <= len(into) else bytearray(size))
     return whole[: file.readinto(whole[:size])]
 
 
@@ -202,9 +257,21 @@ def _rename(new: bytes, path: bytes) -> None:
         os.rename(new, path)
 
 
-def _forget(entry: CacheEntry) -> None:
-    with suppress(OSError):
-        os.unlink(entry.path)
+def _forget(path: bytes) -> None:
+    """Remove a file, or an empty directory, if that is possible."""
+    try:
+        os.unlink(path)
+    except IsADirectoryError:
+        with suppress(OSError):
+            os.rmdir(path)
+    except OSError:
+        pass
+
+
+def _entries(base: bytes) -> Iterator[CacheEntry]:
+    for kind in _KINDS:
+        for part in _directories(os.path.join(base, kind)):
+            yield from _files(part)
 
 
 def _directories(path: bytes) -> list[bytes]:
@@ -216,12 +283,14 @@ def _directories(path: bytes) -> list[bytes]:
 
 
 def _files(path: bytes) -> Iterator[CacheEntry]:
+    """The files of a directory that have names as we give them."""
     try:
         with os.scandir(path) as found:
-            names = [one for one in found if one.is_file(follow_symlinks=False)]
+            ours = [one for one in found if not one.name.strip(_HEX)]
     except OSError:
         return
-    for one in names:
+    for one in ours:
         with suppress(OSError):  # another run forgot it
-            info = one.stat(follow_symlinks=False)
-            yield CacheEntry(info.st_mtime_ns, info.st_size, one.path)
+            if one.is_file(follow_symlinks=False):
+                info = one.stat(follow_symlinks=False)
+                yield CacheEntry(info.st_mtime_ns, info.st_size, one.path)

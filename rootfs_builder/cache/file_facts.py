@@ -1,23 +1,37 @@
 """What was found out about files, kept for as long as they stay as they were.
 
-A file stays as it was while its stamp does: device, inode, size, mtime, ctime. A file that changed
-shortly before the run began is not kept: it could change once more within one tick of the file
-system's clock, and nobody could tell. Facts are functions of the bytes alone.
+A file stays as it was while its stamp does: device, inode, size, mtime, ctime. That is not so for
+one that changed shortly before the run began: it could change once more and keep its times, within
+one tick of the file system's clock, or in a page that is not written back yet (`write_back`). Such
+a file is known again by its size and SHA-256. Facts are functions of the bytes alone.
 """
 
+import hashlib
 import struct
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar, cast
 
-from msgspec import MsgspecError, Raw, msgpack
+from msgspec import MsgspecError, Raw, Struct, msgpack
 
+from rootfs_builder.cache import write_back
+from rootfs_builder.errors import ChangedError, InputError
 from rootfs_builder.filesystem.root import FileSource, Source
 
-_TICK = 2 * 10**9  # nanoseconds: the coarsest clock of a file system, FAT's
+_HASHED = 64 << 20  # bytes that a run hashes for the next, which would else read them once more
+_PIECE = 1 << 20
 _STAMP = struct.Struct("<QQQqq")
+_SIZE = struct.Struct("<Q")
 _MISSING: Any = object()
 T = TypeVar("T")
+Facts = dict[bytes, dict[str, Any]]
+
+
+class _Saved(Struct, frozen=True):
+    """Facts by the stamps of files, and by their sizes and SHA-256s."""
+
+    stamps: dict[bytes, dict[str, Raw]] = {}
+    contents: dict[bytes, dict[str, Raw]] = {}
 
 
 class FileFacts:
@@ -25,10 +39,12 @@ class FileFacts:
 
     def __init__(self, saved: bytes | memoryview = b"") -> None:
         self._values: dict[tuple[Source, str], Any] = {}
-        self._saved: dict[bytes, dict[str, Raw]] = {}
+        self._saved = _Saved()
         self._learnt = False
         with suppress(MsgspecError):  # of another version
-            self._saved = msgpack.decode(saved, type=dict[bytes, dict[str, Raw]]) if saved else {}
+            self._saved = msgpack.decode(saved, type=_Saved) if saved else _Saved()
+        self._sizes = {key[: _SIZE.size] for key in self._saved.contents}
+        self._hashed: dict[Source, bytes] = {}
 
     def get_or_compute(self, source: Source, name: str, kind: Any, find: Callable[[], T]) -> T:
         """The fact `name`, a value of type `kind`, of a file; `find` finds it where it is new."""
@@ -51,21 +67,57 @@ class FileFacts:
     def _get(self, source: Source, name: str, kind: Any) -> Any:
         key = source, name
         if key not in self._values and isinstance(source, FileSource):
-            raw = self._saved.get(_STAMP.pack(*source.stamp), {}).get(name)
+            raw = self._known(source).get(name)
             if raw is not None:
                 with suppress(MsgspecError):
                     self._values[key] = msgpack.decode(raw, type=kind)
         return self._values.get(key, _MISSING)
+
+    def _known(self, source: FileSource) -> dict[str, Raw]:
+        """What was saved of a file."""
+        known = self._saved.stamps.get(_STAMP.pack(*source.stamp))
+        if known is not None or _SIZE.pack(source.size) not in self._sizes:
+            return known or {}
+        if source not in self._hashed:
+            self._hashed[source] = _content(source)
+        return self._saved.contents.get(self._hashed[source], {})
 
     def serialize(self, started: int) -> bytes | None:
         """The facts that were of use in a run, to be kept; None if all of them were kept before.
 
         `started` is the file system's time when the run began, in nanoseconds.
         """
-        if not self._learnt:
+        stays = write_back.unchanged_since(started)
+        aged = (isinstance(source, FileSource) and stays(source) for source in self._hashed)
+        if not self._learnt and not any(aged):
             return None
-        kept: dict[bytes, dict[str, Any]] = {}
+        facts: dict[FileSource, dict[str, Any]] = {}
         for (source, name), value in self._values.items():
-            if isinstance(source, FileSource) and max(source.stamp[3:]) < started - _TICK:
-                kept.setdefault(_STAMP.pack(*source.stamp), {})[name] = value
-        return msgpack.encode(kept)
+            if isinstance(source, FileSource):
+                facts.setdefault(source, {})[name] = value
+        left = _HASHED
+        stamps: Facts = {}
+        contents: Facts = {}
+        for source, those in facts.items():
+            if stays(source):
+                stamps[_STAMP.pack(*source.stamp)] = those
+            elif 0 < source.size <= left and (key := _content(source)):
+                left -= source.size
+                contents[key] = contents.get(key, {}) | those
+        return msgpack.encode({"stamps": stamps, "contents": contents})
+
+
+def _content(source: FileSource) -> bytes:
+    """The size and SHA-256 of a file; empty where it is not what was read of it in this run."""
+    found, others = hashlib.sha256(), set(source.checks)
+    try:
+        with source.open() as content:
+            for start in range(0, source.size, _PIECE):
+                stop = min(start + _PIECE, source.size)
+                found.update(content[start:stop])
+                others.discard((start, stop))
+            for start, stop in others:
+                content[start:stop]
+    except (InputError, ChangedError):  # who needs the bytes says so
+        return b""
+    return _SIZE.pack(source.size) + found.digest()

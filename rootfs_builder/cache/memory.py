@@ -25,6 +25,8 @@ class BuildFacts:
 
     def keep(self) -> None:
         """Remember what this run found out."""
+        if not self._cache:
+            return
         learnt = self.facts.serialize(self._cache.started)
         if learnt is not None:
             self._cache.put("facts", self._key, learnt)

@@ -2,7 +2,8 @@
 
 A directory of this machine is a Root, and so is a Plan: what resolves names cannot tell which it
 asks. Paths given to a Root are resolved keys; `walk` turns other texts into keys. What is read is
-what was seen: content is checked against what lstat(2) said when its path was first looked at.
+what was seen: content is checked against what lstat(2) said when its path was first looked at. The
+ctime alone may differ, as after link(2) or chmod(2): then what was read is read again and compared.
 """
 
 import errno
@@ -12,7 +13,8 @@ from collections.abc import Hashable, Iterator
 from types import TracebackType
 from typing import Literal, Protocol, Self
 
-from msgspec import Struct
+import deflate
+from msgspec import Struct, field
 
 from rootfs_builder.errors import ChangedError, InputError
 from rootfs_builder.filesystem import capabilities
@@ -161,17 +163,19 @@ class _Bytes(bytes):
 class FileSource(Struct, frozen=True, eq=False):
     """A regular file as it was when it was first seen.
 
-    Reading raises ChangedError if its stamp differs, and two names of one file are equal.
+    Reading raises ChangedError if it is another now, and two names of one file are equal.
+    `checks` has the CRC-32 of each part that was read.
     """
 
     path: bytes
     stamp: Stamp
+    checks: dict[tuple[int, int], int] = field(default_factory=dict)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, FileSource) and self.stamp == other.stamp
+        return isinstance(other, FileSource) and self.stamp[:-1] == other.stamp[:-1]
 
     def __hash__(self) -> int:
-        return hash(self.stamp)
+        return self.stamp[1]
 
     @property
     def size(self) -> int:
@@ -180,8 +184,8 @@ class FileSource(Struct, frozen=True, eq=False):
 
     @property
     def identity(self) -> Hashable:
-        """See Source."""
-        return self.stamp
+        """See Source: the stamp without ctime, which each new name of a file changes."""
+        return self.stamp[:-1]
 
     def open(self) -> Content:
         """See Source."""
@@ -241,9 +245,12 @@ class _OpenFile:
             os.close(self._descriptor)
             raise
 
-    def _check(self) -> None:
-        if stamp(os.fstat(self._descriptor)) != self._source.stamp:
+    def _check(self) -> bool:
+        """Whether the stamp is as it was; without ctime it must be."""
+        now = stamp(os.fstat(self._descriptor))
+        if now[:-1] != self._source.stamp[:-1]:
             raise _changed(self._source.path)
+        return now == self._source.stamp
 
     def __len__(self) -> int:
         return self._source.size
@@ -262,6 +269,9 @@ class _OpenFile:
                 text = f"{printable(path)}: shorter than its size says; it is not a file on a disk"
                 raise InputError(text, paths=(path,))
             data = data + more if data else more
+        check = deflate.crc32(data)
+        if self._source.checks.setdefault((start, stop), check) != check:
+            raise _changed(self._source.path)
         return data
 
     def __enter__(self) -> Self:
@@ -269,8 +279,10 @@ class _OpenFile:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
-            if kind is None:
-                self._check()
+            if kind is None and not self._check():
+                for start, stop in tuple(self._source.checks):  # of all that was read in this run
+                    self[start:stop]
+                self._check()  # its ctime may differ anew: others can change it all the time
         finally:
             os.close(self._descriptor)
 
@@ -282,6 +294,7 @@ class DirectoryRoot:
         self._base = encode(directory).rstrip(b"/")
         self._nodes: dict[str, Node | None] = {ROOT: self._node(os.stat(self._base or b"/"))}
         self._stamps: dict[str, Stamp] = {}
+        self._files: dict[str, FileSource] = {}
         self._links: dict[str, str] = {}
         self._capabilities: dict[str, bytes] = {}
         self._lists: dict[str, tuple[str, ...]] = {}
@@ -315,8 +328,10 @@ class DirectoryRoot:
 
     def open(self, path: Key) -> Source:
         """See Root."""
-        self.lstat(path)
-        return FileSource(self._base + encode(path), self._stamps[path])
+        if path not in self._files:
+            self.lstat(path)
+            self._files[path] = FileSource(self._base + encode(path), self._stamps[path])
+        return self._files[path]
 
     def capability(self, path: Key) -> bytes:
         """See Root; InputError where they cannot be read."""

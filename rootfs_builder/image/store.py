@@ -180,20 +180,33 @@ class Store:
     def fill(self) -> bool:
         """Write what was recalled, so that every blob can be read.
 
-        False if the cache has lost some: make a store `rebuild` then.
+        False if the cache has lost some, or gave other bytes: make a store `rebuild` then.
         """
         buffer = bytearray(_LARGEST if self._recalled else 0)
         for blob, record, codec in self._recalled:
             self.file.seek(blob.offset)
+            left = blob.size
             for kept, member in record.members:
                 data = self.cache.get("member", _key(codec, (member,)), buffer) if kept else member
                 if data is None:
                     return False
+                left -= len(data)
+                if left < 0:
+                    break
                 self.file.write(data)
+            if left:
+                self._forget(record, codec)
+                return False
             self.file.write(padding(blob.size))
         self._recalled.clear()
         self.file.flush()
         return True
+
+    def _forget(self, record: _Record, codec: Codec) -> None:
+        """One of these members is another's: who builds anew is not to believe them."""
+        for kept, member in record.members:
+            if kept:
+                self.cache.forget("member", _key(codec, (member,)))
 
     def _compress(self, codec: Codec) -> Callable[[Unit], "_Member"]:
         """What makes a member; may run in several threads."""

@@ -1,8 +1,10 @@
 """The cache: it may forget, and never gives bytes that it did not get."""
 
 import os
+import shutil
 import subprocess
 import sys
+import zlib
 
 import pytest
 
@@ -47,6 +49,20 @@ def test_kinds_and_keys_are_told_apart(cache):
     assert cache.get("member", b"another") is None
 
 
+def place(directory, kind, key):
+    name = key.hex()
+    return directory / "v2" / kind / name[:2] / name[2:]
+
+
+@pytest.mark.parametrize("other", [("member", b"two"), ("layer", b"one"), ("layer", b"two")])
+def test_an_entry_in_the_place_of_another_is_absent(cache, directory, other):
+    cache.put("member", b"one", b"data")
+    cache.put(*other, b"other")
+    shutil.copy(place(directory, *other), place(directory, "member", b"one"))
+    assert cache.get("member", b"one") is None
+    assert cache.get(*other) == b"other"
+
+
 def test_a_later_value_replaces_an_earlier(cache):
     cache.put("facts", b"key", b"old")
     cache.put("facts", b"key", b"new")
@@ -62,8 +78,19 @@ def test_a_later_value_replaces_an_earlier(cache):
         lambda data: bytes([data[0] ^ 1]) + data[1:],
         lambda data: data[:-1] + bytes([data[-1] ^ 0x80]),
         lambda data: bytes(len(data)),
+        lambda _: bytes(4),
+        lambda data: data[:-4] + zlib.crc32(data[:-4]).to_bytes(4, "little"),
     ],
-    ids=["empty", "cut", "longer", "a bit of the data", "a bit of the check", "zeros"],
+    ids=[
+        "empty",
+        "cut",
+        "longer",
+        "a bit of the data",
+        "a bit of the check",
+        "zeros",
+        "four zeros",
+        "of the first format",
+    ],
 )
 def test_a_damaged_entry_is_absent_and_can_be_put_again(cache, directory, damage):
     cache.put("member", b"key", b"some data")
@@ -75,15 +102,79 @@ def test_a_damaged_entry_is_absent_and_can_be_put_again(cache, directory, damage
     assert cache.get("member", b"key") == b"some data"
 
 
+def directory_of(path):
+    path.mkdir()
+
+
+def unreadable(path):
+    path.write_bytes(b"")
+    path.chmod(0)
+
+
+def sparse(path):
+    path.write_bytes(b"")
+    os.truncate(path, 1 << 42)
+
+
+@pytest.mark.parametrize("make", [directory_of, os.mkfifo, unreadable, sparse])
+def test_what_is_no_entry_at_an_entrys_place_is_absent(cache, directory, make):
+    cache.put("member", b"key", b"some data")
+    path = place(directory, "member", b"key")
+    path.unlink()
+    make(path)
+    assert cache.get("member", b"key") is None
+    cache.put("member", b"key", b"some data")
+    assert cache.get("member", b"key") == b"some data"
+
+
+def test_a_link_to_an_entry_is_absent_and_what_it_leads_to_stays(cache, directory, tmp_path):
+    cache.put("member", b"key", b"some data")
+    path = place(directory, "member", b"key")
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    assert cache.get("member", b"key") is None
+    assert (tmp_path / "elsewhere").exists()
+
+
+def given_away(path):
+    os.chown(path, 12345, -1)
+
+
+def opened_to_all(path):
+    path.chmod(0o666)
+
+
+@pytest.mark.parametrize("change", [given_away, opened_to_all])
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_an_entry_that_others_may_write_is_absent(cache, directory, change):
+    cache.put("member", b"key", b"some data")
+    change(place(directory, "member", b"key"))
+    assert cache.get("member", b"key") is None
+
+
+def test_what_is_forgotten_is_absent(cache):
+    cache.put("member", b"key", b"data")
+    cache.forget("member", b"key")
+    cache.forget("member", b"another")
+    assert cache.get("member", b"key") is None
+
+
 def test_without_a_directory_nothing_is_remembered_and_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "new").mkdir()
+    for top in (tmp_path, tmp_path / "v2"):
+        (top / "member" / "ab").mkdir(parents=True)
+        (top / "member" / "ab" / "cd").touch()
+    before = sorted(tmp_path.rglob("*"))
     cache = Cache()
     assert not cache
     cache.put("member", b"key", b"data")
     cache.tidy()
+    cache.clear()
+    cache.forget("member", b"\xab\xcd")
+    assert list(cache.entries()) == []
     assert cache.get("member", b"key") is None
-    assert list(tmp_path.rglob("*")) == [tmp_path / "new"]
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 def test_a_directory_that_others_may_write_is_not_used(directory):
@@ -113,16 +204,15 @@ def test_entries_are_for_their_owner_alone(cache, directory):
 
 def test_an_error_while_writing_ends_the_remembering_and_leaves_nothing(cache, directory):
     cache.put("member", b"key", b"data")
-    (directory / "layer").write_text("a file where a directory has to be")
+    (directory / "v2" / "layer").write_text("a file where a directory has to be")
     cache.put("layer", b"key", b"data")
     assert not cache
     assert cache.get("member", b"key") is None
-    assert list((directory / "new").iterdir()) == []
+    assert list((directory / "v2" / "new").iterdir()) == []
 
 
 def aged(directory, kind, key, age):
-    name = key.hex()
-    path = directory / kind / name[:2] / name[2:]
+    path = place(directory, kind, key)
     path_time = path.stat().st_mtime - age
     os.utime(path, (path_time, path_time))
 
@@ -170,22 +260,72 @@ def test_entries_are_counted_once_a_day_or_when_the_limit_may_be_passed(director
     assert len(counted) == 3
 
 
-@pytest.mark.parametrize("data", [b"", b"x", b"1", b"1 2 3", b"-"])
+def test_what_is_written_over_and_over_makes_no_run_count_that_need_not(directory, monkeypatch):
+    first = Cache(str(directory), limit=1000)
+    for number in range(9):
+        first.put("member", bytes([number]) + b"key", bytes(96))
+    first.tidy()
+    counted = []
+    entries = Cache.entries
+    monkeypatch.setattr(Cache, "entries", lambda one: (counted.append(one), entries(one))[1])
+    for _ in range(20):
+        cache = Cache(str(directory), limit=1000)
+        cache.put("member", b"\0key", bytes(96))
+        cache.tidy()
+    assert 0 < len(counted) <= 20 * 100 / 250 + 1  # what a sweep makes room for is a quarter
+    assert 500 < sum(entry.size for entry in entries(first)) <= 1000
+
+
+FUTURE = b"1 %d" % (1 << 62)
+
+
+@pytest.mark.parametrize("data", [b"", b"x", b"1", b"1 2 3", b"-", b"9" * 9999, FUTURE])
 def test_a_count_that_is_none_is_made_again(cache, directory, data):
-    (directory / "count").write_bytes(data)
+    (directory / "v2" / "count").write_bytes(data)
     cache.put("member", b"key", bytes(5000))
     cache.tidy()
     assert list(cache.entries()) == []
 
 
 def test_what_killed_runs_left_is_removed_once_it_is_old(cache, directory):
-    for name, age in (("old", 2 * HOUR), ("young", 60)):
-        path = directory / "new" / name
+    for name, age in (("01d0", 2 * HOUR), ("abcd", 60), ("another's", 2 * HOUR)):
+        path = directory / "v2" / "new" / name
         path.write_bytes(b"x")
         os.utime(path, (path.stat().st_mtime - age,) * 2)
     cache.put("member", b"key", b"data")
     cache.tidy()
-    assert [path.name for path in (directory / "new").iterdir()] == ["young"]
+    left = sorted(path.name for path in (directory / "v2" / "new").iterdir())
+    assert left == ["abcd", "another's"]
+
+
+def of_the_first_format(directory):
+    """What an earlier version left there."""
+    for path in ("member/ab/cd12", "layer/00/ff", "facts/12/34", "output/56/78", "new/9abc"):
+        (directory / path).parent.mkdir(parents=True)
+        (directory / path).write_bytes(b"data")
+    (directory / "count").write_bytes(b"20 1")
+
+
+def test_what_an_earlier_version_left_is_removed(cache, directory):
+    of_the_first_format(directory)
+    cache.put("member", b"key", b"data")
+    cache.tidy()
+    assert [path.name for path in directory.iterdir()] == ["v2"]
+    assert cache.get("member", b"key") == b"data"
+    of_the_first_format(directory)
+    cache.clear()
+    assert [path.name for path in directory.iterdir()] == ["v2"]
+
+
+@pytest.mark.parametrize("forget", [Cache.tidy, Cache.clear])
+def test_what_others_have_in_the_directory_stays(cache, directory, forget):
+    paths = [directory / path for path in ("new/notes", "count", "src/ab/cd", "member/one", "x")]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text("mine")
+    cache.put("member", b"key", b"data")
+    forget(cache)
+    assert all(path.read_text() == "mine" for path in paths)
 
 
 def test_clear_forgets_all(cache):
@@ -214,4 +354,4 @@ def test_runs_beside_each_other_never_see_half_an_entry(directory):
     command = [sys.executable, "-c", WRITER, str(directory)]
     runs = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
     assert [(run.communicate()[1], run.returncode) for run in runs] == [("", 0)] * 4
-    assert list((directory / "new").iterdir()) == []
+    assert list((directory / "v2" / "new").iterdir()) == []

@@ -2,18 +2,24 @@
 
 import os
 import time
+from mmap import mmap
 
 import pytest
 
+from rootfs_builder.cache import file_facts, write_back
 from rootfs_builder.cache.file_facts import FileFacts
-from rootfs_builder.filesystem.root import BytesSource, DirectoryRoot
+from rootfs_builder.filesystem.root import BytesSource, DirectoryRoot, FileSource, read
 from rootfs_builder.paths import ImagePath
 
-LATER = 10**10  # nanoseconds
+SECOND = 10**9  # nanoseconds
+LATER = 71 * SECOND  # pages are written back after 30 to 35, and some more
 
 
 @pytest.fixture
-def file(tmp_path):
+def file(tmp_path, monkeypatch):
+    """A file on a disk, with the kernel's own times of writing back, wherever the tests run."""
+    monkeypatch.setattr(write_back, "in_memory", lambda _: False)
+    monkeypatch.setattr(write_back, "_KERNEL", "/nowhere/{}")
     path = tmp_path / "file"
     path.write_text("content")
     return path
@@ -91,10 +97,75 @@ def test_a_file_that_changed_has_none(file, change):
     assert counted(FileFacts(kept), source(file)) == (b"found", 1)
 
 
-def test_a_file_that_may_change_within_the_same_tick_is_not_kept(file):
+@pytest.mark.parametrize("change", [rewritten, replaced, longer])
+def test_a_young_file_is_known_by_its_bytes(file, change):
     facts = FileFacts()
     counted(facts, source(file))
-    assert counted(FileFacts(saved(facts, file, after=10**9)), source(file)) == (b"found", 1)
+    kept = saved(facts, file, after=SECOND)
+    assert counted(FileFacts(kept), source(file)) == (b"found", 0)
+    change(file)
+    same = file.read_text() == "content"
+    assert counted(FileFacts(kept), source(file)) == (b"found", 0 if same else 1)
+
+
+def test_a_file_in_memory_is_known_by_its_bytes_however_old_it_is(file, monkeypatch):
+    monkeypatch.setattr(write_back, "unchanged_since", lambda _: lambda _: False)
+    facts = FileFacts()
+    counted(facts, source(file))
+    kept = FileFacts(saved(facts, file))
+    assert counted(kept, source(file)) == (b"found", 0)
+    assert saved(kept, file) is None
+    file.write_text("CONTENT")
+    assert counted(FileFacts(saved(facts, file)), source(file)) == (b"found", 1)
+
+
+def test_a_young_file_that_got_old_is_known_by_its_stamp_and_read_no_more(file, monkeypatch):
+    facts = FileFacts()
+    counted(facts, source(file))
+    later = FileFacts(saved(facts, file, after=SECOND))
+    counted(later, source(file))
+    assert saved(later, file, after=SECOND) is None
+    kept = FileFacts(saved(later, file))
+    monkeypatch.setattr(FileSource, "open", None)
+    assert counted(kept, source(file)) == (b"found", 0)
+    assert saved(kept, file) is None
+
+
+def test_a_young_file_that_changes_after_it_was_looked_at_is_not_kept(file):
+    facts = FileFacts()
+    looked_at = source(file)
+    facts.put(looked_at, "fact", read(looked_at))
+    rewritten(file)
+    kept = FileFacts(saved(facts, file, after=SECOND))
+    assert kept.get(source(file), "fact", bytes) is None
+
+
+def test_no_run_hashes_more_young_files_than_it_would_read_again(file, monkeypatch):
+    monkeypatch.setattr(file_facts, "_HASHED", 10)
+    other = file.with_name("other")
+    other.write_text("another")
+    facts = FileFacts()
+    counted(facts, source(file))
+    counted(facts, source(other))
+    kept = FileFacts(saved(facts, file, after=SECOND))
+    assert [counted(kept, source(one))[1] for one in (file, other)] == [0, 1]
+
+
+@pytest.mark.parametrize("age", [-1, 0, 1, 30, 69])
+def test_what_is_written_to_a_page_that_is_not_written_back_is_noticed(file, age):
+    """The hole that the age is for: mmap(2) changes the bytes and not the stamp."""
+    file.write_bytes(b"a" * 4096)
+    with file.open("r+b") as stream, mmap(stream.fileno(), 4096) as pages:
+        pages[0:1] = b"b"  # the page is dirty from now on
+        seen = source(file)
+        facts = FileFacts()
+        assert facts.get_or_compute(seen, "fact", bytes, lambda: read(seen)) == b"b" + b"a" * 4095
+        pages[0:1] = b"c"
+        later = source(file)
+        assert later.stamp == seen.stamp
+        known = FileFacts(saved(facts, file, after=age * SECOND))
+        again = known.get_or_compute(later, "fact", bytes, lambda: read(later))
+    assert again == b"c" + b"a" * 4095
 
 
 def test_what_no_run_wants_any_more_is_dropped(file, tmp_path):

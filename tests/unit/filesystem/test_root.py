@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -352,6 +353,78 @@ def test_a_file_that_changes_while_it_is_read_is_refused(file, change):
         assert content[0:2] == b"he"
         change(file)
         content[0:5]
+
+
+def linked(path):
+    os.link(path, path.with_suffix(".other"))
+
+
+def unlinked(path):
+    linked(path)
+    path.with_suffix(".other").unlink()
+
+
+def chmod(path):
+    path.chmod(path.stat().st_mode & 0o777)
+
+
+def same(path):
+    """The same bytes, and the time that it had."""
+    path.write_bytes(b"hello")
+    os.utime(path, ns=(0, 0))
+
+
+@pytest.mark.parametrize("when", ["before it is opened", "while it is read", "both"])
+@pytest.mark.parametrize("change", [linked, unlinked, chmod, same], ids=lambda one: one.__name__)
+def test_another_ctime_alone_is_no_change(file, change, when):
+    seen = source(file)
+    assert read(seen) == b"hello"
+    time.sleep(0.02)  # a tick of the file system's clock
+    if when != "while it is read":
+        change(file)
+    with seen.open() as content:
+        assert content[0:2] == b"he"
+        if when == "while it is read":
+            change(file)
+        elif when == "both":
+            chmod(file)
+        assert content[2:5] == b"llo"
+    assert file.stat().st_ctime_ns != seen.stamp[4]
+
+
+def other_bytes(path):
+    path.write_bytes(b"jello")
+    os.utime(path, ns=(0, 0))
+
+
+def test_other_bytes_with_the_same_size_and_mtime_are_a_change(file):
+    seen = source(file)
+    with pytest.raises(ChangedError), seen.open() as content:  # noqa: PT012
+        assert content[0:2] == b"he"
+        time.sleep(0.02)
+        other_bytes(file)
+        content[2:5]
+    other_bytes(file)
+    seen = source(file)
+    assert read(seen) == b"jello"
+    time.sleep(0.02)
+    same(file)
+    with pytest.raises(ChangedError):
+        read(seen)
+    with pytest.raises(ChangedError), seen.open() as content:  # what is read now is the same
+        assert content[2:5] == b"llo"
+
+
+def test_two_names_of_a_file_are_equal_though_one_was_made_later(file):
+    root = DirectoryRoot(str(file.parent))
+    first = root.open("/f")
+    time.sleep(0.02)
+    linked(file)
+    other = root.open("/f.other")
+    assert other == first
+    assert other.identity == first.identity
+    assert len({first, other}) == 1
+    assert other.stamp != first.stamp
 
 
 def test_a_change_is_seen_between_pieces(file):

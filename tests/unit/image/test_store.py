@@ -262,6 +262,22 @@ def test_a_stream_of_which_something_is_lost_is_made_anew(cache, damage):
     assert again.fill()
 
 
+@pytest.mark.parametrize("change", [lambda data: data[:-1], lambda data: data + b"x" * 200_000])
+def test_members_of_another_size_are_neither_written_nor_believed_again(cache, change):
+    _, packed = compressed(cache)
+    largest = max(cache.entries(), key=lambda entry: entry.size)
+    key = bytes.fromhex("".join(largest.path.decode().split("/")[-2:]))
+    cache.put("member", key, change(bytes(cache.get("member", key))))
+    store = Store(io.BytesIO(), cache)
+    blob = store.recall(digests(), GZIP).blob
+    after = store.add(b"what comes after it")
+    assert not store.fill()
+    assert kept(store, after) == b"what comes after it"
+    store = Store(store.file, cache, rebuild=True)
+    assert store.compress(units(*UNITS), GZIP).blob == blob == packed.blob
+    assert gzip.decompress(kept(store, blob)) == b"".join(UNITS)
+
+
 def test_only_what_is_new_is_compressed(cache, monkeypatch):
     compressed(cache)
     done = []

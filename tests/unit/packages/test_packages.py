@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from rootfs_builder import packages
+from rootfs_builder.cache import write_back
 from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.errors import ChangedError, InputError
 from rootfs_builder.filesystem.depfile import Recorder
@@ -61,7 +62,8 @@ def of(owners, path):
 
 
 @pytest.fixture
-def machine(tmp_path):
+def machine(tmp_path, monkeypatch):
+    monkeypatch.setattr(write_back, "in_memory", lambda _: False)  # wherever the tests run
     return Machine(tmp_path)
 
 
