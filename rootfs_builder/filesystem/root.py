@@ -166,10 +166,7 @@ class _Bytes(bytes):
 
 
 class FileSource(Struct, frozen=True, eq=False):
-    """A regular file as it was when it was first seen.
-
-    Reading raises ChangedError if its stamp differs, and two names of one file are equal.
-    """
+    """A regular file as first seen: else reading is a ChangedError. All its names are equal."""
 
     path: bytes
     stamp: Stamp
