@@ -5,6 +5,7 @@
     ├── InputError           exit 1   a file is not what it has to be
     │   └── ElfError         exit 1   … an ELF file that no loader would take
     ├── ChangedError         exit 1   a file changed while it was being read
+    ├── ReadError            exit 1   the system could not tell what a file is or has
     ├── NotFoundError        exit 3   something needed is not there
     ├── VerificationError    exit 4   the image does not resolve as the source did
     ├── PolicyError          exit 5   a secret by accident, or more bytes than allowed
@@ -84,6 +85,13 @@ class ElfError(InputError):
 
 class ChangedError(RootfsError):
     """A file is no longer what it was when it was first looked at."""
+
+
+class ReadError(RootfsError):
+    """The system failed at a file, as with EIO: that is no answer, and nothing may take it for one.
+
+    What a file is or lacks is an InputError, which some who ask can do without.
+    """
 
 
 class NotFoundError(RootfsError):

@@ -25,6 +25,11 @@ _NAMED = (  # what may come before a path, not the // of a URL; then the path
     r"""(?:(?<![^\s"'`(\[{<>=,;|&])|(?<=:)(?!//)|(?<=://)|(?<=\A-\w)|(?<=[\s"'`]-\w))"""
     r"""(?:(?<=")/[^"]*(?=")|(?<=')/[^']*(?=')|(?<=`)/[^`]*(?=`)|/[^\s"'`]*)"""
 )
+HIDDEN = (  # in a class of characters: what steers a terminal, or shows a text as another one
+    "\0-\x08\x0b-\x1f\x7f-\x9f"  # controls, C1 too; not the tab and the end of a line
+    "\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"  # bidi, invisible
+    "\U000e0000-\U000e007f"  # tags
+)
 MOUNTED = ("/dev", "/proc", "/sys")  # by every runtime, over what an image has there
 
 
@@ -44,10 +49,10 @@ def possible(path: str) -> bool:
 
 
 def printable(path: str) -> str:
-    """A path for JSON and terminals: undecodable and control bytes as `%XX`, `%` as `%25`."""
+    """A path for JSON and terminals: what is undecodable or HIDDEN as `%XX`, `%` as `%25`."""
     if path.isascii() and path.isprintable() and "%" not in path:
         return path  # nearly all are such, and a pattern takes 1 ms to compile
-    return re.sub("[%\0-\x1f\x7f-\x9f\udc80-\udcff]", _escaped, path)
+    return re.sub(f"[%\t\n\udc80-\udcff{HIDDEN}]", _escaped, path)
 
 
 def parsed(shown: str) -> str:

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
-from rootfs_builder.paths import printable
+from rootfs_builder.paths import HIDDEN, printable
 
 if TYPE_CHECKING:  # msgspec comes with it: --help must be quick
     from rootfs_builder.findings import Finding
     from rootfs_builder.pipeline import Progress
     from rootfs_builder.plan import Plan
 
-_CONTROL = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f]")
 _LONG = 64 << 20  # bytes from which packing is long enough for a progress bar
 _ROWS = {  # by the ReasonKind of the first reason for a file; the others bring libraries too
     "executable": "programs",
@@ -29,8 +28,15 @@ _ROWS = {  # by the ReasonKind of the first reason for a file; the others bring 
 
 
 def escape_control(text: str) -> str:
-    """A text of an image, which must not steer a terminal."""
-    return _CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
+    """A text of an image, which must neither steer a terminal nor be read as another one."""
+    if text.isascii() and text.isprintable():
+        return text
+    return re.sub(f"[{HIDDEN}]", _escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    number = ord(found[0])
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"  # noqa: PLR2004
 
 
 def defect(error: BaseException) -> str:

@@ -5,10 +5,13 @@ the kernel's `struct vfs_cap_data` of revision 2 (capabilities(7), "File capabil
 attribute versioning"): two sets, and one bit for whether they are effective from the start.
 """
 
+import errno
+import os
 import re
 import struct
 
 from rootfs_builder.errors import InputError, UsageError
+from rootfs_builder.paths import printable
 
 ATTRIBUTE = "security.capability"
 NAMES = (  # by their numbers, linux/capability.h
@@ -145,6 +148,25 @@ def normal(attribute: bytes) -> bytes:
     elif revision & _REVISION != _REVISION_2 or len(attribute) != _DATA.size:
         raise InputError("its file capabilities have a form that is not known")
     return attribute
+
+
+def of(descriptor: int, path: str) -> bytes:
+    """The xattr of an open file as `normal` gives it, empty where there is none.
+
+    Raises:
+        InputError: it has another form; the message names `path`.
+        OSError: it cannot be read.
+    """
+    try:
+        return normal(os.getxattr(descriptor, ATTRIBUTE))
+    except OSError as error:
+        if error.errno in (errno.ENODATA, errno.ENOTSUP):
+            return b""
+        raise
+    except InputError as error:
+        shown = printable(path)
+        text = f"{shown}: {error}; `setcap -r {shown}` takes them off"
+        raise InputError(text, paths=(path,)) from error
 
 
 def text(attribute: bytes) -> str:

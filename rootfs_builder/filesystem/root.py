@@ -16,9 +16,10 @@ from typing import Literal, Protocol, Self
 import deflate
 from msgspec import Struct, field
 
-from rootfs_builder.errors import ChangedError, InputError
+from rootfs_builder.errors import ChangedError, InputError, RootfsError
 from rootfs_builder.filesystem import capabilities
-from rootfs_builder.paths import ROOT, Key, decode, encode, join, printable
+from rootfs_builder.filesystem.directory import Directory, answered, untold
+from rootfs_builder.paths import ROOT, Key, decode, encode, join, parent, printable
 
 NodeKind = Literal["file", "dir", "symlink", "special"]
 Identity = tuple[int, int]  # (device, inode): two names with one identity are one file
@@ -70,13 +71,16 @@ class Source(Protocol):
 
 
 class Root(Protocol):
-    """A tree of files. Every path is a resolved key; nothing outside the tree is ever reached."""
+    """A tree of files. Every path is a resolved key; nothing outside the tree is ever reached.
+
+    An OSError is an answer, such as EACCES. That there is none is a ReadError, for every question.
+    """
 
     def lstat(self, path: Key) -> Node | None:
-        """The node at `path`, or None; raises OSError where the tree cannot be asked."""
+        """The node at `path`, or None; OSError where it may not be asked."""
 
     def readlink(self, path: Key) -> str:
-        """The target of the symlink at `path`, verbatim."""
+        """The target of the symlink at `path`, verbatim; OSError where it may not be read."""
 
     def open(self, path: Key) -> Source:
         """The content of the regular file at `path`; of a directory only what tells a change."""
@@ -85,7 +89,7 @@ class Root(Protocol):
         """The capabilities of the regular file at `path`, as an xattr; empty where it has none."""
 
     def list(self, path: Key) -> tuple[str, ...]:
-        """The names in the directory at `path`, sorted."""
+        """The names in the directory at `path`, sorted; OSError where it may not be listed."""
 
 
 def tree(
@@ -126,10 +130,13 @@ def latest(source: Source) -> Source:
     """The same file as it is now, empty if it is gone: for what others write all the time."""
     if not isinstance(source, FileSource):
         return source
+    root, key = Directory(source.path[: source.root]), source.path[source.root :]
     try:
-        return FileSource(source.path, stamp(os.lstat(source.path)))
+        return FileSource(source.path, stamp(root.lstat(key)), source.root)
     except FileNotFoundError:
         return BytesSource(b"")
+    except OSError as error:
+        raise _unreadable(source.path, error) from error
 
 
 class BytesSource(Struct, frozen=True):
@@ -163,12 +170,13 @@ class _Bytes(bytes):
 class FileSource(Struct, frozen=True, eq=False):
     """A regular file as it was when it was first seen.
 
-    Reading raises ChangedError if it is another now, and two names of one file are equal.
-    `checks` has the CRC-32 of each part that was read.
+    Reading raises ChangedError if it is another now, and two names of one file are equal. `root` is
+    how many bytes of the path lead to its root, `checks` the CRC-32 of each part that was read.
     """
 
     path: bytes
     stamp: Stamp
+    root: int = 0
     checks: dict[tuple[int, int], int] = field(default_factory=dict)
 
     def __eq__(self, other: object) -> bool:
@@ -200,20 +208,11 @@ def stamp(info: os.stat_result) -> Stamp:
     return (info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns, info.st_ctime_ns)
 
 
-def _capability(path: bytes) -> bytes:
-    try:
-        return capabilities.normal(os.getxattr(path, capabilities.ATTRIBUTE, follow_symlinks=False))
-    except OSError as error:
-        if error.errno in (errno.ENODATA, errno.ENOTSUP):
-            return b""
-        raise _unreadable(path, error) from error
-    except InputError as error:
-        shown = printable(decode(path))
-        text = f"{shown}: {error}; `setcap -r {shown}` takes them off"
-        raise InputError(text, paths=(decode(path),)) from error
-
-
-def _unreadable(path: bytes, error: OSError) -> InputError:
+def _unreadable(path: bytes, error: OSError) -> RootfsError:
+    if not answered(error):
+        return untold(path, error)
+    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):  # it was a file when first seen
+        return _changed(path)
     advice = "; chmod +r it, or run as its owner" if error.errno == errno.EACCES else ""
     text = f"{printable(decode(path))}: cannot be read: {error.strerror}{advice}"
     return InputError(text, paths=(decode(path),))
@@ -235,8 +234,6 @@ class _OpenFile:
             # O_NONBLOCK: a regular file that was replaced by a FIFO must not hang us.
             flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
             self._descriptor = os.open(source.path, flags)
-        except FileNotFoundError as error:  # it was there when it was first seen
-            raise _changed(source.path) from error
         except OSError as error:
             raise _unreadable(source.path, error) from error
         try:
@@ -251,6 +248,13 @@ class _OpenFile:
         if now[:-1] != self._source.stamp[:-1]:
             raise _changed(self._source.path)
         return now == self._source.stamp
+
+    def capability(self) -> bytes:
+        """See Root."""
+        try:
+            return capabilities.of(self._descriptor, decode(self._source.path))
+        except OSError as error:
+            raise _unreadable(self._source.path, error) from error
 
     def __len__(self) -> int:
         return self._source.size
@@ -291,8 +295,8 @@ class DirectoryRoot:
     """A directory of this machine as a Root: a snapshot, each path is looked at once."""
 
     def __init__(self, directory: str = "/") -> None:
-        self._base = encode(directory).rstrip(b"/")
-        self._nodes: dict[str, Node | None] = {ROOT: self._node(os.stat(self._base or b"/"))}
+        self._directory = Directory(encode(directory))
+        self._nodes: dict[str, Node | None] = {ROOT: self._node(self._directory.stat())}
         self._stamps: dict[str, Stamp] = {}
         self._files: dict[str, FileSource] = {}
         self._links: dict[str, str] = {}
@@ -305,14 +309,16 @@ class DirectoryRoot:
         return Node(kind, stat.S_IMODE(info.st_mode), info.st_size, (info.st_dev, info.st_ino))
 
     def lstat(self, path: Key) -> Node | None:
-        """See Root; EACCES and the like are raised as OSError."""
+        """See Root."""
         if path in self._nodes:
             return self._nodes[path]
         node = None
         try:
-            info = os.lstat(self._base + encode(path))
-        except (FileNotFoundError, NotADirectoryError, ValueError):
+            info = self._directory.lstat(encode(path))
+        except (FileNotFoundError, ValueError):
             pass  # ValueError: a NUL in it, so no file can be called that
+        except NotADirectoryError as error:
+            self._expect_none(parent(path), error)
         else:
             node = self._node(info)
             if node.kind in ("file", "dir"):
@@ -320,28 +326,41 @@ class DirectoryRoot:
         self._nodes[path] = node
         return node
 
+    def _expect_none(self, directory: Key, error: OSError) -> None:
+        """Raise ChangedError if it was a directory, which may be a link to anywhere now."""
+        if (node := self._nodes.get(directory)) is not None and node.kind == "dir":
+            raise _changed(self._directory.path + encode(directory)) from error
+
     def readlink(self, path: Key) -> str:
         """See Root."""
         if path not in self._links:
-            self._links[path] = decode(os.readlink(self._base + encode(path)))
+            if (target := self._directory.readlink(encode(path))) is None:
+                raise _changed(self._directory.path + encode(path))
+            self._links[path] = decode(target)
         return self._links[path]
 
-    def open(self, path: Key) -> Source:
+    def open(self, path: Key) -> FileSource:
         """See Root."""
         if path not in self._files:
             self.lstat(path)
-            self._files[path] = FileSource(self._base + encode(path), self._stamps[path])
+            base = self._directory.path
+            self._files[path] = FileSource(base + encode(path), self._stamps[path], len(base))
         return self._files[path]
 
     def capability(self, path: Key) -> bytes:
         """See Root; InputError where they cannot be read."""
         if path not in self._capabilities:
-            self._capabilities[path] = _capability(self._base + encode(path))
+            with _OpenFile(self.open(path)) as content:
+                self._capabilities[path] = content.capability()
         return self._capabilities[path]
 
     def list(self, path: Key) -> tuple[str, ...]:
         """See Root."""
         if path not in self._lists:
-            names = os.listdir(self._base + encode(path) or b"/")
-            self._lists[path] = tuple(map(decode, sorted(names)))
+            try:
+                names = sorted(self._directory.list(encode(path)))
+                self._lists[path] = tuple(map(decode, names))
+            except NotADirectoryError as error:
+                self._expect_none(path, error)
+                raise
         return self._lists[path]

@@ -91,7 +91,7 @@ class Walker:
         try:
             node = self.root.lstat(here)
         except OSError as error:
-            return Walk(above.steps, error.errno or errno.EIO, above.links)
+            return Walk(above.steps, error.errno or errno.EACCES, above.links)
         if node is None:
             return Walk(above.steps, errno.ENOENT, above.links)
         steps = (*above.steps, here)
@@ -100,7 +100,10 @@ class Walker:
         return self._follow(here, steps, above)
 
     def _follow(self, link: Key, steps: tuple[Key, ...], above: Walk) -> Walk:
-        target = self.root.readlink(link)
+        try:
+            target = self.root.readlink(link)
+        except OSError as error:  # such as /proc/1/cwd, which is a link for others
+            return Walk(steps, error.errno or errno.EACCES, above.links)
         if not target:
             return Walk(steps, errno.ENOENT, above.links)
         if len(self._open) > _MAX_DEPTH:

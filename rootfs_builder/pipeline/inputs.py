@@ -29,11 +29,14 @@ def sources(
         return Sources(machine)
     if not sysroot:
         raise UsageError(Mistake("--sysroot", "the directory has no name"))
-    directory = os.path.realpath(encode(sysroot))
-    if os.path.exists(directory) and not os.path.isdir(directory):
-        raise InputError(Mistake("--sysroot", "not a directory", sysroot))
+    try:
+        directory = os.path.realpath(encode(sysroot), strict=True)
+    except (FileNotFoundError, NotADirectoryError):
+        raise NotFoundError(Mistake("--sysroot", "no such directory", sysroot)) from None
+    except OSError as error:
+        raise InputError(Mistake("--sysroot", str(error.strerror), sysroot)) from error
     if not os.path.isdir(directory):
-        raise NotFoundError(Mistake("--sysroot", "no such directory", sysroot))
+        raise InputError(Mistake("--sysroot", "not a directory", sysroot))
     if directory == b"/":
         return Sources(machine)
     real = decode(directory)

@@ -106,7 +106,7 @@ def test_a_program_in_a_tree_whose_loader_cannot_be_read(bench, monkeypatch):
 
     def pread(descriptor, *where):
         if os.readlink(f"/proc/self/fd/{descriptor}").endswith("/opt/ld.so"):
-            raise OSError(errno.EIO, "Input/output error")
+            raise OSError(errno.EACCES, "Permission denied")
         return real(descriptor, *where)
 
     monkeypatch.setattr(os, "pread", pread)
