@@ -215,14 +215,12 @@ def test_what_is_written_through_mmap_without_another_time_is_noticed(cli, tmp_p
     with path.open("r+b") as stream, mmap(stream.fileno(), 0) as pages:
         pages[70_000] ^= 1  # the page is dirty from now on
         for _ in range(3):
-            before = path.stat()
             cli(*PACK, "x.tar", check=True)
             cached = hashlib.sha256((tmp_path / "x.tar").read_bytes()).hexdigest()
             cli(*PACK, "y.tar", "-t", "hello", "--no-cache", check=True)
             assert hashlib.sha256((tmp_path / "y.tar").read_bytes()).hexdigest() == cached
             digests.append(cached)
-            pages[70_000] ^= 1
-            assert path.stat() == before
+            pages[70_000] ^= 1  # unless the kernel wrote the page back, the times stay
     assert digests[0] == digests[2] != digests[1]
 
 
