@@ -80,14 +80,14 @@ def _entries(
         elif hwcap & _HWCAP_NAMED and hwcap & 0xFFFFFFFF < len(levels):
             level = levels[hwcap & 0xFFFFFFFF]
             if level is not None:
-                yield _entry(table, key, value, flags, level, hwcap >> 32 & 0x3FF)
+                yield _entry(table, key, value, flags, (level, hwcap >> 32 & 0x3FF))
 
 
 def _entry(
-    table: bytes, key: int, value: int, flags: int, level: bytes | None = None, isa: int = 0
+    table: bytes, key: int, value: int, flags: int, level: tuple[bytes | None, int] = (None, 0)
 ) -> CachedLibrary | None:
     name, path = _text(table, key), _text(table, value)
-    return None if name is None or path is None else CachedLibrary(name, path, flags, level, isa)
+    return None if name is None or path is None else CachedLibrary(name, path, flags, *level)
 
 
 def _bounded(entries: Iterable[CachedLibrary | None], data: bytes) -> Iterator[CachedLibrary]:
@@ -96,7 +96,7 @@ def _bounded(entries: Iterable[CachedLibrary | None], data: bytes) -> Iterator[C
         if entry is not None:
             room -= len(entry.name) + len(entry.path)
             if room < 0:
-                raise ElfError("its ld.so.cache names the same bytes more often than any; remove it")
+                raise ElfError("its ld.so.cache names the same bytes too often; remove it")
             yield entry
 
 

@@ -46,7 +46,10 @@ _FILESTATES, _DIRINDEXES, _BASENAMES, _DIRNAMES = 1029, 1116, 1117, 1118
 _COUNTS = struct.Struct(">2I")  # of a header: its entries, the bytes of their values
 _INSTALLED = 0  # of the states of a file; others: replaced, not installed, of another colour
 _SOURCE = re.compile(r"(.+)-([^-]+-[^-]+)\.[^.]+\.rpm")
-_REAL = "SELECT 1 FROM sqlite_master WHERE name = ? AND type = 'table' AND rootpage > 0"
+_REAL = (  # no view, nothing virtual, no column that is computed: SQL of the database's own
+    "SELECT 1 FROM sqlite_master WHERE name = ?1 AND type = 'table' AND rootpage > 0 "
+    "AND NOT EXISTS (SELECT 1 FROM pragma_table_xinfo(?1) WHERE hidden)"
+)
 _STEP, _MOST_STEPS = 1 << 16, 1 << 10  # SQLite's instructions at a time: a second or two in all
 _MOST_ALIKE = 1 << 17  # files with one last component
 _FIND = "SELECT hnum, idx FROM Basenames WHERE key = CAST(? AS TEXT) ORDER BY hnum, idx"
@@ -126,9 +129,9 @@ class Rpm:
         connection.deserialize(merged(database, log))
         steps = itertools.count()
         connection.set_progress_handler(lambda: next(steps) >= _MOST_STEPS, _STEP)
-        for table in ("Basenames", "Packages"):  # a view would run SQL of the database's own
+        for table in ("Basenames", "Packages"):
             if connection.execute(_REAL, (table,)).fetchone() is None:
-                raise HeaderError(f"it has no table {table}")
+                raise HeaderError(f"it has no table {table} of its own")
         return connection
 
     def named(self, names: AbstractSet[str]) -> Iterator[Iterable[Brought]]:

@@ -121,12 +121,16 @@ def attempt(data):
         return str(error)
 
 
+def elf_hash(name):
+    return ELFHashTable.elf_hash(name.decode())
+
+
 def verneed(order, count, *aux, onward=0):
     """One Elf_Verneed of libneeded.so and its Elf_Vernaux: (flags, name)."""
     table = struct.pack(order + "HHIII", 1, count, at(b"libneeded.so"), 16, onward)
     for index, (flags, name) in enumerate(aux):
         more = 16 if index < len(aux) - 1 else 0
-        table += struct.pack(order + "IHHII", ELFHashTable.elf_hash(name.decode()), flags, 2, at(name), more)
+        table += struct.pack(order + "IHHII", elf_hash(name), flags, 2, at(name), more)
     return table
 
 
@@ -134,7 +138,7 @@ def verdef(order, *names):
     table = b""
     for index, name in enumerate(names):
         more = 28 if index < len(names) - 1 else 0
-        table += struct.pack(order + "HHHHIII", 1, 0, index + 1, 1, ELFHashTable.elf_hash(name.decode()), 20, more)
+        table += struct.pack(order + "HHHHIII", 1, 0, index + 1, 1, elf_hash(name), 20, more)
         table += struct.pack(order + "II", at(name), 0)
     return table
 
