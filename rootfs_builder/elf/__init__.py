@@ -53,11 +53,15 @@ _BLOCK = 14  # 16 KiB
 
 
 class VersionNeed(Struct, frozen=True, array_like=True):
-    """One symbol version that must be defined by the object known as `file` (Elf_Verneed)."""
+    """One symbol version that must be defined by the object known as `file` (Elf_Verneed).
+
+    `hash` is that of its record, where it is not that of the name.
+    """
 
     file: bytes
     version: bytes
     weak: bool
+    hash: int | None = None
 
 
 class Dependency(StrEnum):
@@ -75,6 +79,7 @@ class ElfFile(Struct, frozen=True, array_like=True):
     absent and b"" when empty, which is not the same to a loader. `dependencies` has all three
     kinds in order, for loaders that treat them in one pass. `loads` and `notes` are the PT_LOAD and
     PT_NOTE segments, each as (file offset, size in the file), and `loads` with their flags.
+    `odd_definitions` are the versions that are defined with a hash that is not that of the name.
     """
 
     header: Header
@@ -89,6 +94,14 @@ class ElfFile(Struct, frozen=True, array_like=True):
     version_definitions: tuple[bytes, ...] = ()
     loads: tuple[tuple[int, int, int], ...] = ()
     notes: tuple[tuple[int, int], ...] = ()
+    odd_definitions: tuple[tuple[bytes, int], ...] = ()
+
+    def defines(self, need: VersionNeed) -> bool:
+        """Whether a version is defined, by its hash and its name (glibc elf/dl-version.c)."""
+        if need.hash is not None:
+            return (need.version, need.hash) in self.odd_definitions
+        odd = sum(name == need.version for name, _ in self.odd_definitions)
+        return self.version_definitions.count(need.version) > odd
 
     @property
     def needed(self) -> tuple[bytes, ...]:
@@ -272,6 +285,7 @@ class Dynamic:
 
     def file(self, interpreter: bytes | None, notes: tuple[tuple[int, int], ...]) -> ElfFile:
         """All of it, with what the program headers say beside it."""
+        definitions = tuple(self._definitions())
         return ElfFile(
             self.head,
             interpreter,
@@ -284,9 +298,10 @@ class Dynamic:
             runpath=self._optional(_DT_RUNPATH),
             flags_1=self.tags.get(_DT_FLAGS_1, 0),
             version_needs=tuple(self._needs()),
-            version_definitions=tuple(self._definitions()),
+            version_definitions=tuple(name for name, _ in definitions),
             loads=tuple((s.offset, s.size, s.flags) for s in self._loads),
             notes=notes,
+            odd_definitions=tuple((name, odd) for name, odd in definitions if odd is not None),
         )
 
     def _chain(self, at: int, form: str, onward: int) -> Iterator[tuple[int, tuple[int, ...]]]:
@@ -314,12 +329,22 @@ class Dynamic:
         # Elf_Verneed: version, count, file, aux, next; Elf_Vernaux: hash, flags, other, name, next.
         # The count is not looked at: glibc does not either.
         for at, (_, _, file, first, _) in self._table(_DT_VERNEED, "HHIII", 4):
-            for _, (_, flags, _, name, _) in self._chain(at + first, "IHHII", 4):
-                weak = bool(flags & VER_FLG_WEAK)
-                yield VersionNeed(self._string(file), self._string(name), weak)
+            for _, (hashed, flags, _, name, _) in self._chain(at + first, "IHHII", 4):
+                weak, text = bool(flags & VER_FLG_WEAK), self._string(name)
+                yield VersionNeed(self._string(file), text, weak, _odd(hashed, text))
 
-    def _definitions(self) -> Iterator[bytes]:
+    def _definitions(self) -> Iterator[tuple[bytes, int | None]]:
         # Elf_Verdef: version, flags, ndx, count, hash, aux, next; Elf_Verdaux: name, next.
         for at, fields in self._table(_DT_VERDEF, "HHHHIII", 6):
             _, (name, _) = next(self._chain(at + fields[5], "II", 1))
-            yield self._string(name)
+            text = self._string(name)
+            yield text, _odd(fields[4], text)
+
+
+def _odd(hashed: int, name: bytes) -> int | None:
+    """A record's hash, if it is not that of the name: the System V ABI's, of DT_HASH."""
+    right = 0
+    for letter in name:
+        right = (right << 4) + letter
+        right = (right ^ (right & 0xF0000000) >> 24) & 0xFFFFFFF
+    return None if hashed == right else hashed

@@ -10,14 +10,15 @@ from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.elf import dlopen_notes
 from rootfs_builder.elf import symbols as elf_symbols
 from rootfs_builder.elf.dlopen_notes import Note
-from rootfs_builder.errors import ElfError
+from rootfs_builder.errors import ElfError, InputError
 from rootfs_builder.filesystem.root import Root, Source, read
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.loader import dialects
 from rootfs_builder.loader.protocol import Loader
-from rootfs_builder.paths import Key, OpenedPath, decode
+from rootfs_builder.paths import Key, OpenedPath, decode, printable
 
 _CHUNK = 1 << 22
+_MOST_READ = 16 << 20  # bytes: a loader, its cache, a text that somebody wrote
 
 
 class ElfFiles:
@@ -66,14 +67,26 @@ class ElfFiles:
         return file
 
     def content(self, path: OpenedPath) -> bytes | None:
-        """All bytes of the regular file that `path` leads to; None where there is none."""
+        """All bytes of the small regular file that `path` leads to; None where there is none.
+
+        Raises:
+            InputError: it is larger than any that a loader reads.
+        """
         walk = self.walker.walk(path)
         if walk.node is None or walk.node.kind != "file":
             return None
-        return read(self.source(walk.real))
+        source = self.source(walk.real)
+        if source.size > _MOST_READ:
+            shown, most = printable(path), f"{_MOST_READ >> 20} MiB"
+            text = f"{shown}: larger than {most}, which no such file is; remove it or write it anew"
+            raise InputError(text, paths=(path,))
+        return read(source)
 
     def search_file(self, path: OpenedPath, pattern: bytes) -> list[dict[str, bytes]]:
-        """The groups of each match of a pattern in the regular file that `path` leads to."""
+        """The groups of each match of a pattern in the regular file that `path` leads to.
+
+        Of one larger than any text that somebody wrote its beginning is searched.
+        """
         walk = self.walker.walk(path)
         if walk.node is None or walk.node.kind != "file":
             return []
@@ -82,7 +95,7 @@ class ElfFiles:
             source,
             f"says {decode(pattern)}",
             list[dict[str, bytes]],
-            lambda: groups(re.finditer(pattern, read(source))),
+            lambda: groups(re.finditer(pattern, _beginning(source))),
         )
 
     def loader(self, interpreter: OpenedPath) -> Loader | None:
@@ -99,7 +112,10 @@ class ElfFiles:
         walk = self.walker.walk(interpreter)
         if walk.node is None or walk.node.kind != "file":
             return None
-        header, data = self.file(walk.real).header, read(self.source(walk.real))
+        header, source = self.file(walk.real).header, self.source(walk.real)
+        if source.size > _MOST_READ:
+            raise ElfError("larger than any loader")
+        data = read(source)
         return dialects.identify(interpreter, header, data, self.content)
 
     def header(self, path: Key) -> elf.Header:
@@ -166,15 +182,23 @@ def groups(found: Iterable[re.Match[bytes]]) -> list[dict[str, bytes]]:
     return list(map(dict, each))
 
 
+def _beginning(source: Source) -> bytes:
+    with source.open() as content:
+        return content[0 : min(source.size, _MOST_READ)]
+
+
 def _found(chunks: Iterable[bytes], texts: frozenset[bytes]) -> frozenset[bytes]:
     found: set[bytes] = set()
     overlap = max(map(len, texts)) - 1
-    strange = bytes({*range(256)}.difference(*texts))  # bytes of no text: most of a program's
+    # Bytes of no text, and NUL, are most of a program's: without them all is shorter, and a text
+    # that is not in there is not in the program.
+    strange = bytes({0, *{*range(256)}.difference(*texts)})
+    cores = {text: text.replace(b"\0", b"") for text in texts}
     before = b""
     for chunk in chunks:
         here = before + chunk
-        dense = here.translate(None, strange)  # has every text that `here` has, and is shorter
-        found |= {text for text in texts - found if text in dense and text in here}
+        dense = here.translate(None, strange)
+        found |= {text for text in texts - found if cores[text] in dense and text in here}
         before = here[-overlap:] if overlap else b""
     return frozenset(found)
 

@@ -13,6 +13,7 @@ from functools import cmp_to_key
 from msgspec import Struct
 
 from rootfs_builder.elf import Header
+from rootfs_builder.errors import ElfError
 from rootfs_builder.paths import decode
 
 _MAGIC = b"glibc-ld.so.cache1.1"
@@ -23,6 +24,9 @@ _HWCAP_NAMED = 1 << 62
 _HEADER = 48
 _ENTRY = 24
 _OLD_HEADER, _OLD_ENTRY = 16, 12
+_LONGEST = 4096  # PATH_MAX: no longer text names a file that could be opened
+_MOST_LEVELS = 1 << 10  # of glibc-hwcaps; a machine has three or four
+_SHARED = 32  # times its size: a cache's texts share their bytes, ldconfig's come to once or twice
 
 
 class CachedLibrary(Struct, frozen=True):
@@ -38,7 +42,11 @@ class CachedLibrary(Struct, frozen=True):
 def parse(data: bytes, *, little: bool) -> tuple[CachedLibrary, ...] | None:
     """The entries in file order; None where the loader of that byte order would ignore the file.
 
-    Entries for the hwcaps of before glibc 2.33 are left out, as loaders since 2.37 do.
+    Entries for the hwcaps of before glibc 2.33 are left out, as loaders since 2.37 do; and those
+    that name no file, as their text has no end.
+
+    Raises:
+        ElfError: entry after entry shares the same bytes, so that the texts are far more than it.
     """
     order = "<" if little else ">"
     base = 0
@@ -51,9 +59,7 @@ def parse(data: bytes, *, little: bool) -> tuple[CachedLibrary, ...] | None:
         if not data.startswith(_MAGIC, base):
             rows = struct.iter_unpack(order + "III", data[_OLD_HEADER:end])
             strings = data[end:]
-            return tuple(
-                CachedLibrary(_text(strings, k), _text(strings, v), flags) for flags, k, v in rows
-            )
+            return tuple(_bounded((_entry(strings, k, v, flags) for flags, k, v in rows), data))
     table = data[base:]
     if not table.startswith(_MAGIC) or len(table) < _HEADER:
         return None
@@ -62,28 +68,44 @@ def parse(data: bytes, *, little: bool) -> tuple[CachedLibrary, ...] | None:
         return None
     levels = _levels(data, extension, order)
     rows = struct.iter_unpack(order + "IIIIQ", table[_HEADER : _HEADER + count * _ENTRY])
-    return tuple(_entries(rows, table, levels))
+    return tuple(_bounded(_entries(rows, table, levels), data))
 
 
 def _entries(
-    rows: Iterable[tuple[int, int, int, int, int]], table: bytes, levels: tuple[bytes, ...]
-) -> Iterator[CachedLibrary]:
+    rows: Iterable[tuple[int, int, int, int, int]], table: bytes, levels: tuple[bytes | None, ...]
+) -> Iterator[CachedLibrary | None]:
     for flags, key, value, _, hwcap in rows:
         if not hwcap:
-            yield CachedLibrary(_text(table, key), _text(table, value), flags)
+            yield _entry(table, key, value, flags)
         elif hwcap & _HWCAP_NAMED and hwcap & 0xFFFFFFFF < len(levels):
             level = levels[hwcap & 0xFFFFFFFF]
-            yield CachedLibrary(
-                _text(table, key), _text(table, value), flags, level, hwcap >> 32 & 0x3FF
-            )
+            if level is not None:
+                yield _entry(table, key, value, flags, (level, hwcap >> 32 & 0x3FF))
 
 
-def _text(data: bytes, offset: int) -> bytes:
-    end = data.find(b"\0", offset)
-    return data[offset:end] if end >= 0 else data[offset:]
+def _entry(
+    table: bytes, key: int, value: int, flags: int, level: tuple[bytes | None, int] = (None, 0)
+) -> CachedLibrary | None:
+    name, path = _text(table, key), _text(table, value)
+    return None if name is None or path is None else CachedLibrary(name, path, flags, *level)
 
 
-def _levels(data: bytes, offset: int, order: str) -> tuple[bytes, ...]:
+def _bounded(entries: Iterable[CachedLibrary | None], data: bytes) -> Iterator[CachedLibrary]:
+    room = _SHARED * len(data)
+    for entry in entries:
+        if entry is not None:
+            room -= len(entry.name) + len(entry.path)
+            if room < 0:
+                raise ElfError("its ld.so.cache names the same bytes too often; remove it")
+            yield entry
+
+
+def _text(data: bytes, offset: int) -> bytes | None:
+    end = data.find(b"\0", offset, offset + _LONGEST)
+    return data[offset:end] if end >= 0 else None
+
+
+def _levels(data: bytes, offset: int, order: str) -> tuple[bytes | None, ...]:
     if not offset or len(data) < offset + 8:
         return ()
     magic, count = struct.unpack_from(order + "II", data, offset)
@@ -93,7 +115,7 @@ def _levels(data: bytes, offset: int, order: str) -> tuple[bytes, ...]:
         tag, _, start, size = struct.unpack_from(order + "4I", data, offset + 8 + index * 16)
         if tag == _HWCAPS_TAG and len(data) >= start + size:
             offsets = struct.unpack_from(f"{order}{size // 4}I", data, start)
-            return tuple(_text(data, one) for one in offsets)
+            return tuple(_text(data, one) for one in offsets[:_MOST_LEVELS])
     return ()
 
 
@@ -106,12 +128,12 @@ def usable(data: bytes | None, header: Header) -> dict[str, tuple[CachedLibrary,
     """The entries by name, in file order, of a cache for a loader with this header."""
     entries = None if data is None else parse(data, little=header.little)
     accepted = flags(header)
-    by_name: dict[str, tuple[CachedLibrary, ...]] = {}
+    by_name: dict[str, list[CachedLibrary]] = {}
     for entry in entries or ():
         if entry.flags in accepted:
             name = decode(entry.name)
-            by_name[name] = (*by_name.get(name, ()), entry)
-    return by_name
+            by_name.setdefault(name, []).append(entry)
+    return {name: tuple(found) for name, found in by_name.items()}
 
 
 def best(entries: tuple[CachedLibrary, ...], hwcaps: tuple[str, ...]) -> CachedLibrary | None:

@@ -9,8 +9,12 @@ import re
 import struct
 
 from rootfs_builder.elf import Header
+from rootfs_builder.errors import ElfError
 from rootfs_builder.paths import OpenedPath, decode
 
+_SPACES = bytes.maketrans(b":\t\n", b"   ")
+_MOST_PRELOADED = 1000
+_MOST_RUNS = 64  # of directories in a loader; glibc's has two or three
 _HWCAPS = re.compile(
     rb"\0((?:x86-64-v\d|z\d\d|power\d+|la\d+)(?::(?:x86-64-v\d|z\d\d|power\d+))*)\0"
 )
@@ -26,7 +30,7 @@ def system_dirs(data: bytes, header: Header) -> tuple[str, ...] | None:
     """The longest run of directories whose array of lengths stands in the file too."""
     word = header.order + ("Q" if header.bits == 64 else "I")
     runs = re.findall(rb"\0(/[^\0\n]{0,250}/\0(?:/[^\0\n]{0,250}/\0)*)", data)
-    lists = [run.split(b"\0")[-17:-1] for run in runs if b"lib" in run]
+    lists = [run.split(b"\0")[-17:-1] for run in runs if b"lib" in run][:_MOST_RUNS]
     # Another string may stand before the list, of two to four, so its tails are tried too.
     tails = [dirs[start:] for dirs in lists for start in range(len(dirs))]
     for dirs in sorted(tails, key=len, reverse=True):
@@ -48,16 +52,27 @@ def hwcaps(data: bytes) -> tuple[str, ...]:
 
 
 def preload(content: bytes) -> tuple[str, ...]:
-    """The names in an ld.so.preload."""
-    names = re.split(rb"[: \t\n]", _without_comments(content))
-    return tuple(decode(one) for one in names if one)
+    """The names in an ld.so.preload, each once.
+
+    Raises:
+        ElfError: there are more than anybody would preload.
+    """
+    names = dict.fromkeys(_without_comments(content).translate(_SPACES).split(b" "))
+    names.pop(b"", None)
+    if len(names) > _MOST_PRELOADED:
+        raise ElfError(f"its ld.so.preload names more than {_MOST_PRELOADED} libraries; shorten it")
+    return tuple(map(decode, names))
 
 
 def _without_comments(text: bytes) -> bytes:
-    """As dl_main() does it: it looks for each `#` from the start, in ever fewer bytes."""
-    result, rest = bytearray(text), len(text)
-    while (at := result.find(b"#", 0, max(rest, 0))) >= 0:
-        end = min(text.find(b"\n", at) % (len(text) + 1), rest)
+    """As dl_main() does it: it looks for each `#` from the start, in ever fewer bytes.
+
+    Before the end of one comment there is no other, so that the next is looked for from there.
+    """
+    result, rest, end = bytearray(text), len(text), 0
+    while (at := result.find(b"#", end, max(rest, 0))) >= 0:
+        line = text.find(b"\n", at, rest)
+        end = rest if line < 0 else line
         result[at:end] = bytes(b" " * (end - at))
         rest -= end
     return bytes(result)

@@ -59,7 +59,7 @@ def find(link_map: LinkMap, *, ignore: Container[str] = ()) -> Iterator[Missing]
 
 
 def versions(link_map: LinkMap) -> Iterator[MissingVersion]:
-    """Symbol versions that an object needs and the object it names does not define.
+    """Symbol versions that an object needs and the object it names does not define, by hash too.
 
     An object without any definitions passes, as glibc only warns of it (elf/dl-version.c).
     """
@@ -70,7 +70,7 @@ def versions(link_map: LinkMap) -> Iterator[MissingVersion]:
             provider = link_map.names.get(decode(need.file))
             if provider is None or not provider.elf.version_definitions or need.weak:
                 continue
-            if need.version not in provider.elf.version_definitions:
+            if not provider.elf.defines(need):
                 yield MissingVersion(decode(need.version), provider.opened, loaded.opened)
 
 

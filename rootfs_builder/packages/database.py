@@ -16,6 +16,7 @@ from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.paths import OpenedPath, SourcePath, encode, printable
 
+_MOST = 1 << 29  # bytes of one file of a database: that of a whole desktop has 200 MiB
 _TRIES = 10  # reads in a row before a file is said to be written without a pause
 
 
@@ -109,9 +110,17 @@ def unreadable(path: str, why: str) -> InputError:
 
 
 def contents(walker: Walker, *paths: str) -> tuple[bytes, ...]:
-    """The bytes of a database's files, none where there is no such file; see `settled`."""
+    """The bytes of a database's files, none where there is no such file; see `settled`.
+
+    Raises:
+        DamagedError: one is larger than that of any machine.
+    """
     found = [find(walker, path) for path in paths]
-    return settled(*(BytesSource(b"") if one is None else walker.root.open(one) for one in found))
+    sources = [BytesSource(b"") if one is None else walker.root.open(one) for one in found]
+    for path, source in zip(paths, sources, strict=True):
+        if source.size > _MOST:
+            raise DamagedError(path, f"larger than {_MOST >> 20} MiB, so that it is not read")
+    return settled(*sources)
 
 
 def settled(*sources: Source) -> tuple[bytes, ...]:

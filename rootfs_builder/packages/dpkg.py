@@ -25,7 +25,7 @@ _OF_EVERY_PROGRAM = ("libc6:", "libgcc-s1:", "libstdc++6:")
 _ALIKE = 6  # letters that the names of a library and of its package share: libssl, libcurl4t64
 _FEW = 12  # libraries, for which less than all lists is read
 _NAME = re.compile(rb"^Package:[ \t]*(\S+)", re.MULTILINE)
-_FIELD = re.compile(r"^(Version|Architecture|Source):[ \t]*(.*?)[ \t]*$", re.MULTILINE)
+_FIELD = re.compile(r"^(Version|Architecture|Source):(.*)$", re.MULTILINE)
 _SOURCE = re.compile(r"(\S+)(?:[ \t]+\((.*)\))?")
 
 
@@ -37,6 +37,7 @@ class Dpkg:
     def __init__(self, walker: Walker) -> None:
         self._walker = walker
         self._packages: dict[str, Package | None] = {}
+        self._fields: dict[str, dict[str, dict[str, str]]] = {}
 
     def named(self, names: AbstractSet[str]) -> Iterator[Iterable[Brought]]:
         """See Database."""
@@ -105,14 +106,24 @@ class Dpkg:
 
     def _described(self, label: str) -> Iterator[Package]:
         name, _, architecture = label.partition(":")
-        for stanza in self._stanzas.get(name, ()):
-            field = dict(_FIELD.findall(decode(stanza)))
-            if architecture in ("", field.get("Architecture")):
-                source, version = name, field.get("Version", "")
-                other = version
-                if built := _SOURCE.fullmatch(field.get("Source", "")):
-                    source, other = built[1], built[2] or version
-                yield Package(name, version, field.get("Architecture", ""), source, other, "deb")
+        field = self._described_as(name).get(architecture)
+        if field is not None:
+            source, version = name, field.get("Version", "")
+            other = version
+            if built := _SOURCE.fullmatch(field.get("Source", "")):
+                source, other = built[1], built[2] or version
+            yield Package(name, version, field.get("Architecture", ""), source, other, "deb")
+
+    def _described_as(self, name: str) -> dict[str, dict[str, str]]:
+        """The fields of the first stanza of each architecture, and under "" of the first of all."""
+        if name not in self._fields:
+            self._fields[name] = {}
+            for stanza in self._stanzas.get(name, ()):
+                found = _FIELD.findall(decode(stanza))
+                field = {key: value.strip(" \t") for key, value in found}
+                for architecture in ("", field.get("Architecture", "")):
+                    self._fields[name].setdefault(architecture, field)
+        return self._fields[name]
 
 
 def read(walker: Walker) -> Dpkg | None:

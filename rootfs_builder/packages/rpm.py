@@ -6,6 +6,7 @@ count), and the bytes that the offsets are into. Source: rpm, docs/manual/hregio
 format_header.md; the numbers of the tags: include/rpm/rpmtag.h.
 """
 
+import itertools
 import re
 import struct
 from collections.abc import Iterable, Iterator
@@ -45,6 +46,12 @@ _FILESTATES, _DIRINDEXES, _BASENAMES, _DIRNAMES = 1029, 1116, 1117, 1118
 _COUNTS = struct.Struct(">2I")  # of a header: its entries, the bytes of their values
 _INSTALLED = 0  # of the states of a file; others: replaced, not installed, of another colour
 _SOURCE = re.compile(r"(.+)-([^-]+-[^-]+)\.[^.]+\.rpm")
+_REAL = (  # no view, nothing virtual, no column that is computed: SQL of the database's own
+    "SELECT 1 FROM sqlite_master WHERE name = ?1 AND type = 'table' AND rootpage > 0 "
+    "AND NOT EXISTS (SELECT 1 FROM pragma_table_xinfo(?1) WHERE hidden)"
+)
+_STEP, _MOST_STEPS = 1 << 16, 1 << 10  # SQLite's instructions at a time: a second or two in all
+_MOST_ALIKE = 1 << 17  # files with one last component
 _FIND = "SELECT hnum, idx FROM Basenames WHERE key = CAST(? AS TEXT) ORDER BY hnum, idx"
 _HEADER = "SELECT blob FROM Packages WHERE hnum = ?"
 
@@ -54,10 +61,14 @@ class HeaderError(Exception):
 
 
 class RpmHeader(Struct, frozen=True):
-    """One package's header: where the values of a tag are, and the bytes of all."""
+    """One package's header: where the values of a tag are, and the bytes of all.
+
+    `texts` has those of the tags that were asked for.
+    """
 
     entries: dict[int, tuple[int, int]]
     data: bytes
+    texts: dict[int, list[bytes]] = {}
 
     def number(self, tag: int, index: int, *, size: int = 4) -> int | None:
         """One of a tag's integers."""
@@ -74,10 +85,11 @@ class RpmHeader(Struct, frozen=True):
         offset, count = self.entries.get(tag, (0, 0))
         if index >= count:
             return ""
-        texts = self.data[offset:].split(b"\0", index + 1)
-        if index >= len(texts):
+        if tag not in self.texts:
+            self.texts[tag] = self.data[offset:].split(b"\0", count)
+        if index >= len(self.texts[tag]):
             raise HeaderError(f"a header whose tag {tag} has fewer strings than it counts")
-        return decode(texts[index])
+        return decode(self.texts[tag][index])
 
 
 def header(blob: bytes) -> RpmHeader:
@@ -115,6 +127,11 @@ class Rpm:
             raise sqlite3.DatabaseError("file is empty")
         connection = sqlite3.connect(":memory:")
         connection.deserialize(merged(database, log))
+        steps = itertools.count()
+        connection.set_progress_handler(lambda: next(steps) >= _MOST_STEPS, _STEP)
+        for table in ("Basenames", "Packages"):
+            if connection.execute(_REAL, (table,)).fetchone() is None:
+                raise HeaderError(f"it has no table {table} of its own")
         return connection
 
     def named(self, names: AbstractSet[str]) -> Iterator[Iterable[Brought]]:
@@ -124,13 +141,16 @@ class Rpm:
         try:
             found = [brought for name in names for brought in self._named(name)]
         except (sqlite3.Error, HeaderError) as error:
-            why = f"no database of rpm, so that its packages are unknown: {error}"
+            why = f"no database of rpm, so that its packages are unknown: {_words(error)}"
             raise DamagedError(self._path, why) from error
         yield found
 
     def _named(self, name: str) -> Iterator[Brought]:
         """The installed files with this last component."""
-        for number, index in self._database.execute(_FIND, (encode(name),)).fetchall():
+        found = self._database.execute(_FIND, (encode(name),)).fetchmany(_MOST_ALIKE)
+        if len(found) == _MOST_ALIKE:
+            raise HeaderError(f"more files are called {printable(name)} than in any")
+        for number, index in found:
             if not (isinstance(number, int) and isinstance(index, int) and index >= 0):
                 raise HeaderError(f"its index of {printable(name)} has no numbers")
             header, package = self._header(number)
@@ -147,6 +167,11 @@ class Rpm:
             one = header(row[0])
             self._headers[number] = one, package(one)
         return self._headers[number]
+
+
+def _words(error: Exception) -> str:
+    """SQLite says of the limit above that it was interrupted."""
+    return "its answers take too long" if str(error) == "interrupted" else str(error)
 
 
 def package(one: RpmHeader) -> Package:

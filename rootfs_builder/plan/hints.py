@@ -6,6 +6,7 @@ helper names much that is meant for other programs.
 """
 
 import re
+from bisect import bisect
 from collections.abc import Container, Iterable, Iterator
 from itertools import islice
 
@@ -25,15 +26,16 @@ _SHELL = "/bin/sh"  # whose rule knows better who runs it
 # Shell Command Language: what is no command of a script, what runs in double quotes all the same,
 # what stands before a command, and words that a shell knows without a program.
 _SHELL_LINE = rb"#![^\n]*\b(?:a|ba|da|k|mk|z)?sh\b"
-_NO_COMMANDS = (
-    rb"(?s)<<-?[ \t]*(['\"\\]?)(\w+)\1.*?\n\t*\2[ \t]*(?=\n|\Z)|(?<![^\s;])#[^\n]*|'[^']*'"
-)
-_QUOTED = rb'(?s)"(?:[^"\\]|\\.)*"'
+_NO_COMMANDS = rb"<<-?[ \t]*(['\"\\]?)(?P<word>\w++)\1|(?<![^\s;])#[^\n]*|'[^']*'"
+_LINE_OF_A_WORD = rb"(?m)^\t*(\w+)[ \t]*$"  # which may end a here-document
+_QUOTED = rb'(?s)"(?:[^"\\]|\\.)*+(?:"|\\?(?P<open>\Z))'  # where it is open, all others are
 _RUN_INSIDE = rb"\$\([^()]*\)|`[^`]*`"
 _RUN_ANYWHERE = rb"\$\([ \t]*(?=(?P<name>[A-Za-z][\w.+-]*)(?![\w./=(]))"  # quotes in it or around
+# No value holds what begins a command, and there are few: so nothing is looked at again and again.
+_ASSIGNMENTS = rb"(?:\w+=(?:\$\{[^\s}]{0,99}\}|\$\([^\s()]{0,99}\)|[^\s;&|(`!{}])*+[ \t]+){0,20}"
 _COMMAND = (
     rb"(?m)(?:^|[;&|(`!{]|\b(?:command|do|elif|else|env|exec|if|nice|nohup|then|time|until|while|xargs)\b)"
-    rb"[ \t]*(?:\w+=\S*[ \t]+)*(?=(?P<name>[A-Za-z][\w.+-]*)(?![\w./=(]))"
+    rb"[ \t]*" + _ASSIGNMENTS + rb"(?=(?P<name>[A-Za-z][\w.+-]*)(?![\w./=(]))"
 )
 _BUILT_IN = frozenset(("echo", "false", "kill", "printf", "pwd", "test", "time", "true"))
 
@@ -86,13 +88,36 @@ def _commands(script: bytes) -> set[str]:
     """The words of a shell script in the place of a command, without the shell's own commands."""
     if not re.match(_SHELL_LINE, script):
         return set()
-    text = re.sub(_NO_COMMANDS, b" ", script.replace(b"\\\n", b" "))
+    text = b" ".join(_with_commands(script.replace(b"\\\n", b" ")))
     found = [*re.finditer(_RUN_ANYWHERE, text)]
     found += re.finditer(_COMMAND, re.sub(_QUOTED, _run_inside, text))
     return {decode(hit["name"]) for hit in found} - _BUILT_IN
 
 
+def _with_commands(script: bytes) -> Iterator[bytes]:
+    """What is left of a shell script without its here-documents, comments and quoted words."""
+    ends: dict[bytes, list[int]] = {}
+    for line in re.finditer(_LINE_OF_A_WORD, script):
+        ends.setdefault(line[1], []).append(line.end())
+    no_commands = re.compile(_NO_COMMANDS)
+    start = at = 0
+    while hit := no_commands.search(script, at):
+        end = hit.end()
+        if hit["word"]:
+            lines = ends.get(hit["word"], [])
+            line_end = bisect(lines, end)
+            if line_end == len(lines):  # it has no end, so it is none
+                at = hit.start() + 1
+                continue
+            end = lines[line_end]
+        yield script[start : hit.start()]
+        start = at = end
+    yield script[start:]
+
+
 def _run_inside(quoted: re.Match[bytes]) -> bytes:
+    if quoted["open"] is not None:
+        return quoted[0]
     return b" ".join((b'""', *re.findall(_RUN_INSIDE, quoted[0])))
 
 

@@ -1,5 +1,11 @@
 """DT_AUXILIARY, DT_FILTER and /etc/ld.so.preload: what comes before whom."""
 
+import time
+
+import pytest
+
+from rootfs_builder.errors import ElfError, InputError
+from rootfs_builder.loader import ld_so
 from tests.loader.objects import library, program
 
 ANY = library()
@@ -172,3 +178,25 @@ def test_preload_twice_is_once(glibc):
             "/etc/ld.so.preload": b"libp.so liba.so /usr/lib/libp.so",
         }
     )
+
+
+def test_preload_file_of_comments_takes_time_in_proportion():
+    """Real ld.so loses count in such a file, so that one `#` stays."""
+    started = time.process_time()
+    assert set(ld_so.preload(b"#\n" * (4 << 20))) <= {"#"}
+    assert time.process_time() - started < 5
+
+
+def test_preload_file_that_names_more_than_anybody_would_is_refused():
+    with pytest.raises(ElfError, match="names more than 1000 libraries"):
+        ld_so.preload(b" ".join(b"lib%d.so" % number for number in range(1001)))
+
+
+def test_cache_larger_than_any_is_refused(glibc):
+    glibc.fill({"/app/prog": program("liba.so"), "/usr/lib/liba.so": ANY})
+    cache = glibc.root / "etc/ld.so.cache"
+    cache.parent.mkdir(exist_ok=True)
+    with cache.open("wb") as file:
+        file.truncate(1 << 40)  # without a block on the disk
+    with pytest.raises(InputError, match=r"/etc/ld\.so\.cache: larger than 16 MiB"):
+        glibc.ours()

@@ -50,6 +50,27 @@ def test_weak_version_that_is_not_defined(glibc):
     assert glibc.ours().found == glibc.trace().found
 
 
+WRONG = b"\x93\x05\0\0"
+WANTS_WRONG = flawed(WANTS_V2, (HASH_OF_V2 + b"\0\0", WRONG + b"\0\0"))
+NEW_WRONG = flawed(NEW, (b"\x03\0\x02\0" + HASH_OF_V2, b"\x03\0\x02\0" + WRONG))
+
+
+@pytest.mark.parametrize(
+    ("wants", "has", "found"),
+    [
+        (WANTS_WRONG, NEW, False),
+        (WANTS_V2, NEW_WRONG, False),
+        (WANTS_WRONG, NEW_WRONG, True),
+        (WANTS_V2, NEW, True),
+    ],
+)
+def test_version_is_known_by_its_hash_and_its_name(glibc, wants, has, found):
+    tree = {"/app/prog": PROGRAM, "/usr/lib/libu.so": wants, "/usr/lib/libv.so.1": has}
+    theirs = glibc.agrees(tree)
+    assert glibc.ours().error == theirs.error
+    assert bool(theirs.error) is not found
+
+
 def test_version_of_a_library_that_is_missing(glibc):
     glibc.agrees({"/app/prog": PROGRAM, "/usr/lib/libu.so": WANTS_V2})
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from rootfs_builder.errors import ElfError
 from rootfs_builder.loader import ld_cache
 from tests.loader import oracle
 from tests.loader.objects import library, program
@@ -215,3 +216,20 @@ def test_our_cache_twice_is_the_same_bytes():
     entries = [entry(one, f"/opt/{one}", hwcap=level) for one in NAMES for level in (None, "z13")]
     backwards = [replace(one) for one in reversed(entries)]
     assert ld_cache.build(entries, little=False) == ld_cache.build(backwards, little=False)
+
+
+def test_texts_that_have_no_end_name_no_file():
+    text = b"a" * 1_000_000
+    data = ld_cache.build([entry("libx.so", "/opt/x")], little=True)
+    row = struct.pack("<IIIIQ", 0x303, 48 + 24 * 40_000, 48 + 24 * 40_000, 0, 0)
+    header = data[:20] + struct.pack("<I", 40_000) + data[24:32] + bytes(16)
+    assert ld_cache.parse(header + row * 40_000 + text, little=True) == ()
+
+
+def test_texts_that_share_their_bytes_without_measure_are_refused():
+    text = b"a" * 4000 + b"\0"
+    data = ld_cache.build([entry("libx.so", "/opt/x")], little=True)
+    row = struct.pack("<IIIIQ", 0x303, 48 + 24 * 40_000, 48 + 24 * 40_000, 0, 0)
+    header = data[:20] + struct.pack("<I", 40_000) + data[24:32] + bytes(16)
+    with pytest.raises(ElfError, match="names the same bytes too often"):
+        ld_cache.parse(header + row * 40_000 + text, little=True)

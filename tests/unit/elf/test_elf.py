@@ -8,6 +8,7 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.dynamic import DynamicSegment
 from elftools.elf.elffile import ELFFile
 from elftools.elf.gnuversions import GNUVerDefSection, GNUVerNeedSection
+from elftools.elf.hash import ELFHashTable
 from elftools.elf.segments import InterpSegment
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -120,12 +121,16 @@ def attempt(data):
         return str(error)
 
 
+def elf_hash(name):
+    return ELFHashTable.elf_hash(name.decode())
+
+
 def verneed(order, count, *aux, onward=0):
     """One Elf_Verneed of libneeded.so and its Elf_Vernaux: (flags, name)."""
     table = struct.pack(order + "HHIII", 1, count, at(b"libneeded.so"), 16, onward)
     for index, (flags, name) in enumerate(aux):
         more = 16 if index < len(aux) - 1 else 0
-        table += struct.pack(order + "IHHII", 0, flags, 2, at(name), more)
+        table += struct.pack(order + "IHHII", elf_hash(name), flags, 2, at(name), more)
     return table
 
 
@@ -133,7 +138,7 @@ def verdef(order, *names):
     table = b""
     for index, name in enumerate(names):
         more = 28 if index < len(names) - 1 else 0
-        table += struct.pack(order + "HHHHIII", 1, 0, index + 1, 1, 0, 20, more)
+        table += struct.pack(order + "HHHHIII", 1, 0, index + 1, 1, elf_hash(name), 20, more)
         table += struct.pack(order + "II", at(name), 0)
     return table
 

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import struct
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -611,6 +612,36 @@ def test_rpm_a_broken_database_is_a_warning(machine, database):
     assert machine.of("/usr/bin/y") is None
     assert [one.paths for one in machine.warnings] == [(DATABASE,)]
     assert DATABASE in machine.warnings[0].text
+
+
+VIEW = """create view Basenames as with recursive n(i) as (select 1 union all select i + 1 from n)
+select 'x' as key, 1 as hnum, 0 as idx from n"""
+COMPUTED = """create table Basenames
+(hnum integer, idx integer, key text as (hex(zeroblob(99999999))))"""
+VIRTUAL = "create virtual table Basenames using fts5(key, hnum, idx)"
+
+
+@pytest.mark.parametrize("statement", [VIEW, COMPUTED, VIRTUAL, "select 1"])
+def test_rpm_a_database_runs_no_sql_of_its_own(machine, statement):
+    connection = sqlite3.connect(":memory:")
+    rpm_tables(connection, (BLOB, ["x"]))
+    connection.execute("drop table Basenames")
+    connection.execute(statement)
+    connection.commit()
+    machine.fill({DATABASE: connection.serialize(), "/usr/bin/x": ""})
+    assert machine.of("/usr/bin/x") is None
+    assert "it has no table Basenames of its own" in machine.warnings[0].text
+
+
+def test_rpm_answers_that_take_too_long_are_given_up(machine):
+    connection = sqlite3.connect(":memory:")
+    rpm_tables(connection, (BLOB, ["y"] * 20_000))  # without an index, as rpm makes it
+    files = [f"/usr/bin/x{number}" for number in range(3000)]
+    machine.fill({DATABASE: connection.serialize(), **dict.fromkeys(files, "")})
+    started = time.process_time()
+    machine.owners.of_all(files)
+    assert time.process_time() - started < 20
+    assert "its answers take too long" in machine.warnings[0].text
 
 
 def test_the_database_that_knows_the_file_answers(machine):

@@ -1,6 +1,7 @@
 """Programs that a program names, and that are left out: one hint, and no more."""
 
 import os
+import time
 
 import pytest
 
@@ -112,3 +113,15 @@ def test_the_commands_of_a_shell_script_are_named(bench):
     (bench.root / "app/script").chmod(0o755)
     wanted = sorted(f"/usr/bin/{name}" for name in RUN)
     assert hints(bench, "/app/script") == [NAMES + " ".join(wanted)]
+
+
+@pytest.mark.parametrize(
+    "unit", ["cat <<A{}\n", "; a=", "; a=\t", "a=-do ", '\\"', "a=` ", "{a=${", "<<EOF\n", "$("]
+)
+def test_a_script_is_read_in_time_in_proportion_to_its_size(bench, unit):
+    text = "".join(unit.replace("{}", str(number)) for number in range((1 << 20) // len(unit)))
+    bench.fill({"/usr/bin/sh": program(), "/app/script": f"#!/usr/bin/sh\n{text}"})
+    os.chmod(f"{bench.root}/app/script", 0o700)
+    started = time.process_time()
+    hints(bench, "/app/script")
+    assert time.process_time() - started < 10
