@@ -32,8 +32,8 @@ class Option(Struct, frozen=True):
 
     It sets `field` of the Recipe; "" if it sets none, or one together with others. `parse` is given
     the text, and of several each; if the text has a path of this machine, the directory in which a
-    relative one starts is given too. `choices` are the only texts that a choice may be. A scope is paths, or all there is:
-    "/", which is true in a recipe.
+    relative one starts is given too. `choices` are the only texts that a choice may be. A scope is
+    paths, or all there is: "/", which is true in a recipe.
     """
 
     parameter: str

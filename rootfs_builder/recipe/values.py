@@ -27,11 +27,13 @@ KEEP = "keep"  # of --nss: what the root's own file says
 _LAYERS = {"single": 1, "auto": 2, "package": 60}
 MAX_LAYERS = 120  # docker's classic store takes 125, and others may be put on top
 
+_NAMED_SIGNALS = """
+    ABRT ALRM BUS CHLD CLD CONT FPE HUP ILL INT IO IOT KILL PIPE POLL PROF PWR QUIT SEGV STKFLT STOP
+    SYS TERM TRAP TSTP TTIN TTOU URG USR1 USR2 VTALRM WINCH XCPU XFSZ RTMIN RTMAX
+"""
 _SIGNALS = frozenset(  # of Linux, signal(7), whichever machine builds
     (
-        *"ABRT ALRM BUS CHLD CLD CONT FPE HUP ILL INT IO IOT KILL PIPE POLL PROF PWR QUIT".split(),
-        *"SEGV STKFLT STOP SYS TERM TRAP TSTP TTIN TTOU URG USR1 USR2 VTALRM WINCH".split(),
-        *("XCPU", "XFSZ", "RTMIN", "RTMAX"),
+        *_NAMED_SIGNALS.split(),
         *(f"RTMIN+{number}" for number in range(1, 16)),
         *(f"RTMAX-{number}" for number in range(1, 15)),
     )

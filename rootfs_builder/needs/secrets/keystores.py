@@ -14,7 +14,9 @@ from rootfs_builder.needs.secrets.pem import A_KEY, der_length
 _MAX_DER = 1 << 20  # bytes
 _MAX_ENTRIES = 100_000
 _INTEGER, _OCTETS, _SEQUENCE, _OID = 0x02, 0x04, 0x30, 0x06
-_PKCS12 = rb"\x30[\x80-\x84].{0,4}?\x02\x01\x03\x30[\x80-\x84]?.{0,4}?\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01"
+_PKCS12 = (  # version 3, then what is "data": RFC 7292, 4
+    rb"(?s)\x30[\x80-\x84].{0,4}?\x02\x01\x03\x30.{1,5}?\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01"
+)
 _KEY_BAG = rb"\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x0a\x01[\x01\x02]"  # RFC 7292, appendix D
 _ENCRYPTIONS = (b"\x2a\x86\x48\x86\xf7\x0d\x01\x05", b"\x2a\x86\x48\x86\xf7\x0d\x01\x0c\x01")
 _RSA_INTEGERS, _DSA_INTEGERS = 9, 6
@@ -57,7 +59,7 @@ def why(content: Content, head: bytes) -> str:
 
 def _der(content: Content) -> str:
     data = content[0 : min(len(content), _MAX_DER)]
-    if re.match(_PKCS12, data, re.DOTALL):
+    if re.match(_PKCS12, data):
         return "a PKCS#12 file with a private key" if re.search(_KEY_BAG, data) else ""
     if not 0 <= len(content) - der_length(data) <= 2:  # noqa: PLR2004  a line's end
         return ""
@@ -66,7 +68,8 @@ def _der(content: Content) -> str:
 
 def _values(data: bytes) -> list[tuple[int, bytes]]:
     """The tags and bytes within the DER value that `data` is, at most a dozen."""
-    at, end, found = _head_size(data), der_length(data), []
+    at, end = _head_size(data), der_length(data)
+    found: list[tuple[int, bytes]] = []
     while at < end and len(found) <= _RSA_INTEGERS + 1:
         part = data[at:end]
         size = der_length(part)

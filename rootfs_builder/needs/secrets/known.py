@@ -23,5 +23,9 @@ def is_known(evidence: bytes) -> bool:
 
 @cache
 def _known() -> frozenset[str]:
-    text = resources.files(__package__).joinpath("known.txt").read_text("utf-8")
-    return frozenset(line.partition(" ")[0] for line in text.splitlines() if line[:1] != "#")
+    return frozenset(line.partition(" ")[0] for line in known_text().splitlines())
+
+
+def known_text() -> str:
+    """The table, with a line above it that says what it is."""
+    return resources.files(__package__).joinpath("known.txt").read_text("utf-8")

@@ -64,14 +64,21 @@ _SET = rb"[ \t]*[=:][ \t]*"
 _GIVEN = (
     rb"(?![\"']?(?:\$|\{|<|%|x{3}|your|change|example|null|none|true|false|test\b|\.\.\.))[^\s#;]"
 )
-_URL = rb"(?i)[a-z][a-z0-9+.-]*://[^/\s:@\"'<>{}$]*:[^/\s@\"'<>{}$]+@[a-z0-9]"
-_TOKEN_IN_URL = rb"(?i)https?://[^/\s:@\"'<>{}$]{16,}@[a-z0-9]"
+_URL = (
+    rb"\b[A-Za-z][A-Za-z0-9+.-]{0,20}://[^/\s:@\"'<>{}$]{0,80}:[^/\s@\"'<>{}$]{1,200}@[A-Za-z0-9]"
+)
+_TOKEN_IN_URL = rb"https?://[^/\s:@\"'<>{}$]{16,200}@[A-Za-z0-9]"
 _ASSIGNED = (
-    rb"(?im)^[ \t]*(?:export[ \t]+)?\"?[a-z0-9_.-]*"
+    rb"(?im)^[ \t]*(?:export[ \t]+)?\"?[a-z0-9_.-]{0,64}"
     rb"(?:secret|token|password|passwd|passphrase|api_?key|private_?key|access_?key|credentials?)"
-    rb"(?:_?[a-z0-9]+)?\"?" + _SET + rb"\"?'?" + _GIVEN + rb"[^\s]{5}"
+    rb"(?:_?[a-z0-9]{1,40})?\"?" + _SET + rb"\"?'?" + _GIVEN + rb"[^\s]{5}"
 )
 _WITH_PASSWORD = rb"(?im)^[^#\n]*passw(?:or)?d\"?" + _SET + _GIVEN
+
+_WORDPRESS = (
+    rb"(?m)^[ \t]*define\(\s*['\"](?:DB_PASSWORD|AUTH_KEY)['\"]\s*,\s*['\"]"
+    rb"(?!password_here|put your)[^'\"]"
+)
 
 ASKED = (  # the end of a path, what must be in such a file, and what it is then
     (
@@ -86,16 +93,13 @@ ASKED = (  # the end of a path, what must be in such a file, and what it is then
     ),
     (
         r"/\.env(?:\.(?!example|sample|template|dist|defaults?|schema)[^/]+)?$|/[^/]+\.env$",
-        _ASSIGNED + rb"|" + _URL.removeprefix(rb"(?i)"),
+        _ASSIGNED + rb"|" + _URL,
         "passwords or tokens for a program's environment",
     ),
     (r"/[^/]+\.tfvars(?:\.json)?$", _ASSIGNED, "passwords or tokens for Terraform"),
     (
         r"/\.git/config$|/\.gitconfig$|/\.gitmodules$|/\.hgrc$|/\.hg/hgrc$",
-        _URL
-        + rb"|"
-        + _TOKEN_IN_URL.removeprefix(rb"(?i)")
-        + rb"|(?m:^[^#\n]*extraheader\s*=\s*authorization:)",
+        _URL + rb"|" + _TOKEN_IN_URL + rb"|(?m:^[^#\n]*extraheader\s*=\s*authorization:)",
         "a password or token in a URL",
     ),
     (
@@ -121,7 +125,7 @@ ASKED = (  # the end of a path, what must be in such a file, and what it is then
     (r"/master\.key$", rb"\A[0-9a-f]{32}\s*\Z", "the key of Rails' credentials"),
     (
         r"/wp-config\.php$",
-        rb"(?m)^\s*define\(\s*['\"](?:DB_PASSWORD|AUTH_KEY)['\"]\s*,\s*['\"](?!password_here|put your)[^'\"]",
+        _WORDPRESS,
         "the passwords of WordPress",
     ),
     (

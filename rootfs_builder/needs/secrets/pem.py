@@ -1,4 +1,4 @@
-"""Text → the private keys in it, in PEM and what is like it.
+r"""Text → the private keys in it, in PEM and what is like it.
 
 The hard thing: files that mention `BEGIN PRIVATE KEY` are many, and keys stand on lines of their
 own, indented in YAML, commented out, in strings with `\\n`, or in base64 once more. A key is what
@@ -20,6 +20,7 @@ Found = tuple[str, bytes]  # what it is, and the bytes that make it one
 _BEGIN = rb"----[- ]BEGIN (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?[- ]----"
 _LINE_END = rb"(?:\\+[rn])+|&#(?:10|13|x[aAdD]);|<br */?>|\r"
 _HEADER = rb"(?m)^[ \t\"'#*/;]*[A-Za-z][A-Za-z0-9-]*: [^\n]*$"
+_BASE64 = rb"(?:[A-Za-z0-9+/]|\s|\\+[rn])+={0,2}"
 _ENCRYPTED = rb"(?:\\+[rn]|\s|\"|#|\*)*Proc-Type: 4,ENCRYPTED"  # RFC 1421, 4.6.1.1
 _OPENSSH = b"openssh-key-v1\0"
 _SSH2 = b"\x3f\x6f\xf9\xeb"
@@ -37,19 +38,19 @@ def keys(text: bytes) -> Iterator[Found]:
                 yield A_KEY, key
     at = text.find(IN_BASE64)
     while at >= 0:
-        inner = _base64(re.sub(_LINE_END, b"", text[at : at + 2 * MAX_KEY]), b"[^A-Za-z0-9+/\\s]")
-        if inner.startswith(b"-----BEGIN "):
-            yield from keys(inner)
-        at = text.find(IN_BASE64, at + 1)
+        run = re.match(_BASE64, text[at : at + 2 * MAX_KEY])
+        letters = re.sub(_LINE_END, b"", run[0]) if run else b""
+        yield from keys(_base64(re.sub(rb"\s+", b"", letters)))
+        at = text.find(IN_BASE64, at + max(len(run[0]) if run else 0, 1))
 
 
 def _decoded(text: bytes, begin: int) -> bytes:
     """The key after a marker that ends at `begin`; empty where none is whole."""
-    body, end, _ = text[begin:].partition(b" END" if text[4:5] == b" " else b"-----END")
-    is_encrypted = bool(end and re.match(_ENCRYPTED, body))
+    body, _, end = text[begin:].partition(b"----")
+    is_encrypted = re.match(rb"-? ?END", end) and re.match(_ENCRYPTED, body)
     body = re.sub(_HEADER, b"", re.sub(_LINE_END, b"\n", body.replace(rb"\/", b"/")))
     body, _, _ = body.partition(b"=")
-    key = _base64(re.sub(rb"[^A-Za-z0-9+/]", b"", body), b"[^A-Za-z0-9+/]")
+    key = _base64(re.sub(rb"[^A-Za-z0-9+/]", b"", body))
     if len(key) < _SHORTEST:
         return b""
     if is_encrypted or key.startswith((_OPENSSH, _SSH2)) or key[0] in _PGP_SECRET_KEY:
@@ -67,17 +68,12 @@ def der_length(data: bytes) -> int:
     return 2 + octets + int.from_bytes(data[2 : 2 + octets], "big")
 
 
-def _base64(text: bytes, end: bytes) -> bytes:
-    """What the letters of base64 up to `end` decode to."""
-    stop = re.search(end, text)
-    letters = re.sub(rb"\s+", b"", text[: stop.start()] if stop else text)
+def _base64(letters: bytes) -> bytes:
+    """What letters of base64 decode to, with or without padding."""
+    letters = letters.rstrip(b"=")
+    if len(letters) % 4 == 1:
+        letters = letters[:-1]
     try:
-        return binascii.a2b_base64(letters[: len(letters) // 4 * 4] + _rest(letters))
+        return binascii.a2b_base64(letters + b"=" * (-len(letters) % 4))
     except binascii.Error:
         return b""
-
-
-def _rest(letters: bytes) -> bytes:
-    """The last, shorter group, with the padding that it lacks."""
-    rest = letters[len(letters) // 4 * 4 :]
-    return rest + b"=" * (4 - len(rest)) if len(rest) > 1 else b""
