@@ -20,7 +20,7 @@ OF_THE_MACHINE = (
 )
 KEY = """\
 -----BEGIN {} KEY-----
-MC4CAQAwBQYDK2VwBCIEIHRoaXMgaXMgbm8ga2V5OyBhIHRlc3QgbWFkZSBpdCE=
+MC4CAQAwBQYDK2VwBCIEIHRoaXMgaXMgbm8ga2V5OyBhIHRlc3QgbWFkZSBpdCEh
 -----END {} KEY-----
 """.replace("{}", "PRIVATE")  # or this file would be one
 FILES = 5000

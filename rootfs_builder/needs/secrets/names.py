@@ -13,7 +13,6 @@ _BROWSER = "passwords or sessions of a browser"
 _NAMES = (  # as regular expressions, for the end of a path; a final / stands for all below
     (r"/\.ssh/(?!(?:.*/)?(?:known_hosts[^/]*|authorized_keys[^/]*|config|[^/]+\.pub)$)", _SSH),
     (r"/id_(?:rsa|dsa|ecdsa|ed25519)(?:_sk)?$", "a private key of ssh"),
-    (r"/ssh_host_[a-z0-9]+_key$", "a key by which a machine proves that it is itself"),
     (r"/\.gnupg/", "in a .gnupg directory, where GnuPG keeps its keys"),
     (r"/secring\.gpg$", "GnuPG's secret keys"),
     (r"/[._]netrc$", "passwords for curl, ftp, git …"),
