@@ -23,7 +23,7 @@ TEXT = {"capture_output": True, "text": True}
 X = 'write = { "/x" = "x" }'
 KEY = """\
 -----BEGIN {} KEY-----
-MC4CAQAwBQYDK2VwBCIEIHRoaXMgaXMgbm8ga2V5OyBhIHRlc3QgbWFkZSBpdCE=
+MC4CAQAwBQYDK2VwBCIEIHRoaXMgaXMgbm8ga2V5OyBhIHRlc3QgbWFkZSBpdCEh
 -----END {} KEY-----
 """.replace("{}", "PRIVATE")  # or this file would be one
 
