@@ -6,7 +6,6 @@ credentials in, by its usual name (`names`); keys, tokens and hashes, by what is
 a symlink inside an added tree: it is kept as a link.
 """
 
-import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 
@@ -62,11 +61,14 @@ class Secrets:
         return machine.files(self._sources)
 
     def _by_content(self, path: SourcePath) -> str:
-        from rootfs_builder.needs.secrets import content  # few builds look into a file
+        def look() -> str:
+            from rootfs_builder.needs.secrets import content  # few builds look into a file
+
+            return content.why(source, path)
 
         source = self._sources.open(path)
-        fact = f"a secret, {content.kind(path)}"
-        return self._facts.get_or_compute(source, fact, str, lambda: content.why(source, path))
+        fact = f"a secret, {names.kind(path)}"
+        return self._facts.get_or_compute(source, fact, str, look)
 
 
 def refuse(secrets: Mapping[str, tuple[Secret, ...]]) -> None:
@@ -92,6 +94,8 @@ def refuse(secrets: Mapping[str, tuple[Secret, ...]]) -> None:
 
 def _allowing(secrets: Sequence[Secret]) -> str:
     """Which options pack the secrets all the same."""
+    import shlex
+
     each = dict.fromkeys(one.added or Sources.display(one.path) for one in secrets)
     if len(each) > _FEW:
         return "--allow-sensitive=PATH packs one, --allow-sensitive all"

@@ -18,19 +18,7 @@ WINDOW = 1 << 20  # bytes
 _OVERLAP = 2 * pem.MAX_KEY
 _START = 256 << 10  # of a text, where credentials are looked for
 _HEAD = 4096
-_SOURCE = (
-    r"\.(?:py|pyi|pyx|js|mjs|cjs|jsx|ts|tsx|map|c|cc|cpp|h|hpp|go|rs|java|kt|rb|php|pl|pm|css|html?"
-    r"|svg|md|rst|adoc|po|[1-9](?:[a-z]+)?)$"
-)
 _MEDIA = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"\x1f\x8b", b"PK\3\4", b"\x28\xb5\x2f\xfd", b"wOF")
-
-
-def kind(path: str) -> str:
-    """What a path says of how its file is to be looked at; files of one kind have one fact."""
-    asked = names.asked(path)
-    if asked >= 0:
-        return f"named {asked}"
-    return "source" if re.search(_SOURCE, path) else "text"
 
 
 def why(source: Source, path: str) -> str:
@@ -85,7 +73,7 @@ def _of_a_text(text: bytes, path: str, *, is_whole: bool) -> Iterator[Found]:
         match = re.search(pattern, text)
         if match:
             yield what, match[0]
-    if kind(path) != "source":
+    if names.kind(path) != "source":
         yield from texts.credentials(text)
         if is_whole:
             yield from texts.whole(text)

@@ -57,6 +57,10 @@ _NAMES = (  # as regular expressions, for the end of a path; a final / stands fo
     (r"/(?:secrets|passdb)\.tdb$", "passwords of Samba"),
     (r"/\.[a-z0-9_]+_history$|/fish_history$|/\.dbshell$", "what somebody typed"),
 )
+_HINTS = (  # most paths have none: to look for these is quicker than to compile the patterns
+    *("/.", "/id_", "/_netrc", "secring.gpg", "vault", "rclone.conf", "auth.json", "/sops/"),
+    *("/key3.db", "/key4.db", ".sqlite", "chrom", "wallet.dat", ".tdb", "fish_history"),
+)
 _ANY = "|".join(pattern for pattern, _ in _NAMES)
 
 _SET = rb"[ \t]*[=:][ \t]*"
@@ -139,18 +143,35 @@ ASKED = (  # the end of a path, what must be in such a file, and what it is then
         "a token",
     ),
 )
+_SOURCE = (
+    r"\.(?:py|pyi|pyx|js|mjs|cjs|jsx|ts|tsx|map|c|cc|cpp|h|hpp|go|rs|java|kt|rb|php|pl|pm|css|html?"
+    r"|svg|md|rst|adoc|po|[1-9](?:[a-z]+)?)$"
+)
+_ASKED_HINTS = (
+    *("/.", "npmrc", ".env", ".tfvars", ".conf", ".toml", ".ini", "sources.list", "auth.json"),
+    *("settings.xml", "gradle.properties", "terraform.rc", "logins.json", "master.key"),
+    *("wp-config.php", ".nmconnection", ".psk", "htpasswd", "token", ".jwt"),
+)
 _ANY_ASKED = "|".join(pattern for pattern, _, _ in ASKED)
 
 
 def why(path: str) -> str:
     """What makes every file of this path a secret; empty for most."""
-    if not re.search(_ANY, path):
+    if not any(hint in path for hint in _HINTS) or not re.search(_ANY, path):
         return ""
     return next(text for pattern, text in _NAMES if re.search(pattern, path))
 
 
 def asked(path: str) -> int:
     """The place in `ASKED` of what such a file must be searched for, -1 for most."""
-    if not re.search(_ANY_ASKED, path):
+    if not any(hint in path for hint in _ASKED_HINTS) or not re.search(_ANY_ASKED, path):
         return -1
     return next(nth for nth, (pattern, _, _) in enumerate(ASKED) if re.search(pattern, path))
+
+
+def kind(path: str) -> str:
+    """What a path says of how its file is to be looked at; files of one kind have one fact."""
+    nth = asked(path)
+    if nth >= 0:
+        return f"named {nth}"
+    return "source" if re.search(_SOURCE, path) else "text"

@@ -109,4 +109,4 @@ def test_what_a_name_asks_for_is_only_asked_of_such_a_name():
     assert why(line, "/srv/.env")
     assert not why(line, "/srv/env.txt")
     assert names.asked("/srv/.env.example") < 0
-    assert content.kind("/srv/.env") != content.kind("/srv/prod.tfvars")
+    assert names.kind("/srv/.env") != names.kind("/srv/prod.tfvars")
