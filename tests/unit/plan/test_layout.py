@@ -1132,7 +1132,7 @@ def test_a_secret_beside_a_script_is_left_out(folder):
     folder.file(
         f"{FOLDER}/key.x",
         "-----BEGIN PRIVATE KEY-----\n"
-        + "MC4CAQAwBQYDK2VwBCIEIHRoaXMgaXMgbm8ga2V5OyBhIHRlc3QgbWFkZSBpdCEh\n",
+        "MC4CAQAwBQYDK2VwBCIEIHRoaXMgaXMgbm8ga2V5OyBhIHRlc3QgbWFkZSBpdCEh\n",
     )
     plan = folder.plan(script_in(folder, text="use key\nuse two\n"), rules=USES)
     assert beside(plan) == {"/opt/run/run", "/opt/run/two.x"}
