@@ -20,7 +20,7 @@ SAMPLES = {  # of each key some values; of those that may be given several times
     "library-path": [("sub",), ("sub", "/usr/lib")],
     "include-lib": [("libm.so.6",)],
     "add": [("sub/words:/etc/words",), ("sub", "hello.c:/src/")],
-    "allow-sensitive": [True],
+    "allow-sensitive": [("/",), ("sub", "./hello.c")],
     "hwcaps": ["all", "baseline"],
     "at": ["/srv/hello"],
     "owner": [("/usr/local/bin/hello=1000:1000",)],
@@ -96,6 +96,9 @@ def words(said):
         if name in {"executables", "command"}:
             continue
         for one in value if isinstance(value, tuple) else (value,):
+            if name == "allow-sensitive":
+                typed += [f"--{name}" if one == "/" else f"--{name}={one}"]
+                continue
             typed += [f"--{name}"] if one is True else [f"--{name}", str(one)]
     return typed, said.get("command")
 

@@ -20,7 +20,7 @@ OF_THE_MACHINE = (
 )
 KEY = """\
 -----BEGIN {} KEY-----
-MC4CAQAwBQYDK2VwBCIEIHRoaXMgaXMgbm8ga2V5OyBhIHRlc3QgbWFkZSBpdCE=
+MC4CAQAwBQYDK2VwBCIEIHRoaXMgaXMgbm8ga2V5OyBhIHRlc3QgbWFkZSBpdCEh
 -----END {} KEY-----
 """.replace("{}", "PRIVATE")  # or this file would be one
 FILES = 5000
@@ -93,12 +93,12 @@ def test_through_symlinks(refused, tmp_path):
 
 def test_all_that_all_options_add_is_named_at_once(refused, tmp_path):
     write(tmp_path / "home/.netrc", "password x")
-    write(tmp_path / "home/.ssh/config", "Host x")
+    write(tmp_path / "home/.ssh/other", "Host x")
     write(tmp_path / "home/project/deep/server.pem", KEY)
     write(tmp_path / "home/project/README", "ssh-keygen writes -----BEGIN PRIVATE KEY-----")
     args = ["--add", "home", "--add", "root/etc/hosts", "--add", "root/etc/group", "--add", "prog"]
     found = named(refused(*args, words=[f"--add {tmp_path}/home: ", "/root/etc/hosts: "]))
-    home = [".netrc", ".ssh/config", "project/deep/server.pem"]
+    home = [".netrc", ".ssh/other", "project/deep/server.pem"]
     assert found == [*(f"{tmp_path}/home/{path}" for path in home), "/etc/hosts"]
 
 
@@ -199,3 +199,35 @@ def test_many_files_take_no_time_to_check(cli, prog, tmp_path):
 
 def test_these_tests_are_no_secrets(cli, prog):
     cli("tree", prog, "--add", Path(__file__).parent, check=True)
+
+
+def allowed(said):
+    """The options that a refusal offers."""
+    return [word for word in said.split() if word.startswith("--allow-sensitive")]
+
+
+def test_one_secret_is_allowed_by_its_path_and_no_other(cli, refused, machine, tmp_path):
+    write(tmp_path / "home/a.pem", KEY)
+    write(tmp_path / "home/deep/b.pem", KEY)
+    arguments = ["--add", "home"]
+    both = allowed(refused(*arguments, words=[]))
+    assert both == [f"--allow-sensitive={tmp_path}/home/{one}" for one in ("a.pem", "deep/b.pem")]
+    (rest,) = allowed(refused(*arguments, "--allow-sensitive=home/a.pem", words=["it"]))
+    assert rest == both[1]
+    for flags in (both, ["--allow-sensitive=./home/"], ["--allow-sensitive"]):
+        cli("tree", machine, "--sysroot", "root", *arguments, *flags, check=True)
+    # without = the next word is the program, as ever
+    cli("tree", "--allow-sensitive", machine, "--sysroot", "root", *arguments, check=True)
+
+
+def test_what_a_refusal_offers_allows_what_it_refused(cli, refused, machine):
+    for added in ("root/etc/shadow", "root/etc/ssl"):
+        flags = allowed(refused("--add", added, words=[]))
+        assert len(flags) == 1
+        cli("tree", machine, "--sysroot", "root", "--add", added, *flags, check=True)
+
+
+def test_a_path_that_is_allowed_must_have_a_name(cli, machine):
+    done = cli("tree", machine, "--allow-sensitive=")
+    assert done.returncode == 2
+    assert "the path after = is empty" in done.stderr

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from rootfs_builder.choices import DLOPEN, HWCAPS
+from rootfs_builder.commands.verb import OptionalValue
 from rootfs_builder.errors import InputError, UsageError
 from rootfs_builder.paths import decode
 
@@ -62,8 +63,11 @@ _FILES = (
     ),
     click.option(
         "--allow-sensitive",
-        is_flag=True,
-        help="Let --add include secrets: accounts, passwords, private keys.",
+        cls=OptionalValue,
+        multiple=True,
+        metavar="[=PATH]",
+        shell_complete=file_names,
+        help="Let --add include secrets: passwords, private keys …; all, or those at PATH.",
     ),
     click.option(
         "--hwcaps",

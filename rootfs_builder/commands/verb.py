@@ -11,12 +11,29 @@ class ExtraArgumentsError(click.UsageError):
         self.arguments = arguments
 
 
+class OptionalValue(click.Option):
+    """An option whose value, if it has one, stands behind =; without one it means "/", all.
+
+    click's own optional values would take the word behind the option too: the program.
+    """
+
+    ALL = "/"
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        """Show the value as it is typed: --option[=VALUE]."""
+        record = super().get_help_record(ctx)
+        return record and (record[0].replace(" [=", "[="), record[1])
+
+
 class Verb(click.Command):
     """A command whose errors of parsing have its context, and name arguments that are too many."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments of the verb."""
         ctx.allow_extra_args = True
+        optional = [param for param in self.params if isinstance(param, OptionalValue)]
+        bare = {name for param in optional for name in param.opts}
+        args = [f"{arg}={OptionalValue.ALL}" if arg in bare else arg for arg in args]
         try:
             rest = super().parse_args(ctx, args)
         except click.UsageError as error:

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from rootfs_builder import elf
 from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.errors import EXECUTABLE, InputError, Mistake, NotFoundError, UsageError
+from rootfs_builder.filesystem.root import Node
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.loader import executable, loading, missing, preload
@@ -262,10 +263,9 @@ class _Collector:
             return Tree(SourcePath(path), added.destination, ())
         real = SourcePath(walk.real)
         nodes = trees.nodes(self._sources, real)
-        if not self._recipe.allow_sensitive:
-            self._secrets[added.source] = self._sensitive.among(nodes)
-            if self._secrets[added.source]:
-                return Tree(real, added.destination, nodes)
+        self._secrets[added.source] = self._secrets_of(added, real, nodes)
+        if self._secrets[added.source]:
+            return Tree(real, added.destination, nodes)
         for special, node in nodes:
             if node.kind == "special":
                 text = (
@@ -277,6 +277,20 @@ class _Collector:
         tree, findings = trees.with_closures(tree, self._startup, self._sources, self._host())
         self._findings += findings
         return tree
+
+    def _secrets_of(
+        self, added: Added, real: SourcePath, nodes: tuple[tuple[SourcePath, Node], ...]
+    ) -> tuple[secrets.Secret, ...]:
+        """The secrets of a tree at `real` that are not allowed, with the paths that allow them."""
+        if "/" in self._recipe.allow_sensitive:
+            return ()
+        locate, walk = self._sources.locate, self._elf_files.walker.walk
+        allowed = [walk(locate(path)).real for path in self._recipe.allow_sensitive]
+        return tuple(
+            replace(one, added=added.source.rstrip("/") + one.path[len(real.rstrip("/")) :])
+            for one in self._sensitive.among(nodes)
+            if not any(below(one.path, path) for path in allowed)
+        )
 
     def _host(self) -> LinkMap | None:
         """The process that loads what is added: the first that the user named.

@@ -33,12 +33,12 @@ _HEALTH = {  # parameter → field of Health
 class Recipe(Struct, frozen=True, kw_only=True):
     """The content of an image, and how it starts.
 
-    Paths in `executables`, `library_path` and `Added.source` are of this machine, absolute, not
-    normalised. `display_names` has the executables as the user typed them. `hwcaps` is whether
-    libraries for special CPUs go in, `allow_sensitive` whether `added` may have secrets of the
-    machine. `owners` (users as text), `modes` and `capabilities` (xattrs, empty for none) are of
-    executables as in `display_names`, or of paths of the image. `entrypoint` None means the first
-    executable.
+    Paths in `executables`, `library_path`, `Added.source` and `allow_sensitive` are of this
+    machine, absolute, not normalised. `display_names` has the executables as the user typed them.
+    `hwcaps` is whether libraries for special CPUs go in, `allow_sensitive` what of `added` may be
+    secret, "/" for all. `owners` (users as text), `modes` and `capabilities` (xattrs, empty for
+    none) are of executables as in `display_names`, or of paths of the image. `entrypoint` None
+    means the first executable.
     `with_rules` are rules that act whatever the evidence, with their values, `without` rules that
     never do; `dlopen` is the least priority of a dlopen note that is followed. `shape` is the
     format of what is written, `layers` how many it may have at most. `max_size` are the bytes that
@@ -51,7 +51,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
     library_path: tuple[str, ...] = ()
     include_libraries: tuple[str, ...] = ()
     added: tuple[Added, ...] = ()
-    allow_sensitive: bool = False
+    allow_sensitive: tuple[str, ...] = ()
     hwcaps: bool = True
     at: ImagePath | None = None
     owners: tuple[tuple[str, str], ...] = ()

@@ -33,7 +33,7 @@ class Arguments(TypedDict, total=False):
     library_path: Texts
     include_lib: Texts
     add: Texts
-    allow_sensitive: bool
+    allow_sensitive: bool | Texts
     hwcaps: Hwcaps
     at: str
     owner: Pairs
@@ -119,6 +119,8 @@ def _is(value: Any, kind: Any) -> bool:
 
 def _as_option(name: str, value: Any) -> Any:
     option = BY_PARAMETER[name]
+    if option.kind == "scope" and isinstance(value, bool):
+        return ("/",) if value else ()
     if isinstance(value, Mapping):
         return tuple(f"{key}={one}" for key, one in value.items())
     if isinstance(value, Sequence) and not isinstance(value, str):

@@ -230,6 +230,8 @@ def _joined(
 def _elements(key: Key, path: Path, value: Any) -> tuple[tuple[Path, Any], ...]:
     if isinstance(value, dict):
         return tuple(((*path, name), f"{name}={text}") for name, text in value.items())
+    if isinstance(value, bool) and key.kind == "scope":
+        return ((path, "/"),) if value else ()
     if key.takes_many:
         return tuple(((*path, index), one) for index, one in enumerate(value))
     return ((path, json.dumps(value) if isinstance(value, tuple) else value),)
@@ -246,7 +248,10 @@ def _overridden(keys: dict[str, Value], sets: Iterable[tuple[Key, str, Any]]) ->
             kept = tuple(one for one in before.elements if not one[1].startswith(f"{inner}="))
         elif key.takes_many:
             kept = tuple(one for one in before.elements if one[0][:1] == (_BY_SET,))
-        keys[key.name] = Value(path, (*kept, (path, f"{inner}={value}" if inner else value)))
+        if isinstance(value, bool):
+            keys[key.name] = Value(path, _elements(key, path, value))
+        else:
+            keys[key.name] = Value(path, (*kept, (path, f"{inner}={value}" if inner else value)))
     return keys
 
 
@@ -259,7 +264,9 @@ def _converted(key: Key, text: str) -> Any:
     words = ("true", "false") if key.kind == "flag" else key.choices
     if words and text not in words:
         raise ValueError(f"one of {', '.join(words)}")
-    return text == "true" if key.kind == "flag" else text
+    if key.kind == "flag" or (key.kind == "scope" and text in ("true", "false")):
+        return text == "true"
+    return text
 
 
 def _image(reader: _Reader, keys: dict[str, Value], steps: set[str]) -> RecipeImage:

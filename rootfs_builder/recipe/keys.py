@@ -89,6 +89,7 @@ _TYPES: dict[ValueKind, Any] = {
     "words": str | tuple[str, ...],
     "programs": tuple[str | StepResult, ...],
     "files": tuple[str | AddedResult, ...],
+    "scope": bool | tuple[str, ...],
     "flag": bool,
     "number": int,
 }
@@ -170,10 +171,12 @@ def template(values: Mapping[str, Any], keys: Sequence[Key]) -> str:
 def _example(key: Key) -> str:
     value = {
         "flag": "true",
+        "scope": "true",
         "number": "1",
         "choice": _quoted(next((one for one in key.choices if one != key.default), "")),
     }.get(key.kind, _quoted(key.metavar))
-    return f"{key.name} = [{value}]" if key.takes_many else f"{key.name} = {value}"
+    is_list = key.takes_many and key.kind != "scope"
+    return f"{key.name} = [{value}]" if is_list else f"{key.name} = {value}"
 
 
 def _toml(value: Any, key: Key) -> str:
@@ -181,6 +184,8 @@ def _toml(value: Any, key: Key) -> str:
         return str(value).lower()
     if isinstance(value, str):
         return _text(value, key)
+    if key.kind == "scope" and "/" in value:
+        return "true"
     texts = [_text(text, key) for text in value]
     line = f"[{', '.join(texts)}]"
     return line if len(line) <= _WIDTH else "[\n" + "".join(f"    {one},\n" for one in texts) + "]"

@@ -20,10 +20,11 @@ from rootfs_builder.recipe import exec_form, reference, values
 T = TypeVar("T")
 
 ValueKind = Literal[
-    "text", "texts", "pairs", "words", "programs", "files", "flag", "number", "choice"
+    "text", "texts", "pairs", "words", "programs", "files", "scope", "flag", "number", "choice"
 ]
 
-_MANY = ("texts", "pairs", "programs", "files")
+_MANY = ("texts", "pairs", "programs", "files", "scope")
+_FROM_HERE = ("files", "scope")  # paths of this machine, by themselves or with something else
 
 
 class Option(Struct, frozen=True):
@@ -31,7 +32,8 @@ class Option(Struct, frozen=True):
 
     It sets `field` of the Recipe; "" if it sets none, or one together with others. `parse` is given
     the text, and of several each; if the text has a path of this machine, the directory in which a
-    relative one starts is given too. `choices` are the only texts that a choice may be.
+    relative one starts is given too. `choices` are the only texts that a choice may be. A scope is
+    paths, or all there is: "/", which is true in a recipe.
     """
 
     parameter: str
@@ -55,7 +57,7 @@ OPTIONS = (
     Option("library_path", "-L", "texts", "library_path", values.library_directory, is_path=True),
     Option("include_lib", "--include-lib", "texts", "include_libraries", values.library),
     Option("add", "--add", "files", "added", values.added),
-    Option("allow_sensitive", "--allow-sensitive", "flag", "allow_sensitive"),
+    Option("allow_sensitive", "--allow-sensitive", "scope", "allow_sensitive", values.scope),
     Option("hwcaps", "--hwcaps", "choice", "hwcaps", values.hwcaps, "all", choices=HWCAPS),
     Option("at", "--at", field="at", parse=values.file_path),
     Option("owner", "--owner", "pairs", "owners", values.owner),
@@ -161,7 +163,7 @@ def _value(option: Option, value: Any, directory: str, mistakes: Mistakes) -> An
         return value
 
     def parsed(text: str) -> Any:
-        from_here = option.is_path or option.kind == "files"
+        from_here = option.is_path or option.kind in _FROM_HERE
         return parse(text, directory) if from_here else parse(text)
 
     if option.takes_many:

@@ -27,45 +27,13 @@ KEEP = "keep"  # of --nss: what the root's own file says
 _LAYERS = {"single": 1, "auto": 2, "package": 60}
 MAX_LAYERS = 120  # docker's classic store takes 125, and others may be put on top
 
+_NAMED_SIGNALS = """
+    ABRT ALRM BUS CHLD CLD CONT FPE HUP ILL INT IO IOT KILL PIPE POLL PROF PWR QUIT SEGV STKFLT STOP
+    SYS TERM TRAP TSTP TTIN TTOU URG USR1 USR2 VTALRM WINCH XCPU XFSZ RTMIN RTMAX
+"""
 _SIGNALS = frozenset(  # of Linux, signal(7), whichever machine builds
     (
-        *[
-            "ABRT",
-            "ALRM",
-            "BUS",
-            "CHLD",
-            "CLD",
-            "CONT",
-            "FPE",
-            "HUP",
-            "ILL",
-            "INT",
-            "IO",
-            "IOT",
-            "KILL",
-            "PIPE",
-            "POLL",
-            "PROF",
-            "PWR",
-            "QUIT",
-        ],
-        *[
-            "SEGV",
-            "STKFLT",
-            "STOP",
-            "SYS",
-            "TERM",
-            "TRAP",
-            "TSTP",
-            "TTIN",
-            "TTOU",
-            "URG",
-            "USR1",
-            "USR2",
-            "VTALRM",
-            "WINCH",
-        ],
-        *("XCPU", "XFSZ", "RTMIN", "RTMAX"),
+        *_NAMED_SIGNALS.split(),
         *(f"RTMIN+{number}" for number in range(1, 16)),
         *(f"RTMAX-{number}" for number in range(1, 15)),
     )
@@ -181,6 +149,13 @@ def added(text: str, base: str) -> Added:
         destination += name(source.rstrip("/"))
     place = _visible(_image_path(destination))
     return Added(absolute(source, base).rstrip("/") or "/", place)
+
+
+def scope(text: str, base: str) -> str:
+    """A file or directory, for what an option is to hold for."""
+    if not text:
+        raise UsageError("the path after = is empty; is a variable not set?")
+    return absolute(text, base).rstrip("/") or "/"
 
 
 def plain(text: str) -> str:

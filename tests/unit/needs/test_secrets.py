@@ -48,7 +48,6 @@ HARMLESS = [
 ]
 ANYWHERE = [
     "/home/me/.ssh/id_ed25519",
-    "/home/me/.ssh/config",
     "/srv/app/.ssh/deep/er",
     "/home/me/.gnupg/pubring.kbx",
     "/home/me/.netrc",
@@ -62,6 +61,11 @@ ANYWHERE = [
     "/home/me/.config/gcloud/credentials.db",
 ]
 NOT_ANYWHERE = [
+    "/home/me/.ssh/config",
+    "/home/me/.ssh/known_hosts",
+    "/home/me/.ssh/known_hosts.old",
+    "/home/me/.ssh/authorized_keys",
+    "/home/me/.ssh/id_ed25519.pub",
     "/home/me/ssh/config",
     "/home/me/x.ssh/config",
     "/home/me/.ssh2",
@@ -146,14 +150,14 @@ def test_a_file_that_only_goes_to_such_a_path_is_none(tmp_path):
 
 def test_an_added_symlink_is_followed(tmp_path):
     fill(tmp_path, OF_THE_MACHINE)
-    fill(tmp_path, ["/home/me/.ssh/config"])
+    fill(tmp_path, ["/home/me/.ssh/other"])
     for name, target in [("a", "etc/passwd"), ("b", "/etc"), ("c", "b"), ("d", "/home/me/.ssh")]:
         (tmp_path / name).symlink_to(target)
     where = sources(tmp_path)
     assert secrets(where, "/a") == {"/etc/passwd"}
     assert secrets(where, "/b") == secrets(where, "/c") == secrets(where, "/etc")
     assert secrets(where, "/b/shadow") == {"/etc/shadow"}
-    assert secrets(where, "/d/config") == {"/home/me/.ssh/config"}
+    assert secrets(where, "/d/other") == {"/home/me/.ssh/other"}
 
 
 def test_a_symlink_in_an_added_tree_is_kept_and_gives_nothing_away(tmp_path):
@@ -252,6 +256,11 @@ def test_a_private_key_is_known_by_what_is_in_it(tmp_path, key):
         b"\0\xff some other bytes\n" + key + b"\0",
         indented,
         key + b"#" * ((1 << 20) - len(key)),
+        b" * " + b"\n * ".join(key[marker:].splitlines()),
+        b'"' + b'\\n"\n"'.join(key[marker:].splitlines()) + b'\\n"',
+        b"#\n" * (1 << 20) + key,
+        b"\x7fELF" + b"\0" * 60 + b"\n" + key,
+        (b"\xff\xfe" + key.decode().encode("utf-16-le")),
     ):
         assert is_secret(tmp_path, data), data[:200]
 
@@ -261,14 +270,11 @@ def test_what_holds_no_whole_key_is_none(tmp_path, key):
     lines = [line for line in key[marker:].splitlines() if b": " not in line]
     first = next(i for i, line in enumerate(lines) if line.startswith(b"-----BEGIN"))
     for data in (
-        b"\x7fELF" + b"\0" * 60 + b"\n" + key,  # a program that carries one is a program
-        key + b"#" * (1 << 20),  # no key is that large
         lines[first] + b"\n...\n" + lines[-1],
         lines[first] + b"\n" + lines[-1],
         lines[first],
-        b"grep -- '" + lines[first] + b"'\n" + lines[first + 1],
-        b" * " + b"\n * ".join(lines[first:]),
-        b'"' + lines[first] + b'\\n"\n"' + lines[first + 1] + b'\\n"',
+        lines[first] + b"\n" + lines[first + 1][:40] + b"\n...\n" + lines[-1],
+        b"grep -- '" + lines[first] + b"'\n" + b"every line of a file that has a key in it\n" * 40,
     ):
         assert not is_secret(tmp_path, data), data[:200]
 
