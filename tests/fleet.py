@@ -13,7 +13,8 @@ from msgspec.structs import replace
 
 from rootfs_builder import packages, recipe
 from rootfs_builder.errors import RootfsError
-from rootfs_builder.filesystem.root import BytesSource, DirectoryRoot, read
+from rootfs_builder.filesystem.content import BytesSource, read
+from rootfs_builder.filesystem.root import DirectoryRoot
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.image import layers
 from rootfs_builder.image.store import Store

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rootfs_builder import recipe
-from rootfs_builder.filesystem.root import DirectoryRoot, read
+from rootfs_builder.filesystem.content import read
+from rootfs_builder.filesystem.root import DirectoryRoot
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.needs import rules
 from rootfs_builder.needs.closure import Closure

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from rootfs_builder.filesystem import capabilities
-from rootfs_builder.filesystem.root import BytesSource, read
+from rootfs_builder.filesystem.content import BytesSource, read
 from rootfs_builder.plan import Entry, Plan, Reason, hard_links, order, with_parents
 
 WHY = (Reason("executable", None, "hello"),)

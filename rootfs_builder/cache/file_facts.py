@@ -16,7 +16,7 @@ from msgspec import MsgspecError, Raw, Struct, msgpack
 
 from rootfs_builder.cache import write_back
 from rootfs_builder.errors import ChangedError, InputError
-from rootfs_builder.filesystem.root import FileSource, Source
+from rootfs_builder.filesystem.content import FileSource, Source
 
 _HASHED = 64 << 20  # bytes that a run hashes for the next, which would else read them once more
 _PIECE = 1 << 20

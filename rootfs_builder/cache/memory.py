@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from rootfs_builder.cache import Cache
 from rootfs_builder.cache.file_facts import FileFacts
-from rootfs_builder.filesystem.root import Stamp
+from rootfs_builder.filesystem.content import Stamp
 from rootfs_builder.paths import encode
 from rootfs_builder.version import __version__
 

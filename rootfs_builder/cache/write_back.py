@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Callable
 
-from rootfs_builder.filesystem.root import FileSource
+from rootfs_builder.filesystem.content import FileSource
 
 _KERNEL = "/proc/sys/vm/dirty_{}_centisecs"
 _CENTISECOND = 10**7  # nanoseconds

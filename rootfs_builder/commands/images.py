@@ -11,7 +11,7 @@ from rootfs_builder.errors import InputError, NotFoundError
 from rootfs_builder.paths import decode, encode, printable
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
-    from rootfs_builder.filesystem.root import Source
+    from rootfs_builder.filesystem.content import Source
     from rootfs_builder.image import Image
 
 _TAR_MAGIC = slice(257, 262)

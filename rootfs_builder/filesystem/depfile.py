@@ -14,7 +14,8 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from rootfs_builder.filesystem.root import Node, Root, Source
+from rootfs_builder.filesystem.content import Source
+from rootfs_builder.filesystem.root import Node, Root
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.paths import ROOT, Key, ancestors, below, encode, parent, possible
 

@@ -6,7 +6,7 @@ from typing import BinaryIO, Self
 
 from msgspec import Struct
 
-from rootfs_builder.filesystem.root import Content
+from rootfs_builder.filesystem.content import Content
 
 
 class Slice(Struct, frozen=True):

@@ -7,7 +7,8 @@ nothing of this machine is found by chance. Where it is mounted is known here al
 
 from msgspec import Struct
 
-from rootfs_builder.filesystem.root import Node, Root, Source
+from rootfs_builder.filesystem.content import Source
+from rootfs_builder.filesystem.root import Node, Root
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.paths import Key, OpenedPath, SourcePath, below, join, name, parent
 

@@ -24,7 +24,7 @@ from msgspec import (
 from msgspec.structs import fields, replace
 
 from rootfs_builder.errors import InputError
-from rootfs_builder.filesystem.root import Source
+from rootfs_builder.filesystem.content import Source
 from rootfs_builder.image import digests
 
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 
 from rootfs_builder.errors import InputError
-from rootfs_builder.filesystem.root import Source, chunks
+from rootfs_builder.filesystem.content import Source, chunks
 from rootfs_builder.paths import printable
 
 _UNIT = 1 << 20

@@ -12,7 +12,7 @@ from itertools import groupby
 
 from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.filesystem import capabilities
-from rootfs_builder.filesystem.root import FileSource, Source, chunks, read
+from rootfs_builder.filesystem.content import FileSource, Source, chunks, read
 from rootfs_builder.image import LAYER, LAYER_GZIP, LAYER_ZSTD, Descriptor, Layer, tar
 from rootfs_builder.image.store import Store, Unit
 from rootfs_builder.paths import ImagePath, encode

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from rootfs_builder.errors import InputError, NotFoundError
 from rootfs_builder.filesystem import capabilities
-from rootfs_builder.filesystem.root import Source, read
+from rootfs_builder.filesystem.content import Source, read
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.findings import Code, Finding, Level
 from rootfs_builder.image import Digest, Image, canonical

@@ -23,7 +23,7 @@ from msgspec.structs import replace
 
 from rootfs_builder.cache import Cache
 from rootfs_builder.errors import InputError
-from rootfs_builder.filesystem.root import Source, chunks
+from rootfs_builder.filesystem.content import Source, chunks
 from rootfs_builder.filesystem.slices import Slice
 from rootfs_builder.image import codecs, digests
 from rootfs_builder.image.tar import BLOCK, padding

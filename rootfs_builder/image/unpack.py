@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem import capabilities
-from rootfs_builder.filesystem.root import Content, Source, chunks
+from rootfs_builder.filesystem.content import Content, Source, chunks
 from rootfs_builder.filesystem.slices import Slice
 from rootfs_builder.image import DOCKER, LAYER, Layer, digests, tar_headers
 from rootfs_builder.image.tar import BLOCK

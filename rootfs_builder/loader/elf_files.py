@@ -11,7 +11,8 @@ from rootfs_builder.elf import dlopen_notes
 from rootfs_builder.elf import symbols as elf_symbols
 from rootfs_builder.elf.dlopen_notes import Note
 from rootfs_builder.errors import ElfError, InputError
-from rootfs_builder.filesystem.root import Root, Source, read
+from rootfs_builder.filesystem.content import Source, read
+from rootfs_builder.filesystem.root import Root
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.loader import dialects
 from rootfs_builder.loader.protocol import Loader

@@ -11,7 +11,7 @@ import re
 import struct
 
 from rootfs_builder.errors import InputError
-from rootfs_builder.filesystem.root import Content
+from rootfs_builder.filesystem.content import Content
 from rootfs_builder.paths import encode
 
 DIRECTORY = "/usr/lib/locale"  # as distributions configure glibc

@@ -5,7 +5,7 @@ from enum import Enum, StrEnum, auto
 from msgspec import Struct
 
 from rootfs_builder.elf import ElfFile
-from rootfs_builder.filesystem.root import Source
+from rootfs_builder.filesystem.content import Source
 from rootfs_builder.filesystem.walk import Walk
 from rootfs_builder.paths import Key, OpenedPath, decode, parent
 

@@ -14,7 +14,8 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from rootfs_builder.errors import InputError, Mistake, NotFoundError
-from rootfs_builder.filesystem.root import Root, read
+from rootfs_builder.filesystem.content import read
+from rootfs_builder.filesystem.root import Root
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.paths import OpenedPath, decode, printable
 from rootfs_builder.recipe.values import is_account, is_id

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 from rootfs_builder import temporary
-from rootfs_builder.filesystem.root import NO_STAMP, stamp
+from rootfs_builder.filesystem.content import NO_STAMP, stamp
 from rootfs_builder.output import places
 from rootfs_builder.output.places import errors as errors
 from rootfs_builder.paths import decode, printable

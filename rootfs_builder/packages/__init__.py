@@ -17,7 +17,8 @@ from functools import cached_property
 from msgspec import Struct
 
 from rootfs_builder.cache.file_facts import FileFacts
-from rootfs_builder.filesystem.root import FileSource, Root
+from rootfs_builder.filesystem.content import FileSource
+from rootfs_builder.filesystem.root import Root
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.findings import Finding
 from rootfs_builder.packages import apk, dpkg, rpm

@@ -11,7 +11,8 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from rootfs_builder.errors import ChangedError, InputError
-from rootfs_builder.filesystem.root import BytesSource, NodeKind, Source, latest
+from rootfs_builder.filesystem.content import BytesSource, Source, latest
+from rootfs_builder.filesystem.root import NodeKind
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.paths import OpenedPath, SourcePath, encode, printable

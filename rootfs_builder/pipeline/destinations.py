@@ -16,7 +16,7 @@ from rootfs_builder import output, temporary
 from rootfs_builder.cache import Cache
 from rootfs_builder.cache.memory import LastOutput
 from rootfs_builder.errors import InputError, UsageError
-from rootfs_builder.filesystem.root import Content, FileSource
+from rootfs_builder.filesystem.content import Content, FileSource
 from rootfs_builder.image import Image, archives
 from rootfs_builder.image.archives import sinks
 from rootfs_builder.image.archives.sinks import Sink

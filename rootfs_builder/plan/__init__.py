@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from msgspec import Struct
 
 from rootfs_builder.errors import InputError
-from rootfs_builder.filesystem.root import Node, Source
+from rootfs_builder.filesystem.content import Source
+from rootfs_builder.filesystem.root import Node
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.paths import (
     ROOT,

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from msgspec.structs import replace
 
-from rootfs_builder.filesystem.root import BytesSource
+from rootfs_builder.filesystem.content import BytesSource
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.loader.protocol import Loader, Lookup
 from rootfs_builder.needs.closure import Closure

@@ -11,7 +11,7 @@ from collections.abc import Set as AbstractSet
 
 from msgspec.structs import replace
 
-from rootfs_builder.filesystem.root import BytesSource
+from rootfs_builder.filesystem.content import BytesSource
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Finding
 from rootfs_builder.packages import Owned, Owners

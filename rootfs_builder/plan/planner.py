@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.errors import InputError
-from rootfs_builder.filesystem.root import Node, Source
+from rootfs_builder.filesystem.content import Source
+from rootfs_builder.filesystem.root import Node
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walk, Walker
 from rootfs_builder.findings import Code, Finding, added, warning

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from rootfs_builder import paths
 from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.errors import ChangedError, InputError, RootfsError
-from rootfs_builder.filesystem.root import Root, Source
+from rootfs_builder.filesystem.content import Source
+from rootfs_builder.filesystem.root import Root
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.loader import loading
 from rootfs_builder.loader.elf_files import ElfFiles

@@ -8,7 +8,7 @@ execve(2); pip's and uv's second line, for a path that has a space or is too lon
 import re
 from collections.abc import Callable, Iterator
 
-from rootfs_builder.filesystem.root import BytesSource, Source, read
+from rootfs_builder.filesystem.content import BytesSource, Source, read
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.findings import Code, Finding, warning

@@ -9,7 +9,7 @@ import os
 
 from rootfs_builder.errors import OutputError
 from rootfs_builder.filesystem import capabilities
-from rootfs_builder.filesystem.root import chunks
+from rootfs_builder.filesystem.content import chunks
 from rootfs_builder.paths import encode, printable
 from rootfs_builder.plan import Entry, Plan, hard_links, order
 

@@ -20,7 +20,8 @@ from msgspec.structs import replace
 
 from rootfs_builder import elf, tools
 from rootfs_builder.errors import ElfError, Mistake, NotFoundError, OutputError
-from rootfs_builder.filesystem.root import DirectoryRoot, Source, read
+from rootfs_builder.filesystem.content import Source, read
+from rootfs_builder.filesystem.root import DirectoryRoot
 from rootfs_builder.findings import Code, warning
 from rootfs_builder.paths import ImagePath, decode, encode, printable
 from rootfs_builder.plan import Plan

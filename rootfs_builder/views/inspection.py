@@ -10,7 +10,7 @@ from msgspec import Struct, json
 
 from rootfs_builder import image as images
 from rootfs_builder.errors import NotFoundError
-from rootfs_builder.filesystem.root import Source
+from rootfs_builder.filesystem.content import Source
 from rootfs_builder.image import Image, digests, provenance, unpack
 from rootfs_builder.plan import Plan
 

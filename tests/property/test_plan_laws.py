@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from rootfs_builder import elf, recipe
 from rootfs_builder.errors import ElfError, RootfsError
-from rootfs_builder.filesystem.root import DirectoryRoot, read
+from rootfs_builder.filesystem.content import read
+from rootfs_builder.filesystem.root import DirectoryRoot
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.image import layers

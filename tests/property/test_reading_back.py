@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rootfs_builder.filesystem.root import read
+from rootfs_builder.filesystem.content import read
 from rootfs_builder.image import layers, unpack
 from rootfs_builder.image.store import Store
 from rootfs_builder.plan import Plan, hard_links

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rootfs_builder.errors import RootfsError
-from rootfs_builder.filesystem.root import read
+from rootfs_builder.filesystem.content import read
 from rootfs_builder.needs.rules import Rule
 from rootfs_builder.paths import below
 from rootfs_builder.plan import PlanRoot

@@ -12,7 +12,7 @@ import pytest
 
 from rootfs_builder import output
 from rootfs_builder.errors import OutputError, UsageError
-from rootfs_builder.filesystem.root import NO_STAMP, stamp
+from rootfs_builder.filesystem.content import NO_STAMP, stamp
 
 
 @pytest.fixture

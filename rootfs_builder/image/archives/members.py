@@ -7,7 +7,8 @@ from itertools import chain, repeat, zip_longest
 from typing import Any, BinaryIO
 
 from rootfs_builder.errors import InputError
-from rootfs_builder.filesystem.root import DirectoryRoot, Source, read
+from rootfs_builder.filesystem.content import Source, read
+from rootfs_builder.filesystem.root import DirectoryRoot
 from rootfs_builder.filesystem.slices import Slice
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.image import (

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 from typing import BinaryIO, Protocol
 
 from rootfs_builder import output
-from rootfs_builder.filesystem.root import BytesSource, Source, chunks
+from rootfs_builder.filesystem.content import BytesSource, Source, chunks
 from rootfs_builder.image import Image, digests, tar
 from rootfs_builder.image.store import Store
 from rootfs_builder.paths import encode

@@ -11,8 +11,9 @@ from functools import partial
 
 from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.errors import UsageError
-from rootfs_builder.filesystem.root import DirectoryRoot, Source
-from rootfs_builder.filesystem.root import read as bytes_of
+from rootfs_builder.filesystem.content import Source
+from rootfs_builder.filesystem.content import read as bytes_of
+from rootfs_builder.filesystem.root import DirectoryRoot
 from rootfs_builder.needs.rules.matching import Match, Variables, match
 from rootfs_builder.needs.rules.requests import Requested
 from rootfs_builder.needs.rules.schema import Rule, Rules, read

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
 
-from rootfs_builder.filesystem.root import read
+from rootfs_builder.filesystem.content import read
 from rootfs_builder.loader.elf_files import ElfFiles, groups
 from rootfs_builder.needs.closure import Program, Tree
 from rootfs_builder.needs.rules.clues import Clue

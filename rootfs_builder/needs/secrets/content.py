@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from rootfs_builder.elf import MAGIC
 from rootfs_builder.errors import ChangedError, InputError
-from rootfs_builder.filesystem.root import Content, Source
+from rootfs_builder.filesystem.content import Content, Source
 from rootfs_builder.needs.secrets import keystores, known, names, pem, texts, tokens
 from rootfs_builder.needs.secrets.pem import Found
 

@@ -8,7 +8,7 @@ by itself. One whose bags are all encrypted is taken for certificates, as Java's
 import re
 import struct
 
-from rootfs_builder.filesystem.root import Content
+from rootfs_builder.filesystem.content import Content
 from rootfs_builder.needs.secrets.pem import A_KEY, der_length
 
 _MAX_DER = 1 << 20  # bytes

@@ -8,7 +8,8 @@ import pytest
 
 from rootfs_builder.cache import file_facts, write_back
 from rootfs_builder.cache.file_facts import FileFacts
-from rootfs_builder.filesystem.root import BytesSource, DirectoryRoot, FileSource, read
+from rootfs_builder.filesystem.content import BytesSource, FileSource, read
+from rootfs_builder.filesystem.root import DirectoryRoot
 from rootfs_builder.paths import ImagePath
 
 SECOND = 10**9  # nanoseconds

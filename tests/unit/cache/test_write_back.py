@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from rootfs_builder.cache import write_back
-from rootfs_builder.filesystem.root import FileSource
+from rootfs_builder.filesystem.content import FileSource
 
 SECOND = 10**9  # nanoseconds
 NOW = 1_000_000 * SECOND

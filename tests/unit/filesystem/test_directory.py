@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from rootfs_builder.errors import ChangedError, InputError, ReadError
-from rootfs_builder.filesystem.root import DirectoryRoot, latest, read
+from rootfs_builder.filesystem.content import latest, read
+from rootfs_builder.filesystem.root import DirectoryRoot
 from rootfs_builder.filesystem.walk import Walker
 
 ANSWERS = ("ENOENT", "EACCES", "EPERM", "ELOOP", "ENAMETOOLONG")

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rootfs_builder.errors import ChangedError, InputError
-from rootfs_builder.filesystem.root import BytesSource, DirectoryRoot, chunks, read
+from rootfs_builder.filesystem.content import BytesSource, chunks, read
+from rootfs_builder.filesystem.root import DirectoryRoot
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.plan import PlanRoot, stage
 from tests import trees

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from rootfs_builder.filesystem.root import DirectoryRoot, read
+from rootfs_builder.filesystem.content import read
+from rootfs_builder.filesystem.root import DirectoryRoot
 from rootfs_builder.filesystem.sources import Sources, in_system
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.paths import possible

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from rootfs_builder import temporary
 from rootfs_builder.errors import InputError, UsageError
-from rootfs_builder.filesystem.root import BytesSource, read
+from rootfs_builder.filesystem.content import BytesSource, read
 from rootfs_builder.image import (
     LAYER,
     LAYER_ZSTD,

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from rootfs_builder.errors import InputError, NotFoundError
-from rootfs_builder.filesystem.root import BytesSource
+from rootfs_builder.filesystem.content import BytesSource
 from rootfs_builder.findings import Code, added, hint, warning
 from rootfs_builder.image import layers, provenance, unpack
 from rootfs_builder.image.store import Store

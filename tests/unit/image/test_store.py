@@ -10,7 +10,7 @@ import pytest
 
 from rootfs_builder.cache import Cache
 from rootfs_builder.errors import InputError
-from rootfs_builder.filesystem.root import BytesSource
+from rootfs_builder.filesystem.content import BytesSource
 from rootfs_builder.image import codecs
 from rootfs_builder.image.store import FRONT, Store, Unit
 from rootfs_builder.recipe.codec import Codec

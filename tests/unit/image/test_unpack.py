@@ -12,7 +12,7 @@ import zstandard
 
 from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem import capabilities
-from rootfs_builder.filesystem.root import BytesSource, read
+from rootfs_builder.filesystem.content import BytesSource, read
 from rootfs_builder.image import (
     DOCKER,
     LAYER,

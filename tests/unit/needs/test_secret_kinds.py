@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from rootfs_builder.filesystem.root import BytesSource
+from rootfs_builder.filesystem.content import BytesSource
 from rootfs_builder.needs.secrets import content, known, names
 from tests.faults import secrets as faults
 

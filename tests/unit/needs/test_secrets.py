@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from rootfs_builder.errors import ChangedError, PolicyError
-from rootfs_builder.filesystem.root import DirectoryRoot, read, tree
+from rootfs_builder.filesystem.content import read
+from rootfs_builder.filesystem.root import DirectoryRoot, tree
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.needs import secrets as sensitive

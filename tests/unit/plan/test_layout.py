@@ -15,7 +15,8 @@ import pytest
 
 from rootfs_builder import elf, recipe, temporary
 from rootfs_builder.errors import InputError, UsageError
-from rootfs_builder.filesystem.root import DirectoryRoot, read
+from rootfs_builder.filesystem.content import read
+from rootfs_builder.filesystem.root import DirectoryRoot
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.image import archives, from_plan

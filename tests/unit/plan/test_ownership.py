@@ -2,7 +2,8 @@
 
 import pytest
 
-from rootfs_builder.filesystem.root import BytesSource, DirectoryRoot, FileSource
+from rootfs_builder.filesystem.content import BytesSource, FileSource
+from rootfs_builder.filesystem.root import DirectoryRoot
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, warning
 from rootfs_builder.packages import Owned, Package

@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from rootfs_builder.errors import InputError
-from rootfs_builder.filesystem.root import read
+from rootfs_builder.filesystem.content import read
 from rootfs_builder.plan import (
     Plan,
     PlanRoot,

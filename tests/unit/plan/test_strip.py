@@ -9,7 +9,8 @@ import pytest
 
 from rootfs_builder import tools
 from rootfs_builder.errors import NotFoundError, OutputError
-from rootfs_builder.filesystem.root import BytesSource, DirectoryRoot, read
+from rootfs_builder.filesystem.content import BytesSource, read
+from rootfs_builder.filesystem.root import DirectoryRoot
 from rootfs_builder.plan import Entry, Plan, hard_links
 from rootfs_builder.plan import strip as stripped
 
