@@ -56,7 +56,7 @@ class _OpenExtent:
         extent = self._extent
         start, stop, _ = part.indices(extent.size)
         if stop - start > extent.most:
-            raise refusal(f"{extent.name}: bytes that are read at once", stop - start, extent.most)
+            raise refusal(f"bytes of {extent.name}, read at once,", stop - start, extent.most)
         if extent.parts is None:
             return self._content[extent.offset + start : extent.offset + max(start, stop)]
         return self._with_holes(start, max(start, stop))

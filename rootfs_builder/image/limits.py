@@ -29,7 +29,7 @@ class Limits(Struct, frozen=True):
     layers: int = 500
     members: int = 500_000
     entries: int = 500_000
-    paths: int = 96 << 20
+    paths: int = 64 << 20
     steps: int = 10_000_000
     header: int = 1 << 20  # docker takes no more (Go, archive/tar)
     headers: int = 64 << 20
@@ -59,7 +59,7 @@ class Meter:
         self._unpacked = self._compressed = 0
 
     def count(self, limit: str, what: str, more: int = 1) -> None:
-        """Count towards a limit of all the archive; `what` is what there is too much of.
+        """Count towards a limit of all the archive; `what` names what is counted, in the plural.
 
         Raises:
             LimitError: there are more than the limit.
@@ -96,9 +96,11 @@ class Meter:
         often = limits.ratio * min(self._compressed, size)
         most = min(limits.unpacked, max(limits.floor, limits.factor * size, often))
         if self._unpacked > most:
-            raise refusal(f"bytes that its {size:,} unpack to", self._unpacked, most)
+            what = f"bytes that an archive of {size:,} bytes unpacks to"
+            raise refusal(what, self._unpacked, most)
 
 
 def refusal(what: str, found: int, most: int) -> LimitError:
     """The error for more than the limit."""
-    return LimitError(f"{what}: {found:,}, and the limit is {most:,}; {OPTION} lifts all limits")
+    sentence = f"{found:,} {what} are more than the limit of {most:,}"
+    return LimitError(f"{sentence}; {OPTION} lifts all limits")

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from msgspec import Struct
 
-from rootfs_builder.errors import InputError
+from rootfs_builder.errors import InputError, LimitError
 from rootfs_builder.filesystem.root import Source
 from rootfs_builder.filesystem.slices import Slice
 from rootfs_builder.image import Layer, digests, streams, tar_headers
@@ -78,6 +78,8 @@ class Reader:
                         f"{read.digest}, and diff_ids has {layer.diff_id}"
                     )
                 tree.apply(read.members, read.content)
+            except LimitError as error:
+                raise LimitError(f"layer {number}: {error}") from error
             except streams.DAMAGE as error:
                 raise InputError(f"layer {number} is damaged: {error}") from error
             tars.append(read.tar)

@@ -4,8 +4,6 @@ It says nothing else of a layer: neither its digest nor how it is compressed. So
 image/tarexport.
 """
 
-from typing import Any
-
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -38,11 +36,11 @@ class Saved(Struct, frozen=True, rename="pascal"):
 
 def read(members: Members) -> tuple[Image, ...] | None:
     """Every image of the archive; None where it has no manifest.json with a list in it."""
-    if members.find(_NAME) is None or not isinstance(members.parsed(_NAME, Any), list):
+    if members.find(_NAME) is None or not members.document(_NAME).lstrip().startswith(b"["):
         return None
     names: dict[Saved, list[str]] = {}
     for one in members.parsed(_NAME, tuple[Saved, ...]):
-        members.meter.count("images", "images, or names of one", max(len(one.repo_tags), 1))
+        members.meter.count("images", "images and names of images", max(len(one.repo_tags), 1))
         names.setdefault(replace(one, repo_tags=()), []).extend(one.repo_tags)
     return tuple(
         members.image(

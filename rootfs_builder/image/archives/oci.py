@@ -52,7 +52,7 @@ class _Work:
 
     def index(self, path: str, names: tuple[str, ...], depth: int) -> None:
         """Take up what an index lists which has these names itself."""
-        self._members.meter.compare("depth", "depth of indexes in indexes", depth)
+        self._members.meter.compare("depth", "indexes in each other", depth)
         if path not in self._indexes:
             listed: Index = self._members.parsed(path, Index)
             self._indexes[path] = tuple(
@@ -63,7 +63,7 @@ class _Work:
             key = (one.digest, _names(one) or names)
             if key not in self._met:
                 new.setdefault(key, one)
-        self._members.meter.count("images", "images, or names of one", len(new))
+        self._members.meter.count("images", "images and names of images", len(new))
         self._met.update(new)
         self.todo += ((one, called, depth) for (_, called), one in reversed(new.items()))
 
