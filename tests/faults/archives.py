@@ -419,5 +419,3 @@ def written(name: str, folder: Path) -> Path:
     if not path.exists():
         CASES[name].write(path)
     return path
-
-
