@@ -50,6 +50,7 @@ def run(verb, path, folder):
                 break
             disk = max(disk, temporary(child.pid, folder))
             memory = max(memory, peak(child.pid))
+            # What never ends is killed, so that it is a failure and no hang.
             if cpu(child.pid) > 3 * SECONDS:
                 child.kill()
             time.sleep(0.01)

@@ -128,7 +128,8 @@ class _Reader:
         except TarError:
             fits = False
         if not fits:
-            raise TarError(f"no header of a tar at byte {start:,}" if start else "no header of one")
+            place = f"the block at byte {start:,}" if start else "its first block"
+            raise TarError(f"{place} is no header of a tar")
         return block
 
     def _extended(self, block: bytes) -> bytes:

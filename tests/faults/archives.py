@@ -143,7 +143,7 @@ def index_bomb():
 
 
 @case()
-def index_names_100000():
+def index_names_10000():
     manifest, *blobs = small_image()
     listed = [
         {**described(manifest, "manifest.v1+json"), "annotations": {NAME: f"n{number}"}}
