@@ -221,7 +221,7 @@ def _records(data: bytes) -> Records:
         blank = data.find(b" ", at, at + 20)
         digits = data[at:blank] if blank > 0 else b""
         end = at + int(digits) if digits.isdigit() else 0
-        if end <= blank or end > len(data) or data[end - 1] != ord("\n"):
+        if not at <= blank < end or end > len(data) or data[end - 1] != ord("\n"):
             raise TarError("a PAX header that is damaged")
         key, _, value = data[blank + 1 : end - 1].partition(b"=")
         if key in sparse.PLACES:

@@ -189,7 +189,7 @@ def deep_parents_200():
     yield from saved(gzip.compress(b"".join(map(named, range(200))) + bytes(1024), mtime=0))
 
 
-@case(code=0, words="")
+@case(code=0, words="", verify=4)
 def pax_global_50k_keys():
     keys = b"".join(record(b"a%05d" % number, b"") for number in range(50_000))
     members = (

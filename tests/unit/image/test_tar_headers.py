@@ -114,6 +114,10 @@ HEADER = archives.header
         (HEADER(b"f", fields=[(100, b"9999999\0")]), "f: a number that is none"),
         (HEADER(b"x", 100, b"x"), "cut off in a header"),
         (archives.member(b"x", b"12 nothing", b"x"), "a PAX header that is damaged"),
+        (
+            archives.member(b"x", b"6 a=b\n" + b"x" * 30 + b"\n", b"x"),
+            "a PAX header that is damaged",
+        ),
         (archives.member(b"x", b"99999 a=b\n", b"x"), "a PAX header that is damaged"),
         (archives.member(b"x", archives.record(b"size", b"1e3"), b"x") + HEADER(b"f"), "none"),
         (archives.member(b"x", b"", b"x"), "cut off behind a header"),
