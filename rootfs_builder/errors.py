@@ -9,6 +9,7 @@
     ├── NotFoundError        exit 3   something needed is not there
     ├── VerificationError    exit 4   the image does not resolve as the source did
     ├── PolicyError          exit 5   a secret by accident, or more bytes than allowed
+    │   └── LimitError       exit 5   … an image of others that would cost more than it may
     ├── StepError            exit 1   a step of a recipe failed
     ├── LostError            exit 1   the worker or scheduler that did the work is gone
     └── OutputError          exit 1   the result could not be written
@@ -110,6 +111,10 @@ class PolicyError(RootfsError):
     """A secret, or more bytes, would get into the image than the user allows."""
 
     exit_code = 5
+
+
+class LimitError(PolicyError):
+    """An image of others would cost more memory, time or disk than reading one may."""
 
 
 class StepError(RootfsError):

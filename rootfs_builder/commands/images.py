@@ -7,31 +7,50 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
-from rootfs_builder.errors import InputError, NotFoundError
+from rootfs_builder.errors import InputError, LimitError, NotFoundError
 from rootfs_builder.paths import decode, encode, printable
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.filesystem.content import Source
     from rootfs_builder.image import Image
+    from rootfs_builder.image.limits import Limits, Meter
+    from rootfs_builder.image.unpack import Reader
 
 _TAR_MAGIC = slice(257, 262)
 _BLOCK = 512
 
 
 class Found:
-    """What is at the place: `images`, `record` beside them, `directory` where it is one."""
+    """What is at the place: `images`, `record` beside them, `directory` where it is one.
+
+    `meter` has the limits, and what reading them has cost so far.
+    """
 
     def __init__(
-        self, images: "tuple[Image, ...]", record: "Source | None", directory: str = ""
+        self,
+        images: "tuple[Image, ...]",
+        record: "Source | None",
+        meter: "Meter",
+        directory: str = "",
     ) -> None:
         self.images = images
         self.record = record
+        self.meter = meter
         self.directory = directory
+
+    @contextmanager
+    def reader(self) -> "Iterator[Reader]":
+        """What reads the images' layers; their files can be read as long as the block runs."""
+        from rootfs_builder import temporary
+        from rootfs_builder.image.unpack import Reader
+
+        with temporary.scratch() as scratch:
+            yield Reader(scratch, self.meter)
 
 
 def is_image(path: str) -> bool:
     """Whether a path looks like an image, and so not like a program."""
-    from rootfs_builder.image import archives, unpack
+    from rootfs_builder.image import archives, streams
     from rootfs_builder.image.archives import members as archive_members
 
     raw = encode(path)
@@ -40,8 +59,8 @@ def is_image(path: str) -> bool:
     if os.path.isdir(raw):
         try:
             return bool(archives.read(archive_members.of_directory(decode(os.path.realpath(raw)))))
-        except InputError:
-            return True  # a damaged one
+        except (InputError, LimitError):
+            return True  # a damaged one, or one that is too large
     if not os.path.isfile(raw):
         return False
     try:
@@ -49,11 +68,11 @@ def is_image(path: str) -> bool:
             start = file.read(_BLOCK)
     except OSError:
         return False
-    return start[_TAR_MAGIC] == b"ustar" or unpack.compression(start) != "none"
+    return start[_TAR_MAGIC] == b"ustar" or streams.compression(start) != "none"
 
 
 @contextmanager
-def found(path: str, verb: str) -> Iterator[Found]:
+def found(path: str, verb: str, *, no_limits: bool = False) -> Iterator[Found]:
     """The images at a path or, for `-`, on stdin, as long as the block runs.
 
     A tar without the documents of an image is one layer, as `docker export` writes it; a directory
@@ -62,11 +81,14 @@ def found(path: str, verb: str) -> Iterator[Found]:
     Raises:
         NotFoundError: nothing is there.
         InputError: it is no image, or a damaged one; errors of the block get the name in front.
+        LimitError: reading it would cost more than it may, unless there are `no_limits`.
     """
     from rootfs_builder.image import archives
     from rootfs_builder.image import provenance as record
     from rootfs_builder.image.archives import members as archive_members
+    from rootfs_builder.image.limits import NO_LIMITS, Limits, Meter
 
+    limits = NO_LIMITS if no_limits else Limits()
     raw = encode(path)
     shown = "stdin" if path == "-" else printable(path)
     if path != "-" and not os.path.exists(raw):
@@ -79,15 +101,18 @@ def found(path: str, verb: str) -> Iterator[Found]:
     try:
         if os.path.isdir(raw):
             directory = decode(os.path.realpath(raw))
-            members = archive_members.of_directory(directory)
-            yield Found(archives.read(members), members(record.NAME), directory)
+            members = archive_members.of_directory(directory, Meter(limits))
+            images = archives.read(members)
+            yield Found(images, members.find(record.NAME), members.meter, directory)
             return
-        with _archive(raw) as file:
-            members = archive_members.of_archive(file)
+        with _archive(raw, limits) as (file, meter):
+            members = archive_members.of_archive(file, meter)
             images = archives.read(members) or (archive_members.of_tree(file),)
-            yield Found(images, members(record.NAME))
+            yield Found(images, members.find(record.NAME), meter)
     except NotFoundError as error:
         raise NotFoundError(f"{shown}: {error}") from error
+    except LimitError as error:
+        raise LimitError(f"{shown}: {error}") from error
     except InputError as error:
         raise InputError(f"{shown}: {_program(raw, shown) or error}") from error
 
@@ -106,10 +131,11 @@ def _program(path: bytes, shown: str) -> str:
 
 
 @contextmanager
-def _archive(path: bytes) -> Iterator[BinaryIO]:
-    """The archive at a path, or on stdin: as a file, and as a tar if it is compressed."""
+def _archive(path: bytes, limits: "Limits") -> "Iterator[tuple[BinaryIO, Meter]]":
+    """The archive at a path, or on stdin, as a file with a tar, and the meter of what it costs."""
     from rootfs_builder import temporary
-    from rootfs_builder.image import unpack
+    from rootfs_builder.image import streams
+    from rootfs_builder.image.limits import Meter
 
     with ExitStack() as stack:
         file: BinaryIO = sys.stdin.buffer if path == b"-" else stack.enter_context(open(path, "rb"))
@@ -119,4 +145,5 @@ def _archive(path: bytes) -> Iterator[BinaryIO]:
             copy = stack.enter_context(temporary.scratch())
             shutil.copyfileobj(file, copy, 1 << 20)
             file = copy
-        yield unpack.decompressed(file, stack.enter_context(temporary.scratch()))
+        meter = Meter(limits, file.seek(0, os.SEEK_END))
+        yield streams.decompressed(file, stack.enter_context(temporary.scratch()), meter), meter

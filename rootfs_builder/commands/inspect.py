@@ -34,6 +34,7 @@ _SETTINGS = {  # keys of the config (image-spec, config.md), as they are shown
 @options.as_json
 @options.quiet
 @options.verbose
+@options.no_limits
 @options.debug
 @click.pass_obj
 def command(
@@ -44,6 +45,7 @@ def command(
     as_json: bool,
     quiet: bool,
     verbose: bool,
+    no_limits: bool,
     debug: bool,
 ) -> None:
     """Show what is in an image: config, layers, files, owners, sizes, and reasons.
@@ -53,16 +55,13 @@ def command(
     """
     del debug
     options.no_command(cmd, "inspect")
-    from rootfs_builder import temporary
     from rootfs_builder.views import inspection
 
-    with images.found(image, "inspect") as found:
+    with images.found(image, "inspect", no_limits=no_limits) as found:
         if not found.images:
             raise InputError("no image is in it; `verify` takes any directory")
-        seen = []
-        for packed in found.images:
-            with temporary.scratch() as scratch:
-                seen.append(inspection.of(packed, found.record, scratch))
+        with found.reader() as reader:
+            seen = [inspection.of(packed, found.record, reader) for packed in found.images]
     if as_json:
         import json
 

@@ -154,6 +154,11 @@ def files(function: F) -> F:
 executables = click.argument(
     "executables", nargs=-1, required=True, metavar="EXECUTABLE...", shell_complete=file_names
 )
+no_limits = click.option(
+    "--no-limits",
+    is_flag=True,
+    help="Read IMAGE whatever that costs: memory, time, room where temporary files are.",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 
 

@@ -6,10 +6,11 @@ import click
 
 from rootfs_builder.commands import images, options
 from rootfs_builder.commands.verb import Verb
-from rootfs_builder.errors import VerificationError
+from rootfs_builder.errors import UsageError, VerificationError
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.image import Image
+    from rootfs_builder.image.unpack import Reader
     from rootfs_builder.plan.verify import Report
 
 
@@ -17,10 +18,18 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
 @click.argument("image", metavar="IMAGE|DIR", shell_complete=options.file_names)
 @options.as_json
 @options.quiet
+@options.no_limits
 @options.debug
 @click.pass_obj
 def command(
-    cmd: tuple[str, ...] | None, /, *, image: str, as_json: bool, quiet: bool, debug: bool
+    cmd: tuple[str, ...] | None,
+    /,
+    *,
+    image: str,
+    as_json: bool,
+    quiet: bool,
+    no_limits: bool,
+    debug: bool,
 ) -> None:
     """Check that an image's programs resolve.
 
@@ -30,7 +39,7 @@ def command(
     """
     del debug
     options.no_command(cmd, "verify")
-    reports = _reports(image)
+    reports = _reports(image, no_limits=no_limits)
     problems = [problem for report in reports for problem in report.problems]
     if as_json:
         import json
@@ -49,11 +58,14 @@ def command(
         click.echo(f"{image}: {found if programs else 'its programs are static, or scripts'}")
 
 
-def _reports(path: str) -> "list[Report]":
-    with images.found(path, "verify") as found:
+def _reports(path: str, *, no_limits: bool) -> "list[Report]":
+    with images.found(path, "verify", no_limits=no_limits) as found:
         if found.directory and not found.images:
+            if no_limits:
+                raise UsageError("--no-limits: only IMAGE has limits, not DIR")
             return [_of_directory(found.directory)]
-        return [_report(one) for one in found.images]
+        with found.reader() as reader:
+            return [_report(one, reader) for one in found.images]
 
 
 def _of_directory(directory: str) -> "Report":
@@ -64,8 +76,7 @@ def _of_directory(directory: str) -> "Report":
     return verify.check(DirectoryRoot(directory), path=tuple(DEFAULT_PATH.split(":")))
 
 
-def _report(image: "Image") -> "Report":
-    from rootfs_builder import temporary
+def _report(image: "Image", reader: "Reader") -> "Report":
     from rootfs_builder.image import provenance
     from rootfs_builder.loader import preload
     from rootfs_builder.plan import PlanRoot, verify
@@ -73,13 +84,11 @@ def _report(image: "Image") -> "Report":
 
     settings = image.config.config
     environment = settings.environment
-    with temporary.scratch() as scratch:
-        plan = provenance.unpacked(image, None, scratch).plan
-        return verify.check(
-            PlanRoot(plan),
-            start=next(iter(settings.command), ""),
-            workdir=settings.working_dir or "/",
-            path=tuple(environment.get("PATH", DEFAULT_PATH).split(":")),
-            library_path=environment.get("LD_LIBRARY_PATH", ""),
-            preload=preload.names(environment.get("LD_PRELOAD", "")),
-        )
+    return verify.check(
+        PlanRoot(provenance.unpacked(image, None, reader).plan),
+        start=next(iter(settings.command), ""),
+        workdir=settings.working_dir or "/",
+        path=tuple(environment.get("PATH", DEFAULT_PATH).split(":")),
+        library_path=environment.get("LD_LIBRARY_PATH", ""),
+        preload=preload.names(environment.get("LD_PRELOAD", "")),
+    )

@@ -13,7 +13,7 @@ from rootfs_builder.errors import NotFoundError, UsageError
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.plan import Cause, Entry, Plan, Reason
 
-_OF_BOTH = ("as_json", "quiet", "debug")
+_OF_BOTH = ("as_json", "quiet", "no_limits", "debug")
 _MOST = 5  # further reasons that are shown to a person
 
 
@@ -23,6 +23,7 @@ _MOST = 5  # further reasons that are shown to a person
 @options.files
 @options.as_json
 @options.quiet
+@options.no_limits
 @options.debug
 @click.pass_obj
 def command(
@@ -35,6 +36,7 @@ def command(
     rule_files: tuple[str, ...],
     as_json: bool,
     quiet: bool,
+    no_limits: bool,
     debug: bool,
     **given: Any,
 ) -> None:
@@ -47,7 +49,9 @@ def command(
     del debug
     lists = "inspect -v"
     if images.is_image(source):
-        plan = _of_image(source)
+        plan = _of_image(source, no_limits=no_limits)
+    elif no_limits:
+        raise UsageError("--no-limits: only IMAGE has limits, not EXECUTABLE")
     else:
         lists = "tree"
         from rootfs_builder import pipeline
@@ -73,9 +77,8 @@ def _show(plan: "Plan", entry: "Entry", *, as_json: bool) -> None:
         click.echo(terminal.escape_control(line))
 
 
-def _of_image(path: str) -> "Plan":
+def _of_image(path: str, *, no_limits: bool) -> "Plan":
     """The plan of the image that its document is about."""
-    from rootfs_builder import temporary
     from rootfs_builder.image import provenance
 
     context = click.get_current_context()
@@ -83,11 +86,10 @@ def _of_image(path: str) -> "Plan":
         given = context.get_parameter_source(option.name or "") == ParameterSource.COMMANDLINE
         if given and isinstance(option, click.Option) and option.name not in _OF_BOTH:
             raise UsageError(f"{option.opts[0]}: IMAGE has its files; only EXECUTABLE takes this")
-    with images.found(path, "why") as found:
-        record = provenance.load(found.record, found.images)
+    with images.found(path, "why", no_limits=no_limits) as found, found.reader() as reader:
+        record = provenance.load(found.record, found.images, found.meter)
         image = next(one for one in found.images if one.config_digest == record.config)
-        with temporary.scratch() as scratch:
-            return provenance.unpacked(image, record, scratch).plan
+        return provenance.unpacked(image, record, reader).plan
 
 
 def _find(plan: "Plan", text: str, lists: str) -> "Entry":

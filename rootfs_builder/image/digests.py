@@ -15,12 +15,12 @@ def of_bytes(data: bytes) -> str:
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
 
 
-def of(source: Source) -> str:
-    """The SHA-256 of content that may be large."""
-    found = hashlib.sha256()
+def of(source: Source, algorithm: str = "sha256") -> str:
+    """The digest of content that may be large."""
+    found = hashlib.new(algorithm)
     for piece in chunks(source, _UNIT):
         found.update(piece)
-    return f"sha256:{found.hexdigest()}"
+    return f"{algorithm}:{found.hexdigest()}"
 
 
 def confirm(source: Source, digest: str) -> None:

@@ -8,7 +8,7 @@ path. Paths are spelt as `paths.printable` spells them.
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated
 
 from msgspec import DecodeError, Meta, Struct, ValidationError, json
 from msgspec.structs import replace
@@ -25,12 +25,11 @@ from rootfs_builder.plan import Plan, PlanRoot, Reason, ReasonKind, hard_links
 from rootfs_builder.version import __version__
 
 if TYPE_CHECKING:
-    from rootfs_builder.image.unpack import Unpacked
+    from rootfs_builder.image.limits import Meter
+    from rootfs_builder.image.unpack import Reader, Unpacked
 
 NAME = "rootfs-builder.json"
 SCHEMA_VERSION = 2
-
-_MAX_SIZE = 1 << 28  # bytes; an entry has some 500
 
 
 class ReasonRecord(Struct, frozen=True, omit_defaults=True):
@@ -169,20 +168,21 @@ def _text(sentence: str) -> str:
     return sentence.encode(errors="backslashreplace").decode()
 
 
-def load(beside: Source | None, images: Iterable[Image]) -> Record:
+def load(beside: Source | None, images: Iterable[Image], meter: "Meter | None" = None) -> Record:
     """The document beside images, which is about one of them.
 
     Raises:
         NotFoundError: there is none, or about none of them, or of another schema.
         InputError: it is damaged.
+        LimitError: it is larger than `meter` allows.
     """
     if beside is None:
         raise NotFoundError(
             f"{NAME}, which says why files are there, is absent: a registry or an engine does not "
             "keep it, --no-plan leaves it out, and images of other tools have none"
         )
-    if beside.size > _MAX_SIZE:
-        raise InputError(f"{NAME} has {beside.size} bytes, which no image needs")
+    if meter is not None:
+        meter.compare("whole", f"bytes of {NAME}", beside.size)
     data = read(beside)
     try:
         written = json.decode(data, type=_Version)
@@ -211,17 +211,14 @@ def _record(data: bytes, tool: Tool) -> Record:
         ) from error
 
 
-def unpacked(image: Image, record: Record | None, scratch: BinaryIO) -> "Unpacked":
+def unpacked(image: Image, record: Record | None, reader: "Reader") -> "Unpacked":
     """What the layers of an image add up to, with the reasons where the record is about it.
-
-    `scratch` is as for `unpack.unpacked`.
 
     Raises:
         InputError: a layer or the record is damaged.
+        LimitError: reading the layers would cost more than it may.
     """
-    from rootfs_builder.image import unpack  # who writes an image reads none
-
-    found = unpack.unpacked(image.layers, scratch)
+    found = reader.unpacked(image.layers)
     if record is None or record.config != image.config_digest:
         return found
     return replace(found, plan=explain(found.plan, record))

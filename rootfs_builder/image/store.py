@@ -301,17 +301,29 @@ def _members(
         while (job := todo.get()) is not None:
             job.run(compress)
 
+    started = _started(work, threads)
+    if not started:
+        yield from map(compress, chain(first, units))
+        return
     waiting: deque[_Job] = deque()
-    for _ in range(threads):
-        Thread(target=work, daemon=True).start()
     try:
         for unit in chain(first, units):
             waiting.append(_Job(unit))
             todo.put(waiting[-1])
-            if len(waiting) > 2 * threads:
+            if len(waiting) > 2 * started:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
     finally:
-        for _ in range(threads):
+        for _ in range(started):
             todo.put(None)
+
+
+def _started(work: Callable[[], None], threads: int) -> int:
+    """Start as many threads as there are to be had: fewer under `ulimit -u` or in a full cgroup."""
+    for number in range(threads):
+        try:
+            Thread(target=work, daemon=True).start()
+        except RuntimeError:  # can't start new thread
+            return number
+    return threads

@@ -1,56 +1,232 @@
-"""A tar → its members, by its headers alone, whoever wrote them: bounded in time and memory."""
+"""A tar → its members, by its headers alone, whoever wrote them: bounded in time and memory.
 
-import errno
-import io
-import tarfile
-from typing import Any, BinaryIO
+USTAR, PAX, GNU's long names and sparse files, and the tars from before these (POSIX.1-2017, pax;
+GNU tar, "Basic Tar Format"). Python's tarfile keeps every header, copies a global one for each
+member, and ends in recursion where headers for one member follow each other.
+"""
 
-_LARGEST_HEADER = 1 << 20  # of a name, or attributes: docker takes no more (Go, archive/tar)
+from collections.abc import Iterator
+from typing import Literal, Protocol
+
+from msgspec import Struct
+
+from rootfs_builder.filesystem import capabilities
+from rootfs_builder.image import sparse
+from rootfs_builder.image.limits import Meter
+from rootfs_builder.image.tar import BLOCK
+from rootfs_builder.image.tar_fields import TarError, decimal, number, text
+from rootfs_builder.paths import decode, printable, shortened
+
+Kind = Literal["file", "dir", "symlink", "hardlink", "special"]
+
+_CAPABILITY = f"SCHILY.xattr.{capabilities.ATTRIBUTE}".encode()
+_KINDS: dict[bytes, Kind] = {
+    b"0": "file",
+    b"\0": "file",
+    b"7": "file",
+    b"S": "file",
+    b"1": "hardlink",
+    b"2": "symlink",
+    b"5": "dir",
+}
+_WITHOUT_CONTENT = b"123456"  # whatever their size says
+_WANTED = {b"path", b"linkpath", b"size", b"uid", b"gid", _CAPABILITY, *sparse.KEYS}
+_MOST_IN_A_ROW = 100  # headers for one member; a real one has three
+COUNTED = ("members", "members of the archive and its layers")  # a limit, and what it is of
+_LONGEST = 255  # characters of a name in a message
+_LARGEST = (1 << 63) - 1
+
+Records = dict[bytes, bytes]  # of PAX headers: those that are wanted
 
 
-class _Headers:
-    """A file for tarfile, which reads the headers of a tar and no more: none of them is huge."""
+class Stream(Protocol):
+    """The bytes of a tar, from the first to the last."""
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.seek, self.tell = file.seek, file.tell
+    @property
+    def position(self) -> int:
+        """How many bytes were passed."""
 
     def read(self, size: int) -> bytes:
-        if size > _LARGEST_HEADER + tarfile.BLOCKSIZE:
-            raise tarfile.ReadError(f"a header of {size:,} bytes")
-        return self._file.read(size)
+        """The next bytes; fewer at the end alone."""
+
+    def skip(self, size: int) -> None:
+        """Pass over the content of a member; raises TarError where it is cut off."""
 
 
-def members(file: BinaryIO) -> list[tarfile.TarInfo]:
-    """The members of the tar from where `file` stands up to its end.
+class Member(Struct, frozen=True):
+    """A member: its content lies at `offset` in the tar.
+
+    `size` counts holes too; `parts` are those of a sparse file, as an Extent has them.
+    """
+
+    name: str
+    kind: Kind
+    mode: int
+    uid: int
+    gid: int
+    size: int
+    offset: int
+    link: str = ""
+    parts: bytes | None = None
+    capability: bytes = b""
+
+
+def members(stream: Stream, meter: Meter) -> Iterator[Member]:
+    """The members of the tar, up to its end.
 
     Raises:
-        tarfile.TarError: it is damaged, or a header has more than 1 MiB. Tarfile itself takes one
-            that is cut off for one that ends, and ends in other errors where a header has absurd
-            numbers.
-        OSError: the file cannot be read.
+        TarError: it is damaged; says which member is.
+        LimitError: it has more members, or larger headers, than an image may have.
     """
-    found = []
-    headers: Any = _Headers(file)
-    try:
-        with tarfile.open(fileobj=headers, mode="r:", encoding="utf-8") as archive:
-            for member in archive:
-                if member.size < 0:
-                    raise tarfile.ReadError("a member of negative size")
-                found.append(member)
-    except (ValueError, OverflowError, MemoryError, OSError) as error:
-        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # of a seek too far
-            raise
-        raise tarfile.ReadError("a header with numbers that cannot be") from error
-    end = file.seek(0, io.SEEK_END)
-    last = max((one.offset_data + sum(size for _, size in parts(one)) for one in found), default=0)
-    file.seek(archive.offset)
-    if last > end or file.read(tarfile.BLOCKSIZE).strip(b"\0"):
-        raise tarfile.ReadError("it is cut off")
-    return found
+    reader = _Reader(stream, meter)
+    while (member := reader.next()) is not None:
+        yield member
 
 
-def parts(member: tarfile.TarInfo) -> list[tuple[int, int]]:
-    """Where the bytes go that stand in the archive one behind the other: places and sizes."""
-    sparse: Any = member.sparse  # typeshed says bytes
-    return [(0, member.size)] if sparse is None else sparse
+class _Reader:
+    def __init__(self, stream: Stream, meter: Meter) -> None:
+        self._stream = stream
+        self._meter = meter
+        self._common: Records = {}  # of global headers, for all members that follow
+        self._taken = 0  # bytes of the headers of one member, so far
+
+    def next(self) -> Member | None:
+        """The next member, None at the end."""
+        records: Records = {}
+        self._taken = 0
+        for earlier in range(_MOST_IN_A_ROW):
+            block = self._header()
+            if block is None:
+                if earlier:
+                    raise TarError("it is cut off behind a header")
+                return None
+            kind = block[156:157]
+            if kind == b"g":
+                self._common.update(_records(self._extended(block)))
+            elif kind in b"xX":
+                records.update(_records(self._extended(block)))
+            elif kind in b"LK":
+                key = b"path" if kind == b"L" else b"linkpath"
+                records[key] = text(self._extended(block))
+            else:
+                return self._member(block, self._common | records if self._common else records)
+        raise TarError(f"more than {_MOST_IN_A_ROW} headers for one member")
+
+    def _header(self) -> bytes | None:
+        """The next header; None where the tar ends."""
+        start = self._stream.position
+        block = self._stream.read(BLOCK)
+        if not block and not start:
+            raise TarError("it is empty")
+        if block.count(0) == len(block):
+            return None
+        if len(block) < BLOCK:
+            raise TarError("it is cut off")
+        self._meter.count(*COUNTED)
+        try:
+            fits = number(block[148:156]) in _checksums(block)
+        except TarError:
+            fits = False
+        if not fits:
+            place = f"the block at byte {start:,}" if start else "its first block"
+            raise TarError(f"{place} is no header of a tar")
+        return block
+
+    def _extended(self, block: bytes) -> bytes:
+        """The content of a header that describes the next member."""
+        return self._whole(number(block[124:136]))
+
+    def _whole(self, size: int) -> bytes:
+        """The next bytes, as a part of a header, and the rest of their last block."""
+        if size < 0:
+            raise TarError("a header of negative size")
+        self._taken += size
+        self._meter.compare("header", "bytes of the headers of one member", self._taken)
+        self._meter.count("headers", "bytes of all headers", size)
+        data = self._stream.read(size)
+        if len(data) < size:
+            raise TarError("it is cut off in a header")
+        self._stream.read(-size % BLOCK)
+        return data
+
+    def _member(self, block: bytes, records: Records) -> Member:
+        name = records.get(sparse.NAME) or records.get(b"path") or _name(block)
+        try:
+            return self._described(decode(name), block, records)
+        except TarError as error:
+            shown = decode(name)
+            short = printable(shown) if len(shown) <= _LONGEST else shortened(shown)
+            raise TarError(f"{short}: {error}") from error
+
+    def _described(self, name: str, block: bytes, records: Records) -> Member:
+        flag = block[156:157]
+        kind = _KINDS.get(flag, "special")
+        if flag == b"\0" and name.endswith("/"):  # from before there was a flag for it
+            kind = "dir"
+        size = _of(records, b"size", block[124:136])
+        if not 0 <= size <= _LARGEST:
+            raise TarError("a size that no file has")
+        parts = None
+        if kind == "file":
+            holes = sparse.read(block, records, size, self._whole)
+            if holes is not None:
+                self._meter.unpack(max(holes.size - holes.stored, 0))
+                parts, whole, size = holes.parts, holes.size, holes.stored
+        offset = self._stream.position
+        if flag not in _WITHOUT_CONTENT and kind != "dir":
+            self._stream.skip(size)
+            self._stream.read(-size % BLOCK)
+        return Member(
+            name,
+            kind,
+            number(block[100:108]) & 0o7777,
+            _of(records, b"uid", block[108:116]),
+            _of(records, b"gid", block[116:124]),
+            size if parts is None else whole,
+            offset,
+            decode(records.get(b"linkpath") or text(block[157:257])),
+            parts,
+            records.get(_CAPABILITY, b""),
+        )
+
+
+def _checksums(block: bytes) -> tuple[int, int]:
+    """Of a header's bytes, its own checksum counted as blanks: as they are, and as signed ones."""
+    total = sum(block) - sum(block[148:156]) + 8 * ord(" ")
+    if block.isascii():
+        return total, total
+    signed = sum(byte > 127 for byte in block[:148] + block[156:])  # noqa: PLR2004 - 7 bits
+    return total, total - 256 * signed
+
+
+def _name(block: bytes) -> bytes:
+    name, prefix = text(block[:100]), text(block[345:500])
+    return prefix + b"/" + name if prefix and block[257:263] == b"ustar\0" else name
+
+
+def _of(records: Records, key: bytes, field: bytes) -> int:
+    """A number of a PAX record, or else of the header's field."""
+    value = records.get(key)
+    if not value:
+        return number(field)
+    return decimal(value)
+
+
+def _records(data: bytes) -> Records:
+    """The wanted records of a PAX header: each is `LENGTH KEY=VALUE` and a line feed."""
+    found: Records = {}
+    places: list[bytes] = []
+    at = 0
+    while at < len(data) and data[at]:
+        blank = data.find(b" ", at, at + 20)
+        digits = data[at:blank] if blank > 0 else b""
+        end = at + int(digits) if digits.isdigit() else 0
+        if not at <= blank < end or end > len(data) or data[end - 1] != ord("\n"):
+            raise TarError("a PAX header that is damaged")
+        key, _, value = data[blank + 1 : end - 1].partition(b"=")
+        if key in sparse.PLACES:
+            places.append(value)
+        elif key in _WANTED:
+            found[key] = value
+        at = end
+    return found | {sparse.MAP: b",".join(places)} if places else found

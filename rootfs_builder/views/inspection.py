@@ -4,14 +4,14 @@ Files, owners, modes and sizes are read from the layers, whoever made them; why 
 `rootfs-builder.json` knows.
 """
 
-from typing import Any, BinaryIO
+from typing import Any
 
 from msgspec import Struct, json
 
 from rootfs_builder import image as images
 from rootfs_builder.errors import NotFoundError
 from rootfs_builder.filesystem.content import Source
-from rootfs_builder.image import Image, digests, provenance, unpack
+from rootfs_builder.image import Image, provenance, unpack
 from rootfs_builder.plan import Plan
 
 
@@ -52,21 +52,22 @@ class Inspection(Struct, frozen=True, omit_defaults=True):
     absent: str = ""
 
 
-def of(image: Image, beside: Source | None, scratch: BinaryIO) -> Inspection:
-    """Look at an image; `beside` is the `rootfs-builder.json` there, `scratch` as for `unpack`.
+def of(image: Image, beside: Source | None, reader: unpack.Reader) -> Inspection:
+    """Look at an image; `beside` is the `rootfs-builder.json` there, `reader` reads its layers.
 
     Raises:
         InputError: a layer or a document is damaged.
+        LimitError: reading it would cost more than it may.
     """
     record, absent = None, ""
     try:
-        record = provenance.load(beside, (image,))
+        record = provenance.load(beside, (image,), reader.meter)
     except NotFoundError as error:
         absent = str(error)
-    unpacked = provenance.unpacked(image, record, scratch)
+    unpacked = provenance.unpacked(image, record, reader)
     plan = unpacked.plan
     files = plan.unique_files
-    contents = {one.path: digests.of(one.content) for one in files if one.content is not None}
+    contents = {one.path: reader.digest(one.content) for one in files if one.content is not None}
     return Inspection(
         names=image.names,
         platform=str(image.platform) if image.document else "?",

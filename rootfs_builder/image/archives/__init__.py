@@ -26,6 +26,7 @@ def read(members: "Members") -> "tuple[Image, ...]":
 
     Raises:
         InputError: its documents are damaged.
+        LimitError: reading them would cost more than it may.
     """
     for name in READ:
         images: tuple[Image, ...] = import_module(f"{__name__}.{name}").read(members)

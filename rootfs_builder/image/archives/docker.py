@@ -4,8 +4,6 @@ It says nothing else of a layer: neither its digest nor how it is compressed. So
 image/tarexport.
 """
 
-from typing import Any
-
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -21,7 +19,7 @@ from rootfs_builder.image import (
     canonical,
     digests,
 )
-from rootfs_builder.image.archives.members import Members, image, parsed
+from rootfs_builder.image.archives.members import Members
 from rootfs_builder.image.archives.sinks import Sink, blob_path
 from rootfs_builder.image.tar import BLOCK
 
@@ -38,16 +36,19 @@ class Saved(Struct, frozen=True, rename="pascal"):
 
 def read(members: Members) -> tuple[Image, ...] | None:
     """Every image of the archive; None where it has no manifest.json with a list in it."""
-    if members(_NAME) is None or not isinstance(parsed(members, _NAME, Any), list):
+    if members.find(_NAME) is None or not members.document(_NAME).lstrip().startswith(b"["):
         return None
+    names: dict[Saved, list[str]] = {}
+    for one in members.parsed(_NAME, tuple[Saved, ...]):
+        members.meter.count("images", "images and names of images", max(len(one.repo_tags), 1))
+        names.setdefault(replace(one, repo_tags=()), []).extend(one.repo_tags)
     return tuple(
-        image(
-            members,
+        members.image(
             one.config,
             [(layer, Descriptor()) for layer in one.layers],
-            names=one.repo_tags,
+            names=tuple(dict.fromkeys(called)),
         )
-        for one in parsed(members, _NAME, tuple[Saved, ...])
+        for one, called in names.items()
     )
 
 
@@ -66,10 +67,10 @@ def completed(image: Image) -> Image:
 
 
 def _media_type(layer: Layer) -> str:
-    from rootfs_builder.image import unpack
+    from rootfs_builder.image import streams
 
     with layer.blob.open() as content:
-        compression = unpack.compression(content[0:BLOCK])
+        compression = streams.compression(content[0:BLOCK])
     return {"gzip": LAYER_GZIP, "zstd": LAYER_ZSTD}.get(compression, LAYER)
 
 

@@ -4,69 +4,92 @@ It need not have all images that its index leads to: of one for many platforms, 
 that they have.
 """
 
-from collections.abc import Iterator
-
 from msgspec.structs import replace
 
 from rootfs_builder.errors import InputError
-from rootfs_builder.image import INDEXES, Descriptor, Image, Index, Manifest, canonical, digests
-from rootfs_builder.image.archives.members import Members, blob, document, image, parsed
+from rootfs_builder.image import INDEXES, Descriptor, Image, Index, Manifest, canonical
+from rootfs_builder.image.archives.members import Members
 from rootfs_builder.image.archives.sinks import Sink, blob_path
 from rootfs_builder.recipe import reference
 
 _NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
 _ATTESTATION = "vnd.docker.reference.type"  # annotates one that is stored as if it were an image
-_MAX_DEPTH = 4
 
 
 def read(members: Members) -> tuple[Image, ...] | None:
     """The images that an OCI layout's index lists, also in nested indexes; None without a layout.
 
+    An image is there once, whatever lists it, with all its names.
+
     Raises:
         InputError: a document is damaged, or none of the images is there.
+        LimitError: there are more images, or deeper indexes, than an archive may have.
     """
-    if members("oci-layout") is None:
+    if members.find("oci-layout") is None:
         return None
-    missing: list[str] = []
-    index = parsed(members, "index.json", Index)
-    found = tuple(_images(members, index, (), 0, missing))
-    if missing and not found:
-        raise InputError(f"{missing[0]} is missing")
-    return found
+    work = _Work(members)
+    work.index("index.json", (), 0)
+    while work.todo:
+        work.descriptor(*work.todo.pop())
+    if work.missing and not work.images:
+        raise InputError(f"{work.missing[0]} is missing")
+    return tuple(
+        replace(image, names=tuple(work.names[digest])) for digest, image in work.images.items()
+    )
 
 
-def _images(
-    members: Members, index: Index, names: tuple[str, ...], depth: int, missing: list[str]
-) -> Iterator[Image]:
-    """The images of an index that has these names itself."""
-    if depth > _MAX_DEPTH:
-        raise InputError("an index of indexes of indexes, without end")
-    for descriptor in index.manifests:
+class _Work:
+    """The images that were found so far, by digest, and what is left to look at."""
+
+    def __init__(self, members: Members) -> None:
+        self._members = members
+        self._met: set[tuple[str, tuple[str, ...]]] = set()
+        self._indexes: dict[str, tuple[Descriptor, ...]] = {}
+        self.todo: list[tuple[Descriptor, tuple[str, ...], int]] = []
+        self.images: dict[str, Image] = {}
+        self.names: dict[str, dict[str, None]] = {}
+        self.missing: list[str] = []
+
+    def index(self, path: str, names: tuple[str, ...], depth: int) -> None:
+        """Take up what an index lists which has these names itself."""
+        self._members.meter.compare("depth", "indexes in each other", depth)
+        if path not in self._indexes:
+            listed: Index = self._members.parsed(path, Index)
+            self._indexes[path] = tuple(
+                one for one in listed.manifests if _ATTESTATION not in (one.annotations or {})
+            )
+        new: dict[tuple[str, tuple[str, ...]], Descriptor] = {}
+        for one in self._indexes[path]:
+            key = (one.digest, _names(one) or names)
+            if key not in self._met:
+                new.setdefault(key, one)
+        self._members.meter.count("images", "images and names of images", len(new))
+        self._met.update(new)
+        self.todo += ((one, called, depth) for (_, called), one in reversed(new.items()))
+
+    def descriptor(self, descriptor: Descriptor, names: tuple[str, ...], depth: int) -> None:
+        """Look at an image or an index, if it is there."""
         path = blob_path(descriptor.digest)
-        if _ATTESTATION in (descriptor.annotations or {}):
-            continue
-        if members(path) is None:
-            missing.append(path)
-            continue
-        digests.confirm(blob(members, path), descriptor.digest)
-        called = _names(descriptor) or names
+        if self._members.find(path) is None:
+            self.missing.append(path)
+            return
+        self._members.confirm(path, descriptor.digest)
         if descriptor.media_type in INDEXES:
-            inner = parsed(members, path, Index)
-            yield from _images(members, inner, called, depth + 1, missing)
-        else:
-            yield _image(members, path, descriptor, called)
+            self.index(path, names, depth + 1)
+            return
+        if descriptor.digest not in self.images:
+            self.images[descriptor.digest] = _image(self._members, path, descriptor)
+        self.names.setdefault(descriptor.digest, {}).update(dict.fromkeys(names))
 
 
-def _image(members: Members, path: str, descriptor: Descriptor, names: tuple[str, ...]) -> Image:
-    manifest = parsed(members, path, Manifest)
-    return image(
-        members,
+def _image(members: Members, path: str, descriptor: Descriptor) -> Image:
+    manifest = members.parsed(path, Manifest)
+    return members.image(
         blob_path(manifest.config.digest),
         [(blob_path(layer.digest), layer) for layer in manifest.layers],
         digest=manifest.config.digest,
-        manifest=document(members, path),
+        manifest=members.document(path),
         media_type=descriptor.media_type,
-        names=names,
     )
 
 

@@ -1,7 +1,7 @@
 """What skopeo's `dir:` transport writes: a manifest, and each blob under the hex of its digest."""
 
 from rootfs_builder.image import Image, Manifest
-from rootfs_builder.image.archives.members import Members, document, image, parsed
+from rootfs_builder.image.archives.members import Members
 from rootfs_builder.image.archives.sinks import Sink
 
 _NAME = "manifest.json"
@@ -9,16 +9,15 @@ _NAME = "manifest.json"
 
 def read(members: Members) -> tuple[Image, ...] | None:
     """The image of the directory; None where it has no manifest.json of that kind."""
-    if members("version") is None or members(_NAME) is None:
+    if members.find("version") is None or members.find(_NAME) is None:
         return None
-    manifest = parsed(members, _NAME, Manifest)
+    manifest = members.parsed(_NAME, Manifest)
     return (
-        image(
-            members,
+        members.image(
             _hex(manifest.config.digest),
             [(_hex(layer.digest), layer) for layer in manifest.layers],
             digest=manifest.config.digest,
-            manifest=document(members, _NAME),
+            manifest=members.document(_NAME),
             media_type=manifest.media_type,
         ),
     )

@@ -5,6 +5,7 @@ import hashlib
 import io
 import os
 import time
+from threading import Thread
 
 import pytest
 
@@ -168,6 +169,25 @@ def test_no_more_units_are_compressed_at_once_than_there_may_be_threads(threads,
     pieces = [bytes([number]) for number in range(30)]
     Store(io.BytesIO(), threads=threads).compress(units(*pieces), GZIP)
     assert max(most) == threads
+
+
+@pytest.mark.parametrize("there", [0, 1, 2])
+def test_where_there_are_no_threads_to_be_had_the_bytes_are_the_same(there, monkeypatch):
+    pieces = [bytes([number]) * 5000 for number in range(20)]
+    expected = Store(io.BytesIO(), threads=3)
+    expected.compress(units(*pieces), GZIP)
+    start, left = Thread.start, [None] * there
+
+    def limited(thread):
+        if not left:
+            raise RuntimeError("can't start new thread")
+        left.pop()
+        start(thread)
+
+    monkeypatch.setattr(Thread, "start", limited)
+    store = Store(io.BytesIO(), threads=3)
+    store.compress(units(*pieces), GZIP)
+    assert store.file.getvalue() == expected.file.getvalue()
 
 
 @pytest.mark.parametrize("count", [1, 30])

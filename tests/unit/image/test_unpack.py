@@ -20,8 +20,10 @@ from rootfs_builder.image import (
     LAYER_ZSTD,
     Descriptor,
     Layer,
+    streams,
     unpack,
 )
+from rootfs_builder.image.limits import Meter
 from rootfs_builder.plan import hard_links
 
 
@@ -169,7 +171,7 @@ def test_a_tar_whose_first_name_begins_like_another_format_is_a_tar(name, media_
     assert entry.path == f"/{name}"
     with tempfile.TemporaryFile() as file, tempfile.TemporaryFile() as scratch:
         file.write(blob)
-        assert unpack.decompressed(file, scratch) is file
+        assert streams.decompressed(file, scratch, Meter()) is file
 
 
 @pytest.mark.parametrize(
