@@ -22,9 +22,6 @@ SECONDS, MEMORY, DISK = 10, 300_000_000, 100_000_000
 MOST = 2 << 30  # bytes: no run takes more from this machine
 VERBS = {"inspect": (), "verify": (), "why": ("/nothing",)}
 
-QUADRATIC = pytest.mark.xfail(reason="the loader's readers are quadratic", strict=False)
-WAITING = {(name, "verify"): QUADRATIC for name in ("ld_cache_bomb", "ld_preload_bomb")}
-
 
 class Cost(NamedTuple):
     """What a run has cost: CPU seconds, bytes of memory at most, bytes of temporary files."""
@@ -99,7 +96,7 @@ def folder(tmp_path_factory):
 @pytest.mark.parametrize(
     ("name", "verb"),
     [
-        pytest.param(name, verb, id=f"{name}-{verb}", marks=WAITING.get((name, verb), ()))
+        pytest.param(name, verb, id=f"{name}-{verb}")
         for name in archives.CASES
         for verb in VERBS
         if ALL or (name in SAMPLE and verb == "verify")
