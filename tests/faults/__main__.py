@@ -1,6 +1,7 @@
 """scripts/fuzz: every part, by hand, with a table of what was tried and what survived."""
 
 import argparse
+import contextlib
 import importlib.util
 import os
 import sys
@@ -91,7 +92,10 @@ def main():
     if not chosen:
         parser.error(f"--only takes one of: {names}")
     found = []
-    with tempfile.TemporaryDirectory(prefix="rootfs-builder-fuzz.") as folder:
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        tempfile.TemporaryDirectory(prefix="rootfs-builder-fuzz.") as folder,
+    ):
         for name in chosen:
             top = Path(folder) / name.replace(":", "-").replace(" ", "-")
             top.mkdir()

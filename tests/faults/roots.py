@@ -238,22 +238,23 @@ def attempt(machine, case, folder, row):
 
 
 def rows(*, count, seed, jobs=1, folder):
-    """One row; `count` of all cases, 0 for all."""
+    """A row for each kind of hostile thing; `count` of all cases, 0 for all."""
     runs.compile_package()
     machine = Machine(Path(folder) / "machine")
     found = cases()
     random.Random(f"roots {seed}").shuffle(found)
+    chosen = found[: count or None]
 
-    def one(pair):
-        number, case = pair
+    def one(case):
         row = Row("")
-        here = Path(folder) / f"case{number}"
+        here = Path(folder) / f"case{chosen.index(case)}"
         here.mkdir()
         attempt(machine, case, here, row)
         return row
 
-    whole = Row("hostile roots and trees (runs of pack, stage, verify)")
     with ThreadPoolExecutor(jobs) as pool:
-        for row in pool.map(one, enumerate(found[: count or None])):
-            whole.join(row)
-    yield whole
+        for how in HOSTILE:
+            whole = Row(f"roots and trees: {how}")
+            for row in pool.map(one, [case for case in chosen if case.how == how]):
+                whole.join(row)
+            yield whole

@@ -76,7 +76,13 @@ def run(command, *, cwd, env, limits=None):
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         began = time.monotonic()
         process = subprocess.Popen(
-            command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr
+            command,
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            process_group=0,
         )
         resource.prlimit(process.pid, resource.RLIMIT_CPU, (limits.cpu, limits.cpu + 1))
         memory, disk, passed = _watched(process, env["TMPDIR"], limits, began)
@@ -103,7 +109,7 @@ def _watched(process, directory, limits, began):
         elif time.monotonic() - began > limits.wait:
             passed = "time"
         if passed:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             break
         time.sleep(_LOOK)

@@ -8,7 +8,7 @@ error, or the process is killed there. A run survives if
 - nothing else is left in the output's directory, TMPDIR or among the new entries of the cache,
   once the next ordinary run has ended, and that one succeeds with the same bytes.
 
-Three things are no defect. A fault in Python's own start and imports may show Python's traceback:
+Some things are no defect. A fault in Python's own start and imports may show Python's traceback:
 that is counted apart, by what the call was about; so is SystemError where Python has no memory for
 its own frames. And a fault of stdout or stderr themselves comes
 when the output is at its place, or takes the words away: then words are not judged.
@@ -69,7 +69,8 @@ ERRORS = {
 }
 IMPORTS = "Python's own start and imports"
 FRAMES = "CPython finds no memory for its own frames and says SystemError"
-_LIMITS = Limits(cpu=60, memory=1 << 30, disk=1 << 30)  # with strace, whose time counts too
+PIPES = "a pipe between Python's own processes fails, which no kernel does to it"
+_LIMITS = Limits(cpu=60, wait=60, memory=1 << 30, disk=1 << 30)  # strace's time counts, too
 _LINE = re.compile(r"(\d+) +(\w+)\((.*)")
 _PATH = re.compile(r'[<"](/[^<>"]*)[>"]')
 _CODE = (".py", ".pyc", ".so", ".pth", ".cfg", ".zip", ".dist-info", "METADATA")
@@ -103,7 +104,7 @@ def strace(log, *expressions):
     options = [word for one in expressions for word in ("-e", one)]
     if not any("signal=" in one for one in expressions):
         options.append("--seccomp-bpf")
-    return ("strace", "-f", "-q", "-y", "-s", "8", "-o", str(log), *options)
+    return ("strace", "-f", "--kill-on-exit", "-q", "-y", "-s", "8", "-o", str(log), *options)
 
 
 def about_imports(text):
@@ -126,7 +127,7 @@ def sites(bench):
     done = bench.run(prefix=strace(log, f"trace={known}"), limits=_LIMITS)
     assert done.code == 0, done
     counts = defaultdict(lambda: defaultdict(int))  # by process and call
-    seen, own = {}, {}
+    seen, own, pipes = {}, {}, set()
     begun = False  # whether a module of ours was read
     for line in log.read_text(errors="replace").splitlines():
         match = _LINE.match(line)
@@ -139,8 +140,11 @@ def sites(bench):
         imports = not begun or about_imports(text)
         own[call, number] = own.get((call, number), True) and imports
         seen[call, number] = None
+        pipes |= {(call, number)} if "<pipe:[" in text else set()
     found = defaultdict(list)
     for call, number in seen:
+        if (call, number) in pipes:
+            continue
         for error in ERRORS[call]:
             found[call].append(Site(call, number, error, own[call, number]))
     return found
@@ -272,6 +276,8 @@ def case(bench, site, row):
     exception = IMPORTS if imports and words_only else ""
     if site.call == "mmap" and words_only and any(" SystemError" in one for one in problems):
         exception = FRAMES
+    if any("<pipe:[" in one for one in injected.lines) and site.error != KILL:
+        exception = PIPES
     row.add(problems, example(bench, site, injected), exception)
 
 
