@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import importlib.util
 import os
 import sys
 import tempfile
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tests.faults import mutations, roots, runs, scenarios, system_calls
+from tests.faults import handmade, mutations, roots, runs, scenarios, system_calls
 
 MUTANTS = {"elf": 24_000, "archives": 2_600, "texts": 7_200, "cache": 300, "ld.so": 1_500}
 SITES = 800  # of one scenario
@@ -53,19 +52,14 @@ def _roots(how):
 
 
 def _by_hand(name, how):
-    module = importlib.import_module(f"tests.faults.{name}")
-    return module.rows(count=how.count or 0, seed=how.seed, jobs=how.jobs, folder=how.folder)
+    return handmade.PARTS[name](count=how.count or 0, seed=how.seed, folder=how.folder)
 
 
 PARTS = {
     **{f"calls:{one.name}": partial(_calls, one.name) for one in scenarios.SCENARIOS},
     **{f"mutations:{short}": partial(_mutants, short) for short in MUTANTS},
     "roots": _roots,
-    **{
-        name: partial(_by_hand, name)
-        for name in ("bombs", "secrets", "races")
-        if importlib.util.find_spec(f"tests.faults.{name}")
-    },
+    **{f"by hand:{name}": partial(_by_hand, name) for name in handmade.PARTS},
 }
 
 
