@@ -167,7 +167,9 @@ def unsaid(outcome, codes=REFUSALS):
         ended = _ENDED.get(signal.Signals(-outcome.code), "") if -outcome.code in _SIGNALS else ""
         problems.append(f"exit {outcome.code}{' ' if ended else ''}{ended}")
     if "Traceback (most recent call last)" in outcome.stderr:
-        problems.append(f"traceback: {_kind(outcome.stderr.splitlines()[-1])}")
+        lines = outcome.stderr.rpartition("Traceback (most recent")[2].splitlines()[1:]
+        raised = next((line for line in lines if not line.startswith(" ")), "")
+        problems.append(f"traceback: {_kind(raised)}")
     elif any(line.startswith(SENTENCE + DEFECT) for line in said):
         problems.append(f"internal error: {_kind(said[-1].partition(DEFECT)[2])}")
     elif not said and not outcome.passed:

@@ -64,21 +64,21 @@ SCENARIOS = (
     Scenario("changed", (*PACK, "out/x.tar"), cached=True, changed=True),
     Scenario("stage", ("stage", "in/hello", "-o", "out/tree"), ("tree",), fresh=True),
     Scenario("build", ("build", "-j", "2", "a", "b"), ("a.tar", "b.tar"), apart=True),
-    Scenario("oci:DIR, new", (*PACK, "oci:out/l", "--no-cache"), ("l",), fresh=True, layout=True),
-    Scenario("oci:DIR, replaced", (*PACK, "oci:out/l", "--no-cache"), ("l",), layout=True),
+    Scenario("oci-new", (*PACK, "oci:out/l", "--no-cache"), ("l",), fresh=True, layout=True),
+    Scenario("oci-replaced", (*PACK, "oci:out/l", "--no-cache"), ("l",), layout=True),
     Scenario(
-        "files beside",
+        "beside",
         (*PACK, "out/x.tar", *BESIDE, "--no-cache"),
         ("x.tar", "id", "meta.json"),
     ),
     Scenario(
-        "depfile, kept",
+        "kept",
         (*PACK, "out/x.tar", *BESIDE, "--depfile", "out/x.d"),
         ("x.tar", "id", "meta.json", "x.d"),
         cached=True,
         warm=True,
     ),
-    Scenario("--strip", (*PACK, "out/x.tar", "--no-cache", "--strip")),
+    Scenario("strip", (*PACK, "out/x.tar", "--no-cache", "--strip")),
 )
 
 

@@ -15,8 +15,8 @@ from tests.faults.scenarios import SCENARIOS, Scenario
 from tests.faults.subjects import chance
 
 ALL = bool(os.environ.get("ROOTFS_BUILDER_ALL_CASES"))
-USUAL = ("nocache", "stage", "oci:DIR, replaced", "files beside", "warm")
-SITES, MUTANTS, ROOTS = (100, 500, 0) if ALL else (8, 40, 6)
+USUAL = ("nocache", "stage", "oci-replaced", "beside", "warm")
+SITES, MUTANTS, ROOTS = (100, 500, 0) if ALL else (14, 60, 6)
 SEED = 7
 
 needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
