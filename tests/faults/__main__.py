@@ -26,12 +26,13 @@ class How:
     jobs: int
     folder: str
     keep: str | None
+    calls: tuple[str, ...]
 
 
 def _calls(scenario, how):
     count = SITES if how.count is None else how.count
     options = {"count": count, "seed": how.seed, "jobs": how.jobs, "folder": how.folder}
-    return system_calls.rows(only=(scenario,), **options)
+    return system_calls.rows(only=(scenario,), calls=how.calls, **options)
 
 
 def _mutants(short, how):
@@ -80,6 +81,8 @@ def main():
     parser.add_argument("--first", type=int, default=0, metavar="N", help="number of a mutation")
     cores = len(os.sched_getaffinity(0))
     parser.add_argument("--jobs", type=int, default=cores, metavar="N", help="runs at a time")
+    calls = {"action": "append", "default": [], "choices": system_calls.ERRORS}
+    parser.add_argument("--call", **calls, metavar="CALL", help="of all system calls, this")
     parser.add_argument("--keep", metavar="DIR", help="where failing input is copied to")
     options = parser.parse_args()
     chosen = _chosen(options.only)
@@ -95,7 +98,7 @@ def main():
             top.mkdir()
             how = How(
                 *(options.count, options.seconds, options.seed, options.first, options.jobs),
-                *(str(top), options.keep),
+                *(str(top), options.keep, tuple(options.call)),
             )
             for row in PARTS[name](how):
                 found.append(row)

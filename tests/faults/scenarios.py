@@ -35,8 +35,8 @@ class Scenario:
     """A command line; `outputs` are what it writes in `out/`.
 
     `cached` keeps the cache of an earlier run, `warm` the outputs too; with `changed` that run saw
-    another program. `apart` says that the outputs do not depend on each other, and `fresh` that
-    they must not be there before.
+    another program. `apart` says that outputs take their places one after the other, so that an
+    error may leave some of them new, and `fresh` that they must not be there before.
     """
 
     name: str
@@ -70,6 +70,7 @@ SCENARIOS = (
         "beside",
         (*PACK, "out/x.tar", *BESIDE, "--no-cache"),
         ("x.tar", "id", "meta.json"),
+        apart=True,
     ),
     Scenario(
         "kept",
@@ -77,6 +78,7 @@ SCENARIOS = (
         ("x.tar", "id", "meta.json", "x.d"),
         cached=True,
         warm=True,
+        apart=True,
     ),
     Scenario("strip", (*PACK, "out/x.tar", "--no-cache", "--strip")),
 )

@@ -69,6 +69,8 @@ ERRORS = {
 }
 IMPORTS = "Python's own start and imports"
 FRAMES = "CPython finds no memory for its own frames and says SystemError"
+DENIED = "EACCES is an answer: what nobody may look at is not there, for a loader neither"
+TRIED = "tempfile cannot remove the file by which it tries TMPDIR"
 PIPES = "a pipe between Python's own processes fails, which no kernel does to it"
 _LIMITS = Limits(cpu=60, wait=60, memory=1 << 30, disk=1 << 30)  # strace's time counts, too
 _LINE = re.compile(r"(\d+) +(\w+)\((.*)")
@@ -127,8 +129,8 @@ def sites(bench):
     done = bench.run(prefix=strace(log, f"trace={known}"), limits=_LIMITS)
     assert done.code == 0, done
     counts = defaultdict(lambda: defaultdict(int))  # by process and call
-    seen, own, pipes = {}, {}, set()
-    begun = False  # whether a module of ours was read
+    seen, own, pipes = {}, set(), set()
+    begun, main = False, ""  # whether a module of ours was read; the first process
     for line in log.read_text(errors="replace").splitlines():
         match = _LINE.match(line)
         if match is None or match[2] not in ERRORS:
@@ -137,8 +139,9 @@ def sites(bench):
         counts[pid][call] += 1
         number = counts[pid][call]
         begun = begun or str(runs.PACKAGE / "__pycache__/cli.") in text
-        imports = not begun or about_imports(text)
-        own[call, number] = own.get((call, number), True) and imports
+        main = main or pid
+        if pid == main and (not begun or about_imports(text)):
+            own.add((call, number))
         seen[call, number] = None
         pipes |= {(call, number)} if "<pipe:[" in text else set()
     found = defaultdict(list)
@@ -146,12 +149,12 @@ def sites(bench):
         if (call, number) in pipes:
             continue
         for error in ERRORS[call]:
-            found[call].append(Site(call, number, error, own[call, number]))
+            found[call].append(Site(call, number, error, (call, number) in own))
     return found
 
 
 def sample(found, count, seed):
-    """So many sites: calls and errors take turns, and what is no import comes first."""
+    """So many sites, 0 for all: calls and errors take turns, one in eight is about imports."""
     chance = random.Random(f"sites {seed}")
     queues = []
     for call in sorted(found):
@@ -160,7 +163,6 @@ def sample(found, count, seed):
             imports = [one for one in found[call] if one.error == error and one.imports]
             chance.shuffle(ours)
             chance.shuffle(imports)
-            # One in eight is about imports, as long as there are both.
             queues.append([*_mixed(ours, imports, 7)])
     chance.shuffle(queues)
     chosen = []
@@ -269,23 +271,40 @@ def case(bench, site, row):
         bench.arrange()
         return
     problems = judge(bench, site, injected)
-    lines = [line for one in injected.lines if (line := _LINE.match(one))]
+    row.add(problems, example(bench, site, injected), excepted(site, injected, problems))
+
+
+def excepted(site, injected, problems):
+    """Why the problems of a run are no defect of ours, "" if they are."""
+    hits = injected.lines
+    lines = [line for one in hits if (line := _LINE.match(one))]
     imports = site.imports or (bool(lines) and all(about_imports(one[3]) for one in lines))
-    words_only = all(one.startswith(_WORDS) for one in problems)
     imports = imports or any(" Import" in one or " ModuleNotFound" in one for one in problems)
-    exception = IMPORTS if imports and words_only else ""
-    if site.call == "mmap" and words_only and any(" SystemError" in one for one in problems):
-        exception = FRAMES
-    if any("<pipe:[" in one for one in injected.lines) and site.error != KILL:
-        exception = PIPES
-    row.add(problems, example(bench, site, injected), exception)
+    words = all(one.startswith(_WORDS) for one in problems)
+    if imports and words:
+        return IMPORTS
+    if site.call == "mmap" and words and any(" SystemError" in one for one in problems):
+        return FRAMES
+    if site.error == KILL:
+        return ""
+    if any("<pipe:[" in one for one in hits):
+        return PIPES
+    if any(_PROBE.search(one) for one in hits):
+        return TRIED
+    another = all(one.startswith("exit 0 and another") for one in problems)
+    return DENIED if site.error == "EACCES" and site.call in _LOOKS and another else ""
 
 
-_WORDS = ("traceback", "internal error", "no sentence", "exit 1")
+_WORDS = ("traceback", "internal error", "no sentence", "exit 1")  # 1, 120 or 127
+_LOOKS = ("newfstatat", "statx", "openat", "openat2", "readlink", "readlinkat")
+_PROBE = re.compile(r'unlink\("[^"]*/tmp/[a-z0-9_]{8}"\)')
 
 
-def rows(*, count, seed, only=(), jobs=1, folder):
-    """A row for errors and one for kills of each scenario, with `count` sites each; 0 is all."""
+def rows(*, count, seed, only=(), calls=(), jobs=1, folder):
+    """A row for errors and one for kills of each scenario, with `count` sites, 0 for all.
+
+    `only` are names of scenarios, `calls` the system calls.
+    """
     runs.compile_package()
     for number, scenario in enumerate(SCENARIOS):
         if only and scenario.name not in only:
@@ -295,7 +314,8 @@ def rows(*, count, seed, only=(), jobs=1, folder):
         for job in range(jobs):
             benches.put(Bench(top / str(job), scenario))
         first = benches.get()
-        chosen = sample(sites(first), count, seed)
+        found = sites(first)
+        chosen = sample({one: found[one] for one in calls or found}, count, seed)
         first.again()
         first.arrange()
         benches.put(first)
