@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import os
+import signal
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -88,6 +89,7 @@ def main():
     chosen = _chosen(options.only)
     if not chosen:
         parser.error(f"--only takes one of: {names}")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was found is still printed
     found = []
     with (
         contextlib.suppress(KeyboardInterrupt),
