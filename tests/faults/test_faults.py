@@ -1,0 +1,147 @@
+"""A sample of scripts/fuzz, with a fixed seed; ROOTFS_BUILDER_ALL_CASES=1 takes more of each.
+
+Each harness is also shown something that does not survive: it must see it.
+"""
+
+import os
+import shutil
+import sys
+
+import pytest
+
+from tests.faults import documents, mutations, roots, runs, scenarios, system_calls
+from tests.faults.runs import MIB, Limits, Outcome
+from tests.faults.scenarios import SCENARIOS, Scenario
+from tests.faults.subjects import chance
+
+ALL = bool(os.environ.get("ROOTFS_BUILDER_ALL_CASES"))
+USUAL = ("nocache", "stage", "oci-replaced", "beside", "warm")
+SITES, MUTANTS, ROOTS = (100, 500, 0) if ALL else (14, 60, 6)
+SEED = 7
+
+needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+
+
+def survived(rows):
+    """Every case of every row did."""
+    rows = list(rows)
+    assert not any(row.failures for row in rows), "\n".join(runs.table(rows))
+    assert any(row.survived for row in rows)
+
+
+@needs_strace
+@pytest.mark.parametrize("name", [one.name for one in SCENARIOS if ALL or one.name in USUAL])
+def test_a_fault_at_a_system_call(tmp_path, name):
+    survived(system_calls.rows(count=SITES, seed=SEED, only=(name,), folder=tmp_path))
+
+
+@pytest.mark.parametrize("short", mutations.ALL)
+def test_damaged_input(tmp_path, short):
+    count = MUTANTS // 4 if short == "cache" else MUTANTS
+    survived(mutations.rows(count=count, seed=SEED, only=(short,), folder=tmp_path, keep=tmp_path))
+
+
+def test_hostile_roots(tmp_path):
+    survived(roots.rows(count=ROOTS, seed=SEED, folder=tmp_path))
+
+
+# --- the harnesses themselves ---
+
+TORN = """\
+echo one >out/x.tar
+echo two >>out/x.tar
+echo x
+"""
+
+
+@needs_strace
+def test_an_output_that_is_written_in_place_does_not_survive_a_kill(tmp_path, monkeypatch):
+    script = tmp_path / "torn"
+    script.write_text(TORN)
+    monkeypatch.setattr(runs, "TOOL", ("sh", script))
+    scenario = Scenario("torn", ("--no-cache",))
+    monkeypatch.setattr(system_calls, "SCENARIOS", (scenario,))
+    monkeypatch.setattr(system_calls, "ERRORS", {"write": (system_calls.KILL,)})
+    rows = list(system_calls.rows(count=0, seed=SEED, folder=tmp_path / "bench"))
+    found = {kind for row in rows for kind in row.failures}
+    assert any("x.tar is neither old nor new" in kind for kind in found), found
+
+
+@needs_strace
+def test_a_site_of_every_call_is_seen(tmp_path):
+    bench = scenarios.Bench(tmp_path / "bench", SCENARIOS[0])
+    found = system_calls.sites(bench)
+    assert {"write", "openat", "read", "close", "rename", "newfstatat", "mmap"} <= found.keys()
+    assert any(not one.imports for one in found["openat"])
+    assert any(one.imports for one in found["openat"])
+
+
+FILLS = """\
+import tempfile, time
+with tempfile.TemporaryFile() as stream:
+    stream.write(bytes(9 << 20))
+    stream.flush()
+    time.sleep(9)
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "limits", "passed"),
+    [
+        (
+            "b = bytearray(400 << 20); import time; time.sleep(9)",
+            Limits(memory=100 * MIB),
+            "memory",
+        ),
+        ("while True: pass", Limits(cpu=1), "CPU time"),
+        ("import time; time.sleep(99)", Limits(wait=1), "time"),
+        (FILLS, Limits(disk=MIB), "disk"),
+    ],
+)
+def test_a_limit_is_kept(tmp_path, code, limits, passed):
+    (tmp_path / "tmp").mkdir()
+    command = (sys.executable, "-c", code)
+    done = runs.run(command, cwd=tmp_path, env=runs.environment(tmp_path), limits=limits)
+    assert done.passed == passed
+    assert runs.ended_well(done) == (f"limit of {passed}",)
+
+
+@pytest.mark.parametrize(
+    ("code", "stderr", "problem"),
+    [
+        (1, "rootfs-builder: x: no such file\n", ""),
+        (0, "", ""),
+        (1, "", "no sentence"),
+        (7, "rootfs-builder: x\n", "exit 7"),
+        (-11, "rootfs-builder: x\n", "exit -11"),
+        (1, "rootfs-builder: internal error: KeyError: 1; this\n", "internal error: KeyError"),
+        (1, "Traceback (most recent call last):\n  x\nValueError: x\n", "traceback: ValueError"),
+    ],
+)
+def test_what_a_run_says_is_judged(code, stderr, problem):
+    found = runs.ended_well(Outcome(code, "", stderr, 0.1, 0, 0))
+    assert found == ((problem,) if problem else ())
+
+
+def test_a_byte_from_outside_is_seen(tmp_path):
+    (tmp_path / "tree/sub").mkdir(parents=True)
+    assert not roots.leaked(tmp_path / "tree")
+    (tmp_path / "tree/sub/file").write_bytes(b"x" + roots.MARK)
+    assert roots.leaked(tmp_path / "tree")
+
+
+def test_an_exception_is_told_with_its_place(monkeypatch):
+    def broken(_words, _command):
+        raise KeyError(1)
+
+    monkeypatch.setattr(mutations.cli, "run", broken)
+    _, problems = mutations.ran(("verify", "x"))
+    assert problems[0].startswith("KeyError at ")
+
+
+def test_a_seed_repeats_a_mutant():
+    one, two = (
+        documents.written(documents.damaged(documents.small(), rng), rng)
+        for rng in (chance("archives", 1, 2), chance("archives", 1, 2))
+    )
+    assert one == two
