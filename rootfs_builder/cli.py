@@ -5,6 +5,7 @@ of ours can be taken for one of theirs. Every error of the tree in `errors` ends
 on stderr and its exit code; so does a defect of ours. `--debug` shows the traceback of either.
 """
 
+import contextlib
 import io
 import os
 import signal
@@ -77,7 +78,12 @@ class _TerminatedError(BaseException):
     """SIGTERM or SIGHUP, as something that `finally` blocks see."""
 
 
+_PROCESS = os.getpid()
+
+
 def _terminate(number: int, _frame: object) -> None:
+    if os.getpid() != _PROCESS:
+        os._exit(_INTERRUPTED + number)  # a worker of `build` that has just begun
     raise _TerminatedError(number)
 
 
@@ -109,7 +115,8 @@ def main() -> int:
         return 1
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+            with contextlib.suppress(OSError):  # where it is broken, what is written will say so
+                stream.reconfigure(errors="backslashreplace")
     words = [decode(os.fsencode(word)) for word in sys.argv[1:]]  # the same in every locale
     cut = words.index("--") if "--" in words else len(words)
     return run(words[:cut], tuple(words[cut + 1 :]) if cut < len(words) else None)

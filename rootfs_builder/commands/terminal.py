@@ -41,6 +41,8 @@ def _escaped(found: re.Match[str]) -> str:
 
 def defect(error: BaseException) -> str:
     """The message for an exception that no code expects, and how to report it."""
+    if isinstance(error, MemoryError):
+        return "not enough memory"
     return (
         f"internal error: {type(error).__name__}: {error}; this is a defect of rootfs-builder: "
         "please report it with the output of the same command with --debug"

@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from rootfs_builder.elf.headers import MAGIC, Buffer, Header, header
+from rootfs_builder.elf.headers import MAGIC, Blocks, Buffer, Header, header
 from rootfs_builder.errors import ElfError
 
 __all__ = [
@@ -49,7 +49,6 @@ _MAX_PHDR_BYTES = 65536  # the kernel's own limit, fs/binfmt_elf.c
 _MAX_DYNAMIC = _MAX_STRING = _MAX_VERSIONS = 1 << 16
 _MAX_STRINGS = 1 << 20  # of one file, together
 _WINDOW = 4096
-_BLOCK = 14  # 16 KiB
 
 
 class VersionNeed(Struct, frozen=True, array_like=True):
@@ -121,7 +120,7 @@ def read(data: Buffer) -> ElfFile:
     Raises:
         ElfError: the file is not an ELF file, is cut short, or its tables contradict each other.
     """
-    data = _Blocks(data)
+    data = Blocks(data)
     head = header(data)
     segments = _segments(data, head)
     loads = tuple(s for s in segments if s.type == PT_LOAD)
@@ -154,26 +153,6 @@ _DEPENDENCIES = {
     _DT_AUXILIARY: Dependency.AUXILIARY,
     _DT_FILTER: Dependency.FILTER,
 }
-
-
-class _Blocks:
-    """The same bytes, read in blocks: what a loader wants of a file stands close together."""
-
-    def __init__(self, data: Buffer) -> None:
-        self._data = data
-        self._blocks: dict[int, bytes] = {}
-
-    def __len__(self) -> int:
-        return len(self._data)
-
-    def __getitem__(self, part: slice) -> bytes:
-        number = part.start >> _BLOCK
-        if (part.stop - 1) >> _BLOCK != number:
-            return self._data[part]
-        start = number << _BLOCK
-        if number not in self._blocks:
-            self._blocks[number] = self._data[start : start + (1 << _BLOCK)]
-        return self._blocks[number][part.start - start : part.stop - start]
 
 
 class _Segment(Struct, frozen=True):
@@ -322,12 +301,15 @@ class Dynamic:
 
     def _table(self, tag: int, form: str, onward: int) -> Iterator[tuple[int, tuple[int, ...]]]:
         address = self.tags.get(tag)
-        start = None if address is None else self.offset(address)
-        return iter(()) if start is None else self._chain(start, form, onward)
+        if address is None or (start := self.offset(address)) is None:
+            return
+        for at, fields in self._chain(start, form, onward):  # glibc ignores their count, too
+            if fields[0] != 1:
+                raise ElfError(f"unsupported version {fields[0]} of a version record")
+            yield at, fields
 
     def _needs(self) -> Iterator[VersionNeed]:
         # Elf_Verneed: version, count, file, aux, next; Elf_Vernaux: hash, flags, other, name, next.
-        # The count is not looked at: glibc does not either.
         for at, (_, _, file, first, _) in self._table(_DT_VERNEED, "HHIII", 4):
             for _, (hashed, flags, _, name, _) in self._chain(at + first, "IHHII", 4):
                 weak, text = bool(flags & VER_FLG_WEAK), self._string(name)

@@ -10,6 +10,7 @@ from rootfs_builder.errors import ElfError
 from rootfs_builder.platforms import Machine
 
 MAGIC = b"\x7fELF"
+_BLOCK = 14  # as a power of two: 16 KiB
 
 
 class Buffer(Protocol):
@@ -17,6 +18,26 @@ class Buffer(Protocol):
 
     def __len__(self) -> int: ...
     def __getitem__(self, part: slice, /) -> bytes: ...
+
+
+class Blocks:
+    """The same bytes, read in blocks: what a loader wants of a file stands close together."""
+
+    def __init__(self, data: Buffer) -> None:
+        self._data = data
+        self._blocks: dict[int, bytes] = {}
+
+    def __len__(self) -> int:
+        return len(self._data)
+
+    def __getitem__(self, part: slice) -> bytes:
+        number = part.start >> _BLOCK
+        if (part.stop - 1) >> _BLOCK != number:
+            return self._data[part]
+        start = number << _BLOCK
+        if number not in self._blocks:
+            self._blocks[number] = self._data[start : start + (1 << _BLOCK)]
+        return self._blocks[number][part.start - start : part.stop - start]
 
 
 class Header(Struct, frozen=True, array_like=True):

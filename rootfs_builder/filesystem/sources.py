@@ -10,7 +10,7 @@ from msgspec import Struct
 from rootfs_builder.filesystem.content import Source
 from rootfs_builder.filesystem.root import Node, Root
 from rootfs_builder.filesystem.walk import Walker
-from rootfs_builder.paths import Key, OpenedPath, SourcePath, below, join, name, parent
+from rootfs_builder.paths import Key, OpenedPath, SourcePath, ancestors, below, join, name, parent
 
 _BESIDE = "/\0"
 _SYSTEM = ("bin", "sbin", "usr", "opt", "etc", "nix")
@@ -52,9 +52,16 @@ class Sources:
         self.sysroot = sysroot is not None
 
     def locate(self, path: str) -> OpenedPath:
-        """This machine's absolute path, as a path in this root."""
+        """This machine's absolute path, as a path in this root.
+
+        What lies below the sysroot by its text stays there: links on the way are the sysroot's.
+        """
         if not self.sysroot:
             return OpenedPath(path)
+        for directory in ancestors(OpenedPath(path)):
+            walk, inside = self._walker.walk(directory), path[len(directory) :]
+            if not walk.errno and walk.real == self._directory and "/../" not in f"{inside}/":
+                return OpenedPath(inside)
         above = self._walker.walk(OpenedPath(parent(path)))
         if not above.errno and below(above.real, self._directory):
             inside = above.real.removeprefix(self._directory.rstrip("/"))
