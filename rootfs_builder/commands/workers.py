@@ -60,10 +60,15 @@ def _end_with(sentinel: int) -> None:
     os._exit(1)
 
 
+def _end(*_: object) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the pool may ask twice, while we clean up
+    sys.exit(1)
+
+
 def _call(fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
     """Run a task; SIGTERM lets it clean up, and ends the process, which the pool would keep."""
     try:
-        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+        signal.signal(signal.SIGTERM, _end)
         try:
             return fn(*args, **kwargs)
         finally:

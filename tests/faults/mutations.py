@@ -65,6 +65,7 @@ def _metered():
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.alarm(0)
+        resource.setrlimit(resource.RLIMIT_CPU, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
         if _resident("VmHWM") - before > MEMORY:
             passed.append("limit of memory")
 
