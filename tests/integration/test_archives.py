@@ -138,7 +138,7 @@ def test_at(pack, cc, engine, name):
         assert said(engine, loaded) == "said\n"
 
 
-def test_another_user_reads_what_only_its_builder_could(pack, cc, engine, name, tmp_path):
+def test_another_user_reads_what_only_its_builder_could_if_that_is_asked_for(pack, cc, engine, name, tmp_path):
     private = tmp_path / "private"
     private.mkdir()
     (private / "conf.txt").write_text("colour = blue\n")
@@ -146,7 +146,8 @@ def test_another_user_reads_what_only_its_builder_could(pack, cc, engine, name, 
     for path, mode in ((private / "conf.txt", 0o600), (private, 0o700), (show, 0o700)):
         path.chmod(mode)
     added = ("--add", f"{private / 'conf.txt'}:/etc/app/conf.txt", "--add", f"{private}:/srv/app")
-    archive = pack(show, "-t", name, "-u", "1000", *added)
+    asked = ("--mode", "/etc/app/conf.txt=0644", "--owner", "/srv/app=1000")
+    archive = pack(show, "-t", name, "-u", "1000", *added, *asked)
     with image(engine, engine.load(archive.tar)) as loaded:
         for path in ("/etc/app/conf.txt", "/srv/app/conf.txt"):
             assert said(engine, loaded, path) == "colour = blue\n"
