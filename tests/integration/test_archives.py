@@ -138,7 +138,7 @@ def test_at(pack, cc, engine, name):
         assert said(engine, loaded) == "said\n"
 
 
-def test_another_user_reads_what_only_its_builder_could_if_that_is_asked_for(pack, cc, engine, name, tmp_path):
+def test_another_user_reads_a_private_file_where_that_is_asked(pack, cc, engine, name, tmp_path):
     private = tmp_path / "private"
     private.mkdir()
     (private / "conf.txt").write_text("colour = blue\n")
