@@ -170,7 +170,7 @@ class Decompressed:
         return f"{self._hash.name}:{self._hash.hexdigest()}"
 
     def _keep(self, place: int, found: memoryview) -> None:
-        if found != _ZEROS[: len(found)]:
+        if not _is_zeros(found):
             self._scratch.seek(place)
             self._scratch.write(found)
 
@@ -179,12 +179,16 @@ class Decompressed:
         if not self._piece:
             piece = self._stream.read(_UNIT)
             taken, self._taken = self._raw.position - self._taken, self._raw.position
-            self._meter.unpack(len(piece), taken)
+            self._meter.unpack(len(piece), taken, zeros=_is_zeros(piece))
             self._hash.update(piece)
             self._piece = memoryview(piece)
         found, self._piece = self._piece[:size], self._piece[size:]
         self.position += len(found)
         return found
+
+
+def _is_zeros(piece: "bytes | memoryview") -> bool:
+    return piece == _ZEROS[: len(piece)]
 
 
 class _Reader(io.RawIOBase):

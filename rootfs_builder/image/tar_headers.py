@@ -170,7 +170,7 @@ class _Reader:
         if kind == "file":
             holes = sparse.read(block, records, size, self._whole)
             if holes is not None:
-                self._meter.unpack(max(holes.size - holes.stored, 0))
+                self._meter.unpack(max(holes.size - holes.stored, 0), zeros=True)
                 parts, whole, size = holes.parts, holes.size, holes.stored
         offset = self._stream.position
         if flag not in _WITHOUT_CONTENT and kind != "dir":
