@@ -69,7 +69,6 @@ class Reader:
         tree = LayerTree(self.meter)
         tars = []
         for number, layer in enumerate(layers, 1):
-            self.meter.compare("layers", "layers of an image", number)
             try:
                 read = self._layer(layer)
                 if layer.diff_id and read.digest != layer.diff_id:
