@@ -18,7 +18,7 @@ class Limits(Struct, frozen=True):
     """The most that one archive, or directory, may have; bytes where nothing else is said.
 
     `images` counts an image once for each of its names, `depth` indexes in indexes, `members`
-    headers of the archive and of its layers, `entries` the paths of the unpacked trees, `paths`
+    those of the archive and of its layers, `entries` the paths of the unpacked trees, `paths`
     the bytes of those, and `steps` what is looked up to find where those lead. The headers of one
     member (`header`), a document and a content that is `whole` are read into memory at once. See
     `Meter.unpack` for the last five.

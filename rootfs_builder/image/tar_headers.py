@@ -108,6 +108,7 @@ class _Reader:
                 key = b"path" if kind == b"L" else b"linkpath"
                 records[key] = text(self._extended(block))
             else:
+                self._meter.count(*COUNTED)
                 return self._member(block, self._common | records if self._common else records)
         raise TarError(f"more than {_MOST_IN_A_ROW} headers for one member")
 
@@ -121,7 +122,6 @@ class _Reader:
             return None
         if len(block) < BLOCK:
             raise TarError("it is cut off")
-        self._meter.count(*COUNTED)
         try:
             fits = number(block[148:156]) in _checksums(block)
         except TarError:

@@ -154,8 +154,13 @@ def test_a_limit_is_what_may_be_and_one_more_is_refused(limit, data):
         found(data, replace(Limits(), **{limit: 2}))
     most = {"members": 3, "header": 600, "headers": 600}[limit]
     assert raised.value.exit_code == 5
-    assert found(data, replace(Limits(), **{limit: most if limit != "members" else 6}))
+    assert found(data, replace(Limits(), **{limit: most}))
     assert found(data, NO_LIMITS)
+
+
+def test_what_describes_a_member_is_none_itself():
+    one = archives.member(b"x", archives.record(b"path", b"other"), b"x") + HEADER(b"f")
+    assert len(found(one * 2, replace(Limits(), members=2))) == 2
 
 
 def test_a_thousand_members_behind_a_large_global_header_cost_no_copies():
