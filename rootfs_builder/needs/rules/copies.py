@@ -149,7 +149,7 @@ def _left_out(sources: Sources, path: SourcePath, why: str, *, is_secret: bool) 
     allow = f"--allow-sensitive={printable(sources.machine_path(path))} " if is_secret else ""
     flags = allow + _flag(sources, path, path if in_system(path) else "")
     text = f"{printable(sources.display(path))} was not included: {why}; to include it: {flags}"
-    return warning(Code.SECRET_LEFT_OUT, text, path)
+    return warning(Code.SECRET_LEFT_OUT, text, *_named(sources, path))
 
 
 def out_of_reach(sources: Sources, path: str, real: SourcePath, rule: str) -> Finding:
@@ -159,7 +159,12 @@ def out_of_reach(sources: Sources, path: str, real: SourcePath, rule: str) -> Fi
         "named in a program or script, but it is outside the system directories and not next to "
         f"the script; to include it: {_flag(sources, real, path)}"
     )
-    return warning(Code.OUT_OF_REACH, text, real)
+    return warning(Code.OUT_OF_REACH, text, *_named(sources, real))
+
+
+def _named(sources: Sources, path: SourcePath) -> dict[str, None]:
+    """The paths that the texts above have of a file."""
+    return dict.fromkeys((path, sources.machine_path(path)))
 
 
 def _flag(sources: Sources, path: SourcePath, place: str) -> str:
