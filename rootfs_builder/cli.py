@@ -5,7 +5,6 @@ of ours can be taken for one of theirs. Every error of the tree in `errors` ends
 on stderr and its exit code; so does a defect of ours. `--debug` shows the traceback of either.
 """
 
-import contextlib
 import io
 import os
 import signal
@@ -115,7 +114,7 @@ def main() -> int:
         return 1
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            with contextlib.suppress(OSError):  # where it is broken, what is written will say so
+            with suppress(OSError):  # where it is broken, what is written will say so
                 stream.reconfigure(errors="backslashreplace")
     words = [decode(os.fsencode(word)) for word in sys.argv[1:]]  # the same in every locale
     cut = words.index("--") if "--" in words else len(words)

@@ -20,7 +20,7 @@ Key = SourcePath | ImagePath
 P = TypeVar("P", bound=str)
 
 ROOT = ImagePath("/")
-_SHOWN = 60
+_LONG, _SHOWN = 255, 60  # bytes of a path, and characters that are shown of a longer one
 _NAMED = (  # what may come before a path, not the // of a URL; then the path
     r"""(?:(?<![^\s"'`(\[{<>=,;|&])|(?<=:)(?!//)|(?<=://)|(?<=\A-\w)|(?<=[\s"'`]-\w))"""
     r"""(?:(?<=")/[^"]*(?=")|(?<=')/[^']*(?=')|(?<=`)/[^`]*(?=`)|/[^\s"'`]*)"""
@@ -65,8 +65,9 @@ def _byte(found: re.Match[bytes]) -> bytes:
 
 
 def shortened(path: str) -> str:
-    """The beginning of a very long path for a message, with its length."""
-    return f"{printable(path[:_SHOWN])}… ({len(encode(path)):,} bytes)"
+    """A path for a message; of a very long one its beginning, with its length."""
+    size = len(encode(path))
+    return printable(path) if size <= _LONG else f"{printable(path[:_SHOWN])}… ({size:,} bytes)"
 
 
 def _escaped(found: re.Match[str]) -> str:

@@ -52,7 +52,7 @@ def disk_errors(use: str, option: str = "") -> Iterator[None]:
     except OSError as error:
         start = f"{option}: " if option else ""
         raise OutputError(
-            f"{start}{error.strerror} in {_default()}, {use}; TMPDIR names another directory"
+            f"{start}{error.strerror} in {_default()}, {use}; set TMPDIR to another directory"
         ) from error
 
 
@@ -171,5 +171,5 @@ def _default() -> str:
         return decode(os.fsencode(tempfile.gettempdir()))
     except FileNotFoundError as error:
         raise OutputError(
-            "no directory can be written that could keep temporary files; TMPDIR names one"
+            "no directory for temporary files can be written; set TMPDIR to one"
         ) from error

@@ -30,7 +30,7 @@ class Done(Struct, frozen=True):
     def end(self) -> str:
         """How it ended, in words."""
         if self.code is None:
-            return "was ended, since it took too long"
+            return "took too long and was stopped"
         if self.code >= 0:
             return f"ended with exit code {self.code}"
         return f"was killed: {signal.strsignal(-self.code) or -self.code}"

@@ -253,16 +253,17 @@ def test_what_stands_in_anothers_place_costs_time_only(cache, tmp_path):
     digests = {run(tmp_path)[1]}
     chance = random.Random(8)
     for _ in range(8):
-        entries = sorted(path for path in cache.rglob("v2/*/*/*") if path.is_file())
+        entries = sorted(path for path in cache.glob("*/*/*") if path.is_file())
         one, other = chance.sample([path for path in entries if "facts" not in path.parts], 2)
         shutil.copy(one, other)
         digests.add(run(tmp_path)[1])
-    for path in cache.rglob("v2/member/*/*"):
+    for path in cache.glob("member/*/*"):
         path.write_bytes(bytes(4))
     digests.add(run(tmp_path)[1])
     assert len(digests) == 1
 
 
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 @pytest.mark.usefixtures("hello")
 def test_a_run_does_not_look_at_what_it_does_not_need(cache, tmp_path):
     """The time of a run does not depend on how much is remembered."""
@@ -271,12 +272,12 @@ def test_a_run_does_not_look_at_what_it_does_not_need(cache, tmp_path):
     asked = []
     for others in (0, 3000):
         for number in range(others):
-            path = cache / "v2" / "member" / f"{number % 256:02x}" / f"{number:062x}"
+            path = cache / "member" / f"{number % 256:02x}" / f"{number:062x}"
             path.parent.mkdir(exist_ok=True, parents=True)
             path.write_bytes(b"x")
         subprocess.run([*command, *PACK, "x.tar"], cwd=tmp_path, check=True)
         calls = (tmp_path / "calls").read_text().splitlines()
-        asked.append(sum(f"{cache}/v2/member" in call or "getdents" in call for call in calls))
+        asked.append(sum(f"{cache}/member" in call or "getdents" in call for call in calls))
     assert 0 < asked[0] == asked[1] < 300
 
 
@@ -304,7 +305,7 @@ def test_hard_links_that_another_job_makes_all_the_time_are_no_change(tmp_path, 
     linker = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE)
     try:
         assert linker.stdout.readline() == b"started\n"
-        for _ in range(20):
+        for _ in range(5):
             cli(*PACK, "x.tar", *options, check=True)
             assert hashlib.sha256((tmp_path / "x.tar").read_bytes()).hexdigest() == expected
         assert linker.poll() is None
@@ -317,7 +318,7 @@ def test_hard_links_that_another_job_makes_all_the_time_are_no_change(tmp_path, 
 def test_info_and_clear(cache, cli, tmp_path):
     run(tmp_path)
     said = cli("cache", "info", check=True).stdout
-    entries = [path for path in cache.rglob("v2/*/*/*") if path.is_file()]
+    entries = [path for path in cache.glob("*/*/*") if path.is_file()]
     size = sum(path.stat().st_size for path in entries)
     assert said == f"{cache}: {len(entries):,} entries, {size:,} bytes of 2,147,483,648\n"
     said = cli("cache", "clear", check=True).stdout

@@ -512,7 +512,7 @@ def test_a_link_of_another_user_in_a_shared_directory_is_not_followed(cli, share
         "--iidfile": ["pack", PROGRAM, "-o", "y.tar", "--iidfile", "x.tar"],
     }[verb]
     done = cli(*args, cwd=shared)
-    failed(done, 1, "x.tar: a link that is not to be followed: Permission denied; name what it")
+    failed(done, 1, "x.tar: a link that the kernel does not follow: Permission denied; name its")
     assert snapshot(mine) == before
     assert [one.name for one in shared.iterdir()] == ["x.tar"]
     os.chown(link, 0, 0, follow_symlinks=False)  # as one's own it is followed

@@ -168,9 +168,6 @@ def test_no_rule_has_a_path_that_leads_out(tmp_path, away):
     assert tried > 300
 
 
-WAYS = ("../../away", "/../../away", "x/../../../away")
-
-
 class Everything(dict):
     """Each variable has a value."""
 

@@ -231,3 +231,24 @@ def test_a_path_that_is_allowed_must_have_a_name(cli, machine):
     done = cli("tree", machine, "--allow-sensitive=")
     assert done.returncode == 2
     assert "the path after = is empty" in done.stderr
+
+
+RULE = """\
+[keys]
+because = "it reads them"
+source = "a test"
+when = { sonames = ["none"] }
+copy = ["/etc/app"]
+"""
+
+
+def test_what_a_warning_offers_includes_the_file_of_the_sysroot(cli, machine, tmp_path):
+    write(tmp_path / "root/etc/app/key.pem", KEY)
+    write(tmp_path / "rules.toml", RULE)
+    words = ["stage", machine, "--sysroot", "root", "--rules", "rules.toml", "--with", "keys"]
+    said = cli(*words, "-o", "without", check=True).stderr
+    assert not (tmp_path / "without/etc/app/key.pem").exists()
+    flags = said.partition("to include it: ")[2].splitlines()[0].split()
+    assert flags[0].startswith("--allow-sensitive=")
+    cli(*words, *flags, "-o", "with", check=True)
+    assert (tmp_path / "with/etc/app/key.pem").read_text() == KEY

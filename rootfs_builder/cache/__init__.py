@@ -1,6 +1,6 @@
 """A directory of remembered bytes, which may lose any of them at any time, and never lies.
 
-An entry is a file `FORMAT/KIND/xx/KEY`: its bytes and behind them the CRC-32 of kind, key and
+An entry is a file `KIND/xx/KEY`: its bytes and after them the CRC-32 of kind, key and
 bytes, so that what a killed run, a full disk or a bad block left of it, and the entry of another
 key, are noticed and count as absent. That is against accidents: who can write there can make any
 check, so a directory that others may write is not used, nor an entry of theirs. Entries are
@@ -23,7 +23,6 @@ from rootfs_builder.paths import encode
 Kind = Literal["facts", "layer", "member", "output"]
 LIMIT = 2 << 30  # bytes
 
-_FORMAT = b"v2"  # of entries; those of the first were in the directory itself
 _KINDS = tuple(kind.encode() for kind in get_args(Kind))
 _HEX = b"0123456789abcdef"
 _CHECK = 4  # bytes of a CRC-32
@@ -52,8 +51,7 @@ class Cache:
     """
 
     def __init__(self, directory: str = "", *, limit: int = LIMIT) -> None:
-        self._base = encode(directory)
-        self._directory = os.path.join(self._base, _FORMAT)
+        self._directory = encode(directory)
         self._limit = limit
         self._written = 0  # bytes since they were counted
         self._usable = False
@@ -64,11 +62,9 @@ class Cache:
                 self._usable = True
 
     def _opened(self) -> int:
-        new = os.path.join(self._directory, b"new")
-        if not os.path.isdir(new):
-            for directory in (self._base, self._directory, new):
-                os.makedirs(directory, mode=0o700, exist_ok=True)
-        if not all(_is_ours(os.stat(one)) for one in (self._base, self._directory)):
+        for directory in (self._directory, os.path.join(self._directory, b"new")):
+            os.makedirs(directory, mode=0o700, exist_ok=True)
+        if not _is_ours(os.stat(self._directory)):
             raise PermissionError
         return self.now()
 
@@ -180,7 +176,6 @@ class Cache:
         What replaces an entry is counted beside it, so `supposed` can pass the limit alone. Then
         too some are forgotten, or a cache that is almost full would be counted in every run.
         """
-        self._forget_first_format()
         entries = sorted(self.entries())
         total = sum(entry.size for entry in entries)
         if max(total, supposed) > self._limit:
@@ -194,29 +189,18 @@ class Cache:
                 _forget(entry.path)
         return total
 
-    def _forget_first_format(self) -> None:
-        old = list(_entries(self._base))
-        if not old:  # nor is anything else there of an earlier version
-            return
-        for entry in (*old, *_files(os.path.join(self._base, b"new"))):
-            _forget(entry.path)
-        kinds = [os.path.join(self._base, kind) for kind in _KINDS]
-        parts = [part for kind in kinds for part in _directories(kind)]
-        for path in (*parts, *kinds, *(os.path.join(self._base, one) for one in (b"new", _COUNT))):
-            _forget(path)
-
     def clear(self) -> None:
         """Forget everything."""
         if self._usable:
-            self._forget_first_format()
             for entry in self.entries():
                 _forget(entry.path)
             _forget(os.path.join(self._directory, _COUNT))
 
     def entries(self) -> Iterator[CacheEntry]:
         """All that is remembered."""
-        if self._usable:
-            yield from _entries(self._directory)
+        for kind in _KINDS if self._usable else ():
+            for part in _directories(os.path.join(self._directory, kind)):
+                yield from _files(part)
 
 
 def _check(kind: Kind, key: bytes, data: bytes | memoryview) -> bytes:
@@ -266,12 +250,6 @@ def _forget(path: bytes) -> None:
             os.rmdir(path)
     except OSError:
         pass
-
-
-def _entries(base: bytes) -> Iterator[CacheEntry]:
-    for kind in _KINDS:
-        for part in _directories(os.path.join(base, kind)):
-            yield from _files(part)
 
 
 def _directories(path: bytes) -> list[bytes]:

@@ -16,9 +16,6 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.image.limits import Limits, Meter
     from rootfs_builder.image.unpack import Reader
 
-_TAR_MAGIC = slice(257, 262)
-_BLOCK = 512
-
 
 class Found:
     """What is at the place: `images`, `record` beside them, `directory` where it is one.
@@ -52,6 +49,7 @@ def is_image(path: str) -> bool:
     """Whether a path looks like an image, and so not like a program."""
     from rootfs_builder.image import archives, streams
     from rootfs_builder.image.archives import members as archive_members
+    from rootfs_builder.image.tar import BLOCK
 
     raw = encode(path)
     if path == "-":
@@ -65,10 +63,10 @@ def is_image(path: str) -> bool:
         return False
     try:
         with open(raw, "rb") as file:
-            start = file.read(_BLOCK)
+            start = file.read(BLOCK)
     except OSError:
         return False
-    return start[_TAR_MAGIC] == b"ustar" or streams.compression(start) != "none"
+    return streams.is_tar(start) or streams.compression(start) != "none"
 
 
 @contextmanager

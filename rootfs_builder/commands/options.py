@@ -157,7 +157,7 @@ executables = click.argument(
 no_limits = click.option(
     "--no-limits",
     is_flag=True,
-    help="Read IMAGE whatever that costs: memory, time, room where temporary files are.",
+    help="Read IMAGE without limits on memory, time and disk.",
 )
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 

@@ -12,9 +12,9 @@ class ExtraArgumentsError(click.UsageError):
 
 
 class OptionalValue(click.Option):
-    """An option whose value, if it has one, stands behind =; without one it means "/", all.
+    """An option whose value, if it has one, follows `=`; without one it means "/", all.
 
-    click's own optional values would take the word behind the option too: the program.
+    click's own optional values would also take the argument after the option: the program.
     """
 
     ALL = "/"

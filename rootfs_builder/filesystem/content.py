@@ -15,7 +15,7 @@ from msgspec import Struct, field
 
 from rootfs_builder.errors import ChangedError, InputError, RootfsError
 from rootfs_builder.filesystem import capabilities
-from rootfs_builder.filesystem.directory import Directory, answered, untold
+from rootfs_builder.filesystem.directory import Directory, answered, read_error
 from rootfs_builder.paths import decode, printable
 
 Stamp = tuple[int, int, int, int, int]  # (device, inode, size, mtime, ctime), times in ns
@@ -150,7 +150,7 @@ def stamp(info: os.stat_result) -> Stamp:
 
 def _unreadable(path: bytes, error: OSError) -> RootfsError:
     if not answered(error):
-        return untold(path, error)
+        return read_error(path, error)
     if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):  # it was a file when first seen
         return changed(path)
     advice = "; chmod +r it, or run as its owner" if error.errno == errno.EACCES else ""

@@ -23,16 +23,16 @@ def answered(error: OSError) -> bool:
     return error.errno in _ANSWERS
 
 
-def untold(path: bytes, error: OSError) -> ReadError:
+def read_error(path: bytes, error: OSError) -> ReadError:
     """What to raise for an error that is no answer."""
     return ReadError(f"{printable(decode(path))}: cannot be read: {error.strerror}")
 
 
-def _judged(path: bytes, error: OSError) -> OSError | ReadError:
+def _classified(path: bytes, error: OSError) -> OSError | ReadError:
     """What to raise for an error about `path`, which the error itself may name in part."""
     if answered(error):
         return OSError(error.errno, error.strerror, path)
-    return untold(path, error)
+    return read_error(path, error)
 
 
 class _Descriptor:
@@ -63,7 +63,7 @@ class Directory:
         try:
             return os.stat(self.path or b"/")
         except OSError as error:
-            raise _judged(self.path or b"/", error) from error
+            raise _classified(self.path or b"/", error) from error
 
     def lstat(self, key: bytes) -> os.stat_result:
         """What is at `key`, a link itself too."""
@@ -71,7 +71,7 @@ class Directory:
         try:
             return os.lstat(name, dir_fd=self._enter(above).number)
         except OSError as error:
-            raise _judged(self.path + key, error) from error
+            raise _classified(self.path + key, error) from error
 
     def readlink(self, key: bytes) -> bytes | None:
         """The target of the link at `key`; None where there is something else."""
@@ -81,7 +81,7 @@ class Directory:
         except OSError as error:
             if error.errno == errno.EINVAL:
                 return None
-            raise _judged(self.path + key, error) from error
+            raise _classified(self.path + key, error) from error
 
     def list(self, key: bytes) -> list[bytes]:
         """The names in a directory, in any order."""
@@ -93,7 +93,7 @@ class Directory:
             finally:
                 os.close(listed)
         except OSError as error:
-            raise _judged(self.path + key, error) from error
+            raise _classified(self.path + key, error) from error
 
     def _enter(self, key: bytes) -> _Descriptor:
         """The directory at `key`, which ends in no slash."""

@@ -81,6 +81,11 @@ class Sources:
         """The path for a message: that of the sysroot, or of this machine."""
         return path.removeprefix(_BESIDE)
 
+    def machine_path(self, path: str) -> str:
+        """This machine's path of what is at `path`: what an option takes, as `locate` does."""
+        inside = self.sysroot and not self.beside(path)
+        return self._directory.rstrip("/") + path if inside else self.display(path)
+
     def _at(self, path: Key) -> tuple[Mount, Key]:
         if self.sysroot and below(path, _BESIDE):
             return self._machine, self._machine.inside(path)

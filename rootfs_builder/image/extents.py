@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from rootfs_builder.filesystem.content import Content, Source
 from rootfs_builder.image.limits import refusal
+from rootfs_builder.paths import printable
 
 PAIR = "=QQ"  # of `parts`: where bytes go in the file, and how many
 
@@ -56,7 +57,9 @@ class _OpenExtent:
         extent = self._extent
         start, stop, _ = part.indices(extent.size)
         if stop - start > extent.most:
-            raise refusal(f"bytes of {extent.name}, read at once,", stop - start, extent.most)
+            raise refusal(
+                f"bytes of {printable(extent.name)}, read at once,", stop - start, extent.most
+            )
         if extent.parts is None:
             return self._content[extent.offset + start : extent.offset + max(start, stop)]
         return self._with_holes(start, max(start, stop))

@@ -32,7 +32,6 @@ from rootfs_builder.plan import Entry, EntryKind, Plan, Reason, ReasonKind, with
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
-_LONGEST_SHOWN = 255  # characters of a path in a message
 _LONGEST_PATH = 4095  # bytes: PATH_MAX of Linux, less its NUL
 _WHY = (Reason(ReasonKind.IMAGE),)
 
@@ -94,11 +93,11 @@ class LayerTree:
         elif member.kind == "symlink":
             kind, target = "symlink", member.link
             if len(encode(target)) > _LONGEST_PATH:
-                raise TarError(f"{_shown(member)}: a symlink longer than any system takes")
+                raise TarError(f"{shortened(member.name)}: a symlink whose target is too long")
         elif member.kind == "hardlink":
             linked = self._entries.get(self._below_links(_key(member.link)))
             if linked is None or linked.kind == "dir":
-                raise TarError(f"{_shown(member)}: a hard link to nothing")
+                raise TarError(f"{shortened(member.name)}: a hard link to nothing")
             return replace(linked, path=path)  # one inode: of a symlink too, whatever it says here
         else:
             most = self._meter.limits.whole
@@ -137,7 +136,7 @@ class LayerTree:
             self._meter.count("steps", "steps of paths through symlinks")
             here = parent(place) if part == ".." else join(place, part)
             if len(here) > _LONGEST_PATH:
-                raise TarError(f"{shortened(directory)}: it leads further than any path")
+                raise TarError(f"{shortened(directory)}: too long once its symlinks are followed")
             entry = self._entries.get(here)
             if entry is not None and entry.kind == "symlink" and self._is_own(here) and budget:
                 budget -= 1
@@ -199,18 +198,13 @@ def _capability(member: Member) -> bytes:
     try:
         return capabilities.normal(member.capability) if member.capability else b""
     except InputError as error:
-        raise InputError(f"{_shown(member)}: {error}") from error
-
-
-def _shown(member: Member) -> str:
-    path = member.name
-    return printable(path) if len(path) <= _LONGEST_SHOWN else shortened(path)
+        raise InputError(f"{shortened(member.name)}: {error}") from error
 
 
 def _key(text: str) -> ImagePath:
     """A member's name as a key: image-spec names are relative, some writers put ./ in front."""
     if len(encode(text)) > _LONGEST_PATH:
-        raise TarError(f"{shortened(text)}: no system takes a path as long as that")
+        raise TarError(f"{shortened(text)}: the path is too long")
     parts = [part for part in text.split("/") if part not in ("", ".")]
     if ".." in parts:
         raise TarError(f"{printable(text)}: a path that contains '..'")

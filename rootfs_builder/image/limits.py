@@ -18,10 +18,10 @@ class Limits(Struct, frozen=True):
     """The most that one archive, or directory, may have; bytes where nothing else is said.
 
     `images` counts an image once for each of its names, `depth` indexes in indexes, `members`
-    headers of the archive and of its layers, `entries` the paths of the unpacked trees, `paths`
+    those of the archive and of its layers, `entries` the paths of the unpacked trees, `paths`
     the bytes of those, and `steps` what is looked up to find where those lead. The headers of one
     member (`header`), a document and a content that is `whole` are read into memory at once. See
-    `Meter.unpack` for the last four.
+    `Meter.unpack` for the last five.
     """
 
     images: int = 1_000
@@ -38,6 +38,7 @@ class Limits(Struct, frozen=True):
     whole: int = 64 << 20
     unpacked: int = 256 << 30
     floor: int = 64 << 20
+    zeros: int = 1 << 30
     factor: int = 8
     ratio: int = 100
 
@@ -56,7 +57,8 @@ class Meter:
         self._size = size
         self._blobs = 0
         self._counts: dict[str, int] = {}
-        self._unpacked = self._compressed = 0
+        self._unpacked = {False: 0, True: 0}  # True: zeros
+        self._compressed = 0
 
     def count(self, limit: str, what: str, more: int = 1) -> None:
         """Count towards a limit of all the archive; `what` names what is counted, in the plural.
@@ -78,26 +80,29 @@ class Meter:
         """Count a blob that is read, for an archive whose size is not known."""
         self._blobs += size
 
-    def unpack(self, more: int, compressed: int = 0) -> None:
+    def unpack(self, more: int, compressed: int = 0, *, zeros: bool = False) -> None:
         """Count bytes that came out of a decompressor, which took `compressed` bytes for them.
 
-        Or holes of a sparse file. All in all there may be `limits.unpacked` bytes, and no more than
-        the largest of: `floor`; `factor` times the archive; `ratio` times what was decompressed so
-        far, of the archive at most. So a bomb ends early, and a large image is read.
+        Or holes of a sparse file, which are `zeros`: these cost no disk and are counted apart. Of
+        either there may be `limits.unpacked` bytes, and no more than the largest of: `floor`, of
+        zeros `zeros`; `factor` times the archive; `ratio` times what was decompressed so far, of
+        the archive at most. So a bomb ends early, and a large image is read.
 
         Raises:
             LimitError: there are more.
         """
-        self._unpacked += more
+        self._unpacked[zeros] += more
         self._compressed += compressed
-        if self._unpacked <= self.limits.floor:
+        limits, found = self.limits, self._unpacked[zeros]
+        floor = limits.zeros if zeros else limits.floor
+        if found <= floor:
             return
-        limits, size = self.limits, self._blobs if self._size is None else self._size
+        size = self._blobs if self._size is None else self._size
         often = limits.ratio * min(self._compressed, size)
-        most = min(limits.unpacked, max(limits.floor, limits.factor * size, often))
-        if self._unpacked > most:
-            what = f"bytes that an archive of {size:,} bytes unpacks to"
-            raise refusal(what, self._unpacked, most)
+        most = min(limits.unpacked, max(floor, limits.factor * size, often))
+        if found > most:
+            what = f"{'zero ' if zeros else ''}bytes that an archive of {size:,} bytes unpacks to"
+            raise refusal(what, found, most)
 
 
 def refusal(what: str, found: int, most: int) -> LimitError:

@@ -86,12 +86,12 @@ def _checked(numbers: Iterator[int], size: int, stored: int) -> Holes:
     for at in numbers:
         length = next(numbers, -1)
         if not end <= at <= at + length <= size <= _LARGEST:
-            raise TarError("a sparse file with parts where it has none")
+            raise TarError("a sparse map that does not fit its file")
         if length:
             parts.append((at, length))
         end, total = at + length, total + length
     if not 0 <= size <= _LARGEST:
-        raise TarError("a size that no file has")
+        raise TarError("an invalid size")
     if total > stored:
-        raise TarError("a sparse file of which parts are missing")
+        raise TarError("a sparse file with missing parts")
     return Holes(size, stored, extents.packed(parts))

@@ -35,19 +35,24 @@ _COMPRESSIONS = {
 }
 
 
+def is_tar(start: bytes) -> bool:
+    """Whether the first block of a file is a header of POSIX's or GNU's."""
+    return start[_TAR_MAGIC] == b"ustar"
+
+
 def compression(start: bytes) -> str:
     """How a tar whose first block this is was compressed; `none` where it was not.
 
     The name of a tar's first file can look like the magic of a compressed one, so the tar's own
     magic comes first (POSIX.1-2017, pax, "ustar Interchange Format").
     """
-    if start[_TAR_MAGIC] == b"ustar":
+    if is_tar(start):
         return "none"
     found = (one for one, magic in _COMPRESSIONS.items() if re.match(magic, start))
     return next(found, "none")
 
 
-def compressed(content: Content, media_type: str = "") -> str:
+def compression_of(content: Content, media_type: str = "") -> str:
     """How an open layer is compressed: by its media type, or by its bytes where that is silent.
 
     Raises:
@@ -72,7 +77,7 @@ def decompressed(file: BinaryIO, scratch: BinaryIO, meter: Meter) -> BinaryIO:
     whole = Slice(file, 0, file.seek(0, io.SEEK_END))
     file.seek(0)
     with whole.open() as content:
-        found = compressed(content)
+        found = compression_of(content)
         if found == "none":
             return file
         stream = Decompressed(content, found, scratch, meter)
@@ -170,7 +175,7 @@ class Decompressed:
         return f"{self._hash.name}:{self._hash.hexdigest()}"
 
     def _keep(self, place: int, found: memoryview) -> None:
-        if found != _ZEROS[: len(found)]:
+        if not _is_zeros(found):
             self._scratch.seek(place)
             self._scratch.write(found)
 
@@ -179,12 +184,16 @@ class Decompressed:
         if not self._piece:
             piece = self._stream.read(_UNIT)
             taken, self._taken = self._raw.position - self._taken, self._raw.position
-            self._meter.unpack(len(piece), taken)
+            self._meter.unpack(len(piece), taken, zeros=_is_zeros(piece))
             self._hash.update(piece)
             self._piece = memoryview(piece)
         found, self._piece = self._piece[:size], self._piece[size:]
         self.position += len(found)
         return found
+
+
+def _is_zeros(piece: "bytes | memoryview") -> bool:
+    return piece == _ZEROS[: len(piece)]
 
 
 class _Reader(io.RawIOBase):

@@ -19,11 +19,11 @@ def number(field: bytes) -> int:
     try:
         return int(text(field).strip() or b"0", 8)
     except ValueError as error:
-        raise TarError("a number that is none") from error
+        raise TarError("an invalid number") from error
 
 
 def decimal(value: bytes) -> int:
     """A number of a PAX header, of 64 bits; raises TarError."""
     if not value.isdigit() or len(value) > len(str(1 << 64)):
-        raise TarError("a number that is none")
+        raise TarError("an invalid number")
     return int(value)

@@ -15,7 +15,7 @@ from rootfs_builder.image import sparse
 from rootfs_builder.image.limits import Meter
 from rootfs_builder.image.tar import BLOCK
 from rootfs_builder.image.tar_fields import TarError, decimal, number, text
-from rootfs_builder.paths import decode, printable, shortened
+from rootfs_builder.paths import decode, shortened
 
 Kind = Literal["file", "dir", "symlink", "hardlink", "special"]
 
@@ -33,7 +33,6 @@ _WITHOUT_CONTENT = b"123456"  # whatever their size says
 _WANTED = {b"path", b"linkpath", b"size", b"uid", b"gid", _CAPABILITY, *sparse.KEYS}
 _MOST_IN_A_ROW = 100  # headers for one member; a real one has three
 COUNTED = ("members", "members of the archive and its layers")  # a limit, and what it is of
-_LONGEST = 255  # characters of a name in a message
 _LARGEST = (1 << 63) - 1
 
 Records = dict[bytes, bytes]  # of PAX headers: those that are wanted
@@ -98,7 +97,7 @@ class _Reader:
             block = self._header()
             if block is None:
                 if earlier:
-                    raise TarError("it is cut off behind a header")
+                    raise TarError("it is cut off after a header")
                 return None
             kind = block[156:157]
             if kind == b"g":
@@ -109,6 +108,7 @@ class _Reader:
                 key = b"path" if kind == b"L" else b"linkpath"
                 records[key] = text(self._extended(block))
             else:
+                self._meter.count(*COUNTED)
                 return self._member(block, self._common | records if self._common else records)
         raise TarError(f"more than {_MOST_IN_A_ROW} headers for one member")
 
@@ -122,14 +122,13 @@ class _Reader:
             return None
         if len(block) < BLOCK:
             raise TarError("it is cut off")
-        self._meter.count(*COUNTED)
         try:
             fits = number(block[148:156]) in _checksums(block)
         except TarError:
             fits = False
         if not fits:
             place = f"the block at byte {start:,}" if start else "its first block"
-            raise TarError(f"{place} is no header of a tar")
+            raise TarError(f"{place} is not a tar header")
         return block
 
     def _extended(self, block: bytes) -> bytes:
@@ -139,7 +138,7 @@ class _Reader:
     def _whole(self, size: int) -> bytes:
         """The next bytes, as a part of a header, and the rest of their last block."""
         if size < 0:
-            raise TarError("a header of negative size")
+            raise TarError("a header with a negative size")
         self._taken += size
         self._meter.compare("header", "bytes of the headers of one member", self._taken)
         self._meter.count("headers", "bytes of all headers", size)
@@ -154,9 +153,7 @@ class _Reader:
         try:
             return self._described(decode(name), block, records)
         except TarError as error:
-            shown = decode(name)
-            short = printable(shown) if len(shown) <= _LONGEST else shortened(shown)
-            raise TarError(f"{short}: {error}") from error
+            raise TarError(f"{shortened(decode(name))}: {error}") from error
 
     def _described(self, name: str, block: bytes, records: Records) -> Member:
         flag = block[156:157]
@@ -165,12 +162,12 @@ class _Reader:
             kind = "dir"
         size = _of(records, b"size", block[124:136])
         if not 0 <= size <= _LARGEST:
-            raise TarError("a size that no file has")
+            raise TarError("an invalid size")
         parts = None
         if kind == "file":
             holes = sparse.read(block, records, size, self._whole)
             if holes is not None:
-                self._meter.unpack(max(holes.size - holes.stored, 0))
+                self._meter.unpack(max(holes.size - holes.stored, 0), zeros=True)
                 parts, whole, size = holes.parts, holes.size, holes.stored
         offset = self._stream.position
         if flag not in _WITHOUT_CONTENT and kind != "dir":
@@ -222,7 +219,7 @@ def _records(data: bytes) -> Records:
         digits = data[at:blank] if blank > 0 else b""
         end = at + int(digits) if digits.isdigit() else 0
         if not at <= blank < end or end > len(data) or data[end - 1] != ord("\n"):
-            raise TarError("a PAX header that is damaged")
+            raise TarError("a damaged PAX header")
         key, _, value = data[blank + 1 : end - 1].partition(b"=")
         if key in sparse.PLACES:
             places.append(value)

@@ -69,7 +69,6 @@ class Reader:
         tree = LayerTree(self.meter)
         tars = []
         for number, layer in enumerate(layers, 1):
-            self.meter.compare("layers", "layers of an image", number)
             try:
                 read = self._layer(layer)
                 if layer.diff_id and read.digest != layer.diff_id:
@@ -110,7 +109,7 @@ class Reader:
     def _read(self, layer: Layer, algorithm: str) -> _Read:
         blob, descriptor = layer.blob, layer.descriptor
         with blob.open() as opened:
-            how = streams.compressed(opened, descriptor.media_type)
+            how = streams.compression_of(opened, descriptor.media_type)
             if how == "none":
                 plain = streams.Plain(opened)
                 found = tuple(tar_headers.members(plain, self.meter))

@@ -20,6 +20,7 @@ from rootfs_builder.paths import Key, OpenedPath, decode, printable
 
 _CHUNK = 1 << 22
 _MOST_READ = 16 << 20  # bytes: a loader, its cache, a text that somebody wrote
+_TOO_LARGE = f"larger than {_MOST_READ >> 20} MiB"
 
 
 class ElfFiles:
@@ -71,22 +72,21 @@ class ElfFiles:
         """All bytes of the small regular file that `path` leads to; None where there is none.
 
         Raises:
-            InputError: it is larger than any that a loader reads.
+            InputError: it is larger than such files are.
         """
         walk = self.walker.walk(path)
         if walk.node is None or walk.node.kind != "file":
             return None
         source = self.source(walk.real)
         if source.size > _MOST_READ:
-            shown, most = printable(path), f"{_MOST_READ >> 20} MiB"
-            text = f"{shown}: larger than {most}, which no such file is; remove it or write it anew"
+            text = f"{printable(path)}: {_TOO_LARGE}; remove or rebuild it"
             raise InputError(text, paths=(path,))
         return read(source)
 
     def search_file(self, path: OpenedPath, pattern: bytes) -> list[dict[str, bytes]]:
         """The groups of each match of a pattern in the regular file that `path` leads to.
 
-        Of one larger than any text that somebody wrote its beginning is searched.
+        Of a file larger than any that a person writes, only the beginning is searched.
         """
         walk = self.walker.walk(path)
         if walk.node is None or walk.node.kind != "file":
@@ -115,7 +115,7 @@ class ElfFiles:
             return None
         header, source = self.file(walk.real).header, self.source(walk.real)
         if source.size > _MOST_READ:
-            raise ElfError("larger than any loader")
+            raise ElfError(_TOO_LARGE)
         data = read(source)
         return dialects.identify(interpreter, header, data, self.content)
 

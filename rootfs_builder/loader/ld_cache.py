@@ -96,7 +96,7 @@ def _bounded(entries: Iterable[CachedLibrary | None], data: bytes) -> Iterator[C
         if entry is not None:
             room -= len(entry.name) + len(entry.path)
             if room < 0:
-                raise ElfError("its ld.so.cache names the same bytes too often; remove it")
+                raise ElfError("its ld.so.cache has overlapping entries; remove or rebuild it")
             yield entry
 
 

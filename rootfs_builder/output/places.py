@@ -106,9 +106,7 @@ def _resolved(destination: str) -> tuple[bytes, int]:
         is_direct = path == os.path.join(os.path.realpath(above), name)
         if special or is_direct or _is_at(path, found):
             return path, mode
-    raise OutputError(
-        f"{printable(destination)}: a link that changes meanwhile; name what it leads to"
-    )
+    raise OutputError(f"{printable(destination)}: a link that keeps changing; name its target")
 
 
 def _kernels(named: bytes, destination: str) -> os.stat_result | None:
@@ -122,7 +120,7 @@ def _kernels(named: bytes, destination: str) -> os.stat_result | None:
             raise
         shown = printable(destination)
         raise OutputError(
-            f"{shown}: a link that is not to be followed: {error.strerror}; name what it leads to"
+            f"{shown}: a link that the kernel does not follow: {error.strerror}; name its target"
         ) from error
     try:
         return os.fstat(descriptor)

@@ -120,7 +120,7 @@ def contents(walker: Walker, *paths: str) -> tuple[bytes, ...]:
     sources = [BytesSource(b"") if one is None else walker.root.open(one) for one in found]
     for path, source in zip(paths, sources, strict=True):
         if source.size > _MOST:
-            raise DamagedError(path, f"larger than {_MOST >> 20} MiB, so that it is not read")
+            raise DamagedError(path, f"larger than {_MOST >> 20} MiB, so it is not read")
     return settled(*sources)
 
 

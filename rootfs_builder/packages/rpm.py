@@ -149,7 +149,7 @@ class Rpm:
         """The installed files with this last component."""
         found = self._database.execute(_FIND, (encode(name),)).fetchmany(_MOST_ALIKE)
         if len(found) == _MOST_ALIKE:
-            raise HeaderError(f"more files are called {printable(name)} than in any")
+            raise HeaderError(f"more than {_MOST_ALIKE:,} files are called {printable(name)}")
         for number, index in found:
             if not (isinstance(number, int) and isinstance(index, int) and index >= 0):
                 raise HeaderError(f"its index of {printable(name)} has no numbers")
@@ -171,7 +171,7 @@ class Rpm:
 
 def _words(error: Exception) -> str:
     """SQLite says of the limit above that it was interrupted."""
-    return "its answers take too long" if str(error) == "interrupted" else str(error)
+    return "its queries take too long" if str(error) == "interrupted" else str(error)
 
 
 def package(one: RpmHeader) -> Package:

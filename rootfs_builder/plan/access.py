@@ -30,9 +30,9 @@ def missing(plan: Plan, user: User) -> Iterator[Finding]:
     path, entry = min(obstacles.items())
     owners = entry.mode >> 6 & 0o5
     shown, opened = printable(path), entry.mode | owners << 3 | owners
-    more = f", and {len(obstacles) - 1} more" if len(obstacles) > 1 else ""
+    more = f" (and {len(obstacles) - 1} more)" if len(obstacles) > 1 else ""
     text = (
-        f"{shown} cannot be read by user {user.digits}: its mode is {entry.mode:04o}{more}; "
+        f"{shown}{more} cannot be read by user {user.digits}: its mode is {entry.mode:04o}; "
         f"use --owner {shown}={user.digits} or --mode {shown}={opened:04o}"
     )
     yield warning(Code.CLOSED_TO_USER, text, *obstacles)

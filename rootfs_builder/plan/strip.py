@@ -18,7 +18,7 @@ from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from msgspec.structs import replace
 
-from rootfs_builder import elf, tools
+from rootfs_builder import elf, temporary, tools
 from rootfs_builder.errors import ElfError, Mistake, NotFoundError, OutputError
 from rootfs_builder.filesystem.content import Source, read
 from rootfs_builder.filesystem.root import DirectoryRoot
@@ -85,15 +85,11 @@ def _strip(shown: str, data: bytes, scratch: str, number: int) -> Source | str |
     if data[end:].strip(b"\0"):
         return f"{len(data) - end:,} bytes follow its end, and strip would drop them"
     result = ImagePath(f"/{number}")
-    try:
+    with temporary.disk_errors("where stripped files are kept", "--strip"):
         refusal = _run(shown, elf.header(data), data, f"{scratch}{result}")
         if refusal:
             return refusal
         stripped = _content(f"{scratch}{result}")
-    except OSError as error:
-        raise OutputError(
-            Mistake("--strip", f"{error.strerror} in {scratch}; TMPDIR names another directory")
-        ) from error
     if not _loads_the_same(file, _whole(shown, stripped, f"{scratch}{result}")):
         return "strip would change what is loaded of it"
     return DirectoryRoot(scratch).open(result) if len(stripped) < len(data) else None
@@ -133,7 +129,7 @@ def _run(shown: str, head: elf.Header, data: bytes, result: str) -> str:
 
 def _failure(shown: str, what: str, result: str) -> OutputError:
     where = printable(os.path.dirname(os.path.dirname(result)))
-    advice = f"TMPDIR names another directory than {where}, or leave out --strip"
+    advice = f"set TMPDIR to another directory than {where}, or leave out --strip"
     return OutputError(Mistake("--strip", f"{shown}: {what}; {advice}"))
 
 
@@ -168,7 +164,7 @@ def _whole(shown: str, stripped: bytes, result: str) -> Any:
             return file
     except (ELFError, UnicodeDecodeError, ValueError):
         pass
-    raise _failure(shown, "strip wrote no whole ELF file", result)
+    raise _failure(shown, "strip did not write a whole ELF file", result)
 
 
 def _is_foreign(head: elf.Header, tool: str) -> bool:

@@ -142,7 +142,7 @@ class Worker:
         folder = self._folder / str(started)
         folder.mkdir(parents=True)
         words = [self._short, str(folder), str(self._seed), *map(str, (first, step, count, until))]
-        env = runs.environment(folder, PYTHONPATH=str(CHECKOUT))
+        env = runs.environment(folder)
         (folder / "tmp").mkdir()
         with subprocess.Popen(
             [sys.executable, "-m", __name__, *words],

@@ -62,6 +62,7 @@ def environment(folder, **more):
     places = {"HOME": "home", "XDG_CACHE_HOME": "cache", "TMPDIR": "tmp"}
     return {
         **{name: f"{folder}/{place}" for name, place in places.items()},
+        "PYTHONPATH": str(PACKAGE.parent),  # the package that is imported here, installed or not
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "LC_ALL": "C.UTF-8",
         "PYTHONHASHSEED": "0",  # the N-th call of a run is the N-th of the next one, too

@@ -3,19 +3,15 @@
 No key is written here: openssl, ssh-keygen and gpg make them, and tokens are put together from
 parts, so that nobody's scanner takes this file for what it is about.
 
-`python -m tests.faults.secrets` plants all of them, adds them, and counts those that are refused.
+`scripts/fuzz --only secrets` plants all of them, adds them, and counts those that are refused.
 """
 
 import base64
 import json
 import random
-import shutil
 import string
 import struct
 import subprocess
-import sys
-import tempfile
-from pathlib import Path
 
 from rootfs_builder.filesystem.root import DirectoryRoot, tree
 from rootfs_builder.filesystem.sources import Sources
@@ -386,25 +382,3 @@ def refused(files, folder):
     where = Sources(DirectoryRoot(str(folder)))
     found = {one.path for one in secrets.Secrets(where).among(tree(where))}
     return {name for name, file in files.items() if f"/{file.relative_to(folder)}" in found}
-
-
-def main():
-    """Plant all, and say what is missed."""
-    absent = [tool for tool in TOOLS if shutil.which(tool) is None]
-    if absent:
-        return f"{', '.join(absent)}: not installed"
-    with tempfile.TemporaryDirectory() as name:
-        for kind, cases in (("planted", planted), ("innocent", innocent)):
-            top, work = Path(name, kind), Path(name, f"{kind}-keys")
-            work.mkdir()
-            files = write(cases(work), top)
-            found = refused(files, top)
-            print(f"{kind}: {len(found)} of {len(files)} refused")
-            odd = files.keys() - found if kind == "planted" else found
-            for one in sorted(odd):
-                print(f"  {one}: {files[one].relative_to(top)}")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

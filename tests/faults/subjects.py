@@ -8,13 +8,11 @@ import os
 import random
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
 
 from tests.faults import damage, documents, runs, texts
-from tests.faults.scenarios import OLD
 
 SOURCE = """\
 #include <dlfcn.h>
@@ -235,7 +233,6 @@ class Caches(Subject):
     def __init__(self, folder):
         super().__init__(folder)
         compiled(SOURCE.replace("x() +", ""), self.folder / "prog", "-lm")
-        time.sleep(OLD)  # facts of younger files are not remembered
         self.home, self.kept = self.folder / "cache", self.folder / "kept"
         os.environ["XDG_CACHE_HOME"] = str(self.home)
         self.words = ("pack", str(self.folder / "prog"), "-o", str(self.folder / "x.tar"))

@@ -622,7 +622,7 @@ def test_a_link_that_is_there_for_realpath_alone_is_not_followed(out, monkeypatc
             out.write_bytes(b"of the other")
 
     monkeypatch.setattr(os.path, "realpath", swapped)
-    with pytest.raises(OutputError, match="a link that changes meanwhile"):
+    with pytest.raises(OutputError, match="a link that keeps changing"):
         write(out)
     assert (out.parent / "precious").read_bytes() == b"mine"
     assert beside(out) == ["precious", "x.tar"]
@@ -637,7 +637,7 @@ def test_a_link_that_the_kernel_does_not_follow_is_refused(out, monkeypatch):
         return path == os.fsencode(out)
 
     monkeypatch.setattr(os, "open", failing(errno.EACCES, on=is_out, then=opened))
-    words = "a link that is not to be followed: Permission denied; name what it leads to"
+    words = "a link that the kernel does not follow: Permission denied; name its target"
     for make in (output.file, output.directory, output.layout):
         with pytest.raises(OutputError, match=words), make(str(out)):
             pytest.fail("it began to write")

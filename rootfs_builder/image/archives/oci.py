@@ -52,7 +52,7 @@ class _Work:
 
     def index(self, path: str, names: tuple[str, ...], depth: int) -> None:
         """Take up what an index lists which has these names itself."""
-        self._members.meter.compare("depth", "indexes in each other", depth)
+        self._members.meter.compare("depth", "nested indexes", depth)
         if path not in self._indexes:
             listed: Index = self._members.parsed(path, Index)
             self._indexes[path] = tuple(

@@ -105,7 +105,7 @@ class TreeCopies:
         if self._reach.leads(link, copy.start):
             return self.take(OpenedPath(link), replace(copy, to=None))
         real = SourcePath(self._walker.walk(link).real)
-        return Copied(findings=(out_of_reach("", real, copy.rule),))
+        return Copied(findings=(out_of_reach(self._sources, "", real, copy.rule),))
 
     def _without_secrets(self, path: SourcePath, copy: Copy) -> tuple[_Nodes, tuple[Finding, ...]]:
         """What is at a path and may be copied, and a warning for each secret; () for a secret."""
@@ -114,7 +114,10 @@ class TreeCopies:
         unreadable = self._reach.unreadable(there, owner)
         secret = {one.path: one.why for one in self._secrets.among(there)}
         found = unreadable | secret
-        findings = tuple(_left_out(one, why, is_secret=one in secret) for one, why in found.items())
+        findings = tuple(
+            _left_out(self._sources, one, why, is_secret=one in secret)
+            for one, why in found.items()
+        )
         if path in found:
             return (), findings
         return tuple((p, n) for p, n in there if n.kind != "special" and p not in found), findings
@@ -142,30 +145,32 @@ def _anchor(program: Loaded, path: SourcePath) -> SourcePath | None:
     return next((one for one in places if below(path, prefix(one))), None)
 
 
-def _left_out(path: SourcePath, why: str, *, is_secret: bool) -> Finding:
-    flag = f"{'--allow-sensitive ' if is_secret else ''}{_flag(path, _place(path))}"
-    text = f"{printable(Sources.display(path))} was not included: {why}; to include it: {flag}"
-    return warning(Code.SECRET_LEFT_OUT, text, path)
+def _left_out(sources: Sources, path: SourcePath, why: str, *, is_secret: bool) -> Finding:
+    allow = f"--allow-sensitive={printable(sources.machine_path(path))} " if is_secret else ""
+    flags = allow + _flag(sources, path, path if in_system(path) else "")
+    text = f"{printable(sources.display(path))} was not included: {why}; to include it: {flags}"
+    return warning(Code.SECRET_LEFT_OUT, text, *_named(sources, path))
 
 
-def out_of_reach(path: str, real: SourcePath, rule: str) -> Finding:
+def out_of_reach(sources: Sources, path: str, real: SourcePath, rule: str) -> Finding:
     """The warning about a file that only a text names; `path` is its place, "" where unknown."""
     text = (
-        f"{printable(Sources.display(real))} was not included: rule {printable(rule)} found it "
+        f"{printable(sources.display(real))} was not included: rule {printable(rule)} found it "
         "named in a program or script, but it is outside the system directories and not next to "
-        f"the script; to include it: {_flag(real, path)}"
+        f"the script; to include it: {_flag(sources, real, path)}"
     )
-    return warning(Code.OUT_OF_REACH, text, real)
+    return warning(Code.OUT_OF_REACH, text, *_named(sources, real))
 
 
-def _flag(path: SourcePath, place: str) -> str:
-    shown = printable(Sources.display(normpath(place))) if place else "PATH-IN-IMAGE"
-    return f"--add {printable(Sources.display(path))}:{shown}"
+def _named(sources: Sources, path: SourcePath) -> dict[str, None]:
+    """The paths that the texts above have of a file."""
+    return dict.fromkeys((path, sources.machine_path(path)))
 
 
-def _place(path: SourcePath) -> str:
-    """Where a file goes in the image, "" where the layout decides that."""
-    return path if in_system(path) else ""
+def _flag(sources: Sources, path: SourcePath, place: str) -> str:
+    """What adds a file; `place` is its path in the image, "" where the layout decides that."""
+    shown = printable(sources.display(normpath(place))) if place else "PATH-IN-IMAGE"
+    return f"--add {printable(sources.machine_path(path))}:{shown}"
 
 
 def _kept(nodes: _Nodes, omit: tuple[str, ...]) -> _Nodes:

@@ -85,7 +85,7 @@ _WORDPRESS = (
 
 ASKED = (  # the end of a path, what must be in such a file, and what it is then
     (
-        r"/(?:\.npmrc|\.?npmrc)$",
+        r"/\.?npmrc$",
         rb"(?m)^[^#;\n]*_(?:authToken|auth|password)[ \t]*=[ \t]*[^ \t\r\n$]",
         "a password or token for npm",
     ),
@@ -114,7 +114,7 @@ ASKED = (  # the end of a path, what must be in such a file, and what it is then
     ),
     (r"/auth\.json$", rb"\"(?:password|github-oauth|gitlab-token|bearer)\"\s*:", "tokens"),
     (
-        r"/\.m2/settings\.xml$|/settings\.xml$",
+        r"/settings\.xml$",
         rb"<(?:password|passphrase)>(?!\$\{)[^<\s]",
         "a password for Maven",
     ),
@@ -137,11 +137,6 @@ ASKED = (  # the end of a path, what must be in such a file, and what it is then
         "the password of a network",
     ),
     (r"/\.?htpasswd[^/]*$|\.htpasswd$", rb"(?m)^[^:\s#]+:\S{10,}", "password hashes"),
-    (
-        r"/(?:token|\.token|[^/]+\.jwt|[^/]+\.token)$",
-        rb"\A\s*eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{16,}\s*\Z",
-        "a token",
-    ),
 )
 _SOURCE = (
     r"\.(?:py|pyi|pyx|js|mjs|cjs|jsx|ts|tsx|map|c|cc|cpp|h|hpp|go|rs|java|kt|rb|php|pl|pm|css|html?"
@@ -150,7 +145,7 @@ _SOURCE = (
 _ASKED_HINTS = (
     *("/.", "npmrc", ".env", ".tfvars", ".conf", ".toml", ".ini", "sources.list", "auth.json"),
     *("settings.xml", "gradle.properties", "terraform.rc", "logins.json", "master.key"),
-    *("wp-config.php", ".nmconnection", ".psk", "htpasswd", "token", ".jwt"),
+    *("wp-config.php", ".nmconnection", ".psk", "htpasswd"),
 )
 _ANY_ASKED = "|".join(pattern for pattern, _, _ in ASKED)
 

@@ -51,7 +51,7 @@ def test_kinds_and_keys_are_told_apart(cache):
 
 def place(directory, kind, key):
     name = key.hex()
-    return directory / "v2" / kind / name[:2] / name[2:]
+    return directory / kind / name[:2] / name[2:]
 
 
 @pytest.mark.parametrize("other", [("member", b"two"), ("layer", b"one"), ("layer", b"two")])
@@ -89,7 +89,7 @@ def test_a_later_value_replaces_an_earlier(cache):
         "a bit of the check",
         "zeros",
         "four zeros",
-        "of the first format",
+        "of an earlier version",
     ],
 )
 def test_a_damaged_entry_is_absent_and_can_be_put_again(cache, directory, damage):
@@ -162,9 +162,8 @@ def test_what_is_forgotten_is_absent(cache):
 def test_without_a_directory_nothing_is_remembered_and_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "new").mkdir()
-    for top in (tmp_path, tmp_path / "v2"):
-        (top / "member" / "ab").mkdir(parents=True)
-        (top / "member" / "ab" / "cd").touch()
+    (tmp_path / "member" / "ab").mkdir(parents=True)
+    (tmp_path / "member" / "ab" / "cd").touch()
     before = sorted(tmp_path.rglob("*"))
     cache = Cache()
     assert not cache
@@ -204,11 +203,11 @@ def test_entries_are_for_their_owner_alone(cache, directory):
 
 def test_an_error_while_writing_ends_the_remembering_and_leaves_nothing(cache, directory):
     cache.put("member", b"key", b"data")
-    (directory / "v2" / "layer").write_text("a file where a directory has to be")
+    (directory / "layer").write_text("a file where a directory has to be")
     cache.put("layer", b"key", b"data")
     assert not cache
     assert cache.get("member", b"key") is None
-    assert list((directory / "v2" / "new").iterdir()) == []
+    assert list((directory / "new").iterdir()) == []
 
 
 def aged(directory, kind, key, age):
@@ -281,7 +280,7 @@ FUTURE = b"1 %d" % (1 << 62)
 
 @pytest.mark.parametrize("data", [b"", b"x", b"1", b"1 2 3", b"-", b"9" * 9999, FUTURE])
 def test_a_count_that_is_none_is_made_again(cache, directory, data):
-    (directory / "v2" / "count").write_bytes(data)
+    (directory / "count").write_bytes(data)
     cache.put("member", b"key", bytes(5000))
     cache.tidy()
     assert list(cache.entries()) == []
@@ -289,37 +288,18 @@ def test_a_count_that_is_none_is_made_again(cache, directory, data):
 
 def test_what_killed_runs_left_is_removed_once_it_is_old(cache, directory):
     for name, age in (("01d0", 2 * HOUR), ("abcd", 60), ("another's", 2 * HOUR)):
-        path = directory / "v2" / "new" / name
+        path = directory / "new" / name
         path.write_bytes(b"x")
         os.utime(path, (path.stat().st_mtime - age,) * 2)
     cache.put("member", b"key", b"data")
     cache.tidy()
-    left = sorted(path.name for path in (directory / "v2" / "new").iterdir())
+    left = sorted(path.name for path in (directory / "new").iterdir())
     assert left == ["abcd", "another's"]
-
-
-def of_the_first_format(directory):
-    """What an earlier version left there."""
-    for path in ("member/ab/cd12", "layer/00/ff", "facts/12/34", "output/56/78", "new/9abc"):
-        (directory / path).parent.mkdir(parents=True)
-        (directory / path).write_bytes(b"data")
-    (directory / "count").write_bytes(b"20 1")
-
-
-def test_what_an_earlier_version_left_is_removed(cache, directory):
-    of_the_first_format(directory)
-    cache.put("member", b"key", b"data")
-    cache.tidy()
-    assert [path.name for path in directory.iterdir()] == ["v2"]
-    assert cache.get("member", b"key") == b"data"
-    of_the_first_format(directory)
-    cache.clear()
-    assert [path.name for path in directory.iterdir()] == ["v2"]
 
 
 @pytest.mark.parametrize("forget", [Cache.tidy, Cache.clear])
 def test_what_others_have_in_the_directory_stays(cache, directory, forget):
-    paths = [directory / path for path in ("new/notes", "count", "src/ab/cd", "member/one", "x")]
+    paths = [directory / path for path in ("new/notes", "src/ab/cd", "member/one", "x")]
     for path in paths:
         path.parent.mkdir(exist_ok=True, parents=True)
         path.write_text("mine")
@@ -354,4 +334,4 @@ def test_runs_beside_each_other_never_see_half_an_entry(directory):
     command = [sys.executable, "-c", WRITER, str(directory)]
     runs = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(4)]
     assert [(run.communicate()[1], run.returncode) for run in runs] == [("", 0)] * 4
-    assert list((directory / "v2" / "new").iterdir()) == []
+    assert list((directory / "new").iterdir()) == []

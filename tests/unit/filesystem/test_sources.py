@@ -72,7 +72,7 @@ def content(sources, path):
 
 def test_without_a_sysroot_the_machine_is_the_root(plain):
     for path in ("/home/me/app", "/etc/passwd", "/no/such"):
-        assert plain.locate(path) == plain.display(path) == path
+        assert plain.locate(path) == plain.display(path) == plain.machine_path(path) == path
     assert content(plain, "/etc/passwd") == "the machine's"
     assert content(plain, "/home/me/link") == "app"
     assert plain.outside("/home/me/app")
@@ -94,6 +94,7 @@ def test_without_a_sysroot_the_machine_is_the_root(plain):
 )
 def test_a_path_in_the_sysroot_keeps_its_place(with_sysroot, path, inside):
     assert with_sysroot.locate(path) == inside
+    assert with_sysroot.locate(with_sysroot.machine_path(inside)) == inside
     assert not with_sysroot.outside(inside)
     assert not with_sysroot.beside(inside)
 
@@ -106,7 +107,7 @@ def test_any_other_path_is_outside(with_sysroot, path):
     assert located == BESIDE + path
     assert with_sysroot.outside(located)
     assert with_sysroot.beside(located)
-    assert with_sysroot.display(located) == path
+    assert with_sysroot.display(located) == with_sysroot.machine_path(located) == path
     assert located == with_sysroot.mounts[1].path(path)
 
 

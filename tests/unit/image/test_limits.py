@@ -57,6 +57,18 @@ def test_what_is_allowed_grows_with_the_archive_and_with_what_was_read_of_it():
         meter(size=1 << 40).unpack((256 << 30) + 1, 1 << 40)
 
 
+def test_a_preallocated_file_is_no_bomb():
+    """A database of 500 MB that nobody has written to yet is 500 KB of gzip, or less."""
+    ordinary = meter(size=1000)
+    ordinary.unpack(64 * MiB)
+    ordinary.unpack(1 << 30, 1000, zeros=True)
+    with pytest.raises(LimitError, match="1,073,741,825 zero bytes that an archive of 1,000 bytes"):
+        ordinary.unpack(1, zeros=True)
+    zeros = gzip.compress(bytes(70 * MiB), 1)
+    counted = meter(size=len(zeros), ratio=1)
+    assert unpacked(gzip.compress(hostile.header(b"f", 70 * MiB)) + zeros, meter=counted)
+
+
 def test_a_directory_has_the_size_of_its_layers():
     directory = meter()
     directory.blob(100 * MiB)

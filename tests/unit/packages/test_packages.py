@@ -641,7 +641,7 @@ def test_rpm_answers_that_take_too_long_are_given_up(machine):
     started = time.process_time()
     machine.owners.of_all(files)
     assert time.process_time() - started < 20
-    assert "its answers take too long" in machine.warnings[0].text
+    assert "its queries take too long" in machine.warnings[0].text
 
 
 def test_the_database_that_knows_the_file_answers(machine):
