@@ -16,7 +16,7 @@ from tests.faults.subjects import chance
 
 ALL = bool(os.environ.get("ROOTFS_BUILDER_ALL_CASES"))
 USUAL = ("nocache", "stage", "oci-replaced", "beside", "warm")
-SITES, MUTANTS, ROOTS = (100, 500, 0) if ALL else (14, 60, 6)
+SITES, MUTANTS, ROOTS = (100, 500, 0) if ALL else (8, 40, 6)
 SEED = 7
 
 needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
