@@ -15,8 +15,10 @@ from rootfs_builder.filesystem.root import DirectoryRoot
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.needs import rules
+from rootfs_builder.needs.closure import Program, ProgramKind
 from rootfs_builder.needs.rules.reach import PLACES, Reach, anchor
 from rootfs_builder.needs.rules.schema import expand
+from rootfs_builder.paths import OpenedPath, SourcePath
 
 KEPT = "hunter2"
 INTERPRETER = """
@@ -88,6 +90,7 @@ def proved(recipe, tmp_path, monkeypatch, *, named):
     assert any(named in one.text and "--add" in one.text for one in warnings), warnings
     for question in ("allows", "leads"):
         monkeypatch.setattr(Reach, question, lambda *_: True)
+    monkeypatch.setattr(Reach, "unreadable", lambda *_: {})
     paths, _ = brought(recipe, tmp_path / "without")
     assert paths, "the case names nothing"
 
@@ -125,6 +128,149 @@ def test_a_script_brings_what_lies_beside_it_alone(cc, tmp_path, away, monkeypat
     proved(recipe, tmp_path, monkeypatch, named="away/key" if "link" in case else "away")
     found = [one.name for one in (tmp_path / "staged").rglob("beside")]
     assert found == ["beside"]
+
+
+HIDDEN = {  # what a script names of its own folder
+    "the folder itself": 'require("./.")\n',
+    "a link to a hidden name": 'require("./link")\n',
+    "a directory with a hidden name": 'require("./open")\n',
+    "a package with a hidden name": "import package\n",
+}
+
+
+@pytest.mark.parametrize("case", HIDDEN)
+def test_hidden_files_beside_a_script_stay(cc, tmp_path, monkeypatch, case):
+    interpreter = cc(INTERPRETER, name="interpreter")
+    job = tmp_path / "job"
+    for directory in (job, job / "open", job / "package"):
+        (directory / ".notes").mkdir(parents=True)
+        (directory / ".notes/key").write_text(KEPT)
+        (directory / "beside.py").write_text("beside")
+    (job / "link").symlink_to(".notes")
+    script = job / "script"
+    script.write_text(f"#!{interpreter}\n{HIDDEN[case]}")
+    script.chmod(0o755)
+    recipe = rootfs_builder.Recipe.of(str(script))
+    paths, warnings = brought(recipe, tmp_path / "staged")
+    assert paths == []
+    assert any("job" in one.text and "--add" in one.text for one in warnings), warnings
+    monkeypatch.setattr(Reach, "allows", lambda *_: True)
+    monkeypatch.setattr(Reach, "hidden", lambda *_: {})
+    paths, _ = brought(recipe, tmp_path / "without")
+    assert paths, "the case names nothing"
+
+
+def test_what_packages_hide_comes_with_them(cc, tmp_path):
+    interpreter = cc(INTERPRETER, name="interpreter")
+    job = tmp_path / "job"
+    store = job / "node_modules/.pnpm/x@1/node_modules/x"
+    store.mkdir(parents=True)
+    (store / ".libs").write_text(KEPT)
+    (job / "node_modules/x").symlink_to(".pnpm/x@1/node_modules/x")
+    script = job / "script"
+    script.write_text(f'#!{interpreter}\nrequire("x")\n')
+    script.chmod(0o755)
+    paths, _ = brought(rootfs_builder.Recipe.of(str(script)), tmp_path / "staged")
+    assert len(paths) == 1
+
+
+def test_a_directory_that_others_may_not_enter_stays_closed(cc, tmp_path):
+    interpreter = cc(INTERPRETER, name="interpreter")
+    job = tmp_path / "job"
+    (job / "private").mkdir(parents=True)
+    (job / "private/key").write_text(KEPT)
+    script = job / "script"
+    script.write_text(f'#!{interpreter}\n. "$(dirname "$0")/private"\n')
+    script.chmod(0o755)
+    recipe = rootfs_builder.Recipe.of(str(script))
+    assert len(brought(recipe, tmp_path / "open")[0]) == 1
+    (job / "private").chmod(0o700)
+    paths, warnings = brought(recipe, tmp_path / "closed")
+    assert paths == []
+    assert any("fewer users" in one.text for one in warnings)
+
+
+@pytest.mark.parametrize("place", ["bin", "other"])
+def test_a_script_of_a_first_line_opens_no_folder(cc, tmp_path, monkeypatch, place):
+    interpreter = cc(INTERPRETER, name="interpreter")
+    tool = tmp_path / place / "tool"
+    script = tmp_path / "job/script"
+    for path, by in ((tool, interpreter), (script, tool)):
+        path.parent.mkdir()
+        path.write_text(f'#!{by}\n. "$(dirname "$0")/notes"; . "$(dirname "$0")/../notes"\n')
+        path.chmod(0o755)
+    (tmp_path / "notes").write_text(KEPT)
+    (tool.parent / "notes").write_text(KEPT)
+    proved(rootfs_builder.Recipe.of(str(script)), tmp_path, monkeypatch, named="notes")
+
+
+def _program(walker, path):
+    walk = walker.walk(OpenedPath(path))
+    return Program(path, SourcePath(path), walk, None, ProgramKind.EXECUTABLE)
+
+
+def test_the_root_directory_is_no_folder(tmp_path):
+    """Nor is it where this machine lies beside a sysroot."""
+    machine, sysroot = tmp_path / "machine", tmp_path / "sysroot"
+    sysroot.mkdir()
+    for path in ("script", "bin/script", "srv/key"):
+        (machine / path).parent.mkdir(parents=True, exist_ok=True)
+        (machine / path).write_text("")
+    sources = Sources(DirectoryRoot(str(machine)), DirectoryRoot(str(sysroot)), str(sysroot))
+    walker = Walker(sources)
+    for path in ("/script", "/bin/script"):
+        script = _program(walker, sources.locate(path))
+        assert script.walk.node is not None
+        door, key = Reach(walker, (script,)), sources.locate("/srv/key")
+        assert not door.allows(key, None)
+        assert not door.allows(key, sources.locate(""), "{script}/{file}")
+
+
+@pytest.fixture
+def homes(tmp_path):
+    """A root whose user's home nobody else may enter, with links of the system into it."""
+    for path in ("home/u/dev/key", "home/u/job/key", "home/u/venv/lib/key", "proc/1/mounts"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("")
+    for path in ("home/u/job/script", "usr/bin/python"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("")
+        (tmp_path / path).chmod(0o755)
+    (tmp_path / "home/u/venv/bin").mkdir()
+    (tmp_path / "home/u/venv/bin/python").symlink_to("/usr/bin/python")
+    for link, target in (("opt/dev", "/home/u/dev"), ("etc/mtab", "/proc/1/mounts")):
+        (tmp_path / link).parent.mkdir()
+        (tmp_path / link).symlink_to(target)
+    (tmp_path / "home/u").chmod(0o700)
+    return Walker(Sources(DirectoryRoot(str(tmp_path))))
+
+
+def _closed(door, walker, path, owner, start=None):
+    node = walker.walk(OpenedPath(path)).node
+    return door.unreadable([(SourcePath(path), node)], SourcePath(owner), start)
+
+
+def test_a_link_of_the_system_opens_no_home(homes):
+    script = "/home/u/job/script"
+    door = Reach(homes, (_program(homes, script),))
+    assert door.allows("/opt/dev/key", None)
+    assert _closed(door, homes, "/home/u/dev/key", script)
+    assert not _closed(door, homes, "/home/u/job/key", script)
+    assert not door.allows("/etc/mtab", None)
+
+
+def test_an_environment_in_a_closed_home_is_the_users(homes, tmp_path):
+    """Its python is a link: that has no mode, but its directory has."""
+    python = "/home/u/venv/bin/python"
+    door = Reach(homes, (_program(homes, python),))
+    where = (door, homes, "/home/u/venv/lib/key", python, "/home/u/venv")
+    assert not _closed(*where)
+    (tmp_path / "home/u/venv/lib").chmod(0o700)
+    homes = Walker(Sources(DirectoryRoot(str(tmp_path))))
+    assert _closed(Reach(homes, (_program(homes, python),)), homes, *where[2:])
+    (tmp_path / "home/u/venv/bin").chmod(0o700)
+    homes = Walker(Sources(DirectoryRoot(str(tmp_path))))
+    assert not _closed(Reach(homes, (_program(homes, python),)), homes, *where[2:])
 
 
 def test_an_interpreter_that_is_no_program_is_refused(tmp_path, away):

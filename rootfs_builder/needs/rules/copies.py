@@ -110,11 +110,16 @@ class TreeCopies:
     def _without_secrets(self, path: SourcePath, copy: Copy) -> tuple[_Nodes, tuple[Finding, ...]]:
         """What is at a path and may be copied, and a warning for each secret; () for a secret."""
         there = _kept(trees.nodes(self._sources, path), copy.omit)
-        owner = copy.script or (SourcePath(copy.program.real) if copy.program else None)
-        unreadable = self._reach.unreadable(there, owner)
+        hidden = self._reach.hidden((one for one, _ in there), path)
+        there = tuple((p, n) for p, n in there if p not in hidden)
+        unreadable = self._reach.unreadable(there, _owner(copy, path), copy.start)
         secret = {one.path: one.why for one in self._secrets.among(there)}
         found = unreadable | secret
-        findings = tuple(_left_out(one, why, is_secret=one in secret) for one, why in found.items())
+        why_hidden = dict.fromkeys(hidden.values(), "its name begins with a dot")
+        findings = tuple(
+            _left_out(one, why, is_secret=one in secret)
+            for one, why in (why_hidden | found).items()
+        )
         if path in found:
             return (), findings
         return tuple((p, n) for p, n in there if n.kind != "special" and p not in found), findings
@@ -142,6 +147,13 @@ def _anchor(program: Loaded, path: SourcePath) -> SourcePath | None:
     return next((one for one in places if below(path, prefix(one))), None)
 
 
+def _owner(copy: Copy, path: SourcePath) -> SourcePath | None:
+    """The program or script for whose readers a tree is meant."""
+    if copy.script is not None or copy.program is None:
+        return copy.script
+    return _anchor(copy.program, path) or SourcePath(copy.program.real)
+
+
 def _left_out(path: SourcePath, why: str, *, is_secret: bool) -> Finding:
     flag = f"{'--allow-sensitive ' if is_secret else ''}{_flag(path, _place(path))}"
     text = f"{printable(Sources.display(path))} was not included: {why}; to include it: {flag}"
@@ -153,7 +165,7 @@ def out_of_reach(path: str, real: SourcePath, rule: str) -> Finding:
     text = (
         f"{printable(Sources.display(real))} was not included: rule {printable(rule)} found it "
         "named in a program or script, but it is outside the system directories and not next to "
-        f"the script; to include it: {_flag(real, path)}"
+        f"the script by a visible name; to include it: {_flag(real, path)}"
     )
     return warning(Code.OUT_OF_REACH, text, real)
 
