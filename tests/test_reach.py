@@ -14,8 +14,10 @@ import rootfs_builder
 from rootfs_builder.filesystem.root import DirectoryRoot
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walker
+from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.needs import rules
 from rootfs_builder.needs.closure import Program, ProgramKind
+from rootfs_builder.needs.rules.places import Places
 from rootfs_builder.needs.rules.reach import PLACES, Reach, anchor
 from rootfs_builder.needs.rules.schema import expand
 from rootfs_builder.paths import OpenedPath, SourcePath
@@ -73,9 +75,9 @@ def away(tmp_path):
     return away
 
 
-def brought(recipe, where):
+def brought(recipe, where, sysroot=None):
     """The paths of the image that have the secret, and the plan's warnings."""
-    plan = rootfs_builder.stage(recipe, str(where))
+    plan = rootfs_builder.stage(recipe, str(where), sysroot=sysroot)
     paths = [
         path
         for path in where.rglob("*")
@@ -238,8 +240,10 @@ def homes(tmp_path):
         (tmp_path / path).chmod(0o755)
     (tmp_path / "home/u/venv/bin").mkdir()
     (tmp_path / "home/u/venv/bin/python").symlink_to("/usr/bin/python")
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/conf").write_text("a word")
     for link, target in (("opt/dev", "/home/u/dev"), ("etc/mtab", "/proc/1/mounts")):
-        (tmp_path / link).parent.mkdir()
+        (tmp_path / link).parent.mkdir(exist_ok=True)
         (tmp_path / link).symlink_to(target)
     (tmp_path / "home/u").chmod(0o700)
     return Walker(Sources(DirectoryRoot(str(tmp_path))))
@@ -259,6 +263,17 @@ def test_a_link_of_the_system_opens_no_home(homes):
     assert not door.allows("/etc/mtab", None)
 
 
+@pytest.mark.usefixtures("homes")
+def test_a_closed_configuration_is_not_read(tmp_path):
+    """Its words would be the names of files and directories of the image."""
+    for mode, words in ((0o644, [{"word": b"word"}]), (0o600, [])):
+        (tmp_path / "etc/conf").chmod(mode)
+        sources = Sources(DirectoryRoot(str(tmp_path)))
+        elf_files = ElfFiles(sources)
+        places = Places(sources, elf_files, Reach(elf_files.walker, ()), {})
+        assert places.search(OpenedPath("/etc/conf"), b"a (?P<word>.*)") == words
+
+
 def test_an_environment_in_a_closed_home_is_the_users(homes, tmp_path):
     """Its python is a link: that has no mode, but its directory has."""
     python = "/home/u/venv/bin/python"
@@ -271,6 +286,22 @@ def test_an_environment_in_a_closed_home_is_the_users(homes, tmp_path):
     (tmp_path / "home/u/venv/bin").chmod(0o700)
     homes = Walker(Sources(DirectoryRoot(str(tmp_path))))
     assert not _closed(Reach(homes, (_program(homes, python),)), homes, *where[2:])
+
+
+def test_a_sysroot_in_a_closed_directory_is_open(cc, tmp_path):
+    """A sysroot is often a temporary directory, which its owner alone may enter."""
+    (tmp_path / "x.conf").write_text("include /etc/open;\ninclude /etc/closed;\n")
+    sysroot = tmp_path / "sysroot"
+    (sysroot / "etc").mkdir(parents=True, mode=0o755)
+    for name in ("open", "closed"):
+        (sysroot / "etc" / name).write_text(KEPT)
+    (sysroot / "etc/closed").chmod(0o600)
+    sysroot.chmod(0o700)
+    static = cc(program("include"), args=["-static"])
+    recipe = rootfs_builder.Recipe.of(str(static), add=[f"{tmp_path}/x.conf:/etc/x.conf"])
+    paths, warnings = brought(recipe, tmp_path / "staged", str(sysroot))
+    assert [one.name for one in paths] == ["open"]
+    assert any("--add SYSROOT/etc/closed:/etc/closed" in one.text for one in warnings), warnings
 
 
 def test_an_interpreter_that_is_no_program_is_refused(tmp_path, away):

@@ -105,7 +105,7 @@ class TreeCopies:
         if self._reach.leads(link, copy.start):
             return self.take(OpenedPath(link), replace(copy, to=None))
         real = SourcePath(self._walker.walk(link).real)
-        return Copied(findings=(out_of_reach("", real, copy.rule),))
+        return Copied(findings=(out_of_reach("", real, copy.rule, self._sources),))
 
     def _without_secrets(self, path: SourcePath, copy: Copy) -> tuple[_Nodes, tuple[Finding, ...]]:
         """What is at a path and may be copied, and a warning for each secret; () for a secret."""
@@ -117,7 +117,7 @@ class TreeCopies:
         found = unreadable | secret
         why_hidden = dict.fromkeys(hidden.values(), "its name begins with a dot")
         findings = tuple(
-            _left_out(one, why, is_secret=one in secret)
+            _left_out(one, why, self._sources, is_secret=one in secret)
             for one, why in (why_hidden | found).items()
         )
         if path in found:
@@ -154,25 +154,27 @@ def _owner(copy: Copy, path: SourcePath) -> SourcePath | None:
     return _anchor(copy.program, path) or SourcePath(copy.program.real)
 
 
-def _left_out(path: SourcePath, why: str, *, is_secret: bool) -> Finding:
-    flag = f"{'--allow-sensitive ' if is_secret else ''}{_flag(path, _place(path))}"
+def _left_out(path: SourcePath, why: str, sources: Sources, *, is_secret: bool) -> Finding:
+    flag = f"{'--allow-sensitive ' if is_secret else ''}{_flag(path, _place(path), sources)}"
     text = f"{printable(Sources.display(path))} was not included: {why}; to include it: {flag}"
     return warning(Code.SECRET_LEFT_OUT, text, path)
 
 
-def out_of_reach(path: str, real: SourcePath, rule: str) -> Finding:
+def out_of_reach(path: str, real: SourcePath, rule: str, sources: Sources) -> Finding:
     """The warning about a file that only a text names; `path` is its place, "" where unknown."""
     text = (
         f"{printable(Sources.display(real))} was not included: rule {printable(rule)} found it "
         "named in a program or script, but it is outside the system directories and not next to "
-        f"the script by a visible name; to include it: {_flag(real, path)}"
+        f"the script by a visible name; to include it: {_flag(real, path, sources)}"
     )
     return warning(Code.OUT_OF_REACH, text, real)
 
 
-def _flag(path: SourcePath, place: str) -> str:
+def _flag(path: SourcePath, place: str, sources: Sources) -> str:
+    """The option that adds a file; of a sysroot's it has to name that, else it adds another."""
+    sysroot = "SYSROOT" if sources.sysroot and not sources.beside(path) else ""
     shown = printable(Sources.display(normpath(place))) if place else "PATH-IN-IMAGE"
-    return f"--add {printable(Sources.display(path))}:{shown}"
+    return f"--add {sysroot}{printable(Sources.display(path))}:{shown}"
 
 
 def _place(path: SourcePath) -> str:

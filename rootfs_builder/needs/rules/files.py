@@ -72,7 +72,8 @@ class RuleFiles:
         for path, rule, spelt in sorted(self._places.refused):
             walk = self._elf_files.walker.walk(path)
             if walk.real not in there:
-                yield copies.out_of_reach(path if spelt else "", SourcePath(walk.real), rule)
+                place = path if spelt else ""
+                yield copies.out_of_reach(place, SourcePath(walk.real), rule, self._sources)
 
     def act(self, rule: Rule, variables: Variables, host: LinkMap | None) -> FileOutput:
         """The files that a rule adds for one set of variables."""

@@ -52,10 +52,15 @@ class Places:
         return tuple(found)
 
     def search(self, path: OpenedPath, pattern: bytes) -> list[dict[str, bytes]]:
-        """The groups of each match of a pattern in a file of the image."""
+        """The groups of each match of a pattern in a file of the image.
+
+        What no rule may publish has none: its words would be names of files in the image.
+        """
         added = self._added_at(path)
         if added is not None:
             return groups(re.finditer(pattern, added))
+        if self._reach.is_closed(path):
+            return []
         return self._elf_files.search_file(path, pattern)
 
     def _glob(self, path: str) -> Iterator[OpenedPath]:

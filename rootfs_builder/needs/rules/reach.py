@@ -124,6 +124,13 @@ class Reach:
             if not begin.errno and below(real, begin.real) and (whole or real != begin.real):
                 yield begin.real
 
+    def is_closed(self, path: OpenedPath) -> bool:
+        """Whether a path leads to a file of the system that not everybody may read."""
+        walk = self._walker.walk(path)
+        if walk.errno or walk.node is None or not in_system(path):
+            return False
+        return bool(self.unreadable([(SourcePath(walk.real), walk.node)], None))
+
     def hidden(self, paths: Iterable[SourcePath], top: SourcePath) -> dict[SourcePath, SourcePath]:
         """The hidden files of a tree in a folder of the user, by the outermost hidden name."""
         if not any(below(top, one) for one in self._folders):
@@ -155,12 +162,16 @@ class Reach:
         return found
 
     def _everybody_enters(self, directory: Key) -> bool:
-        """Whether everybody may open files by their names in a resolved directory."""
+        """Whether everybody may open files by their names in a resolved directory.
+
+        The root directory is open: that of a sysroot may be a temporary directory of the user's.
+        """
+        if directory == "/":
+            return True
         if directory not in self._entered:
             node = self._walker.walk(directory).node
             here = node is not None and bool(node.mode & _EVERYBODY_ENTERS)
-            above = directory == "/" or self._everybody_enters(parent(directory))
-            self._entered[directory] = here and above
+            self._entered[directory] = here and self._everybody_enters(parent(directory))
         return self._entered[directory]
 
     def _readers(self, path: SourcePath) -> int:
