@@ -304,6 +304,49 @@ def test_a_sysroot_in_a_closed_directory_is_open(cc, tmp_path):
     assert any("--add SYSROOT/etc/closed:/etc/closed" in one.text for one in warnings), warnings
 
 
+CALLER = "int q(void); int main(void) { return q(); }"
+NOTE = """
+static const struct { unsigned a, b, c; char owner[4], text[sizeof TEXT]; } note
+    __attribute__((used, aligned(4), section(".note.dlopen"))) =
+    { 4, sizeof TEXT, 0x407c0c0a, "FDO", TEXT };
+"""
+LOADED = {  # the source of a program that loads a library by its path, and its SQL
+    "a dlopen note": (NOTE + CALLER, ""),
+    "an extension of SQLite": (CALLER, ".load {away}/libkey\n"),
+}
+
+
+@pytest.mark.parametrize("case", LOADED)
+def test_a_library_named_by_a_path_is_a_file_as_others(cc, tmp_path, away, monkeypatch, case):
+    source, sql = LOADED[case]
+    kept = f'const char kept[] = "{KEPT}";'
+    key = cc(kept, name="libkey.so", where=away, args=["-shared", "-fPIC"])
+    options = ["-shared", "-fPIC", "-Wl,-soname,libsqlite3.so.0"]
+    sqlite = cc("int q(void) { return 0; }", name="libsqlite3.so.0", args=options)
+    text = f'"[{{\\"soname\\":[\\"{key}\\"],\\"priority\\":\\"required\\"}}]"'
+    user = cc(f"#define TEXT {text}\n{source}", args=[sqlite, "-Wl,-rpath,$ORIGIN"])
+    (tmp_path / "sql").write_text(sql.replace("{away}", str(away)))
+    recipe = rootfs_builder.Recipe.of(str(user), add=[f"{tmp_path}/sql:/sql"])
+    proved(recipe, tmp_path, monkeypatch, named=str(key))
+
+
+@pytest.mark.parametrize(
+    ("library", "may"),
+    [
+        ("libx.so.1", True),
+        ("/usr/$LIB/x.so", True),
+        ("$ORIGIN/../../away/x.so", False),
+        ("/$ORIGIN/../away/x.so", False),
+        ("/usr/$LIB/../../away/x.so", False),
+    ],
+)
+def test_what_a_loader_puts_into_a_path_leads_nowhere(library, may):
+    sources = Sources(DirectoryRoot("/"))
+    elf_files = ElfFiles(sources)
+    places = Places(sources, elf_files, Reach(elf_files.walker, ()), {})
+    assert places.may_load(library, "rule") is may
+
+
 def test_an_interpreter_that_is_no_program_is_refused(tmp_path, away):
     script = tmp_path / "script"
     script.write_text(f"#!{away}/key\n")

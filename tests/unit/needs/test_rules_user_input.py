@@ -168,6 +168,6 @@ def test_what_not_everybody_may_read_is_left_out(bench):
     assert result.tree == {"/etc/d/open": "o"}
     assert set(result.said("warning")) == {
         f"{path} was not included: it is not readable by everyone on this machine; "
-        f"to include it: --add {path}:{path}"
+        f"to include it: --add SYSROOT{path}:{path}"
         for path in ("/etc/d/closed", "/etc/key")
     }
