@@ -107,8 +107,9 @@ def main() -> int:
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup(1) asks for
             signal.signal(number, _terminate)
     if sys.stderr is not None:
-        raw = io.FileIO(sys.stderr.fileno(), "w", closefd=False)
-        sys.stderr = _Stderr(io.BufferedWriter(raw), sys.stderr.encoding, line_buffering=True)
+        with suppress(OSError):  # where it is broken, it stays as it is
+            raw = io.FileIO(sys.stderr.fileno(), "w", closefd=False)
+            sys.stderr = _Stderr(io.BufferedWriter(raw), sys.stderr.encoding, line_buffering=True)
     if sys.stdout is None:
         click.echo("rootfs-builder: stdout is closed; to drop the result, >/dev/null", err=True)
         return 1

@@ -14,9 +14,13 @@ import rootfs_builder
 from rootfs_builder.filesystem.root import DirectoryRoot
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walker
+from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.needs import rules
+from rootfs_builder.needs.closure import Program, ProgramKind
+from rootfs_builder.needs.rules.places import Places
 from rootfs_builder.needs.rules.reach import PLACES, Reach, anchor
 from rootfs_builder.needs.rules.schema import expand
+from rootfs_builder.paths import OpenedPath, SourcePath
 
 KEPT = "hunter2"
 INTERPRETER = """
@@ -71,9 +75,9 @@ def away(tmp_path):
     return away
 
 
-def brought(recipe, where):
+def brought(recipe, where, sysroot=None):
     """The paths of the image that have the secret, and the plan's warnings."""
-    plan = rootfs_builder.stage(recipe, str(where))
+    plan = rootfs_builder.stage(recipe, str(where), sysroot=sysroot)
     paths = [
         path
         for path in where.rglob("*")
@@ -88,6 +92,7 @@ def proved(recipe, tmp_path, monkeypatch, *, named):
     assert any(named in one.text and "--add" in one.text for one in warnings), warnings
     for question in ("allows", "leads"):
         monkeypatch.setattr(Reach, question, lambda *_: True)
+    monkeypatch.setattr(Reach, "unreadable", lambda *_: {})
     paths, _ = brought(recipe, tmp_path / "without")
     assert paths, "the case names nothing"
 
@@ -127,6 +132,220 @@ def test_a_script_brings_what_lies_beside_it_alone(cc, tmp_path, away, monkeypat
     assert found == ["beside"]
 
 
+HIDDEN = {  # what a script names of its own folder
+    "the folder itself": 'require("./.")\n',
+    "a link to a hidden name": 'require("./link")\n',
+    "a directory with a hidden name": 'require("./open")\n',
+    "a package with a hidden name": "import package\n",
+}
+
+
+@pytest.mark.parametrize("case", HIDDEN)
+def test_hidden_files_beside_a_script_stay(cc, tmp_path, monkeypatch, case):
+    interpreter = cc(INTERPRETER, name="interpreter")
+    job = tmp_path / "job"
+    for directory in (job, job / "open", job / "package"):
+        (directory / ".notes").mkdir(parents=True)
+        (directory / ".notes/key").write_text(KEPT)
+        (directory / "beside.py").write_text("beside")
+    (job / "link").symlink_to(".notes")
+    script = job / "script"
+    script.write_text(f"#!{interpreter}\n{HIDDEN[case]}")
+    script.chmod(0o755)
+    recipe = rootfs_builder.Recipe.of(str(script))
+    paths, warnings = brought(recipe, tmp_path / "staged")
+    assert paths == []
+    assert any("job" in one.text and "--add" in one.text for one in warnings), warnings
+    monkeypatch.setattr(Reach, "allows", lambda *_: True)
+    monkeypatch.setattr(Reach, "hidden", lambda *_: {})
+    paths, _ = brought(recipe, tmp_path / "without")
+    assert paths, "the case names nothing"
+
+
+def test_what_packages_hide_comes_with_them(cc, tmp_path):
+    interpreter = cc(INTERPRETER, name="interpreter")
+    job = tmp_path / "job"
+    store = job / "node_modules/.pnpm/x@1/node_modules/x"
+    store.mkdir(parents=True)
+    (store / ".libs").write_text(KEPT)
+    (job / "node_modules/x").symlink_to(".pnpm/x@1/node_modules/x")
+    script = job / "script"
+    script.write_text(f'#!{interpreter}\nrequire("x")\n')
+    script.chmod(0o755)
+    paths, _ = brought(rootfs_builder.Recipe.of(str(script)), tmp_path / "staged")
+    assert len(paths) == 1
+
+
+def test_a_directory_that_others_may_not_enter_stays_closed(cc, tmp_path):
+    interpreter = cc(INTERPRETER, name="interpreter")
+    job = tmp_path / "job"
+    (job / "private").mkdir(parents=True)
+    (job / "private/key").write_text(KEPT)
+    script = job / "script"
+    script.write_text(f'#!{interpreter}\n. "$(dirname "$0")/private"\n')
+    script.chmod(0o755)
+    recipe = rootfs_builder.Recipe.of(str(script))
+    assert len(brought(recipe, tmp_path / "open")[0]) == 1
+    (job / "private").chmod(0o700)
+    paths, warnings = brought(recipe, tmp_path / "closed")
+    assert paths == []
+    assert any("fewer users" in one.text for one in warnings)
+
+
+def test_a_script_of_a_first_line_opens_no_folder(cc, tmp_path, monkeypatch):
+    """In the folder of the script that names it, nothing is refused but what lies around."""
+    interpreter = cc(INTERPRETER, name="interpreter")
+    tool = tmp_path / "job/bin/tool"
+    script = tmp_path / "job/script"
+    for path, by in ((tool, interpreter), (script, tool)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f'#!{by}\n. "$(dirname "$0")/notes"; . "$(dirname "$0")/../notes"\n')
+        path.chmod(0o755)
+    (tmp_path / "notes").write_text(KEPT)
+    proved(rootfs_builder.Recipe.of(str(script)), tmp_path, monkeypatch, named="notes")
+
+
+def _program(walker, path):
+    walk = walker.walk(OpenedPath(path))
+    return Program(path, SourcePath(path), walk, None, ProgramKind.EXECUTABLE)
+
+
+def test_the_root_directory_is_no_folder(tmp_path):
+    """Nor is it where this machine lies beside a sysroot."""
+    machine, sysroot = tmp_path / "machine", tmp_path / "sysroot"
+    sysroot.mkdir()
+    for path in ("script", "bin/script", "srv/key"):
+        (machine / path).parent.mkdir(parents=True, exist_ok=True)
+        (machine / path).write_text("")
+    sources = Sources(DirectoryRoot(str(machine)), DirectoryRoot(str(sysroot)), str(sysroot))
+    walker = Walker(sources)
+    for path in ("/script", "/bin/script"):
+        script = _program(walker, sources.locate(path))
+        assert script.walk.node is not None
+        door, key = Reach(walker, (script,)), sources.locate("/srv/key")
+        assert not door.allows(key, None)
+        assert not door.allows(key, sources.locate(""), "{script}/{file}")
+
+
+@pytest.fixture
+def homes(tmp_path):
+    """A root whose user's home nobody else may enter, with links of the system into it."""
+    for path in ("home/u/dev/key", "home/u/job/key", "home/u/venv/lib/key", "proc/1/mounts"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("")
+    for path in ("home/u/job/script", "usr/bin/python"):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text("")
+        (tmp_path / path).chmod(0o755)
+    (tmp_path / "home/u/venv/bin").mkdir()
+    (tmp_path / "home/u/venv/bin/python").symlink_to("/usr/bin/python")
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/conf").write_text("a word")
+    for link, target in (("opt/dev", "/home/u/dev"), ("etc/mtab", "/proc/1/mounts")):
+        (tmp_path / link).parent.mkdir(exist_ok=True)
+        (tmp_path / link).symlink_to(target)
+    (tmp_path / "home/u").chmod(0o700)
+    return Walker(Sources(DirectoryRoot(str(tmp_path))))
+
+
+def _closed(door, walker, path, owner, start=None):
+    node = walker.walk(OpenedPath(path)).node
+    return door.unreadable([(SourcePath(path), node)], SourcePath(owner), start)
+
+
+def test_a_link_of_the_system_opens_no_home(homes):
+    script = "/home/u/job/script"
+    door = Reach(homes, (_program(homes, script),))
+    assert door.allows("/opt/dev/key", None)
+    assert _closed(door, homes, "/home/u/dev/key", script)
+    assert not _closed(door, homes, "/home/u/job/key", script)
+    assert not door.allows("/etc/mtab", None)
+
+
+@pytest.mark.usefixtures("homes")
+def test_a_closed_configuration_is_not_read(tmp_path):
+    """Its words would be the names of files and directories of the image."""
+    for mode, words in ((0o644, [{"word": b"word"}]), (0o600, [])):
+        (tmp_path / "etc/conf").chmod(mode)
+        sources = Sources(DirectoryRoot(str(tmp_path)))
+        elf_files = ElfFiles(sources)
+        places = Places(sources, elf_files, Reach(elf_files.walker, ()), {})
+        assert places.search(OpenedPath("/etc/conf"), b"a (?P<word>.*)") == words
+
+
+def test_an_environment_in_a_closed_home_is_the_users(homes, tmp_path):
+    """Its python is a link: that has no mode, but its directory has."""
+    python = "/home/u/venv/bin/python"
+    door = Reach(homes, (_program(homes, python),))
+    where = (door, homes, "/home/u/venv/lib/key", python, "/home/u/venv")
+    assert not _closed(*where)
+    (tmp_path / "home/u/venv/lib").chmod(0o700)
+    homes = Walker(Sources(DirectoryRoot(str(tmp_path))))
+    assert _closed(Reach(homes, (_program(homes, python),)), homes, *where[2:])
+    (tmp_path / "home/u/venv/bin").chmod(0o700)
+    homes = Walker(Sources(DirectoryRoot(str(tmp_path))))
+    assert not _closed(Reach(homes, (_program(homes, python),)), homes, *where[2:])
+
+
+def test_a_sysroot_in_a_closed_directory_is_open(cc, tmp_path):
+    """A sysroot is often a temporary directory, which its owner alone may enter."""
+    (tmp_path / "x.conf").write_text("include /etc/open;\ninclude /etc/closed;\n")
+    sysroot = tmp_path / "sysroot"
+    (sysroot / "etc").mkdir(parents=True, mode=0o755)
+    for name in ("open", "closed"):
+        (sysroot / "etc" / name).write_text(KEPT)
+    (sysroot / "etc/closed").chmod(0o600)
+    sysroot.chmod(0o700)
+    static = cc(program("include"), args=["-static"])
+    recipe = rootfs_builder.Recipe.of(str(static), add=[f"{tmp_path}/x.conf:/etc/x.conf"])
+    paths, warnings = brought(recipe, tmp_path / "staged", str(sysroot))
+    assert [one.name for one in paths] == ["open"]
+    assert any(f"--add {sysroot}/etc/closed:/etc/closed" in one.text for one in warnings), warnings
+
+
+CALLER = "int q(void); int main(void) { return q(); }"
+NOTE = """
+static const struct { unsigned a, b, c; char owner[4], text[sizeof TEXT]; } note
+    __attribute__((used, aligned(4), section(".note.dlopen"))) =
+    { 4, sizeof TEXT, 0x407c0c0a, "FDO", TEXT };
+"""
+LOADED = {  # the source of a program that loads a library by its path, and its SQL
+    "a dlopen note": (NOTE + CALLER, ""),
+    "an extension of SQLite": (CALLER, ".load {away}/libkey\n"),
+}
+
+
+@pytest.mark.parametrize("case", LOADED)
+def test_a_library_named_by_a_path_is_a_file_as_others(cc, tmp_path, away, monkeypatch, case):
+    source, sql = LOADED[case]
+    kept = f'const char kept[] = "{KEPT}";'
+    key = cc(kept, name="libkey.so", where=away, args=["-shared", "-fPIC"])
+    options = ["-shared", "-fPIC", "-Wl,-soname,libsqlite3.so.0"]
+    sqlite = cc("int q(void) { return 0; }", name="libsqlite3.so.0", args=options)
+    text = f'"[{{\\"soname\\":[\\"{key}\\"],\\"priority\\":\\"required\\"}}]"'
+    user = cc(f"#define TEXT {text}\n{source}", args=[sqlite, "-Wl,-rpath,$ORIGIN"])
+    (tmp_path / "sql").write_text(sql.replace("{away}", str(away)))
+    recipe = rootfs_builder.Recipe.of(str(user), add=[f"{tmp_path}/sql:/sql"])
+    proved(recipe, tmp_path, monkeypatch, named=str(key))
+
+
+@pytest.mark.parametrize(
+    ("library", "may"),
+    [
+        ("libx.so.1", True),
+        ("/usr/$LIB/x.so", True),
+        ("$ORIGIN/../../away/x.so", False),
+        ("/$ORIGIN/../away/x.so", False),
+        ("/usr/$LIB/../../away/x.so", False),
+    ],
+)
+def test_what_a_loader_puts_into_a_path_leads_nowhere(library, may):
+    sources = Sources(DirectoryRoot("/"))
+    elf_files = ElfFiles(sources)
+    places = Places(sources, elf_files, Reach(elf_files.walker, ()), {})
+    assert places.may_load(library, "rule") is may
+
+
 def test_an_interpreter_that_is_no_program_is_refused(tmp_path, away):
     script = tmp_path / "script"
     script.write_text(f"#!{away}/key\n")
@@ -139,6 +358,22 @@ def _spelt(rule):
     """The rule's templates of paths that it reads."""
     read_from = [one for one in rule.paths if one not in rule.write and one not in rule.directories]
     return dict.fromkeys(read_from)
+
+
+def test_a_script_that_only_a_first_line_names_is_refused(tmp_path):
+    other = tmp_path / "other/run"
+    script = tmp_path / "here/script"
+    for path, text in ((other, "#!/bin/sh\n"), (script, f"#!{other}\n")):
+        path.parent.mkdir()
+        path.write_text(text)
+        path.chmod(0o755)
+    with pytest.raises(rootfs_builder.RootfsError, match="name it as another EXECUTABLE"):
+        rootfs_builder.make_plan(rootfs_builder.Recipe.of(str(script)))
+    plan = rootfs_builder.make_plan(rootfs_builder.Recipe.of(str(script), str(other)))
+    assert len(plan.programs) == 2
+    script.write_text("#!/usr/bin/env ../other/run\n")
+    with pytest.raises(rootfs_builder.NotFoundError, match="relative to the working directory"):
+        rootfs_builder.make_plan(rootfs_builder.Recipe.of(str(script)))
 
 
 def test_no_rule_has_a_path_that_leads_out(tmp_path, away):

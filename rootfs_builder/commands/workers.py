@@ -78,8 +78,19 @@ def _call(fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
 
 
 def local(jobs: int) -> Executor:
-    """An executor of `jobs` processes, or this process for one job."""
-    return Serial() if jobs == 1 else _Processes(jobs)
+    """An executor of `jobs` processes; this process for one job, or where no thread can start."""
+    return Serial() if jobs == 1 or not _threads() else _Processes(jobs)
+
+
+def _threads() -> bool:
+    """Whether a thread can be started: a pool of processes has some."""
+    thread = Thread(target=int)
+    try:
+        thread.start()
+    except RuntimeError:
+        return False
+    thread.join()
+    return True
 
 
 class Cluster:

@@ -17,7 +17,7 @@ from rootfs_builder import elf
 from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.errors import EXECUTABLE, InputError, Mistake, NotFoundError, UsageError
 from rootfs_builder.filesystem.root import Node
-from rootfs_builder.filesystem.sources import Sources
+from rootfs_builder.filesystem.sources import Sources, in_system
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.loader import executable, loading, missing, preload
 from rootfs_builder.loader.elf_files import ElfFiles
@@ -171,10 +171,27 @@ class _Collector:
         key = SourcePath(join(above.real, name(todo.path)))
         program = Program(todo.display_name, key, walk, todo.by, todo.kind)
         if isinstance(found, Script):
+            self._check_named(program, walk.node)
             self._programs.append(program)
             return self._interpreters(program, found, todo.depth + 1)
         self._start(program, found)
         return []
+
+    def _check_named(self, script: Program, node: Node) -> None:
+        """Refuse a script that only the first line of another names, and not the user."""
+        if script.by is None:
+            return
+        own = (one.real for one in self._programs if one.by is None)
+        added = (self._sources.locate(one.source) for one in self._recipe.added)
+        allowed = (parent(script.by.real), *own, *added)
+        readable = in_system(script.real) and node.mode & 0o004
+        if not (readable or any(below(script.real, one) for one in allowed)):
+            shown, by = printable(script.display_name), printable(script.by.display_name)
+            raise InputError(
+                f"{shown}: a script outside the system directories that only the first line of "
+                f"{by} names; to include it, name it as another EXECUTABLE",
+                paths=absolute((script.display_name, script.by.display_name)),
+            )
 
     def _start(self, program: Program, file: elf.ElfFile) -> None:
         started = self._startup.start(program, file)
@@ -208,6 +225,12 @@ class _Collector:
     def _in_path(self, command: str, program: Program) -> OpenedPath | None:
         if command.startswith("/"):
             return OpenedPath(command)
+        if "/" in command:  # execvp(3) does not look that up
+            self._missing.append(
+                f"{printable(command)}: a path relative to the working directory\n"
+                f"  needed by {printable(program.display_name)}, as its interpreter"
+            )
+            return None
         for directory in self._recipe.search_path:
             for path in self._sources_of(f"{directory.rstrip('/')}/{command}"):
                 node = self._elf_files.walker.walk(path).node

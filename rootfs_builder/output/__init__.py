@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
 from rootfs_builder import temporary
+from rootfs_builder.errors import OutputError
 from rootfs_builder.filesystem.content import NO_STAMP, stamp
 from rootfs_builder.output import places
 from rootfs_builder.output.places import errors as errors
@@ -209,6 +210,7 @@ def _move_in(new: bytes, old: bytes) -> str | None:
 
     Raises:
         OSError: it is the old one, as it was.
+        OutputError: it is the new one, with another's record beside it.
     """
     descriptor = os.open(old, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
@@ -216,7 +218,8 @@ def _move_in(new: bytes, old: bytes) -> str | None:
             fcntl.flock(descriptor, fcntl.LOCK_EX)  # waits for another run at this place
         names = os.listdir(os.path.join(new, _BLOBS))
         _switch(new, old, names)
-        return _clear(new, old, names)
+        _replace_record(new, old)
+        return _clear(old, names)
     finally:
         with suppress(OSError):
             os.close(descriptor)
@@ -237,14 +240,25 @@ def _switch(new: bytes, old: bytes, names: list[bytes]) -> None:
         raise
 
 
-def _clear(new: bytes, old: bytes, names: list[bytes]) -> str | None:
-    """Replace the record and remove blobs of the old image; what could not be done, in words."""
+def _replace_record(new: bytes, old: bytes) -> None:
+    """Put the record of the new image in the place of the old one's."""
+    record = os.path.join(old, _RECORD)
     try:
         try:
-            os.rename(os.path.join(new, _RECORD), os.path.join(old, _RECORD))
+            os.rename(os.path.join(new, _RECORD), record)
         except FileNotFoundError:
             with suppress(FileNotFoundError):
-                os.unlink(os.path.join(old, _RECORD))
+                os.unlink(record)
+    except OSError as error:
+        raise OutputError(
+            f"{printable(decode(record))}: {error.strerror}; the new image is there, but without "
+            "its reasons; run again"
+        ) from error
+
+
+def _clear(old: bytes, names: list[bytes]) -> str | None:
+    """Remove blobs of the old image; what could not be done, in words."""
+    try:
         for name in {*os.listdir(os.path.join(old, _BLOBS))}.difference(names):
             os.unlink(os.path.join(old, _BLOBS, name))
     except OSError as error:

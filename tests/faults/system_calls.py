@@ -71,7 +71,7 @@ ERRORS = {
 IMPORTS = "Python's own start and imports"
 FRAMES = "CPython finds no memory for its own frames and says SystemError"
 DENIED = "EACCES is an answer: what nobody may look at is not there, for a loader neither"
-TRIED = "tempfile cannot remove the file by which it tries TMPDIR"
+TRIED = "tempfile does not remove the file by which it tries TMPDIR"
 PIPES = "a pipe between Python's own processes fails, which no kernel does to it"
 _LIMITS = Limits(cpu=60, wait=60, memory=1 << 30, disk=1 << 30)  # strace's time counts, too
 _LINE = re.compile(r"(\d+) +(\w+)\((.*)")
@@ -294,12 +294,12 @@ def excepted(site, injected, problems):
         return IMPORTS
     if site.call == "mmap" and words and any(" SystemError" in one for one in problems):
         return FRAMES
+    if any(_PROBE.search(one) for one in hits):
+        return TRIED
     if site.error == KILL:
         return ""
     if any("<pipe:[" in one for one in hits):
         return PIPES
-    if any(_PROBE.search(one) for one in hits):
-        return TRIED
     another = all(one.startswith("exit 0 and another") for one in problems)
     return DENIED if site.error == "EACCES" and site.call in _LOOKS and another else ""
 

@@ -110,13 +110,15 @@ class TreeCopies:
     def _without_secrets(self, path: SourcePath, copy: Copy) -> tuple[_Nodes, tuple[Finding, ...]]:
         """What is at a path and may be copied, and a warning for each secret; () for a secret."""
         there = _kept(trees.nodes(self._sources, path), copy.omit)
-        owner = copy.script or (SourcePath(copy.program.real) if copy.program else None)
-        unreadable = self._reach.unreadable(there, owner)
+        hidden = self._reach.hidden((one for one, _ in there), path)
+        there = tuple((p, n) for p, n in there if p not in hidden)
+        unreadable = self._reach.unreadable(there, _owner(copy, path), copy.start)
         secret = {one.path: one.why for one in self._secrets.among(there)}
         found = unreadable | secret
+        why_hidden = dict.fromkeys(hidden.values(), "its name begins with a dot")
         findings = tuple(
             _left_out(self._sources, one, why, is_secret=one in secret)
-            for one, why in found.items()
+            for one, why in (why_hidden | found).items()
         )
         if path in found:
             return (), findings
@@ -145,6 +147,13 @@ def _anchor(program: Loaded, path: SourcePath) -> SourcePath | None:
     return next((one for one in places if below(path, prefix(one))), None)
 
 
+def _owner(copy: Copy, path: SourcePath) -> SourcePath | None:
+    """The program or script for whose readers a tree is meant."""
+    if copy.script is not None or copy.program is None:
+        return copy.script
+    return _anchor(copy.program, path) or SourcePath(copy.program.real)
+
+
 def _left_out(sources: Sources, path: SourcePath, why: str, *, is_secret: bool) -> Finding:
     allow = f"--allow-sensitive={printable(sources.machine_path(path))} " if is_secret else ""
     flags = allow + _flag(sources, path, path if in_system(path) else "")
@@ -157,7 +166,7 @@ def out_of_reach(sources: Sources, path: str, real: SourcePath, rule: str) -> Fi
     text = (
         f"{printable(sources.display(real))} was not included: rule {printable(rule)} found it "
         "named in a program or script, but it is outside the system directories and not next to "
-        f"the script; to include it: {_flag(sources, real, path)}"
+        f"the script by a visible name; to include it: {_flag(sources, real, path)}"
     )
     return warning(Code.OUT_OF_REACH, text, *_named(sources, real))
 

@@ -107,6 +107,18 @@ class RuleFiles:
         templates = [one for one in rule.copy if isinstance(one, str) and "{value}" in one]
         return not templates or any(self._places.paths(one, variables, rule) for one in templates)
 
+    def libraries(self, rule: Rule, variables: Variables) -> Iterator[str]:
+        """The libraries that a rule loads, and may."""
+        for template in rule.load:
+            library = expand(template, variables)
+            start = anchor(template, variables, rule.landmarks)
+            if library and self._places.may_load(library, rule.name, start, template):
+                yield library
+
+    def may_open(self, soname: str) -> bool:
+        """Whether a process may be given the library of a dlopen note."""
+        return self._places.may_load(soname, "dlopen-notes")
+
     def has_all(self, rule: Rule, there: AbstractSet[SourcePath]) -> bool:
         """Whether the files that a rule would copy, all known by their paths, are in already."""
         plain = [one for one in rule.copy if isinstance(one, str) and "{" not in one]

@@ -1,5 +1,7 @@
 """The dlopen notes of a process's objects → the libraries that it then loads, or a finding."""
 
+from collections.abc import Callable
+
 from msgspec import Struct
 
 from rootfs_builder.elf.dlopen_notes import Note
@@ -28,17 +30,18 @@ class DlopenNotes:
     `named` has all the libraries of the notes that were looked at.
     """
 
-    def __init__(self, recipe: Recipe, calls: DlopenCalls) -> None:
+    def __init__(self, recipe: Recipe, calls: DlopenCalls, may_open: Callable[[str], bool]) -> None:
         self._without = recipe.without
         self._lowest = _PRIORITIES.index(recipe.dlopen)
         self._calls = calls
+        self._may_open = may_open
         self._left_out: set[str] = set()
         self.named: set[str] = set()
 
     def follow(self, note: Note, loaded: Loaded, maps: Process) -> Opened | Finding | None:
         """Load a note's first library that exists; a warning if the note requires one."""
         self.named |= set(note.sonames)
-        sonames = [one for one in note.sonames if one not in self._without]
+        sonames = [one for one in note.sonames if one not in self._without and self._may_open(one)]
         if maps[0].loader is None or not sonames:
             return None
         if _PRIORITIES.index(note.priority) > self._lowest:

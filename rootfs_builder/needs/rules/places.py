@@ -7,7 +7,7 @@ import fnmatch
 import re
 from collections.abc import Iterator, Mapping
 
-from rootfs_builder.filesystem.sources import Sources
+from rootfs_builder.filesystem.sources import Sources, in_system
 from rootfs_builder.loader.elf_files import ElfFiles, groups
 from rootfs_builder.needs.rules.matching import Variables
 from rootfs_builder.needs.rules.reach import Reach, anchor
@@ -51,11 +51,34 @@ class Places:
                 self.refused.add((one, rule.name, start is None))
         return tuple(found)
 
+    def may_load(
+        self, library: str, rule: str, start: str | None = None, template: str = ""
+    ) -> bool:
+        """Whether a process may be given a library that a rule or a note names.
+
+        A name is looked up by the loader, and no path from the working directory. All others are
+        as those of files, see `Reach.allows`; what a loader puts in for `$ORIGIN` leads anywhere.
+        """
+        path = OpenedPath(library)
+        if "/" in path and "$" in path:
+            return in_system(path) and ".." not in path.split("/")
+        if not path.startswith("/"):
+            return True
+        if self._reach.allows(path, start, template):
+            return not self._reach.is_closed(path)
+        self.refused.add((path, rule, start is None))
+        return False
+
     def search(self, path: OpenedPath, pattern: bytes) -> list[dict[str, bytes]]:
-        """The groups of each match of a pattern in a file of the image."""
+        """The groups of each match of a pattern in a file of the image.
+
+        What no rule may publish has none: its words would be names of files in the image.
+        """
         added = self._added_at(path)
         if added is not None:
             return groups(re.finditer(pattern, added))
+        if self._reach.is_closed(path):
+            return []
         return self._elf_files.search_file(path, pattern)
 
     def _glob(self, path: str) -> Iterator[OpenedPath]:

@@ -143,7 +143,7 @@ class _RuleWorklist:
         self._user = user
         self._own: frozenset[SourcePath] = frozenset()  # what is packed without any rule
         self._calls = DlopenCalls(startup)
-        self._notes = DlopenNotes(recipe, self._calls)
+        self._notes = DlopenNotes(recipe, self._calls, files.may_open)
         self._done: dict[_Key, _Applied] = {}
         self._outputs = Outputs()
         self._hints = dict[str, tuple[bool, int, Clue]]()
@@ -257,7 +257,7 @@ class _RuleWorklist:
         host = maps[0] if maps[0].loader else None
         variables = self._files.located(rule, variables, maps[0].program)
         outputs = [self._files.act(rule, variables, host), *self._accounts(rule, variables)]
-        libraries = [expand(template, variables) for template in rule.load]
+        libraries = [*self._files.libraries(rule, variables)]
         if rule.nss:
             values = tuple(one["value"] for one in match.variables if "value" in one)
             services, output = self._files.switch(rule, values)
@@ -266,7 +266,7 @@ class _RuleWorklist:
         done = [self._take(joined(outputs))]
         if self._files.built_in(rule, variables):
             done.append(Effect.PRESENT)
-        done += [self._load(one, match, maps) for one in filter(None, libraries)]
+        done += [self._load(one, match, maps) for one in libraries]
         if any(done) or not rule.locale:
             done.append(self._set(rule, variables))
         return _Applied(max(done), self._next(match, variables))
