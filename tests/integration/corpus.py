@@ -16,7 +16,7 @@ from pathlib import Path
 
 FOLDER = Path(__file__).parent.parent / "corpus"
 # What a case may tell pack: what no packer can know.
-PACK_OPTIONS = ("-u", "-e", "-w", "--add", "--entrypoint")
+PACK_OPTIONS = ("-u", "-e", "-w", "--add", "--allow-sensitive", "--entrypoint")
 SUFFIXES = {"g++": ".cc", "go": ".go"}  # of the source, by compiler; others take C
 READY = 20  # seconds that a daemon has to start
 PATIENCE = 5  # seconds that its client has to succeed
@@ -68,7 +68,9 @@ class Case:
             raise ValueError(f"{self.name}: either program or compile")
         if not self.run:
             raise ValueError(f"{self.name}: no run")
-        if wrong := [word for word in self.pack[::2] if word not in self.pack_options]:
+        if wrong := [
+            word for word in self.pack[::2] if word.partition("=")[0] not in self.pack_options
+        ]:
             raise ValueError(f"{self.name}: pack with {wrong}: only {self.pack_options}")
 
     def ready(self, folder, values):
