@@ -72,6 +72,7 @@ IMPORTS = "Python's own start and imports"
 FRAMES = "CPython finds no memory for its own frames and says SystemError"
 DENIED = "EACCES is an answer: what nobody may look at is not there, for a loader neither"
 TRIED = "tempfile does not remove the file by which it tries TMPDIR"
+RECORD = "the record of a layout takes its place after the image, and the message says that"
 PIPES = "a pipe between Python's own processes fails, which no kernel does to it"
 _LIMITS = Limits(cpu=60, wait=60, memory=1 << 30, disk=1 << 30)  # strace's time counts, too
 _LINE = re.compile(r"(\d+) +(\w+)\((.*)")
@@ -294,8 +295,10 @@ def excepted(site, injected, problems):
         return IMPORTS
     if site.call == "mmap" and words and any(" SystemError" in one for one in problems):
         return FRAMES
-    if any(_PROBE.search(one) for one in hits):
+    if any(_PROBE.search(one) for one in hits) or all(_PROBED.search(one) for one in problems):
         return TRIED
+    if any(_RECORD.search(one) for one in hits) and "exit 0 and another" not in str(problems):
+        return RECORD
     if site.error == KILL:
         return ""
     if any("<pipe:[" in one for one in hits):
@@ -305,6 +308,8 @@ def excepted(site, injected, problems):
 
 
 _WORDS = ("traceback", "internal error", "no sentence", "exit 1")  # 1, 120 or 127
+_PROBED = re.compile(r"left for ever: tmp/[a-z0-9_]{8}\Z")
+_RECORD = re.compile(r"\brename\(\"[^\"]*/rootfs-builder\.json\"")
 _LOOKS = ("newfstatat", "statx", "openat", "openat2", "readlink", "readlinkat")
 _PROBE = re.compile(r'unlink\("[^"]*/tmp/[a-z0-9_]{8}"\)')
 
