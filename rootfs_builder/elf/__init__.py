@@ -303,14 +303,13 @@ class Dynamic:
         address = self.tags.get(tag)
         if address is None or (start := self.offset(address)) is None:
             return
-        for at, fields in self._chain(start, form, onward):  # glibc ignores their count, too
-            if fields[0] != 1:
-                raise ElfError(f"unsupported version {fields[0]} of a version record")
-            yield at, fields
+        yield from self._chain(start, form, onward)  # glibc ignores their count, too
 
     def _needs(self) -> Iterator[VersionNeed]:
         # Elf_Verneed: version, count, file, aux, next; Elf_Vernaux: hash, flags, other, name, next.
-        for at, (_, _, file, first, _) in self._table(_DT_VERNEED, "HHIII", 4):
+        for at, (version, _, file, first, _) in self._table(_DT_VERNEED, "HHIII", 4):
+            if version != 1:
+                raise ElfError(f"unsupported version {version} of Verneed record")
             for _, (hashed, flags, _, name, _) in self._chain(at + first, "IHHII", 4):
                 weak, text = bool(flags & VER_FLG_WEAK), self._string(name)
                 yield VersionNeed(self._string(file), text, weak, _odd(hashed, text))
@@ -318,6 +317,8 @@ class Dynamic:
     def _definitions(self) -> Iterator[tuple[bytes, int | None]]:
         # Elf_Verdef: version, flags, ndx, count, hash, aux, next; Elf_Verdaux: name, next.
         for at, fields in self._table(_DT_VERDEF, "HHHHIII", 6):
+            if fields[0] != 1:
+                return  # whoever needs a version from here on does not find it
             _, (name, _) = next(self._chain(at + fields[5], "II", 1))
             text = self._string(name)
             yield text, _odd(fields[4], text)

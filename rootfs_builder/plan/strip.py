@@ -80,7 +80,7 @@ def _strip(shown: str, data: bytes, scratch: str, number: int) -> Source | str |
         ):
             return None
         end = _end(file, sections)
-    except (ELFError, UnicodeDecodeError, ValueError) as error:
+    except (ELFError, UnicodeDecodeError, ValueError, OverflowError) as error:
         return f"its sections cannot be read: {error!r}"
     if data[end:].strip(b"\0"):
         return f"{len(data) - end:,} bytes follow its end, and strip would drop them"

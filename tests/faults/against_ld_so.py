@@ -22,6 +22,13 @@ _MAPPING = re.compile(
 )
 
 
+STARTED = "the kernel starts the program: it reads PT_INTERP, and not what ld.so --list looks at"
+_STARTED_FOR = re.compile(
+    r"nonzero padding in e_ident|object file has no|PT_INTERP is malformed"
+    r"|ELF file (?:version|data encoding|OS ABI|ABI version)"
+)
+
+
 class AgainstLdSo(Subject):
     """The program or a library is damaged, never the loader or libc, which run."""
 
@@ -72,15 +79,23 @@ class AgainstLdSo(Subject):
                 return ()
             if crashed or _MAPPING.search(said[0]):
                 self.exception = MAPPED
+            elif self._is_of_program(said[0]):
+                self.exception = STARTED
             return (f"ours takes what ld.so refuses: {_plain(said[0] if said else '')}",)
         if ours.error:
             self.exception = STRICT if _STRICT.search(ours.error) else ""
+            if self._is_of_program(ours.error):
+                self.exception = STARTED
             return (f"ours refuses what ld.so takes: {_plain(ours.error)}",)
         if _opened(ours) != _opened(theirs):
             return ("libraries differ",)
         if ours.missing != theirs.missing:
             return ("missing libraries differ",)
         return ()
+
+    def _is_of_program(self, said):
+        """Whether the program itself is refused, for what a kernel sees otherwise."""
+        return self.laid.name == "prog" and _STARTED_FOR.search(said) is not None
 
     def wrong(self, words, code):
         """See Subject."""
