@@ -318,7 +318,8 @@ class Dynamic:
         # Elf_Verdef: version, flags, ndx, count, hash, aux, next; Elf_Verdaux: name, next.
         for at, fields in self._table(_DT_VERDEF, "HHHHIII", 6):
             if fields[0] != 1:
-                return  # whoever needs a version from here on does not find it
+                yield b"", None  # whoever needs a version from here on does not find it
+                return
             _, (name, _) = next(self._chain(at + fields[5], "II", 1))
             text = self._string(name)
             yield text, _odd(fields[4], text)
