@@ -307,8 +307,9 @@ class Dynamic:
 
     def _needs(self) -> Iterator[VersionNeed]:
         # Elf_Verneed: version, count, file, aux, next; Elf_Vernaux: hash, flags, other, name, next.
-        for at, (version, _, file, first, _) in self._table(_DT_VERNEED, "HHIII", 4):
-            if version != 1:
+        table = self._table(_DT_VERNEED, "HHIII", 4)
+        for number, (at, (version, _, file, first, _)) in enumerate(table):
+            if number == 0 and version != 1:  # glibc looks at the first one's alone
                 raise ElfError(f"unsupported version {version} of Verneed record")
             for _, (hashed, flags, _, name, _) in self._chain(at + first, "IHHII", 4):
                 weak, text = bool(flags & VER_FLG_WEAK), self._string(name)
