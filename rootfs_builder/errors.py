@@ -89,7 +89,7 @@ class ChangedError(RootfsError):
 
 
 class ReadError(RootfsError):
-    """The system failed at a file, as with EIO: that is no answer, and nothing may take it for one.
+    """The system failed to examine a file, as with EIO: nothing may treat that as an answer.
 
     What a file is or lacks is an InputError, which some who ask can do without.
     """

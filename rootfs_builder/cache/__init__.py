@@ -5,7 +5,7 @@ bytes, so that what a killed run, a full disk or a bad block left of it, and the
 key, are noticed and count as absent. That is against accidents: who can write there can make any
 check, so a directory that others may write is not used, nor an entry of theirs. Entries are
 written beside their place and renamed: runs need no lock. Where the directory cannot be written
-nothing is remembered, which costs time and is no error.
+nothing is remembered, which costs time but is not an error.
 """
 
 import os

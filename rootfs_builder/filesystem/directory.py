@@ -24,7 +24,7 @@ def answered(error: OSError) -> bool:
 
 
 def read_error(path: bytes, error: OSError) -> ReadError:
-    """What to raise for an error that is no answer."""
+    """The exception for an error that is not an answer."""
     return ReadError(f"{printable(decode(path))}: cannot be read: {error.strerror}")
 
 

@@ -2,7 +2,7 @@
 
 The bytes go to a temporary file beside it, which is on the disk before it is renamed: whatever the
 system says of writing it (a full disk, that of a server at close(2) too) it says while the old one
-is there. What goes wrong after the rename is no failure.
+is there. Errors after the rename are not failures.
 """
 
 import errno
