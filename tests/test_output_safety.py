@@ -134,7 +134,7 @@ def interrupted(process, number):
     ("output", "words"),
     [
         ("nowhere/x.tar", ["nowhere/x.tar", "directory does not exist", "make it first"]),
-        ("prog/x.tar", ["prog/x.tar", "no directory"]),
+        ("prog/x.tar", ["prog/x.tar", "not a directory"]),
         ("out", ["out", "a directory", "name a file"]),
         ("new/", ["new/", "name a file"]),
         ("fifo", ["fifo", "not a regular file", "-o -"]),

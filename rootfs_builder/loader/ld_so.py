@@ -67,7 +67,7 @@ def preload(content: bytes) -> tuple[str, ...]:
 def _without_comments(text: bytes) -> bytes:
     """As dl_main() does it: it looks for each `#` from the start, in ever fewer bytes.
 
-    Before the end of one comment there is no other, so that the next is looked for from there.
+    A comment cannot begin inside another, so the search continues at the end of the last one.
     """
     result, rest, end = bytearray(text), len(text), 0
     while (at := result.find(b"#", end, max(rest, 0))) >= 0:

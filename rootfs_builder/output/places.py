@@ -29,7 +29,7 @@ def errors(destination: str) -> Iterator[None]:
     except OSError as error:
         advice = {
             errno.ENOENT: "the directory does not exist; make it first",
-            errno.ENOTDIR: "a part of its path is no directory",
+            errno.ENOTDIR: "a component of its path is not a directory",
             errno.EACCES: "no permission to write there",
             errno.EROFS: "the file system is read-only",
             errno.ENOSPC: "the disk is full; the old file, if any, is untouched",
@@ -43,7 +43,7 @@ def file(destination: str) -> bytes:
 
     Raises:
         OutputError: something else is there, or the name is one of a directory.
-        UsageError: there is no name.
+        UsageError: the name is empty.
     """
     shown = printable(destination)
     if not destination:
@@ -65,7 +65,7 @@ def directory(
 
     Raises:
         OutputError: something else is there, or it cannot be replaced.
-        UsageError: there is no name.
+        UsageError: the name is empty.
         OSError: there is no such place.
     """
     if not destination:

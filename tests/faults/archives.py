@@ -22,8 +22,8 @@ PROGRAM = Path("/bin/true")  # a dynamic one: its loader reads the cache, and th
 class Case(NamedTuple):
     """An archive: what writes it into a file, and what reading it ends with.
 
-    `code` is the exit code of inspect and of verify (None: any of ours), `words` stand in the
-    sentence.
+    `code` is the exit code of inspect and of verify (None: any of ours), the sentence
+    contains `words`.
     """
 
     write: Callable[[Path], None]

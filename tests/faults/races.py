@@ -26,7 +26,7 @@ _TOUCHED, _UNTOUCHED = 0.0005, 0.1  # seconds: so that some packs succeed
 
 
 def exchange(one: str, other: str) -> None:
-    """Give two names each other's files, at once; raises OSError where that is not to be had."""
+    """Exchange two names atomically; raises OSError where the system cannot."""
     libc = ctypes.CDLL(None, use_errno=True)
     names = (_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other))
     if libc.renameat2(*names, _RENAME_EXCHANGE):

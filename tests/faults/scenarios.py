@@ -186,7 +186,7 @@ class Bench:
         }
 
     def others(self):
-        """Every path in `out/` that is no output, and in TMPDIR."""
+        """Every path in `out/` that is not an output, and every path in TMPDIR."""
         found = trees.of_directory(self.folder / "out")
         mine = tuple(f"/{name}" for name in self.scenario.outputs)
         strays = [

@@ -225,7 +225,7 @@ class Texts(Subject):
 
 
 class Caches(Subject):
-    """Entries of the cache are damaged, or stand in each other's place: the archive is the same."""
+    """Cache entries are damaged or swapped: the archive must stay the same."""
 
     name = "cache entries damaged, in each other's place"
     short = "cache"

@@ -9,7 +9,7 @@ error, or the process is killed there. A run survives if
   and that one succeeds with the same bytes. What is left in the cache's directory `new` goes a day
   later: see tests/unit/cache/test_cache.py.
 
-Some things are no defect. A fault in Python's own start and imports may show Python's traceback:
+Some results are not defects. A fault in Python's own start and imports may show Python's traceback:
 that is counted apart, by what the call was about; so is SystemError where Python has no memory for
 its own frames. And a fault of stdout or stderr themselves comes
 when the output is at its place, or takes the words away: then words are not judged.
@@ -274,7 +274,7 @@ def example(bench, site, injected):
 
 
 def case(bench, site, row):
-    """Try one site; a call that was not made this time is no case."""
+    """Try one site; it does not count if the call was not made this time."""
     injected = inject(bench, site)
     if not injected.lines:
         bench.again()

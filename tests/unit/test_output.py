@@ -172,7 +172,10 @@ def test_a_destination_that_is_no_file_is_refused_and_kept(out, make, words):
 
 
 def test_a_destination_in_no_directory_is_refused(out):
-    for path, words in ((out / "y", "a part of its path"), (out.parent / "no/y", "does not exist")):
+    for path, words in (
+        (out / "y", "a component of its path"),
+        (out.parent / "no/y", "does not exist"),
+    ):
         out.touch()
         with pytest.raises(OutputError, match=words):
             write(path)

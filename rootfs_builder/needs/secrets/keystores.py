@@ -1,8 +1,8 @@
 """The bytes of a file → the private key that it is, or holds, in one of the binary formats.
 
-Each format is walked, not only recognised: a file of certificates alone is none. A PKCS#12 file is
-a secret if a bag of keys stands in it in clear, as all tools write it: their content is encrypted
-by itself. One whose bags are all encrypted is taken for certificates, as Java's truststores are.
+Each format is walked, not only recognised: a file of certificates alone is not a secret. A PKCS#12
+file is one if it has a key bag in clear, as all tools write it (the key inside is encrypted by
+itself). If all bags are encrypted it is assumed to hold certificates, as Java's truststores do.
 """
 
 import re
