@@ -83,12 +83,13 @@ class File(Struct, frozen=True):
 class Library(Struct, frozen=True):
     """The process opens a library, by its SONAME or path, with dlopen(3).
 
-    If it is not there, that is a warning, unless it is `optional`.
+    If it and its `alternatives` are not there, that is a warning, unless it is `optional`.
     """
 
     name: str
     clue: Clue
     optional: bool = False
+    alternatives: tuple[str, ...] = ()
 
 
 class Account(Struct, frozen=True):

@@ -51,6 +51,15 @@ class ImageFiles:
         """The paths of the files, not directories, that the user adds."""
         return tuple(path for path, (_, kind) in self._added.items() if kind != "dir")
 
+    def adds(self, path: str) -> bool:
+        """Whether the user adds something at a path."""
+        return path in self._added
+
+    def size(self, path: str) -> int:
+        """The bytes of a file; 0 where there is none."""
+        source = self._source(path)
+        return 0 if source is None else source.size
+
     def kind(self, path: str) -> NodeKind | None:
         """What is at the end of a path: a file, a directory or a special file; None: nothing."""
         return self._end(path)[1]

@@ -1,6 +1,7 @@
 """What a finder needs → trees, libraries, lines, directories, and the texts that come with them."""
 
 from collections.abc import Iterator
+from functools import partial
 
 from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem.sources import in_system
@@ -60,10 +61,15 @@ class Answers:
         return tuple(texts)
 
     def _library(self, need: Library, rule: Rule, maps: Process) -> bool:
-        if not self._files.may_open(need.name, rule.name):
-            return False
-        done = self._loads.load(need.name, rule, maps, optional=need.optional)
-        return done is Effect.ADDED
+        """Open a library, and its alternatives: all that are there."""
+        names = [
+            one for one in (need.name, *need.alternatives) if self._files.may_open(one, rule.name)
+        ]
+        load = partial(self._loads.load, rule=rule, maps=maps)
+        done = [load(one, optional=True) for one in names]
+        if names and not any(done):
+            load(names[0], optional=need.optional)
+        return Effect.ADDED in done
 
     def _file(
         self, need: File, rule: Rule, maps: Process, texts: list[Text], depth: int = 0
