@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.loader import dialects
 from rootfs_builder.loader.resolution import Loaded
-from rootfs_builder.needs.finder import Context, Need, Text
+from rootfs_builder.needs.clues import Clue
+from rootfs_builder.needs.finder import Context, Library, Need, Text
 from rootfs_builder.needs.general import standards, strings
 from rootfs_builder.needs.general.belongings import Belongings, Kin, Place
 from rootfs_builder.needs.general.strings import Strings
-from rootfs_builder.paths import SourcePath, name
+from rootfs_builder.paths import SourcePath, decode, name, printable
 
 
 def make(context: Context) -> "OwnPackage":
@@ -32,11 +33,10 @@ class OwnPackage:
     def process(self) -> Iterator[Need]:
         """See Finder."""
         named = {one: places for one in self._objects() if (places := self._places(one))}
-        if not named:
-            return
         belongings, program = self._belongings, SourcePath(self._context.program.real)
         package = belongings.owner(program)
         kin = belongings.kin(package)
+        yield from self._libraries(kin)
         for loaded, places in named.items():
             real = SourcePath(loaded.real)
             speaks = real == program or real in kin.own
@@ -47,6 +47,23 @@ class OwnPackage:
                 of = belongings.kin(belongings.owner(real), needed=False) if data else Kin()
                 yield from belongings.needs(data, of, loaded.opened, real)
         yield from belongings.findings
+
+    def _libraries(self, kin: Kin) -> Iterator[Need]:
+        """Libraries that the program opens by names that it spells out.
+
+        Those that its package needs go in; others it can do without, as its package says.
+        """
+        program, elf_files = self._context.program, self._context.elf_files
+        if not kin.all or not elf_files.imports(program.real, strings.DLOPEN):
+            return
+        there = {name(path) for path in kin.all}
+        needed = set(map(decode, program.elf.needed))
+        for hit in elf_files.search(program.real, strings.LIBRARIES):
+            library = decode(hit["name"])
+            if library not in needed:
+                clue = Clue(f"{printable(name(program.opened))} opens {library} by its name")
+                left_out = name(library) not in there
+                yield Library(library, clue, optional=True, left_out=left_out)
 
     def text(self, text: Text) -> Iterator[Need]:
         """See Finder."""

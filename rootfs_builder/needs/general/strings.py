@@ -21,6 +21,10 @@ _SOURCE_CODE = re.compile(
 _UNTERMINATED = (b"\xff Go buildinf:", b"/rustc/", b"GNAT")
 _BINARY = 4096  # bytes at the beginning, of which no text has a NUL
 TEMPLATE = "%$*{[?"
+LIBRARIES = (  # as a whole string, for dlopen(3)
+    rb"(?<=\x00)(?P<name>(?:/[\w.+/-]{1,200}/)?lib[\w.+-]{1,100}\.so(?:\.\d+)*)(?=\x00)"
+)
+DLOPEN = frozenset((b"dlopen", b"dlmopen"))
 
 
 class Strings(Struct, frozen=True):

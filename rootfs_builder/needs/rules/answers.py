@@ -66,6 +66,9 @@ class Answers:
         names = [
             one for one in (need.name, *need.alternatives) if self._files.may_open(one, rule.name)
         ]
+        if need.left_out:
+            self.findings |= {*self._loads.left_out(names, need.clue.text, maps)}
+            return False
         load = partial(self._loads.load, rule=rule, maps=maps)
         done = [load(one, optional=True) for one in names]
         if names and not any(done):
