@@ -77,7 +77,7 @@ class OwnPackage:
 
     def _places(self, loaded: Loaded) -> tuple[Place, ...]:
         """What one object spells out."""
-        spelt = self._context.elf_files.fact(loaded.real, "paths v1", Strings, strings.of_program)
+        spelt = self._context.elf_files.fact(loaded.real, strings.FACT, Strings, strings.of_program)
         return tuple(self._belongings.places(spelt, self._context.files.covers))
 
 
