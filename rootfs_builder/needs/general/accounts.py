@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Account, Context, Need, Text, TextKind
+from rootfs_builder.needs.general import strings
 from rootfs_builder.paths import decode, encode, name, printable
 
 _CHANGES = frozenset(
@@ -26,6 +27,7 @@ _CHANGES = frozenset(
         b"setuid",
     )
 )
+_PACKAGES = 100  # uid: below it are those of every system, as bin, mail and sys
 _FIRST_PERSON = 1000  # uid: below it are accounts of the system; login.defs(5), SYS_UID_MAX
 _IN_EVERY_IMAGE = ("root", "nobody")
 _MOST_BYTES = 1 << 18  # of a configuration
@@ -61,7 +63,7 @@ class Accounts:
         files = self._context.files
         if text.kind is TextKind.BROUGHT or files.size(text.path) > _MOST_BYTES:
             return
-        data = files.read(text.path) or b""
+        data = strings.without_comments(files.read(text.path) or b"")
         if b"\0" not in data:
             yield from self._told(data, printable(name(text.path)))
 
@@ -70,8 +72,9 @@ class Accounts:
         system = sorted(one for one, uid in self._known.items() if uid < _FIRST_PERSON)
         if not system or not elf_files.imports(program.real, _CHANGES):
             return
-        # A linker lets a string share the end of another one, as of a directory's name.
-        texts = {encode(f"{begin}{one}\0"): one for begin in "\0/" for one in system}
+        texts = {encode(f"\0{one}\0"): one for one in system}
+        # A linker lets a string share the end of another one, as of the name of its directory.
+        texts |= {encode(f"/{one}\0"): one for one in system if self._known[one] >= _PACKAGES}
         found = elf_files.contained(program.real, texts)
         for one in sorted({texts[text] for text in found}.difference(_IN_EVERY_IMAGE)):
             yield Account(one, Clue(f"{printable(name(program.opened))} names the account {one}"))

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need, Text, TextKind
+from rootfs_builder.needs.general import strings
 from rootfs_builder.paths import decode, encode, name, printable
 
 NAMED = (
@@ -50,7 +51,7 @@ class CharacterSets:
         files = self._context.files
         if text.kind is TextKind.BROUGHT or files.size(text.path) > _MOST_BYTES:
             return
-        data = files.read(text.path) or b""
+        data = strings.without_comments(files.read(text.path) or b"")
         if b"\0" not in data:
             yield from self._in_text(data, printable(name(text.path)))
 

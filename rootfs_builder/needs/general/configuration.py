@@ -36,7 +36,7 @@ class Configuration:
     def text(self, text: Text) -> Iterator[Need]:
         """See Finder."""
         files, belongings = self._context.files, self._belongings
-        spelt = files.fact(text.path, "paths of text v1", Strings, strings.of_text, Strings())
+        spelt = files.fact(text.path, "paths of text v2", Strings, strings.of_text, Strings())
         is_covered = partial(files.covers, by_rule=True)
         places = tuple(belongings.places(spelt, is_covered)) if spelt.paths else ()
         real = files.real(text.path) if places else None

@@ -11,6 +11,7 @@ from posixpath import normpath, splitext
 
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, Directory, Need, Text
+from rootfs_builder.needs.general import strings
 from rootfs_builder.paths import below, decode, name, parent, printable
 
 NAMED = rb"(?<![\w.+-])(?P<path>/(?:var|run)/[\w.+%{}$@*/-]{1,200})"
@@ -59,7 +60,7 @@ class Directories:
         configuration = splitext(text.path)[1] in _CONFIGURATIONS or below(text.path, "/etc")
         if not configuration or files.size(text.path) > _MOST_BYTES:
             return
-        data = files.read(text.path) or b""
+        data = strings.without_comments(files.read(text.path) or b"")
         if b"\0" not in data and not data.startswith(b"#!"):
             named = {decode(hit["path"]) for hit in _PATTERN.finditer(data)}
             yield from self._needed(named, printable(name(text.path)))

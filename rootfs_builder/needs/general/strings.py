@@ -28,6 +28,9 @@ LIBRARIES = (  # as a whole string, for dlopen(3)
 DLOPEN = frozenset((b"dlopen", b"dlmopen"))
 
 
+_COMMENT = re.compile(rb"(?m)^[ \t]*(?:#|;|//)[^\n]*")
+
+
 class Strings(Struct, frozen=True):
     """The paths below the system's directories, sorted, each as it is spelt.
 
@@ -45,7 +48,12 @@ def of_program(data: bytes) -> Strings:
 
 def of_text(data: bytes) -> Strings:
     """What stands in a text; nothing in what is none."""
-    return Strings() if b"\0" in data[:_BINARY] else Strings(_paths(data))
+    return Strings() if b"\0" in data[:_BINARY] else Strings(_paths(without_comments(data)))
+
+
+def without_comments(data: bytes) -> bytes:
+    """A configuration without the lines that most formats take for comments."""
+    return _COMMENT.sub(b"", data)
 
 
 def _paths(data: bytes) -> tuple[str, ...]:
