@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterator
 
 from rootfs_builder.needs.clues import Clue
-from rootfs_builder.needs.finder import Account, Context, Need, Text, TextKind
-from rootfs_builder.needs.general import strings
+from rootfs_builder.needs.finder import Account, Context, Need, Text
+from rootfs_builder.needs.general import settings
 from rootfs_builder.paths import decode, encode, name, printable
 
 _CHANGES = frozenset(
@@ -30,7 +30,6 @@ _CHANGES = frozenset(
 _PACKAGES = 100  # uid: below it are those of every system, as bin, mail and sys
 _FIRST_PERSON = 1000  # uid: below it are accounts of the system; login.defs(5), SYS_UID_MAX
 _IN_EVERY_IMAGE = ("root", "nobody")
-_MOST_BYTES = 1 << 18  # of a configuration
 TOLD = (
     rb"(?im)(?:^|[\x00\s])(?:-u\x00?|--?user(?:name)?[=\x00]"
     rb"|(?:user(?:name)?|group|setuid)(?:[ \t]*[=:][ \t]*|[ \t]+))"
@@ -59,13 +58,9 @@ class Accounts:
         yield from self._told(encode(arguments), "an argument")
 
     def text(self, text: Text) -> Iterator[Need]:
-        """The accounts that a configuration of the user's names."""
-        files = self._context.files
-        if text.kind is TextKind.BROUGHT or files.size(text.path) > _MOST_BYTES:
-            return
-        data = strings.without_comments(files.read(text.path) or b"")
-        if b"\0" not in data:
-            yield from self._told(data, printable(name(text.path)))
+        """The accounts that a configuration names."""
+        data = settings.read(text, self._context.files)
+        yield from self._told(data, printable(name(text.path)))
 
     def _compiled_in(self) -> Iterator[Need]:
         program, elf_files = self._context.program, self._context.elf_files

@@ -10,6 +10,7 @@ import re
 
 from msgspec import Struct
 
+from rootfs_builder.needs.general import settings
 from rootfs_builder.paths import decode
 
 _TOPS = rb"usr|etc|opt|lib(?:32|64|x32)?|nix|s?bin|var|run|srv|home|root|tmp|dev|proc|sys"
@@ -26,9 +27,6 @@ LIBRARIES = (  # as a whole string, for dlopen(3)
     rb"(?<=\x00)(?P<name>(?:/[\w.+/-]{1,200}/)?lib[\w.+-]{1,100}\.so(?:\.\d+)*)(?=\x00)"
 )
 DLOPEN = frozenset((b"dlopen", b"dlmopen"))
-
-
-_COMMENT = re.compile(rb"(?m)^[ \t]*(?:#|;|//)[^\n]*")
 
 
 class Strings(Struct, frozen=True):
@@ -48,12 +46,9 @@ def of_program(data: bytes) -> Strings:
 
 def of_text(data: bytes) -> Strings:
     """What stands in a text; nothing in what is none."""
-    return Strings() if b"\0" in data[:_BINARY] else Strings(_paths(without_comments(data)))
-
-
-def without_comments(data: bytes) -> bytes:
-    """A configuration without the lines that most formats take for comments."""
-    return _COMMENT.sub(b"", data)
+    return (
+        Strings() if b"\0" in data[:_BINARY] else Strings(_paths(settings.without_comments(data)))
+    )
 
 
 def _paths(data: bytes) -> tuple[str, ...]:
