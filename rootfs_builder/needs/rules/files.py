@@ -12,7 +12,7 @@ from rootfs_builder.findings import Finding
 from rootfs_builder.loader import locale_archive, nss
 from rootfs_builder.loader.link_map import LinkMap
 from rootfs_builder.loader.resolution import Loaded
-from rootfs_builder.needs import users
+from rootfs_builder.needs import unneeded, users
 from rootfs_builder.needs.closure import GeneratedFile, GeneratedLine, Program, Tree
 from rootfs_builder.needs.rules import Rule, Variables, copies
 from rootfs_builder.needs.rules.copies import Copy, TreeCopies, prefix
@@ -65,7 +65,15 @@ class RuleFiles:
         self._scripts = user_input.scripts
         reach = Reach(startup.elf_files.walker, programs)
         self._places = Places(sources, startup.elf_files, reach, user_input.placed)
-        self._copies = TreeCopies(sources, startup, reach, user_input.placed)
+        texts = (text for _, text in user_input.files)
+        self._copies = TreeCopies(
+            sources,
+            startup,
+            reach,
+            user_input.placed,
+            left_out=user_input.left_out,
+            imported={one for text in texts for one in unneeded.imported_installers(text)},
+        )
 
     def left_out(self, there: AbstractSet[SourcePath]) -> Iterator[Finding]:
         """A warning for each path that no rule may follow, but for what is there anyway."""
