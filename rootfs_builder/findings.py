@@ -39,6 +39,8 @@ class Code(StrEnum):
     BUILD_PATH = "build-path"
     DANGLING_SYMLINK = "dangling-symlink"
     LONG_PATH = "long-path"
+    UNNEEDED_FILES = "unneeded-files"
+    NOTHING_EXCLUDED = "nothing-excluded"
     NOT_STRIPPED = "not-stripped"
     CLOSED_TO_USER = "closed-to-user"
     SET_ID_DROPPED = "set-id-dropped"

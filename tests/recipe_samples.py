@@ -20,6 +20,7 @@ SAMPLES = {  # of each key some values; of those that may be given several times
     "library-path": [("sub",), ("sub", "/usr/lib")],
     "include-lib": [("libm.so.6",)],
     "add": [("sub/words:/etc/words",), ("sub", "hello.c:/src/")],
+    "exclude": [("words",), ("**/words", "!*/words")],
     "allow-sensitive": [("/",), ("sub", "./hello.c")],
     "hwcaps": ["all", "baseline"],
     "at": ["/srv/hello"],

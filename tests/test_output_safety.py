@@ -186,6 +186,14 @@ def test_output_that_is_an_input(cli, tmp_path, option):
     assert snapshot(tmp_path) == before
 
 
+def test_output_in_a_tree_that_is_added_can_be_left_out(cli, tmp_path):
+    (tmp_path / "app").mkdir()
+    words = [PROGRAM, "--add", "app:/srv", "-o", "app/x.tar"]
+    assert cli("pack", *words).returncode == 0
+    failed(cli("pack", *words), 2, "would be overwritten", "--exclude '**/x.tar'")
+    assert cli("pack", *words, "--exclude", "**/x.tar").returncode == 0
+
+
 def test_archive_for_a_terminal(cli, tmp_path):
     master, terminal = pty.openpty()
     try:

@@ -62,6 +62,12 @@ _FILES = (
         help="Add a file or directory; ELF files in it get their libraries.",
     ),
     click.option(
+        "--exclude",
+        multiple=True,
+        metavar="PATTERN",
+        help="Leave out what matches in trees of --add, as in .dockerignore: **/__pycache__.",
+    ),
+    click.option(
         "--allow-sensitive",
         cls=OptionalValue,
         multiple=True,

@@ -36,13 +36,14 @@ def command(
     """Show what EXECUTABLE loads: who needs what, where it was found, by which rule."""
     options.no_command(cmd, "tree")
     del debug
-    from rootfs_builder.needs import collector
+    from rootfs_builder.needs import additions, collector
     from rootfs_builder.pipeline import inputs
 
     read = options.inputs(sysroot, rule_files)
     sources = inputs.sources(read["sysroot"])
     rules = inputs.rules(read["rule_files"])
-    closure = collector.collect(options.recipe(**given), sources, rules=rules)
+    recipe = additions.placed(options.recipe(**given), sources)
+    closure = collector.collect(recipe, sources, rules=rules)
     if not quiet:
         terminal.warnings(closure.findings)
     if as_json:

@@ -6,7 +6,7 @@ asks. Paths given to a Root are resolved keys; `walk` turns other texts into key
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -59,11 +59,15 @@ class Root(Protocol):
 
 
 def tree(
-    root: Root, path: Key = ROOT, *, without: tuple[str, ...] = ()
+    root: Root,
+    path: Key = ROOT,
+    *,
+    without: tuple[str, ...] = (),
+    skip: Callable[[Key], bool] | None = None,
 ) -> Iterator[tuple[Key, Node]]:
     """The node at `path` and all below it, parents first, names in order; links are not followed.
 
-    Directories in `without` are not entered.
+    Directories in `without` are not entered; what `skip` says is as if it were not there.
 
     Raises:
         OSError: a directory cannot be listed.
@@ -71,6 +75,8 @@ def tree(
     todo = [path]
     while todo:
         here = todo.pop()
+        if skip is not None and skip(here):
+            continue
         node = root.lstat(here)
         if node is None:
             continue

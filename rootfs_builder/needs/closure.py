@@ -49,9 +49,11 @@ class Tree(Struct, frozen=True, eq=False):
     """Files that are copied unchanged: the nodes below `source`, itself first, to `destination`.
 
     `rule` is the rule that copies them, "" for `--add`; `walk` is the way to them from the rule's
-    path. `anchor` is the file of the program, or the link to it, by whose place they are found.
-    `programs` and `plugins` are the ELF files among them: programs can be started, plugins are
-    loaded by a program. `clue` says who names it, where the rule's own clue does not.
+    path, or from the link that the user adds at its own place. `left_out` is what `--exclude` keeps
+    away: the outermost of these paths, and all below them. `anchor` is the file of the program, or
+    the link to it, by whose place they are found. `programs` and `plugins` are the ELF files among
+    them: programs can be started, plugins are loaded by a program. `clue` says who names it, where
+    the rule's own clue does not.
     """
 
     source: SourcePath
@@ -63,6 +65,7 @@ class Tree(Struct, frozen=True, eq=False):
     programs: tuple[Program, ...] = ()
     plugins: tuple[LinkMap, ...] = ()
     clue: str = ""
+    left_out: frozenset[SourcePath] = frozenset()
 
 
 class GeneratedLine(Struct, frozen=True, order=True):

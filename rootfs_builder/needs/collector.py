@@ -23,7 +23,7 @@ from rootfs_builder.loader import executable, loading, missing, preload
 from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.loader.executable import Script
 from rootfs_builder.loader.link_map import LinkMap
-from rootfs_builder.needs import secrets, trees, users
+from rootfs_builder.needs import additions, users
 from rootfs_builder.needs.closure import Closure, Program, ProgramKind, Tree
 from rootfs_builder.needs.rules import Rules, worklist
 from rootfs_builder.needs.startup import LoaderState, NoLoader, Startup
@@ -39,7 +39,6 @@ from rootfs_builder.paths import (
     printable,
 )
 from rootfs_builder.recipe import Recipe
-from rootfs_builder.recipe.values import Added
 
 _MAX_SCRIPTS = 5  # a script whose interpreter is a script whose …
 
@@ -62,7 +61,7 @@ def collect(
 ) -> Closure:
     """Find everything that the recipe's programs need; `facts` are known of files already.
 
-    `owners` knows the packages of the sources.
+    `owners` knows the packages of the sources. What the recipe adds is `additions.placed`.
 
     Raises:
         InputError: a program or an added file is not what it has to be.
@@ -84,6 +83,7 @@ class _Collector:
         self._recipe = recipe
         self._rules = rules
         self._sources = sources
+        self._facts = facts
         self._elf_files = ElfFiles(sources, facts)
         self._owners = owners or Owners(sources, facts)
         self._missing: list[str | Mistake] = []
@@ -98,8 +98,6 @@ class _Collector:
         self._programs: list[Program] = []
         self._not_executable: list[Finding] = []
         self._findings: list[Finding] = []
-        self._sensitive = secrets.Secrets(sources, facts)
-        self._secrets: dict[str, tuple[secrets.Secret, ...]] = {}
 
     def run(self) -> Closure:
         todo = deque(
@@ -113,10 +111,13 @@ class _Collector:
         self._stop_if_missing()
         for library in self._recipe.include_libraries:
             self._include(library)
-        added = tuple(self._add(one) for one in self._recipe.added)
-        secrets.refuse(self._secrets)
+        added = additions.collect(
+            self._recipe, self._sources, self._startup, host=self._host(), facts=self._facts
+        )
+        self._missing += added.missing
+        self._findings += added.findings
         self._stop_if_missing()
-        return self._supplied(tuple(self._programs), added)
+        return self._supplied(tuple(self._programs), added.trees)
 
     def _supplied(self, programs: tuple[Program, ...], added: tuple[Tree, ...]) -> Closure:
         """The closure, with what the rules bring."""
@@ -290,45 +291,6 @@ class _Collector:
             ]
             self._missing += self._lacking(called)
             self._programs[index] = replace(program, link_maps=(*program.link_maps, *called))
-
-    def _add(self, added: Added) -> Tree:
-        path = self._sources.locate(added.source)
-        walk = self._elf_files.walker.walk(path)
-        if walk.errno or walk.node is None:
-            why = os.strerror(walk.errno)
-            text = f"{why}; SRC is a path of this machine: is it right?"
-            self._missing.append(Mistake("--add", text, added.source))
-            return Tree(SourcePath(path), added.destination, ())
-        real = SourcePath(walk.real)
-        nodes = trees.nodes(self._sources, real)
-        self._secrets[added.source] = self._secrets_of(added, real, nodes)
-        if self._secrets[added.source]:
-            return Tree(real, added.destination, nodes)
-        for special, node in nodes:
-            if node.kind == "special":
-                text = (
-                    f"{printable(self._sources.display(special))} is a device, FIFO or socket, "
-                    "which no image can hold"
-                )
-                raise InputError(Mistake("--add", text, added.source))
-        tree = Tree(real, added.destination, nodes)
-        tree, findings = trees.with_closures(tree, self._startup, self._sources, self._host())
-        self._findings += findings
-        return tree
-
-    def _secrets_of(
-        self, added: Added, real: SourcePath, nodes: tuple[tuple[SourcePath, Node], ...]
-    ) -> tuple[secrets.Secret, ...]:
-        """The secrets of a tree at `real` that are not allowed, with the paths that allow them."""
-        if "/" in self._recipe.allow_sensitive:
-            return ()
-        locate, walk = self._sources.locate, self._elf_files.walker.walk
-        allowed = [walk(locate(path)).real for path in self._recipe.allow_sensitive]
-        return tuple(
-            replace(one, added=added.source.rstrip("/") + one.path[len(real.rstrip("/")) :])
-            for one in self._sensitive.among(nodes)
-            if not any(below(one.path, path) for path in allowed)
-        )
 
     def _host(self) -> LinkMap | None:
         """The process that loads what is added: the first that the user named.

@@ -1,13 +1,14 @@
 """A path of the source → the tree of files there, and the closure of every ELF file among them."""
 
 import os
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import suppress
 
 from msgspec.structs import replace
 
 from rootfs_builder import elf
 from rootfs_builder.errors import ElfError, InputError
+from rootfs_builder.filesystem.patterns import Matcher
 from rootfs_builder.filesystem.root import Node, tree
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, hint, warning
@@ -15,21 +16,52 @@ from rootfs_builder.loader import dialects, loading, missing
 from rootfs_builder.loader.link_map import LinkMap
 from rootfs_builder.needs.closure import Program, ProgramKind, Tree
 from rootfs_builder.needs.startup import NoLoader, Started, Startup
-from rootfs_builder.paths import SourcePath, decode, name, printable
+from rootfs_builder.paths import Key, SourcePath, decode, name, parent, printable
+
+Nodes = tuple[tuple[SourcePath, Node], ...]
 
 
-def nodes(sources: Sources, path: SourcePath) -> tuple[tuple[SourcePath, Node], ...]:
-    """What lies at and below a resolved path.
+def nodes(
+    sources: Sources, path: SourcePath, *, skip: Callable[[Key], bool] | None = None
+) -> Nodes:
+    """What lies at and below a resolved path, but for what is to be skipped, and all below that.
 
     Raises:
         InputError: a directory cannot be read.
     """
     try:
-        return tuple((SourcePath(one), node) for one, node in tree(sources, path))
+        return tuple((SourcePath(one), node) for one, node in tree(sources, path, skip=skip))
     except OSError as error:
         where = decode(os.fsencode(error.filename))
         text = f"{printable(where)}: cannot be read: {error.strerror}"
         raise InputError(text, paths=(where,)) from error
+
+
+def nodes_without(
+    sources: Sources, path: SourcePath, matcher: Matcher
+) -> tuple[Nodes, frozenset[SourcePath]]:
+    """What lies at and below a path and is not left out, and the outermost paths that are.
+
+    Raises:
+        InputError: a directory cannot be read.
+    """
+    left_out: set[SourcePath] = set()
+
+    def skip(one: Key) -> bool:
+        if not matcher.leaves_out(one):
+            return False
+        left_out.add(SourcePath(one))
+        return True
+
+    if not matcher.takes_back:
+        return nodes(sources, path, skip=skip), frozenset(left_out)
+    every = nodes(sources, path)
+    kept = {path}
+    for one, _ in reversed(every):  # a directory stays if anything in it does
+        if one in kept or not matcher.leaves_out(one):
+            kept |= {one, parent(one)}
+    outermost = (one for one, _ in every if one not in kept and parent(one) in kept)
+    return tuple((one, node) for one, node in every if one in kept), frozenset(outermost)
 
 
 def with_closures(

@@ -22,7 +22,7 @@ from rootfs_builder.image.archives import sinks
 from rootfs_builder.image.archives.sinks import Sink
 from rootfs_builder.image.store import Store
 from rootfs_builder.paths import decode, encode, printable
-from rootfs_builder.plan import Plan
+from rootfs_builder.plan import Plan, ReasonKind
 from rootfs_builder.recipe.destination import Destination, DestinationKind
 from rootfs_builder.version import __version__
 
@@ -190,7 +190,10 @@ def _check_overwrites(plan: Plan, option: str, path: str, info: os.stat_result) 
     for entry in plan.entries:
         source = entry.content
         if isinstance(source, FileSource) and source.stamp[:2] == (info.st_dev, info.st_ino):
+            shown, advice = printable(entry.path), ""
+            if entry.reasons[0].kind == ReasonKind.ADDED and entry.reasons[0].asked != entry.path:
+                advice = f", or --exclude '**/{os.path.basename(shown)}'"
             raise UsageError(
                 f"{option} {printable(path)}: would be overwritten, and goes into the image as "
-                f"{printable(entry.path)}; name another file"
+                f"{shown}; name another file{advice}"
             )

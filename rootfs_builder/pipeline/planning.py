@@ -17,7 +17,7 @@ from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.image import Platform
 from rootfs_builder.loader import preload
-from rootfs_builder.needs import collector
+from rootfs_builder.needs import additions, collector
 from rootfs_builder.needs.closure import Closure
 from rootfs_builder.needs.rules import Rules
 from rootfs_builder.packages import Owners
@@ -51,6 +51,7 @@ def plan(
         VerificationError: the image would resolve differently; what and how.
     """
     facts = FileFacts() if facts is None else facts
+    recipe = additions.placed(recipe, sources)
     closure = collector.collect(recipe, sources, rules=rules, facts=facts, owners=owners)
     layout = lay_out(closure, recipe, sources)
     of_layers = owners if recipe.layers > 1 else None

@@ -50,6 +50,7 @@ def left_out(
 ) -> Iterator[Finding]:
     """One hint for all programs in the root that the user's programs name, less those `there`.
 
+    A further EXECUTABLE brings what each of them needs: the interpreter of a script, too.
     The commands of a shell script are looked up in the directories of `search_path`.
     """
     objects = ElfFiles(sources, facts)
@@ -61,9 +62,11 @@ def left_out(
                 if path != _SHELL and real is not None and real not in there:
                     named.setdefault(real, path)
     if named:
-        option = "" if sources.sysroot else "--add "  # which reads from this machine
-        flags = " ".join(sorted(option + printable(path) for path in named.values()))
-        text = f"programs that are named in it are left out: {flags}"
+        each = sorted(printable(sources.machine_path(path)) for path in named.values())
+        text = (
+            "programs that are named in it are left out; name those you need as further "
+            f"EXECUTABLEs: {' '.join(each)}"
+        )
         yield hint(Code.PROGRAMS_LEFT_OUT, text, *named.values())
 
 

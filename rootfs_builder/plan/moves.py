@@ -45,16 +45,22 @@ class MoveReason(StrEnum):
 
 
 class Move(Struct, frozen=True):
-    """`source`, a resolved path, and all below it go to `target`; `text` is how it was spelt."""
+    """`source`, a resolved path, and all below it go to `target`; `text` is how it was spelt.
+
+    What is below a path of `left_out` does not go along.
+    """
 
     source: SourcePath
     target: ImagePath
     text: str
     why: MoveReason
+    left_out: frozenset[SourcePath] = frozenset()
 
     def apply(self, path: SourcePath) -> ImagePath | None:
-        """The new place of a resolved path; None where it is not below `source`."""
+        """The new place of a resolved path; None where it is not below `source`, or left out."""
         if not below(path, self.source):
+            return None
+        if self.left_out and not self.left_out.isdisjoint((path, *ancestors(path))):
             return None
         return _onto(self.target, path.removeprefix(self.source.rstrip("/")))
 
@@ -140,9 +146,8 @@ def landing(path: ImagePath, walker: Walker) -> Landing:
 
 def of_users_tree(tree: Tree, here: View) -> Move:
     """The move of a tree that the user adds."""
-    return Move(
-        tree.source, landing(tree.destination, here.walker).path, tree.source, MoveReason.ADDED
-    )
+    target = landing(tree.destination, here.walker).path
+    return Move(tree.source, target, tree.source, MoveReason.ADDED, tree.left_out)
 
 
 def of_rules_tree(
@@ -307,11 +312,16 @@ def _of_origin(owner: Loaded, program: Program, moves: Moves, sources: Sources) 
     """The move of what is found through the `$ORIGIN` of `owner`."""
     if owner.by is None:
         real = SourcePath(owner.real)
-        return moves.programs.anchored.get(real) or _of_added(real, moves, sources)
-    move = of_object(owner, owner.candidate, program, moves, sources)
-    if move is not None and move.source == owner.real:  # one file: so does its directory
-        return Move(parent(move.source), parent(move.target), parent(move.text), move.why)
-    return move
+        anchored = moves.programs.anchored.get(real)
+        if anchored is not None:
+            return anchored
+        move = _of_added(real, moves, sources)
+    else:
+        move = of_object(owner, owner.candidate, program, moves, sources)
+    if move is None or move.source != owner.real:
+        return move
+    around = Move(parent(move.source), parent(move.target), parent(move.text), move.why)
+    return None if around.stays and not sources.outside(around.source) else around
 
 
 def _of_library(path: str, libraries: Mapping[OpenedPath, Move | None]) -> Move | None:

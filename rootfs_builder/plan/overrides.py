@@ -122,7 +122,7 @@ class _Overrides:
         if entry.mode & ~changed.mode & SET_ID_BITS and entry.path not in self.modes:
             text = f"{shown}: its set-user-id and set-group-id bits are dropped"
             text = f"{text}; --mode {shown}={entry.mode:o} keeps them"
-            yield warning(Code.SET_ID_DROPPED, text, entry.path)
+            yield warning(Code.SET_ID_DROPPED, text, entry.path, f"{entry.path}={entry.mode:o}")
         if entry.capability and entry.path not in self.capabilities:
             text = f"{shown} keeps its capabilities, {capabilities.text(entry.capability)}"
             text = f"{text}; --cap {shown}=none leaves them out"

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from rootfs_builder.cache.file_facts import FileFacts
-from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem.content import Source
 from rootfs_builder.filesystem.root import Node
 from rootfs_builder.filesystem.sources import Sources
@@ -29,6 +28,8 @@ from rootfs_builder.plan import (
     Reason,
     ReasonKind,
     access,
+    conflicts,
+    dangling,
     generated,
     hints,
     long_paths,
@@ -104,6 +105,7 @@ class _Planner:
         self.entries: dict[ImagePath, Entry] = {}
         self.origins: dict[ImagePath, SourcePath] = {}  # of what is not generated
         self.loaders: set[ImagePath] = set()
+        self._ways: set[ImagePath] = set()  # directories that only what the user adds is in
         self._contents: dict[SourcePath, Source] = {}
         self._findings = list(closure.findings)
         self._because_of = self._rule_reasons()
@@ -132,7 +134,7 @@ class _Planner:
             landing = self._landing(entry.path, entry.reasons[0])
             self._put(replace(entry, path=landing), None)
         draft = Plan(with_parents(self.entries.values()))
-        self._findings += shebangs.dangling(self._closure, draft, self._sources)
+        self._findings += dangling.links(self._closure, self._layout, draft, self._sources)
         for entry in generated.configurations(self._closure, self._layout, draft):
             self._put(entry, None)
         return tuple(dict.fromkeys(programs))
@@ -239,7 +241,8 @@ class _Planner:
                 why = replace(reason, kind=ReasonKind.DIRECTORY)
                 keeps = step.stays and not self._sources.outside(step.source)
                 mode = step.node.mode & 0o1777 if keeps else 0o755
-                self._put(Entry(step.place, "dir", mode, (why,)), step.source)
+                way = Entry(step.place, "dir", mode, (why,))
+                self._put_way(way, step.source, alone=reason.kind == ReasonKind.ADDED)
             else:
                 mode = self._mode(step.source, step.node)
                 if executable and not mode & 0o111:
@@ -269,6 +272,18 @@ class _Planner:
             self._contents[step] = shebangs.content(source, place) if outside else source
         return self._contents[step]
 
+    def _put_way(self, way: Entry, origin: SourcePath, *, alone: bool) -> None:
+        """A directory on the way to something.
+
+        Everybody may enter it if it is there for what the user adds `alone`: here it may belong to
+        an account that the image does not have. What else brings it brings its mode.
+        """
+        known = self.entries.get(way.path)
+        if not alone or known is None or known.kind != "dir":
+            self._put(replace(way, mode=way.mode | 0o755) if alone else way, origin)
+        if alone and known is None:
+            self._ways.add(way.path)
+
     def _put(self, entry: Entry, origin: SourcePath | None) -> None:
         known = self.entries.get(entry.path)
         if known is None:
@@ -278,24 +293,14 @@ class _Planner:
             return
         if entry.reasons[0].kind == ReasonKind.RULE and known.reasons[0].kind == ReasonKind.ADDED:
             return  # what the user adds counts
-        same = (known.kind, known.content, known.target) == (
-            entry.kind,
-            entry.content,
-            entry.target,
-        )
-        if not same:
-            first, second = (
-                "generated" if one is None else printable(self._sources.display(one))
-                for one in (self.origins.get(entry.path), origin)
-            )
-            rules = [
-                one.asked for one in (*entry.reasons, *known.reasons) if one.kind == ReasonKind.RULE
-            ]
-            advice = f"--without {rules[0]}" if rules else "place one with --add SRC:DEST"
-            raise InputError(
-                f"{printable(entry.path)}: two different files for one path of the image: "
-                f"{first} and {second}; rename one, or {advice}"
-            )
+        old = conflicts.Claim(known, self.origins.get(entry.path))
+        new = conflicts.Claim(entry, origin)
+        if conflicts.stays(old, new, self._walker, self._sources) is new and origin is not None:
+            self.entries[entry.path], self.origins[entry.path] = entry, origin
+            entry = known
+        elif entry.kind == "dir" and origin is not None and entry.path in self._ways:
+            self.entries[entry.path] = replace(known, mode=entry.mode)
+            self._ways.discard(entry.path)
         if entry.kind == "dir" and origin is None:
             self.entries[entry.path] = generated.widened(known, entry)
         elif entry.kind != "dir":  # one thing below a directory is reason enough for it

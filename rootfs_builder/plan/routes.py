@@ -65,4 +65,6 @@ def _target(link: SourcePath, move: Move | None, sources: Sources) -> str | None
     moved = move.apply(whole)
     if moved is not None:
         return moved if target.startswith("/") else target
-    return None if sources.outside(whole) else whole
+    if sources.outside(whole):
+        return None
+    return target if move.apply(link) is None else whole

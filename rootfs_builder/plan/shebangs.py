@@ -6,27 +6,23 @@ execve(2); pip's and uv's second line, for a path that has a space or is too lon
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from rootfs_builder.filesystem.content import BytesSource, Source, read
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walker
-from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.loader.executable import SECOND_LINE
-from rootfs_builder.needs.closure import Closure
 from rootfs_builder.paths import (
     ImagePath,
     OpenedPath,
     SourcePath,
-    below,
     decode,
     encode,
     join,
     name,
     parent,
-    printable,
 )
-from rootfs_builder.plan import Plan, PlanRoot, moves
+from rootfs_builder.plan import moves
 from rootfs_builder.plan.layout import Layout
 
 _FIRST_LINE = re.compile(rb"#![ \t]*(?P<path>/[^\s\0]+)")
@@ -59,23 +55,3 @@ def content(source: Source, place: Callable[[str], str | None]) -> Source:
     start, end = found.span("path")
     data = read(source)
     return BytesSource(data[:start] + encode(moved) + data[end:])
-
-
-def dangling(closure: Closure, draft: Plan, sources: Sources) -> Iterator[Finding]:
-    """A warning for each added symlink to a path of this machine that the image does not have."""
-    walker = Walker(PlanRoot(draft))
-    for tree in closure.added:
-        for path, node in tree.nodes:
-            target = sources.readlink(path) if node.kind == "symlink" else ""
-            inside = below(target, tree.source)
-            if not target.startswith("/") or inside or not sources.outside(target):
-                continue
-            target = sources.display(target)
-            if walker.walk(OpenedPath(target)).node is None:
-                yield warning(
-                    Code.DANGLING_SYMLINK,
-                    f"{printable(sources.display(path))}: a symlink to {printable(target)}, which "
-                    "the image does not have; add that too, or make the link relative",
-                    path,
-                    target,
-                )

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from rootfs_builder.choices import Compression, Dlopen, Format
 from rootfs_builder.errors import EXECUTABLE
+from rootfs_builder.filesystem.patterns import Pattern
 from rootfs_builder.paths import ImagePath, decode, name
 from rootfs_builder.recipe import codec, options, reference, values
 from rootfs_builder.recipe.codec import GZIP, Codec
@@ -35,6 +36,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
 
     Paths in `executables`, `library_path`, `Added.source` and `allow_sensitive` are of this
     machine, absolute, not normalised. `display_names` has the executables as the user typed them.
+    `exclude` says what of added trees stays away.
     `hwcaps` is whether libraries for special CPUs go in, `allow_sensitive` what of `added` may be
     secret, "/" for all. `owners` (users as text), `modes` and `capabilities` (xattrs, empty for
     none) are of executables as in `display_names`, or of paths of the image. `entrypoint` None
@@ -51,6 +53,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
     library_path: tuple[str, ...] = ()
     include_libraries: tuple[str, ...] = ()
     added: tuple[Added, ...] = ()
+    exclude: tuple[Pattern, ...] = ()
     allow_sensitive: tuple[str, ...] = ()
     hwcaps: bool = True
     at: ImagePath | None = None
@@ -117,7 +120,10 @@ def from_options(*, directory: str, executables: tuple[str, ...], **arguments: A
         UsageError: every mistake, with its option.
     """
     mistakes = Mistakes()
-    _check_executables(executables, arguments.get("at"), mistakes)
+    at = arguments.get("at")
+    _check_executables(executables, at, mistakes)
+    if at is not None and at.endswith("/") and executables:
+        arguments["at"] = at + name(executables[0])  # as cp and COPY take a directory
     parsed = options.parse(arguments, directory, mistakes)
     fields = {
         option.field: parsed[option.parameter]

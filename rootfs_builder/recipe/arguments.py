@@ -33,6 +33,7 @@ class Arguments(TypedDict, total=False):
     library_path: Texts
     include_lib: Texts
     add: Texts
+    exclude: Texts
     allow_sensitive: bool | Texts
     hwcaps: Hwcaps
     at: str

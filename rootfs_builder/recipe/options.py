@@ -57,6 +57,7 @@ OPTIONS = (
     Option("library_path", "-L", "texts", "library_path", values.library_directory, is_path=True),
     Option("include_lib", "--include-lib", "texts", "include_libraries", values.library),
     Option("add", "--add", "files", "added", values.added),
+    Option("exclude", "--exclude", "texts", "exclude", values.exclusion),
     Option("allow_sensitive", "--allow-sensitive", "scope", "allow_sensitive", values.scope),
     Option("hwcaps", "--hwcaps", "choice", "hwcaps", values.hwcaps, "all", choices=HWCAPS),
     Option("at", "--at", field="at", parse=values.file_path),

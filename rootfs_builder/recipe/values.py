@@ -5,12 +5,14 @@ config.md, except for those that docker, podman or runc refuse.
 """
 
 import re
+from posixpath import normpath
 
 from msgspec import Struct
 
 from rootfs_builder import platforms
 from rootfs_builder.errors import UsageError
-from rootfs_builder.filesystem import capabilities
+from rootfs_builder.filesystem import capabilities, patterns
+from rootfs_builder.filesystem.patterns import Pattern
 from rootfs_builder.paths import MOUNTED, ImagePath, below, name, printable
 
 _MAX_ID = 2**31 - 1  # runc takes no more
@@ -43,10 +45,15 @@ _MOUNTED_FILES = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
 
 
 class Added(Struct, frozen=True):
-    """`--add SRC:DEST`: a file or tree of this machine, and its path in the image."""
+    """`--add SRC:DEST`: a file or tree of this machine, and its path in the image.
+
+    `into` is the directory that DEST with a slash at its end names, as for COPY in a Dockerfile: a
+    file goes into it, to `destination`; of a directory the content does.
+    """
 
     source: str
     destination: ImagePath
+    into: ImagePath | None = None
 
 
 class Health(Struct, frozen=True):
@@ -141,14 +148,27 @@ def added(text: str, base: str) -> Added:
         destination = "/" + destination
     if not source:
         raise UsageError(f"{text!r} names no source: SRC or SRC:DEST")
+    into = None
     if not destination:
         if ".." in source.split("/"):
             raise UsageError(f"{text!r} contains '..': say where it goes, SRC:DEST")
         destination = source if source.startswith("/") else "/" + source
     elif destination.endswith("/"):
-        destination += name(source.rstrip("/"))
+        into = _visible(_image_path(destination))
+        destination += name(normpath(absolute(source, base)))
     place = _visible(_image_path(destination))
-    return Added(absolute(source, base).rstrip("/") or "/", place)
+    return Added(absolute(source, base).rstrip("/") or "/", place, into)
+
+
+def exclusion(text: str) -> Pattern:
+    """A pattern for `--exclude`."""
+    try:
+        found = patterns.parse(text)
+    except ValueError as error:
+        raise UsageError(f"{error}; .dockerignore has the same syntax") from None
+    if found is None:
+        raise UsageError(f"{text!r} excludes nothing: a path below SRC, or NAME, *.tmp, **/NAME")
+    return found
 
 
 def scope(text: str, base: str) -> str:

@@ -4,7 +4,7 @@ Secrets and the ways to them are left out: only --add takes those.
 """
 
 import re
-from collections.abc import Container
+from collections.abc import Collection, Container
 from posixpath import normpath
 
 from msgspec import Struct
@@ -16,13 +16,23 @@ from rootfs_builder.filesystem.walk import Walk
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.loader.link_map import LinkMap
 from rootfs_builder.loader.resolution import Loaded
-from rootfs_builder.needs import secrets, trees
+from rootfs_builder.needs import secrets, trees, unneeded
 from rootfs_builder.needs.closure import Tree
 from rootfs_builder.needs.rules.reach import Reach
 from rootfs_builder.needs.startup import Startup
-from rootfs_builder.paths import ImagePath, OpenedPath, SourcePath, below, parent, printable
+from rootfs_builder.paths import (
+    ImagePath,
+    OpenedPath,
+    SourcePath,
+    ancestors,
+    below,
+    join,
+    parent,
+    printable,
+)
 
 _Nodes = tuple[tuple[SourcePath, Node], ...]
+_ENVIRONMENT = "pyvenv.cfg"  # beside the lib of a virtual environment: PEP 405
 
 
 class Copy(Struct, frozen=True):
@@ -64,18 +74,29 @@ class Copied(Struct, frozen=True):
 class TreeCopies:
     """Takes each tree once for each program, as each has its own way to what a plugin needs.
 
-    What the user adds at a path of the image is there, and not taken from the root.
+    What the user adds at a path of the image is there, and not taken from the root. What the user
+    leaves out is not taken with what lies around it, but where a rule asks for that alone.
     """
 
     def __init__(
-        self, sources: Sources, startup: Startup, reach: Reach, added: Container[str]
+        self,
+        sources: Sources,
+        startup: Startup,
+        reach: Reach,
+        added: Container[str],
+        *,
+        left_out: frozenset[SourcePath] = frozenset(),
+        imported: Collection[str] = (),
     ) -> None:
         self._sources = sources
         self._reach = reach
         self._added = added
+        self._left_out = left_out
+        self._imported = imported  # of what installs packages, see `unneeded`
         self._startup = startup
         self._walker = startup.elf_files.walker
-        self._secrets = secrets.Secrets(sources, startup.elf_files.facts)
+        self._facts = startup.elf_files.facts
+        self._secrets = secrets.Secrets(sources, self._facts)
         self._taken: dict[tuple[str, str, tuple[str, ...]], dict[Loaded | None, bool]] = {}
 
     def take(self, path: OpenedPath, copy: Copy) -> Copied:
@@ -110,7 +131,14 @@ class TreeCopies:
 
     def _without_secrets(self, path: SourcePath, copy: Copy) -> tuple[_Nodes, tuple[Finding, ...]]:
         """What is at a path and may be copied, and a warning for each secret; () for a secret."""
-        there = _kept(trees.nodes(self._sources, path), copy.omit)
+        left_out = self._left_out - {path, *ancestors(path)}
+        skip = left_out.__contains__ if left_out else None
+        there = _kept(trees.nodes(self._sources, path, skip=skip), copy.omit)
+        if self._sources.lstat(join(parent(path), _ENVIRONMENT)) is not None:
+            tree = Tree(path, ImagePath(path), there)
+            there = unneeded.without_installers(
+                tree, self._sources, self._facts, imported=self._imported
+            )
         hidden = self._reach.hidden((one for one, _ in there), path)
         there = tuple((p, n) for p, n in there if p not in hidden)
         unreadable = self._reach.unreadable(there, _owner(copy, path), copy.start)

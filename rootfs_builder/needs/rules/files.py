@@ -12,7 +12,7 @@ from rootfs_builder.findings import Finding
 from rootfs_builder.loader import locale_archive, nss
 from rootfs_builder.loader.link_map import LinkMap
 from rootfs_builder.loader.resolution import Loaded
-from rootfs_builder.needs import users
+from rootfs_builder.needs import unneeded, users
 from rootfs_builder.needs.closure import GeneratedFile, GeneratedLine, Program, Tree
 from rootfs_builder.needs.finder import File
 from rootfs_builder.needs.image_files import ImageFiles
@@ -68,7 +68,15 @@ class RuleFiles:
         self._scripts = user_input.scripts
         reach = Reach(startup.elf_files.walker, programs)
         self._places = Places(sources, startup.elf_files, reach, user_input.placed)
-        self._copies = TreeCopies(sources, startup, reach, user_input.placed)
+        texts = (text for _, text in user_input.files)
+        self._copies = TreeCopies(
+            sources,
+            startup,
+            reach,
+            user_input.placed,
+            left_out=user_input.left_out,
+            imported={one for text in texts for one in unneeded.imported_installers(text)},
+        )
         self.image = ImageFiles(startup.elf_files, added, reach.is_closed)
 
     def left_out(self, there: AbstractSet[SourcePath]) -> Iterator[Finding]:

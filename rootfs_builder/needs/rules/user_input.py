@@ -1,7 +1,7 @@
 """What the user gives: a recipe, scripts, added files → words, in which rules look for evidence."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -22,6 +22,7 @@ class UserInput(Struct, frozen=True):
     the scripts that are packed, `command` is the arguments, with a NUL before and behind each.
     `variables` is what the image's environment is given, `user` who is to run the program. `texts`
     and `symbols` are all that the rules look for, so that a file is read once for all of them.
+    `left_out` has the outermost paths in what `--add` adds that do not go in.
     """
 
     variables: dict[str, str]
@@ -32,6 +33,7 @@ class UserInput(Struct, frozen=True):
     command: bytes = b""
     texts: frozenset[bytes] = frozenset()
     symbols: frozenset[bytes] = frozenset()
+    left_out: frozenset[SourcePath] = frozenset()
 
 
 class UserInputSearch:
@@ -71,7 +73,7 @@ class UserInputSearch:
 def collect(
     recipe: Recipe,
     programs: Iterable[Program],
-    added: Iterable[Tree],
+    added: Sequence[Tree],
     elf_files: ElfFiles,
     *,
     texts: frozenset[bytes],
@@ -96,6 +98,7 @@ def collect(
         encode(command),
         texts,
         symbols,
+        frozenset(path for tree in added for path in tree.left_out),
     )
 
 

@@ -87,8 +87,8 @@ def refuse(secrets: Mapping[str, tuple[Secret, ...]]) -> None:
         found = [one for those in secrets.values() for one in those]
         raise PolicyError(
             *mistakes,
-            "mount them when the container runs, docker run -v FILE:PATH, or leave them out; "
-            f"{_allowing(found)}",
+            "mount them when the container runs, docker run -v FILE:PATH, or leave them out with "
+            f"--exclude; {_allowing(found)}",
         )
 
 

@@ -417,6 +417,44 @@ def test_what_a_rule_omits_is_no_more_than_it_says(bench, path, pattern):
     assert result.tree == {path: "text"}
 
 
+def test_what_the_user_excludes_comes_by_no_rule_that_takes_what_lies_around_it(bench):
+    bench.fill({"/d/a": "a", "/d/x/b": "b", "/d/x/c": "c"})
+    excluded = {"add": (f"{bench.root}/d:/d",), "exclude": ("x",)}
+    assert bench.plan(rule(CALLS + 'copy = ["/d"]'), **excluded).tree == {"/d/a": "a"}
+    alone = bench.plan(rule(CALLS + 'copy = ["/d/x/b"]'), **excluded)
+    assert alone.tree == {"/d/a": "a", "/d/x/b": "b"}
+
+
+SITE = "/d/env/lib/python3/site-packages"
+
+
+@pytest.mark.parametrize(
+    ("tree", "left_out"),
+    [
+        ({}, {"pip", "setuptools"}),
+        ({f"{SITE}/x/y.py": "from distutils import util"}, {"pip"}),
+        ({f"{SITE}/x/y.py": "import os, sys\nimport pip"}, {"setuptools"}),
+        ({"/d/env/pyvenv.cfg": None}, set()),
+    ],
+)
+def test_a_virtual_environment_comes_without_what_installs_packages(bench, tree, left_out):
+    bench.fill({f"{SITE}/{name}/a.py": "import pip" for name in ("pip", "setuptools", "x")})
+    bench.fill({f"{SITE}/x/a.py": ""})
+    if "/d/env/pyvenv.cfg" not in tree:
+        bench.fill({"/d/env/pyvenv.cfg": ""} | tree)
+    result = bench.plan(rule(CALLS + 'copy = ["/d/env/lib"]'))
+    there = {path.split("/")[6] for path in result.tree}
+    assert there == {"pip", "setuptools", "x"} - left_out
+
+
+def test_what_the_users_own_words_import_of_installers_comes(bench):
+    bench.fill({f"{SITE}/pip/a.py": "", "/d/env/pyvenv.cfg": ""})
+    text = rule(CALLS + 'copy = ["/d/env/lib"]')
+    assert bench.plan(text).tree == {}
+    for command in (("-c", "import os; import pip"), ("-m", "pip")):
+        assert bench.plan(text, command=command).tree == {f"{SITE}/pip/a.py": ""}
+
+
 def test_of_two_rules_for_one_directory_each_omits_its_own(bench):
     bench.fill({"/d/a": "a", "/d/b": "b", "/d/c": "c"})
     first = rule(CALLS + 'copy = ["/d"]\nomit = ["a", "c"]', "first")

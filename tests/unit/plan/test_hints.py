@@ -8,7 +8,7 @@ import pytest
 from tests.loader.oracle import GLIBC
 from tests.rule_bench import LIB, PROGRAM, Bench, libc, program, rule
 
-NAMES = "programs that are named in it are left out: "
+NAMES = "programs that are named in it are left out; name those you need as further EXECUTABLEs: "
 
 pytestmark = pytest.mark.skipif(not os.path.exists(GLIBC), reason="needs the glibc of x86-64")
 
@@ -35,7 +35,9 @@ def hints(bench, *programs, **options):
 
 def test_all_that_are_named_and_there_are_one_hint(bench):
     bench.fill({PROGRAM: naming("/usr/libexec/aid", "/usr/bin/less", "/usr/bin/gone")})
-    assert hints(bench) == [f"{NAMES}/usr/bin/less /usr/libexec/aid"]
+    named = [f"{bench.root}/usr/bin/less", f"{bench.root}/usr/libexec/aid"]
+    assert hints(bench) == [NAMES + " ".join(named)]
+    assert hints(bench, PROGRAM, *(one.removeprefix(str(bench.root)) for one in named)) == []
 
 
 @pytest.mark.parametrize(
@@ -66,7 +68,7 @@ def test_a_script_names_programs_in_its_words(bench):
     script = "#!/app/prog\nexec /usr/bin/less -R </usr/bin/data; $X/usr/libexec/aid /usr/bin/*\n"
     bench.fill({PROGRAM: program("frob"), "/app/script": script})
     (bench.root / "app/script").chmod(0o755)
-    assert hints(bench, "/app/script") == [f"{NAMES}/usr/bin/less"]
+    assert hints(bench, "/app/script") == [f"{NAMES}{bench.root}/usr/bin/less"]
 
 
 COMMANDS = """\
@@ -111,7 +113,7 @@ def test_the_commands_of_a_shell_script_are_named(bench):
     others = {f"/usr/bin/{name}": program() for name in (*RUN, *NOT_RUN)}
     bench.fill(others | {"/app/sh": program("frob"), "/app/script": COMMANDS})
     (bench.root / "app/script").chmod(0o755)
-    wanted = sorted(f"/usr/bin/{name}" for name in RUN)
+    wanted = sorted(f"{bench.root}/usr/bin/{name}" for name in RUN)
     assert hints(bench, "/app/script") == [NAMES + " ".join(wanted)]
 
 

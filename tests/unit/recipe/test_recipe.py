@@ -4,6 +4,7 @@ import pytest
 
 from rootfs_builder import recipe as room
 from rootfs_builder.errors import UsageError
+from rootfs_builder.filesystem.patterns import Pattern
 from rootfs_builder.recipe import Added, Health, RequestedPlatform
 from rootfs_builder.recipe.codec import Codec
 
@@ -42,6 +43,7 @@ def test_a_relative_program_starts_at_the_directory(directory, given, absolute):
     assert options(directory=directory, executables=(given,)).executables == (absolute,)
 
 
+VENV = Pattern("venv")
 ACCEPTED = [
     ("library_path", ("lib",), ("/home/me/lib",)),
     ("library_path", ("/lib/", ".", "/"), ("/lib", "/home/me/.", "/")),
@@ -50,13 +52,17 @@ ACCEPTED = [
     ("add", ("./a/b/",), (Added("/home/me/./a/b", "/a/b"),)),
     ("add", ("/etc/x",), (Added("/etc/x", "/etc/x"),)),
     ("add", ("a:/b",), (Added("/home/me/a", "/b"),)),
-    ("add", ("a:/b/",), (Added("/home/me/a", "/b/a"),)),
-    ("add", ("d/:/b/",), (Added("/home/me/d", "/b/d"),)),
+    ("add", ("a:/b/",), (Added("/home/me/a", "/b/a", "/b"),)),
+    ("add", ("d/:/b/",), (Added("/home/me/d", "/b/d", "/b"),)),
+    ("add", (".:/",), (Added("/home/me/.", "/me", "/"),)),
+    ("exclude", ("venv", " /a//b/ ", "!**/*.py"), (VENV, Pattern("a/b"), Pattern("**/*.py", True))),
     ("add", ("../a:/b//c/./d",), (Added("/home/me/../a", "/b/c/d"),)),
     ("add", ("a:b",), (Added("/home/me/a:b", "/a:b"),)),
     ("add", ("a:/b:/c",), (Added("/home/me/a:/b", "/c"),)),
     ("at", "/srv/hello", "/srv/hello"),
-    ("at", "//srv/./hello/", "/srv/hello"),
+    ("at", "//srv/./hello", "/srv/hello"),
+    ("at", "/usr/bin/", "/usr/bin/hello"),  # into it, as with cp
+    ("at", "/", "/hello"),
     ("entrypoint", "/bin/hello", ("/bin/hello",)),
     ("entrypoint", "hello  --flag 'two words' \"a 'b'\" c\\ d", None),
     ("entrypoint", '["/bin/hello", "$HOME", ";", ""]', ("/bin/hello", "$HOME", ";", "")),
@@ -135,7 +141,15 @@ REFUSED = [
     ("add", ("a:/b/../c",), "--add: '/b/../c'"),
     ("at", "srv/hello", "--at: 'srv/hello'"),
     ("at", "/srv/../hello", "--at: "),
-    ("at", "/", "--at: "),
+    ("at", "/.", "--at: "),
+    *(
+        ("exclude", (text,), f"--exclude: {text!r} excludes nothing")
+        for text in ("", " ", ".", "/")
+    ),
+    *(("exclude", (text,), "write \\[") for text in ("[", "a/[b", "[]")),
+    ("exclude", ("!",), "--exclude: '!' takes back nothing"),
+    ("exclude", ("[z-a]",), "--exclude: 'z-a': a comes before z"),
+    ("exclude", ("a\\",), "--exclude: "),
     ("at", "", "--at: "),
     ("entrypoint", "", "--entrypoint: it is empty"),
     ("entrypoint", "   ", "--entrypoint: it is empty"),
