@@ -28,6 +28,7 @@ class Code(StrEnum):
     OUT_OF_REACH = "out-of-reach"
     FOREIGN_FILES = "foreign-files"
     NOT_EXECUTABLE = "not-executable"
+    NEEDS_HIDDEN = "needs-hidden"
     LIBRARY_MISSING = "library-missing"
     LOADER_MISSING = "loader-missing"
     LOADER_GUESSED = "loader-guessed"

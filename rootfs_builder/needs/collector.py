@@ -23,7 +23,7 @@ from rootfs_builder.loader import executable, loading, missing, preload
 from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.loader.executable import Script
 from rootfs_builder.loader.link_map import LinkMap
-from rootfs_builder.needs import secrets, trees, users
+from rootfs_builder.needs import hidden, secrets, trees, users
 from rootfs_builder.needs.closure import Closure, Program, ProgramKind, Tree
 from rootfs_builder.needs.rules import Rules, worklist
 from rootfs_builder.needs.startup import LoaderState, NoLoader, Startup
@@ -201,6 +201,7 @@ class _Collector:
             self._missing.append(started.text)
             return
         self._findings += started.findings
+        self._findings += hidden.in_program(program, self._recipe, self._sources, self._elf_files)
         self._missing += self._lacking(started.link_maps)
         self._programs.append(replace(program, link_maps=started.link_maps))
 
