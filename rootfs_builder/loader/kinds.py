@@ -20,13 +20,13 @@ class Kind(Struct, frozen=True):
     """A row of the table: what tells a kind, all of which must hold, and what to say of it.
 
     Any of `magic` begins at byte `at` of the file, or at most `within` bytes after it; if that is
-    below 0, anywhere in its last bytes. `pattern` matches the first bytes, as a regular expression. `suffixes`
-    are ends of its name, `beside` is a name in its directory.
+    below 0, anywhere in its last bytes. `pattern` is a regular expression for the first bytes.
+    `suffixes` are ends of its name, `beside` is a name in its directory.
 
-    `text` is what it is, a semicolon, and what to do, with {named}, the path as it was given, {folder} and
-    {base}, its parts, and {stem}, the latter without a suffix. `command` is what runs it, a program
-    with its arguments. The kernel `starts` it all the same; --include-lib is then the way out where
-    `include_lib` says so.
+    `text` is what it is, a semicolon, and what to do, with {named}, the path as it was given,
+    {folder} and {base}, its parts, and {stem}, the latter without a suffix. `command` is what runs
+    it, a program with its arguments. The kernel `starts` it all the same; the way out is then
+    --include-lib where `include_lib` says so.
     """
 
     text: str
@@ -56,8 +56,8 @@ class Kind(Struct, frozen=True):
         if not self.command:
             return self.text.format(**words)
         program, _, arguments = self.command.partition(" ")
-        line = f"rootfs-builder pack $(command -v {program}) --add {{named}}:/{{base}} -o {{stem}}.tar"
-        return f"{self.text}: {line} -- {arguments}".format(**words)
+        line = f"$(command -v {program}) --add {{named}}:/{{base}} -o {{stem}}.tar -- {arguments}"
+        return f"{self.text}: rootfs-builder pack {line}".format(**words)
 
 
 _TEXT = rb"(?!#!)[^\x00]*\Z"
@@ -75,7 +75,7 @@ ELF_KINDS = (
     ),
     Kind("a program for FreeBSD; name one that is compiled for Linux", magic=(b"\x09",), at=7),
     Kind(
-        "compressed by UPX, so that nothing shows what it needs, and if that is any library it does "
+        "compressed by UPX, so that nothing shows what it needs, and if that is a library it does "
         "not start; restore it first: upx -d {named}",
         magic=(b"UPX!",),
         at=64,

@@ -8,7 +8,6 @@ sorted at the end, so the order in which rules act is not to be seen in the resu
 from collections import deque
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
-from enum import IntEnum
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -24,10 +23,11 @@ from rootfs_builder.needs.rules import Match, Rule, Rules, Variables, evidence, 
 from rootfs_builder.needs.rules.clues import Clue
 from rootfs_builder.needs.rules.dlopen_calls import DlopenCalls, Process
 from rootfs_builder.needs.rules.files import FileOutput, RuleFiles, joined
+from rootfs_builder.needs.rules.found_nothing import Effect, FoundNothing
 from rootfs_builder.needs.rules.notes import DlopenNotes
 from rootfs_builder.needs.rules.outputs import Outputs, named
 from rootfs_builder.needs.rules.schema import expand
-from rootfs_builder.needs.rules.user_input import UserInput, UserInputSearch, collect
+from rootfs_builder.needs.rules.user_input import Bound, UserInput, UserInputSearch, collect
 from rootfs_builder.needs.startup import Startup
 from rootfs_builder.needs.users import User
 from rootfs_builder.paths import SourcePath, absolute, named_in, printable
@@ -94,22 +94,11 @@ def _user_input(
     )
 
 
-class Effect(IntEnum):
-    """What a rule did: it has nothing to add, all of it is there already, it added something."""
-
-    NOTHING = 0
-    PRESENT = 1
-    ADDED = 2
-
-
-_Bound = frozenset[tuple[str, str]]  # variables with their values, as a key
-
-
 class _Key(Struct, frozen=True):
     """One application of a rule: in a program, with a set of variables, by an object's bytes."""
 
     rule: str
-    variables: _Bound
+    variables: Bound
     program: Loaded
     by: Loaded | None
 
@@ -118,7 +107,7 @@ class _Applied(Struct, frozen=True):
     """What one application did, and each set of variables to apply the rule with next."""
 
     effect: Effect
-    next: dict[_Bound, Variables]
+    next: dict[Bound, Variables]
 
 
 class _RuleWorklist:
@@ -148,6 +137,7 @@ class _RuleWorklist:
         self._outputs = Outputs()
         self._hints = dict[str, tuple[bool, int, Clue]]()
         self._findings: set[Finding] = set()
+        self._nothing = FoundNothing()
         self.answered: set[tuple[str, str]] = set()  # (rule, value) of what acted
         self.missing_services: list[Mistake] = []
 
@@ -167,6 +157,7 @@ class _RuleWorklist:
         for maps in self._calls.new():
             self._process(maps)
         found = {*self._findings, *self._hinted(), *self._files.left_out(self._there())}
+        found.update(self._nothing.warnings())
         findings = sorted(found, key=lambda one: (one.level, one.text))
         return RuleResult(
             tuple(map(self._calls.with_calls, programs)),
@@ -217,10 +208,11 @@ class _RuleWorklist:
             self._hints[rule.name] = min(self._hints.get(rule.name, nearest), nearest)
         effects = self._effects(match, maps)
         self.answered |= {(rule.name, value) for value, effect in effects.items() if effect}
-        if rule.missing and _lacks(effects, rule.values) and not requested:
-            text = f"{rule.name} brings nothing: {rule.missing} ({match.evidence.text})"
-            paths = named(rule.missing, match.evidence)
-            self._findings.add(warning(Code.RULE_FOUND_NOTHING, text, *paths))
+        if not requested:
+            program = maps[0].program
+            keys = {one: _Key(rule.name, one, program, match.by) for one in _bounds(match)}
+            each = {one: self._done[key].effect for one, key in keys.items()}
+            self._nothing.remember(match, program.real, effects, each)
         if Effect.ADDED in effects.values():
             self._outputs.remember(rule.name, rule.because, match.evidence, maps)
         if rule.more and any(effects.values()) and not requested:
@@ -228,7 +220,8 @@ class _RuleWorklist:
 
     def _is_answered(self, rule: Rule) -> bool:
         """Whether the user gave one of the flags that a hint speaks of."""
-        return any(one in self._variables or one in self._requested for one in rule.unless)
+        answers = {*self._variables, *self._requested, *(["-u"] if self._user else [])}
+        return not answers.isdisjoint(rule.unless)
 
     def _effects(self, match: Match, maps: Process) -> dict[str, Effect]:
         """Apply a rule with each set of variables, and with those that follow from one.
@@ -285,10 +278,10 @@ class _RuleWorklist:
             self._calls.enter_tree(tree)
         return Effect.ADDED if output.found else Effect.NOTHING
 
-    def _next(self, match: Match, variables: Variables) -> dict[_Bound, Variables]:
+    def _next(self, match: Match, variables: Variables) -> dict[Bound, Variables]:
         """The variables that follow from files of the image, with those of the match's places."""
         value = {name: one for name, one in variables.items() if name == "value"}
-        following: dict[_Bound, Variables] = {}
+        following: dict[Bound, Variables] = {}
         for found in self._files.followed(match.rule, variables):
             for place in match.places:
                 one = place | value | found
@@ -342,7 +335,5 @@ class _RuleWorklist:
         self._findings.add(warning(Code.RULE_LIBRARY_MISSING, text, *paths))
 
 
-def _lacks(effects: dict[str, Effect], own: tuple[str, ...]) -> bool:
-    """Whether nothing was there for a value; of several that are the rule's `own`, for any."""
-    lacking = {value for value, effect in effects.items() if not effect}
-    return bool(lacking) and (lacking == effects.keys() or not lacking <= set(own))
+def _bounds(match: Match) -> tuple[Bound, ...]:
+    return tuple(frozenset(one.items()) for one in match.variables)
