@@ -6,6 +6,7 @@ one of several places does not have, another may.
 """
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from enum import IntEnum
 
 from msgspec import Struct
@@ -46,6 +47,7 @@ class FoundNothing:
     """Remembers what came of each match, to be asked for `warnings` at the end."""
 
     def __init__(self) -> None:
+        self.told: set[str] = set()  # the rules of which something else says what was not there
         self._programs: dict[tuple[str, Key], _Held] = {}
         self._words: dict[tuple[str, Bound], _Held] = {}
 
@@ -74,19 +76,25 @@ class FoundNothing:
                 held = _Held(rule, clue, {"": max(done)})
                 self._words[rule.name, word] = self._words.get((rule.name, word), held) | held
 
-    def warnings(self) -> Iterator[Finding]:
-        """One a rule, and one for each of the user's words that names what is not there."""
+    def warnings(self, refused: AbstractSet[tuple[str, str]]) -> Iterator[Finding]:
+        """One a rule, and one for each of the user's words that names what is not there.
+
+        None is about what rules were `refused`, as (path, rule): that is a warning itself.
+        """
+        told = self.told | {rule for _, rule in refused}
         nearest: dict[str, _Held] = {}
         for held in self._programs.values():
             name = held.rule.name
-            if _lacks(held.effects, held.rule.values):
+            if name not in told and _lacks(held.effects, held.rule.values):
                 nearest[name] = min(nearest.get(name, held), held, key=lambda one: one.evidence)
         for held in nearest.values():
             rule, clue = held.rule, held.evidence.text
             what = rule.missing or f"{rule.because}; install that, or --without {rule.name}"
             yield _warning(held, f"brings nothing: {what} ({clue})")
-        for held in self._words.values():
-            if _lacks(held.effects, ()):
+        for (_, word), held in self._words.items():
+            named_by = {name for _, name in word}
+            is_told = any(path.endswith(one) for path, _ in refused for one in named_by)
+            if _lacks(held.effects, ()) and not is_told:
                 advice = held.rule.missing or "install it, or give it with --add"
                 yield _warning(held, f"finds nothing: {held.evidence.text}; {advice}")
 

@@ -12,7 +12,7 @@ from rootfs_builder.needs.rules.clues import Clue
 from rootfs_builder.paths import SourcePath, decode, encode, join, name, named_in, printable
 from rootfs_builder.recipe import Recipe
 
-_COMMENTS, _VAGUE = (b"#", b";", b"//", b"--"), frozenset(b"$%*?[{")
+_COMMENTS, _VAGUE = (b"#", b";", b"//", b"--"), frozenset(b"\0$%*?[{")
 _MOST_FILES, _MOST_BYTES = 1000, 1 << 16  # of an added tree, so that it is configuration
 
 

@@ -157,7 +157,7 @@ class _RuleWorklist:
         for maps in self._calls.new():
             self._process(maps)
         found = {*self._findings, *self._hinted(), *self._files.left_out(self._there())}
-        found.update(self._nothing.warnings())
+        found.update(self._nothing.warnings(self._files.refused))
         findings = sorted(found, key=lambda one: (one.level, one.text))
         return RuleResult(
             tuple(map(self._calls.with_calls, programs)),
@@ -256,7 +256,7 @@ class _RuleWorklist:
             services, output = self._files.switch(rule, values)
             outputs.append(output)
             libraries += map(nss.module, services)
-        done = [self._take(joined(outputs))]
+        done = [self._take(joined(outputs), rule)]
         if self._files.built_in(rule, variables):
             done.append(Effect.PRESENT)
         done += [self._load(one, match, maps) for one in libraries]
@@ -271,9 +271,10 @@ class _RuleWorklist:
             if name:
                 yield self._files.known_account(rule, name)
 
-    def _take(self, output: FileOutput) -> Effect:
+    def _take(self, output: FileOutput, rule: Rule) -> Effect:
         """Keep what a rule adds; a tree has programs and plugins to be looked at."""
         self._outputs.add(output)
+        self._nothing.told.update((rule.name,) if output.findings else ())
         for tree in output.trees:
             self._calls.enter_tree(tree)
         return Effect.ADDED if output.found else Effect.NOTHING
@@ -307,6 +308,7 @@ class _RuleWorklist:
         if maps[0].loader is None:
             text = f"{rule}: a static program loads no library, so {printable(library)} is left out"
             self._findings.add(warning(Code.STATIC_PROGRAM, text, *absolute((library,))))
+            self._nothing.told.add(rule)
             return Effect.NOTHING
         if by is None:  # libc itself calls, and the process has it from the start
             by = maps[0].loader.caller_in_libc(maps[0])
@@ -321,6 +323,7 @@ class _RuleWorklist:
 
     def _not_loaded(self, library: str, rule: Rule) -> None:
         """Say that a library is missing, unless it is not asked for here either."""
+        self._nothing.told.add(rule.name)
         if self._requested.get(rule.name) == (KEEP,):
             return
         if rule.nss and rule.name in self._requested:
