@@ -39,7 +39,7 @@ def test_each_word_of_the_user_that_names_what_is_in_no_place(bench):
     ]
     words = {"command": ("module three", "module one")}
     assert said(bench, rule(NAMED), **words) == [
-        f"one finds nothing: an argument names three; {INSTALL}"
+        f"one finds nothing: the argument module three names three; {INSTALL}"
     ]
 
 
