@@ -30,6 +30,8 @@ class Code(StrEnum):
     NOT_EXECUTABLE = "not-executable"
     NEEDS_HIDDEN = "needs-hidden"
     LIBRARY_MISSING = "library-missing"
+    INTERPRETER_MISSING = "interpreter-missing"
+    IMPORT_MISSING = "import-missing"
     LOADER_MISSING = "loader-missing"
     LOADER_GUESSED = "loader-guessed"
     PRELOAD_NOT_COPIED = "preload-not-copied"

@@ -7,25 +7,17 @@ one of several places does not have, another may.
 
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from enum import IntEnum
 
 from msgspec import Struct
 
 from rootfs_builder.findings import Code, Finding, warning
-from rootfs_builder.needs.rules.clues import Clue
+from rootfs_builder.needs.clues import Clue
+from rootfs_builder.needs.rules.loads import Effect
 from rootfs_builder.needs.rules.matching import Match
 from rootfs_builder.needs.rules.outputs import named
 from rootfs_builder.needs.rules.schema import Rule
 from rootfs_builder.needs.rules.user_input import Bound
 from rootfs_builder.paths import Key
-
-
-class Effect(IntEnum):
-    """What a rule did: it has nothing to add, all of it is there already, it added something."""
-
-    NOTHING = 0
-    PRESENT = 1
-    ADDED = 2
 
 
 class _Held(Struct, frozen=True):
