@@ -23,7 +23,7 @@ from rootfs_builder.loader import executable, loading, missing, preload
 from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.loader.executable import Script
 from rootfs_builder.loader.link_map import LinkMap
-from rootfs_builder.needs import hidden, secrets, trees, users
+from rootfs_builder.needs import hidden, secrets, trees, unfound, users
 from rootfs_builder.needs.closure import Closure, Program, ProgramKind, Tree
 from rootfs_builder.needs.rules import Rules, worklist
 from rootfs_builder.needs.startup import LoaderState, NoLoader, Startup
@@ -162,11 +162,10 @@ class _Collector:
             else ""
         )
         if walk.errno in (errno.ENOENT, errno.ENOTDIR):
-            advice = "; is it built, and is the path right?"
-            if "/" not in todo.display_name:
-                advice += f" PATH is not searched; for a program in it: $(command -v {shown})"
-            advice = by or advice
-            self._missing.append(Mistake(option, f"no such file{advice}", todo.display_name))
+            text = f"no such file{by}"
+            if not by:
+                text = unfound.advice(todo.display_name, todo.path, self._elf_files.walker)
+            self._missing.append(Mistake(option, text, todo.display_name))
             return []
         if walk.errno or walk.node is None:
             why = "a symlink that leads back to itself" if walk.errno == errno.ELOOP else ""
