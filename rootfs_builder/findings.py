@@ -29,6 +29,7 @@ class Code(StrEnum):
     OUT_OF_REACH = "out-of-reach"
     FOREIGN_FILES = "foreign-files"
     NOT_EXECUTABLE = "not-executable"
+    NEEDS_HIDDEN = "needs-hidden"
     LIBRARY_MISSING = "library-missing"
     INTERPRETER_MISSING = "interpreter-missing"
     IMPORT_MISSING = "import-missing"

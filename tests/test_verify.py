@@ -151,7 +151,7 @@ def test_every_form_of_an_image_is_read(cli, cc, tmp_path):
     cli("stage", "prog", "-o", "tree", "-q", check=True)
     with tarfile.open(tmp_path / "tree.tar", "w") as tar:  # as docker export writes it
         tar.add(tmp_path / "tree", ".")
-    said = "1 dynamic programs find all they load, in 3 files"
+    said = "1 dynamic programs find their linked libraries, in 3 files"
     for one in ("x.tar", "x.tar.gz", "x.tar.zst", "layout", "tree", "tree.tar"):
         assert cli("verify", one, check=True).stdout == f"{one}: {said}\n"
     done = cli("verify", "-", input=data, text=False, check=True)

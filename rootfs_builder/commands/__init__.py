@@ -15,7 +15,7 @@ VERBS = {
     "why": "Explain why one file is in the image.",
     "inspect": "Show what is in an image: config, layers, files, owners, sizes, reasons.",
     "rules": "List the rules of what programs need beyond their libraries; which match, and why.",
-    "verify": "Check that an image's programs resolve.",
+    "verify": "Check that an image's programs find their linked libraries.",
     "makefile": "Print the make or CMake integration.",
     "cache": "Show or clear the cache.",
     "completion": "Print the completion script for bash, zsh or fish.",

@@ -31,21 +31,29 @@ def command(
     no_limits: bool,
     debug: bool,
 ) -> None:
-    """Check that an image's programs resolve.
+    """Check that an image's programs find their linked libraries.
 
     IMAGE is what docker save, docker export, podman, skopeo (also dir: and oci:) or we write, also
-    compressed, or - for stdin; DIR any other directory, taken as a root. Nothing is run. Exit code
-    4 says that something is missing.
+    compressed, or - for stdin; DIR any other directory, taken as a root. Nothing is run, so what a
+    program opens later is not known. Exit code 4 says that something is missing.
     """
     del debug
     options.no_command(cmd, "verify")
     reports = _reports(image, no_limits=no_limits)
     problems = [problem for report in reports for problem in report.problems]
+    unchecked = () if quiet or as_json else dict.fromkeys(o for r in reports for o in r.unchecked)
+    for one in unchecked:
+        click.echo(f"warning: not checked: {one}", err=True)
     if as_json:
         import json
 
         facts = [
-            {"programs": one.programs, "files": one.files, "problems": list(one.problems)}
+            {
+                "programs": one.programs,
+                "files": one.files,
+                "problems": list(one.problems),
+                "unchecked": list(one.unchecked),
+            }
             for one in reports
         ]
         click.echo(json.dumps(facts, indent=2))
@@ -54,7 +62,7 @@ def command(
     if not quiet and not as_json:
         programs = sum(report.programs for report in reports)
         files = sum(report.files for report in reports)
-        found = f"{programs} dynamic programs find all they load, in {files} files"
+        found = f"{programs} dynamic programs find their linked libraries, in {files} files"
         click.echo(f"{image}: {found if programs else 'its programs are static, or scripts'}")
 
 

@@ -11,8 +11,10 @@ from msgspec import Struct
 from rootfs_builder import elf
 from rootfs_builder.errors import EXECUTABLE, ElfError, InputError, Mistake
 from rootfs_builder.filesystem.walk import Walk
+from rootfs_builder.loader import kinds
 from rootfs_builder.loader.elf_files import ElfFiles
-from rootfs_builder.paths import decode, name, printable
+from rootfs_builder.loader.kinds import Kind
+from rootfs_builder.paths import OpenedPath, decode, join, name, parent, printable
 
 _SHEBANG_BYTES = 256  # BINPRM_BUF_SIZE
 _LINES_BYTES = 4200  # one line more, with a path in it
@@ -22,7 +24,6 @@ SECOND_LINE = re.compile(  # where the first would be too long, or has a space
 )
 _SPLIT = re.compile(r"-[iv0]*S\s*|--split-string[=\s]\s*")
 _TAKING_A_WORD = ("-u", "--unset", "-C", "--chdir", "-a", "--argv0")
-_MACHO = (b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"\xfe\xed\xfa\xcf")
 
 
 class Script(Struct, frozen=True):
@@ -67,21 +68,22 @@ def look(named: str, walk: Walk, elf_files: ElfFiles) -> elf.ElfFile | Script:
         InputError: it is nothing that can be started: a mistake about `named`.
     """
     if walk.node is None or walk.node.kind != "file":
-        kind = walk.node.kind if walk.node else ""
-        what = "a directory" if kind == "dir" else "a FIFO, socket or device"
+        node = walk.node.kind if walk.node else ""
+        what = "a directory" if node == "dir" else "a FIFO, socket or device"
         raise _mistake(named, f"{what}; name the compiled program itself")
     with elf_files.source(walk.real).open() as content:
         head = content[0:_SHEBANG_BYTES]
         second = SECOND_LINE.match(content[0:_LINES_BYTES])
     if head.startswith(b"#!"):
         return _script(named, head, decode(second["path"]) if second else "")
-    if not head.startswith(elf.MAGIC):
-        raise _mistake(named, f"{_what_it_is(head)}")
+    kind = kind_of(named, walk, elf_files)
+    if kind is not None and not kind.starts:
+        raise _mistake(named, kind.sentence(named))
     try:
-        kind_ = elf_files.header(walk.real).type
-        if kind_ == elf.ET_REL:
+        type_ = elf_files.header(walk.real).type
+        if type_ == elf.ET_REL:
             raise _mistake(named, "an object file, not linked yet; link it into a program")
-        if kind_ == elf.ET_CORE:
+        if type_ == elf.ET_CORE:
             raise _mistake(named, "a core dump; name the program that left it")
         file = elf_files.file(walk.real)
     except ElfError as error:
@@ -95,6 +97,16 @@ def look(named: str, walk: Walk, elf_files: ElfFiles) -> elf.ElfFile | Script:
             "and the library with --include-lib",
         )
     return file
+
+
+def kind_of(named: str, walk: Walk, elf_files: ElfFiles) -> Kind | None:
+    """What else the file at the end of `walk` is than a program or script as they should be."""
+    folder = parent(walk.real)
+
+    def exists(beside: str) -> bool:
+        return elf_files.walker.walk(OpenedPath(join(folder, beside))).node is not None
+
+    return kinds.sample(elf_files.source(walk.real), named).kind(exists)
 
 
 def _mistake(named: str, text: str) -> InputError:
@@ -126,18 +138,3 @@ def _script(named: str, head: bytes, second: str) -> Script:
             "word; write env -S",
         )
     return script
-
-
-def _what_it_is(head: bytes) -> str:
-    if not head:
-        return "the file is empty; was it built?"
-    if head.startswith(b"MZ"):
-        return "a Windows program; name a program compiled for Linux"
-    if head[:4] in _MACHO:
-        return "a macOS program or Java class; name a program compiled for Linux"
-    if b"\0" not in head:
-        return (
-            "text that is not a script: its first line has no #!; if it is source, name the "
-            "program that is compiled from it"
-        )
-    return "no ELF file and no script; name a compiled program"

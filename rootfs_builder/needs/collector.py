@@ -23,7 +23,7 @@ from rootfs_builder.loader import executable, loading, missing, preload
 from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.loader.executable import Script
 from rootfs_builder.loader.link_map import LinkMap
-from rootfs_builder.needs import additions, users
+from rootfs_builder.needs import additions, hidden, unfound, users
 from rootfs_builder.needs.closure import Closure, Program, ProgramKind, Tree
 from rootfs_builder.needs.rules import Rules, worklist
 from rootfs_builder.needs.startup import LoaderState, NoLoader, Startup
@@ -163,11 +163,10 @@ class _Collector:
             else ""
         )
         if walk.errno in (errno.ENOENT, errno.ENOTDIR):
-            advice = "; is it built, and is the path right?"
-            if "/" not in todo.display_name:
-                advice += f" PATH is not searched; for a program in it: $(command -v {shown})"
-            advice = by or advice
-            self._missing.append(Mistake(option, f"no such file{advice}", todo.display_name))
+            text = f"no such file{by}"
+            if not by:
+                text = unfound.advice(todo.display_name, todo.path, self._elf_files.walker)
+            self._missing.append(Mistake(option, text, todo.display_name))
             return []
         if walk.errno or walk.node is None:
             why = "a symlink that leads back to itself" if walk.errno == errno.ELOOP else ""
@@ -217,6 +216,7 @@ class _Collector:
             self._missing.append(started.text)
             return
         self._findings += started.findings
+        self._findings += hidden.in_program(program, self._recipe, self._sources, self._elf_files)
         self._missing += self._lacking(started.link_maps)
         self._programs.append(replace(program, link_maps=started.link_maps))
 

@@ -14,6 +14,7 @@ from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, hint, warning
 from rootfs_builder.loader import dialects, loading, missing
 from rootfs_builder.loader.link_map import LinkMap
+from rootfs_builder.needs import hidden
 from rootfs_builder.needs.closure import Program, ProgramKind, Tree
 from rootfs_builder.needs.startup import NoLoader, Started, Startup
 from rootfs_builder.paths import Key, SourcePath, decode, name, parent, printable
@@ -80,10 +81,12 @@ def with_closures(
     findings: list[Finding] = []
     within = {name(path) for path, node in added.nodes if node.kind != "dir"}
     for path, file in _elf_files(added, startup):
+        if file.interpreter is not None or not file.dependencies:
+            program = _program(path, startup, sources)
+            findings += hidden.in_tree(program.display_name, program.walk, startup.elf_files)
         if host is not None and _is_foreign(file, host):
             foreign.append(path)
         elif file.interpreter is not None:
-            program = _program(path, startup, sources)
             started = _started(program, file, startup)
             findings += started.findings
             if started.link_maps:

@@ -25,11 +25,15 @@ _ET_PROGRAM = (elf.ET_EXEC, elf.ET_DYN)
 
 
 class Report(Struct, frozen=True):
-    """How many dynamic programs were resolved, and how many files they load; what is wrong."""
+    """How many dynamic programs were resolved, and how many files they load; what is wrong.
+
+    `unchecked` says of a program why nothing shows what it needs.
+    """
 
     programs: int
     files: int
     problems: tuple[str, ...]
+    unchecked: tuple[str, ...] = ()
 
 
 def check(
@@ -57,7 +61,9 @@ def check(
         raise InputError("no program is in it")
     for file in found:
         problems += work.program(file)
-    return Report(work.programs, len(work.files), tuple(dict.fromkeys(problems)))
+    return Report(
+        work.programs, len(work.files), tuple(dict.fromkeys(problems)), tuple(work.unchecked)
+    )
 
 
 class _Work:
@@ -72,6 +78,7 @@ class _Work:
         self._objects = ElfFiles(root)
         self.programs = 0
         self.files: set[ImagePath] = set()
+        self.unchecked: list[str] = []
 
     def entry(self, start: str, workdir: str) -> Iterator[str]:
         """The command that the container starts, looked up as the runtime does."""
@@ -130,6 +137,9 @@ class _Work:
         except ElfError as error:
             yield f"{printable(path)}: a damaged ELF file: {error}"
             return
+        kind = executable.kind_of(path, walk, self._objects)
+        if kind is not None and not kind.beside:
+            self.unchecked.append(f"{printable(path)}: {kind.what}")
         if file.interpreter is None:
             return  # static, or a library: whoever loads it is asked
         self.programs += file.soname is None  # glibc's libc can be started too

@@ -19,7 +19,9 @@ from tests.integration.programs import image
 
 FOLDER = Path(__file__).parent.parent / "probes"
 RULES = {rule.name: rule for rule in rules.load()}
-FLAG = re.compile(r"(?<![\w-])(--(?:with|without|dlopen) [\w-]+(?:=[\w-]+)?|-e \w+=[\w/+-]+)")
+FLAG = re.compile(
+    r"(?<![\w-])(--(?:with|without|dlopen) [\w-]+(?:=[\w-]+)?|-e \w+=[\w/+-]+|-u \w+)"
+)
 AUTOMATIC = ("required", "recommended")  # dlopen notes whose libraries go in by themselves
 
 folder, services = test_corpus.folder, test_corpus.services  # its fixtures

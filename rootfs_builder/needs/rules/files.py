@@ -79,6 +79,11 @@ class RuleFiles:
         )
         self.image = ImageFiles(startup.elf_files, added, reach.is_closed)
 
+    @property
+    def refused(self) -> frozenset[tuple[OpenedPath, str]]:
+        """Each path that a rule may not follow, with the rule."""
+        return frozenset((path, rule) for path, rule, _ in self._places.refused)
+
     def left_out(self, there: AbstractSet[SourcePath]) -> Iterator[Finding]:
         """A warning for each path that no rule may follow, but for what is there anyway."""
         for path, rule, spelt in sorted(self._places.refused):

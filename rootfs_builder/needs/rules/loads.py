@@ -27,6 +27,7 @@ class Loads:
     def __init__(self, calls: DlopenCalls, requested: Mapping[str, tuple[str, ...]]) -> None:
         self.findings = set[Finding]()
         self.missing_services = list[Mistake]()
+        self.told = set[str]()  # the rules of which a library was not loaded
         self.calls = calls
         self._requested = requested
 
@@ -49,6 +50,7 @@ class Loads:
                 "left out"
             )
             self.findings.add(warning(Code.STATIC_PROGRAM, text, *absolute((library,))))
+            self.told.add(rule.name)
             return Effect.NOTHING
         if by is None:  # libc itself calls, and the process has it from the start
             by = maps[0].loader.caller_in_libc(maps[0])
@@ -75,6 +77,7 @@ class Loads:
 
     def _not_loaded(self, library: str, rule: Rule) -> None:
         """Say that a library is missing, unless it is not asked for here either."""
+        self.told.add(rule.name)
         if self._requested.get(rule.name) == (KEEP,):
             return
         if rule.nss and rule.name in self._requested:

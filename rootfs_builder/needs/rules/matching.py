@@ -13,6 +13,7 @@ from rootfs_builder.needs.clues import Clue, joined
 from rootfs_builder.needs.rules.evidence import Evidence, shown
 from rootfs_builder.needs.rules.requests import Requested
 from rootfs_builder.needs.rules.schema import Find, Rule, Rules, When
+from rootfs_builder.needs.rules.user_input import Words
 from rootfs_builder.paths import SourcePath, decode, named_in, parent
 
 Variables = dict[str, str]
@@ -24,7 +25,8 @@ class Match(Struct, frozen=True, eq=False):
     `evidence` says why in words; `by` is the object whose bytes were searched, if not the
     program's; `variables` has one set for each time the rule acts, and is empty where it only
     gives its hint. `places` are the groups of its patterns over objects alone: what a file of the
-    root names is looked for in all of them.
+    root names is looked for in all of them. `words` are what the user's own words name, each with
+    where, if it is about those.
     """
 
     rule: Rule
@@ -32,6 +34,7 @@ class Match(Struct, frozen=True, eq=False):
     by: Loaded | None
     variables: tuple[Variables, ...]
     places: tuple[Variables, ...] = ({},)
+    words: Words | None = None
 
 
 def match(rules: Rules, evidence: Evidence, requested: Requested) -> tuple[Match, ...]:
@@ -52,7 +55,7 @@ def _match(rule: Rule, evidence: Evidence, requested: Requested) -> Iterator[Mat
     values = _values(rule, evidence, requested)
     for one in found:
         variables = tuple(_with_values(one.variables, values))
-        yield Match(rule, one.clue or why, one.by, variables, one.places)
+        yield Match(rule, one.clue or why, one.by, variables, one.places, one.words)
 
 
 def _with_values(found: tuple[Variables, ...], values: tuple[str, ...]) -> Iterator[Variables]:
@@ -142,6 +145,7 @@ class _Found(Struct, frozen=True):
     places: tuple[Variables, ...] = ({},)
     variables: tuple[Variables, ...] = ({},)
     clue: Clue | None = None
+    words: Words | None = None
 
 
 def _find(finds: tuple[Find, ...], evidence: Evidence) -> Iterator[_Found]:
@@ -159,6 +163,7 @@ def _find(finds: tuple[Find, ...], evidence: Evidence) -> Iterator[_Found]:
         if not words:
             continue
         clue = evidence.searches.describe_match(find.words)
+        named = evidence.searches.clues(find.words) if clue else None
         program = (evidence.program,)
         for loaded in evidence.to_search(_any_of((find.soname,))) if find.soname else program:
             beside = {"beside": parent(loaded.real)} if find.soname else {}
@@ -168,7 +173,8 @@ def _find(finds: tuple[Find, ...], evidence: Evidence) -> Iterator[_Found]:
             places = tuple(one | beside | _variables(hit) for one in scripts for hit in each)
             found = tuple(place | _variables([one]) for one in words for place in places)
             if found:
-                yield _Found(loaded if find.soname else None, places, found, clue)
+                by, named = loaded if find.soname else None, {} if find.optional else named
+                yield _Found(by, places, found, clue, named)
 
 
 def _around(script: SourcePath) -> Variables:

@@ -55,12 +55,14 @@ class Find(Table, frozen=True):
 
     `soname` is a pattern for its name; without one the program itself is searched. `words` are the
     same over what the user gives, arguments too, and any of them counts. For each match the rule
-    acts, without an expression for each library of that name.
+    acts, without an expression for each library of that name. It is `optional` that there is any
+    of it, where its expressions find more than what is meant.
     """
 
     text: tuple[str, ...] = ()
     soname: str = ""
     words: tuple[str, ...] = ()
+    optional: bool = False
     paths: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -94,6 +96,7 @@ class Rule(Table, frozen=True):
     more: str = ""
     unless: tuple[str, ...] = ()
     missing: str = ""
+    optional: bool = False
     find: Find | tuple[Find, ...] = ()
     landmarks: dict[str, tuple[str, ...]] = field(default_factory=dict)
     values: tuple[str, ...] = ()

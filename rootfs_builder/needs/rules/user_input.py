@@ -12,7 +12,12 @@ from rootfs_builder.needs.clues import Clue
 from rootfs_builder.paths import SourcePath, decode, encode, join, name, named_in, printable
 from rootfs_builder.recipe import Recipe
 
+_COMMENTS, _VAGUE = (b"#", b";", b"//", b"--"), frozenset(b"\0$%*?[{")
 _MOST_FILES, _MOST_BYTES = 1000, 1 << 16  # of an added tree, so that it is configuration
+
+
+Bound = frozenset[tuple[str, str]]  # variables with their values, as a key
+Words = dict[Bound, Clue]
 
 
 class UserInput(Struct, frozen=True):
@@ -42,6 +47,7 @@ class UserInputSearch:
     def __init__(self, user_input: UserInput) -> None:
         self.user_input = user_input
         self._found: dict[tuple[str, ...], list[dict[str, bytes]]] = {}
+        self._clues: dict[tuple[str, ...], Words] = {}
         places = "".join(f"\0{place}\0" for place in user_input.placed)
         texts = (("an argument", user_input.command), ("--add", encode(places)), *user_input.files)
         self._texts = tuple(one for one in texts if one[1])
@@ -59,15 +65,39 @@ class UserInputSearch:
     def describe_match(self, patterns: tuple[str, ...]) -> Clue | None:
         """Where one of the patterns first matches, and what its last group is."""
         for where, hit in self._hits(patterns):
-            value = decode(hit[hit.lastindex or 0])
-            text = f"{where} names {printable(value).strip()}"
-            return Clue(text, named_in(f"{where} {value}"))
+            return _clue(where, hit)
         return None
+
+    def clues(self, patterns: tuple[str, ...]) -> "Words":
+        """Each thing that one of the patterns names, as its groups, with where it first does.
+
+        A comment names nothing, nor does a text with a wildcard or a variable in it.
+        """
+        if patterns not in self._clues:
+            found: Words = {}
+            for where, hit in self._hits(patterns):
+                groups = {name: decode(one) for name, one in hit.groupdict().items() if one}
+                if groups and not _is_vague(hit):
+                    clue = _clue(where, hit)
+                    found.setdefault(frozenset(groups.items()), clue)
+            self._clues[patterns] = found
+        return self._clues[patterns]
 
     def _hits(self, patterns: tuple[str, ...]) -> Iterator[tuple[str, re.Match[bytes]]]:
         for pattern in patterns:
             for where, text in self._texts:
                 yield from ((where, hit) for hit in re.finditer(pattern.encode(), text))
+
+
+def _clue(where: str, hit: re.Match[bytes]) -> Clue:
+    value = decode(hit[hit.lastindex or 0])
+    return Clue(f"{where} names {printable(value).strip()}", named_in(f"{where} {value}"))
+
+
+def _is_vague(hit: re.Match[bytes]) -> bool:
+    value = hit.lastindex or 0
+    line = hit.string[hit.string.rfind(b"\n", 0, hit.start(value)) + 1 : hit.start(value)]
+    return line.lstrip().startswith(_COMMENTS) or not _VAGUE.isdisjoint(hit[value])
 
 
 def collect(

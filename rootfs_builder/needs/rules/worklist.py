@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from rootfs_builder.errors import NotFoundError
 from rootfs_builder.filesystem.sources import Sources
-from rootfs_builder.findings import Code, Finding, hint, warning
+from rootfs_builder.findings import Code, Finding, hint
 from rootfs_builder.loader import nss
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs import rules
@@ -24,12 +24,13 @@ from rootfs_builder.needs.rules import Match, Rule, Rules, Variables, evidence, 
 from rootfs_builder.needs.rules.answers import Answers
 from rootfs_builder.needs.rules.dlopen_calls import DlopenCalls, Process
 from rootfs_builder.needs.rules.files import FileOutput, RuleFiles, joined
+from rootfs_builder.needs.rules.found_nothing import FoundNothing
 from rootfs_builder.needs.rules.loads import Effect, Loads
 from rootfs_builder.needs.rules.notes import DlopenNotes
 from rootfs_builder.needs.rules.outputs import Outputs, named
 from rootfs_builder.needs.rules.schema import expand
 from rootfs_builder.needs.rules.sessions import Sessions
-from rootfs_builder.needs.rules.user_input import UserInput, UserInputSearch, collect
+from rootfs_builder.needs.rules.user_input import Bound, UserInput, UserInputSearch, collect
 from rootfs_builder.needs.startup import Startup
 from rootfs_builder.needs.users import User
 from rootfs_builder.packages import Owners
@@ -106,14 +107,11 @@ def _user_input(
     )
 
 
-_Bound = frozenset[tuple[str, str]]  # variables with their values, as a key
-
-
 class _Key(Struct, frozen=True):
     """One application of a rule: in a program, with a set of variables, by an object's bytes."""
 
     rule: str
-    variables: _Bound
+    variables: Bound
     program: Loaded
     by: Loaded | None
 
@@ -122,7 +120,7 @@ class _Applied(Struct, frozen=True):
     """What one application did, and each set of variables to apply the rule with next."""
 
     effect: Effect
-    next: dict[_Bound, Variables]
+    next: dict[Bound, Variables]
 
 
 class _RuleWorklist:
@@ -155,6 +153,7 @@ class _RuleWorklist:
         self._outputs = Outputs()
         self._hints = dict[str, tuple[bool, int, Clue]]()
         self._findings: set[Finding] = set()
+        self._nothing = FoundNothing()
         self.answered: set[tuple[str, str]] = set()  # (rule, value) of what acted
         self._answers = Answers(
             files, self._outputs, self.loads, user=user, search_path=recipe.search_path
@@ -183,6 +182,8 @@ class _RuleWorklist:
                 break
         found = {*self._findings, *self.loads.findings, *self._answers.findings}
         found |= {*self._hinted(), *self._files.left_out(self._there())}
+        self._nothing.told |= self.loads.told
+        found.update(self._nothing.warnings(self._files.refused))
         findings = sorted(found, key=lambda one: (one.level, one.text))
         return RuleResult(
             tuple(map(self._calls.with_calls, programs)),
@@ -233,10 +234,11 @@ class _RuleWorklist:
             self._hints[rule.name] = min(self._hints.get(rule.name, nearest), nearest)
         effects = self._effects(match, maps)
         self.answered |= {(rule.name, value) for value, effect in effects.items() if effect}
-        if rule.missing and _lacks(effects, rule.values) and not requested:
-            text = f"{rule.name} brings nothing: {rule.missing} ({match.evidence.text})"
-            paths = named(rule.missing, match.evidence)
-            self._findings.add(warning(Code.RULE_FOUND_NOTHING, text, *paths))
+        if not requested:
+            program = maps[0].program
+            keys = {one: _Key(rule.name, one, program, match.by) for one in _bounds(match)}
+            each = {one: self._done[key].effect for one, key in keys.items()}
+            self._nothing.remember(match, program.real, effects, each)
         if Effect.ADDED in effects.values():
             self._outputs.remember(rule.name, rule.because, match.evidence, maps)
         if rule.more and any(effects.values()) and not requested:
@@ -244,7 +246,8 @@ class _RuleWorklist:
 
     def _is_answered(self, rule: Rule) -> bool:
         """Whether the user gave one of the flags that a hint speaks of."""
-        return any(one in self._variables or one in self._requested for one in rule.unless)
+        answers = {*self._variables, *self._requested, *(["-u"] if self._user else [])}
+        return not answers.isdisjoint(rule.unless)
 
     def _effects(self, match: Match, maps: Process) -> dict[str, Effect]:
         """Apply a rule with each set of variables, and with those that follow from one.
@@ -279,7 +282,7 @@ class _RuleWorklist:
             services, output = self._files.switch(rule, values)
             outputs.append(output)
             libraries += map(nss.module, services)
-        done = [self._take(joined(outputs))]
+        done = [self._take(joined(outputs), rule)]
         if self._files.built_in(rule, variables):
             done.append(Effect.PRESENT)
         for one in libraries:
@@ -300,18 +303,19 @@ class _RuleWorklist:
             if name:
                 yield self._files.known_account(rule, name)
 
-    def _take(self, output: FileOutput) -> Effect:
+    def _take(self, output: FileOutput, rule: Rule) -> Effect:
         """Keep what a rule adds; a tree has programs and plugins to be looked at."""
         self._outputs.add(output)
+        self._nothing.told.update((rule.name,) if output.findings else ())
         for tree in output.trees:
             self._calls.enter_tree(tree)
             self._files.image.cover(tree.destination, by_rule=True)
         return Effect.ADDED if output.found else Effect.NOTHING
 
-    def _next(self, match: Match, variables: Variables) -> dict[_Bound, Variables]:
+    def _next(self, match: Match, variables: Variables) -> dict[Bound, Variables]:
         """The variables that follow from files of the image, with those of the match's places."""
         value = {name: one for name, one in variables.items() if name == "value"}
-        following: dict[_Bound, Variables] = {}
+        following: dict[Bound, Variables] = {}
         for found in self._files.followed(match.rule, variables):
             for place in match.places:
                 one = place | value | found
@@ -332,7 +336,5 @@ class _RuleWorklist:
         return done
 
 
-def _lacks(effects: dict[str, Effect], own: tuple[str, ...]) -> bool:
-    """Whether nothing was there for a value; of several that are the rule's `own`, for any."""
-    lacking = {value for value, effect in effects.items() if not effect}
-    return bool(lacking) and (lacking == effects.keys() or not lacking <= set(own))
+def _bounds(match: Match) -> tuple[Bound, ...]:
+    return tuple(frozenset(one.items()) for one in match.variables)

@@ -569,7 +569,7 @@ def test_of_a_rule_that_acts_it_is_said_what_more_there_is(bench):
 
 
 def test_what_more_there_is_is_not_said_where_it_is_asked_for_or_the_rule_brings_nothing(bench):
-    assert bench.plan(rule(CALLS + MORE)).plan.findings == ()
+    assert bench.plan(rule(CALLS + MORE)).said("hint") == []
     bench.fill({"/data/a": "a", "/data/b": "b"})
     result = bench.plan(rule(CALLS + MORE), with_=("one=b",))
     assert (result.tree, result.said("hint")) == ({"/data/b": "b"}, [])
@@ -1038,7 +1038,10 @@ def test_a_rule_whose_variables_the_user_sets_adds_nothing(bench):
 def test_what_is_missing_is_a_warning_with_the_way_out(bench):
     text = rule(CALLS + 'copy = ["/no"]\nmissing = "install it"')
     assert bench.plan(text).said("warning") == ["one brings nothing: install it (prog calls frob)"]
-    assert bench.plan(rule(CALLS + 'copy = ["/no"]')).plan.findings == ()
+    (said,) = bench.plan(rule(CALLS + 'copy = ["/no"]')).said("warning")
+    assert said == "one brings nothing: of one; install that, or --without one (prog calls frob)"
+    normal = rule(CALLS + 'copy = ["/no"]\noptional = true')
+    assert bench.plan(normal).plan.findings == ()
 
 
 def test_of_several_values_of_the_rules_own_one_is_enough(bench):

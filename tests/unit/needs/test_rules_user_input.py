@@ -135,7 +135,8 @@ def test_accounts_are_those_of_the_root_and_others_bring_nothing(bench):
         "/etc/passwd": "box:x:77:78::/srv/box:/sbin/nologin\n",
         "/etc/group": "boxes:x:78:\n",
     }
-    assert bench.plan(text, command=("user other",)).plan.findings == ()
+    said = "one finds nothing: an argument names other; install it, or give it with --add"
+    assert bench.plan(text, command=("user other",)).said("warning") == [said]
 
 
 def test_words_are_checked_as_text_is():
