@@ -62,7 +62,7 @@ def run(
     """
     requested = dict(recipe.with_rules)
     requests.check(all_rules, requested, recipe.without, dict(recipe.env))
-    user_input = _user_input(recipe, startup, all_rules, programs, added)
+    user_input = collect(recipe, programs, added, startup.elf_files, all_rules)
     files = RuleFiles(sources, startup, user_input, programs)
     worklist = _RuleWorklist(recipe, startup, all_rules, files, user_input, user=user)
     result = worklist.run(programs, added)
@@ -72,26 +72,6 @@ def run(
     kept = tuple(rule for rule in all_rules if rule.name not in recipe.without)
     requests.check_done(kept, requested, worklist.answered)
     return result
-
-
-def _user_input(
-    recipe: Recipe,
-    startup: Startup,
-    all_rules: Rules,
-    programs: tuple[Program, ...],
-    added: tuple[Tree, ...],
-) -> UserInput:
-    tables = [one for rule in all_rules for one in rule.evidence]
-    texts = {text.encode() for one in tables for text in one.text}
-    symbols = {name.encode() for one in tables for name in (*one.imports, *one.own_imports)}
-    return collect(
-        recipe,
-        programs,
-        added,
-        startup.elf_files,
-        texts=frozenset(texts),
-        symbols=frozenset(symbols),
-    )
 
 
 class Effect(IntEnum):
