@@ -78,11 +78,15 @@ class Follow(Table, frozen=True):
 
 
 class Rule(Table, frozen=True):
-    """One rule; `name` is its table's key. docs/rules.md says what each key does."""
+    """One rule; `name` is its table's key. docs/rules.md says what each key does.
+
+    One of a `product` knows programs by name, and helps none that nobody has heard of.
+    """
 
     because: str
     source: str
     name: str = ""
+    product: bool = False
     when: When | tuple[When, ...] = ()
     hint: str = ""
     more: str = ""
