@@ -29,6 +29,8 @@ class Code(StrEnum):
     FOREIGN_FILES = "foreign-files"
     NOT_EXECUTABLE = "not-executable"
     LIBRARY_MISSING = "library-missing"
+    INTERPRETER_MISSING = "interpreter-missing"
+    IMPORT_MISSING = "import-missing"
     LOADER_MISSING = "loader-missing"
     LOADER_GUESSED = "loader-guessed"
     PRELOAD_NOT_COPIED = "preload-not-copied"

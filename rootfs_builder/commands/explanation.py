@@ -23,6 +23,8 @@ def lines(rule: "Rule", found: "Explanation") -> Iterator[str]:
         yield f"{found.others} more processes, which show nothing else of it"
     yield from _variables(found)
     yield from _tried(found.tried)
+    if found.finder:
+        yield f"its finder {found.finder} reads programs and texts, and says what they need"
     yield from (f"finding: {one}" for one in found.findings)
     yield _result(rule, found)
 

@@ -51,7 +51,7 @@ class Tree(Struct, frozen=True, eq=False):
     `rule` is the rule that copies them, "" for `--add`; `walk` is the way to them from the rule's
     path. `anchor` is the file of the program, or the link to it, by whose place they are found.
     `programs` and `plugins` are the ELF files among them: programs can be started, plugins are
-    loaded by a program.
+    loaded by a program. `clue` says who names it, where the rule's own clue does not.
     """
 
     source: SourcePath
@@ -62,6 +62,7 @@ class Tree(Struct, frozen=True, eq=False):
     anchor: SourcePath | None = None
     programs: tuple[Program, ...] = ()
     plugins: tuple[LinkMap, ...] = ()
+    clue: str = ""
 
 
 class GeneratedLine(Struct, frozen=True, order=True):

@@ -27,6 +27,7 @@ from rootfs_builder.needs import secrets, trees, users
 from rootfs_builder.needs.closure import Closure, Program, ProgramKind, Tree
 from rootfs_builder.needs.rules import Rules, worklist
 from rootfs_builder.needs.startup import LoaderState, NoLoader, Startup
+from rootfs_builder.packages import Owners
 from rootfs_builder.paths import (
     OpenedPath,
     SourcePath,
@@ -52,26 +53,39 @@ class _Todo(Struct, frozen=True):
 
 
 def collect(
-    recipe: Recipe, sources: Sources, *, rules: Rules, facts: FileFacts | None = None
+    recipe: Recipe,
+    sources: Sources,
+    *,
+    rules: Rules,
+    facts: FileFacts | None = None,
+    owners: Owners | None = None,
 ) -> Closure:
     """Find everything that the recipe's programs need; `facts` are known of files already.
+
+    `owners` knows the packages of the sources.
 
     Raises:
         InputError: a program or an added file is not what it has to be.
         NotFoundError: all that is missing: its name, who needs it, where was looked.
         UsageError: an option that the programs cannot take.
     """
-    return _Collector(recipe, sources, rules, facts).run()
+    return _Collector(recipe, sources, rules, facts, owners).run()
 
 
 class _Collector:
     def __init__(
-        self, recipe: Recipe, sources: Sources, rules: Rules, facts: FileFacts | None
+        self,
+        recipe: Recipe,
+        sources: Sources,
+        rules: Rules,
+        facts: FileFacts | None,
+        owners: Owners | None,
     ) -> None:
         self._recipe = recipe
         self._rules = rules
         self._sources = sources
         self._elf_files = ElfFiles(sources, facts)
+        self._owners = owners or Owners(sources, facts)
         self._missing: list[str | Mistake] = []
         library_path = tuple(self._directory(path) for path in recipe.library_path)
         self._startup = Startup(
@@ -115,6 +129,7 @@ class _Collector:
             self._rules,
             programs=programs,
             added=added,
+            owners=self._owners,
             user=known,
         )
         findings = (*self._not_executable, *self._findings, *result.findings)

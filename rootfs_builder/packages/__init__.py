@@ -67,6 +67,11 @@ class Owners:
     def _databases(self) -> tuple[Database, ...]:
         return tuple(one for one in self._read if not isinstance(one, Finding))
 
+    @property
+    def known(self) -> bool:
+        """Whether the root has a package database: without one, nobody knows what is packaged."""
+        return bool(self._databases)
+
     def of_all(self, paths: Iterable[SourcePath]) -> Owned:
         """The packages that what stands at resolved paths belongs to, which one pass finds.
 

@@ -193,7 +193,7 @@ def _recorded(
     """The plan, and the content of the depfile: what was read for it."""
     rules = inputs.rules(rule_files, facts)
     sources = inputs.sources(sysroot, depends.opened)
-    owners = depends.owners(sources, sysroot, facts) if recipe.layers > 1 else None
+    owners = depends.owners(sources, sysroot, facts)
     found = planning.plan(recipe, sources, rules=rules, facts=facts, owners=owners)
     content, findings = depends.document(rule_files)
     plan = replace(found.plan, findings=(*found.plan.findings, *findings))

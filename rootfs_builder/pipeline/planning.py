@@ -51,9 +51,10 @@ def plan(
         VerificationError: the image would resolve differently; what and how.
     """
     facts = FileFacts() if facts is None else facts
-    closure = collector.collect(recipe, sources, rules=rules, facts=facts)
+    closure = collector.collect(recipe, sources, rules=rules, facts=facts, owners=owners)
     layout = lay_out(closure, recipe, sources)
-    result = planner.plan(closure, layout, recipe, sources, facts=facts, owners=owners)
+    of_layers = owners if recipe.layers > 1 else None
+    result = planner.plan(closure, layout, recipe, sources, facts=facts, owners=of_layers)
     platform = _platform(recipe, closure)
     root, preloaded = PlanRoot(result), preload.of(recipe)
     differences = replay.check(closure, layout, root, preload=preloaded, facts=facts)

@@ -322,6 +322,8 @@ class _Planner:
             if tree.rule
             else Reason(ReasonKind.ADDED, None, tree.destination)
         )
+        if tree.clue:
+            reason = replace(reason, found_by=tree.clue)
         move, host = self._layout.trees[tree].move, self._layout.trees[tree].host
         if tree.walk is not None:
             self._walk(tree.walk, host, reason)

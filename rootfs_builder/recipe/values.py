@@ -229,8 +229,10 @@ def is_id(text: str) -> bool:
 
 
 def is_account(text: str) -> bool:
-    """Whether it can be the name of a user or group, by useradd(8)."""
-    return len(text) <= _MAX_NAME and re.fullmatch(r"[a-z_][a-z0-9_-]*\$?", text) is not None
+    """Whether it can be the name of a user or group, as /etc/passwd has them: useradd(8)."""
+    return (
+        len(text) <= _MAX_NAME and re.fullmatch(r"[A-Za-z_][\w.-]*\$?", text, re.ASCII) is not None
+    )
 
 
 def rule(text: str) -> tuple[str, tuple[str, ...]]:

@@ -29,7 +29,7 @@ class Copy(Struct, frozen=True):
     """What a rule copies for the process `host`: all but `omit`, to `to` or where it is.
 
     `script` is the script by whose place it was found, if it was one's; `start` is where the rule's
-    path begins, see `reach.anchor`.
+    path begins, see `reach.anchor`. `clue` says who names it, where the rule's own clue does not.
     """
 
     rule: str
@@ -38,6 +38,7 @@ class Copy(Struct, frozen=True):
     to: ImagePath | None = None
     script: SourcePath | None = None
     start: str | None = None
+    clue: str = ""
 
     @property
     def program(self) -> Loaded | None:
@@ -127,7 +128,7 @@ class TreeCopies:
     def _tree(self, walk: Walk, nodes: _Nodes, copy: Copy) -> tuple[Tree, tuple[Finding, ...]]:
         real, way = SourcePath(walk.real), None if copy.to else walk
         anchor = copy.script or (_anchor(copy.program, real) if copy.program else None)
-        tree = Tree(real, copy.to or ImagePath(real), nodes, copy.rule, way, anchor)
+        tree = Tree(real, copy.to or ImagePath(real), nodes, copy.rule, way, anchor, clue=copy.clue)
         return trees.with_closures(tree, self._startup, self._sources, copy.host)
 
     def _leads_up(self, link: SourcePath) -> bool:

@@ -12,7 +12,7 @@ from rootfs_builder.loader import dialects
 from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.loader.link_map import LinkMap
 from rootfs_builder.loader.resolution import Loaded
-from rootfs_builder.needs.rules.clues import Clue
+from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.rules.schema import STATIC
 from rootfs_builder.needs.rules.user_input import UserInput, UserInputSearch
 from rootfs_builder.paths import Key, name, named_in, printable

@@ -82,6 +82,7 @@ class _Explainer:
             rule.name,
             rule.because,
             rule.source,
+            rule.finder,
             tuple(seen.values()),
             others,
             self._used_variables(),

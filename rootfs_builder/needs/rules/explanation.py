@@ -71,6 +71,7 @@ class Added(Struct, frozen=True):
 class Explanation(Struct, frozen=True):
     """Why a rule acts, or not: `seen` has what started, and each process in which it holds.
 
+    `finder` is the code that looks for what it needs, if it is one's: that says it in findings.
     `others` counts the processes that show nothing else of it. `variables` has each set with which
     paths were tried.
     """
@@ -78,6 +79,7 @@ class Explanation(Struct, frozen=True):
     rule: str
     because: str
     source: str
+    finder: str
     seen: tuple[Seen, ...]
     others: int
     variables: tuple[Variables, ...]

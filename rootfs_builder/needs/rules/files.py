@@ -14,6 +14,8 @@ from rootfs_builder.loader.link_map import LinkMap
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs import users
 from rootfs_builder.needs.closure import GeneratedFile, GeneratedLine, Program, Tree
+from rootfs_builder.needs.finder import File
+from rootfs_builder.needs.image_files import ImageFiles
 from rootfs_builder.needs.rules import Rule, Variables, copies
 from rootfs_builder.needs.rules.copies import Copy, TreeCopies, prefix
 from rootfs_builder.needs.rules.places import Places
@@ -59,6 +61,7 @@ class RuleFiles:
         startup: Startup,
         user_input: UserInput,
         programs: Iterable[Program],
+        added: Iterable[Tree] = (),
     ) -> None:
         self._sources = sources
         self._elf_files = startup.elf_files
@@ -66,6 +69,7 @@ class RuleFiles:
         reach = Reach(startup.elf_files.walker, programs)
         self._places = Places(sources, startup.elf_files, reach, user_input.placed)
         self._copies = TreeCopies(sources, startup, reach, user_input.placed)
+        self.image = ImageFiles(startup.elf_files, added, reach.is_closed)
 
     def left_out(self, there: AbstractSet[SourcePath]) -> Iterator[Finding]:
         """A warning for each path that no rule may follow, but for what is there anyway."""
@@ -115,9 +119,27 @@ class RuleFiles:
             if library and self._places.may_load(library, rule.name, start, template):
                 yield library
 
-    def may_open(self, soname: str) -> bool:
-        """Whether a process may be given the library of a dlopen note."""
-        return self._places.may_load(soname, "dlopen-notes")
+    def may_open(self, library: str, rule: str = "dlopen-notes") -> bool:
+        """Whether a process may be given a library that a dlopen note, or a finder, names."""
+        return self._places.may_load(library, rule)
+
+    def place(self, rule: Rule, need: File, host: LinkMap | None) -> FileOutput:
+        """What a finder needs, if it may be followed."""
+        path = OpenedPath(need.path)
+        if not self._places.may_follow(path, need.start, rule.name):
+            return FileOutput()
+        omit = (*rule.omit, *need.omit)
+        copy = Copy(
+            rule.name, omit, host, script=need.script, start=need.start, clue=need.clue.text
+        )
+        return self._taken(path, copy)
+
+    def directory(self, rule: Rule, path: str, user: User | None) -> FileOutput:
+        """A directory of the image's user, or without one for whoever runs it."""
+        place, mode = ImagePath(path), 0o755 if user else 0o1777
+        uid, gid = (user.uid, user.gid or 0) if user else (0, 0)
+        made = GeneratedFile(place, rule.name, mode, uid=uid, gid=gid)
+        return FileOutput(found=True, made=(made,))
 
     def has_all(self, rule: Rule, there: AbstractSet[SourcePath]) -> bool:
         """Whether the files that a rule would copy, all known by their paths, are in already."""

@@ -9,7 +9,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from rootfs_builder.loader.resolution import Loaded
-from rootfs_builder.needs.rules.clues import Clue, joined
+from rootfs_builder.needs.clues import Clue, joined
 from rootfs_builder.needs.rules.evidence import Evidence, shown
 from rootfs_builder.needs.rules.requests import Requested
 from rootfs_builder.needs.rules.schema import Find, Rule, Rules, When

@@ -7,8 +7,8 @@ from msgspec import Struct
 from rootfs_builder.elf.dlopen_notes import Note
 from rootfs_builder.findings import Code, Finding, hint, warning
 from rootfs_builder.loader.resolution import Loaded
+from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.rules import evidence
-from rootfs_builder.needs.rules.clues import Clue
 from rootfs_builder.needs.rules.dlopen_calls import DlopenCalls, Process
 from rootfs_builder.paths import absolute, named_in
 from rootfs_builder.recipe import Recipe

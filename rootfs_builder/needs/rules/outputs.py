@@ -11,7 +11,7 @@ from rootfs_builder.needs.closure import (
     RuleOutput,
     Tree,
 )
-from rootfs_builder.needs.rules.clues import Clue
+from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.rules.dlopen_calls import Process
 from rootfs_builder.needs.rules.files import FileOutput
 from rootfs_builder.paths import SourcePath, named_in

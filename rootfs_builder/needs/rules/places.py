@@ -58,6 +58,13 @@ class Places:
         for one in self._globbed[path]:
             yield one, self._reach.allows(one, start, template)
 
+    def may_follow(self, path: OpenedPath, start: str | None, rule: str) -> bool:
+        """Whether a path that a finder has may be followed, see `Reach.allows`."""
+        allowed = self._reach.allows(path, start)
+        if not allowed:
+            self.refused.add((path, rule, start is None))
+        return allowed
+
     def may_load(
         self, library: str, rule: str, start: str | None = None, template: str = ""
     ) -> bool:

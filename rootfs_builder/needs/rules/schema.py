@@ -14,6 +14,7 @@ from msgspec import field
 
 from rootfs_builder.errors import UsageError
 from rootfs_builder.loader import dialects
+from rootfs_builder.needs import general, importers
 from rootfs_builder.paths import MOUNTED, below, printable
 from rootfs_builder.recipe import toml_tables
 from rootfs_builder.recipe.toml_lines import Lines, Path
@@ -25,6 +26,7 @@ _AROUND = frozenset(("above", "script"))
 _BOUND = {"beside", "called", "prefix", "value", *_AROUND}  # variables that no pattern binds
 STATIC = "static"  # a program without a loader
 _KINDS = (*dialects.NAMES, STATIC)
+FINDERS = (*importers.NAMES, *general.NAMES)
 _WITH_ANY_KEYS = ("named", "landmarks", "write", "directories", "environment")
 
 
@@ -103,6 +105,7 @@ class Rule(Table, frozen=True):
     directories: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     locale: tuple[str, ...] = ()
+    finder: str = ""
     nss: bool = False
     account: bool = False
     accounts: tuple[str, ...] = ()
@@ -122,7 +125,8 @@ class Rule(Table, frozen=True):
     def acts(self) -> bool:
         """Whether it can add anything; one that cannot has a hint to say."""
         actions = (self.load, self.copy, self.write, self.directories, self.environment)
-        return any((*actions, self.locale, self.nss, self.account, self.accounts))
+        others = (self.locale, self.nss, self.account, self.accounts, self.finder)
+        return any((*actions, *others))
 
     @property
     def variables(self) -> tuple[str, ...]:
@@ -139,12 +143,12 @@ class Rule(Table, frozen=True):
     def takes_values(self) -> bool:
         """Whether anything that it adds depends on {value}."""
         texts = (*self.load, *self.locale, *self.accounts, *self.environment.values(), *self.paths)
-        return self.nss or any("{value}" in one for one in texts)
+        return self.nss or bool(self.finder) or any("{value}" in one for one in texts)
 
     def needs_value(self, variables: Mapping[str, str]) -> bool:
         """Whether it can add nothing unless the user says what, in an image with `variables`."""
         says = any(variables.get(name) for name in self.variables)
-        return self.takes_values and not (self.values or says or self.nss)
+        return self.takes_values and not (self.values or says or self.nss or self.finder)
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -279,8 +283,11 @@ def _path_templates(rule: Rule) -> Iterator[tuple[Path, str]]:
 
 def _action_mistakes(rule: Rule) -> Iterator[TableMistake]:
     if not rule.acts and not rule.hint:
-        yield (), "it adds nothing: load, copy, write, directories, environment, locale or accounts"
+        keys = "load, copy, write, directories, environment, locale, accounts or finder"
+        yield (), f"it adds nothing: {keys}"
     yield from _path_mistakes(rule)
+    if rule.finder and rule.finder not in FINDERS:
+        yield ("finder",), f"{rule.finder!r} is not one of {', '.join(FINDERS)}"
     for name in sorted(_BOUND & rule.landmarks.keys()):
         yield ("landmarks", name), f"{{{name}}} stands for something else already"
     for path, mode in rule.directories.items():

@@ -8,7 +8,7 @@ from msgspec import Struct
 from rootfs_builder.filesystem.content import read
 from rootfs_builder.loader.elf_files import ElfFiles, groups
 from rootfs_builder.needs.closure import Program, Tree
-from rootfs_builder.needs.rules.clues import Clue
+from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.rules.schema import Rules
 from rootfs_builder.paths import SourcePath, decode, encode, join, name, named_in, printable
 from rootfs_builder.recipe import Recipe

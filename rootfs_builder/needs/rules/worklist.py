@@ -8,31 +8,33 @@ sorted at the end, so the order in which rules act is not to be seen in the resu
 from collections import deque
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
-from enum import IntEnum
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from rootfs_builder.errors import Mistake, NotFoundError
+from rootfs_builder.errors import NotFoundError
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, hint, warning
 from rootfs_builder.loader import nss
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs import rules
 from rootfs_builder.needs.closure import Program, RuleOutput, Tree
+from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.rules import Match, Rule, Rules, Variables, evidence, requests
-from rootfs_builder.needs.rules.clues import Clue
+from rootfs_builder.needs.rules.answers import Answers
 from rootfs_builder.needs.rules.dlopen_calls import DlopenCalls, Process
 from rootfs_builder.needs.rules.files import FileOutput, RuleFiles, joined
+from rootfs_builder.needs.rules.loads import Effect, Loads
 from rootfs_builder.needs.rules.notes import DlopenNotes
 from rootfs_builder.needs.rules.outputs import Outputs, named
 from rootfs_builder.needs.rules.schema import expand
+from rootfs_builder.needs.rules.sessions import Sessions
 from rootfs_builder.needs.rules.user_input import UserInput, UserInputSearch, collect
 from rootfs_builder.needs.startup import Startup
 from rootfs_builder.needs.users import User
-from rootfs_builder.paths import SourcePath, absolute, named_in, printable
+from rootfs_builder.packages import Owners
+from rootfs_builder.paths import SourcePath, named_in
 from rootfs_builder.recipe import Recipe
-from rootfs_builder.recipe.values import KEEP
 
 
 class RuleResult(Struct, frozen=True):
@@ -52,6 +54,7 @@ def run(
     *,
     programs: tuple[Program, ...],
     added: tuple[Tree, ...],
+    owners: Owners,
     user: User | None = None,
 ) -> RuleResult:
     """Let the rules act on all programs and added trees, until nothing new comes.
@@ -63,23 +66,24 @@ def run(
     requested = dict(recipe.with_rules)
     requests.check(all_rules, requested, recipe.without, dict(recipe.env))
     user_input = collect(recipe, programs, added, startup.elf_files, all_rules)
-    files = RuleFiles(sources, startup, user_input, programs)
-    worklist = _RuleWorklist(recipe, startup, all_rules, files, user_input, user=user)
+    files = RuleFiles(sources, startup, user_input, programs, added)
+    worklist = _RuleWorklist(
+        recipe,
+        startup,
+        all_rules,
+        files,
+        user_input,
+        programs=programs,
+        owners=owners,
+        user=user,
+    )
     result = worklist.run(programs, added)
     requests.check_without(all_rules, recipe.without, worklist.named_by_notes)
-    if worklist.missing_services:
-        raise NotFoundError(*dict.fromkeys(worklist.missing_services))
+    if worklist.loads.missing_services:
+        raise NotFoundError(*dict.fromkeys(worklist.loads.missing_services))
     kept = tuple(rule for rule in all_rules if rule.name not in recipe.without)
     requests.check_done(kept, requested, worklist.answered)
     return result
-
-
-class Effect(IntEnum):
-    """What a rule did: it has nothing to add, all of it is there already, it added something."""
-
-    NOTHING = 0
-    PRESENT = 1
-    ADDED = 2
 
 
 _Bound = frozenset[tuple[str, str]]  # variables with their values, as a key
@@ -112,6 +116,8 @@ class _RuleWorklist:
         files: RuleFiles,
         user_input: UserInput,
         *,
+        programs: tuple[Program, ...],
+        owners: Owners,
         user: User | None,
     ) -> None:
         self._rules = tuple(rule for rule in all_rules if rule.name not in recipe.without)
@@ -123,13 +129,19 @@ class _RuleWorklist:
         self._user = user
         self._own: frozenset[SourcePath] = frozenset()  # what is packed without any rule
         self._calls = DlopenCalls(startup)
+        self.loads = Loads(self._calls, self._requested)
         self._notes = DlopenNotes(recipe, self._calls, files.may_open)
         self._done: dict[_Key, _Applied] = {}
         self._outputs = Outputs()
         self._hints = dict[str, tuple[bool, int, Clue]]()
         self._findings: set[Finding] = set()
         self.answered: set[tuple[str, str]] = set()  # (rule, value) of what acted
-        self.missing_services: list[Mistake] = []
+        self._answers = Answers(
+            files, self._outputs, self.loads, user=user, search_path=recipe.search_path
+        )
+        self._sessions = Sessions(
+            recipe, owners, files.image, programs=programs, answer=self._answers.answer
+        )
 
     @property
     def named_by_notes(self) -> set[str]:
@@ -144,9 +156,13 @@ class _RuleWorklist:
             self._calls.enter(program)
         for tree in added:
             self._calls.enter_tree(tree)
-        for maps in self._calls.new():
-            self._process(maps)
-        found = {*self._findings, *self._hinted(), *self._files.left_out(self._there())}
+        while True:
+            for maps in self._calls.new():
+                self._process(maps)
+            if not self._sessions.step():
+                break
+        found = {*self._findings, *self.loads.findings, *self._answers.findings}
+        found |= {*self._hinted(), *self._files.left_out(self._there())}
         findings = sorted(found, key=lambda one: (one.level, one.text))
         return RuleResult(
             tuple(map(self._calls.with_calls, programs)),
@@ -246,7 +262,10 @@ class _RuleWorklist:
         done = [self._take(joined(outputs))]
         if self._files.built_in(rule, variables):
             done.append(Effect.PRESENT)
-        done += [self._load(one, match, maps) for one in libraries]
+        done += [self.loads.load(one, rule, maps, match.by) for one in libraries]
+        if rule.finder:
+            self._sessions.open(rule, variables, maps)
+            done.append(Effect.PRESENT)
         if any(done) or not rule.locale:
             done.append(self._set(rule, variables))
         return _Applied(max(done), self._next(match, variables))
@@ -287,39 +306,6 @@ class _RuleWorklist:
                 self._outputs.set(variable, value, rule.name)
                 done = Effect.ADDED
         return done
-
-    def _load(self, library: str, match: Match, maps: Process) -> Effect:
-        """What a process gets from a dlopen that a rule expects."""
-        rule, by = match.rule.name, match.by
-        if maps[0].loader is None:
-            text = f"{rule}: a static program loads no library, so {printable(library)} is left out"
-            self._findings.add(warning(Code.STATIC_PROGRAM, text, *absolute((library,))))
-            return Effect.NOTHING
-        if by is None:  # libc itself calls, and the process has it from the start
-            by = maps[0].loader.caller_in_libc(maps[0])
-            maps = self._calls.start(maps)
-        elif by not in evidence.found(maps):
-            return Effect.NOTHING  # the map in which it was new has done this
-        called = self._calls.dlopen(library, rule, by, maps)
-        if called is None:
-            self._not_loaded(library, match.rule)
-            return Effect.NOTHING
-        return Effect.ADDED if called else Effect.PRESENT
-
-    def _not_loaded(self, library: str, rule: Rule) -> None:
-        """Say that a library is missing, unless it is not asked for here either."""
-        if self._requested.get(rule.name) == (KEEP,):
-            return
-        if rule.nss and rule.name in self._requested:
-            text = f"{printable(library)} is not here; install it"
-            self.missing_services.append(Mistake("--nss", text, nss.service(library)))
-            return
-        text = (
-            f"{rule.name}: {printable(library)} was not found, and {rule.because}; "
-            f"install it, or --without {rule.name}"
-        )
-        paths = (*absolute((library,)), *named_in(rule.because))
-        self._findings.add(warning(Code.RULE_LIBRARY_MISSING, text, *paths))
 
 
 def _lacks(effects: dict[str, Effect], own: tuple[str, ...]) -> bool:

@@ -9,6 +9,7 @@ import time
 import pytest
 
 from rootfs_builder.needs import rules
+from rootfs_builder.needs.general import accounts, charsets, directories, own_code
 
 ALL = "ROOTFS_BUILDER_ALL_CASES" in os.environ
 SIZE = 4 << 20 if ALL else 1 << 16  # bytes; what is quadratic takes seconds for the smaller one
@@ -34,6 +35,9 @@ def patterns():
         texts = [one for find in rule.finds for one in (*find.text, *find.words)]
         for text in (*texts, *(one.text for one in rule.follow)):
             found.setdefault(text, set()).add(rule.name)
+    general = (accounts.TOLD, charsets.NAMED, charsets.IN_TEXT, directories.NAMED)
+    for pattern in (*general, own_code.LIBRARIES, own_code.PATHS):
+        found[pattern.decode()] = {"general evidence"}
     return found
 
 

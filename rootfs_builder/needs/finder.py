@@ -1,0 +1,126 @@
+"""What code that looks for needs is given, and what it answers.
+
+A rule is data: it says when it holds. Where data cannot say what is then needed, the rule names a
+finder: the importer of a language, or a kind of general evidence. A finder is made once for each
+process in which its rule holds. It is asked about the process, then about each text that the user
+gives or that comes in. It only adds, and sees neither other finders' answers nor an order.
+"""
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Protocol
+
+from msgspec import Struct
+
+from rootfs_builder.findings import Finding
+from rootfs_builder.loader.elf_files import ElfFiles
+from rootfs_builder.loader.resolution import Loaded
+from rootfs_builder.needs.clues import Clue
+from rootfs_builder.needs.image_files import ImageFiles
+from rootfs_builder.packages import Owners
+from rootfs_builder.paths import SourcePath
+
+
+class TextKind(StrEnum):
+    """How a text comes into the image: it is started, the user adds it, or a need brings it."""
+
+    STARTED = "started"
+    ADDED = "added"
+    BROUGHT = "brought"
+
+
+class Text(Struct, frozen=True):
+    """A file that may be a script, a module, a configuration; `ImageFiles.read` has its bytes.
+
+    `path` is the one by which it is started, named or added: a link stays one.
+    """
+
+    path: str
+    kind: TextKind
+
+
+class Context(Struct, frozen=True, eq=False):
+    """What a finder may look at.
+
+    `objects` are all objects of the process of `program`. `variables` are those that the rule's
+    patterns and landmarks bind, `values` what `--with RULE=VALUE,…` asks for. `arguments` are what
+    follows the first word of the image's command line, `environment` its variables, `search_path`
+    the directories of its PATH, and `directory` where it starts. `user` is whom it runs as, "" for
+    nobody named. `packages` says who owns a file.
+    """
+
+    program: Loaded
+    objects: tuple[Loaded, ...]
+    variables: Mapping[str, str]
+    values: tuple[str, ...]
+    arguments: tuple[str, ...]
+    environment: Mapping[str, str]
+    search_path: tuple[str, ...]
+    directory: str
+    user: str
+    files: ImageFiles
+    elf_files: ElfFiles
+    packages: Owners
+
+
+class File(Struct, frozen=True):
+    """A file or directory is needed, where it is; `clue` says who names it.
+
+    `start` is the directory from which it is found by the program's or script's own place, and
+    `script` the script whose place that is; without them a text alone names it, and then it has to
+    be in the system's directories. `omit` are names that are left out below it. What is `started`
+    comes with its interpreter, and is read as a script.
+    """
+
+    path: str
+    clue: Clue
+    start: str | None = None
+    script: SourcePath | None = None
+    omit: tuple[str, ...] = ()
+    started: bool = False
+
+
+class Library(Struct, frozen=True):
+    """The process opens a library, by its SONAME or path, with dlopen(3).
+
+    If it and its `alternatives` are not there, that is a warning, unless it is `optional`.
+    """
+
+    name: str
+    clue: Clue
+    optional: bool = False
+    alternatives: tuple[str, ...] = ()
+
+
+class Account(Struct, frozen=True):
+    """The process looks an account up by its name; one that the root has gets its lines."""
+
+    name: str
+    clue: Clue
+
+
+class Directory(Struct, frozen=True):
+    """The process expects a directory, in which it writes: it is made, for the image's user."""
+
+    path: str
+    clue: Clue
+
+
+Need = File | Library | Account | Directory | Finding
+
+
+class Finder(Protocol):
+    """One kind of finder, in one process."""
+
+    def process(self) -> Iterator[Need]:
+        """What the process and its arguments themselves show."""
+
+    def text(self, text: Text) -> Iterator[Need]:
+        """What a text shows; nothing for one that it cannot read."""
+
+
+class FinderModule(Protocol):
+    """A module of importers/ or general/."""
+
+    def make(self, context: Context) -> Finder:
+        """Its finder for one process."""

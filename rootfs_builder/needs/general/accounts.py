@@ -1,0 +1,92 @@
+"""The accounts that a program becomes: those that it has compiled in, or is told.
+
+A whole string of a program that looks accounts up by name and changes its user is an account if the
+root has a system account of that name. What a configuration or an argument calls a user is one if
+the root has it at all.
+"""
+
+import re
+from collections.abc import Iterator
+
+from rootfs_builder.needs.clues import Clue
+from rootfs_builder.needs.finder import Account, Context, Need, Text, TextKind
+from rootfs_builder.paths import decode, encode, name, printable
+
+_CHANGES = frozenset(
+    (
+        b"initgroups",
+        b"setegid",
+        b"seteuid",
+        b"setgid",
+        b"setgroups",
+        b"setregid",
+        b"setresgid",
+        b"setresuid",
+        b"setreuid",
+        b"setuid",
+    )
+)
+_FIRST_PERSON = 1000  # uid: below it are accounts of the system; login.defs(5), SYS_UID_MAX
+_IN_EVERY_IMAGE = ("root", "nobody")
+_MOST_BYTES = 1 << 18  # of a configuration
+TOLD = (
+    rb"(?im)(?:^|[\x00\s])(?:-u\x00?|--?user(?:name)?[=\x00]"
+    rb"|(?:user(?:name)?|group|setuid)(?:[ \t]*[=:][ \t]*|[ \t]+))"
+    rb'"?(?P<account>[a-z_][\w.-]*)(?=["\s;\x00]|$)'
+)
+
+
+def make(context: Context) -> "Accounts":
+    """The finder for one process."""
+    return Accounts(context)
+
+
+class Accounts:
+    """Looks in a program's own strings, in its arguments and configurations."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._known = _accounts(context.files.read("/etc/passwd") or b"")
+
+    def process(self) -> Iterator[Need]:
+        """The accounts that are compiled in, asked for by `--with`, or told by arguments."""
+        for one in self._context.values:
+            yield Account(one, Clue(f"--with accounts={one}"))
+        yield from self._compiled_in()
+        arguments = "".join(f"\0{word}" for word in (*self._context.arguments, ""))
+        yield from self._told(encode(arguments), "an argument")
+
+    def text(self, text: Text) -> Iterator[Need]:
+        """The accounts that a configuration of the user's names."""
+        files = self._context.files
+        if text.kind is TextKind.BROUGHT or files.size(text.path) > _MOST_BYTES:
+            return
+        data = files.read(text.path) or b""
+        if b"\0" not in data:
+            yield from self._told(data, printable(name(text.path)))
+
+    def _compiled_in(self) -> Iterator[Need]:
+        program, elf_files = self._context.program, self._context.elf_files
+        system = sorted(one for one, uid in self._known.items() if uid < _FIRST_PERSON)
+        if not system or not elf_files.imports(program.real, _CHANGES):
+            return
+        # A linker lets a string share the end of another one, as of a directory's name.
+        texts = {encode(f"{begin}{one}\0"): one for begin in "\0/" for one in system}
+        found = elf_files.contained(program.real, texts)
+        for one in sorted({texts[text] for text in found}.difference(_IN_EVERY_IMAGE)):
+            yield Account(one, Clue(f"{printable(name(program.opened))} names the account {one}"))
+
+    def _told(self, data: bytes, where: str) -> Iterator[Need]:
+        for one in sorted({decode(hit["account"]) for hit in re.finditer(TOLD, data)}):
+            if one in self._known and one not in _IN_EVERY_IMAGE:
+                yield Account(one, Clue(f"{where} names the account {printable(one)}"))
+
+
+def _accounts(passwd: bytes) -> dict[str, int]:
+    """Names and uids of passwd(5)."""
+    found: dict[str, int] = {}
+    for line in decode(passwd).split("\n"):
+        fields = line.split(":")
+        if len(fields) > 2 and fields[2].isdecimal():  # noqa: PLR2004 - NAME:x:UID
+            found.setdefault(fields[0], int(fields[2]))
+    return found

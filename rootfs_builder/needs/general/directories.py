@@ -1,0 +1,87 @@
+"""The directories in which a program writes: those below /var and /run that it names.
+
+A program of which a package made such a directory, or that would make a file there, fails where the
+directory is missing. Directories are made empty: state of this machine is never copied. What others
+keep there, whom a program only talks to, is not made.
+"""
+
+import re
+from collections.abc import Iterator
+from posixpath import normpath, splitext
+
+from rootfs_builder.needs.clues import Clue
+from rootfs_builder.needs.finder import Context, Directory, Need, Text
+from rootfs_builder.paths import below, decode, name, parent, printable
+
+NAMED = rb"(?<![\w.+-])(?P<path>/(?:var|run)/[\w.+%{}$@*/-]{1,200})"
+_PATTERN = re.compile(NAMED)
+_FILLED_IN = re.compile(r"[%{}$@*]")
+_OF_ALL = (  # FHS 3.0, 5 and 3.15: who has something there has it in a directory
+    *("/run/lock", "/run/shm", "/run/user", "/var", "/var/account", "/var/cache"),
+    *("/var/crash", "/var/games", "/var/lib", "/var/lib/misc", "/var/local", "/var/lock"),
+    *("/var/mail", "/var/opt", "/var/spool", "/var/spool/cron", "/var/spool/mail"),
+    *("/var/tmp", "/var/yp"),  # noqa: S108 - named, not used
+)
+_OF_FILES = ("/run", "/var/log", "/var/run")  # in which files may lie
+_OF_OTHERS = (  # the init system's and those of whom every program may talk to
+    *("/run/dbus", "/run/log", "/run/nscd", "/run/systemd", "/run/udev", "/run/utmp"),
+    *("/var/lib/apt", "/var/lib/dpkg", "/var/lib/rpm", "/var/log/journal", "/var/log/wtmp"),
+    *("/var/log/btmp", "/var/log/lastlog", "/var/db", "/var/adm"),
+)
+_CONFIGURATIONS = (  # what the names of such files end in
+    *("", ".cf", ".cfg", ".cnf", ".conf", ".config", ".env", ".ini", ".json"),
+    *(".properties", ".service", ".toml", ".xml", ".yaml", ".yml"),
+)
+_MOST_BYTES = 1 << 18  # of a configuration
+
+
+def make(context: Context) -> "Directories":
+    """The finder for one process."""
+    return Directories(context)
+
+
+class Directories:
+    """Looks in a program's own strings and in configurations."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def process(self) -> Iterator[Need]:
+        """The directories of the paths that are compiled in."""
+        program = self._context.program
+        hits = self._context.elf_files.search(program.real, NAMED)
+        named = {decode(hit["path"]) for hit in hits}
+        yield from self._needed(named, printable(name(program.opened)))
+
+    def text(self, text: Text) -> Iterator[Need]:
+        """The directories of the paths in a configuration."""
+        files = self._context.files
+        configuration = splitext(text.path)[1] in _CONFIGURATIONS or below(text.path, "/etc")
+        if not configuration or files.size(text.path) > _MOST_BYTES:
+            return
+        data = files.read(text.path) or b""
+        if b"\0" not in data and not data.startswith(b"#!"):
+            named = {decode(hit["path"]) for hit in _PATTERN.finditer(data)}
+            yield from self._needed(named, printable(name(text.path)))
+
+    def _needed(self, named: set[str], where: str) -> Iterator[Need]:
+        for path in sorted(named):
+            directory = self._directory(path)
+            if directory is not None:
+                clue = Clue(f"{where} names {printable(path)}", (path,))
+                yield Directory(directory, clue)
+
+    def _directory(self, path: str) -> str | None:
+        """The directory that has to be there for a path; None for one that need not."""
+        files, whole = self._context.files, normpath(path)
+        filled_in = _FILLED_IN.search(whole)
+        if filled_in:
+            whole = parent(whole[: filled_in.start()] + "_")
+        is_directory = bool(filled_in) or path.endswith("/") or files.kind(whole) == "dir"
+        found = whole if is_directory else parent(whole)
+        shown = found.replace("/var/run", "/run", 1)
+        if shown in _OF_ALL or any(below(shown, one) for one in _OF_OTHERS):
+            return None
+        if found in _OF_FILES and is_directory and not filled_in:
+            return None
+        return None if files.adds(found) else found

@@ -1,0 +1,170 @@
+"""What the user's own program spells out: libraries for dlopen, and files of this machine.
+
+The user's own are the objects that no package has brought. A program's text is not the user's word:
+of the files that it names only those of the system's directories go in that everybody may read, and
+no large ones; every other is a warning with the flag. A directory from which the program was built,
+as its names of source files show, is none that it needs.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from posixpath import normpath
+
+from rootfs_builder.errors import InputError
+from rootfs_builder.filesystem.sources import in_system
+from rootfs_builder.findings import Code, warning
+from rootfs_builder.loader.resolution import Loaded
+from rootfs_builder.needs.clues import Clue
+from rootfs_builder.needs.finder import Context, File, Library, Need, Text
+from rootfs_builder.paths import (
+    MOUNTED,
+    SourcePath,
+    ancestors,
+    below,
+    decode,
+    name,
+    parent,
+    printable,
+)
+
+LIBRARIES = rb"(?<=\x00)(?P<name>(?:/[\w.+/-]{1,200}/)?lib[\w.+-]{1,100}\.so(?:\.\d+)*)(?=\x00)"
+PATHS = rb"/(?<![\w.+%}/-]/)(?P<path>\w[\w.+@/-]{1,250})"
+_DLOPEN = frozenset((b"dlopen", b"dlmopen"))
+_SOURCE = re.compile(r".*\.(?:c|cc|cpp|cxx|f90|go|h|hh|hpp|hxx|inc|java|m|rs|s|S|swift|zig)")
+_MOST_BYTES = 1 << 22  # of a file or a directory that goes in
+_MOST_FILES = 1000  # of a directory
+_SHOWN = 5
+_LOCAL = "/usr/local"
+_SHARED = (  # FHS 3.0: directories in which everybody has something
+    *("/bin", "/boot", "/etc", "/home", "/lib", "/lib32", "/lib64", "/media", "/mnt"),
+    *("/opt", "/root", "/run", "/sbin", "/srv", "/usr", "/usr/bin", "/usr/games"),
+    *("/usr/include", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libexec", "/usr/local"),
+    *("/usr/sbin", "/usr/share", "/usr/share/doc", "/usr/share/info", "/usr/share/locale"),
+    *("/usr/share/man", "/usr/src", "/var"),
+)
+_OF_OTHER_RULES = (  # generated, of the C library or of an engine
+    *("/etc/group", "/etc/gshadow", "/etc/host.conf", "/etc/hostname", "/etc/hosts", "/etc/mtab"),
+    *("/etc/ld.so.cache", "/etc/ld.so.preload", "/etc/localtime", "/etc/machine-id"),
+    *("/etc/networks", "/etc/nsswitch.conf", "/etc/passwd", "/etc/protocols", "/etc/resolv.conf"),
+    *("/etc/services", "/etc/shadow", "/etc/ssl", "/etc/pki", "/etc/terminfo", "/etc/timezone"),
+    *("/run", "/tmp", "/usr/lib/locale", "/usr/share/ca-certificates", "/usr/share/locale"),  # noqa: S108 - named, not used
+    *("/usr/share/terminfo", "/usr/share/zoneinfo", "/usr/lib/terminfo", "/lib/terminfo", "/var"),
+    *("/usr/local/share/certs", "/etc/ca-certificates", "/usr/lib/ssl", "/etc/os-release"),
+)
+
+
+def make(context: Context) -> "OwnCode":
+    """The finder for one process."""
+    return OwnCode(context)
+
+
+class OwnCode:
+    """Looks in the strings of the objects that are the user's own."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._files = context.files
+        self._search = context.elf_files.search
+
+    def process(self) -> Iterator[Need]:
+        """The libraries and files that the user's own objects name."""
+        for one in self._own():
+            yield from self._libraries(one)
+            yield from self._named_files(one)
+
+    def text(self, _: Text) -> Iterator[Need]:
+        """No text: its importer reads it."""
+        yield from ()
+
+    def _own(self) -> tuple[Loaded, ...]:
+        """The objects of the process that no package has brought.
+
+        Where nobody knows what packages have brought, what lies in the system is none of them.
+        """
+        context = self._context
+        paths = {SourcePath(one.real): one for one in (context.program, *context.objects)}
+        system = [path for path in paths if in_system(path) and not below(path, _LOCAL)]
+        if not system:
+            return tuple(paths.values())
+        try:
+            packages = context.packages.of_all(system).packages if context.packages.known else {}
+        except InputError:
+            packages = {}
+        return tuple(
+            one
+            for path, one in paths.items()
+            if path not in system or (path in packages and packages[path] is None)
+        )
+
+    def _libraries(self, one: Loaded) -> Iterator[Need]:
+        elf_files = self._context.elf_files
+        if not elf_files.imports(one.real, _DLOPEN):
+            return
+        loaded = {*map(decode, one.elf.needed), one.soname}
+        stems: dict[str, list[str]] = {}  # the versions of one library that it would take
+        for hit in self._search(one.real, LIBRARIES):
+            library = decode(hit["name"])
+            if library not in loaded:
+                stems.setdefault(library.partition(".so")[0], []).append(library)
+        for first, *others in map(sorted, stems.values()):
+            clue = Clue(f"{_shown(one)} opens {printable(first)} by its name", (first,))
+            yield Library(first, clue, alternatives=tuple(others))
+
+    def _named_files(self, one: Loaded) -> Iterator[Need]:
+        paths = {normpath(f"/{decode(hit['path'])}") for hit in self._search(one.real, PATHS)}
+        built = {above for path in paths if _SOURCE.fullmatch(path) for above in ancestors(path)}
+        left_out: list[tuple[str, int]] = []
+        for path in sorted(paths - built):
+            kind = None if self._is_no_file_of_its_own(path) else self._files.kind(path)
+            if kind not in ("file", "dir") or self._files.adds(path):
+                continue
+            size = self._size(path)
+            if in_system(path) and size <= _MOST_BYTES:
+                yield File(path, Clue(f"{_shown(one)} names {printable(path)}", (path,)))
+            else:
+                left_out.append((path, size))
+        if left_out:
+            yield _left_out(_shown(one), [path for path, _ in left_out])
+
+    def _is_no_file_of_its_own(self, path: str) -> bool:
+        """Whether a path is a directory of all, a program, a library, or what others look after."""
+        others = (*_OF_OTHER_RULES, *MOUNTED)
+        if path in _SHARED or _SOURCE.fullmatch(path) or any(below(path, one) for one in others):
+            return True
+        if re.search(r"\.so(?:\.|\Z)|/gconv(?:/|\Z)", path) or parent(path) in (
+            "/usr/lib",
+            "/lib",
+            "/",
+        ):
+            return True
+        real = self._files.real(path)
+        if real is None:
+            return True
+        node = self._context.elf_files.walker.walk(real).node
+        return node is not None and node.kind == "file" and bool(node.mode & 0o111)
+
+    def _size(self, path: str) -> int:
+        """The bytes of a file, or of all files below a directory; more than goes in where many."""
+        todo, size, seen = [path], 0, 0
+        while todo:
+            one = todo.pop()
+            seen += 1
+            if self._files.kind(one) == "dir":
+                todo += (f"{one}/{entry}" for entry in self._files.names(one))
+            else:
+                size += self._files.size(one)
+            if size > _MOST_BYTES or seen > _MOST_FILES:
+                return _MOST_BYTES + 1
+        return size
+
+
+def _shown(one: Loaded) -> str:
+    return printable(name(one.opened))
+
+
+def _left_out(shown: str, paths: Iterable[str]) -> Need:
+    paths = tuple(paths)
+    flags = " ".join(f"--add {printable(one)}:{printable(one)}" for one in paths[:_SHOWN])
+    more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
+    text = f"{shown} names files of this machine that were not included: {flags}{more}"
+    return warning(Code.OUT_OF_REACH, text, *paths[:_SHOWN])

@@ -1,0 +1,153 @@
+"""The files that an image can have: those that the user adds, at their paths there, then the root.
+
+Paths may lead through links, of the root and of what is added. What no rule may publish has no
+bytes here either: what stands in it would choose other files.
+"""
+
+import errno
+from collections.abc import Callable, Iterable
+from posixpath import normpath
+from typing import Any, TypeVar
+
+from rootfs_builder.filesystem.content import Source, read
+from rootfs_builder.filesystem.root import NodeKind
+from rootfs_builder.loader.elf_files import ElfFiles
+from rootfs_builder.needs.closure import Tree
+from rootfs_builder.paths import OpenedPath, SourcePath, join, name, parent
+
+_MOST_LINKS = 40  # as the kernel
+MOST_BYTES = 1 << 22  # of a text that somebody wrote
+
+T = TypeVar("T")
+
+
+class ImageFiles:
+    """Answers what is at a path; `is_closed` says of which files of the root no rule may speak.
+
+    `unread` has the files that were too large to be read as texts.
+    """
+
+    def __init__(
+        self,
+        elf_files: ElfFiles,
+        added: Iterable[Tree],
+        is_closed: Callable[[OpenedPath], bool] = lambda _: False,
+    ) -> None:
+        self.unread = set[str]()
+        self.elf_files = elf_files
+        self._walker = elf_files.walker
+        self._is_closed = is_closed
+        self._added = dict[str, tuple[SourcePath, NodeKind]]()
+        self._names = dict[str, set[str]]()
+        for tree in added:
+            for path, node in tree.nodes:
+                inside = path[len(tree.source) :].strip("/")
+                place = join(tree.destination, inside) if inside else tree.destination
+                self._added[place] = (path, node.kind)
+                self._names.setdefault(parent(place), set()).add(name(place))
+
+    @property
+    def added(self) -> tuple[str, ...]:
+        """The paths of the files, not directories, that the user adds."""
+        return tuple(path for path, (_, kind) in self._added.items() if kind != "dir")
+
+    def adds(self, path: str) -> bool:
+        """Whether the user adds something at a path."""
+        return path in self._added
+
+    def size(self, path: str) -> int:
+        """The bytes of a file; 0 where there is none."""
+        source = self._source(path)
+        return 0 if source is None else source.size
+
+    def kind(self, path: str) -> NodeKind | None:
+        """What is at the end of a path: a file, a directory or a special file; None: nothing."""
+        return self._end(path)[1]
+
+    def is_file(self, path: str) -> bool:
+        """Whether a path leads to a regular file."""
+        return self.kind(path) == "file"
+
+    def real(self, path: str) -> SourcePath | None:
+        """Where what a path leads to is read: a resolved path of the source; None: nothing."""
+        return self._end(path)[0]
+
+    def names(self, directory: str) -> tuple[str, ...]:
+        """The names in a directory, sorted; none where there is none."""
+        found = set(self._names.get(directory, ()))
+        walk = self._walker.walk(OpenedPath(directory))
+        if not walk.errno and walk.node is not None and walk.node.kind == "dir":
+            found |= self._names.get(walk.real, set())
+            try:
+                found |= set(self._walker.root.list(walk.real))
+            except OSError as error:
+                if error.errno != errno.EACCES:
+                    raise
+        return tuple(sorted(found))
+
+    def read(self, path: str) -> bytes | None:
+        """The bytes of a text; None where there is no file, or none that is read as a text."""
+        source = self._source(path)
+        if source is None:
+            return None
+        if source.size > MOST_BYTES:
+            self.unread.add(path)
+            return None
+        return read(source)
+
+    def head(self, path: str, size: int = 4096) -> bytes:
+        """How a file begins; empty where there is none."""
+        source = self._source(path)
+        if source is None:
+            return b""
+        with source.open() as content:
+            return content[0 : min(size, source.size)]
+
+    def fact(self, path: str, fact: str, kind: Any, find: Callable[[bytes], T], none: T) -> T:
+        """What `find` makes of a text, remembered by the file for later runs; else `none`.
+
+        The name of the `fact` says by which version of `find` it was found; `kind` is its type.
+        """
+        source = self._source(path)
+        if source is None:
+            return none
+        if source.size > MOST_BYTES:
+            self.unread.add(path)
+            return none
+        found: T = self.elf_files.facts.get_or_compute(
+            source, fact, kind, lambda: find(read(source))
+        )
+        return found
+
+    def _source(self, path: str) -> Source | None:
+        real, kind = self._end(path)
+        if real is None or kind != "file":
+            return None
+        is_added = path in self._added
+        return None if not is_added and self._is_closed(OpenedPath(path)) else self._open(real)
+
+    def _open(self, real: SourcePath) -> Source:
+        return self.elf_files.source(real)
+
+    def _landing(self, path: str) -> str:
+        """A path of what is added, where the root's links to its directory lead."""
+        if not self._added:
+            return path
+        above = self._walker.walk(OpenedPath(parent(path)))
+        return path if above.errno else join(above.real, name(path))
+
+    def _end(self, path: str) -> tuple[SourcePath | None, NodeKind | None]:
+        """The end of a path, with its kind."""
+        for _ in range(_MOST_LINKS):
+            added = self._added.get(path) or self._added.get(self._landing(path))
+            if added is None:
+                walk = self._walker.walk(OpenedPath(path))
+                if walk.errno or walk.node is None:
+                    return None, None
+                return SourcePath(walk.real), walk.node.kind
+            source, kind = added
+            if kind != "symlink":
+                return source, kind
+            target = self._walker.root.readlink(source)
+            path = normpath(target if target.startswith("/") else f"{parent(path)}/{target}")
+        return None, None

@@ -1,0 +1,132 @@
+"""What a finder needs → trees, libraries, lines, directories, and the texts that come with them."""
+
+from collections.abc import Iterator
+from functools import partial
+
+from rootfs_builder.errors import InputError
+from rootfs_builder.filesystem.sources import in_system
+from rootfs_builder.findings import Code, Finding, warning
+from rootfs_builder.loader import executable
+from rootfs_builder.loader.executable import Script
+from rootfs_builder.needs.closure import Tree
+from rootfs_builder.needs.clues import Clue
+from rootfs_builder.needs.finder import Account, File, Library, Need, Text, TextKind
+from rootfs_builder.needs.rules import Rule
+from rootfs_builder.needs.rules.dlopen_calls import Process
+from rootfs_builder.needs.rules.files import FileOutput, RuleFiles
+from rootfs_builder.needs.rules.loads import Effect, Loads
+from rootfs_builder.needs.rules.outputs import Outputs
+from rootfs_builder.needs.users import User
+from rootfs_builder.paths import OpenedPath, printable
+
+_MOST_SCRIPTS = 5  # a script whose interpreter is a script whose …
+
+
+class Answers:
+    """Does what needs ask for."""
+
+    def __init__(
+        self,
+        files: RuleFiles,
+        outputs: Outputs,
+        loads: Loads,
+        *,
+        user: User | None,
+        search_path: tuple[str, ...],
+    ) -> None:
+        self.findings = set[Finding]()
+        self._files = files
+        self._outputs = outputs
+        self._loads = loads
+        self._elf_files = files.image.elf_files
+        self._user = user
+        self._search_path = search_path
+
+    def answer(self, need: Need, rule: Rule, maps: Process) -> tuple[Text, ...]:
+        """Do what one need asks for, in the process whose finder has it; the texts that come in."""
+        texts: list[Text] = []
+        if isinstance(need, Finding):
+            self.findings.add(need)
+            return ()
+        if isinstance(need, Library):
+            added = self._library(need, rule, maps)
+        elif isinstance(need, File):
+            added = self._file(need, rule, maps, texts)
+        elif isinstance(need, Account):
+            added = self._take(self._files.known_account(rule, need.name))
+        else:
+            added = self._take(self._files.directory(rule, need.path, self._user))
+        if added:
+            self._outputs.remember(rule.name, rule.because, need.clue, maps)
+        return tuple(texts)
+
+    def _library(self, need: Library, rule: Rule, maps: Process) -> bool:
+        """Open a library, and its alternatives: all that are there."""
+        names = [
+            one for one in (need.name, *need.alternatives) if self._files.may_open(one, rule.name)
+        ]
+        load = partial(self._loads.load, rule=rule, maps=maps)
+        done = [load(one, optional=True) for one in names]
+        if names and not any(done):
+            load(names[0], optional=need.optional)
+        return Effect.ADDED in done
+
+    def _file(
+        self, need: File, rule: Rule, maps: Process, texts: list[Text], depth: int = 0
+    ) -> bool:
+        """Take a file; `texts` grows by those that come with it."""
+        host = maps[0] if maps[0].loader else None
+        output = self._files.place(rule, need, host)
+        added = self._take(output)
+        texts += (Text(path, TextKind.BROUGHT) for tree in output.trees for path in _texts(tree))
+        script = self._script(need) if need.started and output.found else None
+        if script is not None and depth < _MOST_SCRIPTS:
+            texts.insert(0, Text(need.path, TextKind.STARTED))
+            for other in self._interpreters(need, script):
+                self._file(other, rule, maps, texts, depth + 1)
+        return added
+
+    def _take(self, output: FileOutput) -> bool:
+        """Keep files; a tree has programs and plugins to be looked at. Whether any are new."""
+        self._outputs.add(output)
+        for tree in output.trees:
+            self._loads.calls.enter_tree(tree)
+        return bool(output.trees or output.lines or output.made)
+
+    def _script(self, need: File) -> Script | None:
+        walk = self._elf_files.walker.walk(OpenedPath(need.path))
+        if walk.node is None or walk.node.kind != "file":
+            return None
+        try:
+            found = executable.look(need.path, walk, self._elf_files)
+        except InputError:
+            return None  # a text that its interpreter is given
+        return found if isinstance(found, Script) else None
+
+    def _interpreters(self, need: File, script: Script) -> Iterator[File]:
+        shown = printable(need.path)
+        clue = Clue(f"it is the interpreter of {shown}", (need.path,))
+        yield File(script.interpreter, clue, started=True)
+        if script.looked_up is None:
+            return
+        path = self._in_path(script.looked_up)
+        if path is not None:
+            yield File(path, clue, started=True)
+            return
+        command = printable(script.looked_up)
+        text = f"{shown}: its interpreter {command} is not in the image's PATH; install it"
+        self.findings.add(warning(Code.INTERPRETER_MISSING, text, need.path))
+
+    def _in_path(self, command: str) -> str | None:
+        if command.startswith("/"):
+            return command
+        each = (f"{directory.rstrip('/')}/{command}" for directory in self._search_path)
+        return next((path for path in each if self._files.image.is_file(path)), None)
+
+
+def _texts(tree: Tree) -> Iterator[str]:
+    """The paths of the files of a tree that may be texts, as they are in the root."""
+    programs = {one.real for one in tree.programs} | {one.program.real for one in tree.plugins}
+    for path, node in tree.nodes:
+        if node.kind == "file" and path not in programs and in_system(path):
+            yield path

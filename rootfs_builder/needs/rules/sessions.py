@@ -1,0 +1,114 @@
+"""Rules with a finder: each finder is made once a process, asked about each text, and answered.
+
+A text is a script that is started, a file of the user's, or a file that a need brought. Importers
+come first; general evidence is asked when they, and the rules, have nothing more to say.
+"""
+
+from collections.abc import Callable, Iterable
+from importlib import import_module
+from typing import cast
+
+from msgspec import Struct
+
+from rootfs_builder.needs import general, importers
+from rootfs_builder.needs.closure import Program
+from rootfs_builder.needs.finder import Context, Finder, FinderModule, Need, Text, TextKind
+from rootfs_builder.needs.image_files import ImageFiles
+from rootfs_builder.needs.rules import Rule, Variables
+from rootfs_builder.needs.rules.dlopen_calls import Process
+from rootfs_builder.packages import Owners
+from rootfs_builder.recipe import Recipe
+
+_STAGES = (importers, general)
+
+
+class Session(Struct, eq=False):
+    """A finder at work in one process; `read` counts the texts that it was asked about."""
+
+    rule: Rule
+    maps: Process
+    finder: Finder
+    read: int = 0
+    begun: bool = False
+
+
+class Sessions:
+    """The finders of one build; `answer` does what a need of one asks for."""
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        packages: Owners,
+        files: ImageFiles,
+        *,
+        programs: tuple[Program, ...],
+        answer: Callable[[Need, Rule, Process], Iterable[Text]],
+    ) -> None:
+        self._recipe = recipe
+        self._packages = packages
+        self._files = files
+        self._answer = answer
+        self._sessions: list[list[Session]] = [[] for _ in _STAGES]
+        self._known = set[object]()
+        self._texts = [Text(one.key, TextKind.STARTED) for one in programs if not one.link_maps]
+        self._texts += [Text(path, TextKind.ADDED) for path in self._files.added]
+        self._seen = {text.path for text in self._texts}
+
+    def open(self, rule: Rule, variables: Variables, maps: Process) -> None:
+        """Make a rule's finder for a process, unless it is there."""
+        bound = frozenset(variables.items())
+        key = (rule.name, bound, maps[0].program)
+        if key in self._known:
+            return
+        self._known.add(key)
+        for sessions, wing in zip(self._sessions, _STAGES, strict=True):
+            if rule.finder in wing.NAMES:
+                found = import_module(f"{wing.__name__}.{rule.finder.replace('-', '_')}")
+                finder = cast("FinderModule", found).make(self._context(rule, variables, maps))
+                sessions.append(Session(rule, maps, finder))
+
+    def _context(self, rule: Rule, variables: Variables, maps: Process) -> Context:
+        recipe = self._recipe
+        return Context(
+            program=maps[0].program,
+            objects=tuple({one.real: one for each in maps for one in each.objects}.values()),
+            variables=variables,
+            values=dict(recipe.with_rules).get(rule.name, ()),
+            arguments=(*(recipe.entrypoint or ())[1:], *recipe.command),
+            environment=dict(recipe.env),
+            search_path=recipe.search_path,
+            directory=recipe.workdir or "/",
+            user=recipe.user,
+            files=self._files,
+            elf_files=self._files.elf_files,
+            packages=self._packages,
+        )
+
+    def _bring(self, text: Text) -> None:
+        """Let all finders read a text that has come in."""
+        if text.path not in self._seen:
+            self._seen.add(text.path)
+            self._texts.append(text)
+
+    def step(self) -> bool:
+        """Ask the finders of the first stage that has not read all; whether there was one."""
+        for sessions in self._sessions:
+            asked = False
+            for session in sessions:
+                asked |= self._ask(session)
+            if asked:
+                return True
+        return False
+
+    def _ask(self, session: Session) -> bool:
+        if session.begun and session.read == len(self._texts):
+            return False
+        texts = self._texts[session.read :]
+        needs = [] if session.begun else [*session.finder.process()]
+        for text in texts:
+            needs += session.finder.text(text)
+        session.begun, session.read = True, session.read + len(texts)
+        for need in dict.fromkeys(needs):
+            for text in self._answer(need, session.rule, session.maps):
+                self._bring(text)
+        return True

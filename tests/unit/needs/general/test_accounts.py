@@ -1,0 +1,50 @@
+"""The accounts that a program becomes."""
+
+import pytest
+
+from tests.rule_bench import PROGRAM, program, rule
+
+ACCOUNTS = rule('when = { own-imports = ["getpwnam"] }\nfinder = "accounts"', "accounts")
+LINES = "Debian-my:x:77:78::/var/lib/my:/bin/sh\nme:x:1000:1000::/home/me:/bin/sh\n"
+LINE = "Debian-my:x:77:78::/var/lib/my:/sbin/nologin\n"
+
+
+def passwd(bench, *texts, symbols=("getpwnam", "initgroups"), **options):
+    each = "".join(f'"\\0{text}"' for text in texts)
+    bench.fill(
+        {
+            PROGRAM: program(*symbols, source=f"const char texts[] = {each};"),
+            "/etc/passwd": LINES,
+            "/etc/group": "my:x:78:\n",
+        }
+    )
+    return bench.plan(ACCOUNTS, **options).tree.get("/etc/passwd", "")
+
+
+@pytest.mark.parametrize("text", ["Debian-my", "/var/run/Debian-my"])
+def test_a_system_account_that_is_compiled_in(bench, text):
+    assert passwd(bench, text) == LINE
+
+
+@pytest.mark.parametrize("text", ["me", "my", "xDebian-my", "Debian-my2"])
+def test_other_strings_are_none(bench, text):
+    assert passwd(bench, text) == ""
+
+
+def test_who_never_changes_its_user_has_none(bench):
+    assert passwd(bench, "Debian-my", symbols=("getpwnam",)) == ""
+
+
+@pytest.mark.parametrize("words", [("--user", "me"), ("--user=me",), ("-u", "me"), ("user me",)])
+def test_an_argument_names_one(bench, words):
+    assert passwd(bench, "", command=words).startswith("me:x:1000:")
+
+
+def test_a_configuration_names_one(bench):
+    bench.fill({"/home/my.conf": "user = me;\nuser nobody-here;\n"})
+    add = (f"{bench.root}/home/my.conf:/etc/my.conf",)
+    assert passwd(bench, "", add=add).startswith("me:x:1000:")
+
+
+def test_with_names_one(bench):
+    assert passwd(bench, "", with_=("accounts=me",)).startswith("me:x:1000:")

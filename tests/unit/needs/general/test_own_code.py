@@ -1,0 +1,105 @@
+"""What the user's own program spells out: libraries for dlopen, and files of the machine."""
+
+import pytest
+
+from rootfs_builder.needs.rules.schema import read
+from tests.rule_bench import LIB, PROGRAM, library, program, rule
+
+OWN = rule('when = { libc = ["glibc", "musl", "static"] }\nfinder = "own-code"', "own-code")
+DPKG = """Package: tool
+Status: install ok installed
+Architecture: amd64
+Version: 1
+"""
+
+
+def naming(*texts, symbols=("dlopen",), **options):
+    each = "".join(f'"\\0{text}"' for text in texts)
+    return program(*symbols, source=f"const char texts[] = {each};", **options)
+
+
+def filled(bench, *texts, files=(), **options):
+    bench.fill({PROGRAM: naming(*texts, **options), **dict(files)})
+    return bench.plan(OWN)
+
+
+def test_a_library_that_is_spelt_out_is_opened(bench):
+    result = filled(bench, "libx.so.1", files={f"{LIB}/libx.so.1": library("libx.so.1")}.items())
+    assert f"{LIB}/libx.so.1" in result.paths
+    assert result.applied == {"own-code": "prog opens libx.so.1 by its name"}
+
+
+def test_a_library_that_is_spelt_out_and_missing_is_said(bench):
+    result = filled(bench, "libx.so.1")
+    (said,) = result.said("warning")
+    assert "libx.so.1 was not found" in said
+
+
+def test_of_several_versions_one_is_enough(bench):
+    bench.fill({f"{LIB}/libx.so.2": library("libx.so.2")})
+    result = filled(bench, "libx.so.1", "libx.so.2", "libx.so")
+    assert f"{LIB}/libx.so.2" in result.paths
+    assert result.said("warning") == []
+
+
+def test_who_does_not_import_dlopen_opens_none(bench):
+    files = {f"{LIB}/libx.so.1": library("libx.so.1")}.items()
+    result = filled(bench, "libx.so.1", files=files, symbols=("open",))
+    assert f"{LIB}/libx.so.1" not in result.paths
+
+
+def test_files_and_directories_of_the_system_go_in(bench):
+    files = {"/etc/my.conf": "a", "/usr/share/my/a/b": "b", "/usr/share/other": "c"}
+    result = filled(bench, "/etc/my.conf", "/usr/share/my/", files=files.items())
+    assert result.tree.keys() >= {"/etc/my.conf", "/usr/share/my/a/b"}
+    assert "/usr/share/other" not in result.tree
+    assert result.said("warning") == []
+
+
+@pytest.mark.parametrize("path", ["/etc/hosts", "/usr/bin/tool", "/usr/share/my.c", "/usr/share"])
+def test_what_others_look_after_does_not(bench, path):
+    bench.fill({PROGRAM: naming("/usr/share/zzz", path), "/usr/share/other": "c"})
+    if path != "/usr/share":
+        bench.fill({path: "x"})
+        (bench.root / path[1:]).chmod(0o755 if "bin" in path else 0o644)
+    result = bench.plan(OWN)
+    assert "own-code" not in result.applied
+    assert result.said("warning") == []
+
+
+def test_a_file_outside_the_system_is_a_warning_with_the_flag(bench):
+    result = filled(bench, "/srv/data/my.db", files={"/srv/data/my.db": "x"}.items())
+    assert "/srv/data/my.db" not in result.paths
+    (said,) = result.said("warning")
+    assert "--add /srv/data/my.db:/srv/data/my.db" in said
+
+
+def test_a_large_file_is_a_warning_with_the_flag(bench):
+    result = filled(bench, "/usr/share/big", files={"/usr/share/big": b"x" * (5 << 20)}.items())
+    assert "/usr/share/big" not in result.paths
+    assert "--add /usr/share/big:/usr/share/big" in result.said("warning")[0]
+
+
+def test_where_the_sources_lie_is_not_where_the_data_is(bench):
+    files = {"/usr/src/my/one.c": "x", "/usr/share/build/two.go": "x"}
+    result = filled(bench, "/usr/share/build", "/usr/share/build/two.go", files=files.items())
+    assert "own-code" not in result.applied
+
+
+def test_what_is_packaged_is_not_the_user_s_own(bench):
+    bench.fill(
+        {
+            "/usr/bin/tool": naming("/etc/my.conf"),
+            "/etc/my.conf": "x",
+            "/var/lib/dpkg/status": DPKG,
+            "/var/lib/dpkg/info/tool.list": "/.\n/usr\n/usr/bin\n/usr/bin/tool\n",
+        }
+    )
+    assert "/etc/my.conf" not in bench.plan(OWN, "/usr/bin/tool").paths
+
+
+def test_a_finder_that_is_none_is_a_mistake():
+    from rootfs_builder.errors import UsageError
+
+    with pytest.raises(UsageError, match=r"finder: 'x' is not one of "):
+        read(rule('when = { user = true }\nfinder = "x"'), "my.toml")

@@ -1,0 +1,60 @@
+"""Directories in which a program writes are made, those of others are not."""
+
+import pytest
+
+from tests.rule_bench import PROGRAM, program, rule
+
+MADE = rule('when = { own-imports = ["mkdir"] }\nfinder = "directories"', "state-directories")
+
+
+def made(bench, *texts, directories=(), **options):
+    each = "".join(f'"\\0{text}"' for text in texts)
+    bench.fill({PROGRAM: program("mkdir", source=f"const char texts[] = {each};")})
+    bench.fill(dict.fromkeys(directories))
+    result = bench.plan(MADE, **options)
+    found = {path for path in result.directories if path.startswith(("/var", "/run"))}
+    return {path for path in found if not any(one.startswith(f"{path}/") for one in found)}, result
+
+
+@pytest.mark.parametrize(
+    ("text", "there", "expected"),
+    [
+        ("/var/log/my/access.log", (), {"/var/log/my"}),
+        ("/var/lib/my", ("/var/lib/my",), {"/var/lib/my"}),
+        ("/run/my/%s.sock", (), {"/run/my"}),
+        ("/run/my-%d/a", (), {"/run"}),
+        ("/var/cache/my/", (), {"/var/cache/my"}),
+        ("--pid-path=/run/my.pid --log=/var/log/my.log", (), {"/run", "/var/log"}),
+        ("/var/lib/my", (), set()),  # a file or a directory: its own is /var/lib
+        ("/var/tmp", ("/var/tmp",), set()),  # noqa: S108
+        ("/var/mail/%s", ("/var/mail",), set()),
+        ("/run/systemd/notify", (), set()),
+        ("/var/run/dbus/system_bus_socket", (), set()),
+        ("x/var/lib/my/a", (), set()),
+    ],
+)
+def test_which_directories(bench, text, there, expected):
+    assert made(bench, text, directories=there)[0] == expected
+
+
+def test_they_are_empty_and_of_the_user(bench):
+    bench.fill({"/var/lib/my/state": "secret"})
+    found, result = made(bench, "/var/lib/my", user="1000:1000")
+    assert found == {"/var/lib/my"}
+    assert "/var/lib/my/state" not in result.paths
+    entry = result.directories["/var/lib/my"]
+    assert (entry.uid, entry.gid, entry.mode) == (1000, 1000, 0o755)
+    assert result.applied == {"state-directories": "prog names /var/lib/my"}
+
+
+def test_a_configuration_names_some(bench):
+    bench.fill({"/home/my.conf": "log = /var/log/app/a.log\n", "/home/my.py": "'/var/log/b/c'"})
+    adds = (f"{bench.root}/home/my.conf:/etc/my.conf", f"{bench.root}/home/my.py:/srv/my.py")
+    assert made(bench, "", add=adds)[0] == {"/var/log/app"}
+
+
+def test_what_the_user_adds_there_counts(bench):
+    bench.fill({"/home/state/x": "x"})
+    add = (f"{bench.root}/home/state:/var/lib/my",)
+    _, result = made(bench, "/var/lib/my/", add=add, user="1000")
+    assert result.directories["/var/lib/my"].uid == 0
