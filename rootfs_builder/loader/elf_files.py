@@ -2,8 +2,9 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from typing import Any, TypeVar
 
 from rootfs_builder import elf
 from rootfs_builder.cache.file_facts import FileFacts
@@ -20,6 +21,7 @@ from rootfs_builder.paths import Key, OpenedPath, decode, printable
 
 _CHUNK = 1 << 22
 _MOST_READ = 16 << 20  # bytes: a loader, its cache, a text that somebody wrote
+T = TypeVar("T")
 _TOO_LARGE = f"larger than {_MOST_READ >> 20} MiB"
 
 
@@ -165,6 +167,13 @@ class ElfFiles:
             f"matches {decode(pattern)}",
             list[dict[str, bytes]],
             lambda: groups(re.finditer(pattern, b"".join(self._data(path)))),
+        )
+
+    def fact(self, path: Key, fact: str, kind: Any, find: Callable[[bytes], T]) -> T:
+        """What `find` makes of the data of an ELF file, remembered: see `ImageFiles.fact`."""
+        source = self.source(path)
+        return self.facts.get_or_compute(
+            source, fact, kind, lambda: find(b"".join(self._data(path)))
         )
 
     def _data(self, path: Key) -> Iterator[bytes]:

@@ -83,12 +83,14 @@ class File(Struct, frozen=True):
 class Library(Struct, frozen=True):
     """The process opens a library, by its SONAME or path, with dlopen(3).
 
-    If it and its `alternatives` are not there, that is a warning, unless it is `optional`.
+    If it and its `alternatives` are not there, that is a warning, unless it is `optional`. One that
+    is `left_out` is a hint if it is there.
     """
 
     name: str
     clue: Clue
     optional: bool = False
+    left_out: bool = False
     alternatives: tuple[str, ...] = ()
 
 

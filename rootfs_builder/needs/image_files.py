@@ -13,7 +13,7 @@ from rootfs_builder.filesystem.content import Source, read
 from rootfs_builder.filesystem.root import NodeKind
 from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.needs.closure import Tree
-from rootfs_builder.paths import OpenedPath, SourcePath, join, name, parent
+from rootfs_builder.paths import OpenedPath, SourcePath, ancestors, join, name, parent
 
 _MOST_LINKS = 40  # as the kernel
 MOST_BYTES = 1 << 22  # of a text that somebody wrote
@@ -39,6 +39,8 @@ class ImageFiles:
         self._is_closed = is_closed
         self._added = dict[str, tuple[SourcePath, NodeKind]]()
         self._names = dict[str, set[str]]()
+        self._taken = {True: set[str](), False: set[str]()}  # by rules, and by importers too
+        self._around = {True: set[str](), False: set[str]()}  # the directories of those
         for tree in added:
             for path, node in tree.nodes:
                 inside = path[len(tree.source) :].strip("/")
@@ -59,6 +61,22 @@ class ImageFiles:
         """The bytes of a file; 0 where there is none."""
         source = self._source(path)
         return 0 if source is None else source.size
+
+    def cover(self, path: str, *, by_rule: bool) -> None:
+        """Say that a rule, or else an importer, has decided what of a path goes in."""
+        for one in (True, False) if by_rule else (False,):
+            self._taken[one].add(path)
+            self._around[one].update(ancestors(path))
+
+    def covers(self, path: str, *, by_rule: bool = False) -> bool:
+        """Whether it was decided what of a path goes in: of all there, or of some below it.
+
+        `by_rule` leaves out what importers decide.
+        """
+        taken = self._taken[by_rule]
+        if path in taken or path in self._around[by_rule]:
+            return True
+        return any(one in taken for one in ancestors(path))
 
     def kind(self, path: str) -> NodeKind | None:
         """What is at the end of a path: a file, a directory or a special file; None: nothing."""

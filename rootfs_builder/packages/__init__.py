@@ -11,8 +11,9 @@ To add one: write the module, and put it into `_MANAGERS`.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
+from typing import TypeVar
 
 from msgspec import Struct
 
@@ -27,15 +28,17 @@ from rootfs_builder.packages.database import (
     Database,
     Manager,
     Package,
+    Related,
     find,
     legible,
     unknown,
 )
 from rootfs_builder.paths import OpenedPath, SourcePath, join, name, printable
 
-__all__ = ["Owned", "Owners", "Package", "owners", "watch"]
+__all__ = ["Owned", "Owners", "Package", "Related", "owners", "watch"]
 
 _MANAGERS: tuple[Manager, ...] = (dpkg, rpm, apk)
+T = TypeVar("T")
 
 
 class Owned(Struct, frozen=True):
@@ -56,6 +59,9 @@ class Owners:
         self._facts = facts or FileFacts()
         self._known: dict[SourcePath, Package | None] = {}
         self._damaged: dict[Database, Finding] = {}
+        self._related: dict[Package, Related | None] = {}
+        self._directories: dict[str, SourcePath | None] = {}
+        self._files: dict[Package, frozenset[SourcePath]] = {}
 
     @cached_property
     def _read(self) -> tuple[Database | Finding, ...]:
@@ -86,6 +92,39 @@ class Owners:
         self._known.update(dict.fromkeys(new))
         self._known.update(self._remembered([one for one in new if self._is_one(one)]))
         return Owned({one: self._known[one] for one in wanted}, self._warnings())
+
+    def related(self, package: Package) -> Related:
+        """The packages of a package's source, and those that it needs.
+
+        Raises:
+            InputError: see `of_all`.
+        """
+        if package not in self._related:
+            self._related[package] = self._asked(package, lambda one: one.related(package))
+        return self._related[package] or Related()
+
+    def files(self, package: Package) -> frozenset[SourcePath]:
+        """The files that a package has brought, where they stand in this root.
+
+        Raises:
+            InputError: see `of_all`.
+        """
+        if package not in self._files:
+            spelt = self._asked(package, lambda one: frozenset(one.files(package))) or frozenset()
+            directories = {one.rpartition("/")[0] for one in spelt}
+            found = (self._stands(one) for one in spelt - directories if one.startswith("/"))
+            self._files[package] = frozenset(one for one in found if one is not None)
+        return self._files[package]
+
+    def _asked(self, package: Package, ask: Callable[[Database], T]) -> T | None:
+        """What the database that has a package says of it; None of a damaged one."""
+        for one in self._databases:
+            if one.kind == package.kind and one not in self._damaged:
+                try:
+                    return ask(one)
+                except DamagedError as error:
+                    self._damaged[one] = unknown(error.path, error.why)
+        return None
 
     def _warnings(self) -> tuple[Finding, ...]:
         """About the databases that could not be read until now."""
@@ -155,8 +194,12 @@ class Owners:
 
     def _stands(self, spelt: str) -> SourcePath | None:
         """Where a file is that a package calls so."""
-        above = self._walker.walk(OpenedPath(spelt.rpartition("/")[0]))
-        return None if above.errno else SourcePath(join(above.real, name(spelt)))
+        directory = spelt.rpartition("/")[0]
+        if directory not in self._directories:
+            above = self._walker.walk(OpenedPath(directory))
+            self._directories[directory] = None if above.errno else SourcePath(above.real)
+        real = self._directories[directory]
+        return None if real is None else SourcePath(join(real, name(spelt)))
 
 
 def owners(root: Root, *, facts: FileFacts | None = None) -> Owners:

@@ -42,11 +42,25 @@ def legible(package: Package) -> Package:
     return replace(package, **words)
 
 
+class Related(Struct, frozen=True):
+    """The installed packages of one source, and those that one of them names as needed.
+
+    `needed` has one level: what it depends on, pre-depends on or recommends, every alternative.
+    """
+
+    same: tuple[Package, ...] = ()
+    needed: tuple[Package, ...] = ()
+
+
 Brought = tuple[str, Package]  # a file, by a path that may lead through links, and whose it is
 
 
 class Database(Protocol):
     """The installed packages of one package manager in one root."""
+
+    @property
+    def kind(self) -> str:
+        """That of its packages."""
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -60,6 +74,12 @@ class Database(Protocol):
         Raises:
             DamagedError: it is not such a database.
         """
+
+    def related(self, package: Package) -> Related:
+        """The packages that belong to one of this database; see `named` for errors."""
+
+    def files(self, package: Package) -> Iterable[str]:
+        """What a package has, or more, in its own spelling; see `named` for errors."""
 
 
 class Manager(Protocol):

@@ -12,7 +12,15 @@ from collections.abc import Set as AbstractSet
 from functools import cached_property
 
 from rootfs_builder.filesystem.walk import Walker
-from rootfs_builder.packages.database import Brought, Package, contents, find, settled, unreadable
+from rootfs_builder.packages.database import (
+    Brought,
+    Package,
+    Related,
+    contents,
+    find,
+    settled,
+    unreadable,
+)
 from rootfs_builder.paths import SourcePath, decode, encode
 from rootfs_builder.paths import name as last
 
@@ -22,16 +30,20 @@ _STATUS = f"{_ADMIN}/status"
 _DIVERSIONS = f"{_ADMIN}/diversions"
 STATES = (_STATUS, _DIVERSIONS)  # dpkg writes the first anew with whatever it does to a package
 _OF_EVERY_PROGRAM = ("libc6:", "libgcc-s1:", "libstdc++6:")
-_ALIKE = 6  # letters that the names of a library and of its package share: libssl, libcurl4t64
-_FEW = 12  # libraries, for which less than all lists is read
+_ALIKE = 6  # letters that the names of a file and of its package share: libssl, libcurl4t64
+_FEW = 12  # files, for which less than all lists is read
 _NAME = re.compile(rb"^Package:[ \t]*(\S+)", re.MULTILINE)
 _FIELD = re.compile(r"^(Version|Architecture|Source):(.*)$", re.MULTILINE)
+_NEEDS = re.compile(rb"^(?:Pre-Depends|Depends|Recommends):(.*(?:\n[ \t].*)*)", re.MULTILINE)
+_PROVIDES = re.compile(rb"^Provides:(.*(?:\n[ \t].*)*)", re.MULTILINE)
+_TERM = re.compile(rb"(?:^|[,|])\s*([^\s,|:(]+)")  # NAME:ARCH (>= VERSION) [ARCH…]
 _SOURCE = re.compile(r"(\S+)(?:[ \t]+\((.*)\))?")
 
 
 class Dpkg:
     """The packages of dpkg, which are read when the first is asked for."""
 
+    kind = "deb"
     states = STATES
 
     def __init__(self, walker: Walker) -> None:
@@ -41,7 +53,7 @@ class Dpkg:
 
     def named(self, names: AbstractSet[str]) -> Iterator[Iterable[Brought]]:
         """See Database."""
-        if len(names) <= _FEW and all(".so" in one for one in names):
+        if len(names) <= _FEW:
             like = (*_OF_EVERY_PROGRAM, *(one[:_ALIKE].lower() for one in names))
             yield self._brought(names, (label for label in self._names if label.startswith(like)))
         yield self._brought(names, self._names)
@@ -124,6 +136,55 @@ class Dpkg:
                 for architecture in ("", field.get("Architecture", "")):
                     self._fields[name].setdefault(architecture, field)
         return self._fields[name]
+
+    def related(self, package: Package) -> Related:
+        """See Database."""
+        source = encode(package.source)
+        built = re.compile(rb"^Source:[ \t]*" + re.escape(source) + rb"(?![^\s])", re.MULTILINE)
+        names = {package.source} | {
+            name
+            for name, stanzas in self._stanzas.items()
+            if any(built.search(one) for one in stanzas)
+        }
+        same = {one for name in names for one in self._installed(name)}
+        terms = {
+            decode(term)
+            for stanza in self._stanzas.get(package.name, ())
+            for field in _NEEDS.findall(stanza)
+            for term in _TERM.findall(field)
+        }
+        provided = {name for term in terms for name in self._provided.get(term, ())}
+        needed = {one for name in terms | provided for one in self._installed(name)}
+        own = {one for one in same if one.source == package.source}
+        return Related(tuple(sorted(own)), tuple(sorted(needed - own)))
+
+    def files(self, package: Package) -> Iterator[str]:
+        """See Database."""
+        label = f"{package.name}:{package.architecture}"
+        for _, text in self._lists([label if label in self._names else package.name]):
+            for line in text.split(b"\n"):
+                spelt = decode(line)
+                to, by = self._diversions.get(spelt, (spelt, package.name))
+                yield spelt if by == package.name else to
+
+    def _installed(self, name: str) -> Iterator[Package]:
+        """The packages of a name whose files are here, of each architecture."""
+        for architecture in self._described_as(name):
+            label = f"{name}:{architecture}" if architecture else name
+            package = self._package(label) if label in self._names else None
+            if package is not None:
+                yield package
+
+    @cached_property
+    def _provided(self) -> dict[str, set[str]]:
+        """The packages that provide each virtual one."""
+        provided: dict[str, set[str]] = {}
+        for name, stanzas in self._stanzas.items():
+            for stanza in stanzas:
+                for field in _PROVIDES.findall(stanza):
+                    for term in _TERM.findall(field):
+                        provided.setdefault(decode(term), set()).add(name)
+        return provided
 
 
 def read(walker: Walker) -> Dpkg | None:

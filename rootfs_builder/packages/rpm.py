@@ -9,10 +9,10 @@ format_header.md; the numbers of the tags: include/rpm/rpmtag.h.
 import itertools
 import re
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 
@@ -22,12 +22,13 @@ from rootfs_builder.packages.database import (
     Brought,
     DamagedError,
     Package,
+    Related,
     contents,
     find,
     unknown,
 )
 from rootfs_builder.packages.wal import merged
-from rootfs_builder.paths import decode, encode, printable
+from rootfs_builder.paths import decode, encode, name, printable
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -42,9 +43,11 @@ _OLD = {
     for name, kind in (("Packages", "Berkeley DB"), ("Packages.db", "ndb"))
 }
 _NAME, _VERSION, _RELEASE, _EPOCH, _ARCH, _SOURCERPM = 1000, 1001, 1002, 1003, 1022, 1044
+_PROVIDES, _REQUIRES, _RECOMMENDS = 1047, 1049, 5046
 _FILESTATES, _DIRINDEXES, _BASENAMES, _DIRNAMES = 1029, 1116, 1117, 1118
 _COUNTS = struct.Struct(">2I")  # of a header: its entries, the bytes of their values
 _INSTALLED = 0  # of the states of a file; others: replaced, not installed, of another colour
+_NEEDS = (_REQUIRES, _RECOMMENDS)
 _SOURCE = re.compile(r"(.+)-([^-]+-[^-]+)\.[^.]+\.rpm")
 _REAL = (  # no view, nothing virtual, no column that is computed: SQL of the database's own
     "SELECT 1 FROM sqlite_master WHERE name = ?1 AND type = 'table' AND rootpage > 0 "
@@ -53,7 +56,11 @@ _REAL = (  # no view, nothing virtual, no column that is computed: SQL of the da
 _STEP, _MOST_STEPS = 1 << 16, 1 << 10  # SQLite's instructions at a time: a second or two in all
 _MOST_ALIKE = 1 << 17  # files with one last component
 _FIND = "SELECT hnum, idx FROM Basenames WHERE key = CAST(? AS TEXT) ORDER BY hnum, idx"
+_HEADERS = "SELECT hnum FROM Packages ORDER BY hnum"
+_MOST_PACKAGES = 1 << 15
 _HEADER = "SELECT blob FROM Packages WHERE hnum = ?"
+
+T = TypeVar("T")
 
 
 class HeaderError(Exception):
@@ -75,6 +82,10 @@ class RpmHeader(Struct, frozen=True):
         offset, count = self.entries.get(tag, (0, 0))
         at = offset + index * size
         return int.from_bytes(self.data[at : at + size]) if index < count else None
+
+    def texts_of(self, tag: int) -> list[str]:
+        """All strings of a tag; see `text`."""
+        return [self.text(tag, index) for index in range(self.entries.get(tag, (0, 0))[1])]
 
     def text(self, tag: int, index: int = 0) -> str:
         """One of a tag's strings, "" where it has none.
@@ -112,6 +123,8 @@ def header(blob: bytes) -> RpmHeader:
 class Rpm:
     """The packages of rpm, in a database that is read when the first is asked for."""
 
+    kind = "rpm"
+
     def __init__(self, walker: Walker, path: str) -> None:
         self.states = (path, f"{path}{_LOG}")
         self._walker = walker
@@ -136,14 +149,51 @@ class Rpm:
 
     def named(self, names: AbstractSet[str]) -> Iterator[Iterable[Brought]]:
         """See Database."""
+        yield self._read(lambda: [one for name in names for one in self._named(name)])
+
+    def related(self, package: Package) -> Related:
+        """See Database."""
+        return self._read(lambda: self._related(package))
+
+    def files(self, package: Package) -> Iterable[str]:
+        """See Database."""
+        return self._read(lambda: self._files(package))
+
+    def _read(self, read: Callable[[], T]) -> T:
         import sqlite3
 
         try:
-            found = [brought for name in names for brought in self._named(name)]
+            return read()
         except (sqlite3.Error, HeaderError) as error:
             why = f"no database of rpm, so that its packages are unknown: {_words(error)}"
             raise DamagedError(self._path, why) from error
-        yield found
+
+    def _related(self, package: Package) -> Related:
+        own = [header for header, one in self._all if one == package]
+        needs = {text for one in own for tag in _NEEDS for text in one.texts_of(tag)}
+        paths = {name(one) for one in needs if one.startswith("/")}
+        same = {one for _, one in self._all if one.source == package.source}
+        needed = {one for found in paths for path, one in self._named(found) if path in needs}
+        for header, one in self._all:
+            if one not in same and not needs.isdisjoint(header.texts_of(_PROVIDES)):
+                needed.add(one)
+        return Related(tuple(sorted(same)), tuple(sorted(needed - same)))
+
+    def _files(self, package: Package) -> list[str]:
+        return [
+            header.text(_DIRNAMES, folder) + header.text(_BASENAMES, index)
+            for header, one in self._all
+            if one == package
+            for index in range(header.entries.get(_BASENAMES, (0, 0))[1])
+            if header.number(_FILESTATES, index, size=1) in (None, _INSTALLED)
+            and (folder := header.number(_DIRINDEXES, index)) is not None
+        ]
+
+    @cached_property
+    def _all(self) -> tuple[tuple[RpmHeader, Package], ...]:
+        """All packages: no index tells which were built from one source."""
+        rows = self._database.execute(_HEADERS).fetchmany(_MOST_PACKAGES)
+        return tuple(self._header(number) for (number,) in rows)
 
     def _named(self, name: str) -> Iterator[Brought]:
         """The installed files with this last component."""

@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterator
 
 from rootfs_builder.needs.clues import Clue
-from rootfs_builder.needs.finder import Account, Context, Need, Text, TextKind
+from rootfs_builder.needs.finder import Account, Context, Need, Text
+from rootfs_builder.needs.general import settings
 from rootfs_builder.paths import decode, encode, name, printable
 
 _CHANGES = frozenset(
@@ -26,9 +27,9 @@ _CHANGES = frozenset(
         b"setuid",
     )
 )
+_PACKAGES = 100  # uid: below it are those of every system, as bin, mail and sys
 _FIRST_PERSON = 1000  # uid: below it are accounts of the system; login.defs(5), SYS_UID_MAX
 _IN_EVERY_IMAGE = ("root", "nobody")
-_MOST_BYTES = 1 << 18  # of a configuration
 TOLD = (
     rb"(?im)(?:^|[\x00\s])(?:-u\x00?|--?user(?:name)?[=\x00]"
     rb"|(?:user(?:name)?|group|setuid)(?:[ \t]*[=:][ \t]*|[ \t]+))"
@@ -57,21 +58,18 @@ class Accounts:
         yield from self._told(encode(arguments), "an argument")
 
     def text(self, text: Text) -> Iterator[Need]:
-        """The accounts that a configuration of the user's names."""
-        files = self._context.files
-        if text.kind is TextKind.BROUGHT or files.size(text.path) > _MOST_BYTES:
-            return
-        data = files.read(text.path) or b""
-        if b"\0" not in data:
-            yield from self._told(data, printable(name(text.path)))
+        """The accounts that a configuration names."""
+        data = settings.read(text, self._context.files)
+        yield from self._told(data, printable(name(text.path)))
 
     def _compiled_in(self) -> Iterator[Need]:
         program, elf_files = self._context.program, self._context.elf_files
         system = sorted(one for one, uid in self._known.items() if uid < _FIRST_PERSON)
         if not system or not elf_files.imports(program.real, _CHANGES):
             return
-        # A linker lets a string share the end of another one, as of a directory's name.
-        texts = {encode(f"{begin}{one}\0"): one for begin in "\0/" for one in system}
+        texts = {encode(f"\0{one}\0"): one for one in system}
+        # A linker lets a string share the end of another one, as of the name of its directory.
+        texts |= {encode(f"/{one}\0"): one for one in system if self._known[one] >= _PACKAGES}
         found = elf_files.contained(program.real, texts)
         for one in sorted({texts[text] for text in found}.difference(_IN_EVERY_IMAGE)):
             yield Account(one, Clue(f"{printable(name(program.opened))} names the account {one}"))

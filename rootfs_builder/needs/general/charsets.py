@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterable, Iterator
 
 from rootfs_builder.needs.clues import Clue
-from rootfs_builder.needs.finder import Context, File, Need, Text, TextKind
+from rootfs_builder.needs.finder import Context, File, Need, Text
+from rootfs_builder.needs.general import settings
 from rootfs_builder.paths import decode, encode, name, printable
 
 NAMED = (
@@ -21,7 +22,6 @@ IN_TEXT = (
     rb"(?![\w./-])"
 )
 _MOST = 40  # that is a table of all it knows, not what it uses
-_MOST_BYTES = 1 << 18  # of a configuration
 
 
 def make(context: Context) -> "CharacterSets":
@@ -46,13 +46,9 @@ class CharacterSets:
         yield from self._in_text(encode(words), "an argument or variable")
 
     def text(self, text: Text) -> Iterator[Need]:
-        """Those that a file of the user's names."""
-        files = self._context.files
-        if text.kind is TextKind.BROUGHT or files.size(text.path) > _MOST_BYTES:
-            return
-        data = files.read(text.path) or b""
-        if b"\0" not in data:
-            yield from self._in_text(data, printable(name(text.path)))
+        """Those that a configuration names."""
+        data = settings.read(text, self._context.files)
+        yield from self._in_text(data, printable(name(text.path)))
 
     def _in_text(self, data: bytes, where: str) -> Iterator[Need]:
         yield from self._named((hit["name"] for hit in re.finditer(IN_TEXT, data)), where)

@@ -7,10 +7,11 @@ keep there, whom a program only talks to, is not made.
 
 import re
 from collections.abc import Iterator
-from posixpath import normpath, splitext
+from posixpath import normpath
 
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, Directory, Need, Text
+from rootfs_builder.needs.general import settings
 from rootfs_builder.paths import below, decode, name, parent, printable
 
 NAMED = rb"(?<![\w.+-])(?P<path>/(?:var|run)/[\w.+%{}$@*/-]{1,200})"
@@ -28,11 +29,6 @@ _OF_OTHERS = (  # the init system's and those of whom every program may talk to
     *("/var/lib/apt", "/var/lib/dpkg", "/var/lib/rpm", "/var/log/journal", "/var/log/wtmp"),
     *("/var/log/btmp", "/var/log/lastlog", "/var/db", "/var/adm"),
 )
-_CONFIGURATIONS = (  # what the names of such files end in
-    *("", ".cf", ".cfg", ".cnf", ".conf", ".config", ".env", ".ini", ".json"),
-    *(".properties", ".service", ".toml", ".xml", ".yaml", ".yml"),
-)
-_MOST_BYTES = 1 << 18  # of a configuration
 
 
 def make(context: Context) -> "Directories":
@@ -55,14 +51,9 @@ class Directories:
 
     def text(self, text: Text) -> Iterator[Need]:
         """The directories of the paths in a configuration."""
-        files = self._context.files
-        configuration = splitext(text.path)[1] in _CONFIGURATIONS or below(text.path, "/etc")
-        if not configuration or files.size(text.path) > _MOST_BYTES:
-            return
-        data = files.read(text.path) or b""
-        if b"\0" not in data and not data.startswith(b"#!"):
-            named = {decode(hit["path"]) for hit in _PATTERN.finditer(data)}
-            yield from self._needed(named, printable(name(text.path)))
+        data = settings.read(text, self._context.files)
+        named = {decode(hit["path"]) for hit in _PATTERN.finditer(data)}
+        yield from self._needed(named, printable(name(text.path)))
 
     def _needed(self, named: set[str], where: str) -> Iterator[Need]:
         for path in sorted(named):

@@ -16,6 +16,7 @@ from rootfs_builder.findings import Code, warning
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Library, Need, Text
+from rootfs_builder.needs.general import strings
 from rootfs_builder.paths import (
     MOUNTED,
     SourcePath,
@@ -27,9 +28,7 @@ from rootfs_builder.paths import (
     printable,
 )
 
-LIBRARIES = rb"(?<=\x00)(?P<name>(?:/[\w.+/-]{1,200}/)?lib[\w.+-]{1,100}\.so(?:\.\d+)*)(?=\x00)"
 PATHS = rb"/(?<![\w.+%}/-]/)(?P<path>\w[\w.+@/-]{1,250})"
-_DLOPEN = frozenset((b"dlopen", b"dlmopen"))
 _SOURCE = re.compile(r".*\.(?:c|cc|cpp|cxx|f90|go|h|hh|hpp|hxx|inc|java|m|rs|s|S|swift|zig)")
 _MOST_BYTES = 1 << 22  # of a file or a directory that goes in
 _MOST_FILES = 1000  # of a directory
@@ -98,11 +97,11 @@ class OwnCode:
 
     def _libraries(self, one: Loaded) -> Iterator[Need]:
         elf_files = self._context.elf_files
-        if not elf_files.imports(one.real, _DLOPEN):
+        if not elf_files.imports(one.real, strings.DLOPEN):
             return
         loaded = {*map(decode, one.elf.needed), one.soname}
         stems: dict[str, list[str]] = {}  # the versions of one library that it would take
-        for hit in self._search(one.real, LIBRARIES):
+        for hit in self._search(one.real, strings.LIBRARIES):
             library = decode(hit["name"])
             if library not in loaded:
                 stems.setdefault(library.partition(".so")[0], []).append(library)
@@ -116,7 +115,7 @@ class OwnCode:
         left_out: list[tuple[str, int]] = []
         for path in sorted(paths - built):
             kind = None if self._is_no_file_of_its_own(path) else self._files.kind(path)
-            if kind not in ("file", "dir") or self._files.adds(path):
+            if kind not in ("file", "dir") or self._files.adds(path) or self._files.covers(path):
                 continue
             size = self._size(path)
             if in_system(path) and size <= _MOST_BYTES:

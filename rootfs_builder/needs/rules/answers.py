@@ -8,6 +8,7 @@ from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.loader import executable
 from rootfs_builder.loader.executable import Script
+from rootfs_builder.needs import general
 from rootfs_builder.needs.closure import Tree
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Account, File, Library, Need, Text, TextKind
@@ -53,9 +54,9 @@ class Answers:
         elif isinstance(need, File):
             added = self._file(need, rule, maps, texts)
         elif isinstance(need, Account):
-            added = self._take(self._files.known_account(rule, need.name))
+            added = self._take(self._files.known_account(rule, need.name), rule)
         else:
-            added = self._take(self._files.directory(rule, need.path, self._user))
+            added = self._take(self._files.directory(rule, need.path, self._user), rule)
         if added:
             self._outputs.remember(rule.name, rule.because, need.clue, maps)
         return tuple(texts)
@@ -65,6 +66,9 @@ class Answers:
         names = [
             one for one in (need.name, *need.alternatives) if self._files.may_open(one, rule.name)
         ]
+        if need.left_out:
+            self.findings |= {*self._loads.left_out(names, need.clue.text, maps)}
+            return False
         load = partial(self._loads.load, rule=rule, maps=maps)
         done = [load(one, optional=True) for one in names]
         if names and not any(done):
@@ -77,7 +81,7 @@ class Answers:
         """Take a file; `texts` grows by those that come with it."""
         host = maps[0] if maps[0].loader else None
         output = self._files.place(rule, need, host)
-        added = self._take(output)
+        added = self._take(output, rule)
         texts += (Text(path, TextKind.BROUGHT) for tree in output.trees for path in _texts(tree))
         script = self._script(need) if need.started and output.found else None
         if script is not None and depth < _MOST_SCRIPTS:
@@ -86,11 +90,13 @@ class Answers:
                 self._file(other, rule, maps, texts, depth + 1)
         return added
 
-    def _take(self, output: FileOutput) -> bool:
+    def _take(self, output: FileOutput, rule: Rule) -> bool:
         """Keep files; a tree has programs and plugins to be looked at. Whether any are new."""
         self._outputs.add(output)
         for tree in output.trees:
             self._loads.calls.enter_tree(tree)
+            if rule.finder not in general.NAMES:
+                self._files.image.cover(tree.destination, by_rule=False)
         return bool(output.trees or output.lines or output.made)
 
     def _script(self, need: File) -> Script | None:

@@ -4,7 +4,9 @@ Undefined symbols say what an object can call, names what it is linked to, its b
 compiled in. The libc's own objects are no evidence: they hold everything for everybody.
 """
 
+import re
 from collections.abc import Callable, Iterable
+from fnmatch import translate
 
 from msgspec import Struct
 
@@ -13,9 +15,11 @@ from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.loader.link_map import LinkMap
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.clues import Clue
+from rootfs_builder.needs.general import strings
+from rootfs_builder.needs.general.strings import Strings
 from rootfs_builder.needs.rules.schema import STATIC
 from rootfs_builder.needs.rules.user_input import UserInput, UserInputSearch
-from rootfs_builder.paths import Key, name, named_in, printable
+from rootfs_builder.paths import Key, encode, name, named_in, printable
 
 
 class Evidence(Struct, frozen=True, eq=False):
@@ -72,6 +76,15 @@ class Evidence(Struct, frozen=True, eq=False):
             for path, loaded in objects.items()
             if loaded is not self.program and any(map(matches, self.names[path]))
         )
+
+    def spelling(
+        self, loaded: Loaded, variable: str, globs: tuple[str, ...]
+    ) -> list[dict[str, bytes]]:
+        """The paths that an object spells out and that fit one of the globs, as a variable."""
+        spelt = self.elf_files.fact(loaded.real, strings.FACT, Strings, strings.of_program)
+        whole = {one.rstrip("/") for one in spelt.paths if one[-1] not in strings.TEMPLATE}
+        fits = re.compile("|".join(map(translate, globs))).match
+        return [{variable: encode(one)} for one in sorted(filter(fits, whole))]
 
     def containing(self, texts: Iterable[str]) -> Clue | None:
         """Where the first of the texts is: in the program, or in what the user gives it."""

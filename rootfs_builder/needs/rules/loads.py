@@ -1,10 +1,10 @@
 """A library that a rule loads → what a process then has, or a finding that it is missing."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import IntEnum
 
 from rootfs_builder.errors import Mistake
-from rootfs_builder.findings import Code, Finding, warning
+from rootfs_builder.findings import Code, Finding, hint, warning
 from rootfs_builder.loader import nss
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.rules import Rule, evidence
@@ -61,6 +61,17 @@ class Loads:
                 self._not_loaded(library, rule)
             return Effect.NOTHING
         return Effect.ADDED if called else Effect.PRESENT
+
+    def left_out(self, names: Iterable[str], why: str, maps: Process) -> Iterator[Finding]:
+        """A hint for each library that is there, and not in the process."""
+        if maps[0].loader is None:
+            return
+        by = maps[0].loader.caller_in_libc(maps[0])
+        for one in names:
+            if self.calls.would_add(one, by, self.calls.start(maps)):
+                shown = printable(one)
+                text = f"{why}, and it is left out: --include-lib {shown} adds it"
+                yield hint(Code.DLOPEN_LEFT_OUT, text, *absolute((one,)))
 
     def _not_loaded(self, library: str, rule: Rule) -> None:
         """Say that a library is missing, unless it is not asked for here either."""

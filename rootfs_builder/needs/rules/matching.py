@@ -171,7 +171,8 @@ def _find(finds: tuple[Find, ...], evidence: Evidence) -> Iterator[_Found]:
         program = (evidence.program,)
         for loaded in evidence.to_search(any_of((find.soname,))) if find.soname else program:
             beside = {"beside": parent(loaded.real)} if find.soname else {}
-            hits = (evidence.elf_files.search(loaded.real, one.encode()) for one in find.text)
+            hits = [evidence.elf_files.search(loaded.real, one.encode()) for one in find.text]
+            hits += (evidence.spelling(loaded, name, globs) for name, globs in find.paths.items())
             each = tuple(itertools.product(*hits))
             places = tuple(one | beside | _variables(hit) for one in scripts for hit in each)
             found = tuple(place | _variables([one]) for one in words for place in places)

@@ -50,6 +50,9 @@ class When(Table, frozen=True):
 class Find(Table, frozen=True):
     """Regular expressions over the bytes of an object; their groups are the rule's variables.
 
+    `paths` are globs, in which `*` is any text, for the paths that the object spells out: each
+    variable is one that fits one of its globs.
+
     `soname` is a pattern for its name; without one the program itself is searched. `words` are the
     same over what the user gives, arguments too, and any of them counts. For each match the rule
     acts, without an expression for each library of that name.
@@ -58,6 +61,7 @@ class Find(Table, frozen=True):
     text: tuple[str, ...] = ()
     soname: str = ""
     words: tuple[str, ...] = ()
+    paths: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class First(Table, frozen=True):
@@ -231,13 +235,13 @@ def _evidence_mistakes(rule: Rule, table: dict[str, Any]) -> Iterator[TableMista
 
 def _pattern_mistakes(rule: Rule) -> Iterator[TableMistake]:
     known = {*_BOUND, *rule.landmarks}
-    single = isinstance(rule.find, Find)
-    patterns: list[tuple[Path, str]] = [
-        ((*(("find",) if single else ("find", number)), key, index), one)
-        for number, find in enumerate(rule.finds)
-        for key, texts in (("text", find.text), ("words", find.words))
-        for index, one in enumerate(texts)
-    ]
+    patterns: list[tuple[Path, str]] = []
+    for number, find in enumerate(rule.finds):
+        at: Path = ("find",) if isinstance(rule.find, Find) else ("find", number)
+        yield from _find_mistakes(find, at)
+        known |= find.paths.keys()
+        for key, texts in (("text", find.text), ("words", find.words)):
+            patterns += (((*at, key, index), one) for index, one in enumerate(texts))
     patterns += [(("follow", index, "text"), one.text) for index, one in enumerate(rule.follow)]
     for path, pattern in patterns:
         try:
@@ -248,13 +252,18 @@ def _pattern_mistakes(rule: Rule) -> Iterator[TableMistake]:
         known |= set(compiled.groupindex)
         if compiled.match(b"\x01\x01", 1):
             yield path, rf"{pattern!r} finds nothing at every byte; …|\A finds it once"
-    for number, find in enumerate(rule.finds):
-        if not (find.soname or find.text or find.words):
-            yield ("find",) if single else ("find", number), "neither soname nor text nor words"
     for path, template in _templates(rule):
         for variable in _VARIABLE.findall(template):
             if variable not in known:
                 yield path, f"{{{variable}}} is bound by no value and no group of a pattern"
+
+
+def _find_mistakes(find: Find, at: Path) -> Iterator[TableMistake]:
+    if not (find.soname or find.text or find.words or find.paths):
+        yield at, "neither soname nor text nor words nor paths"
+    for name, globs in find.paths.items():
+        if not (globs and all(one.startswith(("/", "*")) and one.strip("*/") for one in globs)):
+            yield (*at, "paths", name), "not globs for absolute paths, such as */share/NAME"
 
 
 def _templates(rule: Rule) -> Iterator[tuple[Path, str]]:

@@ -262,6 +262,9 @@ class _RuleWorklist:
         done = [self._take(joined(outputs))]
         if self._files.built_in(rule, variables):
             done.append(Effect.PRESENT)
+        for one in libraries:
+            if one.startswith("/"):
+                self._files.image.cover(one, by_rule=True)
         done += [self.loads.load(one, rule, maps, match.by) for one in libraries]
         if rule.finder:
             self._sessions.open(rule, variables, maps)
@@ -282,6 +285,7 @@ class _RuleWorklist:
         self._outputs.add(output)
         for tree in output.trees:
             self._calls.enter_tree(tree)
+            self._files.image.cover(tree.destination, by_rule=True)
         return Effect.ADDED if output.found else Effect.NOTHING
 
     def _next(self, match: Match, variables: Variables) -> dict[_Bound, Variables]:

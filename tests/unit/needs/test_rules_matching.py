@@ -1354,3 +1354,25 @@ def test_values_that_lead_to_the_same_file_are_all_answered(bench):
     assert "/m/x" in result.paths
     assert not result.said("warning")
     assert bench.plan(text, env=("A=a", "B=no")).said("warning")
+
+
+@pytest.mark.parametrize(
+    ("globs", "spelt", "brought"),
+    [
+        ("['*/share/one']", "\\0/usr/share/one\\0", {"/usr/share/one/x"}),
+        ("['*/share/one']", "--with-data=/usr/share/one/:", {"/usr/share/one/x"}),
+        (
+            "['*/one', '*/two']",
+            "/usr/share/two\\0/usr/share/one",
+            {"/usr/share/one/x", "/usr/share/two/x"},
+        ),
+        ("['*/share/one']", "\\0/usr/share/one/%s\\0", set()),  # the directory is not what it says
+        ("['*/share/one']", "\\0/usr/share/ones\\0", set()),
+        ("['/usr/share/o*']", "\\0/usr/share/ones\\0", set()),  # which is not there
+    ],
+)
+def test_paths_that_an_object_spells_out(bench, globs, spelt, brought):
+    bench.fill({PROGRAM: program("frob", source=f'const char t[] = "{spelt}";')})
+    bench.fill({f"/usr/share/{one}/x": one for one in ("one", "two")})
+    result = bench.plan(rule(CALLS + f"find = {{ paths = {{ d = {globs} }} }}\ncopy = ['{{d}}']"))
+    assert {path for path in result.paths if path.startswith("/usr/share")} == brought

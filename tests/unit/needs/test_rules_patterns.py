@@ -9,7 +9,7 @@ import time
 import pytest
 
 from rootfs_builder.needs import rules
-from rootfs_builder.needs.general import accounts, charsets, directories, own_code
+from rootfs_builder.needs.general import accounts, charsets, directories, own_code, strings
 
 ALL = "ROOTFS_BUILDER_ALL_CASES" in os.environ
 SIZE = 4 << 20 if ALL else 1 << 16  # bytes; what is quadratic takes seconds for the smaller one
@@ -36,7 +36,7 @@ def patterns():
         for text in (*texts, *(one.text for one in rule.follow)):
             found.setdefault(text, set()).add(rule.name)
     general = (accounts.TOLD, charsets.NAMED, charsets.IN_TEXT, directories.NAMED)
-    for pattern in (*general, own_code.LIBRARIES, own_code.PATHS):
+    for pattern in (*general, strings.LIBRARIES, own_code.PATHS):
         found[pattern.decode()] = {"general evidence"}
     return found
 

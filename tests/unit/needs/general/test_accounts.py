@@ -5,8 +5,11 @@ import pytest
 from tests.rule_bench import PROGRAM, program, rule
 
 ACCOUNTS = rule('when = { own-imports = ["getpwnam"] }\nfinder = "accounts"', "accounts")
-LINES = "Debian-my:x:77:78::/var/lib/my:/bin/sh\nme:x:1000:1000::/home/me:/bin/sh\n"
-LINE = "Debian-my:x:77:78::/var/lib/my:/sbin/nologin\n"
+LINES = """bin:x:2:2:bin:/bin:/usr/sbin/nologin
+Debian-my:x:107:78::/var/lib/my:/bin/sh
+me:x:1000:1000::/home/me:/bin/sh
+"""
+LINE = "Debian-my:x:107:78::/var/lib/my:/sbin/nologin\n"
 
 
 def passwd(bench, *texts, symbols=("getpwnam", "initgroups"), **options):
@@ -26,7 +29,7 @@ def test_a_system_account_that_is_compiled_in(bench, text):
     assert passwd(bench, text) == LINE
 
 
-@pytest.mark.parametrize("text", ["me", "my", "xDebian-my", "Debian-my2"])
+@pytest.mark.parametrize("text", ["me", "my", "xDebian-my", "Debian-my2", "/usr/bin"])
 def test_other_strings_are_none(bench, text):
     assert passwd(bench, text) == ""
 
@@ -41,7 +44,7 @@ def test_an_argument_names_one(bench, words):
 
 
 def test_a_configuration_names_one(bench):
-    bench.fill({"/home/my.conf": "user = me;\nuser nobody-here;\n"})
+    bench.fill({"/home/my.conf": "user = me;\nuser nobody-here;\n# user bin\n"})
     add = (f"{bench.root}/home/my.conf:/etc/my.conf",)
     assert passwd(bench, "", add=add).startswith("me:x:1000:")
 

@@ -48,7 +48,12 @@ def test_they_are_empty_and_of_the_user(bench):
 
 
 def test_a_configuration_names_some(bench):
-    bench.fill({"/home/my.conf": "log = /var/log/app/a.log\n", "/home/my.py": "'/var/log/b/c'"})
+    bench.fill(
+        {
+            "/home/my.conf": "log = /var/log/app/a.log\n# x = /run/other/a\n",
+            "/home/my.py": "'/var/log/b/c'",
+        }
+    )
     adds = (f"{bench.root}/home/my.conf:/etc/my.conf", f"{bench.root}/home/my.py:/srv/my.py")
     assert made(bench, "", add=adds)[0] == {"/var/log/app"}
 

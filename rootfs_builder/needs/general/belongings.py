@@ -1,0 +1,300 @@
+"""Paths that a program or a text spells out + who owns what → those of its own packages, as needs.
+
+What belongs to a program are the files of the packages that were built from the same source, and
+of those that its package needs. A directory is what such packages have below it, and nothing else.
+"""
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+
+from msgspec import Struct
+
+from rootfs_builder.errors import InputError
+from rootfs_builder.filesystem.sources import in_system
+from rootfs_builder.findings import Code, Finding, hint, warning
+from rootfs_builder.needs.clues import Clue
+from rootfs_builder.needs.finder import Context, File, Need
+from rootfs_builder.needs.general import standards
+from rootfs_builder.needs.general.strings import TEMPLATE, Strings
+from rootfs_builder.packages import Package
+from rootfs_builder.paths import (
+    OpenedPath,
+    SourcePath,
+    below,
+    decode,
+    join,
+    name,
+    parent,
+    printable,
+)
+
+RULE = "own-package"
+ALL = "all"
+_EXECUTABLE = 0o111
+
+
+class Kin(Struct, frozen=True):
+    """The files of the packages of one source, and all, with those that one of them needs."""
+
+    own: frozenset[SourcePath] = frozenset()
+    all: tuple[SourcePath, ...] = ()  # sorted
+
+    def has(self, path: str) -> bool:
+        """Whether a file is one of all."""
+        at = bisect_left(self.all, path)
+        return at < len(self.all) and self.all[at] == path
+
+    def within(self, directory: str) -> tuple[SourcePath, ...]:
+        """All files below a directory."""
+        begin, end = (bisect_left(self.all, f"{directory}{one}") for one in "/0")
+        return self.all[begin:end]
+
+
+class Place(Struct, frozen=True):
+    """A path that is spelt out and exists: a file or a directory that is not everybody's."""
+
+    path: str
+    real: str
+    is_directory: bool
+    is_program: bool = False
+
+
+class Belongings:
+    """Answers for the process of one context."""
+
+    def __init__(self, context: Context) -> None:
+        self.findings: tuple[Finding, ...] = ()  # why no package was asked
+        self._context = context
+        self._files = context.files
+        self._walk = context.elf_files.walker.walk
+        self._loaded = {one.real for one in context.objects} | {_interpreter(context)}
+        self._names: dict[str, tuple[str, ...]] = {}
+
+    def owner(self, path: SourcePath) -> Package | None:
+        """Whose a file is; None where that cannot be told, which `findings` then say."""
+        if not in_system(path):
+            return None
+        try:
+            owned = self._context.packages.of_all((path,))
+        except InputError as error:
+            self._unknown(error)
+            return None
+        self.findings = owned.warnings
+        return owned.packages[path]
+
+    def _unknown(self, error: InputError) -> None:
+        text = f"{error}; what programs need of their own packages is not looked for"
+        self.findings = (warning(Code.OWNERS_UNKNOWN, text, *error.paths),)
+
+    def kin(self, package: Package | None, *, needed: bool = True) -> Kin:
+        """The files that belong to a package; unless `needed`, those of its source alone."""
+        if package is None:
+            return Kin()
+        packages = self._context.packages
+        try:
+            related = packages.related(package)
+            own = frozenset[SourcePath]().union(*map(packages.files, related.same))
+            more = related.needed if needed else ()
+            return Kin(own, tuple(sorted(own.union(*map(packages.files, more)))))
+        except InputError as error:
+            self._unknown(error)
+            return Kin()
+
+    # --- what exists ---
+
+    def places(self, spelt: Strings, is_covered: Callable[[str], bool]) -> Iterator[Place]:
+        """The paths that exist, each once, less those of which a rule decides."""
+        known = set[str]()
+        for text in spelt.paths:
+            path = self._existing(text, unterminated=spelt.unterminated)
+            if path is None or path in known:
+                continue
+            known.add(path)
+            place = self._place(path)
+            if place is not None and not is_covered(place.path) and not is_covered(place.real):
+                yield place
+
+    def _existing(self, text: str, *, unterminated: bool) -> str | None:
+        """The path that a text stands for."""
+        path = text.rstrip(TEMPLATE)
+        if path != text:
+            path = parent(path) if not path.endswith("/") else path
+        path = "/" + "/".join(part for part in path.split("/") if part)
+        if not self._walk(OpenedPath(path)).errno:
+            return path
+        if unterminated:
+            return self._longest(path)
+        stem = path.rstrip(".=@~+-")  # of a sentence, an assignment
+        return stem if stem != path and not self._walk(OpenedPath(stem)).errno else None
+
+    def _longest(self, path: str) -> str | None:
+        """The longest beginning of a path that exists."""
+        at = ""
+        for part in path.split("/")[1:]:
+            if not self._walk(OpenedPath(f"{at}/{part}")).errno:
+                at = f"{at}/{part}"
+                continue
+            if at not in self._names:
+                self._names[at] = self._files.names(at or "/")
+            best = max(
+                (one for one in self._names[at] if part.startswith(one)), default="", key=len
+            )
+            return f"{at}/{best}" if best else at or None
+        return at or None
+
+    def _place(self, path: str) -> Place | None:
+        walk = self._walk(OpenedPath(path))
+        if walk.errno or walk.node is None or walk.node.kind not in ("file", "dir"):
+            return None
+        real, is_directory = walk.real, walk.node.kind == "dir"
+        if real in self._loaded:
+            return None
+        if not (in_system(path) and in_system(real)):
+            return None
+        if standards.is_needless(path) or standards.is_needless(real):
+            return None
+        if is_directory and (standards.is_shared(path) or standards.is_shared(real)):
+            return None
+        is_program = not is_directory and bool(walk.node.mode & _EXECUTABLE)
+        return Place(path, real, is_directory, is_program)
+
+    # --- what is needed of it ---
+
+    def needs(
+        self, places: Iterable[Place], kin: Kin, by: str, data: SourcePath | None
+    ) -> Iterator[Need]:
+        """What belongs, as needs; `by` names the places, `data` is its ELF file, if it is one."""
+        for place in places:
+            clue = Clue(f"{printable(by)} names {printable(place.path)}", (by, place.path))
+            if place.is_directory:
+                yield from self._directory(place, kin, clue, data)
+            elif kin.has(SourcePath(place.real)):
+                yield from self._file(place, kin, clue)
+
+    def _file(self, place: Place, kin: Kin, clue: Clue) -> Iterator[Need]:
+        if place.is_program and place.real not in kin.own:
+            return  # plan/hints.py has one line for all of them
+        size = self._size(SourcePath(place.real))
+        if size > standards.MOST_BYTES and not self._lifted(place):
+            yield self._left_out(place, 1, size, clue)
+            return
+        yield File(place.path, clue, started=place.is_program)
+
+    def _directory(
+        self,
+        place: Place,
+        kin: Kin,
+        clue: Clue,
+        data: SourcePath | None,
+        above: frozenset[str] = frozenset(),
+    ) -> Iterator[Need]:
+        """The files of a directory that belong, or of a large one those that `data` names.
+
+        A link to another directory, of `above` none, is one more that is named.
+        """
+        files = kin.within(place.real)
+        if not files:
+            return
+        headers = () if name(place.path) == "include" else standards.HEADERS
+        omit = (*standards.OMIT, *headers)
+        size = 0 if self._lifted(place) else sum(map(self._size, files[: standards.MOST_FILES]))
+        many = len(files) > standards.MOST_FILES and not self._lifted(place)
+        if size > standards.MOST_BYTES or many:
+            pieces = tuple(self._pieces(place, files, data))
+            yield from (File(path, clue, omit=omit) for path in pieces)
+            if not pieces:
+                yield self._left_out(place, len(files), size, clue)
+            return
+        links = tuple(self._linked(place, files))
+        plain = frozenset(files).difference(link for link, _ in links)
+        for real in self._parts(SourcePath(place.real), plain):
+            yield File(place.path + real[len(place.real) :], clue, omit=omit)
+        above |= {place.real}
+        for _, other in links:
+            if other.real not in above and not self._files.covers(other.real):
+                yield from self._directory(other, kin, clue, data, above)
+
+    def _linked(
+        self, place: Place, files: Iterable[SourcePath]
+    ) -> Iterator[tuple[SourcePath, Place]]:
+        """Those of the files that are links to a directory, with what they lead to."""
+        for link in files:
+            node = self._context.elf_files.root.lstat(link)
+            if node is not None and node.kind == "symlink":
+                walk = self._walk(link)
+                if walk.node is not None and walk.node.kind == "dir":
+                    path = place.path + link[len(place.real) :]
+                    yield link, self._place(path) or Place(path, link, is_directory=True)
+
+    def _lifted(self, place: Place) -> bool:
+        values = self._context.values
+        return ALL in values or any(below(place.path, one) for one in values)
+
+    def _size(self, path: SourcePath) -> int:
+        node = self._context.elf_files.root.lstat(path)
+        return node.size if node is not None and node.kind == "file" else 0
+
+    @staticmethod
+    def _left_out(place: Place, count: int, size: int, clue: Clue) -> Finding:
+        shown = printable(place.path)
+        many = f" ({count:,} files, {size / 1e6:,.0f} MB)"
+        text = f"{clue.text}{many}, which is left out: --with {RULE}={shown}"
+        return hint(Code.PACKAGE_FILES_LEFT_OUT, text, *clue.paths)
+
+    def _pieces(
+        self, place: Place, files: tuple[SourcePath, ...], data: SourcePath | None
+    ) -> Iterator[str]:
+        """The entries of a directory whose names, from there on, are whole strings of a program."""
+        if data is None:
+            return
+        inside = {one[len(place.real) + 1 :] for one in files}
+        for one in tuple(inside):
+            inside.update(_above(one))
+        wanted = {f"\0{one}\0".encode(errors="surrogateescape"): one for one in inside}
+        found = self._context.elf_files.contained(data, wanted)
+        names = {wanted[one] for one in found}
+        for one in sorted(names):
+            if names.isdisjoint(_above(one)):
+                yield join(place.path, one)
+
+    def _parts(self, top: SourcePath, files: frozenset[SourcePath]) -> Iterator[SourcePath]:
+        """The fewest paths that have these files, and no others, at and below them."""
+        directories = {above for one in files for above in _between(one, top)}
+        whole = dict[SourcePath, bool]()
+        for directory in sorted(directories, key=len, reverse=True):
+            entries = [join(directory, one) for one in self._files.names(directory)]
+            whole[directory] = all(
+                one in files or whole.get(one, False) or self._leads_to(one, files)
+                for one in entries
+            )
+        for path in sorted({*files, *directories}):
+            is_whole = path in files or whole[path]
+            if is_whole and (path == top or not whole[parent(path)]):
+                yield path
+
+    def _leads_to(self, link: SourcePath, files: frozenset[SourcePath]) -> bool:
+        """Whether it is a link, that no package has, to one of the files."""
+        walk = self._walk(link)
+        return not walk.errno and walk.real != link and walk.real in files
+
+
+def _interpreter(context: Context) -> str:
+    """Where the loader of the process is."""
+    interpreter = context.program.elf.interpreter
+    if interpreter is None:
+        return ""
+    return context.elf_files.walker.walk(OpenedPath(decode(interpreter))).real
+
+
+def _above(path: str) -> Iterator[str]:
+    """The directories of a relative path, from the inside out."""
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
+
+
+def _between(path: SourcePath, top: SourcePath) -> Iterator[SourcePath]:
+    """The directories above a path, up to `top`."""
+    while path != top:
+        path = parent(path)
+        yield path

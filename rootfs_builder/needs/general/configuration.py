@@ -1,0 +1,55 @@
+"""What texts that go in spell out of the program's packages, and of their own.
+
+No format is known: a path is a word. A text that comes in so is read in its turn.
+"""
+
+from collections.abc import Iterator
+from functools import partial
+
+from msgspec.structs import replace
+
+from rootfs_builder.filesystem.sources import in_system
+from rootfs_builder.needs.finder import Context, Need, Text, TextKind
+from rootfs_builder.needs.general import strings
+from rootfs_builder.needs.general.belongings import Belongings, Kin
+from rootfs_builder.needs.general.strings import Strings
+from rootfs_builder.paths import SourcePath
+
+
+def make(context: Context) -> "Configuration":
+    """See FinderModule."""
+    return Configuration(context)
+
+
+class Configuration:
+    """The finder of one process."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._belongings = Belongings(context)
+        self._kin: Kin | None = None
+
+    def process(self) -> Iterator[Need]:
+        """See Finder."""
+        return iter(())
+
+    def text(self, text: Text) -> Iterator[Need]:
+        """See Finder."""
+        files, belongings = self._context.files, self._belongings
+        spelt = files.fact(text.path, "paths of text v2", Strings, strings.of_text, Strings())
+        is_covered = partial(files.covers, by_rule=True)
+        places = tuple(belongings.places(spelt, is_covered)) if spelt.paths else ()
+        real = files.real(text.path) if places else None
+        if real is None:
+            return
+        if self._kin is None:
+            program = self._context.program.real
+            owner = belongings.owner(SourcePath(program)) if in_system(program) else None
+            self._kin = belongings.kin(owner)
+        yield from belongings.needs(places, self._kin, text.path, None)
+        if real not in self._kin.own:
+            own = belongings.kin(belongings.owner(real))
+            if text.kind is not TextKind.STARTED:  # what it starts is not the program's business
+                own = replace(own, own=frozenset())
+            yield from belongings.needs(places, own, text.path, None)
+        yield from belongings.findings

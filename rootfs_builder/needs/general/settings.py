@@ -1,0 +1,29 @@
+"""A text that comes in → what it sets, if it is a configuration; no format is known."""
+
+import re
+from posixpath import splitext
+
+from rootfs_builder.needs.finder import Text
+from rootfs_builder.needs.image_files import ImageFiles
+from rootfs_builder.paths import below
+
+_NAMES = (  # what the names of configurations end in, outside /etc
+    *("", ".cf", ".cfg", ".cnf", ".conf", ".config", ".env", ".ini", ".json", ".properties"),
+    *(".service", ".toml", ".xml", ".yaml", ".yml"),
+)
+_MOST_BYTES = 1 << 18
+_COMMENT = re.compile(rb"(?m)^[ \t]*(?:#|;|//)[^\n]*")
+
+
+def read(text: Text, files: ImageFiles) -> bytes:
+    """The lines of a configuration that are no comments; nothing of any other file."""
+    is_one = splitext(text.path)[1] in _NAMES or below(text.path, "/etc")
+    if not is_one or files.size(text.path) > _MOST_BYTES:
+        return b""
+    data = files.read(text.path) or b""
+    return b"" if b"\0" in data or data.startswith(b"#!") else without_comments(data)
+
+
+def without_comments(data: bytes) -> bytes:
+    """A text without the lines that most formats take for comments."""
+    return _COMMENT.sub(b"", data)

@@ -1,0 +1,80 @@
+"""Which directories belong to all packages, and which of their files no program needs: data.
+
+Source: Filesystem Hierarchy Standard 3.0; XDG Base Directory; measured over Debian's packages.
+"""
+
+import re
+
+_TRIPLET = r"[a-z0-9_]+-linux-(?:gnu|musl|android|uclibc)\w*"
+_PLACES = r"(?:s?bin|lib(?:32|64|x32|exec)?|etc|share|games|include|src|var)"
+_OF_ETC = (
+    r"alternatives|apparmor(?:\.d)?(?:/.*)?|apt(?:/.*)?|bash_completion\.d|cron\.\w+|dbus-1(?:/.*)?"
+    r"|default|dpkg(?:/.*)?|emacs|fonts|init\.d|initramfs-tools(?:/.*)?|kernel(?:/.*)?"
+    r"|ld\.so\.conf\.d|logcheck(?:/.*)?|logrotate\.d|modprobe\.d|network(?:/.*)?|opt|pam\.d|ppp"
+    r"|profile\.d|rc\w\.d|security|skel|ssl(?:/certs|/private)?|sudoers\.d|sysctl\.d"
+    r"|systemd(?:/.*)?|tmpfiles\.d|udev(?:/.*)?|ufw(?:/.*)?|update-motd\.d|X11|xdg(?:/autostart)?"
+)
+_OF_SHARE = (
+    r"applications|apport(?:/.*)?|backgrounds|bash-completion(?:/.*)?|dbus-1(?:/.*)?|debhelper(?:/.*)?"
+    r"|desktop-directories|dict|emacs(?:/.*)?|fish(?:/.*)?|fonts(?:/\w+)?|GConf|glib-2\.0(?:/schemas)?"
+    r"|gir-1\.0|gnome|help|icons(?:/.*)?|java(?:script)?|keyrings|lua(?:/[\d.]+)?|menu|mime(?:/\w+)?"
+    r"|misc|nodejs|perl5?|php|pixmaps|pkgconfig|polkit-1(?:/.*)?|python3?|sounds|system-services"
+    r"|systemd(?:/.*)?|tcltk|themes|thumbnailers|vim|wayland-sessions|X11|xml|xsessions|zsh(?:/.*)?"
+)
+_OF_LIB = (
+    r"binfmt\.d|cgi-bin|cmake|cups|dpkg|firmware|girepository-1\.0|init(?:/.*)?|jvm|kernel|lua"
+    r"|mime|modprobe\.d|modules(?:-load\.d)?|node_modules|nodejs|ocaml|pam\.d|perl5?|perl5/[\d.]+"
+    r"|pkgconfig|python3?|python3/dist-packages|ruby(?:/\w+)?|security|sysctl\.d|systemd(?:/.*)?"
+    r"|sysusers\.d|tcltk|tmpfiles\.d|udev(?:/.*)?"
+)
+_SHARED = re.compile(
+    rf"(?:/usr|/usr/local|/opt)?(?:/{_PLACES})?(?:/{_TRIPLET})?/?"
+    rf"|/etc/(?:{_OF_ETC})"
+    rf"|/usr/(?:local/)?share/(?:{_OF_SHARE})"
+    rf"|(?:/usr)?/lib(?:exec)?(?:/{_TRIPLET})?/(?:{_OF_LIB})"
+)
+_DOCUMENTATION = re.compile(
+    r"/usr/(?:local/)?(?:share/(?:bug|doc|doc-base|gtk-doc|help|info|lintian|locale|man)"
+    r"|include|src|lib/debug)(?:/.*)?|(?:/usr)?/lib(?:/[^/]+)?/(?:pkgconfig|cmake)(?:/.*)?"
+    r"|/usr/share/i18n(?:/.*)?|.*/(?:docs?|man|locale|pkgconfig|cmake)"
+)
+_THE_IMAGES_OWN = re.compile(
+    r"/etc/(?:g?shadow-?|group-?|host\.conf|hostname|hosts|ld\.so\.(?:cache|conf|preload)|localtime"
+    r"|machine-id|mtab|nsswitch\.conf|passwd-?|protocols|resolv\.conf|services|sub[ug]id)"
+    r"|/usr/lib/locale(?:/.*)?|/bin/sh|/usr/bin/env"
+)
+_DATA = re.compile(r"/etc/.*|/usr/(?:local/)?share/.*")
+
+OMIT = (  # names within a directory: documentation, what compiles and links, translations
+    *(
+        "AUTHORS*",
+        "CHANGELOG*",
+        "COPYING*",
+        "ChangeLog*",
+        "INSTALL",
+        "LICENCE*",
+        "LICENSE*",
+        "NEWS",
+    ),
+    *("README*", "doc", "docs", "man", "*.info", "*.info.gz"),
+    *("*.a", "*.la", "*.pc", "cmake", "pkgconfig"),
+    *("*.gmo", "*.mo", "*.po", "*.pot", "*.qm", "__pycache__"),
+)
+HEADERS = ("*.h", "*.hh", "*.hpp", "*.c", "*.cc", "*.cpp", "*.go", "*.rs", "*.vala")
+MOST_BYTES = 16 << 20  # of a directory that nobody but a program asks for
+MOST_FILES = 20_000
+
+
+def is_shared(directory: str) -> bool:
+    """Whether a directory has files of many packages by its purpose."""
+    return _SHARED.fullmatch(directory) is not None
+
+
+def is_needless(path: str) -> bool:
+    """Whether no program needs what is there, or the image has its own."""
+    return bool(_DOCUMENTATION.fullmatch(path) or _THE_IMAGES_OWN.fullmatch(path))
+
+
+def is_data(path: str) -> bool:
+    """Whether what is there are settings or data for machines of all kinds, no code of one."""
+    return _DATA.fullmatch(path) is not None

@@ -1,0 +1,61 @@
+"""The bytes of a program or a text → the absolute paths that are spelt out in them.
+
+A path ends where no name goes on, so a list with `:` or `;` gives each of its paths. One that ends
+in a template's first character (`%s`, `*`, `${NAME}`) stands for the directory before it. Where a
+language lays texts end to end without a NUL (Go, Rust), the next one follows at once: how much of
+it is a path only the root can tell.
+"""
+
+import re
+
+from msgspec import Struct
+
+from rootfs_builder.needs.general import settings
+from rootfs_builder.paths import decode
+
+_TOPS = rb"usr|etc|opt|lib(?:32|64|x32)?|nix|s?bin|var|run|srv|home|root|tmp|dev|proc|sys"
+_PATH = re.compile(rb"/(?:" + _TOPS + rb")/[\w.+~@=/-]{1,400}[%$*{\[?]?")
+_OTHER = re.compile(r"/(?:var|run|srv|home|root|tmp|dev|proc|sys)/")  # no directory of the system's
+_SOURCE_CODE = re.compile(
+    r".*\.(?:ad[abs]|asm|cc?|cpp|cxx|f90|go|hh?|hpp|hs|java|mli?|nim|pas|pyx|rs|S|s|swift|vala|zig)"
+)
+_UNTERMINATED = (b"\xff Go buildinf:", b"/rustc/", b"GNAT")
+_BINARY = 4096  # bytes at the beginning, of which no text has a NUL
+FACT = "paths v1"  # its name among facts of files
+TEMPLATE = "%$*{[?"
+LIBRARIES = (  # as a whole string, for dlopen(3)
+    rb"(?<=\x00)(?P<name>(?:/[\w.+/-]{1,200}/)?lib[\w.+-]{1,100}\.so(?:\.\d+)*)(?=\x00)"
+)
+DLOPEN = frozenset((b"dlopen", b"dlmopen"))
+
+
+class Strings(Struct, frozen=True):
+    """The paths below the system's directories, sorted, each as it is spelt.
+
+    The last character of one may be of TEMPLATE. Where they are `unterminated`, more may follow.
+    """
+
+    paths: tuple[str, ...] = ()
+    unterminated: bool = False
+
+
+def of_program(data: bytes) -> Strings:
+    """What stands in a program's data."""
+    return Strings(_paths(data), any(one in data for one in _UNTERMINATED))
+
+
+def of_text(data: bytes) -> Strings:
+    """What stands in a text; nothing in what is none."""
+    return (
+        Strings() if b"\0" in data[:_BINARY] else Strings(_paths(settings.without_comments(data)))
+    )
+
+
+def _paths(data: bytes) -> tuple[str, ...]:
+    found = {decode(hit[0]) for hit in _PATH.finditer(data)}
+    return tuple(sorted(one for one in found if not _is_none(one)))
+
+
+def _is_none(path: str) -> bool:
+    """Whether it is where nobody's data are, or the place of some source code."""
+    return bool(_OTHER.match(path) or _SOURCE_CODE.fullmatch(path) or "/../" in path)
