@@ -130,11 +130,14 @@ class _Explainer:
             yield _pattern("your words", pattern, shows.searches.search((pattern,)))
         for loaded in objects:
             where = evidence.shown(loaded)
-            if find.soname and not find.text:
+            if find.soname and not (find.text or find.paths):
                 yield Pattern(where, find.soname, ({},))
             for pattern in find.text:
                 found = self._elf_files.search(loaded.real, pattern.encode())
                 yield _pattern(where, pattern, found)
+            for name, globs in find.paths.items():
+                found = shows.spelling(loaded, name, globs)
+                yield _pattern(where, f"{name} = {', '.join(globs)}", found)
 
     # --- paths ---
 
