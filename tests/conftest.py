@@ -22,6 +22,11 @@ def pytest_addoption(parser):
         action="store_true",
         help="run the tests marked engines; a test or module that skips then fails",
     )
+    parser.addoption(
+        "--no-products",
+        action="store_true",
+        help="pack the corpus without the rules that are for single products",
+    )
 
 
 def pytest_sessionstart(session):

@@ -153,3 +153,25 @@ def test_what_is_no_way_to_split_is_refused(cli, root, layers):
     done = cli("pack", root / "usr/bin/system", "--layers", layers, "-o", "x.tar")
     assert done.returncode == 2
     assert f"--layers: {layers!r} is none of: auto, single, package" in done.stderr
+
+
+def test_equal_files_are_links_in_a_layer_and_two_files_in_a_directory(cc, cli, tmp_path):
+    """Each name answers as before; what people may edit keeps its own inode."""
+    (tmp_path / "data").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "data" / name).write_bytes(b"x" * 100_000)
+    words = (cc(SAY % "x", args=["-static"]), "--add", "data:/usr/share/data")
+    cli("stage", *words, "-o", "staged", check=True)
+    packed = cli("pack", *words, "-o", "x.tar", "--json", "-q", check=True)
+    with tarfile.open(tmp_path / "x.tar") as archive:
+        layer = next(one for one in archive if one.name.startswith("blobs/") and one.size > 8192)
+        with tarfile.open(fileobj=archive.extractfile(layer)) as tar:
+            found = {one.name: one.linkname for one in tar if "/data/" in one.name}
+    assert found == {"usr/share/data/a": "", "usr/share/data/b": "usr/share/data/a"}
+    staged = [tmp_path / "staged/usr/share/data" / name for name in ("a", "b")]
+    assert [one.stat().st_nlink for one in staged] == [1, 1]
+    limit = json.loads(packed.stdout)["bytes"]
+    files = [one for one in (tmp_path / "staged").rglob("*") if one.is_file()]
+    assert sum(one.stat().st_size for one in files) == limit + 100_000
+    cli("pack", *words, "-o", "y.tar", "--max-size", str(limit), check=True)
+    cli("verify", "x.tar", check=True)

@@ -167,6 +167,137 @@ def test_rules_is_refused(refused, names, args, code, words):
     refused("rules", *args, code=code, words=words)
 
 
+# --- rules --explain ---
+
+FINDS = """\
+[plug]
+because = "it has plugins"
+source = "s"
+when = [
+    { own-imports = ["dlopen"], text = ["PLUGINS_OF_MINE"] },
+    { libc = ["musl"], before = "2.0" },
+]
+find = { text = ['\\x00(?P<plugins>/[\\w/.-]+/plug-ins)(?=\\x00)'], words = ['(?P<kind>k[a-z]+)'] }
+landmarks = { settings = ["{plugins}/settings.conf"] }
+copy = ["{plugins}/*.so", "{settings}", "/etc/{kind}", "/etc/absent"]
+follow = [{ file = "{plugins}/settings.conf", text = 'kind (?P<kind>\\w+)' }]
+load = ["{plugins}/{kind}.so"]
+accounts = ["{kind}"]
+missing = "install plugins"
+"""
+NAMES_PLUGINS = """
+#include <dlfcn.h>
+const char *variable = "PLUGINS_OF_MINE", *place = "%s";
+int main(int c, char **v) { return dlopen(v[c - 1], RTLD_NOW) == 0; }
+"""
+
+
+@pytest.fixture
+def plugged(cc, tmp_path):
+    """A rule in a file, and what makes a program of its plugins' directory."""
+    (tmp_path / "my.toml").write_text(FINDS)
+
+    def make(place, *args):
+        return cc(NAMES_PLUGINS % place, name="plugged", args=args)
+
+    return make
+
+
+@pytest.fixture
+def explain(cli):
+    def run(*args, check=True):
+        return json.loads(cli("rules", "--json", "--rules", "my.toml", *args, check=check).stdout)
+
+    return run
+
+
+def outcomes(found):
+    return {(one["key"], one["path"] or one["template"]): one["outcome"] for one in found["tried"]}
+
+
+def test_explain_tells_each_key_of_evidence_and_what_was_found(explain, plugged):
+    (seen,) = explain("--explain", "plug", plugged("/usr/share/plug-ins"))["seen"]
+    keys = [[(one["key"], one["wants"], one["found"]) for one in table] for table in seen["when"]]
+    assert keys == [
+        [
+            ("own-imports", ["dlopen"], "plugged calls dlopen"),
+            ("text", ["PLUGINS_OF_MINE"], "plugged names PLUGINS_OF_MINE"),
+        ],
+        [("libc", ["musl"], ""), ("before", ["2.0"], "")],
+    ]
+    assert seen["patterns"][0]["matches"] == []  # the user's words, which are none
+    assert seen["patterns"][1]["matches"] == [{"plugins": "/usr/share/plug-ins"}]
+    assert seen["holds"] == ""
+
+
+def test_explain_tells_each_path_that_was_tried_and_what_became_of_it(explain, plugged, cc):
+    own = plugged("/usr/share/plug-ins").parent / "plug-ins"
+    cc("int f(void) { return 1; }", name="plug-ins/kiosk.so", args=["-shared", "-fPIC"])
+    (own / "settings.conf").write_text("kind kettle\n")
+    program = plugged(own)
+    found = explain("--explain", "plug", program, "--", "kiosk")
+    # What only a program's text names is not followed out of the system's directories.
+    assert outcomes(found)["copy", f"{own}/kiosk.so"] == "refused"
+    assert outcomes(found)["landmarks", f"{own}/settings.conf"] == "refused"
+    assert outcomes(found)["copy", "{settings}"] == "not bound"
+    assert outcomes(found)["copy", "/etc/kiosk"] == "not there"
+    assert outcomes(found)["load", f"{own}/kiosk.so"] == "refused"
+    assert outcomes(found)["accounts", "kiosk"] == "not there"
+    (lacks,) = {tuple(one["lacks"]) for one in found["tried"] if one["template"] == "{settings}"}
+    assert lacks == ("settings",)
+    assert any("was not included" in one for one in found["findings"])
+    assert found["acts"] is False
+
+
+def test_explain_follows_what_files_say_and_tells_what_was_added(explain, plugged, tmp_path):
+    place = tmp_path / "root/usr/share/plug-ins"
+    place.mkdir(parents=True)
+    (place / "settings.conf").write_text("kind kettle\n")
+    (place / "a.so").write_text("no library")
+    (tmp_path / "root/etc").mkdir()
+    for name in ("kiosk", "kettle"):
+        (tmp_path / "root/etc" / name).touch()
+    static = plugged("/usr/share/plug-ins", "-static", "-w")
+    args = ("--explain", "plug", static, "--sysroot", "root", "--with", "plug", "--", "kiosk")
+    found = explain(*args)
+    assert {one["kind"] for one in found["variables"]} == {"kiosk", "kettle"}
+    assert outcomes(found)["copy", "/etc/kettle"] == "taken"
+    assert outcomes(found)["copy", "/usr/share/plug-ins/a.so"] == "taken"
+    assert outcomes(found)["copy", "/usr/share/plug-ins"] == "taken"
+    assert found["acts"] is True
+    assert {"/etc/kettle", "/etc/kiosk", "/usr/share/plug-ins"} <= found["added"]["trees"].keys()
+
+
+def test_explain_for_a_person_ends_with_whether_the_rule_acts(cli, names):
+    args = ("rules", "--rules", "my.toml", "--explain")
+    lines = cli(*args, "greeting", names, check=True).stdout.splitlines()
+    assert lines[0] == "greeting: it greets (hello(1))"
+    assert "  + own-imports  'getpwuid': names calls getpwuid" in lines
+    assert lines[-1] == "it acts: lines of /etc/greeting; sets GREETING=/etc/greeting"
+    said = cli(*args, "manners", names, check=True).stdout.splitlines()[-1]
+    assert said == "it gives its hint alone: its manners are left out: --with manners"
+    said = cli(*args, "greeting", "/usr/bin/env", check=True).stdout.splitlines()[-1]
+    assert said == "it does not act: its evidence is not found"
+    said = cli(*args, "speech", names, check=True).stdout.splitlines()
+    assert said[1] == "it has no `when`, so it acts on --with speech alone"
+    asked = cli(*args, "greeting", names, "--without", "greeting", check=True).stdout
+    assert "it holds" not in asked
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["--explain", "greting", "names"], "--explain greting: no rule of that name; is it greet"),
+        (["--explain", "greeting"], "--explain greeting: for which program? name EXECUTABLE"),
+        (["--explain", "greeting", "x", "--match", "y"], "--match and --explain: one of them"),
+    ],
+    ids=str,
+)
+def test_explain_is_refused(refused, names, args, words):
+    del names
+    refused("rules", "--rules", "my.toml", *args, code=2, words=[words])
+
+
 # --- what pack says ---
 
 

@@ -6,11 +6,13 @@ import click
 
 from rootfs_builder.commands import options, terminal
 from rootfs_builder.commands.verb import Verb
+from rootfs_builder.errors import Mistake, UsageError
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.needs.closure import RuleApplication
     from rootfs_builder.needs.rules import Rule, Rules
     from rootfs_builder.plan import Plan
+    from rootfs_builder.recipe import Recipe
 
 
 @click.command(cls=Verb, epilog="Example: rootfs-builder rules --match /usr/bin/curl")
@@ -20,6 +22,16 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     shell_complete=options.file_names,
     help="Show which rules act for this program.",
 )
+@click.option(
+    "--explain",
+    metavar="NAME",
+    help="Show why this rule acts for EXECUTABLE, or what it lacks.",
+)
+@click.argument(
+    "executable", required=False, metavar="[EXECUTABLE]", shell_complete=options.file_names
+)
+@click.option("-e", "--env", multiple=True, metavar="NAME=VALUE", help="As pack has it: evidence.")
+@click.option("-u", "--user", metavar="NAME[:GROUP]", help="As pack has it: evidence.")
 @options.files
 @options.as_json
 @options.debug
@@ -29,6 +41,8 @@ def command(
     /,
     *,
     match: str | None,
+    explain: str | None,
+    executable: str | None,
     sysroot: str | None,
     rule_files: tuple[str, ...],
     as_json: bool,
@@ -38,19 +52,39 @@ def command(
     """List the rules: what each adds, on what evidence, and where that is written.
 
     A rule acts by itself where its evidence is found; --with NAME makes it act, --without NAME
-    stops it.
+    stops it. With --explain, arguments after -- are those of EXECUTABLE.
     """
-    options.no_command(cmd, "rules")
     del debug
-    from rootfs_builder import pipeline
-    from rootfs_builder.findings import Level
     from rootfs_builder.pipeline import inputs
 
+    _check(match, explain, executable)
     read = options.inputs(sysroot, rule_files)
+    if explain is not None:
+        recipe = options.recipe(executables=(executable,), command=cmd or (), **given)
+        _explain(explain, recipe, read, as_json=as_json)
+        return
+    options.no_command(cmd, "rules")
     if match is None:
         _list(inputs.rules(read["rule_files"]), as_json=as_json)
-        return
-    recipe = options.recipe(executables=(match,), **given)
+    else:
+        _match(options.recipe(executables=(match,), **given), read, as_json=as_json)
+
+
+def _check(match: str | None, explain: str | None, executable: str | None) -> None:
+    if match is not None and explain is not None:
+        raise UsageError("--match and --explain: one of them")
+    if explain is not None and executable is None:
+        raise UsageError(Mistake("--explain", "for which program? name EXECUTABLE", explain))
+    if explain is None and executable is not None:
+        raise UsageError(
+            f"{executable}: unexpected; --match {executable} shows the rules that act for it"
+        )
+
+
+def _match(recipe: "Recipe", read: dict[str, Any], *, as_json: bool) -> None:
+    from rootfs_builder import pipeline
+    from rootfs_builder.findings import Level
+
     closure, plan, _ = pipeline.plan(recipe, **read)
     applied = closure.supply.applied
     if as_json:
@@ -69,6 +103,28 @@ def _facts(applied: "tuple[RuleApplication, ...]", plan: "Plan") -> dict[str, An
     ]
     findings = [{"level": one.level, "code": one.code, "text": one.text} for one in plan.findings]
     return {"rules": rules, "findings": findings}
+
+
+def _explain(name: str, recipe: "Recipe", read: dict[str, Any], *, as_json: bool) -> None:
+    from rootfs_builder.commands import explanation
+    from rootfs_builder.needs import collector
+    from rootfs_builder.needs.rules import explain, requests
+    from rootfs_builder.pipeline import inputs
+
+    known = inputs.rules(read["rule_files"])
+    rule = requests.rule_named(known, name, "--explain")
+    sources = inputs.sources(read["sysroot"])
+    closure = collector.collect(recipe, sources, rules=known)
+    found = explain.explain(rule, recipe, sources, closure, known)
+    if as_json:
+        import json
+
+        import msgspec
+
+        click.echo(json.dumps(msgspec.to_builtins(found), indent=2))
+        return
+    for line in explanation.lines(rule, found):
+        click.echo(terminal.escape_control(line))
 
 
 def _list(known: "Rules", *, as_json: bool) -> None:

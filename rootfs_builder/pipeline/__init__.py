@@ -21,7 +21,7 @@ from rootfs_builder.pipeline import destinations, inputs, planning
 from rootfs_builder.pipeline.dependencies import Dependencies
 from rootfs_builder.pipeline.destinations import Place, Written
 from rootfs_builder.pipeline.planning import Planned
-from rootfs_builder.plan import Plan, split
+from rootfs_builder.plan import Plan
 from rootfs_builder.recipe import Recipe
 from rootfs_builder.recipe.destination import Destination
 
@@ -150,14 +150,14 @@ def pack(
         _threads(threads) as usable,
         destinations.beside(files, keep=keep) as fill,
     ):
-        trimmed = planning.trimmed(recipe, found.plan, scratch)
+        whole, parts = planning.layered(recipe, found.plan, scratch, facts=memory.facts)
         with destinations.opened(destination, keep=keep, cache=writer.usable_cache) as place:
-            image = writer.write(trimmed, place, usable)
+            image = writer.write(whole, parts, place, usable)
             fill("--depfile", dependencies)
             fill("--iidfile", image.config_digest.encode())
             fill("--metadata-file", _metadata(image) if metadata_file else b"")
     memory.keep()
-    return Result(_detached(image), _remarked(trimmed, place), place.size)
+    return Result(_detached(image), _remarked(whole, place), place.size)
 
 
 def _remarked(plan: Plan, place: Place) -> Plan:
@@ -216,12 +216,13 @@ class _Writer(Struct, frozen=True):
         """The cache; none where nothing is compressed: reading it would be no faster."""
         return self.cache if self.recipe.codec.level else Cache()
 
-    def write(self, plan: Plan, place: Place, threads: int | None) -> Image:
-        """The image of a plan, written unless it is there already.
+    def write(
+        self, plan: Plan, parts: tuple[Plan, ...], place: Place, threads: int | None
+    ) -> Image:
+        """The image of a plan in layers, written unless it is there already.
 
         Where the cache has lost a part of it, everything is built again.
         """
-        parts = split.by_change(plan, budget=self.recipe.layers)
         for rebuild in (False, True):
             store = Store(place.stream, self.usable_cache, threads=threads, rebuild=rebuild)
             image = self._image(plan, parts, store)

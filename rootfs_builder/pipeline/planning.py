@@ -15,14 +15,14 @@ from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.errors import Mistake, UsageError, VerificationError
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, warning
-from rootfs_builder.image import Platform
+from rootfs_builder.image import Platform, layers
 from rootfs_builder.loader import preload
 from rootfs_builder.needs import additions, collector
 from rootfs_builder.needs.closure import Closure
 from rootfs_builder.needs.rules import Rules
 from rootfs_builder.packages import Owners
 from rootfs_builder.paths import printable
-from rootfs_builder.plan import Plan, PlanRoot, budget, planner, replay
+from rootfs_builder.plan import Plan, PlanRoot, budget, duplicates, planner, replay, split
 from rootfs_builder.plan.layout import lay_out
 from rootfs_builder.recipe import Recipe
 from rootfs_builder.recipe.values import RequestedPlatform
@@ -74,10 +74,31 @@ def trimmed(recipe: Recipe, plan: Plan, scratch: str) -> Plan:
     Raises:
         RootfsError: see strip.plan and budget.check.
     """
-    if recipe.strip:
-        from rootfs_builder.plan import strip
+    return _in_budget(recipe, _stripped(recipe, plan, scratch))
 
-        plan = strip.plan(plan, scratch)
+
+def layered(
+    recipe: Recipe, plan: Plan, scratch: str, *, facts: FileFacts
+) -> tuple[Plan, tuple[Plan, ...]]:
+    """The trimmed plan and its layers, the lowest first, as they are packed.
+
+    `scratch` is as for `trimmed`, and so are the errors; files are read to see which are equal.
+    """
+    whole = _stripped(recipe, plan, scratch)
+    parts = split.by_change(whole, budget=recipe.layers)
+    whole, parts = duplicates.linked(whole, parts, unit=layers.UNIT, facts=facts)
+    return _in_budget(recipe, whole), parts
+
+
+def _stripped(recipe: Recipe, plan: Plan, scratch: str) -> Plan:
+    if not recipe.strip:
+        return plan
+    from rootfs_builder.plan import strip
+
+    return strip.plan(plan, scratch)
+
+
+def _in_budget(recipe: Recipe, plan: Plan) -> Plan:
     if recipe.max_size is not None:
         budget.check(plan, recipe.max_size)
     return plan

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field, replace
 from glob import glob
 from pathlib import Path
 
+from rootfs_builder.needs import rules
+
 FOLDER = Path(__file__).parent.parent / "corpus"
 # What a case may tell pack: what no packer can know.
 PACK_OPTIONS = ("-u", "-e", "-w", "--add", "--allow-sensitive", "--entrypoint")
@@ -214,6 +216,12 @@ class Ready:
         if matches is not None:
             wanted = filled(matches, self.values)
             assert re.search(wanted, done.stdout + done.stderr), f"{who}no {wanted}: {said}"
+
+
+def without_products():
+    """The words for pack that leave out all that rules know of single products."""
+    named = [rule.name for rule in rules.load() if rule.product]
+    return [word for name in named for word in ("--without", name)]
 
 
 def load(folder=FOLDER, kind=Case):

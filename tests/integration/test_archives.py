@@ -276,3 +276,14 @@ def test_two_names_of_one_file(pack, cc, engine, name, tmp_path):
         for program in ("report", "other"):
             lines = said(engine, loaded, extra=("--entrypoint", program)).splitlines()
             assert lines[0] == f"argument {program}"
+
+
+def test_equal_files_are_two_names_that_an_engine_reads(pack, cc, engine, name, tmp_path):
+    (tmp_path / "data").mkdir()
+    for file in ("a", "b"):
+        (tmp_path / "data" / file).write_bytes(b"x" * 4096)
+    archive = pack(cc(SHOW), "--add", "data:/usr/share/data", "-t", name)
+    assert tree(archive.rootfs)["/usr/share/data/b"] == "-rw-r--r-- 0 is /usr/share/data/a"
+    with image(engine, engine.load(archive.tar)) as loaded:
+        for file in ("a", "b"):
+            assert said(engine, loaded, f"/usr/share/data/{file}") == "x" * 4096

@@ -44,12 +44,14 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def use(cli, docker, name, tmp_path):
+def use(cli, docker, name, tmp_path, request):
     """Pack a case, load it, do its runs."""
+    left_out = corpus.without_products() if request.config.getoption("no_products") else ()
 
     def pack_and_check(ready):
         tar = tmp_path / "image.tar"
-        done = cli("pack", ready.program, "-o", tar, "-t", name, *ready.options, cwd=ready.folder)
+        words = (ready.program, "-o", tar, "-t", name, *left_out, *ready.options)
+        done = cli("pack", *words, cwd=ready.folder)
         assert done.returncode == 0, done.stderr
         with image(docker, docker.load(tar)) as loaded:
             ready.check(docker, loaded)

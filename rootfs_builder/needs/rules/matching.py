@@ -89,35 +89,44 @@ def _evidence(rule: Rule, evidence: Evidence) -> Clue | None:
 
 def _holds(when: When, evidence: Evidence) -> Clue | None:
     """The evidence for one table; None unless every key of it holds."""
-    if when.libc and evidence.libc not in when.libc:
-        return None
-    if when.before and not (0, 0) < evidence.version < _version(when.before):
+    if not (is_libc(when, evidence) and is_before(when, evidence)):
         return None
     clues = []
-    for clue in _clues(when, evidence):
+    for _, clue in clues_of(when, evidence):
         if clue is None:
             return None
         clues.append(clue)
     return joined(clues) if clues else Clue(f"it is {evidence.libc}")
 
 
-def _clues(when: When, evidence: Evidence) -> Iterator[Clue | None]:
-    """A clue for each key with a list, None where nothing of the list is found."""
+def is_libc(when: When, evidence: Evidence) -> bool:
+    """Whether the process has one of the libcs that `libc` names, if it names any."""
+    return not when.libc or evidence.libc in when.libc
+
+
+def is_before(when: When, evidence: Evidence) -> bool:
+    """Whether its glibc is older than `before`, if that is set."""
+    return not when.before or (0, 0) < evidence.version < _version(when.before)
+
+
+def clues_of(when: When, evidence: Evidence) -> Iterator[tuple[str, Clue | None]]:
+    """A clue for each key that is set, but for `libc` and `before`; None where nothing is found."""
     user_input = evidence.user_input
     if when.user:
-        yield Clue(f"-u {user_input.user}") if user_input.user else None
+        yield "user", Clue(f"-u {user_input.user}") if user_input.user else None
     if when.env:
         variable = next((name for name in when.env if user_input.variables.get(name)), None)
-        yield _setting(variable, user_input.variables[variable]) if variable else None
-    for symbols, own in ((when.own_imports, True), (when.imports, False)):
+        yield "env", _setting(variable, user_input.variables[variable]) if variable else None
+    for key, symbols in (("own-imports", when.own_imports), ("imports", when.imports)):
         if symbols:
-            call = evidence.importing(symbols, own=own, besides=_any_of(when.besides))
-            yield Clue(f"{shown(call[1])} calls {call[0]}") if call else None
+            own, besides = key == "own-imports", any_of(when.besides)
+            call = evidence.importing(symbols, own=own, besides=besides)
+            yield key, Clue(f"{shown(call[1])} calls {call[0]}") if call else None
     if when.sonames:
-        loaded = evidence.named(_any_of(when.sonames))
-        yield Clue(f"{shown(loaded[0])} is loaded") if loaded else None
+        loaded = evidence.named(any_of(when.sonames))
+        yield "sonames", Clue(f"{shown(loaded[0])} is loaded") if loaded else None
     if when.text:
-        yield evidence.containing(when.text)
+        yield "text", evidence.containing(when.text)
 
 
 def _setting(variable: str, value: str) -> Clue:
@@ -129,7 +138,7 @@ def _version(text: str) -> tuple[int, int]:
     return int(major), int(minor)
 
 
-def _any_of(patterns: tuple[str, ...]) -> Callable[[str], bool]:
+def any_of(patterns: tuple[str, ...]) -> Callable[[str], bool]:
     """Whether a name matches: most fail by how they begin, before any pattern is compiled."""
     heads = tuple(re.split(r"[*?\[]", one, maxsplit=1)[0] for one in patterns)
     return lambda name: name.startswith(heads) and any(fnmatchcase(name, p) for p in patterns)
@@ -165,7 +174,7 @@ def _find(finds: tuple[Find, ...], evidence: Evidence) -> Iterator[_Found]:
         clue = evidence.searches.describe_match(find.words)
         named = evidence.searches.clues(find.words) if clue else None
         program = (evidence.program,)
-        for loaded in evidence.to_search(_any_of((find.soname,))) if find.soname else program:
+        for loaded in evidence.to_search(any_of((find.soname,))) if find.soname else program:
             beside = {"beside": parent(loaded.real)} if find.soname else {}
             hits = [evidence.elf_files.search(loaded.real, one.encode()) for one in find.text]
             hits += (evidence.spelling(loaded, name, globs) for name, globs in find.paths.items())

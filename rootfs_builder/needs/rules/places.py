@@ -37,19 +37,26 @@ class Places:
 
     def paths(self, template: str, variables: Variables, rule: Rule) -> tuple[OpenedPath, ...]:
         """The existing paths that a rule's template with wildcards stands for."""
+        start, found = anchor(template, variables, rule.landmarks), []
+        for path, allowed in self.candidates(template, variables, rule):
+            if allowed:
+                found.append(path)
+            else:
+                self.refused.add((path, rule.name, start is None))
+        return tuple(found)
+
+    def candidates(
+        self, template: str, variables: Variables, rule: Rule
+    ) -> Iterator[tuple[OpenedPath, bool]]:
+        """The same, each with whether the rule may follow it."""
         path = expand(template, variables)
         if path is None or not path.startswith("/"):
-            return ()
+            return
         if path not in self._globbed:
             self._globbed[path] = tuple(self._glob(path))
         start = anchor(template, variables, rule.landmarks)
-        found = []
         for one in self._globbed[path]:
-            if self._reach.allows(one, start, template):
-                found.append(one)
-            else:
-                self.refused.add((one, rule.name, start is None))
-        return tuple(found)
+            yield one, self._reach.allows(one, start, template)
 
     def may_follow(self, path: OpenedPath, start: str | None, rule: str) -> bool:
         """Whether a path that a finder has may be followed, see `Reach.allows`."""

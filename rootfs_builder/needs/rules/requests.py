@@ -42,6 +42,19 @@ def check(
         raise UsageError(*mistakes)
 
 
+def rule_named(rules: Rules, name: str, option: str) -> Rule:
+    """The rule that `option` names.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    for rule in rules:
+        if rule.name == name:
+            return rule
+    names = [rule.name for rule in rules]
+    raise UsageError(Mistake(option, f"no rule of that name{_near(name, names)}", name))
+
+
 def check_without(rules: Rules, without: Iterable[str], noted: set[str]) -> None:
     """Whether each `--without` names a rule, or a library of some dlopen note.
 

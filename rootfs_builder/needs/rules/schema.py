@@ -86,11 +86,15 @@ class Follow(Table, frozen=True):
 
 
 class Rule(Table, frozen=True):
-    """One rule; `name` is its table's key. docs/rules.md says what each key does."""
+    """One rule; `name` is its table's key. docs/rules.md says what each key does.
+
+    One of a `product` knows programs by name, and helps none that nobody has heard of.
+    """
 
     because: str
     source: str
     name: str = ""
+    product: bool = False
     when: When | tuple[When, ...] = ()
     hint: str = ""
     more: str = ""
@@ -139,7 +143,7 @@ class Rule(Table, frozen=True):
     @property
     def by_script(self) -> frozenset[str]:
         """The variables that are directories around a script."""
-        named = {name for name, paths in self.landmarks.items() if _AROUND & _used(paths)}
+        named = {name for name, paths in self.landmarks.items() if _AROUND & used(paths)}
         return _AROUND | named
 
     @property
@@ -326,13 +330,14 @@ def _path_mistakes(rule: Rule) -> Iterator[TableMistake]:
             )
 
 
-def _used(templates: Iterable[str]) -> set[str]:
+def used(templates: Iterable[str]) -> set[str]:
+    """The variables of templates."""
     return {name for one in templates for name in _VARIABLE.findall(one)}
 
 
 def uses(template: str, variables: AbstractSet[str]) -> bool:
     """Whether a template has one of the variables."""
-    return not variables.isdisjoint(_used((template,)))
+    return not variables.isdisjoint(used((template,)))
 
 
 def expand(template: str, variables: dict[str, str]) -> str | None:

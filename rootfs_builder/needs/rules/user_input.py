@@ -9,6 +9,7 @@ from rootfs_builder.filesystem.content import read
 from rootfs_builder.loader.elf_files import ElfFiles, groups
 from rootfs_builder.needs.closure import Program, Tree
 from rootfs_builder.needs.clues import Clue
+from rootfs_builder.needs.rules.schema import Rules
 from rootfs_builder.paths import SourcePath, decode, encode, join, name, named_in, printable
 from rootfs_builder.recipe import Recipe
 
@@ -105,11 +106,12 @@ def collect(
     programs: Iterable[Program],
     added: Sequence[Tree],
     elf_files: ElfFiles,
-    *,
-    texts: frozenset[bytes],
-    symbols: frozenset[bytes],
+    rules: Rules,
 ) -> UserInput:
-    """Variables and arguments, scripts, the small files of small trees."""
+    """Variables and arguments, scripts, the small files of small trees; what `rules` look for."""
+    tables = [one for rule in rules for one in rule.evidence]
+    texts = {text.encode() for one in tables for text in one.text}
+    symbols = {name.encode() for one in tables for name in (*one.imports, *one.own_imports)}
     arguments = (*(recipe.entrypoint or ())[1:], *recipe.command)
     files = [(f"the argument {word}", word.encode()) for word in arguments]
     files += [(f"-e {name}", value.encode()) for name, value in recipe.env]
@@ -126,8 +128,8 @@ def collect(
         placed,
         tuple(scripts),
         encode(command),
-        texts,
-        symbols,
+        frozenset(texts),
+        frozenset(symbols),
         frozenset(path for tree in added for path in tree.left_out),
     )
 

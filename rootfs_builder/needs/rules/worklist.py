@@ -66,7 +66,7 @@ def run(
     """
     requested = dict(recipe.with_rules)
     requests.check(all_rules, requested, recipe.without, dict(recipe.env))
-    user_input = _user_input(recipe, startup, all_rules, programs, added)
+    user_input = collect(recipe, programs, added, startup.elf_files, all_rules)
     files = RuleFiles(sources, startup, user_input, programs, added)
     worklist = _RuleWorklist(
         recipe,
@@ -87,24 +87,7 @@ def run(
     return result
 
 
-def _user_input(
-    recipe: Recipe,
-    startup: Startup,
-    all_rules: Rules,
-    programs: tuple[Program, ...],
-    added: tuple[Tree, ...],
-) -> UserInput:
-    tables = [one for rule in all_rules for one in rule.evidence]
-    texts = {text.encode() for one in tables for text in one.text}
-    symbols = {name.encode() for one in tables for name in (*one.imports, *one.own_imports)}
-    return collect(
-        recipe,
-        programs,
-        added,
-        startup.elf_files,
-        texts=frozenset(texts),
-        symbols=frozenset(symbols),
-    )
+_Bound = frozenset[tuple[str, str]]  # variables with their values, as a key
 
 
 class _Key(Struct, frozen=True):
