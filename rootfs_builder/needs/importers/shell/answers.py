@@ -40,13 +40,16 @@ class Answers:
     def needs(self, run: Run, path: str, *, whole: bool) -> Iterator[Need]:
         """What a script needs that was followed."""
         asked = _Asked(path, self._package(path), run, whole and not run.open)
+        lacking = dict[str, Use]()
         for use in run.uses:
             if use.kind == "command":
-                yield from self._command(use, asked)
+                yield from self._command(use, asked, lacking)
             elif use.kind == "source":
                 yield from self._source(use)
             else:
                 yield from self._named(use, asked)
+        if lacking:
+            yield _perhaps_missing(path, lacking)
         if run.cut:
             text = (
                 f"{printable(Sources.display(path))}: too long to be followed whole; what it "
@@ -54,14 +57,14 @@ class Answers:
             )
             yield warning(Code.COMMAND_MISSING, text, path)
 
-    def _command(self, use: Use, asked: _Asked) -> Iterator[Need]:
+    def _command(self, use: Use, asked: _Asked, lacking: dict[str, Use]) -> Iterator[Need]:
         known = {one.text for one in use.values} & (self._own | asked.run.functions.keys())
         values = tuple(one for one in use.values if one.text not in known and one.text)
         found = [one for value in values for one in self._paths(value)]
         for value in found:
             yield from self._started(value, use, asked)
         if values and not found and not known:
-            yield from self._missing(use, values, asked)
+            yield from self._missing(use, values, asked, lacking)
 
     def _paths(self, value: Value) -> Iterator[Value]:
         """Where a command is, first in PATH."""
@@ -96,16 +99,21 @@ class Answers:
             return None
         return self._context.packages.of_all([real]).packages.get(real)
 
-    def _missing(self, use: Use, values: Values, asked: _Asked) -> Iterator[Finding]:
+    def _missing(
+        self, use: Use, values: Values, asked: _Asked, lacking: dict[str, Use]
+    ) -> Iterator[Finding]:
         quiet = use.mode.sometimes or use.mode.tolerated or not asked.trusted
-        if quiet or {one.text for one in values} & use.mode.guards:
+        home = any(one.text.startswith("~") for one in values)
+        if quiet or home or {one.text for one in values} & use.mode.guards:
             return
         words = " or ".join(sorted(printable(one.text) for one in values))
-        place = "" if "/" in values[0].text else " in the image's PATH"
-        where = f"{self._where(use)} starts {words}, which is not{place or ' there'}"
+        if use.mode.branch:
+            lacking.setdefault(words, use)
+            return
+        place = "there" if "/" in values[0].text else "in the image's PATH"
+        where = f"{_where(use)} starts {words}, which is not {place}"
         text = f"{where}; install it, or give it with --add"
-        say = hint if use.mode.branch else warning
-        yield say(Code.COMMAND_MISSING, text, use.file)
+        yield warning(Code.COMMAND_MISSING, text, use.file)
 
     def _source(self, use: Use) -> Iterator[Need]:
         found = [one for one in use.values if self._files.is_file(one.text)]
@@ -115,12 +123,14 @@ class Answers:
         mode: Mode = use.mode
         if not found and not (mode.perhaps or mode.tolerated or mode.guards):
             words = " or ".join(sorted(printable(Sources.display(v.text)) for v in use.values))
-            text = f"{self._where(use)} sources {words}, which is not there; give it with --add"
+            text = f"{_where(use)} sources {words}, which is not there; give it with --add"
             yield warning(Code.COMMAND_MISSING, text, use.file)
 
     def _named(self, use: Use, asked: _Asked) -> Iterator[Need]:
         """The files that stand in the words of a command."""
         for value in use.values:
+            if use.kind == "setting" and self._files.kind(value.text) == "dir":
+                continue  # a program's home, in which it looks for itself
             for path in _split(value.text):
                 one = Value(path, value.place)
                 if self._is_data(one, asked):
@@ -159,11 +169,19 @@ class Answers:
         return File(value.text, clue, start, place, omit=_OMIT, started=started)
 
     def _clue(self, use: Use, does: str) -> Clue:
-        return Clue(f"{self._where(use)} {does}", (use.file,))
+        return Clue(f"{_where(use)} {does}", (use.file,))
 
-    @staticmethod
-    def _where(use: Use) -> str:
-        return f"{printable(name(use.file))}:{use.line}"
+
+def _where(use: Use) -> str:
+    return f"{printable(name(use.file))}:{use.line}"
+
+
+def _perhaps_missing(path: str, lacking: dict[str, Use]) -> Finding:
+    """One hint for all commands of a script that some condition leads to, and that are nowhere."""
+    words = ", ".join(f"{word} (line {use.line})" for word, use in sorted(lacking.items()))
+    shown = printable(Sources.display(path))
+    text = f"{shown} may start what is not in the image's PATH: {words}; install what it is to do"
+    return hint(Code.COMMAND_MISSING, text, path)
 
 
 def _split(text: str) -> Iterator[str]:

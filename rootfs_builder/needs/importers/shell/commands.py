@@ -12,6 +12,8 @@ from rootfs_builder.needs.importers.shell.uses import Mode
 from rootfs_builder.needs.importers.shell.values import Scope, Value, Values
 from rootfs_builder.paths import join, name
 
+_SAYING = frozenset(("echo", "printf", "print", "[", "test"))  # files are no files to them
+_UNKNOWN = '"$?"'  # a word of an evaluated text
 _RUNNING = ("-exec", "-execdir", "-ok", "-okdir")  # options of find(1)
 
 
@@ -80,8 +82,9 @@ class Commands:
         """A program, with the commands that some are given."""
         line = self._line
         self._run.use("command", placed(words[0], scope), line, mode, last=last)
-        for values in words[1:]:
-            self._run.use("file", placed(values, scope), line, mode)
+        if words[0][0].text not in _SAYING:
+            for values in words[1:]:
+                self._run.use("file", placed(values, scope), line, mode)
         called = name(words[0][0].text)
         if called == "find":
             for at, values in enumerate(words):
@@ -126,11 +129,11 @@ class Commands:
         return False
 
     def _eval(self, words: list[Values], scope: Scope, mode: Mode) -> bool:
-        known = [values[0].text for values in words if len(values) == 1]
-        if len(known) < len(words):
-            self._run.open = True
-            return False
-        return self._run.text(" ".join(known), scope, mode)
+        first = words[0] if words else ()
+        self._run.open |= not first
+        others = [one[0].text if len(one) == 1 else _UNKNOWN for one in words[1:]]
+        ends = [self._run.text(" ".join((one.text, *others)), scope, mode) for one in first]
+        return bool(ends) and all(ends)
 
     def _exit(self, _words: list[Values], _scope: Scope, mode: Mode) -> bool:
         return not mode.perhaps

@@ -48,11 +48,7 @@ def _command(words: tuple[Word, ...], scope: Scope, expander: Expander) -> bool 
 
 def _test(operator: str, words: tuple[Word, ...], scope: Scope, expander: Expander) -> bool | None:
     """A test of texts that the script itself assigns: others are set by who starts it."""
-    if any(
-        part.kind == "variable" and not scope.is_assigned(part.text)
-        for word in words
-        for part in word
-    ):
+    if not all(map(scope.is_sure, words)):
         return None
     texts = [_only(word, scope, expander) for word in words]
     if None in texts:

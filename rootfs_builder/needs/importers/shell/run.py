@@ -5,6 +5,7 @@ Both sides of a branch are, unless its condition is decided by the script's own 
 run.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from functools import partial
@@ -15,9 +16,10 @@ from rootfs_builder.needs.image_files import ImageFiles
 from rootfs_builder.needs.importers.shell import commands, conditions, printed, steps
 from rootfs_builder.needs.importers.shell.script import Script, Step
 from rootfs_builder.needs.importers.shell.uses import Mode, Use
-from rootfs_builder.needs.importers.shell.values import EMPTY, Expander, Scope, Value, Values, real
+from rootfs_builder.needs.importers.shell.values import Expander, Scope, Value, Values, real
 
 _MOST_STEPS = 50_000  # of one script, with all that it sources
+_MOST_CALLS = 8  # of a function, with arguments or guards of their own
 _MOST_DEPTH = 40  # of functions and sourced files, each within another
 
 
@@ -43,7 +45,7 @@ class Run:
         self._depth = 0
         self._mode = Mode()
         self._known = set[object]()
-        self._called = set[str]()
+        self._followed = Counter[str]()
         self._files_of = dict[str, str]()  # where functions stand
         self._commands = commands.Commands(self)
         scope.set("0", (Value(path, path),), perhaps=False)
@@ -54,7 +56,7 @@ class Run:
         """Follow a script, then its functions that it calls by a name that is not known here."""
         self.steps(script.steps, self._scope, Mode())
         for called in [*self.functions]:
-            if called not in self._called:
+            if not self._followed[called]:
                 self._body(called, self._scope.copy(), Mode(sometimes=True), None)
 
     def steps(self, each: Iterable[Step], scope: Scope, mode: Mode) -> bool:
@@ -88,7 +90,8 @@ class Run:
         parts = [part for word in step.words for part in word if part.kind == "variable"]
         if any(p.text.isdigit() or p.text in ("@", "*") or p.text in scope.options for p in parts):
             scope.options.add(step.name)
-        scope.set(step.name, values or (() if step.words else EMPTY), perhaps=mode.perhaps)
+        sure = all(map(scope.is_sure, step.words)) and all(each)
+        scope.set(step.name, values, perhaps=mode.perhaps, sure=sure)
         return False
 
     def _do_append(self, step: Step, scope: Scope, mode: Mode) -> bool:
@@ -98,7 +101,7 @@ class Run:
         return False
 
     def _do_export(self, step: Step, scope: Scope, mode: Mode) -> bool:
-        self.use("file", scope.get(step.name), step.line, mode)
+        self.use("setting", scope.get(step.name), step.line, mode)
         return False
 
     def _do_word(self, step: Step, scope: Scope, _mode: Mode) -> bool:
@@ -145,16 +148,16 @@ class Run:
     def _do_case(self, step: Step, scope: Scope, mode: Mode) -> bool:
         subject = tuple(v for word in step.words for v in self.expander.word(word, scope))
         names = [part.text for word in step.words for part in word if part.kind == "variable"]
+        decided = all(map(scope.is_sure, step.words))
         option = any(n.isdigit() or n in scope.options for n in names)
         for patterns, body in zip(step.patterns, step.steps, strict=True):
             texts = [one.text for word in patterns for one in self.expander.word(word, scope)]
-            shown = {part.text for word in patterns for part in word}
             hits = [v for v in subject if any(fnmatchcase(v.text, one) for one in texts)]
-            if subject and not hits:
+            if decided and subject and not hits:
                 continue
-            if len(subject) == 1:
+            if decided and len(subject) == 1:
                 return self.steps(body, scope, mode)
-            sometimes = mode.sometimes or (option and shown != {"*"})
+            sometimes = mode.sometimes or (option and all(map(_is_option, texts)))
             self._branch(body, scope, replace(mode, branch=True, sometimes=sometimes))
         return False
 
@@ -223,11 +226,14 @@ class Run:
         self, called: str, scope: Scope, mode: Mode, arguments: tuple[Values, ...] | None
     ) -> bool:
         """Follow a function once for each mode and arguments."""
+        plain = replace(mode, guards=frozenset())
+        if arguments is not None and self._followed[called] >= _MOST_CALLS:
+            mode, arguments = plain, None
         key = called, mode, arguments
         if key in self._known:
             return False
         self._known.add(key)
-        self._called.add(called)
+        self._followed[called] += 1
         body = self.functions[called].steps[0]
         before, scope.arguments = scope.arguments, arguments
         file, self._file = self._file, self._files_of[called]
@@ -275,3 +281,8 @@ class Run:
     def text(self, text: str, scope: Scope, mode: Mode) -> bool:
         """Follow a text that is evaluated."""
         return self.steps(steps.parse(text.encode("utf-8", "surrogateescape")).steps, scope, mode)
+
+
+def _is_option(pattern: str) -> bool:
+    """Whether a pattern is for an option or the name of an action, and not for files."""
+    return pattern.startswith("-") or pattern.isidentifier()

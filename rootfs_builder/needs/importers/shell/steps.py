@@ -1,5 +1,6 @@
 """The text of a shell script → its steps: commands, assignments, conditions, with their words."""
 
+import re
 from collections.abc import Iterator
 
 from tree_sitter import Node
@@ -11,8 +12,14 @@ from rootfs_builder.needs.importers.shell.script import Part, Script, Step, Word
 _MOST_DEPTH = 200  # of a text that is nested as nobody writes it
 
 
+# What the grammar takes for two words or an error, and the same as it understands it.
+_UNBRACED = re.compile(rb"(?<![\\$])\$([A-Za-z_][A-Za-z0-9_]*)")  # in $A/b-$C
+_FOR_ARGUMENTS = re.compile(rb"(\bfor[ \t]+\w+)[ \t]+do\b")
+
+
 def parse(text: bytes) -> Script:
     """The steps of a script."""
+    text = _FOR_ARGUMENTS.sub(rb'\1 in "$@"; do', _UNBRACED.sub(rb"${\1}", text))
     root = syntax.parse("bash", text)
     return Script(tuple(_steps(root, 0)), not root.has_error)
 

@@ -25,8 +25,9 @@ class Mode(Struct, frozen=True):
 
 
 class Use(Struct, frozen=True):
-    """Something that a script uses, at a line of `file`: a `command`, `source`, or `file`.
+    """Something that a script uses, at a line of `file`.
 
+    A `command`, a `source`, a `file`, or a `setting` for other programs.
     `last` is a command that takes the place of the shell.
     """
 

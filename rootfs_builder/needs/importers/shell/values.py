@@ -80,11 +80,12 @@ class Scope:
         self._values: dict[str, Values] = {}
         self.arguments: tuple[Values, ...] | None = None
         self.options = set[str]()
+        self._unsure = set[str]()  # variables that may have other values, too
 
     def copy(self) -> "Scope":
         """The variables of a subshell."""
         made = Scope(self._environment, self._environment["PATH"])
-        made._values = dict(self._values)
+        made._values, made._unsure = dict(self._values), set(self._unsure)
         made.arguments, made.options = self.arguments, self.options
         return made
 
@@ -105,12 +106,24 @@ class Scope:
             return ()
         return self.arguments[number - 1] if number <= len(self.arguments) else EMPTY
 
-    def is_assigned(self, name: str) -> bool:
-        """Whether the script itself says what a variable is."""
-        return name in self._values
+    def is_sure(self, word: Word) -> bool:
+        """Whether the script itself decides what a word is, in each of its values."""
+        return all(map(self._is_sure, word))
 
-    def set(self, name: str, values: Values, *, perhaps: bool) -> None:
+    def _is_sure(self, part: Part) -> bool:
+        if part.kind == "variable":
+            known = part.text in self._values and part.text not in self._unsure
+            if part.text.isdigit() and part.text != "0":
+                known = self.arguments is not None and bool(self._argument(int(part.text)))
+            return known and all(map(self.is_sure, part.words))
+        return part.kind != "unknown"
+
+    def set(self, name: str, values: Values, *, perhaps: bool, sure: bool = True) -> None:
         """Assign; `perhaps` keeps what it was, after what it is now."""
+        if not values or not sure:
+            self._unsure.add(name)
+        elif not perhaps:
+            self._unsure.discard(name)
         old = self._values.get(name, ()) if perhaps else ()
         if perhaps and name in self._environment and name not in self._values:
             old = (Value(self._environment[name]),)
