@@ -1,7 +1,6 @@
 """One command of a shell script → what it runs: a program, a function, another command, a file."""
 
 from collections.abc import Callable
-from posixpath import normpath
 from typing import Protocol
 
 from msgspec.structs import replace
@@ -9,8 +8,8 @@ from msgspec.structs import replace
 from rootfs_builder.needs.importers.shell.names import OF_THE_SHELL, SHELLS, WRAPPERS
 from rootfs_builder.needs.importers.shell.script import Step
 from rootfs_builder.needs.importers.shell.uses import Mode
-from rootfs_builder.needs.importers.shell.values import Scope, Value, Values
-from rootfs_builder.paths import join, name
+from rootfs_builder.needs.importers.shell.values import Scope, Values, located, relative
+from rootfs_builder.paths import name
 
 _SAYING = frozenset(("echo", "printf", "print", "[", "test"))  # files are no files to them
 _UNKNOWN = '"$?"'  # a word of an evaluated text
@@ -124,7 +123,7 @@ class Commands:
 
     def _cd(self, words: list[Values], scope: Scope, _mode: Mode) -> bool:
         places = [one for one in words if not (one and one[0].text[:1] == "-")]
-        values = located(places[0], scope) if places else ()
+        values = located(relative(places[0]), scope) if places else ()
         scope.set("PWD", values, perhaps=False)
         return False
 
@@ -157,31 +156,18 @@ class Commands:
                     scope.set(value.text, (), perhaps=False)
         return False
 
-    def _set(self, words: list[Values], scope: Scope, _mode: Mode) -> bool:
+    def _set(self, words: list[Values], scope: Scope, mode: Mode) -> bool:
         texts = [values[0].text if values else "" for values in words]
-        if "--" in texts or any(one[:1] not in ("-", "+") for one in texts):
-            scope.arguments = None
+        if texts[:1] in (["--"], ["-"]):
+            scope.set_arguments(words[1:], perhaps=mode.perhaps)
+        elif any(one[:1] not in ("-", "+") for one in texts):
+            scope.set_arguments(words, perhaps=mode.perhaps)
         return False
 
     def _shift(self, words: list[Values], scope: Scope, mode: Mode) -> bool:
         known = scope.arguments
         scope.arguments = known[1:] if known and not words and not mode.perhaps else None
         return False
-
-
-def located(values: Values, scope: Scope) -> Values:
-    """Paths, from the directory that the script has changed to; others from it are not known."""
-    found = []
-    for one in values:
-        if one.text.startswith("/"):
-            found.append(Value(normpath(one.text), one.place))
-        elif "/" in one.text:
-            found += [
-                Value(normpath(join(here.text, one.text)), here.place)
-                for here in scope.get("PWD")
-                if here.text.startswith("/")
-            ]
-    return tuple(found)
 
 
 def placed(values: Values, scope: Scope) -> Values:

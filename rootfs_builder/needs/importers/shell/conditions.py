@@ -3,8 +3,10 @@
 from collections.abc import Container, Iterator
 from fnmatch import fnmatchcase
 
+from rootfs_builder.needs.image_files import ImageFiles
 from rootfs_builder.needs.importers.shell.script import Step, Word
-from rootfs_builder.needs.importers.shell.values import Expander, Scope, Values
+from rootfs_builder.needs.importers.shell.values import Expander, Scope, Values, located, relative
+from rootfs_builder.paths import join, name, parent
 
 _ASKING = frozenset(("command", "hash", "type", "which"))
 _PRESENT = ("-e", "-f", "-r", "-x")
@@ -54,6 +56,9 @@ def _test(operator: str, words: tuple[Word, ...], scope: Scope, expander: Expand
     if None in texts:
         return None
     known = [one or "" for one in texts]
+    if operator in ("-h", "-L") and len(known) == 1:
+        values = located(relative(expander.word(words[0], scope)), scope)
+        return is_link(values[0].text, expander.files) if len(values) == 1 else None
     if operator in ("-n", "-z") and len(known) == 1:
         return bool(known[0]) == (operator == "-n")
     if operator in ("=", "==", "!=") and len(known) > 1:
@@ -61,9 +66,15 @@ def _test(operator: str, words: tuple[Word, ...], scope: Scope, expander: Expand
     return None
 
 
+def is_link(path: str, files: ImageFiles) -> bool:
+    """Whether a path is that of a link, which scripts follow to where they are."""
+    above, real = files.real(parent(path)), files.real(path)
+    return above is not None and real is not None and real != join(above, name(path))
+
+
 def _only(word: Word, scope: Scope, expander: Expander) -> str | None:
     if any(part.kind in ("run", "unknown") for part in word):
-        return None
+        return None  # what runs was followed already, and knows no single answer
     values = expander.word(word, scope)
     return values[0].text if len(values) == 1 else None
 

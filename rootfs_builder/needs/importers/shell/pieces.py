@@ -25,6 +25,14 @@ def read(node: Node, depth: int, body: Body) -> Word:
     return tuple(_joined(_Reader(body).parts(node, depth + 1, quoted=False)))
 
 
+def _run_in(node: Node) -> list[Node]:
+    """What runs in a substitution; the grammar knows none in backquotes within backquotes."""
+    text = node.text or b""
+    if not text.startswith(b"`") or b"\\`" not in text:
+        return node.named_children
+    return [syntax.parse("bash", text[1:-1].replace(b"\\`", b"`").replace(b"\\\\", b"\\"))]
+
+
 def _joined(parts: Iterator[Part]) -> Iterator[Part]:
     """Pieces of text that stand beside each other as one."""
     last: Part | None = None
@@ -61,7 +69,7 @@ class _Reader:
         elif kind in ("simple_expansion", "expansion"):
             yield self._put_in(node, depth, quoted=quoted)
         elif kind == "command_substitution":
-            steps = self._body(node.named_children, depth + 1)
+            steps = self._body(_run_in(node), depth + 1)
             yield Part("run", steps=steps, quoted=quoted)
         else:  # runs something perhaps: arithmetic, the file of a process
             yield Part("unknown", steps=self._body(node.named_children, depth + 1))

@@ -16,7 +16,14 @@ from rootfs_builder.needs.image_files import ImageFiles
 from rootfs_builder.needs.importers.shell import commands, conditions, printed, steps
 from rootfs_builder.needs.importers.shell.script import Script, Step
 from rootfs_builder.needs.importers.shell.uses import Mode, Use
-from rootfs_builder.needs.importers.shell.values import Expander, Scope, Value, Values, real
+from rootfs_builder.needs.importers.shell.values import (
+    Expander,
+    Scope,
+    Value,
+    Values,
+    located,
+    real,
+)
 
 _MOST_STEPS = 50_000  # of one script, with all that it sources
 _MOST_CALLS = 8  # of a function, with arguments or guards of their own
@@ -48,6 +55,7 @@ class Run:
         self._followed = Counter[str]()
         self._files_of = dict[str, str]()  # where functions stand
         self._commands = commands.Commands(self)
+        self._printer = printed.Printer(files, self.expander, self.functions)
         scope.set("0", (Value(path, path),), perhaps=False)
         scope.set("BASH_SOURCE", (Value(path, path),), perhaps=False)
         self._scope = scope
@@ -77,7 +85,7 @@ class Run:
         """What steps print, which are followed for it."""
         inner = scope.copy()
         self.steps(steps, inner, self._mode)
-        return printed.values(steps, inner, self.files, self.expander)
+        return self._printer.values(steps, inner)
 
     def use(self, kind: str, values: Values, line: int, mode: Mode, *, last: bool = False) -> None:
         """Note what is used; what is not known says nothing."""
@@ -236,9 +244,10 @@ class Run:
         self._followed[called] += 1
         body = self.functions[called].steps[0]
         before, scope.arguments = scope.arguments, arguments
+        more, scope.more = scope.more, False
         file, self._file = self._file, self._files_of[called]
         self._within(lambda: self.steps(body, scope, mode))
-        scope.arguments, self._file = before, file
+        scope.arguments, scope.more, self._file = before, more, file
         return conditions.exits(body)
 
     def _within(self, follow: Callable[[], object]) -> None:
@@ -270,7 +279,7 @@ class Run:
 
     def _found(self, values: Values, scope: Scope) -> Values:
         """Where files are that are sourced: a name alone is looked up as a command is."""
-        found = list(commands.located(values, scope))
+        found = list(located(values, scope))
         for one in values:
             if "/" not in one.text:
                 places = [v.text.split(":") for v in scope.get("PATH")][:1]
@@ -284,5 +293,5 @@ class Run:
 
 
 def _is_option(pattern: str) -> bool:
-    """Whether a pattern is for an option or the name of an action, and not for files."""
-    return pattern.startswith("-") or pattern.isidentifier()
+    """Whether a pattern is for an option: actions and files are what a script is for."""
+    return pattern.startswith("-")

@@ -7,13 +7,14 @@ read, counted, or given as an argument.
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
+from itertools import zip_longest
 from posixpath import normpath
 
 from msgspec import Struct
 
 from rootfs_builder.needs.image_files import ImageFiles
 from rootfs_builder.needs.importers.shell.script import Part, Step, Word
-from rootfs_builder.paths import SourcePath
+from rootfs_builder.paths import SourcePath, join
 
 MOST = 64  # values of a word
 _LONGEST = 4096  # characters of one from which a pattern is cut, as of a path
@@ -79,6 +80,7 @@ class Scope:
         self._environment = environment | {"PATH": search_path}
         self._values: dict[str, Values] = {}
         self.arguments: tuple[Values, ...] | None = None
+        self.more = False  # whether there may be arguments after those that are known
         self.options = set[str]()
         self._unsure = set[str]()  # variables that may have other values, too
 
@@ -86,7 +88,7 @@ class Scope:
         """The variables of a subshell."""
         made = Scope(self._environment, self._environment["PATH"])
         made._values, made._unsure = dict(self._values), set(self._unsure)
-        made.arguments, made.options = self.arguments, self.options
+        made.arguments, made.more, made.options = self.arguments, self.more, self.options
         return made
 
     def get(self, name: str) -> Values:
@@ -96,7 +98,7 @@ class Scope:
         if name.isdigit():
             return self._argument(int(name))
         if name in ("@", "*"):
-            return self.arguments[0] if self.arguments and len(self.arguments) == 1 else ()
+            return self.all_arguments[0] if len(self.all_arguments) == 1 else ()
         if name in self._environment:
             return (Value(self._environment[name]),)
         return () if name in _FROM_OUTSIDE else EMPTY
@@ -104,7 +106,25 @@ class Scope:
     def _argument(self, number: int) -> Values:
         if self.arguments is None:
             return ()
-        return self.arguments[number - 1] if number <= len(self.arguments) else EMPTY
+        if number <= len(self.arguments):
+            return self.arguments[number - 1]
+        return () if self.more else EMPTY
+
+    @property
+    def all_arguments(self) -> tuple[Values, ...]:
+        """All of "$@", with a last one that is not known for those that may follow."""
+        known = self.arguments or ()
+        return (*known, ()) if self.arguments is None or self.more else known
+
+    def set_arguments(self, words: list[Values], *, perhaps: bool) -> None:
+        """Set --: what follows one that is not known may be at any place."""
+        count = next((at for at, values in enumerate(words) if not values), len(words))
+        known = tuple(words[:count])
+        if perhaps and self.arguments:
+            both = zip_longest(known, self.arguments, fillvalue=())
+            known = tuple(tuple(dict.fromkeys((*new, *old))) for new, old in both)
+        self.more = count < len(words) or (perhaps and (self.more or self.arguments is None))
+        self.arguments = known
 
     def is_sure(self, word: Word) -> bool:
         """Whether the script itself decides what a word is, in each of its values."""
@@ -136,7 +156,7 @@ class Expander:
     def __init__(
         self, files: ImageFiles, output: Callable[[tuple[Step, ...], Scope], Values]
     ) -> None:
-        self._files = files
+        self.files = files
         self._output = output
 
     def arguments(self, words: Iterable[Word], scope: Scope) -> list[Values]:
@@ -147,7 +167,7 @@ class Expander:
                 [("variable", "@")],
                 [("variable", "*")],
             ):
-                found += scope.arguments if scope.arguments is not None else [()]
+                found += scope.all_arguments
                 continue
             values = self.word(word, scope)
             splits = any(part.kind != "text" and not part.quoted for part in word)
@@ -216,10 +236,10 @@ class Expander:
             found = [
                 f"{one}/{name}"
                 for one in found
-                for name in self._files.names(one or "/")
+                for name in self.files.names(one or "/")
                 if fnmatchcase(name, part) and (name[0] != "." or part[0] == ".")
             ]
-        yield from (Value(one, value.place) for one in found if self._files.kind(one))
+        yield from (Value(one, value.place) for one in found if self.files.kind(one))
 
 
 def _joined(values: Iterable[Value]) -> Value:
@@ -265,3 +285,23 @@ def base(value: Value, ending: str = "") -> Value:
     """basename(1)."""
     found = SourcePath(value.text.rstrip("/")).rpartition("/")[2]
     return Value(found.removesuffix(ending) if found != ending else found, value.place)
+
+
+def located(values: Values, scope: Scope) -> Values:
+    """Paths, from the directory that the script has changed to; others from it are not known."""
+    found = []
+    for one in values:
+        if one.text.startswith("/"):
+            found.append(Value(normpath(one.text), one.place))
+        elif "/" in one.text:
+            found += [
+                Value(normpath(join(here.text, one.text)), here.place)
+                for here in scope.get("PWD")
+                if here.text.startswith("/")
+            ]
+    return tuple(found)
+
+
+def relative(values: Values) -> Values:
+    """Names as paths from the working directory."""
+    return tuple(v if "/" in v.text else Value(join(".", v.text), v.place) for v in values)
