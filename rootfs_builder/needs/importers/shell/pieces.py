@@ -7,7 +7,7 @@ from tree_sitter import Node
 from rootfs_builder.needs.importers import syntax
 from rootfs_builder.needs.importers.shell.script import Part, Step, Word
 
-_MOST_DEPTH = 200
+_MOST_DEPTH = 80
 KINDS = frozenset((
     "word", "string", "raw_string", "ansi_c_string", "concatenation", "simple_expansion",
     "expansion", "command_substitution", "number", "translated_string",
@@ -55,7 +55,7 @@ class _Reader:
     def parts(self, node: Node, depth: int, *, quoted: bool) -> Iterator[Part]:
         kind = node.type
         if depth > _MOST_DEPTH:
-            yield Part("unknown")
+            yield Part("unknown", steps=self._body([node], depth))
         elif kind in _PLAIN:
             yield Part("text", _unescaped(syntax.text(node)), quoted=quoted)
         elif kind == "raw_string":

@@ -8,7 +8,6 @@ run.
 from collections import Counter
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
-from functools import partial
 
 from msgspec.structs import replace
 
@@ -27,7 +26,7 @@ from rootfs_builder.needs.importers.shell.values import (
 
 _MOST_STEPS = 50_000  # of one script, with all that it sources
 _MOST_CALLS = 8  # of a function, with arguments or guards of their own
-_MOST_DEPTH = 40  # of functions and sourced files, each within another
+_MOST_DEPTH = 100  # of steps within others, through functions and sourced files
 
 
 class Run:
@@ -69,17 +68,24 @@ class Run:
 
     def steps(self, each: Iterable[Step], scope: Scope, mode: Mode) -> bool:
         """Follow steps; whether nothing after them is reached."""
-        for step in each:
-            self._left -= 1
-            if self._left < 0:
-                self.cut = True
-                return True
-            before, self._mode = self._mode, mode
-            ended = getattr(self, f"_do_{step.kind}")(step, scope, mode)
-            self._mode = before
-            if ended:
-                return True
-        return False
+        if self._depth >= _MOST_DEPTH:
+            self.cut = True
+            return False
+        self._depth += 1
+        try:
+            return any(self._step(step, scope, mode) for step in each)
+        finally:
+            self._depth -= 1
+
+    def _step(self, step: Step, scope: Scope, mode: Mode) -> bool:
+        self._left -= 1
+        if self._left < 0:
+            self.cut = True
+            return True
+        before, self._mode = self._mode, mode
+        ended: bool = getattr(self, f"_do_{step.kind}")(step, scope, mode)
+        self._mode = before
+        return ended
 
     def _output(self, steps: tuple[Step, ...], scope: Scope) -> Values:
         """What steps print, which are followed for it."""
@@ -210,6 +216,10 @@ class Run:
             self._branch(right, scope, replace(mode, branch=True))
         return False
 
+    def _do_cut(self, _step: Step, _scope: Scope, _mode: Mode) -> bool:
+        self.cut = True
+        return False
+
     def _do_not(self, step: Step, scope: Scope, mode: Mode) -> bool:
         return self.steps(step.steps[0], scope, mode)
 
@@ -246,17 +256,9 @@ class Run:
         before, scope.arguments = scope.arguments, arguments
         more, scope.more = scope.more, False
         file, self._file = self._file, self._files_of[called]
-        self._within(lambda: self.steps(body, scope, mode))
+        self.steps(body, scope, mode)
         scope.arguments, scope.more, self._file = before, more, file
         return conditions.exits(body)
-
-    def _within(self, follow: Callable[[], object]) -> None:
-        if self._depth >= _MOST_DEPTH:
-            self.cut = True
-            return
-        self._depth += 1
-        follow()
-        self._depth -= 1
 
     def source(self, values: Values, line: int, scope: Scope, mode: Mode) -> None:
         """Follow a file that is sourced; one that is not there is for the finder to say."""
@@ -273,7 +275,7 @@ class Run:
             before, self._file = self._file, value.text
             place = scope.get("BASH_SOURCE")
             scope.set("BASH_SOURCE", (value,), perhaps=False)
-            self._within(partial(self.steps, script.steps, scope, mode))
+            self.steps(script.steps, scope, mode)
             scope.set("BASH_SOURCE", place, perhaps=False)
             self._file = before
 

@@ -9,7 +9,7 @@ from rootfs_builder.needs.importers import syntax
 from rootfs_builder.needs.importers.shell import pieces
 from rootfs_builder.needs.importers.shell.script import Part, Script, Step, Word
 
-_MOST_DEPTH = 200  # of a text that is nested as nobody writes it
+_MOST_DEPTH = 80  # of a text that is nested as nobody writes it
 
 
 # What the grammar takes for two words or an error, and the same as it understands it.
@@ -27,6 +27,7 @@ def parse(text: bytes) -> Script:
 def _steps(node: Node, depth: int) -> Iterator[Step]:
     """The steps of a node, or of what it consists of."""
     if depth > _MOST_DEPTH:
+        yield Step("cut", syntax.line(node))
         return
     reader = _READERS.get(node.type)
     if reader is not None:
@@ -168,13 +169,20 @@ def _for(node: Node, depth: int) -> Iterator[Step]:
 
 
 def _list(node: Node, depth: int) -> Iterator[Step]:
-    operator = next((one.type for one in node.children if one.type in ("&&", "||")), "")
-    sides = [_body([one], depth) for one in node.named_children]
-    if not operator or not sides[1:]:
-        yield from (step for side in sides for step in side)
-        return
-    kind = "and" if operator == "&&" else "or"
-    yield Step(kind, syntax.line(node), steps=(sides[0], sides[1]))
+    """Commands with && and ||, which the grammar nests to the left, however many there are."""
+    sides: list[tuple[str, Node]] = []
+    while node.type == "list":
+        operator = next((one.type for one in node.children if one.type in ("&&", "||")), "")
+        if not operator or not node.named_children[1:]:
+            break
+        sides.append((operator, node.named_children[-1]))
+        node = node.named_children[0]
+    found = _body([node], depth) if sides else _body(node.named_children, depth)
+    line = syntax.line(node)
+    for operator, side in reversed(sides):
+        kind = "and" if operator == "&&" else "or"
+        found = (Step(kind, line, steps=(found, _body([side], depth))),)
+    yield from found
 
 
 def _around(kind: str, node: Node, depth: int) -> Iterator[Step]:
