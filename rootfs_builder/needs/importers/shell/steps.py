@@ -11,6 +11,8 @@ from rootfs_builder.needs.importers.shell.script import Part, Script, Step, Word
 
 _MOST_DEPTH = 80  # of a text that is nested as nobody writes it
 
+_MOST_SIDES = 30  # of && and ||, each of which is within the next; more are one after another
+_MOST_DOCUMENTS = 2000  # here-documents, for which the parser takes time by their square
 
 # What the grammar takes for two words or an error, and the same as it understands it.
 _UNBRACED = re.compile(rb"(?<![\\$])\$([A-Za-z_][A-Za-z0-9_]*)")  # in $A/b-$C
@@ -19,6 +21,8 @@ _FOR_ARGUMENTS = re.compile(rb"(\bfor[ \t]+\w+)[ \t]+do\b")
 
 def parse(text: bytes) -> Script:
     """The steps of a script."""
+    if text.count(b"<<") > _MOST_DOCUMENTS:
+        return Script((Step("cut"),), whole=False)
     text = _FOR_ARGUMENTS.sub(rb'\1 in "$@"; do', _UNBRACED.sub(rb"${\1}", text))
     root = syntax.parse("bash", text)
     return Script(tuple(_steps(root, 0)), not root.has_error)
@@ -179,7 +183,9 @@ def _list(node: Node, depth: int) -> Iterator[Step]:
         node = node.named_children[0]
     found = _body([node], depth) if sides else _body(node.named_children, depth)
     line = syntax.line(node)
-    for operator, side in reversed(sides):
+    for _, side in reversed(sides[_MOST_SIDES:]):
+        found += _body([side], depth)
+    for operator, side in reversed(sides[:_MOST_SIDES]):
         kind = "and" if operator == "&&" else "or"
         found = (Step(kind, line, steps=(found, _body([side], depth))),)
     yield from found
