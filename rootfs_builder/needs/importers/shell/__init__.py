@@ -7,20 +7,17 @@ whether it is there, is left out, and one hint names it.
 """
 
 from collections.abc import Iterator
-from contextlib import suppress
 
-from rootfs_builder.errors import InputError
-from rootfs_builder.loader import executable
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Finder, Need, Text, TextKind
+from rootfs_builder.needs.importers import started
 from rootfs_builder.needs.importers.shell import steps
 from rootfs_builder.needs.importers.shell.answers import Answers
 from rootfs_builder.needs.importers.shell.names import SHELLS
 from rootfs_builder.needs.importers.shell.run import Run
 from rootfs_builder.needs.importers.shell.script import VERSION, Script
-from rootfs_builder.needs.importers.shell.uses import Mode
 from rootfs_builder.needs.importers.shell.values import Scope
-from rootfs_builder.paths import OpenedPath, SourcePath, join, name, printable
+from rootfs_builder.paths import join, name, printable
 
 _FACT = f"shell {VERSION}"
 
@@ -34,12 +31,11 @@ class _Shell:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._files = context.files
-        self._shell = SourcePath(context.program.real)
         self._answers = Answers(context)
 
     def process(self) -> Iterator[Need]:
         """What a shell is told to run: a text after -c, or a script."""
-        if name(context_path(self._context)) not in SHELLS:
+        if name(self._context.program.opened) not in SHELLS:
             return
         words = self._context.arguments
         for at, word in enumerate(words):
@@ -77,29 +73,4 @@ class _Shell:
         return self._files.fact(path, _FACT, Script, steps.parse, Script())
 
     def _is_mine(self, path: str) -> bool:
-        """Whether the first line of a text names this shell."""
-        real = self._files.real(path)
-        if real is None or not self._files.is_file(path):
-            return False
-        walker = self._files.elf_files.walker
-        with suppress(InputError):
-            found = executable.look(path, walker.walk(OpenedPath(real)), self._files.elf_files)
-            if isinstance(found, executable.Script) and not found.second:
-                command = found.looked_up or found.interpreter
-                return self._shell in map(self._files.real, self._paths(command))
-        return False
-
-    def _paths(self, command: str) -> Iterator[str]:
-        if command.startswith("/"):
-            yield command
-            return
-        each = (join(top.rstrip("/"), command) for top in self._context.search_path)
-        yield from (path for path in each if self._files.is_file(path))
-
-
-def context_path(context: Context) -> str:
-    """The path by which the process was started."""
-    return context.program.opened
-
-
-__all__ = ["Mode", "make"]
+        return started.runs(self._context, path)
