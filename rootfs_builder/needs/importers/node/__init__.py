@@ -204,7 +204,7 @@ class _Node:
     def _fits(self, package: Package) -> bool:
         """Whether a package is for this system and machine."""
         described = self._packages.description(package.path)
-        libc = "musl" if "musl" in (self._context.program.elf.interpreter or "") else "glibc"
+        libc = "musl" if b"musl" in (self._context.program.elf.interpreter or b"") else "glibc"
         each = ((described.systems, "linux"), (described.machines, self._machine))
         return all(_admits(words, one) for words, one in (*each, (described.libcs, libc)))
 

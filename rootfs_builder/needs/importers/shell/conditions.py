@@ -1,6 +1,6 @@
 """What a shell script asks: whether a condition is decided by its text, and what it asks for."""
 
-from collections.abc import Container, Iterator
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 
 from rootfs_builder.needs.image_files import ImageFiles
@@ -10,6 +10,7 @@ from rootfs_builder.paths import join, name, parent
 
 _ASKING = frozenset(("command", "hash", "type", "which"))
 _PRESENT = ("-e", "-f", "-r", "-x")
+_WORKING = frozenset(("case", "for", "if", "loop"))
 _ENDING = frozenset(("exit", "return"))
 
 
@@ -134,26 +135,24 @@ def links(steps: tuple[Step, ...], scope: Scope) -> dict[str, Values]:
     return found
 
 
-def fails(steps: tuple[Step, ...], functions: Container[str]) -> bool:
-    """Whether steps end with an error."""
-    if not steps:
+def fails(steps: tuple[Step, ...], functions: Mapping[str, Step]) -> bool:
+    """Whether steps do no work, and end with an error."""
+    if any(step.kind in _WORKING for step in steps):
         return False
-    last = steps[-1]
-    if last.kind == "command" and last.words:
-        first = plain(last.words[0])
-        code = plain(last.words[1]) if len(last.words) > 1 else ""
-        if first in _ENDING:
-            return code.lstrip("-").isdigit() and int(code) != 0
-        if first in functions and isinstance(functions, dict):
-            inner = functions[first].steps[0]
-            return inner != steps and _ends_in_error(inner)
-    if last.kind == "subshell":
-        return fails(last.steps[0], functions)
-    return False
+    return _ends_in_error(steps, functions)
 
 
-def _ends_in_error(steps: tuple[Step, ...]) -> bool:
-    return fails(steps, ()) if steps else False
+def _ends_in_error(steps: tuple[Step, ...], functions: Mapping[str, Step]) -> bool:
+    last = steps[-1] if steps else None
+    if last is not None and last.kind == "subshell":
+        return _ends_in_error(last.steps[0], functions)
+    if last is None or last.kind != "command" or not last.words:
+        return False
+    first = plain(last.words[0])
+    code = plain(last.words[1]) if len(last.words) > 1 else ""
+    if first in functions:
+        return _ends_in_error(functions[first].steps[0], {})
+    return first in _ENDING and code.lstrip("-").isdigit() and int(code) != 0
 
 
 def exits(steps: tuple[Step, ...]) -> bool:
