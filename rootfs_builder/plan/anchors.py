@@ -22,6 +22,9 @@ from rootfs_builder.paths import ROOT, Key, OpenedPath, SourcePath, parent
 from rootfs_builder.recipe import Recipe
 
 
+_PACKAGES = "/node_modules/"
+
+
 class Anchors(Struct, frozen=True):
     """The directories around a program's anchors, None where nothing has to move.
 
@@ -71,8 +74,13 @@ def of(program: Program, here: View) -> Anchors:
 
 
 def _around(anchor: SourcePath, found: Iterable[SourcePath]) -> SourcePath:
-    """The smallest directory that holds an anchor and what is found from it."""
-    return SourcePath(posixpath.commonpath([parent(anchor), *found]))
+    """The smallest directory that holds an anchor and what is found from it.
+
+    A directory of packages is found by its name, and from the one that holds it.
+    """
+    common = posixpath.commonpath([parent(anchor), *found])
+    above, named, _ = f"{common}/".partition(_PACKAGES)
+    return SourcePath(above or "/") if named else SourcePath(common)
 
 
 def _found_from(program: Program, anchor: SourcePath, here: View) -> list[SourcePath]:
