@@ -51,6 +51,10 @@ class ImageFiles:
         """The paths of the files, not directories, that the user adds."""
         return tuple(path for path, (_, kind) in self._added.items() if kind != "dir")
 
+    def is_added(self, path: str) -> bool:
+        """Whether the user adds something at a path."""
+        return path in self._added
+
     def kind(self, path: str) -> NodeKind | None:
         """What is at the end of a path: a file, a directory or a special file; None: nothing."""
         return self._end(path)[1]

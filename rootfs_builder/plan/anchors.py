@@ -21,7 +21,6 @@ from rootfs_builder.needs.closure import Closure, Program, Tree
 from rootfs_builder.paths import ROOT, Key, OpenedPath, SourcePath, parent
 from rootfs_builder.recipe import Recipe
 
-
 _PACKAGES = "/node_modules/"
 
 

@@ -49,9 +49,9 @@ def make(context: Context) -> Finder:
 
 
 class _Place(Struct, frozen=True):
-    """Who asks: the script that was started, by its resolved path."""
+    """Who asks: the script that was started, by its resolved path; None for what is added."""
 
-    script: SourcePath
+    script: SourcePath | None
     warns: bool
 
 
@@ -82,7 +82,7 @@ class _Node:
                 continue
             path = word if word.startswith("/") else join(self._context.directory, word)
             found = self._packages.beside(name(path), parent(path))
-            if found is not None:
+            if found is not None and (in_system(found) or self._files.is_added(found)):
                 clue = Clue(f"{printable(word)} is an argument")
                 yield from self._started(found, clue)
             return
@@ -96,14 +96,15 @@ class _Node:
             and text.path.endswith(_SCRIPTS)
             and "/node_modules/" not in text.path
         ):
-            yield from self._follow(text.path, _Place(SourcePath(text.path), warns=False))
+            yield from self._follow(text.path, _Place(None, warns=False))
 
     def _started(self, path: str, clue: Clue | None) -> Iterator[Need]:
         real = self._files.real(path)
         if real is None:
             return
-        at = path if path in self._files.added else real
-        place = _Place(SourcePath(at), warns=True)
+        added = self._files.is_added(path)
+        at = path if added else real
+        place = _Place(None if added else real, warns=True)
         if clue is not None:
             yield File(path, clue, omit=self._omit)
         package = self._packages.around(at)
@@ -148,9 +149,9 @@ class _Node:
     def _described(self, path: str, place: _Place) -> Iterator[Need]:
         """The package.json that says what kind of modules a directory has."""
         above = self._packages.above(path)
-        if above is not None and above.count("/") > 1:
-            found = f"{above}/package.json"
-            yield self._file(found, Clue(f"it describes {printable(name(path))}", (path,)), place)
+        if above is not None:
+            clue = Clue(f"it describes {printable(name(path))}", (path,))
+            yield self._file(f"{above}/package.json", clue, place, above)
 
     def _beside(self, request: Request, here: str) -> str | None:
         """The file, or directory of files, that a request is for by the place of a module."""
@@ -193,7 +194,7 @@ class _Node:
             real = self._files.real(one.path)
             if real is None or self._files.is_file(one.path):
                 continue
-            at = one.path if one.path in self._files.added else real
+            at = one.path if self._files.is_added(one.path) else real
             described = self._packages.description(at)
             for module in (*described.needed, *described.optional):
                 found = self._packages.find(module, f"{at}/package.json")
@@ -209,7 +210,7 @@ class _Node:
         return all(_admits(words, one) for words, one in (*each, (described.libcs, libc)))
 
     def _file(self, path: str, clue: Clue, place: _Place, start: str | None = None) -> File:
-        if in_system(path):
+        if place.script is None or in_system(path):
             return File(path, clue, omit=self._omit)
         return File(path, clue, start or parent(place.script), place.script, omit=self._omit)
 

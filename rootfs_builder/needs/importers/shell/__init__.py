@@ -8,6 +8,7 @@ whether it is there, is left out, and one hint names it.
 
 from collections.abc import Iterator
 
+from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Finder, Need, Text, TextKind
 from rootfs_builder.needs.importers import started
@@ -45,7 +46,8 @@ class _Shell:
                 return
             if not word.startswith(("-", "+")):
                 path = word if word.startswith("/") else join(self._context.directory, word)
-                if self._is_mine(path):
+                known = in_system(path) or self._files.is_added(path)
+                if known and self._is_mine(path):
                     yield File(path, Clue(f"{printable(word)} is an argument"), started=True)
                     yield from self._script(path)
                 return

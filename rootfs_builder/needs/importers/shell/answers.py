@@ -160,9 +160,8 @@ class Answers:
                 return self._holds_own(path, package, depth - 1)
         return False
 
-    @staticmethod
-    def _file(value: Value, clue: Clue, *, started: bool = False) -> File:
-        if not value.place or in_system(value.text):
+    def _file(self, value: Value, clue: Clue, *, started: bool = False) -> File:
+        if not value.place or in_system(value.text) or self._files.is_added(value.place):
             return File(value.text, clue, omit=() if started else _OMIT, started=started)
         place = SourcePath(value.place)
         start = parent(value.place)

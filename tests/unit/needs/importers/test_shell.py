@@ -211,6 +211,26 @@ def test_a_launcher_brings_the_program_below_a_directory_of_its_own(bench):
     assert {"/usr/lib/tool/main", "/usr/share/tool/main.jar"} <= found
 
 
+def test_an_argument_is_a_script_and_a_text_after_c_is_one(bench):
+    bench.fill(
+        {"/usr/share/app/run": "#!/usr/bin/dash\nls\n", "/srv/run": "#!/usr/bin/dash\nsed\n"}
+    )
+    assert "/usr/bin/ls" in bench.plan(RULE, SH, command=("/usr/share/app/run",)).paths
+    assert "/usr/bin/ls" in bench.plan(RULE, SH, command=("-c", "ls -l")).paths
+    assert "/usr/bin/sed" not in bench.plan(RULE, SH, command=("/srv/run",)).paths
+
+
+def test_what_the_user_adds_is_there(bench):
+    text = '"${0%/*}/step"; . "${0%/*}/part"'
+    bench.fill({"/srv/run": f"#!/usr/bin/dash\n{text}\n", "/srv/step": "#!/usr/bin/dash\nls\n"})
+    bench.fill({"/srv/part": "sed", "/home/part": "cat"})
+    for one in ("run", "step"):
+        (bench.root / "srv" / one).chmod(0o755)
+    result = bench.plan(RULE, "/srv/run", add=(f"{bench.root}/srv:/home",))
+    assert {"/usr/bin/ls", "/usr/bin/sed"} <= result.paths
+    assert "/usr/bin/cat" not in result.paths
+
+
 @pytest.mark.parametrize(
     "unit", ["cat <<A{}\n", "; a=", "a=-do ", '\\"', "a=` ", "{a=${", "<<EOF\n", "$(", "a && ", "("]
 )
