@@ -25,7 +25,7 @@ from rootfs_builder.paths import OpenedPath, SourcePath
 KEPT = "hunter2"
 INTERPRETER = """
 #include <dlfcn.h>
-const char texts[] = "\\0Py_BytesMain\\0NODE_OPTIONS\\0PERL5LIB\\0/usr/share/perl5\\0"
+const char texts[] = "\\0Py_BytesMain\\0NODE_OPTIONS\\0OPTIND\\0PERL5LIB\\0/usr/share/perl5\\0"
     ".cpython-311-x86_64-linux-gnu.so\\0";
 int main(void) { return dlopen(texts, 0) != 0; }
 """
@@ -133,9 +133,8 @@ def test_a_script_brings_what_lies_beside_it_alone(cc, tmp_path, away, monkeypat
 
 
 HIDDEN = {  # what a script names of its own folder
-    "the folder itself": 'require("./.")\n',
-    "a link to a hidden name": 'require("./link")\n',
-    "a directory with a hidden name": 'require("./open")\n',
+    "a link to a hidden name": 'read(path.join(__dirname, "link"))\n',
+    "a directory with a hidden name": 'read(path.join(__dirname, "open"))\n',
     "a package with a hidden name": "import package\n",
 }
 
@@ -182,7 +181,7 @@ def test_a_directory_that_others_may_not_enter_stays_closed(cc, tmp_path):
     (job / "private").mkdir(parents=True)
     (job / "private/key").write_text(KEPT)
     script = job / "script"
-    script.write_text(f'#!{interpreter}\n. "$(dirname "$0")/private"\n')
+    script.write_text(f'#!{interpreter}\nls "$(dirname "$0")/private"\n')
     script.chmod(0o755)
     recipe = rootfs_builder.Recipe.of(str(script))
     assert len(brought(recipe, tmp_path / "open")[0]) == 1
@@ -199,7 +198,7 @@ def test_a_script_of_a_first_line_opens_no_folder(cc, tmp_path, monkeypatch):
     script = tmp_path / "job/script"
     for path, by in ((tool, interpreter), (script, tool)):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f'#!{by}\n. "$(dirname "$0")/notes"; . "$(dirname "$0")/../notes"\n')
+        path.write_text(f'#!{by}\n. "$(dirname "$0")/notes"; . "$(dirname "$0")/../../notes"\n')
         path.chmod(0o755)
     (tmp_path / "notes").write_text(KEPT)
     proved(rootfs_builder.Recipe.of(str(script)), tmp_path, monkeypatch, named="notes")

@@ -108,7 +108,14 @@ class Directory(Struct, frozen=True):
     clue: Clue
 
 
-Need = File | Library | Account | Directory | Finding
+class LeftOut(Struct, frozen=True):
+    """A program is only sometimes started: it stays away, and one hint names all that do."""
+
+    path: str
+    clue: Clue
+
+
+Need = File | Library | Account | Directory | LeftOut | Finding
 
 
 class Finder(Protocol):

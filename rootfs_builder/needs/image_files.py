@@ -53,7 +53,7 @@ class ImageFiles:
         """The paths of the files, not directories, that the user adds."""
         return tuple(path for path, (_, kind) in self._added.items() if kind != "dir")
 
-    def adds(self, path: str) -> bool:
+    def is_added(self, path: str) -> bool:
         """Whether the user adds something at a path."""
         return path in self._added
 

@@ -75,4 +75,4 @@ class Directories:
             return None
         if found in _OF_FILES and is_directory and not filled_in:
             return None
-        return None if files.adds(found) else found
+        return None if files.is_added(found) else found

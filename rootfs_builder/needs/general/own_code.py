@@ -115,7 +115,11 @@ class OwnCode:
         left_out: list[tuple[str, int]] = []
         for path in sorted(paths - built):
             kind = None if self._is_no_file_of_its_own(path) else self._files.kind(path)
-            if kind not in ("file", "dir") or self._files.adds(path) or self._files.covers(path):
+            if (
+                kind not in ("file", "dir")
+                or self._files.is_added(path)
+                or self._files.covers(path)
+            ):
                 continue
             size = self._size(path)
             if in_system(path) and size <= _MOST_BYTES:

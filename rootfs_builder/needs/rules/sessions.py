@@ -52,7 +52,7 @@ class Sessions:
         self._known = set[object]()
         self._texts = [Text(one.key, TextKind.STARTED) for one in programs if not one.link_maps]
         self._texts += [Text(path, TextKind.ADDED) for path in self._files.added]
-        self._seen = {text.path for text in self._texts}
+        self._seen = {(text.path, text.kind is TextKind.STARTED) for text in self._texts}
 
     def open(self, rule: Rule, variables: Variables, maps: Process) -> None:
         """Make a rule's finder for a process, unless it is there."""
@@ -86,8 +86,9 @@ class Sessions:
 
     def _bring(self, text: Text) -> None:
         """Let all finders read a text that has come in."""
-        if text.path not in self._seen:
-            self._seen.add(text.path)
+        key = (text.path, text.kind is TextKind.STARTED)
+        if key not in self._seen and (text.path, True) not in self._seen:
+            self._seen.add(key)
             self._texts.append(text)
 
     def step(self) -> bool:
