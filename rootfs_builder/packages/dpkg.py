@@ -162,10 +162,10 @@ class Dpkg:
         """See Database."""
         label = f"{package.name}:{package.architecture}"
         for _, text in self._lists([label if label in self._names else package.name]):
-            for line in text.split(b"\n"):
-                spelt = decode(line)
-                to, by = self._diversions.get(spelt, (spelt, package.name))
-                yield spelt if by == package.name else to
+            for spelt in decode(text).split("\n"):
+                if spelt not in ("", "/."):
+                    to, by = self._diversions.get(spelt, (spelt, package.name))
+                    yield spelt if by == package.name else to
 
     def _installed(self, name: str) -> Iterator[Package]:
         """The packages of a name whose files are here, of each architecture."""

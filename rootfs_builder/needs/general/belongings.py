@@ -4,6 +4,7 @@ What belongs to a program are the files of the packages that were built from the
 of those that its package needs. A directory is what such packages have below it, and nothing else.
 """
 
+import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 
@@ -192,11 +193,13 @@ class Belongings:
 
         A link to another directory, of `above` none, is one more that is named.
         """
-        files = kin.within(place.real)
-        if not files:
-            return
         headers = () if name(place.path) == "include" else standards.HEADERS
         omit = (*standards.OMIT, *headers)
+        needless = standards.omitted(omit)
+        begin = len(place.real) + 1
+        files = tuple(f for f in kin.within(place.real) if not needless.fullmatch(f[begin:]))
+        if not files:
+            return
         size = 0 if self._lifted(place) else sum(map(self._size, files[: standards.MOST_FILES]))
         many = len(files) > standards.MOST_FILES and not self._lifted(place)
         if size > standards.MOST_BYTES or many:
@@ -207,7 +210,7 @@ class Belongings:
             return
         links = tuple(self._linked(place, files))
         plain = frozenset(files).difference(link for link, _ in links)
-        for real in self._parts(SourcePath(place.real), plain):
+        for real in self._parts(SourcePath(place.real), plain, needless):
             yield File(place.path + real[len(place.real) :], clue, omit=omit)
         above |= {place.real}
         for _, other in links:
@@ -257,14 +260,19 @@ class Belongings:
             if names.isdisjoint(_above(one)):
                 yield join(place.path, one)
 
-    def _parts(self, top: SourcePath, files: frozenset[SourcePath]) -> Iterator[SourcePath]:
-        """The fewest paths that have these files, and no others, at and below them."""
+    def _parts(
+        self, top: SourcePath, files: frozenset[SourcePath], needless: re.Pattern[str]
+    ) -> Iterator[SourcePath]:
+        """The fewest paths that have these files, and no others that count, at and below them."""
         directories = {above for one in files for above in _between(one, top)}
         whole = dict[SourcePath, bool]()
         for directory in sorted(directories, key=len, reverse=True):
             entries = [join(directory, one) for one in self._files.names(directory)]
             whole[directory] = all(
-                one in files or whole.get(one, False) or self._leads_to(one, files)
+                one in files
+                or whole.get(one, False)
+                or needless.fullmatch(one[len(top) + 1 :])
+                or self._leads_to(one, files)
                 for one in entries
             )
         for path in sorted({*files, *directories}):

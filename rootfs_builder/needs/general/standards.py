@@ -65,6 +65,12 @@ MOST_BYTES = 16 << 20  # of a directory that nobody but a program asks for
 MOST_FILES = 20_000
 
 
+def omitted(names: tuple[str, ...]) -> re.Pattern[str]:
+    """What matches the paths, from a directory on, that have one of the names of `OMIT` in them."""
+    each = "|".join(re.escape(one).replace(r"\*", "[^/]*") for one in names)
+    return re.compile(f"(?:.*/)?(?:{each})(?:/.*)?")
+
+
 def is_shared(directory: str) -> bool:
     """Whether a directory has files of many packages by its purpose."""
     return _SHARED.fullmatch(directory) is not None
