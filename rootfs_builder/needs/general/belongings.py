@@ -5,7 +5,6 @@ of those that its package needs. A directory is what such packages have below it
 """
 
 import re
-from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import Struct
@@ -17,7 +16,7 @@ from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need
 from rootfs_builder.needs.general import standards
 from rootfs_builder.needs.general.strings import TEMPLATE, Strings
-from rootfs_builder.packages import Package
+from rootfs_builder.packages import Kin, Package
 from rootfs_builder.paths import (
     OpenedPath,
     SourcePath,
@@ -32,23 +31,7 @@ from rootfs_builder.paths import (
 RULE = "own-package"
 ALL = "all"
 _EXECUTABLE = 0o111
-
-
-class Kin(Struct, frozen=True):
-    """The files of the packages of one source, and all, with those that one of them needs."""
-
-    own: frozenset[SourcePath] = frozenset()
-    all: tuple[SourcePath, ...] = ()  # sorted
-
-    def has(self, path: str) -> bool:
-        """Whether a file is one of all."""
-        at = bisect_left(self.all, path)
-        return at < len(self.all) and self.all[at] == path
-
-    def within(self, directory: str) -> tuple[SourcePath, ...]:
-        """All files below a directory."""
-        begin, end = (bisect_left(self.all, f"{directory}{one}") for one in "/0")
-        return self.all[begin:end]
+_BIN = ("bin", "sbin")  # where programs are, of which one names those that it starts
 
 
 class Place(Struct, frozen=True):
@@ -91,12 +74,8 @@ class Belongings:
         """The files that belong to a package; unless `needed`, those of its source alone."""
         if package is None:
             return Kin()
-        packages = self._context.packages
         try:
-            related = packages.related(package)
-            own = frozenset[SourcePath]().union(*map(packages.files, related.same))
-            more = related.needed if needed else ()
-            return Kin(own, tuple(sorted(own.union(*map(packages.files, more)))))
+            return self._context.packages.kin(package, needed=needed)
         except InputError as error:
             self._unknown(error)
             return Kin()
@@ -136,7 +115,8 @@ class Belongings:
                 at = f"{at}/{part}"
                 continue
             if at not in self._names:
-                self._names[at] = self._files.names(at or "/")
+                crowded = standards.is_crowded(at)
+                self._names[at] = () if crowded else self._files.names(at or "/")
             best = max(
                 (one for one in self._names[at] if part.startswith(one)), default="", key=len
             )
@@ -199,6 +179,9 @@ class Belongings:
         begin = len(place.real) + 1
         files = tuple(f for f in kin.within(place.real) if not needless.fullmatch(f[begin:]))
         if not files:
+            return
+        if name(place.path) in _BIN and not self._lifted(place):
+            yield from (File(path, clue, started=True) for path in self._pieces(place, files, data))
             return
         size = 0 if self._lifted(place) else sum(map(self._size, files[: standards.MOST_FILES]))
         many = len(files) > standards.MOST_FILES and not self._lifted(place)

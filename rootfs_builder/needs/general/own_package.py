@@ -12,7 +12,7 @@ from rootfs_builder.loader import dialects
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.finder import Context, Need, Text
 from rootfs_builder.needs.general import standards, strings
-from rootfs_builder.needs.general.belongings import Belongings, Kin, Place
+from rootfs_builder.needs.general.belongings import Belongings, Place
 from rootfs_builder.needs.general.strings import Strings
 from rootfs_builder.paths import SourcePath, name
 
@@ -28,40 +28,49 @@ class OwnPackage:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._belongings = Belongings(context)
+        self._found: dict[str, tuple[Place, ...]] = {}
 
     def process(self) -> Iterator[Need]:
         """See Finder."""
-        named = {one: places for one in self._objects() if (places := self._places(one))}
-        if not named:
+        objects = [one for one in self._context.objects if in_system(one.real)]
+        linked = [one for one in objects if self._is_near(one) and not _is_libc(one)]
+        if not any(map(self._places, linked)):
             return
         belongings, program = self._belongings, SourcePath(self._context.program.real)
-        package = belongings.owner(program)
-        kin = belongings.kin(package)
-        for loaded, places in named.items():
+        kin = belongings.kin(belongings.owner(program))
+        for loaded in objects:
             real = SourcePath(loaded.real)
-            speaks = real == program or real in kin.own
-            if speaks:
-                yield from belongings.needs(places, kin, loaded.opened, real)
-            elif loaded.by is self._context.program:
-                data = tuple(one for one in places if standards.is_data(one.path))
-                of = belongings.kin(belongings.owner(real), needed=False) if data else Kin()
-                yield from belongings.needs(data, of, loaded.opened, real)
+            if real == program or real in kin.own:
+                yield from belongings.needs(self._places(loaded), kin, loaded.opened, real)
+            elif loaded in linked:
+                yield from self._of_library(loaded)
         yield from belongings.findings
+
+    def _is_near(self, loaded: Loaded) -> bool:
+        """Whether it is the program, or a library that this itself is linked to."""
+        program = self._context.program
+        return loaded.real == program.real or loaded.by is program
+
+    def _of_library(self, loaded: Loaded) -> Iterator[Need]:
+        """The data of a library's own package."""
+        real, belongings = SourcePath(loaded.real), self._belongings
+        data = tuple(one for one in self._places(loaded) if standards.is_data(one.path))
+        if data:
+            kin = belongings.kin(belongings.owner(real), needed=False)
+            yield from belongings.needs(data, kin, loaded.opened, real)
 
     def text(self, text: Text) -> Iterator[Need]:
         """See Finder."""
         del text
         return iter(())
 
-    def _objects(self) -> Iterator[Loaded]:
-        for one in self._context.objects:
-            if in_system(one.real) and not _is_libc(one):
-                yield one
-
     def _places(self, loaded: Loaded) -> tuple[Place, ...]:
         """What one object spells out."""
-        spelt = self._context.elf_files.fact(loaded.real, "paths v1", Strings, strings.of_program)
-        return tuple(self._belongings.places(spelt, self._context.files.covers))
+        if loaded.real not in self._found:
+            files, elf_files = self._context.files, self._context.elf_files
+            spelt = elf_files.fact(loaded.real, "paths v1", Strings, strings.of_program)
+            self._found[loaded.real] = tuple(self._belongings.places(spelt, files.covers))
+        return self._found[loaded.real]
 
 
 def _is_libc(loaded: Loaded) -> bool:

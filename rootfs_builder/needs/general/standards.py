@@ -43,6 +43,7 @@ _THE_IMAGES_OWN = re.compile(
     r"|machine-id|mtab|nsswitch\.conf|passwd-?|protocols|resolv\.conf|services|sub[ug]id)"
     r"|/usr/lib/locale(?:/.*)?|/bin/sh|/usr/bin/env"
 )
+_CROWDED = re.compile(rf".*/(?:s?bin|{_TRIPLET})|(?:/usr)?/lib(?:32|64|x32)?")
 _DATA = re.compile(r"/etc/.*|/usr/(?:local/)?share/.*")
 
 OMIT = (  # names within a directory: documentation, what compiles and links, translations
@@ -74,6 +75,11 @@ def omitted(names: tuple[str, ...]) -> re.Pattern[str]:
 def is_shared(directory: str) -> bool:
     """Whether a directory has files of many packages by its purpose."""
     return _SHARED.fullmatch(directory) is not None
+
+
+def is_crowded(directory: str) -> bool:
+    """Whether it holds programs or libraries by the thousand, none of which is data."""
+    return _CROWDED.fullmatch(directory) is not None
 
 
 def is_needless(path: str) -> bool:
