@@ -30,8 +30,7 @@ from rootfs_builder.paths import (
 
 RULE = "own-package"
 ALL = "all"
-_EXECUTABLE = 0o111
-_BIN = ("bin", "sbin")  # where programs are, of which one names those that it starts
+_EXECUTABLE, _SET_ID = 0o111, 0o6000
 
 
 class Place(Struct, frozen=True):
@@ -136,6 +135,8 @@ class Belongings:
             return None
         if is_directory and (standards.is_shared(path) or standards.is_shared(real)):
             return None
+        if not is_directory and walk.node.mode & _SET_ID:
+            return None  # which it would lose: plan/hints.py names it
         is_program = not is_directory and bool(walk.node.mode & _EXECUTABLE)
         return Place(path, real, is_directory, is_program)
 
@@ -179,9 +180,6 @@ class Belongings:
         begin = len(place.real) + 1
         files = tuple(f for f in kin.within(place.real) if not needless.fullmatch(f[begin:]))
         if not files:
-            return
-        if name(place.path) in _BIN and not self._lifted(place):
-            yield from (File(path, clue, started=True) for path in self._pieces(place, files, data))
             return
         size = 0 if self._lifted(place) else sum(map(self._size, files[: standards.MOST_FILES]))
         many = len(files) > standards.MOST_FILES and not self._lifted(place)

@@ -29,6 +29,7 @@ _OF_LIB = (
 )
 _SHARED = re.compile(
     rf"(?:/usr|/usr/local|/opt)?(?:/{_PLACES})?(?:/{_TRIPLET})?/?"
+    rf"|.*/s?bin"  # a program names those that it starts
     rf"|/etc/(?:{_OF_ETC})"
     rf"|/usr/(?:local/)?share/(?:{_OF_SHARE})"
     rf"|(?:/usr)?/lib(?:exec)?(?:/{_TRIPLET})?/(?:{_OF_LIB})"
