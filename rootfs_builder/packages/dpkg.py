@@ -162,12 +162,14 @@ class Dpkg:
 
     def files(self, package: Package) -> Iterator[str]:
         """See Database."""
-        label = f"{package.name}:{package.architecture}"
-        for _, text in self._lists([label if label in self._names else package.name]):
-            for spelt in decode(text).split("\n"):
-                if spelt not in ("", "/."):
-                    to, by = self._diversions.get(spelt, (spelt, package.name))
-                    yield spelt if by == package.name else to
+        labels = (f"{package.name}:{package.architecture}", package.name)
+        found = (find(self._walker, f"{_ADMIN}/info/{one}{_LIST}") for one in labels)
+        path = next((one for one in found if one is not None), None)
+        text = b"" if path is None else self._text(path)
+        for spelt in decode(text).split("\n"):
+            if spelt not in ("", "/."):
+                to, by = self._diversions.get(spelt, (spelt, package.name))
+                yield spelt if by == package.name else to
 
     def _installed(self, name: str) -> Iterator[Package]:
         """The packages of a name whose files are here, of each architecture."""
