@@ -189,6 +189,10 @@ class Belongings:
             if not pieces:
                 yield self._left_out(place, len(files), size, clue)
             return
+        closed = frozenset(one for one in files if self._files.is_closed(one))
+        if closed:
+            yield self._closed(place, len(closed), clue)
+            files = tuple(one for one in files if one not in closed)
         links = tuple(self._linked(place, files))
         plain = frozenset(files).difference(link for link, _ in links)
         for real in self._parts(SourcePath(place.real), plain, needless):
@@ -224,6 +228,14 @@ class Belongings:
         many = f" ({count:,} files, {size / 1e6:,.0f} MB)"
         text = f"{clue.text}{many}, which is left out: --with {RULE}={shown}"
         return hint(Code.PACKAGE_FILES_LEFT_OUT, text, *clue.paths)
+
+    @staticmethod
+    def _closed(place: Place, count: int, clue: Clue) -> Finding:
+        """One sentence for all files that not everybody may read: they may hold passwords."""
+        shown = printable(place.path)
+        text = f"{clue.text}: {count:,} files in it were not included: they are not readable by "
+        text += f"everyone on this machine; to include them: --add {shown}:{shown}"
+        return warning(Code.SECRET_LEFT_OUT, text, *clue.paths)
 
     def _pieces(
         self, place: Place, files: tuple[SourcePath, ...], data: SourcePath | None

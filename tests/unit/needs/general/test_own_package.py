@@ -248,3 +248,14 @@ def test_a_database_that_cannot_be_read_is_one_warning(machine, monkeypatch):
     assert machine.brought() == set()
     assert len(machine.result.said("warning")) == 1
     assert "own packages is not looked for" in machine.result.said("warning")[0]
+
+
+def test_files_of_a_directory_that_not_everybody_may_read_are_one_warning(machine):
+    machine.tool("/etc/tool")
+    machine.package("tool", {f"/etc/tool/{one}": "" for one in "abc"}, files=(TOOL,))
+    for one in "ab":
+        (machine.bench.root / f"etc/tool/{one}").chmod(0o640)
+    assert machine.brought() == {"/etc/tool/c"}
+    (said,) = machine.result.said("warning")
+    assert said.startswith("/usr/bin/tool names /etc/tool: 2 files in it were not included")
+    assert said.endswith("--add /etc/tool:/etc/tool")
