@@ -178,7 +178,8 @@ class Belongings:
         omit = (*standards.OMIT, *headers)
         needless = standards.omitted(omit)
         begin = len(place.real) + 1
-        files = tuple(f for f in kin.within(place.real) if not needless.fullmatch(f[begin:]))
+        found = (one for path in kin.within(place.real) for one in self._filled(path, kin))
+        files = tuple(one for one in found if not needless.fullmatch(one[begin:]))
         if not files:
             return
         size = 0 if self._lifted(place) else sum(map(self._size, files[: standards.MOST_FILES]))
@@ -201,6 +202,17 @@ class Belongings:
         for _, other in links:
             if other.real not in above and not self._files.covers(other.real):
                 yield from self._directory(other, kin, clue, data, above)
+
+    def _filled(self, path: SourcePath, kin: Kin) -> Iterator[SourcePath]:
+        """A file; of a directory that only its package has empty, the links to what belongs."""
+        node = self._context.elf_files.root.lstat(path)
+        entries = self._files.names(path) if node is not None and node.kind == "dir" else ()
+        if not entries:
+            yield path
+        for link in (join(path, one) for one in entries):
+            walk = self._walk(link)
+            if not walk.errno and walk.real != link and kin.has(walk.real):
+                yield link
 
     def _linked(
         self, place: Place, files: Iterable[SourcePath]

@@ -259,3 +259,12 @@ def test_files_of_a_directory_that_not_everybody_may_read_are_one_warning(machin
     (said,) = machine.result.said("warning")
     assert said.startswith("/usr/bin/tool names /etc/tool: 2 files in it were not included")
     assert said.endswith("--add /etc/tool:/etc/tool")
+
+
+def test_a_directory_that_its_package_has_empty_brings_links_and_no_others_files(machine):
+    machine.tool("/etc/tool")
+    tree = {"/etc/tool/all/a": "", "/etc/tool/on": None, "/etc/tool/none": None}
+    machine.package("tool", tree, files=(TOOL,))
+    machine.bench.fill({"/etc/tool/on/a": "-> ../all/a", "/etc/tool/on/mine": ""})
+    assert machine.brought() == {"/etc/tool/all/a", "/etc/tool/on/a"}
+    assert "/etc/tool/none" in machine.result.directories
