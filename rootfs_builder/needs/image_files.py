@@ -78,6 +78,10 @@ class ImageFiles:
             return True
         return any(one in taken for one in ancestors(path))
 
+    def is_closed(self, path: str) -> bool:
+        """Whether it is a file of the root that no rule may publish."""
+        return self._is_closed(OpenedPath(path))
+
     def kind(self, path: str) -> NodeKind | None:
         """What is at the end of a path: a file, a directory or a special file; None: nothing."""
         return self._end(path)[1]

@@ -29,6 +29,7 @@ _OF_LIB = (
 )
 _SHARED = re.compile(
     rf"(?:/usr|/usr/local|/opt)?(?:/{_PLACES})?(?:/{_TRIPLET})?/?"
+    rf"|.*/s?bin"  # a program names those that it starts
     rf"|/etc/(?:{_OF_ETC})"
     rf"|/usr/(?:local/)?share/(?:{_OF_SHARE})"
     rf"|(?:/usr)?/lib(?:exec)?(?:/{_TRIPLET})?/(?:{_OF_LIB})"
@@ -43,6 +44,7 @@ _THE_IMAGES_OWN = re.compile(
     r"|machine-id|mtab|nsswitch\.conf|passwd-?|protocols|resolv\.conf|services|sub[ug]id)"
     r"|/usr/lib/locale(?:/.*)?|/bin/sh|/usr/bin/env"
 )
+_CROWDED = re.compile(rf".*/(?:s?bin|{_TRIPLET})|(?:/usr)?/lib(?:32|64|x32)?")
 _DATA = re.compile(r"/etc/.*|/usr/(?:local/)?share/.*")
 
 OMIT = (  # names within a directory: documentation, what compiles and links, translations
@@ -65,9 +67,20 @@ MOST_BYTES = 16 << 20  # of a directory that nobody but a program asks for
 MOST_FILES = 20_000
 
 
+def omitted(names: tuple[str, ...]) -> re.Pattern[str]:
+    """What matches the paths, from a directory on, that have one of the names of `OMIT` in them."""
+    each = "|".join(re.escape(one).replace(r"\*", "[^/]*") for one in names)
+    return re.compile(f"(?:.*/)?(?:{each})(?:/.*)?")
+
+
 def is_shared(directory: str) -> bool:
     """Whether a directory has files of many packages by its purpose."""
     return _SHARED.fullmatch(directory) is not None
+
+
+def is_crowded(directory: str) -> bool:
+    """Whether it holds programs or libraries by the thousand, none of which is data."""
+    return _CROWDED.fullmatch(directory) is not None
 
 
 def is_needless(path: str) -> bool:
