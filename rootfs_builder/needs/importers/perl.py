@@ -12,8 +12,8 @@ from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need, Text
 from rootfs_builder.needs.importers import perl_source
 from rootfs_builder.needs.importers.perl_source import Import, Kind
-from rootfs_builder.needs.importers.perl_texts import Texts
-from rootfs_builder.needs.importers.perl_walk import Walk
+from rootfs_builder.needs.importers.perl_texts import PerlTexts
+from rootfs_builder.needs.importers.perl_walk import PerlWalk
 from rootfs_builder.paths import printable
 
 
@@ -26,7 +26,7 @@ class PerlFinder:
     """Follows each program, and each module that comes in by itself."""
 
     def __init__(self, context: Context) -> None:
-        self._texts = Texts(context)
+        self._texts = PerlTexts(context)
         environment = context.environment
         asked, self._script = perl_source.options(context.arguments)
         more, _ = perl_source.options(environment.get("PERL5OPT", "").split())
@@ -36,7 +36,7 @@ class PerlFinder:
     def process(self) -> Iterator[Need]:
         """What the options of perl load; a script among its arguments."""
         if self._options:
-            yield from Walk(self._texts).needs(self._options)
+            yield from PerlWalk(self._texts, self._options).needs()
         script = self._script or ""
         if script.startswith("/") and self._texts.is_perl(script):
             yield File(script, Clue(f"the argument {printable(script)} names it", (script,)))
@@ -44,4 +44,4 @@ class PerlFinder:
     def text(self, text: Text) -> Iterator[Need]:
         """What a program or module loads."""
         if text.path not in self._texts.done and self._texts.is_perl(text.path):
-            yield from Walk(self._texts, text).needs(self._options)
+            yield from PerlWalk(self._texts, self._options, text).needs()

@@ -8,7 +8,8 @@ from msgspec import Struct
 from tree_sitter import Node
 
 from rootfs_builder.needs.importers import syntax
-from rootfs_builder.needs.importers.perl_values import HERE, SCRIPT, STRINGS, Values, called
+from rootfs_builder.needs.importers.perl_values import STRINGS, Values, called
+from rootfs_builder.needs.importers.walk import MARKS
 
 _QUERY = """
 (package_statement) @package
@@ -306,7 +307,7 @@ class _Reader:
 
     def _path(self, node: Node, line: int) -> bool:
         value = self._values.value(node)
-        if value is None or value[:1] not in (HERE, SCRIPT) or {HERE, SCRIPT} & {*value[1:]}:
+        if value is None or value[:1] not in MARKS or {*MARKS} & {*value[1:]}:
             return False
         self._keep(Kind.PATH, value, line, guarded=True)
         return True

@@ -10,9 +10,8 @@ from collections.abc import Iterable, Iterator
 from tree_sitter import Node
 
 from rootfs_builder.needs.importers import syntax
+from rootfs_builder.needs.importers.walk import BELOW, HERE, SCRIPT
 
-HERE, SCRIPT = "\1", "\2"
-BELOW = "\3"
 STRINGS = ("string_literal", "interpolated_string_literal")
 
 _CALLS = (
