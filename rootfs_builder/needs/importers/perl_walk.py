@@ -14,7 +14,15 @@ _CODE = (".pm", ".pl", ".pod", ".al", ".h", ".a", ".ix", ".t", ".PL", ".pmc")
 class PerlWalk(Walk):
     """`options` is what perl's own options load."""
 
-    tools = frozenset(("App", "CPAN", "ExtUtils", "Module", "TAP", "Test", "Test2"))
+    tools = (
+        ("CPAN",),
+        ("ExtUtils",),
+        ("Module", "Build"),
+        ("Module", "CoreList"),
+        ("TAP",),
+        ("Test",),
+        ("Test2",),
+    )
 
     def __init__(self, texts: PerlTexts, options: Imports, text: Text | None = None) -> None:
         """`text` is None for the options alone."""
@@ -68,7 +76,7 @@ class PerlWalk(Walk):
                     self._place(path, place)
 
     def _module(self, path: str, one: Import) -> None:
-        if one.guarded and self._is_aside(path, one.name.partition("::")[0]):
+        if one.guarded and self._is_aside(path, one.name.split("::")):
             return
         part = _file_of(one.name)
         found = [*self._found(part)]

@@ -30,6 +30,7 @@ _FINDING = ("find_files", "find_latest_files", "try_activate")
 _GUARDS = frozenset(
     ("conditional", "if", "if_modifier", "rescue_modifier", "unless", "unless_modifier", "case")
 )
+_DEFINED = ("defined?", "Object.const_defined?")
 _LAZY = frozenset(("block", "do_block", "lambda", "method", "singleton_method"))
 
 
@@ -181,6 +182,8 @@ class _Reader:
 
     def _required(self, name: str, node: Node, arguments: list[Node], line: int) -> None:
         guarded = _is_guarded(node)
+        if _is_of_others(node):
+            return
         if name == "require_relative":
             self._relative(arguments[0], line, guarded=guarded)
         elif name == "autoload":
@@ -253,6 +256,18 @@ def _is_guarded(node: Node) -> bool:
         if at.type in ("begin", "body_statement") and any(
             one.type == "rescue" for one in at.children
         ):
+            return True
+        at = at.parent
+    return False
+
+
+def _is_of_others(node: Node) -> bool:
+    """Whether a call is done only where something else has been loaded already."""
+    at = node.parent
+    while at is not None:
+        condition = at.child_by_field_name("condition")
+        is_if = at.type in ("if", "if_modifier")
+        if is_if and condition is not None and syntax.text(condition).startswith(_DEFINED):
             return True
         at = at.parent
     return False

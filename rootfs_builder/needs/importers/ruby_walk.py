@@ -22,20 +22,17 @@ _BUNDLES = ("Gemfile.lock", "gems.locked")
 class RubyWalk(Walk):
     """`options` is what ruby's own options require."""
 
-    tools = frozenset(
-        (
-            "debug",
-            "irb",
-            "minitest",
-            "mkmf",
-            "racc",
-            "rake",
-            "rbs",
-            "rdoc",
-            "ri",
-            "test",
-            "typeprof",
-        )
+    tools = (
+        ("debug",),
+        ("irb",),
+        ("minitest",),
+        ("mkmf",),
+        ("racc",),
+        ("rake",),
+        ("rbs",),
+        ("rdoc",),
+        ("test",),
+        ("typeprof",),
     )
 
     def __init__(self, texts: RubyTexts, options: Imports, text: Text | None = None) -> None:
@@ -98,7 +95,7 @@ class RubyWalk(Walk):
     def _feature(self, path: str, one: Import) -> None:
         if one.kind is Kind.MAYBE and self._texts.is_core(path):
             return
-        if one.guarded and self._is_aside(path, one.name.partition("/")[0]):
+        if one.guarded and self._is_aside(path, one.name.split("/")):
             return
         if one.name.partition(".")[0] in _BUILT_IN or not one.name:
             return
@@ -173,6 +170,7 @@ class RubyWalk(Walk):
             for part in ("bin", "exe", "libexec"):
                 file = f"{gem.home}/gems/{gem.full}/{part}/{base}"
                 if self._files.is_file(file):
+                    self._own.add(file)
                     self._need(file, Library(gem.home), path, base)
 
     def _activate(self, gem: Gem, by: str) -> None:

@@ -90,7 +90,7 @@ class Surroundings:
 class Walk(ABC):
     """One program's, or module's, way through all that it loads."""
 
-    tools: frozenset[str] = frozenset()  # what comes with the interpreter to write programs with
+    tools: tuple[tuple[str, ...], ...] = ()  # by the parts of their names
 
     def __init__(self, around: Surroundings, text: Text | None, interpreter: str) -> None:
         """`text` is None for the options of the interpreter alone, which is called so."""
@@ -98,6 +98,7 @@ class Walk(ABC):
         self._files = around.files
         self._interpreter = interpreter
         self._path = text.path if text is not None else ""
+        self._own = {self._path}  # the program's texts: it is more than a library to them
         self._is_packaged = (
             text is not None and text.kind is TextKind.BROUGHT and in_system(text.path)
         )
@@ -145,16 +146,15 @@ class Walk(ABC):
     def _all(self) -> tuple[Library, ...]:
         return (*self._libraries.values(), *self._around.libraries)
 
-    def _is_aside(self, path: str, top: str) -> bool:
-        """Whether a text of the core library, no tool itself, may load the tool `top`.
+    def _is_aside(self, path: str, words: Sequence[str]) -> bool:
+        """Whether a text of others loads a tool, called by the parts of its name, on occasion.
 
         A tool is to build, test or document with: no program does that for its ordinary work.
         """
-        return (
-            top in self.tools
-            and self._around.is_core(path)
-            and self.tools.isdisjoint(one.split("-")[0].split(".")[0] for one in path.split("/"))
-        )
+        tool = next((one for one in self.tools if [*words[: len(one)]] == [*one]), None)
+        if tool is None or path in self._own or not in_system(path):
+            return False
+        return tool[-1] not in (one.split("-")[0].split(".")[0] for one in path.split("/"))
 
     def _found(self, part: str, kind: str = "file") -> Iterator[Library]:
         """The directories of the search path that have a path: which comes first is not known."""
