@@ -72,6 +72,9 @@ class Values:
             return words.get(syntax.text(node).removesuffix("()"))
         if kind == "parenthesized_expression" and len(node.named_children) == 1:
             return self.value(node.named_children[0])
+        if len(node.children) > 1 and node.children[1].type in ("||", "//"):
+            left = self.value(node.children[0])  # most often a variable of the environment
+            return self.value(node.children[-1]) if left is None else left
         if kind == "binary_expression" and node.children[1].type == ".":
             left, right = self.value(node.children[0]), self.value(node.children[-1])
             return None if left is None or right is None else left + right

@@ -60,6 +60,9 @@ class Values:
         if kind in ("parenthesized_statements", "argument_list", "interpolation"):
             inside = node.named_children
             return self.value(inside[0]) if len(inside) == 1 else None
+        if kind == "binary" and node.children[1].type == "||":
+            left = self.value(node.children[0])  # most often a variable of the environment
+            return self.value(node.children[2]) if left is None else left
         if kind == "binary" and node.children[1].type in ("+", "/"):
             left, right = self.value(node.children[0]), self.value(node.children[2])
             slash = "/" if node.children[1].type == "/" else ""

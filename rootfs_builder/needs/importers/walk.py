@@ -190,7 +190,7 @@ class Walk(ABC):
 
     def _place(self, path: str, place: Library) -> None:
         """What is at a path by a file's own place, unless that holds it, or half the system."""
-        if self._files.kind(place.path) is None:
+        if place.path in self._libraries or self._files.kind(place.path) is None:
             return
         if place.path not in self._around.shared | and_above([path, self._path]):
             self._need(place.path, place, path, name(place.path))
