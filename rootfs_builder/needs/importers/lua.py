@@ -75,8 +75,7 @@ class _LuaTexts(Surroundings):
         suffix = kind_of(name(path))
         if suffix == ".lua":
             return True
-        first = b"" if suffix else self.files.head(path, 512).partition(b"\n")[0]
-        return first.startswith(b"#!") and b"lua" in first
+        return not suffix and self.is_for(self.files.head(path, 512), b"lua")
 
     def imports(self, path: str) -> Imports:
         """What a text requires; nothing of one that cannot be read."""

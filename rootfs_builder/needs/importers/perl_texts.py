@@ -34,7 +34,7 @@ class PerlTexts(Surroundings):
             return False
         head = self.files.head(path, 512)
         if head.startswith(b"#!"):
-            return b"perl" in head.partition(b"\n")[0] or b"exec perl" in head or b"/perl " in head
+            return self.is_for(head, b"perl") or b"exec perl" in head or b"/perl " in head
         return suffix in _SUFFIXES
 
     def imports(self, path: str) -> Imports:

@@ -61,8 +61,7 @@ class RubyTexts(Surroundings):
             return True
         if suffix not in _SCRIPTS:
             return False
-        head = self.files.head(path, 512)
-        return head.startswith(b"#!") and b"ruby" in head.partition(b"\n")[0]
+        return self.is_for(self.files.head(path, 512), b"ruby")
 
     def imports(self, path: str) -> Imports:
         """What a text requires; nothing of one that cannot be read."""

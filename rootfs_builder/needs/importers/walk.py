@@ -15,7 +15,7 @@ from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need, Text, TextKind
-from rootfs_builder.paths import below, join, name, named_in, parent, printable
+from rootfs_builder.paths import below, encode, join, name, named_in, parent, printable
 
 HERE, SCRIPT, BELOW = "\1", "\2", "\3"  # how a path begins that follows from a place
 MARKS = (HERE, SCRIPT)
@@ -74,6 +74,14 @@ class Surroundings:
     def is_core(self, path: str) -> bool:
         """Whether a text is of the core library."""
         return any(one.core and below(path, one.path) for one in self.libraries)
+
+    def is_for(self, head: bytes, language: bytes) -> bool:
+        """Whether the first line of a text says that the interpreter, or one called so, runs it."""
+        line = head.partition(b"\n")[0]
+        program = self.context.program
+        names = {encode(name(one)) for one in (program.opened, program.real)}
+        words = line[2:].split() if line.startswith(b"#!") else []
+        return any(language in one or one.rpartition(b"/")[2] in names for one in words[:3])
 
     def added_by_name(self, base: str) -> list[str]:
         """The paths of the added files of a name."""
