@@ -146,7 +146,8 @@ class Walk(ABC):
                 if path not in seen:
                     seen.add(path)
                     self._read(path)
-        self._around.done |= seen
+        self._around.done |= seen  # a text comes in by the path that it has without links
+        self._around.done |= {real for real in map(self._files.real, seen) if real is not None}
         self._end()
         yield from self._needs.values()
         yield from self._findings.values()
