@@ -118,7 +118,9 @@ class PerlWalk(Walk):
                 self._need(data, library, by, what)
 
     def _family(self, path: str, one: Import) -> None:
-        """All modules outside the core library whose names begin with one."""
+        """All modules whose names begin with one; those of the core library know their own."""
+        if self._texts.is_core(path):
+            return
         part = one.name.replace("::", "/")
         for library in self._found(part, "dir"):
             for file in self._below(join(library.path, part)) if not library.core else ():
