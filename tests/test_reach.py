@@ -25,7 +25,7 @@ from rootfs_builder.paths import OpenedPath, SourcePath
 KEPT = "hunter2"
 INTERPRETER = """
 #include <dlfcn.h>
-const char texts[] = "\\0Py_BytesMain\\0NODE_OPTIONS\\0OPTIND\\0PERL5LIB\\0/usr/share/perl5\\0"
+const char texts[] = "\\0Py_BytesMain\\0NODE_OPTIONS\\0OPTIND\\0PERL5LIB\\0RUBYLIB\\0/usr/share/perl5\\0"
     ".cpython-311-x86_64-linux-gnu.so\\0";
 int main(void) { return dlopen(texts, 0) != 0; }
 """
@@ -47,7 +47,7 @@ PROGRAMS = {  # the source of a program, and options
     "nginx, compiled in": (NGINX, {}),
     "Apache, compiled in": (APACHE, {}),
     "squid, compiled in": (SQUID, {}),
-    "a directory of Lua": (LUA, {}),
+    "a directory of Lua": (LUA, {"with_": ["lua=all"]}),
     "Apache, an argument": (APACHE_HERE, {"command": ["-f", "{away}/key"]}),
     "nginx, an added configuration": (NGINX_HERE, {"add": ["nginx.conf:/etc/nginx/nginx.conf"]}),
     "a time zone": (program("x"), {"env": {"TZ": "{away}/key"}}),
@@ -55,11 +55,11 @@ PROGRAMS = {  # the source of a program, and options
 SCRIPTS = {  # of the interpreter above; they lie two directories below what has the secret's
     "Python's path": 'import sys\nsys.path.insert(0, "/usr/..{away}")\n',
     "a module that is a link": "import linked\n",
-    "Perl's path": 'use lib "/opt/../{away}";\n',
+    "Perl's path": 'use lib "/opt/../{away}"; do "key";\n',
     "a module of Node.js": 'require("../../away/key")\n',
     "a shell's dirname": '. "$(dirname "$0")/../../away/key"\n',
     "a shell's dirname, kept": 'here=$(dirname "$0"); cat "$here/../../away/key"\n',
-    "Ruby's require_relative": "require_relative '../../away/key'\n",
+    "Ruby's require_relative": "require_relative '../../away/key'\n__END__\n",
     "PHP's __DIR__": "<?php include __DIR__ . '/../../away/key';\n",
     "Perl's FindBin": 'use FindBin; do "$FindBin::Bin/../../away/key";\n',
     "a hidden name beside": 'require("./.away/key")\n',

@@ -46,7 +46,8 @@ class Context(Struct, frozen=True, eq=False):
     patterns and landmarks bind, `values` what `--with RULE=VALUE,…` asks for. `arguments` are what
     follows the first word of the image's command line, `environment` its variables, `search_path`
     the directories of its PATH, and `directory` where it starts. `user` is whom it runs as, "" for
-    nobody named. `packages` says who owns a file.
+    nobody named. `packages` says who owns a file. `given` are the texts that the user names or
+    adds.
     """
 
     program: Loaded
@@ -61,6 +62,7 @@ class Context(Struct, frozen=True, eq=False):
     files: ImageFiles
     elf_files: ElfFiles
     packages: Owners
+    given: tuple[Text, ...] = ()
 
 
 class File(Struct, frozen=True):

@@ -52,6 +52,7 @@ class Sessions:
         self._known = set[object]()
         self._texts = [Text(one.key, TextKind.STARTED) for one in programs if not one.link_maps]
         self._texts += [Text(path, TextKind.ADDED) for path in self._files.added]
+        self._given = tuple(self._texts)
         self._seen = {(text.path, text.kind is TextKind.STARTED) for text in self._texts}
 
     def open(self, rule: Rule, variables: Variables, maps: Process) -> None:
@@ -82,6 +83,7 @@ class Sessions:
             files=self._files,
             elf_files=self._files.elf_files,
             packages=self._packages,
+            given=self._given,
         )
 
     def _bring(self, text: Text) -> None:
