@@ -6,6 +6,7 @@ bytes here either: what stands in it would choose other files.
 
 import errno
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from posixpath import normpath
 from typing import Any, TypeVar
 
@@ -13,7 +14,7 @@ from rootfs_builder.filesystem.content import Source, read
 from rootfs_builder.filesystem.root import NodeKind
 from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.needs.closure import Tree
-from rootfs_builder.paths import OpenedPath, SourcePath, join, name, parent
+from rootfs_builder.paths import OpenedPath, SourcePath, ancestors, join, name, parent
 
 _MOST_LINKS = 40  # as the kernel
 MOST_BYTES = 1 << 22  # of a text that somebody wrote
@@ -50,6 +51,11 @@ class ImageFiles:
     def added(self) -> tuple[str, ...]:
         """The paths of the files, not directories, that the user adds."""
         return tuple(path for path, (_, kind) in self._added.items() if kind != "dir")
+
+    @cached_property
+    def added_directories(self) -> frozenset[str]:
+        """The directories that the user adds, or that hold what is added."""
+        return frozenset(above for path in self._added for above in ancestors(path))
 
     def kind(self, path: str) -> NodeKind | None:
         """What is at the end of a path: a file, a directory or a special file; None: nothing."""
