@@ -18,7 +18,8 @@ _MODULE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _ZONE = re.compile(r"[A-Z][A-Za-z_+-]+(?:/[A-Z][\w+-]+)+|/[\w./-]*/zoneinfo/?")
 _MOST_NAMED = 2000  # strings of one text
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_LONGEST = 200  # characters of a name
+_LATER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.For, ast.AsyncFor, ast.While, ast.Match)
 _PATHS = (ast.Call, ast.BinOp, ast.JoinedStr, ast.Attribute, ast.Subscript)
 _PLACE_WORDS = (b"__file__", b"sys.argv", b"sys.path")
 
@@ -90,11 +91,10 @@ class _Reader:
         elif isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
             self._assign(node, how)
         else:
-            later = isinstance(node, (*_FUNCTIONS, ast.For, ast.While, ast.Match, ast.AsyncFor))
-            self._children(node, how, min(how, How.LATER) if later else how)
+            self._children(node, how, How.LATER if isinstance(node, _LATER) else how)
 
     def _children(self, node: ast.AST, how: How, inside: How) -> None:
-        """The parts of a node: expressions, and blocks that are reached as `inside` says."""
+        """The parts of a statement: expressions, and blocks that are reached as `inside` says."""
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.stmt):
                 self._statement(child, inside, ())
@@ -162,25 +162,38 @@ class _Reader:
                 if isinstance(child, ast.expr):
                     self._searched(child)
 
-    def _expression(self, node: ast.expr, how: How) -> None:
-        if isinstance(node, ast.Constant):
-            if isinstance(node.value, str):
-                self._string(node.value, node.lineno)
-            return
-        if self._looks_for_files and isinstance(node, _PATHS):
-            found = place.evaluate(node, self._names)
-            if found is not None and found.text.startswith(FILE):
-                self._files[found.text] = None
-                return
-        if isinstance(node, ast.Call):
-            self._call(node, how)
-        elif isinstance(node, ast.List | ast.Tuple | ast.Set):
-            self._list(node)
-        later = isinstance(node, ast.Lambda)
-        self._children(node, How.LATER if later else how, How.LATER if later else how)
+    def _expression(self, node: ast.AST, how: How) -> None:
+        """All that is in an expression; tables of a thousand constants are common."""
+        todo = [node]
+        while todo:
+            node = todo.pop()
+            if isinstance(node, ast.Constant):
+                if isinstance(node.value, str):
+                    self._string(node.value, node.lineno)
+            elif isinstance(node, ast.List | ast.Tuple | ast.Set):
+                self._list(node)
+                todo += node.elts
+            elif isinstance(node, ast.Dict):
+                todo += (*filter(None, node.keys), *node.values)
+            elif isinstance(node, ast.Lambda):
+                self._expression(node.body, How.LATER)
+            elif not isinstance(node, ast.Name | ast.expr_context | ast.operator):
+                if self._looks_for_files and isinstance(node, _PATHS) and self._is_beside(node):
+                    continue
+                if isinstance(node, ast.Call):
+                    self._call(node, how)
+                todo += ast.iter_child_nodes(node)
+
+    def _is_beside(self, node: ast.expr) -> bool:
+        """Whether an expression is a path by the file's own place, which is kept."""
+        found = place.evaluate(node, self._names)
+        if found is None or not found.text.startswith(FILE):
+            return False
+        self._files[found.text] = None
+        return True
 
     def _string(self, text: str, line: int) -> None:
-        if len(text) > 200:  # noqa: PLR2004 - longer than any name
+        if len(text) > _LONGEST or ("." not in text and "/" not in text):
             return
         if _MODULE.fullmatch(text):
             self._strings[text] = None
@@ -192,9 +205,11 @@ class _Reader:
     def _list(self, node: ast.List | ast.Tuple | ast.Set) -> None:
         """A list in which one is the dotted name of a module may have names without a dot."""
         each = [one.value for one in node.elts if isinstance(one, ast.Constant)]
-        names = tuple(one for one in each if isinstance(one, str) and len(one) < 200)  # noqa: PLR2004
-        if any(map(_MODULE.fullmatch, names)) and any(map(_NAME.fullmatch, names)):
-            self._lists[names] = None
+        names = [one for one in each if isinstance(one, str) and len(one) <= _LONGEST]
+        if any("." in one and _MODULE.fullmatch(one) for one in names):
+            single = tuple(filter(_NAME.fullmatch, names))
+            if single:
+                self._lists[tuple(names)] = None
 
     def _call(self, node: ast.Call, how: How) -> None:
         what = place.called(node)
