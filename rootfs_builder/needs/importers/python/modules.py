@@ -163,9 +163,11 @@ class Modules:
         unit, start, script = found.unit, site or found.root, None
         if site is None:
             script = scope.script
-            top = next((one for one in scope.roots if below(unit, one)), found.root)
-            unit = f"{top}/{unit[len(top) + 1 :].partition('/')[0]}" if unit else ""
-            start = scope.start if scope.start and below(unit, scope.start) else top
+            around = [one for one in scope.roots if below(unit, one) and one != "/"]
+            top = found.root if found.root in self._roots else max(around, key=len, default="")
+            if top not in ("", found.root):
+                unit = f"{top}/{unit[len(top) + 1 :].partition('/')[0]}"
+            start = scope.start if scope.start and below(unit, scope.start) else top or found.root
         left = [one for one in found.files if _WITHOUT & set(one[len(unit) :].split("/"))]
         for path in (unit, *left) if unit else left:
             if path not in self.units:
