@@ -144,7 +144,7 @@ def is_built_in(module: str, context: Context) -> bool:
     """
     if module not in sys.stdlib_module_names and not module.startswith("_"):
         return False
-    text = f"\0{module}\0".encode()
+    text = f"{module}\0".encode()  # a linker keeps one text where it is the end of another
     own = [one for one in context.objects if name(one.real).startswith("libpython")]
     objects = (context.program, *own)
     return any(text in context.elf_files.contained(one.real, (text,)) for one in objects)

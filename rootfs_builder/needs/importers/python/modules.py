@@ -234,13 +234,16 @@ class Modules:
             level = How.GUARDED
         if one.unless and all(self._finds(name, scope) for name in one.unless):
             return scope
-        clue = Clue(f"{printable(name(module.path))} imports {one.module or one.names[0]}")
+        clue = Clue(
+            f"{printable(module.path.rpartition('/')[2])} imports {one.module or one.names[0]}"
+        )
         if one.level:
             self._relative(one, replace(module, level=level), clue)
             return scope
         if level is How.LATER and not self._is_required(one.module, module):
             return scope
-        found = self.reach(one.module, self._across(level, one.module, module), scope, clue)
+        for name in dict.fromkeys((one.module.partition(".")[0], one.module)):
+            found = self.reach(name, self._across(level, name, module), scope, clue)
         if found is None or not found.whole:
             if level is How.ALWAYS and (found is None or self._is_there(found.root)):
                 self._missing(one, module)
@@ -291,9 +294,11 @@ class Modules:
         return not known.isdisjoint(others)
 
     def _across(self, level: How, target: str, module: Module) -> How:
-        """The level of a module that another package needs: what that imports at once, it needs."""
-        inside = target.partition(".")[0] == module.name.partition(".")[0]
-        return level if inside else max(level, How.GUARDED)
+        """The level of a package that another needs: what it imports at once, it needs itself.
+
+        That is not so for its parts, which may be there for the sake of a third.
+        """
+        return max(level, How.GUARDED) if "." not in target and target != module.name else level
 
     def _missing(self, one: Import, module: Module) -> None:
         """Warn of a module that is nowhere."""

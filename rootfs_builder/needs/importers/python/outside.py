@@ -11,7 +11,7 @@ from rootfs_builder.needs.finder import Context, File, Library, Need
 from rootfs_builder.needs.importers.python.interpreter import Interpreter, Scope, opened_directories
 from rootfs_builder.needs.importers.python.place import FILE
 from rootfs_builder.needs.importers.python.source import How, Opened, Source
-from rootfs_builder.paths import below, join, name, printable
+from rootfs_builder.paths import below, join, name, parent, printable
 
 _ZONES = ("/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo")
 _MOST_ZONES = 20  # that one text chooses from; one with more has all of them
@@ -38,7 +38,7 @@ class Outside:
         for one in source.libraries:
             yield from self._library(one, shown)
         if len(source.zones) <= _MOST_ZONES:
-            yield from self._zone_names(source.zones, shown)
+            yield from self._zone_names(source.zones, path)
         if source.files:
             yield from self._beside(source.files, path, scope, units)
 
@@ -50,12 +50,14 @@ class Outside:
                 if self._files.is_file(path):
                     yield File(path, clue)
 
-    def _zone_names(self, zones: Iterable[str], shown: str) -> Iterator[Need]:
+    def _zone_names(self, zones: Iterable[str], path: str) -> Iterator[Need]:
+        """Zones that a text names; all for a package whose first module names their directory."""
+        is_package = name(path) == "__init__.py" and parent(parent(path)) in self._python.sites
         for zone in zones:
-            clue = Clue(f"{shown} names {zone}")
+            clue = Clue(f"{printable(name(path))} names {zone}")
             if not zone.startswith("/"):
                 self._zones.setdefault(zone, clue)
-            elif zone.rstrip("/") == self._database:
+            elif is_package and zone.rstrip("/") == self._database:
                 for one in self._files.names(self._database):
                     if one[:1].isupper() or one.endswith((".tab", ".zi")):
                         yield File(join(self._database, one), clue)
@@ -86,7 +88,6 @@ class Outside:
                 directory = normpath(one.replace(FILE, base, 1))
                 if directory.startswith("/") and self._files.kind(directory) == "dir":
                     yield directory
-                    break
 
     def own_directory(self, directory: str, path: str) -> Iterator[Need]:
         """A directory on sys.path that is a program's own comes whole, with its data."""
@@ -133,7 +134,6 @@ class Outside:
                 is_file = kind == "file"
                 if is_file or (kind == "dir" and (not in_system(found) or self._may_own(found))):
                     yield File(found, clue, start=scope.start, script=scope.script)
-                    break
 
     def _may_own(self, directory: str) -> bool:
         return not self._is_shared(directory) and self._is_own(directory)

@@ -36,8 +36,13 @@ def needs(files, *, script=SCRIPT, added=(), arguments=(), variables=(), entry="
     """What is needed where a script is started, or the interpreter itself with arguments."""
     tree = {f"{LIBRARY}/os.py": "", f"{LIBRARY}/lib-dynload/": "dir 0755", f"{SITE}/": "dir 0755"}
     for path, text in files.items():
-        tree[path] = text if path.endswith("/") or text.startswith("symlink ") else f"file 0644 {text}"
-    tree = {path: w if w.startswith(("file", "dir", "symlink")) else f"file 0644 {w}" for path, w in tree.items()}
+        tree[path] = (
+            text if path.endswith("/") or text.startswith("symlink ") else f"file 0644 {text}"
+        )
+    tree = {
+        path: w if w.startswith(("file", "dir", "symlink")) else f"file 0644 {w}"
+        for path, w in tree.items()
+    }
     root = PlanRoot(trees.plan(tree))
     elf_files = ElfFiles(root)
     nodes = tuple((path, root.lstat(path)) for path in added)
@@ -57,7 +62,7 @@ def needs(files, *, script=SCRIPT, added=(), arguments=(), variables=(), entry="
         directory=options.pop("directory", "/"),
         user="",
         files=ImageFiles(elf_files, trees_added),
-        elf_files=SimpleNamespace(contained=lambda _, texts: {b"\0sys\0", b"\0time\0"} & set(texts)),
+        elf_files=SimpleNamespace(contained=lambda _, texts: {b"sys\0", b"time\0"} & set(texts)),
         packages=Packages(),
     )
     finder = python.make(context)
@@ -101,31 +106,58 @@ FAST = {f"{SITE}/fast.cpython-311-x86_64-linux-gnu.so": "x", f"{SITE}/fast.cpyth
             {f"{SITE}/yaml", f"{SITE}/fast.cpython-311-x86_64-linux-gnu.so"},
         ),
         "in a function": ("def f():\n    import yaml", PACKAGE, {f"{SITE}/yaml"}),
-        "behind a try": ("try:\n    import yaml\nexcept ImportError: pass", PACKAGE, {f"{SITE}/yaml"}),
+        "behind a try": (
+            "try:\n    import yaml\nexcept ImportError: pass",
+            PACKAGE,
+            {f"{SITE}/yaml"},
+        ),
         "not for types alone": (
             "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import yaml",
             PACKAGE | {f"{LIBRARY}/typing.py": ""},
             set(),
         ),
-        "not for another system": ("import sys\nif sys.platform == 'win32':\n    import yaml", PACKAGE, set()),
-        "not for an older version": ("import sys\nif sys.version_info < (3, 8):\n    import yaml", PACKAGE, set()),
+        "not for another system": (
+            "import sys\nif sys.platform == 'win32':\n    import yaml",
+            PACKAGE,
+            set(),
+        ),
+        "not for an older version": (
+            "import sys\nif sys.version_info < (3, 8):\n    import yaml",
+            PACKAGE,
+            set(),
+        ),
         "an alternative is not needed": (
             "try:\n    import yaml\nexcept ImportError:\n    import fast",
             PACKAGE | FAST,
             {f"{SITE}/yaml"},
         ),
-        "by a call": ("import importlib\nimportlib.import_module('yaml')", PACKAGE | {f"{LIBRARY}/importlib/__init__.py": ""}, {f"{SITE}/yaml"}),
+        "by a call": (
+            "import importlib\nimportlib.import_module('yaml')",
+            PACKAGE | {f"{LIBRARY}/importlib/__init__.py": ""},
+            {f"{SITE}/yaml"},
+        ),
         "by __import__": ("__import__('yaml')", PACKAGE, {f"{SITE}/yaml"}),
         "relative ones": (
             "import a.b",
-            {f"{SITE}/a/__init__.py": "", f"{SITE}/a/b.py": "from . import c\nfrom .d import e", f"{SITE}/a/c.py": "import one",
-             f"{SITE}/a/d.py": "import two", f"{SITE}/one.py": "", f"{SITE}/two.py": ""},
+            {
+                f"{SITE}/a/__init__.py": "",
+                f"{SITE}/a/b.py": "from . import c\nfrom .d import e",
+                f"{SITE}/a/c.py": "import one",
+                f"{SITE}/a/d.py": "import two",
+                f"{SITE}/one.py": "",
+                f"{SITE}/two.py": "",
+            },
             {f"{SITE}/a", f"{SITE}/one.py", f"{SITE}/two.py"},
         ),
         "names made when it runs": (
             "import importlib, a\nimportlib.import_module('a.plugins.' + x)",
-            {f"{LIBRARY}/importlib/__init__.py": "", f"{SITE}/a/__init__.py": "", f"{SITE}/a/plugins/__init__.py": "",
-             f"{SITE}/a/plugins/p.py": "import one", f"{SITE}/one.py": ""},
+            {
+                f"{LIBRARY}/importlib/__init__.py": "",
+                f"{SITE}/a/__init__.py": "",
+                f"{SITE}/a/plugins/__init__.py": "",
+                f"{SITE}/a/plugins/p.py": "import one",
+                f"{SITE}/one.py": "",
+            },
             {f"{SITE}/a", f"{SITE}/one.py"},
         ),
         "names in lists": (
@@ -140,8 +172,13 @@ FAST = {f"{SITE}/fast.cpython-311-x86_64-linux-gnu.so": "x", f"{SITE}/fast.cpyth
         ),
         "beside the script": (
             "import words\nimport shop.cart",
-            {"/home/me/app/words.py": "import yaml", "/home/me/app/shop/__init__.py": "", "/home/me/app/shop/cart.py": "from . import prices",
-             "/home/me/app/shop/prices.py": "", **PACKAGE},
+            {
+                "/home/me/app/words.py": "import yaml",
+                "/home/me/app/shop/__init__.py": "",
+                "/home/me/app/shop/cart.py": "from . import prices",
+                "/home/me/app/shop/prices.py": "",
+                **PACKAGE,
+            },
             {"/home/me/app/words.py", "/home/me/app/shop", f"{SITE}/yaml"},
         ),
         "a file by the script's place": (
@@ -154,7 +191,11 @@ FAST = {f"{SITE}/fast.cpython-311-x86_64-linux-gnu.so": "x", f"{SITE}/fast.cpyth
             {"/home/me/app/data/a.txt": ""},
             {"/home/me/app/data"},
         ),
-        "not all that is around it": ("import os\nos.listdir(os.path.dirname(__file__))", {"/home/me/app/b": ""}, set()),
+        "not all that is around it": (
+            "import os\nos.listdir(os.path.dirname(__file__))",
+            {"/home/me/app/b": ""},
+            set(),
+        ),
         "a directory put on sys.path": (
             "import sys\nsys.path.insert(0, '/usr/share/tool')\nimport inside",
             {"/usr/share/tool/inside.py": "import yaml", "/usr/share/tool/data": "", **PACKAGE},
@@ -172,23 +213,39 @@ FAST = {f"{SITE}/fast.cpython-311-x86_64-linux-gnu.so": "x", f"{SITE}/fast.cpyth
         ),
         "the library's own windows": (
             "import tkinter",
-            {f"{LIBRARY}/tkinter/__init__.py": "import _tkinter", f"{LIBRARY}/lib-dynload/_tkinter.cpython-311-x.so": "x"},
+            {
+                f"{LIBRARY}/tkinter/__init__.py": "import _tkinter",
+                f"{LIBRARY}/lib-dynload/_tkinter.cpython-311-x.so": "x",
+            },
             {f"{LIBRARY}/tkinter", f"{LIBRARY}/lib-dynload/_tkinter.cpython-311-x.so"},
         ),
         "time zones": (
             "import zoneinfo\nzoneinfo.ZoneInfo('Europe/Berlin')",
-            {f"{LIBRARY}/zoneinfo/__init__.py": "", "/usr/share/zoneinfo/UTC": "", "/usr/share/zoneinfo/Europe/Berlin": "",
-             "/usr/share/zoneinfo/Europe/Paris": ""},
+            {
+                f"{LIBRARY}/zoneinfo/__init__.py": "",
+                "/usr/share/zoneinfo/UTC": "",
+                "/usr/share/zoneinfo/Europe/Berlin": "",
+                "/usr/share/zoneinfo/Europe/Paris": "",
+            },
             {"/usr/share/zoneinfo/UTC", "/usr/share/zoneinfo/Europe/Berlin"},
         ),
-        "the zones of Python that reads them itself": (
-            "DIRECTORY = '/usr/share/zoneinfo'",
-            {"/usr/share/zoneinfo/UTC": "", "/usr/share/zoneinfo/zone.tab": "", "/usr/share/zoneinfo/x": ""},
-            {"/usr/share/zoneinfo/UTC", "/usr/share/zoneinfo/zone.tab"},
+        "the zones of a package that reads them itself": (
+            "import zones",
+            {
+                f"{SITE}/zones/__init__.py": "DIRECTORY = '/usr/share/zoneinfo'",
+                "/usr/share/zoneinfo/UTC": "",
+                "/usr/share/zoneinfo/zone.tab": "",
+                "/usr/share/zoneinfo/x": "",
+            },
+            {f"{SITE}/zones", "/usr/share/zoneinfo/UTC", "/usr/share/zoneinfo/zone.tab"},
         ),
         "a test directory that is imported": (
             "import a.tests.util",
-            {f"{SITE}/a/__init__.py": "", f"{SITE}/a/tests/__init__.py": "", f"{SITE}/a/tests/util.py": ""},
+            {
+                f"{SITE}/a/__init__.py": "",
+                f"{SITE}/a/tests/__init__.py": "",
+                f"{SITE}/a/tests/util.py": "",
+            },
             {f"{SITE}/a", f"{SITE}/a/tests/__init__.py", f"{SITE}/a/tests/util.py"},
         ),
     }.values(),
@@ -246,7 +303,15 @@ def test_metadata_of_a_distribution_that_is_not_named_like_its_module():
     expected = {f"{SITE}/cli", f"{SITE}/one.py", f"{SITE}/Great_Tool-1.0.dist-info"}
     assert files(started("import cli.main", more)) == expected
     text = "from pkg_resources import load_entry_point\nload_entry_point('great-tool==1.0', 'console_scripts', 'tool')"
-    assert files(started(f"try:\n    {text.splitlines()[0]}\nexcept ImportError: pass\n{text.splitlines()[1]}", more)) == expected
+    assert (
+        files(
+            started(
+                f"try:\n    {text.splitlines()[0]}\nexcept ImportError: pass\n{text.splitlines()[1]}",
+                more,
+            )
+        )
+        == expected
+    )
 
 
 def test_plugins_of_a_group_come():
@@ -256,15 +321,25 @@ def test_plugins_of_a_group_come():
         f"{LIBRARY}/importlib/metadata/__init__.py": "",
         f"{LIBRARY}/importlib/__init__.py": "",
     }
-    found = started("from importlib.metadata import entry_points\nentry_points(group='app.plugins')", more)
+    found = started(
+        "from importlib.metadata import entry_points\nentry_points(group='app.plugins')", more
+    )
     assert files(found) == {f"{SITE}/plugin.py", f"{SITE}/plugin-1.dist-info"}
 
 
 def test_libraries_are_opened_by_the_process():
     text = "import ctypes, ctypes.util\nctypes.CDLL('liba.so.1')\nNAME = 'libb.so.2'\nctypes.util.find_library('c')"
-    more = {f"{LIBRARY}/ctypes/__init__.py": "", f"{LIBRARY}/ctypes/util.py": "", "/usr/lib/x86_64-linux-gnu/libc.so.3": ""}
+    more = {
+        f"{LIBRARY}/ctypes/__init__.py": "",
+        f"{LIBRARY}/ctypes/util.py": "",
+        "/usr/lib/x86_64-linux-gnu/libc.so.3": "",
+    }
     found = [one for one in started(text, more) if isinstance(one, Library)]
-    assert [(one.name, one.optional) for one in found] == [("liba.so.1", False), ("libb.so.2", True), ("libc.so.3", True)]
+    assert [(one.name, one.optional) for one in found] == [
+        ("liba.so.1", False),
+        ("libb.so.2", True),
+        ("libc.so.3", True),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -282,7 +357,13 @@ def test_libraries_are_opened_by_the_process():
 )
 def test_arguments_of_the_interpreter(arguments, expected):
     tree = {**PACKAGE, "/srv/app.py": "import yaml", f"{LIBRARY}/sys.py": ""}
-    found = needs(tree, script=None, added=["/srv/app.py"] if "app.py" in str(arguments) else [], arguments=arguments, directory="/srv")
+    found = needs(
+        tree,
+        script=None,
+        added=["/srv/app.py"] if "app.py" in str(arguments) else [],
+        arguments=arguments,
+        directory="/srv",
+    )
     assert files(found) == expected
 
 
@@ -299,7 +380,10 @@ def test_the_hint_about_modules_is_for_an_interpreter_alone():
     assert warnings(needs(added, script=None, added=["/venv/pyvenv.cfg"])) == []
 
 
-VENV = {"/venv/pyvenv.cfg": "home = /usr/bin\ninclude-system-site-packages = {}\n", "/venv/lib/python3.11/site-packages/a/__init__.py": "import yaml\nimport ctypes\nctypes.CDLL('liba.so.1')"}
+VENV = {
+    "/venv/pyvenv.cfg": "home = /usr/bin\ninclude-system-site-packages = {}\n",
+    "/venv/lib/python3.11/site-packages/a/__init__.py": "import yaml\nimport ctypes\nctypes.CDLL('liba.so.1')",
+}
 
 
 @pytest.mark.parametrize(("system", "expected"), [("false", set()), ("true", {f"{SITE}/yaml"})])
@@ -307,7 +391,9 @@ def test_an_environment_sees_the_systems_modules_where_it_says_so(system, expect
     tree = {path: text.format(system) for path, text in VENV.items()}
     tree |= {**PACKAGE, "/srv/app.py": "import a", f"{LIBRARY}/ctypes/__init__.py": ""}
     added = [*VENV, "/srv/app.py"]
-    found = needs(tree, script=None, added=added, arguments=["/srv/app.py"], entry="/venv/bin/python")
+    found = needs(
+        tree, script=None, added=added, arguments=["/srv/app.py"], entry="/venv/bin/python"
+    )
     assert files(found) == expected
     assert "liba.so.1" in {one.name for one in found if isinstance(one, Library)}
     assert warnings(found) == []
@@ -320,7 +406,11 @@ def test_tests_of_an_added_tree_warn_of_nothing():
 
 
 def test_added_files_find_each_other_without_being_copied():
-    tree = {"/srv/app/x.py": "import shop.cart", "/srv/app/shop/__init__.py": "", "/srv/app/shop/cart.py": "from . import x"}
+    tree = {
+        "/srv/app/x.py": "import shop.cart",
+        "/srv/app/shop/__init__.py": "",
+        "/srv/app/shop/cart.py": "from . import x",
+    }
     assert needs(tree, script=None, added=list(tree), arguments=["-c", ""]) == []
 
 
@@ -344,7 +434,11 @@ def test_a_script_that_cannot_be_read_is_a_warning():
 def test_what_the_rule_leaves_out_of_the_library_is_what_an_import_brings():
     (rule,) = [one for one in load() if one.name == "python3"]
     names = {one.removesuffix(".py").removesuffix("*.so") for one in rule.omit}
-    assert _LEFT_OUT == names & sys.stdlib_module_names | _LEFT_OUT & {"test", "pydoc_data", "_tkinter"}
+    assert _LEFT_OUT == names & sys.stdlib_module_names | _LEFT_OUT & {
+        "test",
+        "pydoc_data",
+        "_tkinter",
+    }
     assert _LEFT_OUT <= names
 
 
@@ -374,5 +468,7 @@ def test_all_of_pythons_own_library_is_read():
         tops = {one.module for one in source.imports if one.how is How.ALWAYS and not one.level}
         assert source.readable
         tree = ast.parse(path.read_bytes())
-        plain = {one.module for one in tree.body if isinstance(one, ast.ImportFrom) and not one.level}
+        plain = {
+            one.module for one in tree.body if isinstance(one, ast.ImportFrom) and not one.level
+        }
         assert plain <= tops
