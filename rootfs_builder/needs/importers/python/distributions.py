@@ -51,6 +51,7 @@ class Distributions:
         self._paths = dict[str, list[tuple[str, str]]]()
         self._read = dict[str, Distribution]()
         self._modules: dict[str, list[Distribution]] | None = None
+        self._groups: dict[str, dict[str, None]] | None = None
         for directory in directories:
             for entry in files.names(directory):
                 if entry.endswith(_KINDS):
@@ -66,6 +67,17 @@ class Distributions:
         """All of them."""
         for key in self._paths:
             yield from self.named(key)
+
+    def with_group(self, group: str) -> tuple[Distribution, ...]:
+        """Those that have entry points in a group."""
+        if self._groups is None:
+            self._groups = {}
+            for key, paths in self._paths.items():
+                for path, _ in paths:
+                    for one in _groups(self._text(join(path, "entry_points.txt"))):
+                        self._groups.setdefault(one, {})[key] = None
+        found = (one for key in self._groups.get(group, ()) for one in self.named(key))
+        return tuple(one for one in found if group in one.groups)
 
     def of_module(self, module: str) -> tuple[Distribution, ...]:
         """Those that have a module, by its dotted name or the first of it; else of its name."""

@@ -8,6 +8,7 @@ from posixpath import normpath
 from rootfs_builder.findings import Code, hint, warning
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, Need, Text, TextKind
+from rootfs_builder.needs.importers.python.follow import Follower
 from rootfs_builder.needs.importers.python.interpreter import Interpreter, Scope
 from rootfs_builder.needs.importers.python.modules import Module, Modules
 from rootfs_builder.needs.importers.python.source import How
@@ -52,6 +53,7 @@ class Importer:
         self._files = context.files
         self._python = python
         self._modules = Modules(context, python)
+        self._follower = Follower(self._modules)
         self._here = Scope(roots=(context.directory,))
 
     def process(self) -> Iterator[Need]:
@@ -73,13 +75,19 @@ class Importer:
         for directory in self._python.installed:
             if directory not in self._files.added_directories:
                 self._environment(directory)
-        yield from self._modules.taken()
+        yield from self._taken()
+
+    def _taken(self) -> Iterator[Need]:
+        """What is needed when all that was reached is read."""
+        for module in self._modules.unread():
+            self._follower.read(module)
+        yield from self._modules.needed()
 
     def _asked(self, value: str) -> Iterator[Need]:
         """What one module needs that the user names, if it is not all of them."""
         if value != "*":
             self._modules.reach(value, How.ALWAYS, Scope(), Clue(f"--with python3-modules={value}"))
-            yield from self._modules.taken()
+            yield from self._taken()
 
     def _name(self, module: str, level: How, word: str) -> None:
         self._modules.reach(module, level, self._here, Clue(f"the argument {printable(word)}"))
@@ -98,7 +106,8 @@ class Importer:
                 yield from self._main(value)
                 return
             if letters[at] == "c":
-                self._modules.code(value, self._here)
+                source = self._modules.read(value.encode("utf-8", "surrogateescape"))
+                self._follower.follow(source, Module("-c", How.MAIN, self._here))
                 return
         if todo:
             path = normpath(path_join(self._context.directory, todo[0]))
@@ -155,7 +164,7 @@ class Importer:
         elif self._is_new(path) and self._is_python(path):
             scope = Scope((parent(path),), None, None)
             self._modules.visit(Module(path, How.GUARDED, scope))
-        yield from self._modules.taken()
+        yield from self._taken()
 
     def _around(self, path: str) -> Scope:
         """Where an added file finds modules: in every directory around it that is added, too."""
@@ -201,7 +210,7 @@ class Importer:
         if path.endswith(".py") and self._files.fact(
             path, "python mentions 1", bool, _mentions, False
         ):
-            self._modules.outside(path)
+            self._modules.installed_text(path)
 
 
 def _mentions(data: bytes) -> bool:
