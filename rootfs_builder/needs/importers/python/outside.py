@@ -26,6 +26,7 @@ class Outside:
         self._context = context
         self._files = context.files
         self._python = python
+        self._added = frozenset(context.files.added)
         self._zones = {"UTC": Clue("zoneinfo is imported")}
         self._own = dict[str, bool]()
         self._database = next((one for one in _ZONES if self._files.kind(one) == "dir"), None)
@@ -79,7 +80,8 @@ class Outside:
 
     def _bases(self, path: str) -> tuple[str, ...]:
         """A file's own path, as it is opened and where it is."""
-        return tuple(dict.fromkeys((path, self._files.real(path) or path)))
+        real = path if path in self._added else self._files.real(path) or path
+        return tuple(dict.fromkeys((path, real)))
 
     def directories(self, search: Iterable[str], path: str) -> Iterator[str]:
         """The directories that a text puts on sys.path, which exist."""

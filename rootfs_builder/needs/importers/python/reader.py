@@ -50,9 +50,11 @@ class _Reader:
         self._lists = dict[tuple[str, ...], None]()
         self._zones = dict[str, None]()
         self._asked = calls.Asked()
+        self._called = frozenset[str]()  # functions that run when the module is imported
 
     def read(self, tree: ast.Module) -> Source:
         """All that it shows."""
+        self._called = _called_at_once(tree)
         self._block(tree.body, How.ALWAYS)
         asked = self._asked.of_metadata(self._imports)
         return Source(
@@ -91,7 +93,13 @@ class _Reader:
         elif isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
             self._assign(node, how)
         else:
-            self._children(node, how, How.LATER if isinstance(node, _LATER) else how)
+            self._children(node, how, self._inside(node, how))
+
+    def _inside(self, node: ast.stmt, how: How) -> How:
+        """When the body of a statement is reached."""
+        if isinstance(node, ast.FunctionDef) and node.name in self._called:
+            return min(how, How.GUARDED)
+        return How.LATER if isinstance(node, _LATER) else how
 
     def _children(self, node: ast.AST, how: How, inside: How) -> None:
         """The parts of a statement: expressions, and blocks that are reached as `inside` says."""
@@ -222,6 +230,26 @@ class _Reader:
         if opened is not None:
             self._libraries[opened.name] = opened
         self._asked.call(node, what, arguments, how)
+
+
+def _called_at_once(tree: ast.Module) -> frozenset[str]:
+    """The functions of a module that it calls itself when it is imported, and those that they do."""
+    functions: dict[str, list[ast.stmt]] = {}
+    todo: list[ast.stmt] = []
+    for one in tree.body:
+        if isinstance(one, ast.FunctionDef):
+            functions[one.name] = one.body
+        elif not isinstance(one, ast.ClassDef | ast.AsyncFunctionDef):
+            todo.append(one)
+    found: set[str] = set()
+    while functions and todo:
+        for node in ast.walk(todo.pop()):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                name = node.func.id
+                if name in functions and name not in found:
+                    found.add(name)
+                    todo += functions[name]
+    return frozenset(found)
 
 
 def _is_search_path(node: ast.expr) -> bool:
