@@ -160,7 +160,8 @@ class Importer:
         self._whole.add(path)
         start = script.start if script.start and below(path, script.start) else None
         omit = _LEFT_OUT if self._files.kind(path) == "dir" else ()
-        self._needs[File(path, clue, start, script.script, omit)] = None
+        owner = None if in_system(path) else script.script
+        self._needs[File(path, clue, start, owner, omit)] = None
 
     def _missing(self, one: Include, script: _Script) -> None:
         text = (

@@ -12,6 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from rootfs_builder.errors import ElfError
+from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need
 from rootfs_builder.needs.importers.python import interpreter, reader
@@ -239,7 +240,7 @@ class Modules:
         site = self._site(found.root)
         unit, start, script = found.unit, site or found.root, None
         if site is None:
-            script = scope.script
+            script = None if in_system(found.root) else scope.script
             around = [one for one in scope.roots if below(unit, one) and one != "/"]
             top = found.root if found.root in self._roots else max(around, key=len, default="")
             if top not in ("", found.root):

@@ -135,7 +135,8 @@ class Outside:
                 kind = self._files.kind(found)
                 is_file = kind == "file"
                 if is_file or (kind == "dir" and (not in_system(found) or self._may_own(found))):
-                    yield File(found, clue, start=scope.start, script=scope.script)
+                    script = None if in_system(found) else scope.script
+                    yield File(found, clue, start=scope.start, script=script)
 
     def _may_own(self, directory: str) -> bool:
         return not self._is_shared(directory) and self._is_own(directory)

@@ -233,7 +233,7 @@ class _Reader:
 
 
 def _called_at_once(tree: ast.Module) -> frozenset[str]:
-    """The functions of a module that it calls itself when it is imported, and those that they do."""
+    """The functions of a module that run when it is imported, as it calls them itself."""
     functions: dict[str, list[ast.stmt]] = {}
     todo: list[ast.stmt] = []
     for one in tree.body:
