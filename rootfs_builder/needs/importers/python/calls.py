@@ -42,13 +42,14 @@ class Asked:
         self.required = dict[str, None]()
         self.entry_points = dict[EntryPoint, None]()
         self.groups = dict[str, None]()
+        self.in_loop = False
 
     def call(self, node: ast.Call, what: str, arguments: Sequence[Place | None], how: How) -> None:
         """Take a call in; `arguments` are what is known of its arguments."""
         if what in _IMPORTS and node.args:
             self._module(node, arguments, how)
         elif what in _LISTS_MODULES:
-            self.dynamic[""] = None
+            self.dynamic["*"] = None
         elif what in _ASKS or what in _REQUIRES:
             self._metadata(node, what, arguments)
         elif what in _GROUPS:
@@ -61,7 +62,8 @@ class Asked:
         name = _whole(arguments[0])
         if name is None:
             beginning = _beginning(node.args[0])
-            self.dynamic[beginning if beginning.endswith(".") else ""] = None
+            known = beginning if beginning.endswith(".") else ""
+            self.dynamic[f"{known}*" if self.in_loop else known] = None
             return
         module = name.lstrip(".")
         # A module that is not there raises an ImportError wherever its name is text.

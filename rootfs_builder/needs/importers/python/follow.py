@@ -114,7 +114,13 @@ class Follower:
         return any(self._modules.find(one, scope) for one in names if "." in one)
 
     def _dynamic(self, beginning: str, level: How, module: Module) -> None:
-        """All modules of a package, of which a program imports some by names that it makes."""
+        """All modules of a package, of which a program imports some by names that it makes.
+
+        What it does in a loop it does for most of them when it starts.
+        """
+        if beginning.endswith("*"):
+            level = How(min(max(level, How.GUARDED), module.level))
+            beginning = beginning[:-1]
         package = beginning.strip(".")
         own = dirname(module.path)
         if package and not beginning.startswith("."):
@@ -141,10 +147,8 @@ class Follower:
                 if target:
                     self._modules.reach(target, How.ALWAYS, module.scope, clue)
         for group in dict.fromkeys((*source.groups, *source.strings)):
-            for one in installed.with_group(group) if group not in _NOT_LOADED else ():
-                self._modules.distribution(one, clue)
-                for target in one.groups[group].values():
-                    self._modules.reach(target, How.GUARDED, Scope(), clue)
+            if group not in _NOT_LOADED:
+                self._modules.ask_group(group, module, clue)
 
 
 def _across(level: How, target: str, module: Module) -> How:

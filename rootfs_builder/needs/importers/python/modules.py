@@ -45,7 +45,7 @@ _IMPORTS = frozenset(  # of an extension module that imports others
         b"PyImport_ImportModuleLevelObject",
     )
 )
-_NAMES = rb"\x00(?P<name>[A-Za-z_]\w*(?:\.\w+)*)(?=\x00)"
+_NAMES = rb"\x00(?P<name>\w+(?:\.\w+)*)(?=\x00)"
 
 
 class Module(Struct, frozen=True):
@@ -72,6 +72,7 @@ class Modules:
         self._todo = deque[Module]()
         self._needs = dict[Need, None]()
         self._distributions = set[str]()
+        self._groups = dict[str, Clue]()
         self.units = set[str]()
         paths = context.environment.get("PYTHONPATH", "").split(":")
         own = (normpath(path_join(context.directory, one)) for one in paths if one)
@@ -105,7 +106,7 @@ class Modules:
         """What a file shows."""
         if path.endswith(".so"):
             return self._compiled(path)
-        fact, none = f"python 2 {self._version}", Source()
+        fact, none = f"python 3 {self._version}", Source()
         return self._files.fact(path, fact, Source, self.read, none)
 
     def _compiled(self, path: str) -> Source:
@@ -260,9 +261,34 @@ class Modules:
             return
         self._distributions.add(one.path)
         self.need(File(one.path, clue, start=one.directory))
+        for group in one.groups:
+            if group in self._groups:
+                self._load(one, group, self._groups[group])
         shown = Clue(f"{printable(one.name)} requires it")
         for required in one.requires or ():
             self.require(required, shown)
+
+    def ask_group(self, group: str, module: Module, clue: Clue) -> None:
+        """Take in what a group of entry points names.
+
+        The user's own program gets those of all distributions; a package its own, and those of
+        distributions that something else needs.
+        """
+        if group in self._groups:
+            return
+        found = self.installed.with_group(group)
+        if found:
+            self._groups[group] = clue
+        own = self.installed.of_module(module.name) if module.name else ()
+        for one in found:
+            if one.path in self._distributions or one in own:
+                self._load(one, group, clue)
+            elif self.is_own(module):
+                self.distribution(one, clue)
+
+    def _load(self, one: Distribution, group: str, clue: Clue) -> None:
+        for target in one.groups[group].values():
+            self.reach(target, How.GUARDED, Scope(), clue)
 
     def require(self, name: str, clue: Clue) -> None:
         """Take a distribution in by its name, with its modules."""

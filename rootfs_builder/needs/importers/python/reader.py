@@ -93,7 +93,10 @@ class _Reader:
         elif isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
             self._assign(node, how)
         else:
+            around = self._asked.in_loop
+            self._asked.in_loop |= isinstance(node, ast.For | ast.AsyncFor | ast.While)
             self._children(node, how, self._inside(node, how))
+            self._asked.in_loop = around
 
     def _inside(self, node: ast.stmt, how: How) -> How:
         """When the body of a statement is reached."""

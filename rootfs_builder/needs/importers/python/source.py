@@ -51,8 +51,8 @@ class Source(Struct, frozen=True, array_like=True):
     `readable` says whether it is Python as we know it. `files` and `search` are paths: opened by
     the file's own place, and put on sys.path. `strings` are dotted names, `lists` the elements of
     lists with one of these. `dynamic` are beginnings of the names of modules that are put together
-    when it runs, "" for one of its own package. `distributions` and `groups` are asked of the
-    metadata; "" is the module's own. `zones` are names of time zones, and directories of them.
+    when it runs, "" for one of its own package, with `*` behind it in a
+    loop. `distributions` and `groups` are asked of the metadata; "" is the module's own. `zones` are names of time zones, and directories of them.
     """
 
     readable: bool = True
