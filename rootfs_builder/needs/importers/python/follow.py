@@ -52,9 +52,15 @@ class Follower:
         if one.level:
             self._relative(one, replace(module, level=level), clue)
             return scope
-        if level is How.LATER and not self._modules.is_required(one.module, module):
+        if level <= How.EACH and not self._is_needed(one, module):
             return scope
         return self._absolute(one, replace(module, level=level), clue)
+
+    def _is_needed(self, one: Import, module: Module) -> bool:
+        """Whether what may not be reached needs a module of another package when it is."""
+        if module.level is How.EACH and one.how is How.GUARDED:
+            return True
+        return self._modules.is_required(one.module, module)
 
     def _absolute(self, one: Import, module: Module, clue: Clue) -> Scope:
         scope, level = module.scope, module.level
@@ -119,7 +125,7 @@ class Follower:
         What it does in a loop it does for most of them when it starts.
         """
         if beginning.endswith("*"):
-            level = How(min(max(level, How.GUARDED), module.level))
+            level = How(min(max(level, How.EACH), module.level))
             beginning = beginning[:-1]
         package = beginning.strip(".")
         own = dirname(module.path)

@@ -106,7 +106,7 @@ class Modules:
         """What a file shows."""
         if path.endswith(".so"):
             return self._compiled(path)
-        fact, none = f"python 3 {self._version}", Source()
+        fact, none = f"python 4 {self._version}", Source()
         return self._files.fact(path, fact, Source, self.read, none)
 
     def _compiled(self, path: str) -> Source:
@@ -228,7 +228,7 @@ class Modules:
         """A module of the standard library is there, but for what few programs use."""
         if top == "zoneinfo":
             self._outside.knows_zones = True
-        if top in LEFT_OUT and level > How.LATER:
+        if top in LEFT_OUT and level >= How.GUARDED:
             whole = (found.unit,) if top not in _WITHOUT else found.files
             self.need(*(File(one, clue, start=found.root) for one in whole))
             self._visit_all(found, level, Scope(), top)
@@ -263,7 +263,7 @@ class Modules:
         self.need(File(one.path, clue, start=one.directory))
         for group in one.groups:
             if group in self._groups:
-                self._load(one, group, self._groups[group])
+                self._load(one, group, How.EACH, self._groups[group])
         shown = Clue(f"{printable(one.name)} requires it")
         for required in one.requires or ():
             self.require(required, shown)
@@ -281,14 +281,15 @@ class Modules:
             self._groups[group] = clue
         own = self.installed.of_module(module.name) if module.name else ()
         for one in found:
-            if one.path in self._distributions or one in own:
-                self._load(one, group, clue)
-            elif self.is_own(module):
+            if one in own or self.is_own(module):
+                self._load(one, group, How.GUARDED, clue)
                 self.distribution(one, clue)
+            elif one.path in self._distributions:
+                self._load(one, group, How.EACH, clue)
 
-    def _load(self, one: Distribution, group: str, clue: Clue) -> None:
+    def _load(self, one: Distribution, group: str, level: How, clue: Clue) -> None:
         for target in one.groups[group].values():
-            self.reach(target, How.GUARDED, Scope(), clue)
+            self.reach(target, level, Scope(), clue)
 
     def require(self, name: str, clue: Clue) -> None:
         """Take a distribution in by its name, with its modules."""

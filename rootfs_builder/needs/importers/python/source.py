@@ -6,12 +6,17 @@ from msgspec import Struct
 
 
 class How(IntEnum):
-    """When a statement is reached, the least certain first; MAIN: if the file is started."""
+    """When a statement is reached, or how surely a module, the least certain first.
+
+    EACH: a module that is one of many, of which a program loads those that it can. MAIN: if the
+    file is started.
+    """
 
     LATER = 0
-    GUARDED = 1
-    ALWAYS = 2
-    MAIN = 3
+    EACH = 1
+    GUARDED = 2
+    ALWAYS = 3
+    MAIN = 4
 
 
 class Import(Struct, frozen=True, array_like=True):
@@ -51,8 +56,9 @@ class Source(Struct, frozen=True, array_like=True):
     `readable` says whether it is Python as we know it. `files` and `search` are paths: opened by
     the file's own place, and put on sys.path. `strings` are dotted names, `lists` the elements of
     lists with one of these. `dynamic` are beginnings of the names of modules that are put together
-    when it runs, "" for one of its own package, with `*` behind it in a
-    loop. `distributions` and `groups` are asked of the metadata; "" is the module's own. `zones` are names of time zones, and directories of them.
+    when it runs, "" for one of its own package; in a loop with `*` behind it. `distributions` and
+    `groups` are asked of the metadata; "" is the module's own. `zones` are names of time zones,
+    and directories of them.
     """
 
     readable: bool = True
