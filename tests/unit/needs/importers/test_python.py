@@ -503,3 +503,57 @@ def test_all_of_pythons_own_library_is_read():
             one.module for one in tree.body if isinstance(one, ast.ImportFrom) and not one.level
         }
         assert tops >= plain
+
+
+def distribution(name, *requires):
+    lines = "".join(f"Requires-Dist: {one}\n" for one in requires)
+    return {f"{SITE}/{name}-1.dist-info/METADATA": f"Metadata-Version: 2.1\n{lines}"}
+
+
+def modules(found):
+    return {path[len(SITE) + 1 :] for path in files(found) if not path.endswith(".dist-info")}
+
+
+def test_of_modules_that_are_loaded_in_a_loop_comes_what_they_can_do_without():
+    more = {
+        f"{LIBRARY}/importlib/__init__.py": "",
+        f"{SITE}/a/__init__.py": (
+            "import importlib\nfor one in names:\n    importlib.import_module('a.plugins.' + one)"
+        ),
+        f"{SITE}/a/plugins/__init__.py": "",
+        f"{SITE}/a/plugins/p.py": "try:\n    import one\nexcept ImportError: pass\nimport two",
+        f"{SITE}/one.py": "",
+        f"{SITE}/two.py": "",
+        **distribution("a"),
+        **distribution("one"),
+        **distribution("two"),
+    }
+    assert modules(started("import a", more)) == {"a", "one.py"}
+
+
+def test_a_package_gets_the_plugins_of_what_is_needed_anyway():
+    more = {
+        f"{SITE}/a.py": "Manager('a.plugins')\nimport b",
+        f"{SITE}/b/__init__.py": "",
+        f"{SITE}/b/plugin.py": "import one",
+        f"{SITE}/b-1.dist-info/entry_points.txt": "[a.plugins]\nb = b.plugin\n",
+        f"{SITE}/c.py": "",
+        f"{SITE}/c-1.dist-info/entry_points.txt": "[a.plugins]\nc = c\n",
+        f"{SITE}/one.py": "",
+        **distribution("a", "b"),
+        **distribution("b", "one"),
+        **distribution("c"),
+    }
+    assert modules(started("import a", more)) == {"a.py", "b", "one.py"}
+
+
+def test_what_a_module_calls_when_it_is_imported_is_no_later_import():
+    more = {
+        f"{SITE}/a.py": "def b():\n    c()\ndef c():\n    import one\ndef d():\n    import two\nb()",
+        f"{SITE}/one.py": "",
+        f"{SITE}/two.py": "",
+        **distribution("a"),
+        **distribution("one"),
+        **distribution("two"),
+    }
+    assert modules(started("import a", more)) == {"a.py", "one.py"}
