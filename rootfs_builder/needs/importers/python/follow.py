@@ -122,13 +122,13 @@ class Follower:
     def _dynamic(self, beginning: str, level: How, module: Module) -> None:
         """All modules of a package, of which a program imports some by names that it makes.
 
-        What it does in a loop it does for most of them when it starts.
+        What it does in a loop, to a package within its own, it does for most when it starts.
         """
-        if beginning.endswith("*"):
-            level = How(min(max(level, How.EACH), module.level))
-            beginning = beginning[:-1]
-        package = beginning.strip(".")
         own = dirname(module.path)
+        package = beginning.rstrip("*").strip(".")
+        is_part = "." in package if package else own != module.unit
+        if beginning.endswith("*") and is_part:
+            level = How(min(max(level, How.EACH), module.level))
         if package and not beginning.startswith("."):
             clue = Clue(f"{printable(name(module.path))} names {package}")
             found = self._modules.reach(package, level, module.scope, clue)

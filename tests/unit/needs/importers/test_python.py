@@ -549,7 +549,9 @@ def test_a_package_gets_the_plugins_of_what_is_needed_anyway():
 
 def test_what_a_module_calls_when_it_is_imported_is_no_later_import():
     more = {
-        f"{SITE}/a.py": "def b():\n    c()\ndef c():\n    import one\ndef d():\n    import two\nb()",
+        f"{SITE}/a.py": (
+            "def b():\n    c()\ndef c():\n    import one\ndef d():\n    import two\nb()"
+        ),
         f"{SITE}/one.py": "",
         f"{SITE}/two.py": "",
         **distribution("a"),
