@@ -16,6 +16,7 @@ from rootfs_builder.paths import below, join, name, parent, printable
 _ZONES = ("/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo")
 _MOST_ZONES = 20  # that one text chooses from; one with more has all of them
 _MOST_FILES = 2000  # of a directory of one program
+_DEPTH = 3  # of such a directory, as /usr/share/NAME
 
 
 class Outside:
@@ -93,12 +94,16 @@ class Outside:
 
     def own_directory(self, directory: str, path: str) -> Iterator[Need]:
         """A directory on sys.path that is a program's own comes whole, with its data."""
-        if in_system(directory) and not self._is_shared(directory) and self._is_own(directory):
+        is_deep = directory.count("/") >= _DEPTH and not self._is_shared(directory)
+        if in_system(directory) and is_deep and self._is_small(directory):
             yield File(directory, Clue(f"{printable(name(path))} has it on sys.path"))
 
     def _is_shared(self, directory: str) -> bool:
         sites = (*self._python.sites, *self._python.standard)
         return any(below(one, directory) for one in sites)
+
+    def _is_small(self, directory: str) -> bool:
+        return sum(1 for _ in self._below(directory)) <= _MOST_FILES
 
     def _is_own(self, directory: str) -> bool:
         """Whether all files of a directory are of one package, or none."""
