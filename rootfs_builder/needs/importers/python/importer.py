@@ -136,7 +136,7 @@ class Importer:
         if any(self._files.names(one) for one in self._python.sites):
             text = (
                 "Python's modules of packages are left out, as no script or argument imports any; "
-                "name them, or all: --with python3-modules=NAME"
+                "name them (python3-modules=yaml), or all: --with python3-modules"
             )
             yield hint(Code.RULE_HINT, text)
 

@@ -405,7 +405,7 @@ def test_a_module_of_m_that_is_nowhere_is_a_warning():
 
 
 def test_the_hint_about_modules_is_for_an_interpreter_alone():
-    assert "python3-modules=NAME" in warnings(needs(PACKAGE, script=None))[0]
+    assert "python3-modules=yaml" in warnings(needs(PACKAGE, script=None))[0]
     assert warnings(needs(PACKAGE, script=None, arguments=["-c", "pass"])) == []
     assert warnings(started("pass", PACKAGE)) == []
     added = {**PACKAGE, "/venv/pyvenv.cfg": "home = /usr/bin\n"}
