@@ -25,8 +25,8 @@ from rootfs_builder.paths import OpenedPath, SourcePath
 KEPT = "hunter2"
 INTERPRETER = """
 #include <dlfcn.h>
-const char texts[] = "\\0Py_BytesMain\\0NODE_OPTIONS\\0OPTIND\\0PERL5LIB\\0RUBYLIB\\0/usr/share/perl5\\0"
-    ".cpython-311-x86_64-linux-gnu.so\\0";
+const char texts[] = "\\0Py_BytesMain\\0NODE_OPTIONS\\0OPTIND\\0PERL5LIB\\0RUBYLIB\\0"
+    "/usr/share/perl5\\0.cpython-311-x86_64-linux-gnu.so\\0";
 int main(void) { return dlopen(texts, 0) != 0; }
 """
 

@@ -44,7 +44,9 @@ class Context(Struct, frozen=True, eq=False):
 
     `objects` are all objects of the process of `program`. `variables` are those that the rule's
     patterns and landmarks bind, `values` what `--with RULE=VALUE,…` asks for. `arguments` are what
-    follows the first word of the image's command line, `environment` its variables, `search_path`
+    follows the first word of the image's command line, which is `entry` where the user says so;
+    `is_named` says whether the user names the program. `chosen` are the rules of `--with` and
+    `--without`, `environment` its variables, `search_path`
     the directories of its PATH, and `directory` where it starts. `user` is whom it runs as, "" for
     nobody named. `packages` says who owns a file. `given` are the texts that the user names or
     adds.
@@ -55,6 +57,9 @@ class Context(Struct, frozen=True, eq=False):
     variables: Mapping[str, str]
     values: tuple[str, ...]
     arguments: tuple[str, ...]
+    entry: str
+    is_named: bool
+    chosen: frozenset[str]
     environment: Mapping[str, str]
     search_path: tuple[str, ...]
     directory: str

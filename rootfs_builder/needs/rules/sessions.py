@@ -50,6 +50,7 @@ class Sessions:
         self._answer = answer
         self._sessions: list[list[Session]] = [[] for _ in _STAGES]
         self._known = set[object]()
+        self._named = {one.real for one in programs if one.by is None}
         self._texts = [Text(one.key, TextKind.STARTED) for one in programs if not one.link_maps]
         self._texts += [Text(path, TextKind.ADDED) for path in self._files.added]
         self._given = tuple(self._texts)
@@ -76,6 +77,9 @@ class Sessions:
             variables=variables,
             values=dict(recipe.with_rules).get(rule.name, ()),
             arguments=(*(recipe.entrypoint or ())[1:], *recipe.command),
+            entry=(recipe.entrypoint or ("",))[0],
+            is_named=maps[0].program.real in self._named,
+            chosen=frozenset((*dict(recipe.with_rules), *recipe.without)),
             environment=dict(recipe.env),
             search_path=recipe.search_path,
             directory=recipe.workdir or "/",

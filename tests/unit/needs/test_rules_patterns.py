@@ -74,7 +74,6 @@ OWN = {
     "a user and spaces": (r"setuid", b"\nuser", b" "),
     "a parent and spaces": (r"parent", b"\nuse parent", b" "),
     "a prefix without an end": (r"qt_prfxpath", b"", b"qt_prfxpath=/"),
-    "an extra of a long name": (r"Requires-Dist", b"\nRequires-Dist: ", b"a"),
 }
 
 
