@@ -162,9 +162,12 @@ class Glibc(Struct, frozen=True):
         return any(entry.hwcap for found in self.cache.values() for entry in found)
 
     def names(self, loaded: Loaded) -> tuple[str, ...]:
-        """Every name it was requested by, the path it was opened as, its SONAME."""
-        requested = (loaded.name or loaded.requested, loaded.opened) if loaded.by else ()
-        return tuple(name for name in (*requested, loaded.soname) if name)
+        """Every name it was requested by, the path it was opened as, its SONAME.
+
+        The program is the one without a name, and "" asks for it.
+        """
+        requested = (loaded.name or loaded.requested, loaded.opened) if loaded.by else ("",)
+        return (*requested, loaded.soname) if loaded.soname else requested
 
     def alias(self, name: str, known: Loaded) -> str | None:
         """See Loader."""
