@@ -76,6 +76,26 @@ def test_a_site_of_every_call_is_seen(tmp_path):
     assert any(one.imports for one in found["openat"])
 
 
+LIBRARY = "/usr/lib/python3.13/lib-dynload/_datetime.cpython-313-x86_64-linux-gnu.so"
+
+
+@pytest.mark.parametrize(
+    ("path", "problem", "exception"),
+    [
+        (LIBRARY, "exit -11", system_calls.CRASHES),
+        ("/usr/lib/python3.13/__pycache__/datetime.pyc", "exit -11", system_calls.CRASHES),
+        ("/work/in/hello", "exit -11", ""),
+        ("/work/datetime.d/hello", "exit -11", ""),
+        (LIBRARY, "x.tar is neither old nor new", ""),
+    ],
+)
+def test_a_crash_is_excepted_where_it_is_of_one_import(path, problem, exception):
+    site = system_calls.Site("fstat", 130, "ENOMEM", imports=False)
+    line = f"7 fstat(3<{path}>, 0x7f) = -1 ENOMEM (Cannot allocate memory) (INJECTED)"
+    injected = system_calls.Injected((line,), Outcome(-11, "", "", 0.1, 0, 0))
+    assert system_calls.excepted(site, injected, [problem, "no sentence"]) == exception
+
+
 FILLS = """\
 import tempfile, time
 with tempfile.TemporaryFile() as stream:
