@@ -278,9 +278,11 @@ class Dynamic:
             at += fields[onward]
 
     def _table(self, tag: int, form: str, onward: int) -> Iterator[tuple[int, tuple[int, ...]]]:
-        address = self.tags.get(tag)
-        if address is None or (start := self.offset(address)) is None:
+        if tag not in self.tags:
             return
+        start = self.offset(self.tags[tag])
+        if start is None:
+            raise ElfError("its version table is cut off: it is in no segment")
         yield from self._chain(start, form, onward)  # glibc ignores their count, too
 
     def _needs(self) -> Iterator[VersionNeed]:

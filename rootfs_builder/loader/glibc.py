@@ -183,18 +183,22 @@ class Glibc(Struct, frozen=True):
         return name in _VIRTUAL
 
     def rejected(self, header: Header, program: Header) -> Rejection | None:
-        """open_verify(): other classes and machines are skipped, broken files are fatal."""
+        """open_verify(): other classes and machines are skipped, broken files are fatal.
+
+        It compares the machine before it says what is wrong with the first 16 bytes; where they are
+        right, the version before the machine.
+        """
         if header.bits != program.bits:
             return Rejection(Rejected.OTHER_CLASS, f"wrong ELF class: ELFCLASS{header.bits}")
         machine = header.machine
         if header.little != program.little:  # the loader reads the field in its own order
             machine = (machine & 0xFF) << 8 | machine >> 8
         same_abi = program.platform.together(header.flags, program.flags)
-        if machine != program.machine or not same_abi:
-            return Rejection(Rejected.OTHER_MACHINE, "for another kind of machine")
         error = _ident_error(header.ident, program)
         if error is None and header.version != 1:
             error = "ELF file version does not match current one"
+        elif machine != program.machine or not same_abi:
+            return Rejection(Rejected.OTHER_MACHINE, "for another kind of machine")
         if error is None and header.type not in (ET_DYN, ET_EXEC):
             error = "only ET_DYN and ET_EXEC can be loaded"
         return None if error is None else Rejection(Rejected.UNUSABLE, error, fatal=True)

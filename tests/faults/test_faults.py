@@ -10,9 +10,11 @@ import sys
 import pytest
 
 from tests.faults import documents, mutations, roots, runs, scenarios, system_calls
+from tests.faults.against_ld_so import AgainstLdSo
 from tests.faults.runs import MIB, Limits, Outcome
 from tests.faults.scenarios import SCENARIOS, Scenario
 from tests.faults.subjects import chance
+from tests.loader.oracle import Trace
 
 ALL = bool(os.environ.get("ROOTFS_BUILDER_ALL_CASES"))
 USUAL = ("nocache", "stage", "oci-replaced", "beside", "warm")
@@ -157,6 +159,36 @@ def test_an_exception_is_told_with_its_place(monkeypatch):
     monkeypatch.setattr(mutations.cli, "run", broken)
     _, problems = mutations.ran(("verify", "x"))
     assert problems[0].startswith("KeyError at ")
+
+
+def test_what_is_kept_is_what_was_damaged(tmp_path):
+    """The next case does not wait until somebody looks."""
+    kept = tmp_path / "kept"
+    few = {"only": ("ld.so",), "seed": 1501, "count": 40}
+    [row] = mutations.rows(**few, folder=tmp_path, keep=kept)
+    assert row.survived < row.tried
+    again = tmp_path / "again"
+    again.mkdir()
+    subject = AgainstLdSo(again)
+    for one in kept.iterdir():
+        subject.lay(chance("ld.so", 1501, int(one.name.split("-")[2])))
+        assert subject.laid.read_bytes() == one.read_bytes()
+
+
+PASSED_OVER = Trace(error="cannot open shared object file: No such file or directory")
+
+
+@pytest.mark.parametrize(
+    ("ours", "differs"),
+    [
+        (Trace(missing=("libc.so.6",)), False),
+        (Trace(error="libc.so.6: for another machine"), False),
+        (Trace(found=(("libc.so.6", "/lib/libc.so.6"),)), True),
+    ],
+)
+def test_a_program_of_another_machine_is_refused_by_either(tmp_path, ours, differs):
+    subject = AgainstLdSo(tmp_path)
+    assert bool(subject._difference(ours, PASSED_OVER)) is differs
 
 
 def test_a_seed_repeats_a_mutant():

@@ -39,6 +39,8 @@ FIRST = {
     "ABI version of GNU": flawed(ANY, (7, b"\3"), (8, b"\1")),
     "ABI version of GNU that is to come": flawed(ANY, (7, b"\3"), (8, b"\x20")),
     "ident version": flawed(ANY, (6, b"\2")),
+    "wrong machine and version": flawed(ANY, (18, struct.pack("<HI", 183, 2))),
+    "wrong machine and ident version": flawed(ANY, (18, struct.pack("<H", 183)), (6, b"\2")),
     "ident padding": flawed(ANY, (12, b"\1")),
     "version": flawed(ANY, (20, b"\2")),
     "relocatable": flawed(ANY, (16, b"\1")),
