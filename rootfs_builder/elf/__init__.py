@@ -193,33 +193,38 @@ class Dynamic:
         self._room = _MAX_STRINGS
         self._records = _MAX_VERSIONS
         self._unknown_definition: int | None = None
-        start = self.offset(segment.address)
-        self._read(segment.offset if start is None else start, segment.size)
+        load, start = self._load(segment.address), self.offset(segment.address)
+        if load is None or start is None:
+            self._read(segment.offset, segment.offset + segment.size)
+        else:
+            self._read(start, load.end)
         strings = self.tags.get(_DT_STRTAB)
         self._strings = None if strings is None else self.offset(strings)
 
-    def _read(self, start: int, size: int) -> None:
+    def _read(self, start: int, stop: int) -> None:
+        # Up to DT_NULL, or what is mapped: loaders do not look at the segment's size.
         word = self.head.bits // 8
-        size = min(size - size % (2 * word), _MAX_DYNAMIC * word)
-        table = self._data[start : start + size]
-        table = table[: len(table) - len(table) % (2 * word)]
-        for tag, value in struct.iter_unpack(
-            self.head.order + ("QQ" if word == 8 else "II"), table
-        ):
-            if tag == 0:
-                return
-            if tag in _DEPENDENCIES:
-                self._listed.append((tag, value))
-            else:
-                self.tags[tag] = value
+        row = struct.Struct(self.head.order + ("QQ" if word == 8 else "II"))
+        stop = min(stop, start + _MAX_DYNAMIC * row.size)
+        for at in range(start, stop, _WINDOW):
+            table = self._data[at : min(at + _WINDOW, stop)]
+            for tag, value in row.iter_unpack(table[: len(table) - len(table) % row.size]):
+                if tag == 0:
+                    return
+                if tag in _DEPENDENCIES:
+                    self._listed.append((tag, value))
+                else:
+                    self.tags[tag] = value
+
+    def _load(self, address: int) -> Segment | None:
+        """The PT_LOAD at an address: it hides what those before it have in its pages."""
+        found = (load for load in reversed(self._loads) if load.at(address) is not None)
+        return next(found, None)
 
     def offset(self, address: int) -> int | None:
-        """Where in the file the byte at a virtual address stands; None where in no segment.
-
-        A segment hides what those before it have in its pages.
-        """
-        found = (load.at(address) for load in reversed(self._loads))
-        return next((at for at in found if at is not None), None)
+        """Where in the file the byte at a virtual address stands; None where in no segment."""
+        load = self._load(address)
+        return None if load is None else load.at(address)
 
     def _string(self, index: int) -> bytes:
         if index in self._read_strings:

@@ -26,13 +26,15 @@ class Segment(Struct, frozen=True):
     whole: bool  # in memory nothing is behind it but what the file has there
 
     def at(self, address: int) -> int | None:
-        """The file offset of what a loader maps at an address, in whole pages; None if nothing."""
-        start, end = self.address & -PAGE, self.address + self.size
-        if self.whole:
-            end = (end + PAGE - 1) & -PAGE
-        if not (self.size and start <= address < end):
-            return None
-        return address - start + (self.offset & -PAGE)
+        """The file offset of what a loader maps at an address; None if nothing."""
+        at = address - (self.address & -PAGE) + (self.offset & -PAGE)
+        return at if self.size and self.offset & -PAGE <= at < self.end else None
+
+    @property
+    def end(self) -> int:
+        """The file offset behind what is mapped, in whole pages where no zeros follow."""
+        end = (self.offset & -PAGE) + (self.address & PAGE - 1) + self.size
+        return (end + PAGE - 1) & -PAGE if self.whole else end
 
 
 def segments_of(data: Buffer, head: Header) -> list[Segment]:

@@ -101,24 +101,32 @@ def test_dynamic_segment_at_the_address_0(glibc, linker):
     assert "object file has no dynamic section" in theirs.error
 
 
-NEEDS_TWO = library("libb.so")
+NEEDING = library("libb.so")
 
 
 @pytest.mark.parametrize("address", [b"", bytes(8)])
 def test_of_two_dynamic_segments_the_last_one_counts(glibc, linker, address):
     """Its table begins behind DT_NEEDED here, or it is at no address."""
-    [first], [second] = headers(linker, NEEDS_TWO, DYNAMIC), headers(linker, NEEDS_TWO, STACK)
-    data = linker.make(NEEDS_TWO).read_bytes()
+    [first], [second] = headers(linker, NEEDING, DYNAMIC), headers(linker, NEEDING, STACK)
+    data = linker.make(NEEDING).read_bytes()
     kind, flags, offset, start, _, size, memory, align = struct.unpack_from(
         "<IIQQQQQQ", data, first
     )
     assert first < second
     places = [value + 16 for value in (offset, start, start)]
     header = struct.pack("<IIQQQQQQ", kind, flags, *places, size - 16, memory - 16, align)
-    other = flawed(NEEDS_TWO, (second, header), *([(second + 16, address)] if address else []))
+    other = flawed(NEEDING, (second, header), *([(second + 16, address)] if address else []))
     theirs = glibc.agrees({"/app/prog": PROGRAM, "/1/liba.so": other})
     assert theirs.missing == ()
     assert bool(theirs.error) is bool(address)
+
+
+def test_dynamic_segment_ends_where_its_table_does(glibc, linker):
+    """Not behind the first entry, as its size says."""
+    [at] = headers(linker, NEEDING, DYNAMIC)
+    short = flawed(NEEDING, (at + 32, struct.pack("<QQ", 16, 16)))
+    theirs = glibc.agrees({"/app/prog": PROGRAM, "/1/liba.so": short})
+    assert theirs.missing == ("libb.so",)
 
 
 @pytest.mark.parametrize("moved", [0x800, 0x1000])
