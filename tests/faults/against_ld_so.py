@@ -24,9 +24,10 @@ _MAPPING = re.compile(
 )
 
 
+# The kernel fills the last page of a program with zeros, where ld.so leaves bytes of the file.
 STARTED = "the kernel starts the program: it reads PT_INTERP, and not what ld.so --list looks at"
 _STARTED_FOR = re.compile(
-    r"nonzero padding in e_ident|object file has no|PT_INTERP is malformed"
+    r"nonzero padding in e_ident|object file has no|PT_INTERP is malformed|has no string table"
     r"|ELF file (?:version|data encoding|OS ABI|ABI version)"
 )
 
