@@ -98,6 +98,21 @@ def test_a_crash_is_excepted_where_it_is_of_one_import(path, problem, exception)
     assert system_calls.excepted(site, injected, [problem, "no sentence"]) == exception
 
 
+@pytest.mark.parametrize(
+    ("path", "said", "exception"),
+    [
+        ("/t/tmp/rootfs-builder.x/0.full", "x: not stripped: unknown", system_calls.STRIPS),
+        ("/t/tmp/rootfs-builder.x/0.full", "", ""),
+        ("/t/in/hello", "x: not stripped: unknown", ""),
+    ],
+)
+def test_what_strip_hides_is_excepted_where_it_read(path, said, exception):
+    site = system_calls.Site("read", 11, "EIO", imports=False)
+    line = f"7 read(3<{path}>, 0x7f, 4096) = -1 EIO (Input/output error) (INJECTED)"
+    injected = system_calls.Injected((line,), Outcome(0, "", said, 0.1, 0, 0))
+    assert system_calls.excepted(site, injected, ["exit 0 and another x.tar"]) == exception
+
+
 FILLS = """\
 import tempfile, time
 with tempfile.TemporaryFile() as stream:
