@@ -42,14 +42,13 @@ class Text(Struct, frozen=True):
 class Context(Struct, frozen=True, eq=False):
     """What a finder may look at.
 
-    `objects` are all objects of the process of `program`. `variables` are those that the rule's
-    patterns and landmarks bind, `values` what `--with RULE=VALUE,…` asks for. `arguments` are what
-    follows the first word of the image's command line, which is `entry` where the user says so;
-    `is_named` says whether the user names the program. `chosen` are the rules of `--with` and
-    `--without`, `environment` its variables, `search_path`
-    the directories of its PATH, and `directory` where it starts. `user` is whom it runs as, "" for
-    nobody named. `packages` says who owns a file. `given` are the texts that the user names or
-    adds.
+    `objects` are all objects of the process of `program`; `is_named` says whether the user names
+    that. `variables` are those that the rule's patterns and landmarks bind, `values` what
+    `--with RULE=VALUE,…` asks for, `chosen` the rules of `--with` and `--without`. `arguments` are
+    what follows the first word of the image's command line, `entry` is that word where the user
+    says so. `environment` are the image's variables, `search_path` the directories of its PATH,
+    `directory` is where it starts, and `user` whom it runs as, "" for nobody named. `packages` says
+    who owns a file. `given` are the texts that the user names or adds.
     """
 
     program: Loaded
@@ -57,9 +56,6 @@ class Context(Struct, frozen=True, eq=False):
     variables: Mapping[str, str]
     values: tuple[str, ...]
     arguments: tuple[str, ...]
-    entry: str
-    is_named: bool
-    chosen: frozenset[str]
     environment: Mapping[str, str]
     search_path: tuple[str, ...]
     directory: str
@@ -68,6 +64,9 @@ class Context(Struct, frozen=True, eq=False):
     elf_files: ElfFiles
     packages: Owners
     given: tuple[Text, ...] = ()
+    entry: str = ""
+    is_named: bool = False
+    chosen: frozenset[str] = frozenset()
 
 
 class File(Struct, frozen=True):

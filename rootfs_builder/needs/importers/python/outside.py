@@ -94,9 +94,18 @@ class Outside:
 
     def own_directory(self, directory: str, path: str) -> Iterator[Need]:
         """A directory on sys.path that is a program's own comes whole, with its data."""
+        clue = Clue(f"{printable(name(path))} has it on sys.path")
+        if not (in_system(directory) or self._is_beside(directory, path)):
+            yield File(directory, clue)  # which is refused, with the flag that adds it
         is_deep = directory.count("/") >= _DEPTH and not self._is_shared(directory)
         if in_system(directory) and is_deep and self._is_small(directory):
-            yield File(directory, Clue(f"{printable(name(path))} has it on sys.path"))
+            yield File(directory, clue)
+
+    def _is_beside(self, directory: str, path: str) -> bool:
+        """Whether it lies around a script, where its modules are found one by one, or is added."""
+        around = (parent(one) for one in self._bases(path))
+        added = directory in self._files.added_directories or self._files.is_added(directory)
+        return added or any(below(directory, one) or below(one, directory) for one in around)
 
     def _is_shared(self, directory: str) -> bool:
         sites = (*self._python.sites, *self._python.standard)

@@ -96,190 +96,189 @@ PACKAGE = {f"{SITE}/yaml/__init__.py": "", f"{SITE}/yaml/cyaml.py": "import fast
 FAST = {COMPILED: "x", f"{SITE}/fast.cpython-312-x.so": "x"}
 
 
-@pytest.mark.parametrize(
-    ("text", "more", "expected"),
-    {
-        "a package comes whole": ("import yaml", PACKAGE, {f"{SITE}/yaml"}),
-        "what a submodule imports comes with it": (
-            "import yaml.cyaml",
-            PACKAGE | FAST,
-            {f"{SITE}/yaml", f"{SITE}/fast.cpython-311-x86_64-linux-gnu.so"},
-        ),
-        "an unread submodule brings nothing": ("import yaml", PACKAGE | FAST, {f"{SITE}/yaml"}),
-        "a name from a package may be a module": (
-            "from yaml import cyaml",
-            PACKAGE | FAST,
-            {f"{SITE}/yaml", f"{SITE}/fast.cpython-311-x86_64-linux-gnu.so"},
-        ),
-        "in a function": ("def f():\n    import yaml", PACKAGE, {f"{SITE}/yaml"}),
-        "behind a try": (
-            "try:\n    import yaml\nexcept ImportError: pass",
-            PACKAGE,
-            {f"{SITE}/yaml"},
-        ),
-        "not for types alone": (
-            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import yaml",
-            PACKAGE | {f"{LIBRARY}/typing.py": ""},
-            set(),
-        ),
-        "not for another system": (
-            "import sys\nif sys.platform == 'win32':\n    import yaml",
-            PACKAGE,
-            set(),
-        ),
-        "not for an older version": (
-            "import sys\nif sys.version_info < (3, 8):\n    import yaml",
-            PACKAGE,
-            set(),
-        ),
-        "an alternative is not needed": (
-            "try:\n    import yaml\nexcept ImportError:\n    import fast",
-            PACKAGE | FAST,
-            {f"{SITE}/yaml"},
-        ),
-        "by a call": (
-            "import importlib\nimportlib.import_module('yaml')",
-            PACKAGE | {f"{LIBRARY}/importlib/__init__.py": ""},
-            {f"{SITE}/yaml"},
-        ),
-        "by __import__": ("__import__('yaml')", PACKAGE, {f"{SITE}/yaml"}),
-        "relative ones": (
-            "import a.b",
-            {
-                f"{SITE}/a/__init__.py": "",
-                f"{SITE}/a/b.py": "from . import c\nfrom .d import e",
-                f"{SITE}/a/c.py": "import one",
-                f"{SITE}/a/d.py": "import two",
-                f"{SITE}/one.py": "",
-                f"{SITE}/two.py": "",
-            },
-            {f"{SITE}/a", f"{SITE}/one.py", f"{SITE}/two.py"},
-        ),
-        "names made when it runs": (
-            "import importlib, a\nimportlib.import_module('a.plugins.' + x)",
-            {
-                f"{LIBRARY}/importlib/__init__.py": "",
-                f"{SITE}/a/__init__.py": "",
-                f"{SITE}/a/plugins/__init__.py": "",
-                f"{SITE}/a/plugins/p.py": "import one",
-                f"{SITE}/one.py": "",
-            },
-            {f"{SITE}/a", f"{SITE}/one.py"},
-        ),
-        "an extension module names others": (
-            "import fast",
-            {
-                COMPILED: "x",
-                f"{SITE}/yaml/__init__.py": "",
-                f"{SITE}/yaml/cyaml.py": "import one",
-                f"{SITE}/one.py": "",
-            },
-            {COMPILED, f"{SITE}/yaml", f"{SITE}/one.py"},
-        ),
-        "the source of an extension module is beside it": (
-            "import quick",
-            {f"{SITE}/quick.abi3.so": "x", f"{SITE}/quick.py": "import one", f"{SITE}/one.py": ""},
-            {f"{SITE}/quick.abi3.so", f"{SITE}/one.py"},
-        ),
-        "plugins by the name of their group": (
-            "Manager(namespace='app.plugins')",
-            {
-                f"{SITE}/plugin.py": "",
-                f"{SITE}/plugin-1.dist-info/entry_points.txt": "[app.plugins]\np=plugin:P",
-            },
-            {f"{SITE}/plugin.py", f"{SITE}/plugin-1.dist-info"},
-        ),
-        "names in lists": (
-            "APPS = ['a.apps', 'one']",
-            {f"{SITE}/a/__init__.py": "", f"{SITE}/a/apps.py": "", f"{SITE}/one.py": ""},
-            {f"{SITE}/a", f"{SITE}/one.py"},
-        ),
-        "parts of a namespace": (
-            "import ns.a",
-            {f"{SITE}/ns/a/__init__.py": "", f"{SITE}/ns/b/__init__.py": ""},
-            {f"{SITE}/ns/a"},
-        ),
-        "beside the script": (
-            "import words\nimport shop.cart",
-            {
-                "/home/me/app/words.py": "import yaml",
-                "/home/me/app/shop/__init__.py": "",
-                "/home/me/app/shop/cart.py": "from . import prices",
-                "/home/me/app/shop/prices.py": "",
-                **PACKAGE,
-            },
-            {"/home/me/app/words.py", "/home/me/app/shop", f"{SITE}/yaml"},
-        ),
-        "a file by the script's place": (
-            "from pathlib import Path\nopen(Path(__file__).parent / 'data' / 'a.txt')",
-            {"/home/me/app/data/a.txt": "", f"{LIBRARY}/pathlib.py": ""},
-            {"/home/me/app/data/a.txt"},
-        ),
-        "a directory by a name that is kept": (
-            "from os.path import *\nHERE = dirname(abspath(__file__))\njoin(HERE, 'data', name)",
-            {"/home/me/app/data/a.txt": ""},
-            {"/home/me/app/data"},
-        ),
-        "not all that is around it": (
-            "import os\nos.listdir(os.path.dirname(__file__))",
-            {"/home/me/app/b": ""},
-            set(),
-        ),
-        "a directory put on sys.path": (
-            "import sys\nsys.path.insert(0, '/usr/share/tool')\nimport inside",
-            {"/usr/share/tool/inside.py": "import yaml", "/usr/share/tool/data": "", **PACKAGE},
-            {"/usr/share/tool", "/usr/share/tool/inside.py", f"{SITE}/yaml"},
-        ),
-        "one beside the script": (
-            "import sys\nsys.path.append(join(dirname(__file__), 'lib'))\nimport inside",
-            {"/home/me/app/lib/inside.py": ""},
-            {"/home/me/app/lib", "/home/me/app/lib/inside.py"},
-        ),
-        "a directory of a .pth file": (
-            "import inside",
-            {f"{SITE}/tool.pth": "# a\n../../tool\nimport os\n", "/usr/lib/tool/inside.py": ""},
-            {f"{SITE}/tool.pth", "/usr/lib/tool/inside.py"},
-        ),
-        "the library's own windows": (
-            "import tkinter",
-            {
-                f"{LIBRARY}/tkinter/__init__.py": "import _tkinter",
-                f"{LIBRARY}/lib-dynload/_tkinter.cpython-311-x.so": "x",
-            },
-            {f"{LIBRARY}/tkinter", f"{LIBRARY}/lib-dynload/_tkinter.cpython-311-x.so"},
-        ),
-        "time zones": (
-            "import zoneinfo\nzoneinfo.ZoneInfo('Europe/Berlin')",
-            {
-                f"{LIBRARY}/zoneinfo/__init__.py": "",
-                "/usr/share/zoneinfo/UTC": "",
-                "/usr/share/zoneinfo/Europe/Berlin": "",
-                "/usr/share/zoneinfo/Europe/Paris": "",
-            },
-            {"/usr/share/zoneinfo/UTC", "/usr/share/zoneinfo/Europe/Berlin"},
-        ),
-        "the zones of a package that reads them itself": (
-            "import zones",
-            {
-                f"{SITE}/zones/__init__.py": "DIRECTORY = '/usr/share/zoneinfo'",
-                "/usr/share/zoneinfo/UTC": "",
-                "/usr/share/zoneinfo/zone.tab": "",
-                "/usr/share/zoneinfo/x": "",
-            },
-            {f"{SITE}/zones", "/usr/share/zoneinfo/UTC", "/usr/share/zoneinfo/zone.tab"},
-        ),
-        "a test directory that is imported": (
-            "import a.tests.util",
-            {
-                f"{SITE}/a/__init__.py": "",
-                f"{SITE}/a/tests/__init__.py": "",
-                f"{SITE}/a/tests/util.py": "",
-            },
-            {f"{SITE}/a", f"{SITE}/a/tests/__init__.py", f"{SITE}/a/tests/util.py"},
-        ),
-    }.values(),
-    ids=str,
-)
+IMPORTS = {
+    "a package comes whole": ("import yaml", PACKAGE, {f"{SITE}/yaml"}),
+    "what a submodule imports comes with it": (
+        "import yaml.cyaml",
+        PACKAGE | FAST,
+        {f"{SITE}/yaml", f"{SITE}/fast.cpython-311-x86_64-linux-gnu.so"},
+    ),
+    "an unread submodule brings nothing": ("import yaml", PACKAGE | FAST, {f"{SITE}/yaml"}),
+    "a name from a package may be a module": (
+        "from yaml import cyaml",
+        PACKAGE | FAST,
+        {f"{SITE}/yaml", f"{SITE}/fast.cpython-311-x86_64-linux-gnu.so"},
+    ),
+    "in a function": ("def f():\n    import yaml", PACKAGE, {f"{SITE}/yaml"}),
+    "behind a try": (
+        "try:\n    import yaml\nexcept ImportError: pass",
+        PACKAGE,
+        {f"{SITE}/yaml"},
+    ),
+    "not for types alone": (
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import yaml",
+        PACKAGE | {f"{LIBRARY}/typing.py": ""},
+        set(),
+    ),
+    "not for another system": (
+        "import sys\nif sys.platform == 'win32':\n    import yaml",
+        PACKAGE,
+        set(),
+    ),
+    "not for an older version": (
+        "import sys\nif sys.version_info < (3, 8):\n    import yaml",
+        PACKAGE,
+        set(),
+    ),
+    "an alternative is not needed": (
+        "try:\n    import yaml\nexcept ImportError:\n    import fast",
+        PACKAGE | FAST,
+        {f"{SITE}/yaml"},
+    ),
+    "by a call": (
+        "import importlib\nimportlib.import_module('yaml')",
+        PACKAGE | {f"{LIBRARY}/importlib/__init__.py": ""},
+        {f"{SITE}/yaml"},
+    ),
+    "by __import__": ("__import__('yaml')", PACKAGE, {f"{SITE}/yaml"}),
+    "relative ones": (
+        "import a.b",
+        {
+            f"{SITE}/a/__init__.py": "",
+            f"{SITE}/a/b.py": "from . import c\nfrom .d import e",
+            f"{SITE}/a/c.py": "import one",
+            f"{SITE}/a/d.py": "import two",
+            f"{SITE}/one.py": "",
+            f"{SITE}/two.py": "",
+        },
+        {f"{SITE}/a", f"{SITE}/one.py", f"{SITE}/two.py"},
+    ),
+    "names made when it runs": (
+        "import importlib, a\nimportlib.import_module('a.plugins.' + x)",
+        {
+            f"{LIBRARY}/importlib/__init__.py": "",
+            f"{SITE}/a/__init__.py": "",
+            f"{SITE}/a/plugins/__init__.py": "",
+            f"{SITE}/a/plugins/p.py": "import one",
+            f"{SITE}/one.py": "",
+        },
+        {f"{SITE}/a", f"{SITE}/one.py"},
+    ),
+    "an extension module names others": (
+        "import fast",
+        {
+            COMPILED: "x",
+            f"{SITE}/yaml/__init__.py": "",
+            f"{SITE}/yaml/cyaml.py": "import one",
+            f"{SITE}/one.py": "",
+        },
+        {COMPILED, f"{SITE}/yaml", f"{SITE}/one.py"},
+    ),
+    "the source of an extension module is beside it": (
+        "import quick",
+        {f"{SITE}/quick.abi3.so": "x", f"{SITE}/quick.py": "import one", f"{SITE}/one.py": ""},
+        {f"{SITE}/quick.abi3.so", f"{SITE}/one.py"},
+    ),
+    "plugins by the name of their group": (
+        "Manager(namespace='app.plugins')",
+        {
+            f"{SITE}/plugin.py": "",
+            f"{SITE}/plugin-1.dist-info/entry_points.txt": "[app.plugins]\np=plugin:P",
+        },
+        {f"{SITE}/plugin.py", f"{SITE}/plugin-1.dist-info"},
+    ),
+    "names in lists": (
+        "APPS = ['a.apps', 'one']",
+        {f"{SITE}/a/__init__.py": "", f"{SITE}/a/apps.py": "", f"{SITE}/one.py": ""},
+        {f"{SITE}/a", f"{SITE}/one.py"},
+    ),
+    "parts of a namespace": (
+        "import ns.a",
+        {f"{SITE}/ns/a/__init__.py": "", f"{SITE}/ns/b/__init__.py": ""},
+        {f"{SITE}/ns/a"},
+    ),
+    "beside the script": (
+        "import words\nimport shop.cart",
+        {
+            "/home/me/app/words.py": "import yaml",
+            "/home/me/app/shop/__init__.py": "",
+            "/home/me/app/shop/cart.py": "from . import prices",
+            "/home/me/app/shop/prices.py": "",
+            **PACKAGE,
+        },
+        {"/home/me/app/words.py", "/home/me/app/shop", f"{SITE}/yaml"},
+    ),
+    "a file by the script's place": (
+        "from pathlib import Path\nopen(Path(__file__).parent / 'data' / 'a.txt')",
+        {"/home/me/app/data/a.txt": "", f"{LIBRARY}/pathlib.py": ""},
+        {"/home/me/app/data/a.txt"},
+    ),
+    "a directory by a name that is kept": (
+        "from os.path import *\nHERE = dirname(abspath(__file__))\njoin(HERE, 'data', name)",
+        {"/home/me/app/data/a.txt": ""},
+        {"/home/me/app/data"},
+    ),
+    "not all that is around it": (
+        "import os\nos.listdir(os.path.dirname(__file__))",
+        {"/home/me/app/b": ""},
+        set(),
+    ),
+    "a directory put on sys.path": (
+        "import sys\nsys.path.insert(0, '/usr/share/tool')\nimport inside",
+        {"/usr/share/tool/inside.py": "import yaml", "/usr/share/tool/data": "", **PACKAGE},
+        {"/usr/share/tool", "/usr/share/tool/inside.py", f"{SITE}/yaml"},
+    ),
+    "one beside the script": (
+        "import sys\nsys.path.append(join(dirname(__file__), 'lib'))\nimport inside",
+        {"/home/me/app/lib/inside.py": ""},
+        {"/home/me/app/lib", "/home/me/app/lib/inside.py"},
+    ),
+    "a directory of a .pth file": (
+        "import inside",
+        {f"{SITE}/tool.pth": "# a\n../../tool\nimport os\n", "/usr/lib/tool/inside.py": ""},
+        {f"{SITE}/tool.pth", "/usr/lib/tool/inside.py"},
+    ),
+    "the library's own windows": (
+        "import tkinter",
+        {
+            f"{LIBRARY}/tkinter/__init__.py": "import _tkinter",
+            f"{LIBRARY}/lib-dynload/_tkinter.cpython-311-x.so": "x",
+        },
+        {f"{LIBRARY}/tkinter", f"{LIBRARY}/lib-dynload/_tkinter.cpython-311-x.so"},
+    ),
+    "time zones": (
+        "import zoneinfo\nzoneinfo.ZoneInfo('Europe/Berlin')",
+        {
+            f"{LIBRARY}/zoneinfo/__init__.py": "",
+            "/usr/share/zoneinfo/UTC": "",
+            "/usr/share/zoneinfo/Europe/Berlin": "",
+            "/usr/share/zoneinfo/Europe/Paris": "",
+        },
+        {"/usr/share/zoneinfo/UTC", "/usr/share/zoneinfo/Europe/Berlin"},
+    ),
+    "the zones of a package that reads them itself": (
+        "import zones",
+        {
+            f"{SITE}/zones/__init__.py": "DIRECTORY = '/usr/share/zoneinfo'",
+            "/usr/share/zoneinfo/UTC": "",
+            "/usr/share/zoneinfo/zone.tab": "",
+            "/usr/share/zoneinfo/x": "",
+        },
+        {f"{SITE}/zones", "/usr/share/zoneinfo/UTC", "/usr/share/zoneinfo/zone.tab"},
+    ),
+    "a test directory that is imported": (
+        "import a.tests.util",
+        {
+            f"{SITE}/a/__init__.py": "",
+            f"{SITE}/a/tests/__init__.py": "",
+            f"{SITE}/a/tests/util.py": "",
+        },
+        {f"{SITE}/a", f"{SITE}/a/tests/__init__.py", f"{SITE}/a/tests/util.py"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "more", "expected"), IMPORTS.values(), ids=IMPORTS)
 def test_what_is_imported_comes(text, more, expected):
     found = started(text, more)
     assert files(found) == expected
