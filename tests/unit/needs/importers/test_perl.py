@@ -3,8 +3,9 @@
 import pytest
 
 from rootfs_builder.needs.finder import Text, TextKind
-from rootfs_builder.needs.importers import perl, perl_source
-from rootfs_builder.needs.importers.perl_source import Kind
+from rootfs_builder.needs.importers import perl
+from rootfs_builder.needs.importers.perl import source
+from rootfs_builder.needs.importers.perl.source import Kind
 from tests import importing
 
 CORE, VENDOR, ARCH = "/usr/share/perl/5.40", "/usr/share/perl5", "/usr/lib/perl5/5.40"
@@ -145,7 +146,7 @@ def test_other_languages_are_not_read():
 
 
 def test_a_name_is_kept_once_where_the_program_does_not_go_on():
-    found = perl_source.read(b"eval { require A };\nuse A;\nuse A;")
+    found = source.read(b"eval { require A };\nuse A;\nuse A;")
     assert [(one.kind, one.name, one.line, one.guarded) for one in found] == [
         (Kind.MODULE, "A", 2, False)
     ]

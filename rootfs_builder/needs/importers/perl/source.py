@@ -8,7 +8,7 @@ from msgspec import Struct
 from tree_sitter import Node
 
 from rootfs_builder.needs.importers import syntax
-from rootfs_builder.needs.importers.perl_values import STRINGS, Values, called
+from rootfs_builder.needs.importers.perl.values import STRINGS, Values, called
 from rootfs_builder.needs.importers.walk import MARKS
 
 _QUERY = """

@@ -3,8 +3,8 @@
 import re
 
 from rootfs_builder.needs.finder import Context
-from rootfs_builder.needs.importers import perl_source
-from rootfs_builder.needs.importers.perl_source import Imports
+from rootfs_builder.needs.importers.perl import source
+from rootfs_builder.needs.importers.perl.source import Imports
 from rootfs_builder.needs.importers.walk import Library, Surroundings, kind_of
 from rootfs_builder.paths import decode, join, name
 
@@ -41,7 +41,7 @@ class PerlTexts(Surroundings):
         """What a text imports; nothing of one that cannot be read."""
         if path not in self._known:
             none: Imports = ()
-            self._known[path] = self.files.fact(path, _FACT, Imports, perl_source.read, none)
+            self._known[path] = self.files.fact(path, _FACT, Imports, source.read, none)
         return self._known[path]
 
 

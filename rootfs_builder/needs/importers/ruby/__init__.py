@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need, Text, TextKind
-from rootfs_builder.needs.importers import ruby_source
-from rootfs_builder.needs.importers.ruby_gems import RubyTexts
-from rootfs_builder.needs.importers.ruby_source import Import, Kind
-from rootfs_builder.needs.importers.ruby_walk import RubyWalk
+from rootfs_builder.needs.importers.ruby import source
+from rootfs_builder.needs.importers.ruby.gems import RubyTexts
+from rootfs_builder.needs.importers.ruby.source import Import, Kind
+from rootfs_builder.needs.importers.ruby.walk import RubyWalk
 from rootfs_builder.paths import printable
 
 _AT_START = ("did_you_mean", "error_highlight", "syntax_suggest/core")  # Ruby's gem_prelude.rb
@@ -30,8 +30,8 @@ class RubyFinder:
     def __init__(self, context: Context) -> None:
         self._texts = RubyTexts(context)
         environment = context.environment
-        asked, self._script = ruby_source.options(context.arguments)
-        more, _ = ruby_source.options(environment.get("RUBYOPT", "").split())
+        asked, self._script = source.options(context.arguments)
+        more, _ = source.options(environment.get("RUBYOPT", "").split())
         libraries = (one for one in environment.get("RUBYLIB", "").split(":") if one)
         gems = (Import(Kind.GEM, one, 0) for one in context.values)
         paths = (Import(Kind.LIBRARY, one, 0) for one in libraries)

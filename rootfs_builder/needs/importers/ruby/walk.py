@@ -4,8 +4,8 @@ from posixpath import normpath
 
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.needs.finder import Text
-from rootfs_builder.needs.importers.ruby_gems import Gem, RubyTexts
-from rootfs_builder.needs.importers.ruby_source import Import, Imports, Kind
+from rootfs_builder.needs.importers.ruby.gems import Gem, RubyTexts
+from rootfs_builder.needs.importers.ruby.source import Import, Imports, Kind
 from rootfs_builder.needs.importers.walk import Library, Walk
 from rootfs_builder.paths import ancestors, join, name, parent, printable
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 from tree_sitter import Node
 
 from rootfs_builder.needs.importers import syntax
-from rootfs_builder.needs.importers.ruby_values import Values, called
+from rootfs_builder.needs.importers.ruby.values import Values, called
 from rootfs_builder.needs.importers.walk import BELOW, HERE, MARKS
 
 _QUERY = """

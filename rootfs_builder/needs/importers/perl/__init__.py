@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need, Text
-from rootfs_builder.needs.importers import perl_source
-from rootfs_builder.needs.importers.perl_source import Import, Kind
-from rootfs_builder.needs.importers.perl_texts import PerlTexts
-from rootfs_builder.needs.importers.perl_walk import PerlWalk
+from rootfs_builder.needs.importers.perl import source
+from rootfs_builder.needs.importers.perl.source import Import, Kind
+from rootfs_builder.needs.importers.perl.texts import PerlTexts
+from rootfs_builder.needs.importers.perl.walk import PerlWalk
 from rootfs_builder.paths import printable
 
 
@@ -28,8 +28,8 @@ class PerlFinder:
     def __init__(self, context: Context) -> None:
         self._texts = PerlTexts(context)
         environment = context.environment
-        asked, self._script = perl_source.options(context.arguments)
-        more, _ = perl_source.options(environment.get("PERL5OPT", "").split())
+        asked, self._script = source.options(context.arguments)
+        more, _ = source.options(environment.get("PERL5OPT", "").split())
         libraries = (one for one in environment.get("PERL5LIB", "").split(":") if one)
         self._options = (*(Import(Kind.LIBRARY, one, 0) for one in libraries), *asked, *more)
 

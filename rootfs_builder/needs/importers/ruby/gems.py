@@ -11,8 +11,8 @@ from functools import cached_property
 from msgspec import Struct
 
 from rootfs_builder.needs.finder import Context
-from rootfs_builder.needs.importers import ruby_source
-from rootfs_builder.needs.importers.ruby_source import Imports, Kind
+from rootfs_builder.needs.importers.ruby import source
+from rootfs_builder.needs.importers.ruby.source import Imports, Kind
 from rootfs_builder.needs.importers.walk import Library, Surroundings, kind_of
 from rootfs_builder.paths import below, decode, join, name, parent
 
@@ -67,7 +67,7 @@ class RubyTexts(Surroundings):
         """What a text requires; nothing of one that cannot be read."""
         if path not in self._known:
             none: Imports = ()
-            self._known[path] = self.files.fact(path, _FACT, Imports, ruby_source.read, none)
+            self._known[path] = self.files.fact(path, _FACT, Imports, source.read, none)
         return self._known[path]
 
     @cached_property

@@ -11,8 +11,8 @@ from posixpath import normpath
 from rootfs_builder.findings import Code, hint
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need, Text
-from rootfs_builder.needs.importers import lua_source
-from rootfs_builder.needs.importers.lua_source import Import, Imports, Kind
+from rootfs_builder.needs.importers.lua import source
+from rootfs_builder.needs.importers.lua.source import Import, Imports, Kind
 from rootfs_builder.needs.importers.walk import Library, Surroundings, Walk, kind_of
 from rootfs_builder.paths import decode, name, parent, printable
 
@@ -80,7 +80,7 @@ class _LuaTexts(Surroundings):
     def imports(self, path: str) -> Imports:
         """What a text requires; nothing of one that cannot be read."""
         none: Imports = ()
-        return self.files.fact(path, _FACT, Imports, lua_source.read, none)
+        return self.files.fact(path, _FACT, Imports, source.read, none)
 
 
 class _LuaWalk(Walk):
@@ -182,5 +182,5 @@ def _options(words: tuple[str, ...]) -> tuple[Imports, str | None]:
         if word.startswith("-l"):
             found.append(Import(Kind.MODULE, value.rpartition("=")[2], 1))
         elif word.startswith("-e"):
-            found += lua_source.read(value.encode("utf-8", "surrogateescape"))
+            found += source.read(value.encode("utf-8", "surrogateescape"))
     return tuple(found), todo[0] if todo else None

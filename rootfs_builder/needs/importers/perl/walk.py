@@ -3,8 +3,8 @@
 from posixpath import normpath
 
 from rootfs_builder.needs.finder import Text
-from rootfs_builder.needs.importers.perl_source import Import, Imports, Kind
-from rootfs_builder.needs.importers.perl_texts import PerlTexts
+from rootfs_builder.needs.importers.perl.source import Import, Imports, Kind
+from rootfs_builder.needs.importers.perl.texts import PerlTexts
 from rootfs_builder.needs.importers.walk import MARKS, Library, Walk
 from rootfs_builder.paths import join, parent, printable
 
