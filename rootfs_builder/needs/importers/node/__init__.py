@@ -1,7 +1,7 @@
 """Modules for Node.js: what a script imports beside it, and packages with what they depend on.
 
 The text of a script, and of what lies beside it, says what it imports. A package comes as its
-directory, with the packages that its package.json names: nothing else is promised to it.
+directory, with the packages that its package.json names, and those that its first files ask for.
 """
 
 from collections import deque
@@ -29,6 +29,7 @@ _OWN = frozenset(_OF_NODE.split())
 _SCRIPTS = (".js", ".cjs", ".mjs", ".ts", ".cts", ".mts")
 _TYPED = (".ts", ".cts", ".mts")
 _MOST_FILES = 20_000  # of one program
+_FIRST_FILES = 50  # of a package, in which it asks for most of what it needs
 _PLACES = rb"(?P<place>/(?<![\w/.+-]/)[\w/.+-]{1,200}/nodejs)(?=[:/\x00])"
 _MACHINES = {
     3: "ia32",
@@ -196,11 +197,29 @@ class _Node:
                 continue
             at = one.path if self._files.is_added(one.path) else real
             described = self._packages.description(at)
-            for module in (*described.needed, *described.optional):
+            asked = self._asked(at, described.main)
+            for module in dict.fromkeys((*described.needed, *described.optional, *asked)):
                 found = self._packages.find(module, f"{at}/package.json")
                 if found is not None and found.path not in known and self._fits(found):
                     known.add(found.path)
                     todo.append((found, Clue(f"{printable(name(at))} depends on {module}", (at,))))
+
+    def _asked(self, package: str, main: str) -> Iterator[str]:
+        """The packages that the first files of one ask for, whatever its package.json says."""
+        first = self._packages.beside(main or "index", package)
+        todo = deque([first] if first is not None else [])
+        known = set(todo)
+        while todo:
+            here = todo.popleft()
+            for request in self._requests(here) if here.endswith(_SCRIPTS) else ():
+                found = self._beside(request, here)
+                if found is not None:
+                    if found not in known and len(known) < _FIRST_FILES and below(found, package):
+                        known.add(found)
+                        todo.append(found)
+                elif not request.text.startswith((".", "/", "#")) and ":" not in request.text:
+                    parts = request.text.split("/")
+                    yield "/".join(parts[: 2 if request.text.startswith("@") else 1])
 
     def _fits(self, package: Package) -> bool:
         """Whether a package is for this system and machine."""
