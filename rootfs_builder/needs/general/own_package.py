@@ -11,7 +11,7 @@ from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.loader import dialects
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.clues import Clue
-from rootfs_builder.needs.finder import Context, Library, Need, Text
+from rootfs_builder.needs.finder import Context, File, LeftOut, Library, Need, Text
 from rootfs_builder.needs.general import standards, strings
 from rootfs_builder.needs.general.belongings import Belongings, Place
 from rootfs_builder.needs.general.strings import Strings
@@ -36,12 +36,13 @@ class OwnPackage:
         """See Finder."""
         objects = [one for one in self._context.objects if in_system(one.real)]
         linked = [one for one in objects if self._is_near(one) and not _is_libc(one)]
-        opened = tuple(self._opened())
-        if not opened and not any(map(self._places, linked)):
+        opened, started = tuple(self._opened()), tuple(self._started())
+        if not (opened or started or any(map(self._places, linked))):
             return
         belongings, program = self._belongings, SourcePath(self._context.program.real)
         kin = belongings.kin(belongings.owner(program))
         yield from self._libraries(opened, kin)
+        yield from self._programs(started, kin)
         for loaded in objects:
             real = SourcePath(loaded.real)
             if real == program or real in kin.own:
@@ -81,6 +82,28 @@ class OwnPackage:
                 f"{printable(name(self._context.program.opened))} opens {library} by its name"
             )
             yield Library(library, clue, optional=True, left_out=name(library) not in there)
+
+    def _started(self) -> Iterator[str]:
+        """The programs of PATH that are the first words of commands that the program spells out."""
+        program, elf_files = self._context.program, self._context.elf_files
+        if not in_system(program.real) or not elf_files.imports(program.real, strings.RUN):
+            return
+        for hit in elf_files.search(program.real, strings.COMMANDS):
+            paths = (f"{one}/{decode(hit['word'])}" for one in self._context.search_path)
+            path = next(filter(self._context.files.is_file, paths), None)
+            if path is not None and self._context.files.real(path) != program.real:
+                yield path
+
+    def _programs(self, started: Iterable[str], kin: Kin) -> Iterator[Need]:
+        """Of those, the package's own; one of a package that it needs is a hint."""
+        for path in started:
+            real = self._context.files.real(path)
+            shown = printable(name(self._context.program.opened))
+            clue = Clue(f"{shown} runs {printable(name(path))}", (path,))
+            if real in kin.own:
+                yield File(path, clue, started=True)
+            elif real is not None and kin.has(real):
+                yield LeftOut(path, clue)
 
     def text(self, text: Text) -> Iterator[Need]:
         """See Finder."""

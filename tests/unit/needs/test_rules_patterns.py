@@ -36,7 +36,7 @@ def patterns():
         for text in (*texts, *(one.text for one in rule.follow)):
             found.setdefault(text, set()).add(rule.name)
     general = (accounts.TOLD, charsets.NAMED, charsets.IN_TEXT, directories.NAMED)
-    for pattern in (*general, strings.LIBRARIES, own_code.PATHS):
+    for pattern in (*general, strings.COMMANDS, strings.LIBRARIES, own_code.PATHS):
         found[pattern.decode()] = {"general evidence"}
     return found
 
