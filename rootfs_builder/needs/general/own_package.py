@@ -83,8 +83,11 @@ class OwnPackage:
             )
             yield Library(library, clue, optional=True, left_out=name(library) not in there)
 
-    def _started(self) -> Iterator[str]:
-        """The programs of PATH that are the first words of commands that the program spells out."""
+    def _started(self) -> Iterator[tuple[str, bool]]:
+        """The programs of PATH that are the first words of commands that the program spells out.
+
+        And whether options follow, and what is filled in: it is a command then, and no sentence.
+        """
         program, elf_files = self._context.program, self._context.elf_files
         if not in_system(program.real) or not elf_files.imports(program.real, strings.RUN):
             return
@@ -92,17 +95,17 @@ class OwnPackage:
             paths = (f"{one}/{decode(hit['word'])}" for one in self._context.search_path)
             path = next(filter(self._context.files.is_file, paths), None)
             if path is not None and self._context.files.real(path) != program.real:
-                yield path
+                yield path, {"filled", "option"} <= hit.keys()
 
-    def _programs(self, started: Iterable[str], kin: Kin) -> Iterator[Need]:
-        """Of those, the package's own; one of a package that it needs is a hint."""
-        for path in started:
+    def _programs(self, started: Iterable[tuple[str, bool]], kin: Kin) -> Iterator[Need]:
+        """Of those, the package's own; others that it runs, or its package needs, are a hint."""
+        for path, with_options in started:
             real = self._context.files.real(path)
             shown = printable(name(self._context.program.opened))
             clue = Clue(f"{shown} runs {printable(name(path))}", (path,))
             if real in kin.own:
                 yield File(path, clue, started=True)
-            elif real is not None and kin.has(real):
+            elif real is not None and (with_options or kin.has(real)):
                 yield LeftOut(path, clue)
 
     def text(self, text: Text) -> Iterator[Need]:

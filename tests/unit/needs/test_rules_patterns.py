@@ -72,7 +72,6 @@ OWN = {
     "'nodejs' again and again": (r"/nodejs/", b"/", b"/nodejs/"),
     "a language and its parts": (r"[A-Za-z]{2,3}(?:[_-]", b"\0-d\0aa", b"_a"),
     "a user and spaces": (r"setuid", b"\nuser", b" "),
-    "a parent and spaces": (r"parent", b"\nuse parent", b" "),
     "a prefix without an end": (r"qt_prfxpath", b"", b"qt_prfxpath=/"),
 }
 

@@ -268,3 +268,35 @@ def test_a_directory_that_its_package_has_empty_brings_links_and_no_others_files
     machine.bench.fill({"/etc/tool/on/a": "-> ../all/a", "/etc/tool/on/mine": ""})
     assert machine.brought() == {"/etc/tool/all/a", "/etc/tool/on/a"}
     assert "/etc/tool/none" in machine.result.directories
+
+
+def test_commands_that_it_spells_out(bench):
+    machine = Machine(bench)
+    bench.fill({f"{LIB}/libc.so.6": libc("frob", "system")})
+    texts = ("mate %s", "dep -q", "ddlog -t '%s' >> %s", "other words", "more -x")
+    bench.fill({TOOL: program("frob", "system", source=spelling(*texts))})
+    names = ("dep", "ddlog", "other", "more")
+    bench.fill({f"/usr/bin/{one}": program() for one in ("mate", *names)})
+    machine.package("tool", {}, needs="dep", files=(TOOL, "/usr/bin/mate"))
+    machine.package("dep", {}, files=("/usr/bin/dep",))
+    assert "/usr/bin/mate" in machine.brought(OWN)
+    assert not {f"/usr/bin/{one}" for one in names} & machine.result.paths
+    (hint,) = machine.result.said("hint")
+    assert hint.endswith(f"{bench.root}/usr/bin/ddlog {bench.root}/usr/bin/dep")
+
+
+def test_libraries_that_it_opens_by_name(bench):
+    machine = Machine(bench)
+    bench.fill({f"{LIB}/libc.so.6": libc("frob", "dlopen")})
+    bench.fill({f"{LIB}/lib{one}.so.1": library(f"lib{one}.so.1") for one in ("dep", "other")})
+    texts = ("libdep.so.1", "libother.so.1", "libnone.so.1")
+    source = spelling(*(f"\\0{one}" for one in texts))
+    bench.fill({TOOL: program("frob", "dlopen", source=source)})
+    machine.package("tool", {}, needs="libdep", files=(TOOL,))
+    machine.package("libdep", {}, files=(f"{LIB}/libdep.so.1",))
+    machine.brought(OWN)
+    assert f"{LIB}/libdep.so.1" in machine.result.paths
+    assert f"{LIB}/libother.so.1" not in machine.result.paths
+    (hint,) = machine.result.said("hint")
+    assert "--include-lib libother.so.1" in hint
+    assert machine.result.said("warning") == []
