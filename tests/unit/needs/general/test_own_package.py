@@ -277,7 +277,7 @@ def test_commands_that_it_spells_out(bench):
     bench.fill({TOOL: program("frob", "system", source=spelling(*texts))})
     names = ("dep", "ddlog", "other", "more")
     bench.fill({f"/usr/bin/{one}": program() for one in ("mate", *names)})
-    machine.package("tool", {}, needs="dep", files=(TOOL, "/usr/bin/mate"))
+    machine.package("tool", {}, needs="Depends: dep\n", files=(TOOL, "/usr/bin/mate"))
     machine.package("dep", {}, files=("/usr/bin/dep",))
     assert "/usr/bin/mate" in machine.brought(OWN)
     assert not {f"/usr/bin/{one}" for one in names} & machine.result.paths
@@ -292,7 +292,7 @@ def test_libraries_that_it_opens_by_name(bench):
     texts = ("libdep.so.1", "libother.so.1", "libnone.so.1")
     source = spelling(*(f"\\0{one}" for one in texts))
     bench.fill({TOOL: program("frob", "dlopen", source=source)})
-    machine.package("tool", {}, needs="libdep", files=(TOOL,))
+    machine.package("tool", {}, needs="Depends: libdep\n", files=(TOOL,))
     machine.package("libdep", {}, files=(f"{LIB}/libdep.so.1",))
     machine.brought(OWN)
     assert f"{LIB}/libdep.so.1" in machine.result.paths
