@@ -1,12 +1,14 @@
 """One Perl program or module → all that it can load, in the directories of its own @INC."""
 
+import re
+from collections.abc import Iterator
 from posixpath import normpath
 
 from rootfs_builder.needs.finder import Text
 from rootfs_builder.needs.importers.perl.source import Import, Imports, Kind
 from rootfs_builder.needs.importers.perl.texts import PerlTexts
 from rootfs_builder.needs.importers.walk import MARKS, Library, Walk
-from rootfs_builder.paths import join, parent, printable
+from rootfs_builder.paths import decode, join, parent, printable
 
 _CODE = (".pm", ".pl", ".pod", ".al", ".h", ".a", ".ix", ".t", ".PL", ".pmc")
 
@@ -116,6 +118,18 @@ class PerlWalk(Walk):
         for data in self._below(join(library.path, module)):
             if not data.endswith(_CODE):
                 self._need(data, library, by, what)
+        for one in self._parts(join(library.path, module)):
+            self._load(library, f"{module}/{one}.pm", by, what)
+
+    def _parts(self, module: str) -> Iterator[str]:
+        """Modules below another of which that has the last name as a word, to choose among them.
+
+        So `implementations => ["XS", "PP"]` in Foo.pm stands for Foo::XS and Foo::PP.
+        """
+        names = {one[:-3] for one in self._files.names(module) if one.endswith(".pm")}
+        text = (self._files.read(f"{module}.pm") or b"") if names else b""
+        words = {decode(one) for one in re.findall(rb"(?<=['\"\s(])\w+(?=['\"\s),])", text)}
+        yield from sorted(names & words)
 
     def _family(self, path: str, one: Import) -> None:
         """All modules whose names begin with one; those of the core library know their own."""

@@ -150,3 +150,10 @@ def test_a_name_is_kept_once_where_the_program_does_not_go_on():
     assert [(one.kind, one.name, one.line, one.guarded) for one in found] == [
         (Kind.MODULE, "A", 2, False)
     ]
+
+
+def test_modules_below_one_that_has_their_last_names_as_words():
+    tree = {f"{VENDOR}/{path}.pm": "1;" for path in ("C/XS", "C/PP", "C/Other")}
+    text = "my $l = loader(implementations => [ 'XS', 'PP' ], how => 'Otherwise');"
+    found = run("use C;", tree | {f"{VENDOR}/C.pm": text})[0]
+    assert found == {f"{VENDOR}/{path}.pm" for path in ("C", "C/XS", "C/PP")}
