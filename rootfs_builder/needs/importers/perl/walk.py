@@ -118,8 +118,8 @@ class PerlWalk(Walk):
         for data in self._below(join(library.path, module)):
             if not data.endswith(_CODE):
                 self._need(data, library, by, what)
-        for one in self._parts(join(library.path, module)):
-            self._load(library, f"{module}/{one}.pm", by, what)
+        for last in self._parts(join(library.path, module)):
+            self._load(library, f"{module}/{last}.pm", by, what)
 
     def _parts(self, module: str) -> Iterator[str]:
         """Modules below another of which that has the last name as a word, to choose among them.
