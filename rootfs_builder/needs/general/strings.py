@@ -28,7 +28,7 @@ LIBRARIES = (  # as a whole string, for dlopen(3)
 )
 COMMANDS = (  # a word alone, for execvp(3), or with arguments, for system(3)
     rb"(?<=\x00)(?P<word>[a-z][\w.+-]{1,40})(?:(?=\x00)"
-    rb"|(?=(?P<filled> [^\x00]{0,100}%)?)(?=(?P<option> [^\x00]{0,100} ?-\w)?) )"
+    rb"|(?=(?P<filled> [^\x00]{0,100}%s)?)(?=(?P<option> [^\x00]{0,100} ?-\w)?) )"
 )
 RUN = frozenset(
     (b"execlp", b"execvp", b"execvpe", b"popen", b"posix_spawnp", b"system", b"g_spawn_async")

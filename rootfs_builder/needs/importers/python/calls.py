@@ -1,6 +1,7 @@
 """Calls by which Python loads what no import statement names: modules, metadata, libraries."""
 
 import ast
+import re
 from collections.abc import Iterable, Sequence
 
 from rootfs_builder.needs.importers.python.place import FILE, Place
@@ -29,6 +30,24 @@ _RESOURCES = frozenset(
         "get_data",
     )
 )
+_RUNS = frozenset(
+    (
+        "Popen",
+        "call",
+        "check_call",
+        "check_output",
+        "create_subprocess_exec",
+        "execlp",
+        "execvp",
+        "find_executable",
+        "getoutput",
+        "popen",
+        "run",
+        "system",
+        "which",
+    )
+)
+_PROGRAM = re.compile(r"[\w/.+-]+")
 _OWN_NAMES = frozenset(("__name__", "__package__"))
 
 
@@ -42,6 +61,8 @@ class Asked:
         self.required = dict[str, None]()
         self.entry_points = dict[EntryPoint, None]()
         self.groups = dict[str, None]()
+        self.programs = dict[str, None]()
+        self.resources = dict[str, None]()
         self.in_loop = False
 
     def call(self, node: ast.Call, what: str, arguments: Sequence[Place | None], how: How) -> None:
@@ -57,6 +78,18 @@ class Asked:
             self.groups |= dict.fromkeys(filter(None, map(_literal, (*node.args, *named))))
         elif what in _RESOURCES and arguments and (package := _whole(arguments[0])):
             self.imports.append(Import(package, (), 0, node.lineno, How.LATER))
+            self.resources[package] = None
+
+        elif what in _RUNS and node.args:
+            self._program(node.args[0])
+
+    def _program(self, node: ast.expr) -> None:
+        """The first word of a command: a text, or a list of texts."""
+        if isinstance(node, ast.List | ast.Tuple) and node.elts:
+            node = node.elts[0]
+        word = (_beginning(node).split() or [""])[0]
+        if _PROGRAM.fullmatch(word):
+            self.programs[word] = None
 
     def _module(self, node: ast.Call, arguments: Sequence[Place | None], how: How) -> None:
         name = _whole(arguments[0])

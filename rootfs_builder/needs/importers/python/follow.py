@@ -48,7 +48,8 @@ class Follower:
         level = How(min(module.level, one.how, How.ALWAYS))
         if self._modules.is_own(module):
             level = max(level, How.GUARDED)
-        clue = Clue(f"{printable(name(module.path))} imports {one.module or one.names[0]}")
+        named = one.module or next(iter(one.names), "its own package")
+        clue = Clue(f"{printable(name(module.path))} imports {named}")
         if one.level:
             self._relative(one, replace(module, level=level), clue)
             return scope

@@ -7,7 +7,7 @@ from posixpath import normpath
 
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.needs.clues import Clue
-from rootfs_builder.needs.finder import Context, File, Library, Need
+from rootfs_builder.needs.finder import Context, File, LeftOut, Library, Need
 from rootfs_builder.needs.importers.python.interpreter import Interpreter, Scope, opened_directories
 from rootfs_builder.needs.importers.python.place import FILE
 from rootfs_builder.needs.importers.python.source import How, Opened, Source
@@ -43,6 +43,27 @@ class Outside:
             yield from self._zone_names(source.zones, path)
         if source.files:
             yield from self._beside(source.files, path, scope, units)
+        for package in source.resources:
+            for root in scope.roots:
+                directory = join(root, package.replace(".", "/"))
+                if self._is_data(directory):
+                    yield File(directory, Clue(f"{shown} reads files of {printable(package)}"))
+        if source.programs and not any(below(path, one) for one in self._python.standard):
+            yield from self._programs(source.programs, shown)
+
+    def _is_data(self, directory: str) -> bool:
+        """Whether it is a package without modules, which no import brings."""
+        names = self._files.names(directory)
+        return bool(names) and not any(one.endswith(".py") for one in names)
+
+    def _programs(self, programs: Iterable[str], shown: str) -> Iterator[Need]:
+        """Programs that a text starts: nobody knows when, so they are a hint."""
+        for one in programs:
+            each = [one] if "/" in one else [join(d, one) for d in self._context.search_path]
+            for path in [place for place in each if place.startswith("/")]:
+                if self._files.is_file(path):
+                    yield LeftOut(path, Clue(f"{shown} starts {printable(one)}"))
+                    break
 
     def zones(self) -> Iterator[Need]:
         """The zones that texts name, once something can read them."""

@@ -70,6 +70,8 @@ class _Reader:
             entry_points=tuple(asked.entry_points),
             groups=tuple(asked.groups),
             zones=tuple(self._zones),
+            programs=tuple(asked.programs),
+            resources=tuple(asked.resources),
         )
 
     def _block(self, body: Iterable[ast.stmt], how: How, unless: tuple[str, ...] = ()) -> None:

@@ -58,7 +58,8 @@ class Source(Struct, frozen=True, array_like=True):
     lists with one of these. `dynamic` are beginnings of the names of modules that are put together
     when it runs, "" for one of its own package; in a loop with `*` behind it. `distributions` and
     `groups` are asked of the metadata; "" is the module's own. `zones` are names of time zones,
-    and directories of them.
+    and directories of them. `programs` are started, by their names or paths,
+    and of the packages `resources` files are read.
     """
 
     readable: bool = True
@@ -74,3 +75,5 @@ class Source(Struct, frozen=True, array_like=True):
     entry_points: tuple[EntryPoint, ...] = ()
     groups: tuple[str, ...] = ()
     zones: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()

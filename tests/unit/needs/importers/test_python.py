@@ -10,7 +10,7 @@ import pytest
 from rootfs_builder.findings import Finding
 from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.needs.closure import Tree
-from rootfs_builder.needs.finder import Context, File, Library, Text, TextKind
+from rootfs_builder.needs.finder import Context, File, LeftOut, Library, Text, TextKind
 from rootfs_builder.needs.image_files import ImageFiles
 from rootfs_builder.needs.importers import python
 from rootfs_builder.needs.importers.python import conditions, reader
@@ -60,7 +60,7 @@ def needs(files, *, script=SCRIPT, added=(), arguments=(), variables=(), entry="
         is_named=script is None,
         chosen=frozenset(),
         environment=dict(variables),
-        search_path=(),
+        search_path=("/usr/bin",),
         directory=options.pop("directory", "/"),
         user="",
         files=ImageFiles(elf_files, trees_added),
@@ -97,6 +97,16 @@ FAST = {COMPILED: "x", f"{SITE}/fast.cpython-312-x.so": "x"}
 
 
 IMPORTS = {
+    "a package of data alone": (
+        "import sys\nsys.path.append('/usr/share')\nresources.files('words')",
+        {"/usr/share/words/a.dic": ""},
+        {"/usr/share/words"},
+    ),
+    "all of its own package": (
+        "import a.b",
+        {f"{SITE}/a/__init__.py": "", f"{SITE}/a/b.py": "from . import *"},
+        {f"{SITE}/a"},
+    ),
     "a package comes whole": ("import yaml", PACKAGE, {f"{SITE}/yaml"}),
     "what a submodule imports comes with it": (
         "import yaml.cyaml",
@@ -558,3 +568,17 @@ def test_what_a_module_calls_when_it_is_imported_is_no_later_import():
         **distribution("two"),
     }
     assert modules(started("import a", more)) == {"a.py", "one.py"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "subprocess.run(['/usr/bin/aid', '-x'])",
+        "subprocess.check_output('aid -x', shell=True)",
+        "shutil.which('aid')",
+    ],
+)
+def test_a_program_that_is_started_is_a_hint(text):
+    tree = {"/usr/bin/aid": "x"}
+    found = started(f"import os\n{text}\n", tree)
+    assert [one.path for one in found if isinstance(one, LeftOut)] == ["/usr/bin/aid"]
