@@ -99,7 +99,8 @@ class OwnCode:
         elf_files = self._context.elf_files
         if not elf_files.imports(one.real, strings.DLOPEN):
             return
-        loaded = {*map(decode, one.elf.needed), one.soname}
+        loaded = {*map(decode, one.elf.needed), one.soname}  # and what its notes say better
+        loaded |= {soname for note in elf_files.notes(one.real) for soname in note.sonames}
         stems: dict[str, list[str]] = {}  # the versions of one library that it would take
         for hit in self._search(one.real, strings.LIBRARIES):
             library = decode(hit["name"])

@@ -16,7 +16,7 @@ from rootfs_builder.needs.general import standards, strings
 from rootfs_builder.needs.general.belongings import Belongings, Place
 from rootfs_builder.needs.general.strings import Strings
 from rootfs_builder.packages import Kin
-from rootfs_builder.paths import SourcePath, decode, name, printable
+from rootfs_builder.paths import SourcePath, decode, name, parent, printable
 
 
 def make(context: Context) -> "OwnPackage":
@@ -69,6 +69,7 @@ class OwnPackage:
         program, elf_files = self._context.program, self._context.elf_files
         if in_system(program.real) and elf_files.imports(program.real, strings.DLOPEN):
             needed = set(map(decode, program.elf.needed))
+            needed |= {soname for note in elf_files.notes(program.real) for soname in note.sonames}
             names = (
                 decode(hit["name"]) for hit in elf_files.search(program.real, strings.LIBRARIES)
             )
@@ -118,8 +119,17 @@ class OwnPackage:
         if loaded.real not in self._found:
             files, elf_files = self._context.files, self._context.elf_files
             spelt = elf_files.fact(loaded.real, strings.FACT, Strings, strings.of_program)
-            self._found[loaded.real] = tuple(self._belongings.places(spelt, files.covers))
+            places = self._belongings.places(spelt, files.covers)
+            starts = elf_files.imports(loaded.real, strings.EXEC)
+            self._found[loaded.real] = tuple(
+                one for one in places if starts or not (one.is_program and _is_in_path(one.path))
+            )
         return self._found[loaded.real]
+
+
+def _is_in_path(path: str) -> bool:
+    """Whether it is a program for people, whose name may stand in what is shown to them."""
+    return standards.is_crowded(parent(path))
 
 
 def _is_libc(loaded: Loaded) -> bool:

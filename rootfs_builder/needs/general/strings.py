@@ -33,6 +33,7 @@ COMMANDS = (  # a word alone, for execvp(3), or with arguments, for system(3)
 RUN = frozenset(
     (b"execlp", b"execvp", b"execvpe", b"popen", b"posix_spawnp", b"system", b"g_spawn_async")
 )
+EXEC = RUN | {b"execl", b"execle", b"execv", b"execve", b"posix_spawn"}
 DLOPEN = frozenset((b"dlopen", b"dlmopen"))
 
 

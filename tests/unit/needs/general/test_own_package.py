@@ -194,6 +194,11 @@ def test_a_program_that_is_named_comes_with_its_interpreter_if_it_is_of_the_same
     machine.tool("/usr/libexec/tool/helper", "/usr/libexec/need/helper", "/usr/bin/other")
     for path in (*tree, "/usr/libexec/need/helper"):
         (machine.bench.root / path[1:]).chmod(0o755)
+    # The name of a program for people may stand in what the tool shows to them.
+    assert machine.brought() == {"/usr/libexec/tool/helper", "/usr/bin/sh2"}
+    source = spelling("/usr/libexec/tool/helper", "/usr/bin/other")
+    machine.bench.fill({f"{LIB}/libc.so.6": libc("frob", "execv")})
+    machine.bench.fill({TOOL: program("frob", "execv", source=source)})
     assert machine.brought() == {*tree, "/usr/bin/sh2"}
 
 
