@@ -149,7 +149,7 @@ def fails_as_it_says(probe, attempt, ready, *options):
 @test_corpus.each(PROBES, every=3)
 def test_fails_without_its_rule_and_passes_with_it(case, attempt, folder, services):
     ready = case.ready(folder, {**services, "python": sys.executable})
-    left_out = (case.rule, *case.also) if case.acts else ()
+    left_out = (case.rule, *case.also) if case.acts else case.also
     options = [word for one in left_out for word in ("--without", one)]
     bare = fails_as_it_says(case, attempt, ready, *options)
     said, error = attempt(ready, *asked(case, bare))
