@@ -27,7 +27,8 @@ _CHANGES = frozenset(
         b"setuid",
     )
 )
-_PACKAGES = 100  # uid: below it are those of every system, as bin, mail and sys
+_PACKAGES = 100  # uid: below it are those of every system, most of them words of every day
+_OF_EVERY_SYSTEM = ("daemon", "mail", "news", "proxy", "uucp", "www-data")  # that daemons become
 _FIRST_PERSON = 1000  # uid: below it are accounts of the system; login.defs(5), SYS_UID_MAX
 _IN_EVERY_IMAGE = ("root", "nobody")
 TOLD = (
@@ -64,7 +65,11 @@ class Accounts:
 
     def _compiled_in(self) -> Iterator[Need]:
         program, elf_files = self._context.program, self._context.elf_files
-        system = sorted(one for one, uid in self._known.items() if uid < _FIRST_PERSON)
+        system = sorted(
+            one
+            for one, uid in self._known.items()
+            if _PACKAGES <= uid < _FIRST_PERSON or one in _OF_EVERY_SYSTEM
+        )
         if not system or not elf_files.imports(program.real, _CHANGES):
             return
         texts = {encode(f"\0{one}\0"): one for one in system}

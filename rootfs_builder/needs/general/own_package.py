@@ -11,7 +11,7 @@ from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.loader import dialects
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.clues import Clue
-from rootfs_builder.needs.finder import Context, File, LeftOut, Library, Need, Text
+from rootfs_builder.needs.finder import Context, LeftOut, Library, Need, Text
 from rootfs_builder.needs.general import standards, strings
 from rootfs_builder.needs.general.belongings import Belongings, Place
 from rootfs_builder.needs.general.strings import Strings
@@ -87,27 +87,26 @@ class OwnPackage:
     def _started(self) -> Iterator[tuple[str, bool]]:
         """The programs of PATH that are the first words of commands that the program spells out.
 
-        And whether options follow, and what is filled in: it is a command then, and no sentence.
+        And whether it is one for certain, with an option and something that is filled in; a
+        sentence has at most one of these, as a rule.
         """
         program, elf_files = self._context.program, self._context.elf_files
         if not in_system(program.real) or not elf_files.imports(program.real, strings.RUN):
             return
         for hit in elf_files.search(program.real, strings.COMMANDS):
+            known = {"filled", "option"} & hit.keys()
             paths = (f"{one}/{decode(hit['word'])}" for one in self._context.search_path)
-            path = next(filter(self._context.files.is_file, paths), None)
+            path = next(filter(self._context.files.is_file, paths), None) if known else None
             if path is not None and self._context.files.real(path) != program.real:
-                yield path, {"filled", "option"} <= hit.keys()
+                yield path, len(known) > 1
 
     def _programs(self, started: Iterable[tuple[str, bool]], kin: Kin) -> Iterator[Need]:
-        """Of those, the package's own; others that it runs, or its package needs, are a hint."""
-        for path, with_options in started:
+        """Of those, the certain ones and those that its package needs: nobody knows when."""
+        shown = printable(name(self._context.program.opened))
+        for path, certain in started:
             real = self._context.files.real(path)
-            shown = printable(name(self._context.program.opened))
-            clue = Clue(f"{shown} runs {printable(name(path))}", (path,))
-            if real in kin.own:
-                yield File(path, clue, started=True)
-            elif real is not None and (with_options or kin.has(real)):
-                yield LeftOut(path, clue)
+            if real is not None and real not in kin.own and (certain or kin.has(real)):
+                yield LeftOut(path, Clue(f"{shown} runs {printable(name(path))}", (path,)))
 
     def text(self, text: Text) -> Iterator[Need]:
         """See Finder."""

@@ -26,9 +26,9 @@ TEMPLATE = "%$*{[?"
 LIBRARIES = (  # as a whole string, for dlopen(3)
     rb"(?<=\x00)(?P<name>(?:/[\w.+/-]{1,200}/)?lib[\w.+-]{1,100}\.so(?:\.\d+)*)(?=\x00)"
 )
-COMMANDS = (  # a word alone, for execvp(3), or with arguments, for system(3)
-    rb"(?<=\x00)(?P<word>[a-z][\w.+-]{1,40})(?:(?=\x00)"
-    rb"|(?=(?P<filled> [^\x00]{0,100}%s)?)(?=(?P<option> [^\x00]{0,100} ?-\w)?) )"
+COMMANDS = (  # a word with arguments, for system(3): what is filled in, and an option
+    rb"(?<=\x00)(?P<word>[a-z][\w.+-]{1,40})(?= )(?=(?P<filled> [^\x00]{0,100}%s)?)"
+    rb"(?=(?P<option> [^\x00]{0,100} ?-\w)?)"
 )
 RUN = frozenset(
     (b"execlp", b"execvp", b"execvpe", b"popen", b"posix_spawnp", b"system", b"g_spawn_async")

@@ -10,6 +10,7 @@ from typing import cast
 
 from msgspec import Struct
 
+from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs import general, importers
 from rootfs_builder.needs.closure import Program
 from rootfs_builder.needs.finder import Context, Finder, FinderModule, Need, Text, TextKind
@@ -23,12 +24,17 @@ _STAGES = (importers, general)
 
 
 class Session(Struct, eq=False):
-    """A finder at work in one process; `read` counts the texts that it was asked about."""
+    """A finder at work in one process; `read` counts the texts of all that it was asked about.
+
+    `own` are the texts that the needs of its process brought, which no other process reads.
+    """
 
     rule: Rule
     maps: Process
     finder: Finder
+    own: list[Text]
     read: int = 0
+    read_own: int = 0
     begun: bool = False
 
 
@@ -51,6 +57,7 @@ class Sessions:
         self._sessions: list[list[Session]] = [[] for _ in _STAGES]
         self._known = set[object]()
         self._named = {one.real for one in programs if one.by is None}
+        self._own = dict[Loaded, list[Text]]()  # by the program of the process
         self._texts = [Text(one.key, TextKind.STARTED) for one in programs if not one.link_maps]
         self._texts += [Text(path, TextKind.ADDED) for path in self._files.added]
         self._given = tuple(self._texts)
@@ -67,7 +74,8 @@ class Sessions:
             if rule.finder in wing.NAMES:
                 found = import_module(f"{wing.__name__}.{rule.finder.replace('-', '_')}")
                 finder = cast("FinderModule", found).make(self._context(rule, variables, maps))
-                sessions.append(Session(rule, maps, finder))
+                own = self._own.setdefault(maps[0].program, [])
+                sessions.append(Session(rule, maps, finder, own))
 
     def _context(self, rule: Rule, variables: Variables, maps: Process) -> Context:
         recipe = self._recipe
@@ -90,11 +98,17 @@ class Sessions:
             given=self._given,
         )
 
-    def _bring(self, text: Text) -> None:
-        """Let all finders read a text that has come in."""
-        key = (text.path, text.kind is TextKind.STARTED)
-        if key not in self._seen and (text.path, True) not in self._seen:
-            self._seen.add(key)
+    def _bring(self, text: Text, session: Session) -> None:
+        """Have a text read that has come in: a script by all finders, as any may be its language's.
+
+        Another text is read in the process that needs it: its words are about that.
+        """
+        if text.kind is not TextKind.STARTED:
+            if text not in self._known:
+                self._known.add(text)
+                session.own.append(text)
+        elif (text.path, True) not in self._seen:
+            self._seen.add((text.path, True))
             self._texts.append(text)
 
     def step(self) -> bool:
@@ -108,14 +122,15 @@ class Sessions:
         return False
 
     def _ask(self, session: Session) -> bool:
-        if session.begun and session.read == len(self._texts):
+        texts = [*self._texts[session.read :], *session.own[session.read_own :]]
+        if session.begun and not texts:
             return False
-        texts = self._texts[session.read :]
+        session.read, session.read_own = len(self._texts), len(session.own)
         needs = [] if session.begun else [*session.finder.process()]
         for text in texts:
             needs += session.finder.text(text)
-        session.begun, session.read = True, session.read + len(texts)
+        session.begun = True
         for need in dict.fromkeys(needs):
             for text in self._answer(need, session.rule, session.maps):
-                self._bring(text)
+                self._bring(text, session)
         return True

@@ -29,7 +29,7 @@ def test_a_system_account_that_is_compiled_in(bench, text):
     assert passwd(bench, text) == LINE
 
 
-@pytest.mark.parametrize("text", ["me", "my", "xDebian-my", "Debian-my2", "/usr/bin"])
+@pytest.mark.parametrize("text", ["me", "my", "xDebian-my", "Debian-my2", "/usr/bin", "bin"])
 def test_other_strings_are_none(bench, text):
     assert passwd(bench, text) == ""
 
