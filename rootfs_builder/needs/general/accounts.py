@@ -75,8 +75,9 @@ class Accounts:
         texts = {encode(f"\0{one}\0"): one for one in system}
         # A linker lets a string share the end of another one, as of the name of its directory.
         texts |= {encode(f"/{one}\0"): one for one in system if self._known[one] >= _PACKAGES}
-        found = elf_files.contained(program.real, texts)
-        for one in sorted({texts[text] for text in found}.difference(_IN_EVERY_IMAGE)):
+        found = {texts[text] for text in elf_files.contained(program.real, texts)}
+        functions = elf_files.imports(program.real, frozenset(map(encode, found)))  # as bind(2)
+        for one in sorted(found.difference(_IN_EVERY_IMAGE, map(decode, functions))):
             yield Account(one, Clue(f"{printable(name(program.opened))} names the account {one}"))
 
     def _told(self, data: bytes, where: str) -> Iterator[Need]:

@@ -34,6 +34,11 @@ def test_other_strings_are_none(bench, text):
     assert passwd(bench, text) == ""
 
 
+def test_the_name_of_a_function_that_it_calls_is_none(bench):
+    bench.fill({"/etc/passwd": "mkdir:x:108:78::/:/bin/sh\n"})
+    assert passwd(bench, "mkdir", symbols=("getpwnam", "initgroups", "mkdir")) == ""
+
+
 def test_who_never_changes_its_user_has_none(bench):
     assert passwd(bench, "Debian-my", symbols=("getpwnam",)) == ""
 
