@@ -28,7 +28,7 @@ _CHANGES = frozenset(
     )
 )
 _PACKAGES = 100  # uid: below it are those of every system, most of them words of every day
-_OF_EVERY_SYSTEM = ("daemon", "mail", "news", "proxy", "uucp", "www-data")  # that daemons become
+_OF_EVERY_SYSTEM = ("news", "proxy", "uucp", "www-data")  # but those that are no everyday words
 _FIRST_PERSON = 1000  # uid: below it are accounts of the system; login.defs(5), SYS_UID_MAX
 _IN_EVERY_IMAGE = ("root", "nobody")
 TOLD = (
