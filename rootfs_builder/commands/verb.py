@@ -35,6 +35,7 @@ class Verb(click.Command):
         bare = {name for param in optional for name in param.opts}
         args = [f"{arg}={OptionalValue.ALL}" if arg in bare else arg for arg in args]
         try:
+            self._refuse_again(self.make_parser(ctx).parse_args([*args])[2], ctx)
             rest = super().parse_args(ctx, args)
         except click.UsageError as error:
             error.ctx = error.ctx or ctx
@@ -42,3 +43,13 @@ class Verb(click.Command):
         if rest and not ctx.resilient_parsing:
             raise ExtraArgumentsError(rest, ctx)
         return rest
+
+    @staticmethod
+    def _refuse_again(given: list[click.Parameter], ctx: click.Context) -> None:
+        """Refuse an option that takes one value and was given several: none of them counts more."""
+        known = set[str]()
+        for one in given:
+            single = isinstance(one, click.Option) and not (one.multiple or one.is_flag)
+            if single and one.name in known:
+                raise click.UsageError(f"{one.opts[-1]}: given more than once; give it once", ctx)
+            known.add(one.name or "")
