@@ -86,8 +86,8 @@ LIBRARY = "/usr/lib/python3.13/lib-dynload/_datetime.cpython-313-x86_64-linux-gn
     [
         (LIBRARY, "exit -11", system_calls.CRASHES),
         ("/usr/lib/python3.13/__pycache__/datetime.pyc", "exit -11", system_calls.CRASHES),
-        ("/work/in/hello", "exit -11", ""),
-        ("/work/datetime.d/hello", "exit -11", ""),
+        ("/case/in/hello", "exit -11", ""),
+        ("/case/datetime.d/hello", "exit -11", ""),
         (LIBRARY, "x.tar is neither old nor new", ""),
     ],
 )

@@ -1,8 +1,7 @@
 """The character sets that a program, its arguments or settings name as whole strings.
 
-The modules that convert them, and the names that these have, stand in gconv-modules (iconv(1),
-glibc iconv/gconv_conf.c): a `module` line has what it converts, to INTERNAL, and its file, an
-`alias` line another name.
+gconv-modules lists the modules that convert them (iconv(1), glibc iconv/gconv_conf.c): a `module`
+line has the character set, INTERNAL, and the file; an `alias` line gives another name.
 """
 
 import re

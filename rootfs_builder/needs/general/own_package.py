@@ -127,7 +127,7 @@ class OwnPackage:
 
 
 def _is_in_path(path: str) -> bool:
-    """Whether it is a program for people, whose name may stand in what is shown to them."""
+    """Whether it is a program in PATH, which help texts mention as examples."""
     return standards.is_crowded(parent(path))
 
 

@@ -16,7 +16,7 @@ _COMMENT = rb"(?m)^[ \t]*(?:#|;|//)[^\n]*"
 
 
 def read(text: Text, files: ImageFiles) -> bytes:
-    """The lines of a configuration that are no comments; nothing of any other file."""
+    """The lines of a configuration that are not comments; empty for any other file."""
     is_one = splitext(text.path)[1] in _NAMES or below(text.path, "/etc")
     if not is_one or files.size(text.path) > _MOST_BYTES:
         return b""

@@ -48,12 +48,12 @@ class Strings(Struct, frozen=True):
 
 
 def of_program(data: bytes) -> Strings:
-    """What stands in a program's data."""
+    """The paths in the data of a program."""
     return Strings(_paths(data), any(one in data for one in _UNTERMINATED))
 
 
 def of_text(data: bytes) -> Strings:
-    """What stands in a text; nothing in what is none."""
+    """The paths in a text; none in a binary file."""
     return (
         Strings() if b"\0" in data[:_BINARY] else Strings(_paths(settings.without_comments(data)))
     )
