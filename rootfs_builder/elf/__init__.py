@@ -170,7 +170,7 @@ def _interpreter(data: Buffer, segment: Segment) -> bytes:
 def _dynamic(
     data: Buffer, head: Header, segments: list[Segment], loads: tuple[Segment, ...]
 ) -> "Dynamic | None":
-    # The last one counts, and 0 is no address. It is empty in a file of debug symbols.
+    # The last one counts unless its address is 0. It is empty in a file of debug symbols.
     found = [s for s in segments if s.type == PT_DYNAMIC and s.size]
     return Dynamic(data, head, found[-1], loads) if found and found[-1].address else None
 

@@ -65,7 +65,7 @@ def of_lines(text: str, *, under: str = "") -> Iterator[Pattern]:
     """The patterns of a file, one a line; a line that begins with # is a comment.
 
     Raises:
-        ValueError: a line is no pattern; which one, and why.
+        ValueError: a line is not a valid pattern; which one, and why.
     """
     for number, line in enumerate(text.removeprefix("\ufeff").split("\n"), 1):
         if line.startswith("#"):

@@ -75,7 +75,7 @@ def collect(
     Raises:
         InputError: a tree that cannot be read, or that no image can hold.
         PolicyError: there are secrets that are not allowed.
-        UsageError: DEST is relative, or a line of .rootfsignore is no pattern.
+        UsageError: DEST is relative, or a line of .rootfsignore is not a valid pattern.
     """
     walker = startup.elf_files.walker
     missing: list[Mistake] = []

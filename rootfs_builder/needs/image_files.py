@@ -1,7 +1,7 @@
 """The files that an image can have: those that the user adds, at their paths there, then the root.
 
 Paths may lead through links, of the root and of what is added. What no rule may publish has no
-bytes here either: what stands in it would choose other files.
+bytes here either: its content would choose other files.
 """
 
 import errno
@@ -114,7 +114,7 @@ class ImageFiles:
         return tuple(sorted(found))
 
     def read(self, path: str) -> bytes | None:
-        """The bytes of a text; None where there is no file, or none that is read as a text."""
+        """The bytes of a text; None for a missing, closed or too large file."""
         source = self._source(path)
         if source is None:
             return None

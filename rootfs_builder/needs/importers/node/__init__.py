@@ -70,7 +70,7 @@ class _Node:
         self._omit = (*_OMIT, *foreign)
 
     def _compiled(self) -> Iterator[str]:
-        """The directories of packages that stand in Node.js itself."""
+        """The package directories that are compiled into Node.js."""
         for one in self._context.objects:
             if one is self._context.program or (one.soname or "").startswith("libnode"):
                 for hit in self._context.elf_files.search(one.real, _PLACES):

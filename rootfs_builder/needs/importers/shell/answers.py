@@ -127,7 +127,7 @@ class Answers:
             yield warning(Code.COMMAND_MISSING, text, use.file)
 
     def _named(self, use: Use, asked: _Asked) -> Iterator[Need]:
-        """The files that stand in the words of a command."""
+        """The files that a command has as arguments."""
         for value in use.values:
             if use.kind == "setting" and self._files.kind(value.text) == "dir":
                 continue  # a program's home, in which it looks for itself
