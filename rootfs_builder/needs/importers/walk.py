@@ -4,6 +4,7 @@ What the importers of Perl, Ruby and Lua share: a search path that grows, paths 
 place, files that are needed once. The importer of a language says what its texts mean.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
@@ -15,7 +16,7 @@ from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need, Text, TextKind
-from rootfs_builder.paths import below, encode, join, name, named_in, parent, printable
+from rootfs_builder.paths import below, decode, encode, join, name, named_in, parent, printable
 
 HERE, SCRIPT, BELOW = "\1", "\2", "\3"  # how a path begins that follows from a place
 MARKS = (HERE, SCRIPT)
@@ -35,6 +36,29 @@ class Library(Struct, frozen=True):
     start: str | None = None
     core: bool = False
     whole: bool = False
+
+
+def compiled_in(
+    context: Context, pattern: bytes, library: str, core: Iterable[str]
+) -> tuple[Library, ...]:
+    """The directories that an interpreter, or its `library`, has compiled in, as `pattern` says.
+
+    `library` is an expression for its name, `core` files that only the core library has.
+    """
+    files = context.files
+    objects = [context.program, *context.objects]
+    each = dict.fromkeys(
+        decode(value)
+        for one in objects
+        if one is context.program or re.match(library, name(one.real))
+        for hit in context.elf_files.search(one.real, pattern)
+        for value in hit.values()
+    )
+    return tuple(
+        Library(path, core=any(files.is_file(join(path, one)) for one in core))
+        for path in each
+        if files.kind(path) == "dir"
+    )
 
 
 class Surroundings:

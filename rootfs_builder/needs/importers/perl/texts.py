@@ -1,15 +1,13 @@
 """What one process of perl sees: its @INC, and the Perl texts of the image with their imports."""
 
-import re
-
 from rootfs_builder.needs.finder import Context
 from rootfs_builder.needs.importers.perl import source
 from rootfs_builder.needs.importers.perl.source import Imports
-from rootfs_builder.needs.importers.walk import Library, Surroundings, kind_of
-from rootfs_builder.paths import decode, join, name
+from rootfs_builder.needs.importers.walk import Surroundings, compiled_in, kind_of
+from rootfs_builder.paths import name
 
 _INC = rb"\x00(?P<inc>/(?=[\w/.+-]*perl)[\w/.+-]+)(?=\x00)"  # in perl or libperl
-_LIBRARY = re.compile(r"libperl\.so\.")
+_LIBRARY = r"libperl\.so\."
 _CORE = ("strict.pm", "Config.pm")  # what only the core library has
 _MODULES = (".pm", ".al", ".t")
 _SUFFIXES = (*_MODULES, ".pl", ".ph", ".psgi", ".PL")
@@ -21,7 +19,7 @@ class PerlTexts(Surroundings):
     """Answers for one process."""
 
     def __init__(self, context: Context) -> None:
-        super().__init__(context, _compiled_in(context))
+        super().__init__(context, compiled_in(context, _INC, _LIBRARY, _CORE))
         self._known = dict[str, Imports]()
 
     def is_perl(self, path: str) -> bool:
@@ -43,20 +41,3 @@ class PerlTexts(Surroundings):
             none: Imports = ()
             self._known[path] = self.files.fact(path, _FACT, Imports, source.read, none)
         return self._known[path]
-
-
-def _compiled_in(context: Context) -> tuple[Library, ...]:
-    """The directories of @INC that perl, or libperl, has compiled in."""
-    objects = [context.program, *context.objects]
-    each = dict.fromkeys(
-        decode(hit["inc"])
-        for one in objects
-        if one is context.program or _LIBRARY.match(name(one.real))
-        for hit in context.elf_files.search(one.real, _INC)
-    )
-    files = context.files
-    return tuple(
-        Library(path, core=any(files.is_file(join(path, one)) for one in _CORE))
-        for path in each
-        if files.kind(path) == "dir"
-    )

@@ -13,11 +13,11 @@ from msgspec import Struct
 from rootfs_builder.needs.finder import Context
 from rootfs_builder.needs.importers.ruby import source
 from rootfs_builder.needs.importers.ruby.source import Imports, Kind
-from rootfs_builder.needs.importers.walk import Library, Surroundings, kind_of
-from rootfs_builder.paths import below, decode, join, name, parent
+from rootfs_builder.needs.importers.walk import Surroundings, compiled_in, kind_of
+from rootfs_builder.paths import below, name, parent
 
 _DIRECTORY = rb"\x00(?P<directory>/[\w/.+-]*ruby[\w/.+-]*)(?=\x00)"
-_LIBRARY = re.compile(r"libruby[\w.-]*\.so\.")
+_LIBRARY = r"libruby[\w.-]*\.so\."
 _CORE = ("rbconfig.rb", "set.rb")  # what only the core library has
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _SPEC = re.compile(r"(?P<gem>.+?)-(?P<version>\d[\w.]*(?:-[\w.-]+)?)\.gemspec")
@@ -41,7 +41,7 @@ class RubyTexts(Surroundings):
     """Answers for one process."""
 
     def __init__(self, context: Context) -> None:
-        super().__init__(context, _compiled_in(context))
+        super().__init__(context, compiled_in(context, _DIRECTORY, _LIBRARY, _CORE))
         self._known = dict[str, Imports]()
 
     def is_core(self, path: str) -> bool:
@@ -130,20 +130,3 @@ class RubyTexts(Surroundings):
         for path in sorted(self.added):
             if path.endswith(".gemspec") and name(parent(path)) == "specifications":
                 yield parent(parent(path))
-
-
-def _compiled_in(context: Context) -> tuple[Library, ...]:
-    """The directories of $LOAD_PATH that ruby, or libruby, has compiled in."""
-    objects = [context.program, *context.objects]
-    each = dict.fromkeys(
-        decode(hit["directory"])
-        for one in objects
-        if one is context.program or _LIBRARY.match(name(one.real))
-        for hit in context.elf_files.search(one.real, _DIRECTORY)
-    )
-    files = context.files
-    return tuple(
-        Library(path, core=any(files.is_file(join(path, one)) for one in _CORE))
-        for path in each
-        if files.kind(path) == "dir"
-    )
