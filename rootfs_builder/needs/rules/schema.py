@@ -187,6 +187,7 @@ def templates(rule: Rule) -> Iterator[tuple[Path, str]]:
 
 
 def path_templates(rule: Rule) -> Iterator[tuple[Path, str]]:
+    """Every text that stands for paths."""
     yield from ((("copy", index), one) for index, one in enumerate(rule.copy))
     for name, paths in rule.landmarks.items():
         yield from ((("landmarks", name, index), one) for index, one in enumerate(paths))
