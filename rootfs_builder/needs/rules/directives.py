@@ -14,7 +14,7 @@ from functools import cache
 
 from rootfs_builder.loader.elf_files import groups
 from rootfs_builder.needs.general.settings import without_comments
-from rootfs_builder.needs.rules.schema import Follow, Settings
+from rootfs_builder.needs.rules.schema import STEM, Follow, Settings
 
 _LINE, _ARGUMENT = r"(?P<line>(?:^|[;{}])[ \t]*+)", r"(?P<argument>\x00)"
 _BEGINS = rf"(?:{_LINE}|{_ARGUMENT}|(?<=[ \t(,\"'<\[]))"
@@ -31,10 +31,13 @@ _ITEMS = re.compile(rf"(?:[\w.-]++=)?+(?:\{{\d+\}})?+(?P<value>{_VALUE})".encode
 
 
 def found(data: bytes, settings: Settings) -> Iterator[dict[str, bytes]]:
-    """Each value of each directive, by the variable that it sets."""
+    """Each value of each directive by the variable that it sets, and its stem by another.
+
+    A stem is what is left of a file's path without directories, and without .so or .la.
+    """
     for variable, names in settings.items():
         for value in _values(data, names):
-            yield {variable: value}
+            yield {variable: value, f"{variable}{STEM}": _stem(value)}
 
 
 def _values(data: bytes, names: tuple[str, ...]) -> Iterator[bytes]:
@@ -47,6 +50,10 @@ def search(data: bytes, follow: Follow) -> list[dict[str, bytes]]:
     hits = groups(re.finditer(follow.text.encode(), data)) if follow.text else []
     settings = (tuple(one.items()) for one in found(data, follow.settings))
     return hits + list(map(dict, dict.fromkeys(settings)))
+
+
+def _stem(value: bytes) -> bytes:
+    return re.sub(rb"\.(?:la|so(?:\.\d+)*)\Z", b"", value.rpartition(b"/")[2])
 
 
 @cache

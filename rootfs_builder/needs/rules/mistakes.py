@@ -9,9 +9,11 @@ from rootfs_builder.needs import general, importers
 from rootfs_builder.needs.rules.schema import (
     BOUND,
     STATIC,
+    STEM,
     VARIABLE,
     Find,
     Rule,
+    Settings,
     When,
     path_templates,
     templates,
@@ -92,9 +94,14 @@ def _pattern_mistakes(rule: Rule) -> Iterator[TableMistake]:
 def _variables(rule: Rule) -> Iterator[str]:
     """The variables that are bound without a regular expression."""
     for find in rule.finds:
-        yield from (*find.paths, *find.settings, *find.bind)
+        yield from (*find.paths, *find.bind, *_with_stems(find.settings))
     for follow in rule.follow:
-        yield from follow.settings
+        yield from _with_stems(follow.settings)
+
+
+def _with_stems(settings: Settings) -> Iterator[str]:
+    yield from settings
+    yield from (f"{one}{STEM}" for one in settings)
 
 
 def _patterns(rule: Rule) -> Iterator[tuple[Path, str]]:

@@ -21,6 +21,7 @@ STATIC = "static"  # a program without a loader
 Settings = dict[str, tuple[str, ...]]
 
 
+STEM = "_stem"  # what the name of a variable ends in that is the stem of another
 SHARED = ("product", "when", "find", "landmarks")
 
 

@@ -110,7 +110,7 @@ class UserInputSearch:
                 yield from (_hit(where, one) for one in re.finditer(pattern.encode(), text))
         for where, text in self._texts if find.settings else ():
             for groups in directives.found(text, find.settings):
-                (value,) = groups.values()
+                value = next(iter(groups.values()))
                 yield _Hit(where, groups, value, not _VAGUE.isdisjoint(value))
 
 
