@@ -27,7 +27,7 @@ class Match(Struct, frozen=True, eq=False):
     program's; `variables` has one set for each time the rule acts, and is empty where it only
     gives its hint. `places` are the groups of its patterns over objects alone: what a file of the
     root names is looked for in all of them. `words` are what the user's own words name, each with
-    where, if it is about those.
+    where, if it is about those; then only what depends on the variables that are `decided` is done.
     """
 
     rule: Rule
@@ -36,6 +36,7 @@ class Match(Struct, frozen=True, eq=False):
     variables: tuple[Variables, ...]
     places: tuple[Variables, ...] = ({},)
     words: Words | None = None
+    decided: frozenset[str] = frozenset()
 
 
 def match(rules: Rules, evidence: Evidence, requested: Requested) -> tuple[Match, ...]:
@@ -56,7 +57,8 @@ def _match(rule: Rule, evidence: Evidence, requested: Requested) -> Iterator[Mat
     values = _values(rule, evidence, requested)
     for one in found:
         variables = tuple(_with_values(one.variables, values))
-        yield Match(rule, one.clue or why, one.by, variables, one.places, one.words)
+        decided = frozenset() if rule.hint else one.decided
+        yield Match(rule, one.clue or why, one.by, variables, one.places, one.words, decided)
 
 
 def _with_values(found: tuple[Variables, ...], values: tuple[str, ...]) -> Iterator[Variables]:
@@ -148,7 +150,8 @@ def any_of(patterns: tuple[str, ...]) -> Callable[[str], bool]:
 class _Found(Struct, frozen=True):
     """What a table of `find` gives in the object `by`: see Match.
 
-    `clue` says what in the user's own words it is about, if anything.
+    `clue` says what in the user's own words it is about, if anything, and `decided` has the
+    variables that these set: what depends on none of them is done without them.
     """
 
     by: Loaded | None = None
@@ -156,6 +159,7 @@ class _Found(Struct, frozen=True):
     variables: tuple[Variables, ...] = ({},)
     clue: Clue | None = None
     words: Words | None = None
+    decided: frozenset[str] = frozenset()
 
 
 def _find(rule: Rule, evidence: Evidence) -> Iterator[_Found]:
@@ -201,7 +205,8 @@ def _with_words(
         named = {} if find.optional else searches.clues(find)
         variables = tuple(place | _variables([one]) for one in words for place in found.places)
         clue = searches.describe_match(find)
-        yield replace(found, variables=variables, clue=clue, words=named)
+        decided = frozenset(name for one in words for name in one)
+        yield replace(found, variables=variables, clue=clue, words=named, decided=decided)
 
 
 def _around(script: SourcePath) -> Variables:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 
 from msgspec import field
+from msgspec.structs import replace
 
 from rootfs_builder.recipe.toml_lines import Path
 from rootfs_builder.recipe.toml_tables import Table
@@ -168,6 +169,25 @@ class Rule(Table, frozen=True):
         added = [one for path, one in templates(self) if path[0] not in ("landmarks", "follow")]
         others = self.nss or self.account or self.finder
         return bool(others) or any(used((one,)) <= known for one in added)
+
+    def about(self, variables: AbstractSet[str]) -> "Rule":
+        """The same rule, with no more than what some of the variables decide of."""
+        by = {name for name, paths in self.landmarks.items() if used(paths) & variables}
+        names = by | variables
+
+        def some(texts: Iterable[str]) -> tuple[str, ...]:
+            return tuple(one for one in texts if used((one,)) & names)
+
+        return replace(
+            self,
+            copy=some(self.copy),
+            load=some(self.load),
+            locale=some(self.locale),
+            accounts=some(self.accounts),
+            write={path: self.write[path] for path in some(self.write)},
+            directories={path: self.directories[path] for path in some(self.directories)},
+            environment={name: one for name, one in self.environment.items() if some((one,))},
+        )
 
     @property
     def paths(self) -> tuple[str, ...]:

@@ -800,19 +800,6 @@ def test_what_no_image_can_hold_is_left_out(bench):
     assert copied(bench, '"/etc/d"', '"/etc/d/fifo"') == {"/etc/d/a": "a"}
 
 
-def test_of_some_paths_the_first_that_is_here_goes_to_one_place(bench):
-    bench.fill({"/opt/b": "-> c", "/opt/c": "text", "/opt/d": "other"})
-    item = '{ first = ["/opt/a*", "/opt/b", "/opt/d"], to = "/etc/place" }'
-    assert copied(bench, item) == {"/etc/place": "text"}
-    assert copied(bench, '{ first = ["/opt/no"], to = "/etc/place" }') == {}
-
-
-def test_a_place_is_reached_through_the_roots_own_links(bench):
-    bench.fill({"/opt/a": "a", "/etc/link": "-> real", "/etc/real": None})
-    item = '{ first = ["/opt/a"], to = "/etc/link/place" }'
-    assert copied(bench, item) == {"/etc/link": "-> real", "/etc/real/place": "a"}
-
-
 def test_a_library_among_what_is_copied_has_its_libraries(bench):
     dep = library("libdep.so.1")
     bench.fill({"/usr/lib/plug/p.so": library("p.so", links=(dep,)), f"{LIB}/libdep.so.1": dep})
@@ -866,7 +853,7 @@ SECRETS = {"/etc/shadow": "root:hash", "/opt/d/key.pem": KEY, "/home/u/.ssh/id":
 
 
 @pytest.mark.parametrize("path", SECRETS)
-@pytest.mark.parametrize("way", ["path", "glob", "link", "link to link", "in a link", "first"])
+@pytest.mark.parametrize("way", ["path", "glob", "link", "link to link", "in a link"])
 def test_a_secret_never_comes_by_a_rule(bench, path, way):
     bench.fill({**SECRETS, "/opt/other": "other"})
     bench.fill({"/etc/link": f"-> {path}", "/etc/link2": "-> /etc/link"})
@@ -877,7 +864,6 @@ def test_a_secret_never_comes_by_a_rule(bench, path, way):
         "link": '"/etc/link"',
         "link to link": '"/etc/link2"',
         "in a link": f'"/etc/linked/{os.path.basename(path)}"',
-        "first": f'{{ first = ["{path}"], to = "/etc/place" }}',
     }[way]
     for options in ({}, {"allow_sensitive": ("/",)}):
         result = bench.plan(rule(CALLS + f'copy = [{item}, "/opt/other"]'), **options)
