@@ -13,7 +13,11 @@ def values(text, *names):
 @pytest.mark.parametrize(
     ("text", "names", "wanted"),
     [
-        ("user www-data;\n", ["user"], ["www-data"]),
+        (
+            "user www-data;\n",
+            ["user"],
+            ["www-data"],
+        ),
         (
             "http { include mime.types; include /etc/x/*.conf;include b;}",
             ["include"],
@@ -24,13 +28,21 @@ def values(text, *names):
             ["LoadModule *"],
             ["modules/mod_a.so", "x/b.so"],
         ),
-        ("plugins = python3, http", ["plugins"], ["python3", "http"]),
+        (
+            "plugins = python3, http",
+            ["plugins"],
+            ["python3", "http"],
+        ),
         (
             '{"load": "a", "plugins": ["x",\n "y"], "other": "b"}',
             ["load", "plugins"],
             ["a", "x", "y"],
         ),
-        ("<uwsgi><plugins>python3</plugins></uwsgi>", ["plugins"], ["python3"]),
+        (
+            "<uwsgi><plugins>python3</plugins></uwsgi>",
+            ["plugins"],
+            ["python3"],
+        ),
         (
             "\x00--plugin\x00x\x00--plugin=y\x00-lz\x00-l\x00q\x00",
             ["plugin", "-l"],
@@ -41,23 +53,71 @@ def values(text, *names):
             ["plugin_load_add", "plugin-load"],
             ["ha_archive.so", "a.so", "b.so"],
         ),
-        ("plugin-load=a.so;b.so\n", ["plugin-load"], ["a.so", "b.so"]),
-        ("INSTALL PLUGIN x SONAME 'ha_x.so';", ["soname"], ["ha_x.so"]),
+        (
+            "plugin-load=a.so;b.so\n",
+            ["plugin-load"],
+            ["a.so", "b.so"],
+        ),
+        (
+            "INSTALL PLUGIN x SONAME 'ha_x.so';",
+            ["soname"],
+            ["ha_x.so"],
+        ),
         (
             'module(load="imtcp" StreamDriver.Name="gtls")',
             ["load", "StreamDriver.Name"],
             ["imtcp", "gtls"],
         ),
-        ("$DefaultNetstreamDriver gtls", ["$DefaultNetstreamDriver"], ["gtls"]),
-        ("$ModLoad imudp", ["$ModLoad"], ["imudp"]),
-        ("launch=bind, gsqlite3\nlaunch+=x", ["launch"], ["bind", "gsqlite3", "x"]),
-        ('loadmodule "tm.so"\n', ["loadmodule"], ["tm.so"]),
-        ("olcModuleLoad: {0}back_mdb\n", ["olcModuleLoad"], ["back_mdb"]),
-        ("moduleload\tback_mdb.la", ["moduleload"], ["back_mdb.la"]),
-        ('plugin query "filter-aaaa.so" {', ["plugin query"], ["filter-aaaa.so"]),
-        ('server.modules = (\n "mod_a",\n  "mod_b"\n)', ["server.modules"], ["mod_a", "mod_b"]),
-        ("# include x\ninclude y", ["include"], ["y"]),
-        ('@load "filefuncs"', ["@load"], ["filefuncs"]),
+        (
+            "$DefaultNetstreamDriver gtls",
+            ["$DefaultNetstreamDriver"],
+            ["gtls"],
+        ),
+        (
+            "$ModLoad imudp",
+            ["$ModLoad"],
+            ["imudp"],
+        ),
+        (
+            "launch=bind, gsqlite3\nlaunch+=x",
+            ["launch"],
+            ["bind", "gsqlite3", "x"],
+        ),
+        (
+            'loadmodule "tm.so"\n',
+            ["loadmodule"],
+            ["tm.so"],
+        ),
+        (
+            "olcModuleLoad: {0}back_mdb\n",
+            ["olcModuleLoad"],
+            ["back_mdb"],
+        ),
+        (
+            "moduleload\tback_mdb.la",
+            ["moduleload"],
+            ["back_mdb.la"],
+        ),
+        (
+            'plugin query "filter-aaaa.so" {',
+            ["plugin query"],
+            ["filter-aaaa.so"],
+        ),
+        (
+            'server.modules = (\n "mod_a",\n  "mod_b"\n)',
+            ["server.modules"],
+            ["mod_a", "mod_b"],
+        ),
+        (
+            "# include x\ninclude y",
+            ["include"],
+            ["y"],
+        ),
+        (
+            '@load "filefuncs"',
+            ["@load"],
+            ["filefuncs"],
+        ),
         (
             "@include common-auth\nauth include x\n-auth [a=b c=d] foo.so",
             ["@include", "auth include"],
@@ -68,24 +128,76 @@ def values(text, *names):
             ["export APACHE_RUN_DIR"],
             ["/var/run/apache2"],
         ),
-        ("shared_preload_libraries = 'a, b'", ["shared_preload_libraries"], ["a", "b"]),
-        ("LOAD '$libdir/x'; load 'y'", ["load"], ["y"]),
-        ("-d\x00de_DE,en_US", ["-d"], []),
-        ("\x00-d\x00de_DE,en_US\x00", ["-d"], ["de_DE", "en_US"]),
-        ("requires = 'cube, earth'", ["requires"], ["cube", "earth"]),
-        ("reload the x\npre_load: y", ["load"], []),
-        ("import std;", ["import"], ["std"]),
-        ('"library_path": "libEGL_mesa.so.0"', ["library_path"], ["libEGL_mesa.so.0"]),
-        (".include = /etc/x.cnf\n.include /etc/y", ["include"], ["/etc/x.cnf", "/etc/y"]),
-        ("!includedir /etc/mysql/conf.d/\n", ["includedir"], ["/etc/mysql/conf.d/"]),
+        (
+            "shared_preload_libraries = 'a, b'",
+            ["shared_preload_libraries"],
+            ["a", "b"],
+        ),
+        (
+            "LOAD '$libdir/x'; load 'y'",
+            ["load"],
+            ["y"],
+        ),
+        (
+            "-d\x00de_DE,en_US",
+            ["-d"],
+            [],
+        ),
+        (
+            "\x00-d\x00de_DE,en_US\x00",
+            ["-d"],
+            ["de_DE", "en_US"],
+        ),
+        (
+            "requires = 'cube, earth'",
+            ["requires"],
+            ["cube", "earth"],
+        ),
+        (
+            "reload the x\npre_load: y",
+            ["load"],
+            [],
+        ),
+        (
+            "import std;",
+            ["import"],
+            ["std"],
+        ),
+        (
+            '"library_path": "libEGL_mesa.so.0"',
+            ["library_path"],
+            ["libEGL_mesa.so.0"],
+        ),
+        (
+            ".include = /etc/x.cnf\n.include /etc/y",
+            ["include"],
+            ["/etc/x.cnf", "/etc/y"],
+        ),
+        (
+            "!includedir /etc/mysql/conf.d/\n",
+            ["includedir"],
+            ["/etc/mysql/conf.d/"],
+        ),
         (
             "Driver=libsqlite3odbc.so\nDriver64 = /x/y.so",
             ["driver", "driver64"],
             ["libsqlite3odbc.so", "/x/y.so"],
         ),
-        ("module: /usr/lib/p11.so", ["module"], ["/usr/lib/p11.so"]),
-        ('LoadPlugin "cpu"\n<LoadPlugin df>\n', ["LoadPlugin"], ["cpu", "df"]),
-        ("need-plugin = x", ["plugin"], []),
+        (
+            "module: /usr/lib/p11.so",
+            ["module"],
+            ["/usr/lib/p11.so"],
+        ),
+        (
+            'LoadPlugin "cpu"\n<LoadPlugin df>\n',
+            ["LoadPlugin"],
+            ["cpu", "df"],
+        ),
+        (
+            "need-plugin = x",
+            ["plugin"],
+            [],
+        ),
     ],
 )
 def test_the_values_of_a_directive(text, names, wanted):
