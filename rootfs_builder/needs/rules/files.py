@@ -103,7 +103,7 @@ class RuleFiles:
             return
         for item in rule.copy:
             yield from self._copy(rule, item, variables, host)
-        for path, text in rule.write.items():
+        for path, text in rule.texts.items():
             place = expand(path, variables)
             if place is not None:
                 lines = text.lstrip("\n")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from rootfs_builder.loader import dialects
-from rootfs_builder.needs import general, importers
+from rootfs_builder.needs import general, generated, importers
 from rootfs_builder.needs.rules.schema import (
     BOUND,
     STATIC,
@@ -130,6 +130,8 @@ def _action_mistakes(rule: Rule) -> Iterator[TableMistake]:
     yield from _path_mistakes(rule)
     if rule.finder and rule.finder not in FINDERS:
         yield ("finder",), f"{rule.finder!r} is not one of {', '.join(FINDERS)}"
+    if rule.generates and rule.generates not in generated.KINDS:
+        yield ("generates",), f"{rule.generates!r} is not one of {', '.join(generated.KINDS)}"
     for name in sorted(BOUND & rule.landmarks.keys()):
         yield ("landmarks", name), f"{{{name}}} stands for something else already"
     for path, mode in rule.directories.items():

@@ -11,6 +11,7 @@ from collections.abc import Set as AbstractSet
 from msgspec import field
 from msgspec.structs import replace
 
+from rootfs_builder.needs import generated
 from rootfs_builder.recipe.toml_lines import Path
 from rootfs_builder.recipe.toml_tables import Table
 
@@ -119,8 +120,7 @@ class Rule(Table, frozen=True):
     environment: dict[str, str] = field(default_factory=dict)
     locale: tuple[str, ...] = ()
     finder: str = ""
-    nss: bool = False
-    account: bool = False
+    generates: str = ""
     accounts: tuple[str, ...] = ()
     follow: tuple[Follow, ...] = ()
 
@@ -135,10 +135,25 @@ class Rule(Table, frozen=True):
         return (self.find,) if isinstance(self.find, Find) else self.find
 
     @property
+    def nss(self) -> bool:
+        """Whether it makes nsswitch.conf, with the modules of its values."""
+        return self.generates == generated.NSSWITCH
+
+    @property
+    def account(self) -> bool:
+        """Whether it makes the lines of the user that runs the program."""
+        return self.generates == generated.USER
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The texts of files that it makes, by their paths."""
+        return self.write | generated.TEXTS.get(self.generates, {})
+
+    @property
     def acts(self) -> bool:
         """Whether it can add anything; one that cannot has a hint to say."""
         actions = (self.load, self.copy, self.write, self.directories, self.environment)
-        others = (self.locale, self.nss, self.account, self.accounts, self.finder)
+        others = (self.locale, self.generates, self.accounts, self.finder)
         return any((*actions, *others))
 
     @property
@@ -167,7 +182,7 @@ class Rule(Table, frozen=True):
         """Whether it can add anything where these variables are bound, besides what follows."""
         known = {*bound, *OF_PROGRAM, *self.landmarks, *(["value"] if self.values else [])}
         added = [one for path, one in templates(self) if path[0] not in ("landmarks", "follow")]
-        others = self.nss or self.account or self.finder
+        others = self.generates or self.finder
         return bool(others) or any(used((one,)) <= known for one in added)
 
     def about(self, variables: AbstractSet[str]) -> "Rule":

@@ -981,7 +981,7 @@ def test_a_directory_that_is_copied_too_does_for_both(bench, copied):
 
 
 def test_a_home_that_another_rule_makes_as_well_is_the_users(bench):
-    account = "when = { user = true }\naccount = true"
+    account = 'when = { user = true }\ngenerates = "user"'
     makes = CALLS + 'directories = { "/home/nonroot" = "711" }'
     for bodies in itertools.permutations((account, makes)):
         text = "".join(rule(one, f"r{at}") for at, one in enumerate(bodies))
@@ -1143,7 +1143,9 @@ def names(bench):
     bench.fill({"/etc/nsswitch.conf": SWITCH})
 
     def switched(*body, **options):
-        result = bench.plan(rule("\n".join((CALLS, "nss = true", *body)), "nsswitch"), **options)
+        result = bench.plan(
+            rule("\n".join((CALLS, 'generates = "nsswitch"', *body)), "nsswitch"), **options
+        )
         modules = {os.path.basename(path) for path in result.paths if "libnss_" in path}
         return result.tree["/etc/nsswitch.conf"], modules, result.said("warning")
 
@@ -1186,7 +1188,7 @@ def test_a_service_without_a_module_is_not_found(names):
 
 
 def test_the_user_has_a_line_in_each_file_and_a_home(bench):
-    text = rule("when = { user = true }\naccount = true")
+    text = rule('when = { user = true }\ngenerates = "user"')
     result = bench.plan(text, user="nonroot")
     assert result.tree == {
         "/etc/passwd": "nonroot:x:65532:65532::/home/nonroot:/sbin/nologin\n",
