@@ -68,7 +68,13 @@ def marked(body):
         pytest.param('load = "x"  # HERE', "load", "Expected `array`, got `str`", id="a text"),
         pytest.param("load = 5  # HERE", "load", "Expected `array`, got `int`", id="number"),
         pytest.param('load = ["x",\n  5]  # HERE', "load", "got `int`", id="number in an array"),
-        pytest.param('nss = "yes"  # HERE', "nss", "Expected `bool`", id="text for a bool"),
+        pytest.param(
+            'optional = "yes"  # HERE', "optional", "Expected `bool`", id="text for a bool"
+        ),
+        pytest.param(
+            'generates = "hosts"  # HERE', "generates", "not one of", id="generates: what?"
+        ),
+        pytest.param('like = "two"  # HERE', "like", "no rule of this file", id="like: none"),
         pytest.param('load = ["x"]\nwhen = "x"  # HERE', "when", "got `str`", id="when is text"),
         pytest.param(
             'load = ["x"]\nwhen = { import = ["x"] }  # HERE',
