@@ -68,9 +68,7 @@ def marked(body):
         pytest.param('load = "x"  # HERE', "load", "Expected `array`, got `str`", id="a text"),
         pytest.param("load = 5  # HERE", "load", "Expected `array`, got `int`", id="number"),
         pytest.param('load = ["x",\n  5]  # HERE', "load", "got `int`", id="number in an array"),
-        pytest.param(
-            'optional = "yes"  # HERE', "optional", "Expected `bool`", id="text for a bool"
-        ),
+        pytest.param('optional = "yes"  # HERE', "optional", "Expected `bool`", id="no bool"),
         pytest.param(
             'generates = "hosts"  # HERE', "generates", "not one of", id="generates: what?"
         ),
