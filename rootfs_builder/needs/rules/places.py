@@ -95,7 +95,7 @@ class Places:
             return directives.search(added, follow)
         if self._reach.is_closed(path):
             return []
-        fact = f"says {follow.text or follow.settings}"
+        fact = f"says {follow.settings} {follow.text}"
         find = partial(directives.search, follow=follow)
         return self._elf_files.search_file(path, fact, find)
 
