@@ -202,11 +202,16 @@ def _with_words(
         yield found if adds else replace(found, words={})
     words = searches.search(find)
     if words:
-        named = {} if find.optional else searches.clues(find)
+        named = {} if find.optional else _named(rule, searches.clues(find))
         variables = tuple(place | _variables([one]) for one in words for place in found.places)
         clue = searches.describe_match(find)
         decided = frozenset(name for one in words for name in one)
         yield replace(found, variables=variables, clue=clue, words=named, decided=decided)
+
+
+def _named(rule: Rule, words: Words) -> Words:
+    """Those that can name something of the rule."""
+    return {one: clue for one, clue in words.items() if all(rule.takes(*pair) for pair in one)}
 
 
 def _around(script: SourcePath) -> Variables:

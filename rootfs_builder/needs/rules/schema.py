@@ -185,6 +185,11 @@ class Rule(Table, frozen=True):
         others = self.generates or self.finder
         return bool(others) or any(used((one,)) <= known for one in added)
 
+    def takes(self, name: str, value: str) -> bool:
+        """Whether a word can name something: no relative one, where all are whole paths."""
+        begins = [one.startswith(f"{{{name}}}") for one in self.copy if name in used((one,))]
+        return value.startswith("/") or not begins or not all(begins)
+
     def about(self, variables: AbstractSet[str]) -> "Rule":
         """The same rule, with no more than what some of the variables decide of."""
         by = {name for name, paths in self.landmarks.items() if used(paths) & variables}
