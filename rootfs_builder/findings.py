@@ -33,6 +33,7 @@ class Code(StrEnum):
     LIBRARY_MISSING = "library-missing"
     INTERPRETER_MISSING = "interpreter-missing"
     IMPORT_MISSING = "import-missing"
+    COMMAND_MISSING = "command-missing"
     LOADER_MISSING = "loader-missing"
     LOADER_GUESSED = "loader-guessed"
     PRELOAD_NOT_COPIED = "preload-not-copied"

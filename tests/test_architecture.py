@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from rootfs_builder.needs import general, importers
+
 PACKAGE = Path(__file__).parent.parent / "rootfs_builder"
 
 WINGS = (
@@ -26,6 +28,8 @@ SIBLINGS = {  # the same job for different formats: none imports another
         path.stem for path in PACKAGE.glob("loader/*.py") if "\nDIALECT = " in path.read_text()
     },
     "image.archives": {"docker", "oci", "skopeo_dir"},
+    "needs.importers": set(importers.NAMES),
+    "needs.general": {one.replace("-", "_") for one in general.NAMES},
     "commands": {
         path.stem for path in PACKAGE.glob("commands/*.py") if "@click.command" in path.read_text()
     },

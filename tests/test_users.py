@@ -6,6 +6,7 @@ import tarfile
 import pytest
 
 ACCOUNTS = "root:x:0:0::/root:/bin/sh\npostgres:x:105:109::/var/lib/postgresql:/bin/sh\n"
+ASKS = "#include <pwd.h>\nint main(void) { return getpwuid(0) == 0; }"
 
 
 @pytest.fixture
@@ -41,6 +42,21 @@ def user(cli, directory, *args):
 )
 def test_a_name_is_digits_in_the_image(cli, root, text, digits):
     assert user(cli, root, "--sysroot", "root", "--user", text) == digits
+
+
+def test_a_home_that_is_no_utf8_keeps_its_bytes(cli, cc, root):
+    """The program is a dynamic one: its image gets an /etc/passwd."""
+    line = b"me:x:1000:1000::/home/\xe9\xff:/bin/sh\n"
+    cc(ASKS, name="asks")
+    cli("stage", "asks", "-o", "root2", check=True)
+    accounts = root / "root2/etc/passwd"
+    accounts.parent.mkdir(exist_ok=True)
+    accounts.write_bytes(line)
+    program = "root2/usr/local/bin/asks"
+    words = ("--sysroot", "root2", "-u", "me", "--compression", "none")
+    cli("pack", program, *words, "-o", "x.tar", check=True)
+    found = (root / "x.tar").read_bytes()
+    assert b"me:x:1000:1000::/home/\xe9\xff:/sbin/nologin\n" in found
 
 
 def test_without_a_user_the_image_names_none(cli, root):

@@ -15,7 +15,7 @@ from typing import Any, TypeVar, cast
 from msgspec import MsgspecError, Raw, Struct, msgpack
 
 from rootfs_builder.cache import write_back
-from rootfs_builder.errors import ChangedError, InputError
+from rootfs_builder.errors import ChangedError, InputError, ReadError
 from rootfs_builder.filesystem.content import FileSource, Source
 
 _HASHED = 64 << 20  # bytes that a run hashes for the next, which would else read them once more
@@ -108,7 +108,7 @@ class FileFacts:
 
 
 def _content(source: FileSource) -> bytes:
-    """The size and SHA-256 of a file; empty where it is not what was read of it in this run."""
+    """The size and SHA-256 of a file; empty if it cannot be read, or is not what was read of it."""
     found, others = hashlib.sha256(), set(source.checks)
     try:
         with source.open() as content:
@@ -118,6 +118,6 @@ def _content(source: FileSource) -> bytes:
                 others.discard((start, stop))
             for start, stop in others:
                 content[start:stop]
-    except (InputError, ChangedError):  # who needs the bytes says so
+    except (InputError, ChangedError, ReadError, OSError):  # who needs the bytes says so
         return b""
     return _SIZE.pack(source.size) + found.digest()

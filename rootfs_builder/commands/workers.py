@@ -6,7 +6,8 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent import futures
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from multiprocessing.connection import wait
 from threading import Thread
 from types import TracebackType
@@ -22,16 +23,31 @@ _PATIENCE = 10  # seconds that a scheduler has to answer
 class _Processes(ProcessPoolExecutor):
     """Processes that end with this one, however it ends.
 
-    The pool joins what it has told to end, so a task must not survive SIGTERM: see `_call`.
+    The pool joins what it has told to end, so a task must not survive SIGTERM: see `_call`. Where
+    the pool's own thread cannot be started, tasks run here, as `local` does it.
     """
 
     def __init__(self, jobs: int) -> None:
         context = multiprocessing.get_context("fork")
         super().__init__(jobs, mp_context=context, initializer=_begin)
+        self._serial: Serial | None = None
+        self._running: set[Future[Any]] = set()
 
     def submit(self, fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> "Future[T]":
         """Start a task in a process."""
-        return super().submit(_call, fn, *args, **kwargs)
+        if self._serial is None:
+            try:
+                future = super().submit(_call, fn, *args, **kwargs)
+            except BrokenExecutor:
+                raise
+            except RuntimeError:  # "can't start new thread"
+                _end_children()
+                self._serial = Serial()
+            else:
+                self._running.add(future)
+                future.add_done_callback(self._running.discard)
+                return future
+        return self._serial.submit(fn, *args, **kwargs)
 
     def __exit__(
         self,
@@ -39,10 +55,18 @@ class _Processes(ProcessPoolExecutor):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is not None:
-            for child in multiprocessing.active_children():
-                child.terminate()
-        super().__exit__(kind, error, trace)
+        # Processes that end of themselves say so, under a lock: if one is killed while it has that,
+        # all others wait for it, and the pool for them. So they are ended once there is no task.
+        if kind is None:
+            futures.wait(tuple(self._running))
+        _end_children()
+        if self._serial is None:  # else there is no thread that could be joined
+            super().__exit__(kind, error, trace)
+
+
+def _end_children() -> None:
+    for child in multiprocessing.active_children():
+        child.terminate()
 
 
 def _begin() -> None:

@@ -14,6 +14,7 @@ from enum import StrEnum
 from msgspec import Struct
 
 from rootfs_builder.elf.headers import MAGIC, Blocks, Buffer, Header, header
+from rootfs_builder.elf.segments import PAGE, Segment, segments_of
 from rootfs_builder.errors import ElfError
 
 __all__ = [
@@ -45,7 +46,6 @@ _DT_NEEDED, _DT_STRTAB, _DT_SONAME, _DT_RPATH, _DT_RUNPATH = 1, 5, 14, 15, 29
 _DT_FLAGS_1, _DT_VERDEF, _DT_VERNEED = 0x6FFFFFFB, 0x6FFFFFFC, 0x6FFFFFFE
 _DT_AUXILIARY, _DT_FILTER = 0x7FFFFFFD, 0x7FFFFFFF
 
-_MAX_PHDR_BYTES = 65536  # the kernel's own limit, fs/binfmt_elf.c
 _MAX_DYNAMIC = _MAX_STRING = _MAX_VERSIONS = 1 << 16
 _MAX_STRINGS = 1 << 20  # of one file, together
 _WINDOW = 4096
@@ -78,7 +78,8 @@ class ElfFile(Struct, frozen=True, array_like=True):
     absent and b"" when empty, which is not the same to a loader. `dependencies` has all three
     kinds in order, for loaders that treat them in one pass. `loads` and `notes` are the PT_LOAD and
     PT_NOTE segments, each as (file offset, size in the file), and `loads` with their flags.
-    `odd_definitions` are the versions that are defined with a hash that is not that of the name.
+    `odd_definitions` are the versions that are defined with a hash that is not that of the name;
+    where definitions end at a record that no loader knows, `unknown_definition` is its version.
     """
 
     header: Header
@@ -94,6 +95,7 @@ class ElfFile(Struct, frozen=True, array_like=True):
     loads: tuple[tuple[int, int, int], ...] = ()
     notes: tuple[tuple[int, int], ...] = ()
     odd_definitions: tuple[tuple[bytes, int], ...] = ()
+    unknown_definition: int | None = None
 
     def defines(self, need: VersionNeed) -> bool:
         """Whether a version is defined, by its hash and its name (glibc elf/dl-version.c)."""
@@ -122,9 +124,11 @@ def read(data: Buffer) -> ElfFile:
     """
     data = Blocks(data)
     head = header(data)
-    segments = _segments(data, head)
+    segments = segments_of(data, head)
     loads = tuple(s for s in segments if s.type == PT_LOAD)
     for load in loads:
+        if load.size and (load.address - load.offset) % PAGE:  # mmap(2) and ld.so refuse it
+            raise ElfError("ELF load command address/offset not page-aligned")
         end = load.offset + load.size
         if end > len(data):
             raise ElfError(f"file too short: a segment ends at byte {end}, file at {len(data)}")
@@ -144,7 +148,7 @@ def dynamic(data: Buffer) -> "Dynamic | None":
         ElfError: the file is not an ELF file, or its headers are cut short.
     """
     head = header(data)
-    segments = _segments(data, head)
+    segments = segments_of(data, head)
     return _dynamic(data, head, segments, tuple(s for s in segments if s.type == PT_LOAD))
 
 
@@ -155,35 +159,7 @@ _DEPENDENCIES = {
 }
 
 
-class _Segment(Struct, frozen=True):
-    type: int
-    flags: int
-    offset: int
-    address: int
-    size: int
-
-
-def _segments(data: Buffer, head: Header) -> list[_Segment]:
-    offset, entry_size, count = head.program_headers
-    row_size = 56 if head.bits == 64 else 32
-    if not head.bits:
-        raise ElfError("invalid ELF header")
-    if entry_size != row_size:
-        raise ElfError("ELF file's phentsize not the expected size")
-    table = data[offset : offset + count * row_size]
-    if len(table) < count * row_size or len(table) > _MAX_PHDR_BYTES:
-        raise ElfError("cannot read file data")
-    segments = []
-    for fields in struct.iter_unpack(head.order + ("IIQQQQQQ" if row_size == 56 else "8I"), table):
-        if row_size == 56:
-            type_, flags, start, address, _, size, _, _ = fields
-        else:
-            type_, start, address, _, size, _, flags, _ = fields
-        segments.append(_Segment(type_, flags, start, address, size))
-    return segments
-
-
-def _interpreter(data: Buffer, segment: _Segment) -> bytes:
+def _interpreter(data: Buffer, segment: Segment) -> bytes:
     # The kernel: 2 to 4096 bytes, the last of them NUL, else ENOEXEC (fs/binfmt_elf.c).
     text = data[segment.offset : segment.offset + min(segment.size, _WINDOW + 1)]
     if not 2 <= segment.size <= _WINDOW or len(text) < segment.size or text[-1] != 0:
@@ -192,12 +168,11 @@ def _interpreter(data: Buffer, segment: _Segment) -> bytes:
 
 
 def _dynamic(
-    data: Buffer, head: Header, segments: list[_Segment], loads: tuple[_Segment, ...]
+    data: Buffer, head: Header, segments: list[Segment], loads: tuple[Segment, ...]
 ) -> "Dynamic | None":
-    for segment in segments:
-        if segment.type == PT_DYNAMIC and segment.size:  # it is empty in a file of debug symbols
-            return Dynamic(data, head, segment, loads)
-    return None
+    # The last one counts, and 0 is no address. It is empty in a file of debug symbols.
+    found = [s for s in segments if s.type == PT_DYNAMIC and s.size]
+    return Dynamic(data, head, found[-1], loads) if found and found[-1].address else None
 
 
 class Dynamic:
@@ -207,7 +182,7 @@ class Dynamic:
     """
 
     def __init__(
-        self, data: Buffer, head: Header, segment: _Segment, loads: tuple[_Segment, ...]
+        self, data: Buffer, head: Header, segment: Segment, loads: tuple[Segment, ...]
     ) -> None:
         self._data = data
         self.head = head
@@ -217,32 +192,39 @@ class Dynamic:
         self._read_strings: dict[int, bytes] = {}
         self._room = _MAX_STRINGS
         self._records = _MAX_VERSIONS
-        start = self.offset(segment.address)
-        self._read(segment.offset if start is None else start, segment.size)
+        self._unknown_definition: int | None = None
+        load, start = self._load(segment.address), self.offset(segment.address)
+        if load is None or start is None:
+            self._read(segment.offset, segment.offset + segment.size)
+        else:
+            self._read(start, load.end)
         strings = self.tags.get(_DT_STRTAB)
         self._strings = None if strings is None else self.offset(strings)
 
-    def _read(self, start: int, size: int) -> None:
+    def _read(self, start: int, stop: int) -> None:
+        # Up to DT_NULL, or what is mapped: loaders do not look at the segment's size.
         word = self.head.bits // 8
-        size = min(size - size % (2 * word), _MAX_DYNAMIC * word)
-        table = self._data[start : start + size]
-        table = table[: len(table) - len(table) % (2 * word)]
-        for tag, value in struct.iter_unpack(
-            self.head.order + ("QQ" if word == 8 else "II"), table
-        ):
-            if tag == 0:
-                return
-            if tag in _DEPENDENCIES:
-                self._listed.append((tag, value))
-            else:
-                self.tags[tag] = value
+        row = struct.Struct(self.head.order + ("QQ" if word == 8 else "II"))
+        stop = min(stop, start + _MAX_DYNAMIC * row.size)
+        for at in range(start, stop, _WINDOW):
+            table = self._data[at : min(at + _WINDOW, stop)]
+            for tag, value in row.iter_unpack(table[: len(table) - len(table) % row.size]):
+                if tag == 0:
+                    return
+                if tag in _DEPENDENCIES:
+                    self._listed.append((tag, value))
+                else:
+                    self.tags[tag] = value
+
+    def _load(self, address: int) -> Segment | None:
+        """The PT_LOAD at an address: it hides what those before it have in its pages."""
+        found = (load for load in reversed(self._loads) if load.at(address) is not None)
+        return next(found, None)
 
     def offset(self, address: int) -> int | None:
         """Where in the file the byte at a virtual address stands; None where in no segment."""
-        for load in self._loads:
-            if load.address <= address < load.address + load.size:
-                return address - load.address + load.offset
-        return None
+        load = self._load(address)
+        return None if load is None else load.at(address)
 
     def _string(self, index: int) -> bytes:
         if index in self._read_strings:
@@ -281,6 +263,7 @@ class Dynamic:
             loads=tuple((s.offset, s.size, s.flags) for s in self._loads),
             notes=notes,
             odd_definitions=tuple((name, odd) for name, odd in definitions if odd is not None),
+            unknown_definition=self._unknown_definition,
         )
 
     def _chain(self, at: int, form: str, onward: int) -> Iterator[tuple[int, tuple[int, ...]]]:
@@ -300,9 +283,11 @@ class Dynamic:
             at += fields[onward]
 
     def _table(self, tag: int, form: str, onward: int) -> Iterator[tuple[int, tuple[int, ...]]]:
-        address = self.tags.get(tag)
-        if address is None or (start := self.offset(address)) is None:
+        if tag not in self.tags:
             return
+        start = self.offset(self.tags[tag])
+        if start is None:
+            raise ElfError("its version table is cut off: it is in no segment")
         yield from self._chain(start, form, onward)  # glibc ignores their count, too
 
     def _needs(self) -> Iterator[VersionNeed]:
@@ -319,7 +304,7 @@ class Dynamic:
         # Elf_Verdef: version, flags, ndx, count, hash, aux, next; Elf_Verdaux: name, next.
         for at, fields in self._table(_DT_VERDEF, "HHHHIII", 6):
             if fields[0] != 1:
-                yield b"", None  # whoever needs a version from here on does not find it
+                self._unknown_definition = fields[0]
                 return
             _, (name, _) = next(self._chain(at + fields[5], "II", 1))
             text = self._string(name)

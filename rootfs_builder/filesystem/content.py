@@ -52,7 +52,7 @@ class Source(Protocol):
         """Open the content.
 
         Raises:
-            InputError, ChangedError: it cannot be read, or is no longer what it was.
+            InputError, ReadError, ChangedError: it cannot be read, or is no longer what it was.
         """
 
 
@@ -185,7 +185,10 @@ class OpenFile:
 
     def _check(self) -> bool:
         """Whether the stamp is as it was; without ctime it must be."""
-        now = stamp(os.fstat(self._descriptor))
+        try:
+            now = stamp(os.fstat(self._descriptor))
+        except OSError as error:
+            raise _unreadable(self._source.path, error) from error
         if now[:-1] != self._source.stamp[:-1]:
             raise changed(self._source.path)
         return now == self._source.stamp

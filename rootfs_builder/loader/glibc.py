@@ -162,9 +162,12 @@ class Glibc(Struct, frozen=True):
         return any(entry.hwcap for found in self.cache.values() for entry in found)
 
     def names(self, loaded: Loaded) -> tuple[str, ...]:
-        """Every name it was requested by, the path it was opened as, its SONAME."""
-        requested = (loaded.name or loaded.requested, loaded.opened) if loaded.by else ()
-        return tuple(name for name in (*requested, loaded.soname) if name)
+        """Every name it was requested by, the path it was opened as, its SONAME.
+
+        The program is the one without a name, and "" asks for it.
+        """
+        requested = (loaded.name or loaded.requested, loaded.opened) if loaded.by else ("",)
+        return (*requested, loaded.soname) if loaded.soname else requested
 
     def alias(self, name: str, known: Loaded) -> str | None:
         """See Loader."""
@@ -180,18 +183,22 @@ class Glibc(Struct, frozen=True):
         return name in _VIRTUAL
 
     def rejected(self, header: Header, program: Header) -> Rejection | None:
-        """open_verify(): other classes and machines are skipped, broken files are fatal."""
+        """open_verify(): other classes and machines are skipped, broken files are fatal.
+
+        It compares the machine before it says what is wrong with the first 16 bytes; where they are
+        right, the version before the machine.
+        """
         if header.bits != program.bits:
             return Rejection(Rejected.OTHER_CLASS, f"wrong ELF class: ELFCLASS{header.bits}")
         machine = header.machine
         if header.little != program.little:  # the loader reads the field in its own order
             machine = (machine & 0xFF) << 8 | machine >> 8
         same_abi = program.platform.together(header.flags, program.flags)
-        if machine != program.machine or not same_abi:
-            return Rejection(Rejected.OTHER_MACHINE, "for another kind of machine")
         error = _ident_error(header.ident, program)
         if error is None and header.version != 1:
             error = "ELF file version does not match current one"
+        elif machine != program.machine or not same_abi:
+            return Rejection(Rejected.OTHER_MACHINE, "for another kind of machine")
         if error is None and header.type not in (ET_DYN, ET_EXEC):
             error = "only ET_DYN and ET_EXEC can be loaded"
         return None if error is None else Rejection(Rejected.UNUSABLE, error, fatal=True)

@@ -34,11 +34,15 @@ class MissingObject(Struct, frozen=True):
 
 
 class MissingVersion(Struct, frozen=True):
-    """A symbol version that `by` needs and `provider` does not define."""
+    """A symbol version that `by` needs and `provider` does not define.
+
+    A loader that meets a definition it does not know gives up: `unknown` is its number.
+    """
 
     version: str
     provider: OpenedPath
     by: OpenedPath
+    unknown: int | None = None
 
 
 Missing = MissingObject | MissingVersion
@@ -68,10 +72,12 @@ def versions(link_map: LinkMap) -> Iterator[MissingVersion]:
     for loaded in link_map.objects:
         for need in loaded.elf.version_needs:
             provider = link_map.names.get(decode(need.file))
-            if provider is None or not provider.elf.version_definitions or need.weak:
+            if provider is None or provider.elf.defines(need):
                 continue
-            if not provider.elf.defines(need):
-                yield MissingVersion(decode(need.version), provider.opened, loaded.opened)
+            unknown = provider.elf.unknown_definition
+            if unknown is None and (need.weak or not provider.elf.version_definitions):
+                continue
+            yield MissingVersion(decode(need.version), provider.opened, loaded.opened, unknown)
 
 
 def text(missing: Missing, shown: Shown = str, advice: str = _ADVICE) -> str:
@@ -80,6 +86,10 @@ def text(missing: Missing, shown: Shown = str, advice: str = _ADVICE) -> str:
     `shown` makes a path of the root one for the reader; `advice` ends a text about a name.
     """
     if isinstance(missing, MissingVersion):
+        if missing.unknown is not None:
+            return (
+                f"{shown(missing.provider)}: unsupported version {missing.unknown} of Verdef record"
+            )
         return (
             f"{shown(missing.provider)}: version `{missing.version}' not found "
             f"(required by {shown(missing.by)})"

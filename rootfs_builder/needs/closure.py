@@ -13,7 +13,7 @@ from rootfs_builder.filesystem.walk import Walk
 from rootfs_builder.findings import Finding
 from rootfs_builder.loader.link_map import LinkMap
 from rootfs_builder.needs.users import User
-from rootfs_builder.paths import ImagePath, SourcePath
+from rootfs_builder.paths import ImagePath, OpenedPath, SourcePath
 
 
 class ProgramKind(StrEnum):
@@ -106,13 +106,17 @@ class RuleApplication(Struct, frozen=True, order=True):
 
 
 class RuleOutput(Struct, frozen=True):
-    """What rules supply besides libraries; `environment` is (variable, value)."""
+    """What rules supply besides libraries; `environment` is (variable, value).
+
+    `left_out` are programs that are named and stay away.
+    """
 
     trees: tuple[Tree, ...] = ()
     lines: tuple[GeneratedLine, ...] = ()
     made: tuple[GeneratedFile, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
     applied: tuple[RuleApplication, ...] = ()
+    left_out: tuple[OpenedPath, ...] = ()
 
 
 class Closure(Struct, frozen=True):

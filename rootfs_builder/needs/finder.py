@@ -42,11 +42,13 @@ class Text(Struct, frozen=True):
 class Context(Struct, frozen=True, eq=False):
     """What a finder may look at.
 
-    `objects` are all objects of the process of `program`. `variables` are those that the rule's
-    patterns and landmarks bind, `values` what `--with RULE=VALUE,…` asks for. `arguments` are what
-    follows the first word of the image's command line, `environment` its variables, `search_path`
-    the directories of its PATH, and `directory` where it starts. `user` is whom it runs as, "" for
-    nobody named. `packages` says who owns a file.
+    `objects` are all objects of the process of `program`; `is_named` says whether the user names
+    that. `variables` are those that the rule's patterns and landmarks bind, `values` what
+    `--with RULE=VALUE,…` asks for, `chosen` the rules of `--with` and `--without`. `arguments` are
+    what follows the first word of the image's command line, `entry` is that word where the user
+    says so. `environment` are the image's variables, `search_path` the directories of its PATH,
+    `directory` is where it starts, and `user` whom it runs as, "" for nobody named. `packages` says
+    who owns a file. `given` are the texts that the user names or adds.
     """
 
     program: Loaded
@@ -61,6 +63,10 @@ class Context(Struct, frozen=True, eq=False):
     files: ImageFiles
     elf_files: ElfFiles
     packages: Owners
+    given: tuple[Text, ...] = ()
+    entry: str = ""
+    is_named: bool = False
+    chosen: frozenset[str] = frozenset()
 
 
 class File(Struct, frozen=True):
@@ -108,7 +114,14 @@ class Directory(Struct, frozen=True):
     clue: Clue
 
 
-Need = File | Library | Account | Directory | Finding
+class LeftOut(Struct, frozen=True):
+    """A program is only sometimes started: it stays away, and one hint names all that do."""
+
+    path: str
+    clue: Clue
+
+
+Need = File | Library | Account | Directory | LeftOut | Finding
 
 
 class Finder(Protocol):

@@ -6,6 +6,7 @@ bytes here either: what stands in it would choose other files.
 
 import errno
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from posixpath import normpath
 from typing import Any, TypeVar
 
@@ -53,7 +54,7 @@ class ImageFiles:
         """The paths of the files, not directories, that the user adds."""
         return tuple(path for path, (_, kind) in self._added.items() if kind != "dir")
 
-    def adds(self, path: str) -> bool:
+    def is_added(self, path: str) -> bool:
         """Whether the user adds something at a path."""
         return path in self._added
 
@@ -77,6 +78,15 @@ class ImageFiles:
         if path in taken or path in self._around[by_rule]:
             return True
         return any(one in taken for one in ancestors(path))
+
+    def is_closed(self, path: str) -> bool:
+        """Whether it is a file of the root that no rule may publish."""
+        return self._is_closed(OpenedPath(path))
+
+    @cached_property
+    def added_directories(self) -> frozenset[str]:
+        """The directories that the user adds, or that hold what is added."""
+        return frozenset(above for path in self._added for above in ancestors(path))
 
     def kind(self, path: str) -> NodeKind | None:
         """What is at the end of a path: a file, a directory or a special file; None: nothing."""

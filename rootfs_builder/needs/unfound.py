@@ -5,9 +5,9 @@ import re
 from rootfs_builder.filesystem.walk import Walk, Walker
 from rootfs_builder.paths import OpenedPath, join, name, parent, printable
 
-_URL = re.compile(r"[a-z][a-z0-9+.-]*://")
-_WINDOWS = re.compile(r"[A-Za-z]:\\|[^/]*\\[^/ ]*\\")
-_IMAGE = re.compile(r"(?:[\w.-]+(?::\d+)?/)*[a-z0-9][\w.-]*(?::[\w][\w.-]*|@sha256:[0-9a-f]+)\Z")
+_URL = r"[a-z][a-z0-9+.-]*://"
+_WINDOWS = r"[A-Za-z]:\\|[^/]*\\[^/ ]*\\"
+_IMAGE = r"(?:[\w.-]+(?::\d+)?/)*[a-z0-9][\w.-]*(?::[\w][\w.-]*|@sha256:[0-9a-f]+)\Z"
 
 
 def advice(named: str, path: OpenedPath, walker: Walker) -> str:
@@ -16,11 +16,11 @@ def advice(named: str, path: OpenedPath, walker: Walker) -> str:
     folder = walker.walk(OpenedPath(parent(path)))
     if _is_link(name(path), folder, walker):
         return "a symlink to what is not there; name the file itself, or repair the link"
-    if _URL.match(named):
+    if re.match(_URL, named):
         return f"a URL; fetch it first: curl -LO {shown}"
-    if _WINDOWS.match(named):
+    if re.match(_WINDOWS, named):
         return "a path of Windows; name a program compiled for Linux, with / in its path"
-    if _IMAGE.match(named):
+    if re.match(_IMAGE, named):
         return "no such file; is it an image? EXECUTABLE is a program of this machine"
     if " " in named:
         word, _, rest = named.partition(" ")

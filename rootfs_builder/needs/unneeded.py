@@ -28,16 +28,14 @@ _SHOWN = 3  # paths that a line names
 _LARGE = 5_000_000  # bytes, below which nobody wants to read of tests
 _HISTORY = frozenset((".git", ".hg", ".svn", ".bzr"))
 _TESTS = frozenset(("tests", "test", "include"))
-_MODULES = re.compile(r"/(?:site|dist)-packages/")
+_MODULES = ("/site-packages/", "/dist-packages/")
 _INSTALLERS = {  # what installs packages: top-level modules, and other files at their place
-    "pip": re.compile(r"pip(?:-[^/]*)?"),
-    "setuptools": re.compile(
-        r"setuptools(?:-[^/]*)?|pkg_resources|_distutils_hack|distutils-precedence\.pth"
-    ),
-    "wheel": re.compile(r"wheel(?:-[^/]*)?"),
+    "pip": r"pip(?:-[^/]*)?",
+    "setuptools": r"setuptools(?:-[^/]*)?|pkg_resources|_distutils_hack|distutils-precedence\.pth",
+    "wheel": r"wheel(?:-[^/]*)?",
 }
 _INSTALLER_OF = ("", *(3 * ("pip", "setuptools", "wheel")))  # by the groups of the next
-_IMPORTED = re.compile(  # whatever may import one: this only decides whether something is said
+_IMPORTED = (  # whatever may import one: this only decides whether something is said
     rb"(?m)(?:(?:^|[;:])[ \t]*(?:import|from)[ \t]+|(?:__import__|import_module)\([ \t]*[\"'])"
     rb"(?:(pip)|(setuptools|pkg_resources|distutils)|(wheel))\b"
     rb"|^Requires-Dist:[ \t]*(?:(pip)|(setuptools)|(wheel))\b(?![^\n]*extra)"
@@ -52,7 +50,7 @@ _LITERALS = (
 )  # quicker than the pattern
 _TAR = 512  # bytes of a header, POSIX pax, "ustar Interchange Format"
 _EXTENDED = b"xg"  # types of headers that only say more of the next one
-_OF_AN_IMAGE = re.compile(  # what an archive of an image begins with: OCI's, docker's
+_OF_AN_IMAGE = (  # what an archive of an image begins with: OCI's, docker's
     rb"(?:blobs|oci-layout|index\.json|manifest\.json|repositories|[0-9a-f]{64})(?:/|\.json)?[^\0]*\0"
 )
 _LAYOUT = "oci-layout"
@@ -83,7 +81,11 @@ def find(trees: Sequence[Tree], sources: Sources, facts: FileFacts) -> Iterator[
     yield from _line(bytecode, sources, hint, why)
     why = "what installs packages, and nothing of Python that is added imports"
     yield from _line(installers, sources, hint, why, anywhere="**/*-packages")
-    tests = [one for one in _named(trees, _TESTS.__contains__) if _MODULES.search(one.path)]
+    tests = [
+        one
+        for one in _named(trees, _TESTS.__contains__)
+        if any(part in one.path for part in _MODULES)
+    ]
     if sum(one.size for one in tests) >= _LARGE:
         why = "tests or headers of packages"
         yield from _line(tests, sources, hint, why, anywhere="**/*-packages/**")
@@ -189,7 +191,7 @@ def _is_image(path: SourcePath, node: Node, sources: Sources) -> bool:
         if header[156] in _EXTENDED and re.fullmatch(rb"[0-7]{11}", header[124:135]):
             start = _TAR + -(-int(header[124:135], 8) // _TAR) * _TAR
             header = content[start : start + _TAR]
-    return header[257:262] == b"ustar" and _OF_AN_IMAGE.match(header) is not None
+    return header[257:262] == b"ustar" and re.match(_OF_AN_IMAGE, header) is not None
 
 
 def without_installers(
@@ -212,7 +214,7 @@ def imported_installers(text: bytes) -> set[str]:
     """Which installers a text imports, or requires."""
     if not any(literal in text for literal in _LITERALS):
         return set()
-    return {_INSTALLER_OF[hit.lastindex or 0] for hit in _IMPORTED.finditer(text)}
+    return {_INSTALLER_OF[hit.lastindex or 0] for hit in re.finditer(_IMPORTED, text)}
 
 
 def _installers(trees: Sequence[Tree], sources: Sources, facts: FileFacts) -> list[_Part]:
@@ -231,9 +233,9 @@ def _installed(
     tops: dict[tuple[int, str], list[SourcePath]] = {}
     for nth, tree in enumerate(trees):
         for path, _ in tree.nodes:
-            if _MODULES.search(f"/{name(parent(path))}/"):
+            if f"/{name(parent(path))}/" in _MODULES:
                 for installer, pattern in _INSTALLERS.items():
-                    if pattern.fullmatch(name(path)):
+                    if re.fullmatch(pattern, name(path)):
                         tops.setdefault((nth, installer), []).append(path)
     if not tops:
         return {}

@@ -33,9 +33,10 @@ from rootfs_builder.packages.database import (
     legible,
     unknown,
 )
+from rootfs_builder.packages.kin import Kin
 from rootfs_builder.paths import OpenedPath, SourcePath, join, name, printable
 
-__all__ = ["Owned", "Owners", "Package", "Related", "owners", "watch"]
+__all__ = ["Kin", "Owned", "Owners", "Package", "Related", "owners", "watch"]
 
 _MANAGERS: tuple[Manager, ...] = (dpkg, rpm, apk)
 T = TypeVar("T")
@@ -59,9 +60,10 @@ class Owners:
         self._facts = facts or FileFacts()
         self._known: dict[SourcePath, Package | None] = {}
         self._damaged: dict[Database, Finding] = {}
-        self._related: dict[Package, Related | None] = {}
+        self._related: dict[Package, Related] = {}
         self._directories: dict[str, SourcePath | None] = {}
         self._files: dict[Package, frozenset[SourcePath]] = {}
+        self._kin: dict[tuple[Package, bool], Kin] = {}
 
     @cached_property
     def _read(self) -> tuple[Database | Finding, ...]:
@@ -100,8 +102,32 @@ class Owners:
             InputError: see `of_all`.
         """
         if package not in self._related:
-            self._related[package] = self._asked(package, lambda one: one.related(package))
-        return self._related[package] or Related()
+            self._related[package] = self._remembered_related(package)
+        return self._related[package]
+
+    def _remembered_related(self, package: Package) -> Related:
+        states = self._states
+        fact = f"related {self._state} {package.name} {package.architecture}"
+        known = self._facts.get(states[0], fact, Related) if states else None
+        if known is None:
+            known = self._asked(package, lambda one: one.related(package)) or Related()
+            if states and not self._warnings():
+                self._facts.put(states[0], fact, known)
+        return known
+
+    def kin(self, package: Package, *, needed: bool = True) -> Kin:
+        """The files that belong to a package; unless `needed`, those of its source alone.
+
+        Raises:
+            InputError: see `of_all`.
+        """
+        if (package, needed) not in self._kin:
+            related = self.related(package)
+            own = frozenset[SourcePath]().union(*map(self.files, related.same))
+            more = related.needed if needed else ()
+            files = own.union(*map(self.files, more))
+            self._kin[package, needed] = Kin(own, tuple(sorted(files)))
+        return self._kin[package, needed]
 
     def files(self, package: Package) -> frozenset[SourcePath]:
         """The files that a package has brought, where they stand in this root.
@@ -141,9 +167,7 @@ class Owners:
         if not self._states or not paths:
             return self._found(paths)
         first = self._states[0]
-        stamps = repr([one.stamp for one in self._states])
-        state = hashlib.sha256(stamps.encode()).hexdigest()[:16]
-        facts = {path: f"owner {state} {printable(path)}" for path in paths}
+        facts = {path: f"owner {self._state} {printable(path)}" for path in paths}
         kept = {path: self._facts.get(first, facts[path], tuple[Package, ...]) for path in paths}
         result = {path: one[0] if one else None for path, one in kept.items() if one is not None}
         new = self._found([path for path, one in kept.items() if one is None])
@@ -151,6 +175,12 @@ class Owners:
             for path, owner in new.items():
                 self._facts.put(first, facts[path], () if owner is None else (owner,))
         return result | new
+
+    @cached_property
+    def _state(self) -> str:
+        """A name for how the databases are."""
+        stamps = repr([one.stamp for one in self._states])
+        return hashlib.sha256(stamps.encode()).hexdigest()[:16]
 
     @cached_property
     def _states(self) -> tuple[FileSource, ...]:

@@ -37,6 +37,7 @@ _FIELD = re.compile(r"^(Version|Architecture|Source):(.*)$", re.MULTILINE)
 _NEEDS = re.compile(rb"^(?:Pre-Depends|Depends|Recommends):(.*(?:\n[ \t].*)*)", re.MULTILINE)
 _PROVIDES = re.compile(rb"^Provides:(.*(?:\n[ \t].*)*)", re.MULTILINE)
 _TERM = re.compile(rb"(?:^|[,|])\s*([^\s,|:(]+)")  # NAME:ARCH (>= VERSION) [ARCH…]
+_SOURCE_FIELD = re.compile(rb"^Source:[ \t]*(\S+)", re.MULTILINE)
 _SOURCE = re.compile(r"(\S+)(?:[ \t]+\((.*)\))?")
 
 
@@ -49,6 +50,7 @@ class Dpkg:
     def __init__(self, walker: Walker) -> None:
         self._walker = walker
         self._packages: dict[str, Package | None] = {}
+        self._texts: dict[str, bytes] = {}  # all lists of a machine have a few megabytes
         self._fields: dict[str, dict[str, dict[str, str]]] = {}
 
     def named(self, names: AbstractSet[str]) -> Iterator[Iterable[Brought]]:
@@ -62,7 +64,10 @@ class Dpkg:
         """Where the files of those lists stand whose names are among these."""
         moved = {last(spelt) for spelt, (to, _) in self._diversions.items() if last(to) in names}
         wanted = {encode(one) for one in names | moved}
+        few = [b"/" + one for one in wanted] if len(wanted) <= _FEW else []
         for label, text in self._lists(labels):
+            if few and not any(one in text for one in few):
+                continue
             for line in text.split(b"\n"):
                 if line[line.rfind(b"/") + 1 :] in wanted and (package := self._package(label)):
                     spelt = decode(line)
@@ -90,15 +95,18 @@ class Dpkg:
         return {one[: -len(_LIST)]: SourcePath(f"{info}/{one}") for one in lists}
 
     def _lists(self, labels: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-        root = self._walker.root
         for label in labels:
-            path = self._names[label]
-            try:
-                node = root.lstat(path)
-            except OSError as error:
-                raise unreadable(f"{_ADMIN}/info", str(error.strerror)) from error
-            if node is not None and node.kind == "file":
-                yield label, settled(root.open(path))[0]
+            if label not in self._texts:
+                self._texts[label] = self._text(self._names[label])
+            yield label, self._texts[label]
+
+    def _text(self, path: SourcePath) -> bytes:
+        root = self._walker.root
+        try:
+            node = root.lstat(path)
+        except OSError as error:
+            raise unreadable(f"{_ADMIN}/info", str(error.strerror)) from error
+        return settled(root.open(path))[0] if node is not None and node.kind == "file" else b""
 
     # --- status ---
 
@@ -139,13 +147,7 @@ class Dpkg:
 
     def related(self, package: Package) -> Related:
         """See Database."""
-        source = encode(package.source)
-        built = re.compile(rb"^Source:[ \t]*" + re.escape(source) + rb"(?![^\s])", re.MULTILINE)
-        names = {package.source} | {
-            name
-            for name, stanzas in self._stanzas.items()
-            if any(built.search(one) for one in stanzas)
-        }
+        names = {package.source, *self._built_from.get(package.source, ())}
         same = {one for name in names for one in self._installed(name)}
         terms = {
             decode(term)
@@ -160,10 +162,12 @@ class Dpkg:
 
     def files(self, package: Package) -> Iterator[str]:
         """See Database."""
-        label = f"{package.name}:{package.architecture}"
-        for _, text in self._lists([label if label in self._names else package.name]):
-            for line in text.split(b"\n"):
-                spelt = decode(line)
+        labels = (f"{package.name}:{package.architecture}", package.name)
+        found = (find(self._walker, f"{_ADMIN}/info/{one}{_LIST}") for one in labels)
+        path = next((one for one in found if one is not None), None)
+        text = b"" if path is None else self._text(path)
+        for spelt in decode(text).split("\n"):
+            if spelt not in ("", "/."):
                 to, by = self._diversions.get(spelt, (spelt, package.name))
                 yield spelt if by == package.name else to
 
@@ -176,12 +180,22 @@ class Dpkg:
                 yield package
 
     @cached_property
+    def _built_from(self) -> dict[str, set[str]]:
+        """The packages whose source has another name."""
+        built: dict[str, set[str]] = {}
+        for name, stanzas in self._stanzas.items():
+            for stanza in stanzas:
+                if b"\nSource:" in stanza and (found := _SOURCE_FIELD.search(stanza)):
+                    built.setdefault(decode(found[1]), set()).add(name)
+        return built
+
+    @cached_property
     def _provided(self) -> dict[str, set[str]]:
         """The packages that provide each virtual one."""
         provided: dict[str, set[str]] = {}
         for name, stanzas in self._stanzas.items():
             for stanza in stanzas:
-                for field in _PROVIDES.findall(stanza):
+                for field in _PROVIDES.findall(stanza) if b"\nProvides:" in stanza else ():
                     for term in _TERM.findall(field):
                         provided.setdefault(decode(term), set()).add(name)
         return provided

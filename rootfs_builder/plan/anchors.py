@@ -21,6 +21,8 @@ from rootfs_builder.needs.closure import Closure, Program, Tree
 from rootfs_builder.paths import ROOT, Key, OpenedPath, SourcePath, parent
 from rootfs_builder.recipe import Recipe
 
+_PACKAGES = "/node_modules/"
+
 
 class Anchors(Struct, frozen=True):
     """The directories around a program's anchors, None where nothing has to move.
@@ -71,19 +73,35 @@ def of(program: Program, here: View) -> Anchors:
 
 
 def _around(anchor: SourcePath, found: Iterable[SourcePath]) -> SourcePath:
-    """The smallest directory that holds an anchor and what is found from it."""
-    return SourcePath(posixpath.commonpath([parent(anchor), *found]))
+    """The smallest directory that holds an anchor and what is found from it.
+
+    A directory of packages is found by its name, and from the one that holds it.
+    """
+    common = posixpath.commonpath([parent(anchor), *found])
+    above, named, _ = f"{common}/".partition(_PACKAGES)
+    return SourcePath(above or "/") if named else SourcePath(common)
 
 
 def _found_from(program: Program, anchor: SourcePath, here: View) -> list[SourcePath]:
     """What must keep its place towards an anchor of a program."""
-    trees = here.closure.supply.trees
-    found = [tree.source for tree in trees if _is_from(tree, anchor, here.scripts)]
+    found = _trees_from(anchor, here)
     if anchor == program.real:
         for link_map in program.link_maps:
             for walk, candidate in _opened(link_map):
                 if _follows(candidate, link_map.program):
                     found += _beyond_origin(walk, candidate, here)
+    return found
+
+
+def _trees_from(anchor: SourcePath, here: View) -> list[SourcePath]:
+    """The trees that are found from an anchor, and from the scripts among these."""
+    trees = here.closure.supply.trees
+    starting = {tree.anchor for tree in trees}
+    anchors, found = [anchor], list[SourcePath]()
+    for one in anchors:  # which grows
+        of_one = [tree.source for tree in trees if _is_from(tree, one, here.scripts)]
+        anchors += (path for path in of_one if path in starting and path not in anchors)
+        found += of_one
     return found
 
 

@@ -13,7 +13,7 @@ from rootfs_builder.filesystem.content import BytesSource
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.loader.protocol import Loader, Lookup
 from rootfs_builder.needs.closure import Closure
-from rootfs_builder.paths import ImagePath, OpenedPath
+from rootfs_builder.paths import ImagePath, OpenedPath, encode
 from rootfs_builder.plan import Entry, Plan, PlanRoot, Reason, ReasonKind
 from rootfs_builder.plan.layout import Layout
 
@@ -27,7 +27,7 @@ def entries(closure: Closure, because: dict[str, Reason]) -> Iterator[Entry]:
         known += [text for text in line.text.splitlines(keepends=True) if text not in known]
         reasons.setdefault(line.path, []).append(because[line.rule])
     for path, texts in lines.items():
-        yield _file(path, 0o644, "".join(texts).encode(), tuple(dict.fromkeys(reasons[path])))
+        yield _file(path, 0o644, encode("".join(texts)), tuple(dict.fromkeys(reasons[path])))
     for made in closure.supply.made:
         if made.data is not None:
             yield _file(made.path, made.mode, made.data, (because[made.rule],))

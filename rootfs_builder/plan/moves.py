@@ -168,7 +168,14 @@ def _host(tree: Tree, users: Iterable[Move], programs: ProgramMoves, here: View)
     if not here.sources.outside(tree.source) and tree.anchor not in here.scripts:
         return None
     around = next((move for move in users if move.apply(tree.source)), None)
-    return around or (programs.anchored.get(tree.anchor) if tree.anchor else None)
+    return around or (_anchored(tree.anchor, tree, programs) if tree.anchor else None)
+
+
+def _anchored(anchor: SourcePath, tree: Tree, programs: ProgramMoves) -> Move | None:
+    """The move of what is found from an anchor; that of a script that came with it is the same."""
+    known = programs.anchored.get(anchor)
+    both = (m for m in programs.anchored.values() if m.apply(anchor) and m.apply(tree.source))
+    return known or next(both, None)
 
 
 def users_move(users: Iterable[Move], key: SourcePath, sources: Sources) -> Move | None:

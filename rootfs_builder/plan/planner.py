@@ -71,7 +71,6 @@ def plan(
     left_out = hints.left_out(
         closure,
         frozenset(planner.origins.values()),
-        search_path=recipe.search_path,
         sources=sources,
         facts=facts,
     )

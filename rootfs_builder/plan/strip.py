@@ -111,8 +111,11 @@ def _run(shown: str, head: elf.Header, data: bytes, result: str) -> str:
         raise NotFoundError(Mistake("--strip", f"there is no strip here for {shown}; {advice}"))
     with open(encode(source), "wb") as stream:
         stream.write(data)
+    arguments = ("--strip-unneeded", "-o", result, source)
     seconds = _SECONDS + len(data) / _BYTES_A_SECOND
-    done = tools.run(tool, "--strip-unneeded", "-o", result, source, seconds=seconds)
+    done = tools.run(tool, *arguments, seconds=seconds)
+    if done.code == _REFUSED:  # so it may say of a read that failed; of a file it says it again
+        done = tools.run(tool, *arguments, seconds=seconds)
     with suppress(OSError):  # the directory is removed in the end
         os.unlink(encode(source))
     if not done.code and done.code is not None:

@@ -94,8 +94,11 @@ def _place(error):
     return f"{name}:{ours[-1].lineno}"
 
 
-def work(short, folder, seed, first, step, count, until):
-    """A worker: cases `first`, `first` + `step`, ...; a line of JSON when one begins, and ends."""
+def work(short, folder, keep, seed, first, step, count, until):
+    """A worker: cases `first`, `first` + `step`, ...; a line of JSON when one begins, and ends.
+
+    It copies what is damaged in a failing case to `keep`, before the next case damages it anew.
+    """
     signal.signal(signal.SIGPROF, _too_long)
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESSES, resource.RLIM_INFINITY))
     print(json.dumps({"ready": short}), flush=True)
@@ -115,8 +118,19 @@ def work(short, folder, seed, first, step, count, until):
             problems += found
             said = said or (" ".join(words) if found else "")
         exception = getattr(subject, "exception", "")
+        if problems:
+            _kept(subject.laid, keep, short, seed, number)
         end = {"end": number, "problems": problems, "words": said, "calls": calls}
         print(json.dumps({**end, "exception": exception}), flush=True)
+
+
+def _kept(laid, keep, short, seed, number):
+    """Copy what is damaged, so that it can be looked at: where to."""
+    kept = Path(keep) / f"{short}-{seed}-{number}-{os.path.basename(laid)}"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with contextlib.suppress(OSError):
+        shutil.copy(laid, kept)
+    return kept
 
 
 class Worker:
@@ -141,7 +155,8 @@ class Worker:
         """Cases until one ends the worker: its number, or None when all are done."""
         folder = self._folder / str(started)
         folder.mkdir(parents=True)
-        words = [self._short, str(folder), str(self._seed), *map(str, (first, step, count, until))]
+        numbers = (self._seed, first, step, count, until)
+        words = [self._short, str(folder), str(self._keep), *map(str, numbers)]
         env = runs.environment(folder)
         (folder / "tmp").mkdir()
         with subprocess.Popen(
@@ -170,6 +185,7 @@ class Worker:
             return None
         assert process.returncode < 0, said  # a mistake of this harness
         name = signal.Signals(-process.returncode).name
+        _kept(laid, self._keep, self._short, self._seed, begun)
         self._count(begun, [f"the process ended by {name}"], {}, laid)
         shutil.rmtree(folder)
         return begun
@@ -178,9 +194,6 @@ class Worker:
         example = ""
         if problems:
             kept = self._keep / f"{self._short}-{self._seed}-{number}-{os.path.basename(laid)}"
-            self._keep.mkdir(parents=True, exist_ok=True)
-            with contextlib.suppress(OSError):
-                shutil.copy(laid, kept)
             again = f"scripts/fuzz --only {self._short} --seed {self._seed} --first {number}"
             example = f"{again} --count 1 --jobs 1   # {kept}: {one.get('words', '')[:160]}"
         self.row.add(problems, example, one.get("exception", ""))
@@ -211,4 +224,4 @@ def rows(*, count, seed, only=(), jobs=1, seconds=0, first=0, folder=None, keep=
 
 
 if __name__ == "__main__":
-    work(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:7]), float(sys.argv[7]))
+    work(*sys.argv[1:4], *map(int, sys.argv[4:8]), float(sys.argv[8]))

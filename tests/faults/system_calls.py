@@ -11,8 +11,9 @@ error, or the process is killed there. A run survives if
 
 Some results are not defects. A fault in Python's own start and imports may show Python's traceback:
 that is counted apart, by what the call was about; so is SystemError where Python has no memory for
-its own frames. And a fault of stdout or stderr themselves comes
-when the output is at its place, or takes the words away: then words are not judged.
+its own frames, a crash of msgspec's where Python cannot import datetime, and what strip(1) hides of
+its own reads. And a fault of stdout or stderr themselves comes when the output is at its place, or
+takes the words away: then words are not judged.
 """
 
 import random
@@ -70,6 +71,8 @@ ERRORS = {
 }
 IMPORTS = "Python's own start and imports"
 FRAMES = "CPython finds no memory for its own frames and says SystemError"
+CRASHES = "msgspec crashes where Python cannot import its datetime, which it does not check"
+STRIPS = "a read of strip's fails twice, and it says that it does not know the file"
 DENIED = "EACCES is an answer: what nobody may look at is not there, for a loader neither"
 TRIED = "tempfile does not remove the file by which it tries TMPDIR"
 RECORD = "the record of a layout takes its place after the image, and the message says that"
@@ -293,6 +296,10 @@ def excepted(site, injected, problems):
     words = all(one.startswith(_WORDS) for one in problems)
     if imports and words:
         return IMPORTS
+    if "exit -11" in problems and hits and all(_DATETIME.search(one) for one in hits):
+        return CRASHES
+    if any(_STRIPPED.search(one) for one in hits) and ": not stripped: " in injected.outcome.stderr:
+        return STRIPS
     if site.call == "mmap" and words and any(" SystemError" in one for one in problems):
         return FRAMES
     if any(_PROBE.search(one) for one in hits) or all(_PROBED.search(one) for one in problems):
@@ -311,6 +318,8 @@ _WORDS = ("traceback", "internal error", "no sentence", "exit 1")  # 1, 120 or 1
 _PROBED = re.compile(r"left for ever: tmp/[a-z0-9_]{8}\Z")
 _RECORD = re.compile(r"\brename\(\"[^\"]*/rootfs-builder\.json\"")
 _LOOKS = ("newfstatat", "statx", "openat", "openat2", "readlink", "readlinkat")
+_DATETIME = re.compile(r"/_?datetime\.[^/]*[>\"]")
+_STRIPPED = re.compile(r"\bp?read(?:64)?\(\d+<[^>]*/\d+\.full>")  # a copy that strip reads
 _PROBE = re.compile(r'unlink\("[^"]*/tmp/[a-z0-9_]{8}"\)')
 
 

@@ -10,9 +10,11 @@ import sys
 import pytest
 
 from tests.faults import documents, mutations, roots, runs, scenarios, system_calls
+from tests.faults.against_ld_so import AgainstLdSo
 from tests.faults.runs import MIB, Limits, Outcome
 from tests.faults.scenarios import SCENARIOS, Scenario
 from tests.faults.subjects import chance
+from tests.loader.oracle import Trace
 
 ALL = bool(os.environ.get("ROOTFS_BUILDER_ALL_CASES"))
 USUAL = ("nocache", "stage", "oci-replaced", "beside", "warm")
@@ -76,6 +78,41 @@ def test_a_site_of_every_call_is_seen(tmp_path):
     assert any(one.imports for one in found["openat"])
 
 
+LIBRARY = "/usr/lib/python3.13/lib-dynload/_datetime.cpython-313-x86_64-linux-gnu.so"
+
+
+@pytest.mark.parametrize(
+    ("path", "problem", "exception"),
+    [
+        (LIBRARY, "exit -11", system_calls.CRASHES),
+        ("/usr/lib/python3.13/__pycache__/datetime.pyc", "exit -11", system_calls.CRASHES),
+        ("/work/in/hello", "exit -11", ""),
+        ("/work/datetime.d/hello", "exit -11", ""),
+        (LIBRARY, "x.tar is neither old nor new", ""),
+    ],
+)
+def test_a_crash_is_excepted_where_it_is_of_one_import(path, problem, exception):
+    site = system_calls.Site("fstat", 130, "ENOMEM", imports=False)
+    line = f"7 fstat(3<{path}>, 0x7f) = -1 ENOMEM (Cannot allocate memory) (INJECTED)"
+    injected = system_calls.Injected((line,), Outcome(-11, "", "", 0.1, 0, 0))
+    assert system_calls.excepted(site, injected, [problem, "no sentence"]) == exception
+
+
+@pytest.mark.parametrize(
+    ("path", "said", "exception"),
+    [
+        ("/t/tmp/rootfs-builder.x/0.full", "x: not stripped: unknown", system_calls.STRIPS),
+        ("/t/tmp/rootfs-builder.x/0.full", "", ""),
+        ("/t/in/hello", "x: not stripped: unknown", ""),
+    ],
+)
+def test_what_strip_hides_is_excepted_where_it_read(path, said, exception):
+    site = system_calls.Site("read", 11, "EIO", imports=False)
+    line = f"7 read(3<{path}>, 0x7f, 4096) = -1 EIO (Input/output error) (INJECTED)"
+    injected = system_calls.Injected((line,), Outcome(0, "", said, 0.1, 0, 0))
+    assert system_calls.excepted(site, injected, ["exit 0 and another x.tar"]) == exception
+
+
 FILLS = """\
 import tempfile, time
 with tempfile.TemporaryFile() as stream:
@@ -137,6 +174,36 @@ def test_an_exception_is_told_with_its_place(monkeypatch):
     monkeypatch.setattr(mutations.cli, "run", broken)
     _, problems = mutations.ran(("verify", "x"))
     assert problems[0].startswith("KeyError at ")
+
+
+def test_what_is_kept_is_what_was_damaged(tmp_path):
+    """The next case does not wait until somebody looks."""
+    kept = tmp_path / "kept"
+    few = {"only": ("ld.so",), "seed": 1501, "count": 40}
+    [row] = mutations.rows(**few, folder=tmp_path, keep=kept)
+    assert row.survived < row.tried
+    again = tmp_path / "again"
+    again.mkdir()
+    subject = AgainstLdSo(again)
+    for one in kept.iterdir():
+        subject.lay(chance("ld.so", 1501, int(one.name.split("-")[2])))
+        assert subject.laid.read_bytes() == one.read_bytes()
+
+
+PASSED_OVER = Trace(error="cannot open shared object file: No such file or directory")
+
+
+@pytest.mark.parametrize(
+    ("ours", "differs"),
+    [
+        (Trace(missing=("libc.so.6",)), False),
+        (Trace(error="libc.so.6: for another machine"), False),
+        (Trace(found=(("libc.so.6", "/lib/libc.so.6"),)), True),
+    ],
+)
+def test_a_program_of_another_machine_is_refused_by_either(tmp_path, ours, differs):
+    subject = AgainstLdSo(tmp_path)
+    assert bool(subject._difference(ours, PASSED_OVER)) is differs
 
 
 def test_a_seed_repeats_a_mutant():

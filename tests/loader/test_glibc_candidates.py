@@ -39,6 +39,8 @@ FIRST = {
     "ABI version of GNU": flawed(ANY, (7, b"\3"), (8, b"\1")),
     "ABI version of GNU that is to come": flawed(ANY, (7, b"\3"), (8, b"\x20")),
     "ident version": flawed(ANY, (6, b"\2")),
+    "wrong machine and version": flawed(ANY, (18, struct.pack("<HI", 183, 2))),
+    "wrong machine and ident version": flawed(ANY, (18, struct.pack("<H", 183)), (6, b"\2")),
     "ident padding": flawed(ANY, (12, b"\1")),
     "version": flawed(ANY, (20, b"\2")),
     "relocatable": flawed(ANY, (16, b"\1")),
@@ -73,15 +75,72 @@ def test_no_dynamic_segment(glibc):
     glibc.agrees({"/app/prog": PROGRAM, "/1/liba.so": flawed(ANY, no(2)), "/2/liba.so": GOOD})
 
 
-def test_debug_symbols_of_a_library(glibc):
+LOAD, DYNAMIC = 1, 2
+STACK = 0x6474E551  # PT_GNU_STACK
+
+
+def headers(linker, elf, kind):
+    """The file offsets of the program headers of one kind: offset at +8, address at +16, size at
+    +32."""
+    data = linker.make(elf).read_bytes()
+    every = range(64, 64 + 56 * data[56], 56)
+    return [at for at in every if struct.unpack_from("<I", data, at) == (kind,)]
+
+
+def test_debug_symbols_of_a_library(glibc, linker):
     """`objcopy --only-keep-debug` leaves headers whose segments are empty."""
-    empty = [struct.pack("<I", 2)]
-    data = empty[0]
-    glibc.fill({"/1/liba.so": ANY})
-    found = (glibc.root / "1/liba.so").read_bytes()
-    at = next(o for o in range(64, 64 + 56 * 16, 56) if found[o : o + 4] == data)
+    [at] = headers(linker, ANY, DYNAMIC)
     tree = {"/app/prog": PROGRAM, "/1/liba.so": flawed(ANY, (at + 32, bytes(8)))}
     glibc.agrees({**tree, "/2/liba.so": GOOD})
+
+
+def test_dynamic_segment_at_the_address_0(glibc, linker):
+    [at] = headers(linker, ANY, DYNAMIC)
+    tree = {"/app/prog": PROGRAM, "/1/liba.so": flawed(ANY, (at + 16, bytes(8)))}
+    theirs = glibc.agrees({**tree, "/2/liba.so": GOOD})
+    assert "object file has no dynamic section" in theirs.error
+
+
+NEEDING = library("libb.so")
+
+
+@pytest.mark.parametrize("address", [b"", bytes(8)])
+def test_of_two_dynamic_segments_the_last_one_counts(glibc, linker, address):
+    """Its table begins behind DT_NEEDED here, or it is at no address."""
+    [first], [second] = headers(linker, NEEDING, DYNAMIC), headers(linker, NEEDING, STACK)
+    data = linker.make(NEEDING).read_bytes()
+    kind, flags, offset, start, _, size, memory, align = struct.unpack_from(
+        "<IIQQQQQQ", data, first
+    )
+    assert first < second
+    places = [value + 16 for value in (offset, start, start)]
+    header = struct.pack("<IIQQQQQQ", kind, flags, *places, size - 16, memory - 16, align)
+    other = flawed(NEEDING, (second, header), *([(second + 16, address)] if address else []))
+    theirs = glibc.agrees({"/app/prog": PROGRAM, "/1/liba.so": other})
+    assert theirs.missing == ()
+    assert bool(theirs.error) is bool(address)
+
+
+def test_dynamic_segment_ends_where_its_table_does(glibc, linker):
+    """Not behind the first entry, as its size says."""
+    [at] = headers(linker, NEEDING, DYNAMIC)
+    short = flawed(NEEDING, (at + 32, struct.pack("<QQ", 16, 16)))
+    theirs = glibc.agrees({"/app/prog": PROGRAM, "/1/liba.so": short})
+    assert theirs.missing == ("libb.so",)
+
+
+@pytest.mark.parametrize("moved", [0x800, 0x1000])
+@pytest.mark.parametrize("field", [8, 16])
+def test_address_and_offset_of_a_segment_are_at_one_place_in_their_pages(
+    glibc, linker, moved, field
+):
+    at = headers(linker, ANY, LOAD)[-1]
+    [value] = struct.unpack_from("<Q", linker.make(ANY).read_bytes(), at + field)
+    skewed = flawed(ANY, (at + field, struct.pack("<Q", value + moved)))
+    glibc.fill({"/app/prog": PROGRAM, "/1/liba.so": skewed, "/2/liba.so": GOOD})
+    refused = "page-aligned" in glibc.trace().error
+    assert refused is bool(moved % 4096)
+    assert ("page-aligned" in glibc.ours().error) is refused
 
 
 def test_all_of_the_wrong_class_says_so(glibc):

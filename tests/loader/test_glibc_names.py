@@ -4,7 +4,7 @@ import pytest
 
 from rootfs_builder.loader import loading
 from tests.loader import oracle
-from tests.loader.objects import library, program
+from tests.loader.objects import flawed, library, program
 
 ANY = library()
 
@@ -270,6 +270,17 @@ def test_the_loader_by_its_path(glibc):
             "/usr/lib/libb.so": ANY,
         }
     )
+
+
+def test_the_program_by_its_empty_name(glibc):
+    nameless = (b"libq.so", b"\0")
+    tree = {
+        "/app/prog": flawed(program("libq.so", "liba.so"), nameless),
+        "/usr/lib/liba.so": flawed(library("libq.so", "libb.so"), nameless),
+        "/usr/lib/libb.so": library(),
+    }
+    theirs = glibc.agrees(tree)
+    assert (len(theirs.found), theirs.missing) == (3, ())
 
 
 def test_the_vdso_is_no_file(glibc):

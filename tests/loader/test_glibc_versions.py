@@ -71,6 +71,46 @@ def test_version_is_known_by_its_hash_and_its_name(glibc, wants, has, found):
     assert bool(theirs.error) is not found
 
 
+def verdef(number, names):
+    """The beginning of the `number`-th definition: its version, flags, own number, names."""
+    return b"\1\0" + bytes([number == 1, 0, number, 0, names, 0])
+
+
+# The base definition names the library; V1 and V2 follow. V2 has its parent's name too.
+FIRST, SECOND, THIRD = verdef(1, 1), verdef(2, 1), verdef(3, 2)
+
+
+@pytest.mark.parametrize("wants", [WANTS_V2, WANTS_WEAK])
+@pytest.mark.parametrize("changed", [FIRST, SECOND, THIRD])
+def test_definition_of_an_unknown_version_ends_the_process(glibc, wants, changed):
+    """Whoever looks for a weak version, or for one behind it, comes to it."""
+    unknown = flawed(NEW, (changed, b"\7"))
+    theirs = glibc.agrees(
+        {"/app/prog": PROGRAM, "/usr/lib/libu.so": wants, "/usr/lib/libv.so.1": unknown}
+    )
+    assert theirs.error == glibc.ours().error
+    assert theirs.error.endswith("unsupported version 7 of Verdef record")
+
+
+def test_definition_of_an_unknown_version_behind_the_wanted_one_is_not_met(glibc):
+    unknown = flawed(NEW, (THIRD, b"\7"))
+    uses_f = USES_G.replace("g()", "f()")
+    wants = library(soname="libu.so", source=f"void f(void); {uses_f}", links=(NEW,))
+    tree = {"/app/prog": PROGRAM, "/usr/lib/libu.so": wants, "/usr/lib/libv.so.1": unknown}
+    assert glibc.agrees(tree).error == ""
+
+
+def test_segment_hides_what_others_have_in_its_pages(glibc, linker):
+    """Its first page, at address 0, is not that of the ELF header and the tables any more."""
+    data = linker.make(NEW).read_bytes()
+    at = [one for one in range(64, 64 + 56 * data[56], 56) if data[one] == 1][2]
+    hides = flawed(NEW, (at + 16, bytes(8)))
+    assert data[at + 8 : at + 10] == b"\0\x20"  # it begins with a page
+    glibc.fill({"/app/prog": PROGRAM, "/usr/lib/libu.so": WANTS_V2, "/usr/lib/libv.so.1": hides})
+    assert "unsupported version 0 of Verdef record" in glibc.trace().error
+    assert "unsupported version 0 of Verdef record" in glibc.ours().error
+
+
 def test_version_of_a_library_that_is_missing(glibc):
     glibc.agrees({"/app/prog": PROGRAM, "/usr/lib/libu.so": WANTS_V2})
 

@@ -4,7 +4,7 @@ What belongs to a program are the files of the packages that were built from the
 of those that its package needs. A directory is what such packages have below it, and nothing else.
 """
 
-from bisect import bisect_left
+import re
 from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import Struct
@@ -16,7 +16,7 @@ from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need
 from rootfs_builder.needs.general import standards
 from rootfs_builder.needs.general.strings import TEMPLATE, Strings
-from rootfs_builder.packages import Package
+from rootfs_builder.packages import Kin, Package
 from rootfs_builder.paths import (
     OpenedPath,
     SourcePath,
@@ -30,24 +30,7 @@ from rootfs_builder.paths import (
 
 RULE = "own-package"
 ALL = "all"
-_EXECUTABLE = 0o111
-
-
-class Kin(Struct, frozen=True):
-    """The files of the packages of one source, and all, with those that one of them needs."""
-
-    own: frozenset[SourcePath] = frozenset()
-    all: tuple[SourcePath, ...] = ()  # sorted
-
-    def has(self, path: str) -> bool:
-        """Whether a file is one of all."""
-        at = bisect_left(self.all, path)
-        return at < len(self.all) and self.all[at] == path
-
-    def within(self, directory: str) -> tuple[SourcePath, ...]:
-        """All files below a directory."""
-        begin, end = (bisect_left(self.all, f"{directory}{one}") for one in "/0")
-        return self.all[begin:end]
+_EXECUTABLE, _SET_ID = 0o111, 0o6000
 
 
 class Place(Struct, frozen=True):
@@ -90,12 +73,8 @@ class Belongings:
         """The files that belong to a package; unless `needed`, those of its source alone."""
         if package is None:
             return Kin()
-        packages = self._context.packages
         try:
-            related = packages.related(package)
-            own = frozenset[SourcePath]().union(*map(packages.files, related.same))
-            more = related.needed if needed else ()
-            return Kin(own, tuple(sorted(own.union(*map(packages.files, more)))))
+            return self._context.packages.kin(package, needed=needed)
         except InputError as error:
             self._unknown(error)
             return Kin()
@@ -135,7 +114,8 @@ class Belongings:
                 at = f"{at}/{part}"
                 continue
             if at not in self._names:
-                self._names[at] = self._files.names(at or "/")
+                crowded = standards.is_crowded(at)
+                self._names[at] = () if crowded else self._files.names(at or "/")
             best = max(
                 (one for one in self._names[at] if part.startswith(one)), default="", key=len
             )
@@ -155,6 +135,8 @@ class Belongings:
             return None
         if is_directory and (standards.is_shared(path) or standards.is_shared(real)):
             return None
+        if not is_directory and walk.node.mode & _SET_ID:
+            return None  # which it would lose: plan/hints.py names it
         is_program = not is_directory and bool(walk.node.mode & _EXECUTABLE)
         return Place(path, real, is_directory, is_program)
 
@@ -192,11 +174,14 @@ class Belongings:
 
         A link to another directory, of `above` none, is one more that is named.
         """
-        files = kin.within(place.real)
-        if not files:
-            return
         headers = () if name(place.path) == "include" else standards.HEADERS
         omit = (*standards.OMIT, *headers)
+        needless = standards.omitted(omit)
+        begin = len(place.real) + 1
+        found = (one for path in kin.within(place.real) for one in self._filled(path, kin))
+        files = tuple(one for one in found if not needless.fullmatch(one[begin:]))
+        if not files:
+            return
         size = 0 if self._lifted(place) else sum(map(self._size, files[: standards.MOST_FILES]))
         many = len(files) > standards.MOST_FILES and not self._lifted(place)
         if size > standards.MOST_BYTES or many:
@@ -205,14 +190,29 @@ class Belongings:
             if not pieces:
                 yield self._left_out(place, len(files), size, clue)
             return
+        closed = frozenset(one for one in files if self._files.is_closed(one))
+        if closed:
+            yield self._closed(place, len(closed), clue)
+            files = tuple(one for one in files if one not in closed)
         links = tuple(self._linked(place, files))
         plain = frozenset(files).difference(link for link, _ in links)
-        for real in self._parts(SourcePath(place.real), plain):
+        for real in self._parts(SourcePath(place.real), plain, needless):
             yield File(place.path + real[len(place.real) :], clue, omit=omit)
         above |= {place.real}
         for _, other in links:
             if other.real not in above and not self._files.covers(other.real):
                 yield from self._directory(other, kin, clue, data, above)
+
+    def _filled(self, path: SourcePath, kin: Kin) -> Iterator[SourcePath]:
+        """A file; of a directory that only its package has empty, the links to what belongs."""
+        node = self._context.elf_files.root.lstat(path)
+        entries = self._files.names(path) if node is not None and node.kind == "dir" else ()
+        if not entries:
+            yield path
+        for link in (join(path, one) for one in entries):
+            walk = self._walk(link)
+            if not walk.errno and walk.real != link and kin.has(walk.real):
+                yield link
 
     def _linked(
         self, place: Place, files: Iterable[SourcePath]
@@ -241,6 +241,14 @@ class Belongings:
         text = f"{clue.text}{many}, which is left out: --with {RULE}={shown}"
         return hint(Code.PACKAGE_FILES_LEFT_OUT, text, *clue.paths)
 
+    @staticmethod
+    def _closed(place: Place, count: int, clue: Clue) -> Finding:
+        """One sentence for all files that not everybody may read: they may hold passwords."""
+        shown = printable(place.path)
+        text = f"{clue.text}: {count:,} files in it were not included: they are not readable by "
+        text += f"everyone on this machine; to include them: --add {shown}:{shown}"
+        return warning(Code.SECRET_LEFT_OUT, text, *clue.paths)
+
     def _pieces(
         self, place: Place, files: tuple[SourcePath, ...], data: SourcePath | None
     ) -> Iterator[str]:
@@ -257,14 +265,19 @@ class Belongings:
             if names.isdisjoint(_above(one)):
                 yield join(place.path, one)
 
-    def _parts(self, top: SourcePath, files: frozenset[SourcePath]) -> Iterator[SourcePath]:
-        """The fewest paths that have these files, and no others, at and below them."""
+    def _parts(
+        self, top: SourcePath, files: frozenset[SourcePath], needless: re.Pattern[str]
+    ) -> Iterator[SourcePath]:
+        """The fewest paths that have these files, and no others that count, at and below them."""
         directories = {above for one in files for above in _between(one, top)}
         whole = dict[SourcePath, bool]()
         for directory in sorted(directories, key=len, reverse=True):
             entries = [join(directory, one) for one in self._files.names(directory)]
             whole[directory] = all(
-                one in files or whole.get(one, False) or self._leads_to(one, files)
+                one in files
+                or whole.get(one, False)
+                or needless.fullmatch(one[len(top) + 1 :])
+                or self._leads_to(one, files)
                 for one in entries
             )
         for path in sorted({*files, *directories}):

@@ -5,15 +5,19 @@ No format is known: a path is a word. A text that comes in so is read in its tur
 
 from collections.abc import Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.needs.finder import Context, Need, Text, TextKind
 from rootfs_builder.needs.general import strings
-from rootfs_builder.needs.general.belongings import Belongings, Kin
+from rootfs_builder.needs.general.belongings import Belongings
 from rootfs_builder.needs.general.strings import Strings
 from rootfs_builder.paths import SourcePath
+
+if TYPE_CHECKING:
+    from rootfs_builder.packages import Kin
 
 
 def make(context: Context) -> "Configuration":
@@ -47,7 +51,8 @@ class Configuration:
             owner = belongings.owner(SourcePath(program)) if in_system(program) else None
             self._kin = belongings.kin(owner)
         yield from belongings.needs(places, self._kin, text.path, None)
-        if real not in self._kin.own:
+        places = tuple(one for one in places if not self._kin.has_any(one.real))
+        if places and real not in self._kin.own:
             own = belongings.kin(belongings.owner(real))
             if text.kind is not TextKind.STARTED:  # what it starts is not the program's business
                 own = replace(own, own=frozenset())

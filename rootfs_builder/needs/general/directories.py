@@ -15,8 +15,8 @@ from rootfs_builder.needs.general import settings
 from rootfs_builder.paths import below, decode, name, parent, printable
 
 NAMED = rb"(?<![\w.+-])(?P<path>/(?:var|run)/[\w.+%{}$@*/-]{1,200})"
-_PATTERN = re.compile(NAMED)
-_FILLED_IN = re.compile(r"[%{}$@*]")
+_PATTERN = NAMED
+_FILLED_IN = r"[%{}$@*]"
 _OF_ALL = (  # FHS 3.0, 5 and 3.15: who has something there has it in a directory
     *("/run/lock", "/run/shm", "/run/user", "/var", "/var/account", "/var/cache"),
     *("/var/crash", "/var/games", "/var/lib", "/var/lib/misc", "/var/local", "/var/lock"),
@@ -52,7 +52,7 @@ class Directories:
     def text(self, text: Text) -> Iterator[Need]:
         """The directories of the paths in a configuration."""
         data = settings.read(text, self._context.files)
-        named = {decode(hit["path"]) for hit in _PATTERN.finditer(data)}
+        named = {decode(hit["path"]) for hit in re.finditer(_PATTERN, data)}
         yield from self._needed(named, printable(name(text.path)))
 
     def _needed(self, named: set[str], where: str) -> Iterator[Need]:
@@ -65,7 +65,7 @@ class Directories:
     def _directory(self, path: str) -> str | None:
         """The directory that has to be there for a path; None for one that need not."""
         files, whole = self._context.files, normpath(path)
-        filled_in = _FILLED_IN.search(whole)
+        filled_in = re.search(_FILLED_IN, whole)
         if filled_in:
             whole = parent(whole[: filled_in.start()] + "_")
         is_directory = bool(filled_in) or path.endswith("/") or files.kind(whole) == "dir"
@@ -75,4 +75,4 @@ class Directories:
             return None
         if found in _OF_FILES and is_directory and not filled_in:
             return None
-        return None if files.adds(found) else found
+        return None if files.is_added(found) else found

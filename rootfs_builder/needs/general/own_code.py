@@ -29,7 +29,7 @@ from rootfs_builder.paths import (
 )
 
 PATHS = rb"/(?<![\w.+%}/-]/)(?P<path>\w[\w.+@/-]{1,250})"
-_SOURCE = re.compile(r".*\.(?:c|cc|cpp|cxx|f90|go|h|hh|hpp|hxx|inc|java|m|rs|s|S|swift|zig)")
+_SOURCE = r".*\.(?:c|cc|cpp|cxx|f90|go|h|hh|hpp|hxx|inc|java|m|rs|s|S|swift|zig)"
 _MOST_BYTES = 1 << 22  # of a file or a directory that goes in
 _MOST_FILES = 1000  # of a directory
 _SHOWN = 5
@@ -111,11 +111,17 @@ class OwnCode:
 
     def _named_files(self, one: Loaded) -> Iterator[Need]:
         paths = {normpath(f"/{decode(hit['path'])}") for hit in self._search(one.real, PATHS)}
-        built = {above for path in paths if _SOURCE.fullmatch(path) for above in ancestors(path)}
+        built = {
+            above for path in paths if re.fullmatch(_SOURCE, path) for above in ancestors(path)
+        }
         left_out: list[tuple[str, int]] = []
         for path in sorted(paths - built):
             kind = None if self._is_no_file_of_its_own(path) else self._files.kind(path)
-            if kind not in ("file", "dir") or self._files.adds(path) or self._files.covers(path):
+            if (
+                kind not in ("file", "dir")
+                or self._files.is_added(path)
+                or self._files.covers(path)
+            ):
                 continue
             size = self._size(path)
             if in_system(path) and size <= _MOST_BYTES:
@@ -128,7 +134,11 @@ class OwnCode:
     def _is_no_file_of_its_own(self, path: str) -> bool:
         """Whether a path is a directory of all, a program, a library, or what others look after."""
         others = (*_OF_OTHER_RULES, *MOUNTED)
-        if path in _SHARED or _SOURCE.fullmatch(path) or any(below(path, one) for one in others):
+        if (
+            path in _SHARED
+            or re.fullmatch(_SOURCE, path)
+            or any(below(path, one) for one in others)
+        ):
             return True
         if re.search(r"\.so(?:\.|\Z)|/gconv(?:/|\Z)", path) or parent(path) in (
             "/usr/lib",

@@ -5,16 +5,17 @@ another source, that the program itself is linked to, speaks for its own data: n
 which are as many as programs could use, nor is a library evidence that other libraries load.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.loader import dialects
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.clues import Clue
-from rootfs_builder.needs.finder import Context, Library, Need, Text
+from rootfs_builder.needs.finder import Context, File, LeftOut, Library, Need, Text
 from rootfs_builder.needs.general import standards, strings
-from rootfs_builder.needs.general.belongings import Belongings, Kin, Place
+from rootfs_builder.needs.general.belongings import Belongings, Place
 from rootfs_builder.needs.general.strings import Strings
+from rootfs_builder.packages import Kin
 from rootfs_builder.paths import SourcePath, decode, name, printable
 
 
@@ -29,56 +30,96 @@ class OwnPackage:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._belongings = Belongings(context)
+        self._found: dict[str, tuple[Place, ...]] = {}
 
     def process(self) -> Iterator[Need]:
         """See Finder."""
-        named = {one: places for one in self._objects() if (places := self._places(one))}
+        objects = [one for one in self._context.objects if in_system(one.real)]
+        linked = [one for one in objects if self._is_near(one) and not _is_libc(one)]
+        opened, started = tuple(self._opened()), tuple(self._started())
+        if not (opened or started or any(map(self._places, linked))):
+            return
         belongings, program = self._belongings, SourcePath(self._context.program.real)
-        package = belongings.owner(program)
-        kin = belongings.kin(package)
-        yield from self._libraries(kin)
-        for loaded, places in named.items():
+        kin = belongings.kin(belongings.owner(program))
+        yield from self._libraries(opened, kin)
+        yield from self._programs(started, kin)
+        for loaded in objects:
             real = SourcePath(loaded.real)
-            speaks = real == program or real in kin.own
-            if speaks:
-                yield from belongings.needs(places, kin, loaded.opened, real)
-            elif loaded.by is self._context.program:
-                data = tuple(one for one in places if standards.is_data(one.path))
-                of = belongings.kin(belongings.owner(real), needed=False) if data else Kin()
-                yield from belongings.needs(data, of, loaded.opened, real)
+            if real == program or real in kin.own:
+                yield from belongings.needs(self._places(loaded), kin, loaded.opened, real)
+            elif loaded in linked:
+                yield from self._of_library(loaded)
         yield from belongings.findings
 
-    def _libraries(self, kin: Kin) -> Iterator[Need]:
-        """Libraries that the program opens by names that it spells out.
+    def _is_near(self, loaded: Loaded) -> bool:
+        """Whether it is the program, or a library that this itself is linked to."""
+        program = self._context.program
+        return loaded.real == program.real or loaded.by is program
 
-        Those that its package needs go in; others it can do without, as its package says.
+    def _of_library(self, loaded: Loaded) -> Iterator[Need]:
+        """The data of a library's own package."""
+        real, belongings = SourcePath(loaded.real), self._belongings
+        data = tuple(one for one in self._places(loaded) if standards.is_data(one.path))
+        if data:
+            kin = belongings.kin(belongings.owner(real), needed=False)
+            yield from belongings.needs(data, kin, loaded.opened, real)
+
+    def _opened(self) -> Iterator[str]:
+        """The libraries that the program opens by names that it spells out."""
+        program, elf_files = self._context.program, self._context.elf_files
+        if in_system(program.real) and elf_files.imports(program.real, strings.DLOPEN):
+            needed = set(map(decode, program.elf.needed))
+            names = (
+                decode(hit["name"]) for hit in elf_files.search(program.real, strings.LIBRARIES)
+            )
+            yield from (one for one in names if one not in needed)
+
+    def _libraries(self, opened: Iterable[str], kin: Kin) -> Iterator[Need]:
+        """Of those, what the program's package needs; others it can do without, as that says."""
+        there = {name(path) for path in kin.all} if opened else set()
+        for library in opened if there else ():
+            clue = Clue(
+                f"{printable(name(self._context.program.opened))} opens {library} by its name"
+            )
+            yield Library(library, clue, optional=True, left_out=name(library) not in there)
+
+    def _started(self) -> Iterator[tuple[str, bool]]:
+        """The programs of PATH that are the first words of commands that the program spells out.
+
+        And whether options follow, and what is filled in: it is a command then, and no sentence.
         """
         program, elf_files = self._context.program, self._context.elf_files
-        if not kin.all or not elf_files.imports(program.real, strings.DLOPEN):
+        if not in_system(program.real) or not elf_files.imports(program.real, strings.RUN):
             return
-        there = {name(path) for path in kin.all}
-        needed = set(map(decode, program.elf.needed))
-        for hit in elf_files.search(program.real, strings.LIBRARIES):
-            library = decode(hit["name"])
-            if library not in needed:
-                clue = Clue(f"{printable(name(program.opened))} opens {library} by its name")
-                left_out = name(library) not in there
-                yield Library(library, clue, optional=True, left_out=left_out)
+        for hit in elf_files.search(program.real, strings.COMMANDS):
+            paths = (f"{one}/{decode(hit['word'])}" for one in self._context.search_path)
+            path = next(filter(self._context.files.is_file, paths), None)
+            if path is not None and self._context.files.real(path) != program.real:
+                yield path, {"filled", "option"} <= hit.keys()
+
+    def _programs(self, started: Iterable[tuple[str, bool]], kin: Kin) -> Iterator[Need]:
+        """Of those, the package's own; others that it runs, or its package needs, are a hint."""
+        for path, with_options in started:
+            real = self._context.files.real(path)
+            shown = printable(name(self._context.program.opened))
+            clue = Clue(f"{shown} runs {printable(name(path))}", (path,))
+            if real in kin.own:
+                yield File(path, clue, started=True)
+            elif real is not None and (with_options or kin.has(real)):
+                yield LeftOut(path, clue)
 
     def text(self, text: Text) -> Iterator[Need]:
         """See Finder."""
         del text
         return iter(())
 
-    def _objects(self) -> Iterator[Loaded]:
-        for one in self._context.objects:
-            if in_system(one.real) and not _is_libc(one):
-                yield one
-
     def _places(self, loaded: Loaded) -> tuple[Place, ...]:
         """What one object spells out."""
-        spelt = self._context.elf_files.fact(loaded.real, strings.FACT, Strings, strings.of_program)
-        return tuple(self._belongings.places(spelt, self._context.files.covers))
+        if loaded.real not in self._found:
+            files, elf_files = self._context.files, self._context.elf_files
+            spelt = elf_files.fact(loaded.real, strings.FACT, Strings, strings.of_program)
+            self._found[loaded.real] = tuple(self._belongings.places(spelt, files.covers))
+        return self._found[loaded.real]
 
 
 def _is_libc(loaded: Loaded) -> bool:

@@ -27,23 +27,25 @@ _OF_LIB = (
     r"|pkgconfig|python3?|python3/dist-packages|ruby(?:/\w+)?|security|sysctl\.d|systemd(?:/.*)?"
     r"|sysusers\.d|tcltk|tmpfiles\.d|udev(?:/.*)?"
 )
-_SHARED = re.compile(
+_SHARED = (
     rf"(?:/usr|/usr/local|/opt)?(?:/{_PLACES})?(?:/{_TRIPLET})?/?"
+    rf"|.*/s?bin"  # a program names those that it starts
     rf"|/etc/(?:{_OF_ETC})"
     rf"|/usr/(?:local/)?share/(?:{_OF_SHARE})"
     rf"|(?:/usr)?/lib(?:exec)?(?:/{_TRIPLET})?/(?:{_OF_LIB})"
 )
-_DOCUMENTATION = re.compile(
+_DOCUMENTATION = (
     r"/usr/(?:local/)?(?:share/(?:bug|doc|doc-base|gtk-doc|help|info|lintian|locale|man)"
     r"|include|src|lib/debug)(?:/.*)?|(?:/usr)?/lib(?:/[^/]+)?/(?:pkgconfig|cmake)(?:/.*)?"
     r"|/usr/share/i18n(?:/.*)?|.*/(?:docs?|man|locale|pkgconfig|cmake)"
 )
-_THE_IMAGES_OWN = re.compile(
+_THE_IMAGES_OWN = (
     r"/etc/(?:g?shadow-?|group-?|host\.conf|hostname|hosts|ld\.so\.(?:cache|conf|preload)|localtime"
     r"|machine-id|mtab|nsswitch\.conf|passwd-?|protocols|resolv\.conf|services|sub[ug]id)"
     r"|/usr/lib/locale(?:/.*)?|/bin/sh|/usr/bin/env"
 )
-_DATA = re.compile(r"/etc/.*|/usr/(?:local/)?share/.*")
+_CROWDED = rf".*/(?:s?bin|{_TRIPLET})|(?:/usr)?/lib(?:32|64|x32)?"
+_DATA = r"/etc/.*|/usr/(?:local/)?share/.*"
 
 OMIT = (  # names within a directory: documentation, what compiles and links, translations
     *(
@@ -65,16 +67,27 @@ MOST_BYTES = 16 << 20  # of a directory that nobody but a program asks for
 MOST_FILES = 20_000
 
 
+def omitted(names: tuple[str, ...]) -> re.Pattern[str]:
+    """What matches the paths, from a directory on, that have one of the names of `OMIT` in them."""
+    each = "|".join(re.escape(one).replace(r"\*", "[^/]*") for one in names)
+    return re.compile(f"(?:.*/)?(?:{each})(?:/.*)?")
+
+
 def is_shared(directory: str) -> bool:
     """Whether a directory has files of many packages by its purpose."""
-    return _SHARED.fullmatch(directory) is not None
+    return re.fullmatch(_SHARED, directory) is not None
+
+
+def is_crowded(directory: str) -> bool:
+    """Whether it holds programs or libraries by the thousand, none of which is data."""
+    return re.fullmatch(_CROWDED, directory) is not None
 
 
 def is_needless(path: str) -> bool:
     """Whether no program needs what is there, or the image has its own."""
-    return bool(_DOCUMENTATION.fullmatch(path) or _THE_IMAGES_OWN.fullmatch(path))
+    return bool(re.fullmatch(_DOCUMENTATION, path) or re.fullmatch(_THE_IMAGES_OWN, path))
 
 
 def is_data(path: str) -> bool:
     """Whether what is there are settings or data for machines of all kinds, no code of one."""
-    return _DATA.fullmatch(path) is not None
+    return re.fullmatch(_DATA, path) is not None

@@ -14,9 +14,9 @@ from rootfs_builder.needs.general import settings
 from rootfs_builder.paths import decode
 
 _TOPS = rb"usr|etc|opt|lib(?:32|64|x32)?|nix|s?bin|var|run|srv|home|root|tmp|dev|proc|sys"
-_PATH = re.compile(rb"/(?:" + _TOPS + rb")/[\w.+~@=/-]{1,400}[%$*{\[?]?")
-_OTHER = re.compile(r"/(?:var|run|srv|home|root|tmp|dev|proc|sys)/")  # no directory of the system's
-_SOURCE_CODE = re.compile(
+_PATH = rb"/(?:" + _TOPS + rb")/[\w.+~@=/-]{1,400}[%$*{\[?]?"
+_OTHER = r"/(?:var|run|srv|home|root|tmp|dev|proc|sys)/"  # no directory of the system's
+_SOURCE_CODE = (
     r".*\.(?:ad[abs]|asm|cc?|cpp|cxx|f90|go|hh?|hpp|hs|java|mli?|nim|pas|pyx|rs|S|s|swift|vala|zig)"
 )
 _UNTERMINATED = (b"\xff Go buildinf:", b"/rustc/", b"GNAT")
@@ -25,6 +25,13 @@ FACT = "paths v1"  # its name among facts of files
 TEMPLATE = "%$*{[?"
 LIBRARIES = (  # as a whole string, for dlopen(3)
     rb"(?<=\x00)(?P<name>(?:/[\w.+/-]{1,200}/)?lib[\w.+-]{1,100}\.so(?:\.\d+)*)(?=\x00)"
+)
+COMMANDS = (  # a word alone, for execvp(3), or with arguments, for system(3)
+    rb"(?<=\x00)(?P<word>[a-z][\w.+-]{1,40})(?:(?=\x00)"
+    rb"|(?=(?P<filled> [^\x00]{0,100}%s)?)(?=(?P<option> [^\x00]{0,100} ?-\w)?) )"
+)
+RUN = frozenset(
+    (b"execlp", b"execvp", b"execvpe", b"popen", b"posix_spawnp", b"system", b"g_spawn_async")
 )
 DLOPEN = frozenset((b"dlopen", b"dlmopen"))
 
@@ -52,10 +59,10 @@ def of_text(data: bytes) -> Strings:
 
 
 def _paths(data: bytes) -> tuple[str, ...]:
-    found = {decode(hit[0]) for hit in _PATH.finditer(data)}
+    found = {decode(hit[0]) for hit in re.finditer(_PATH, data)}
     return tuple(sorted(one for one in found if not _is_none(one)))
 
 
 def _is_none(path: str) -> bool:
     """Whether it is where nobody's data are, or the place of some source code."""
-    return bool(_OTHER.match(path) or _SOURCE_CODE.fullmatch(path) or "/../" in path)
+    return bool(re.match(_OTHER, path) or re.fullmatch(_SOURCE_CODE, path) or "/../" in path)

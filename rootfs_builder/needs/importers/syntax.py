@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
 
-from tree_sitter import Language, Node, Parser
+from tree_sitter import Language, Node, Parser, Query, QueryCursor
 
 _ENTRY = {"php": "language_php", "typescript": "language_typescript"}  # others have one language
 
@@ -40,3 +40,21 @@ def text(node: Node) -> str:
 def line(node: Node) -> int:
     """The line on which a node begins, from 1."""
     return node.start_point[0] + 1
+
+
+@cache
+def _query(language: str, pattern: str) -> Query:
+    known = _parser(language).language
+    if known is None:  # pragma: no cover - every parser here has one
+        raise ValueError(language)
+    return Query(known, pattern)
+
+
+def captures(language: str, pattern: str, node: Node) -> list[tuple[str, Node]]:
+    """The nodes below one that a query of tree-sitter names, in the order of the text.
+
+    It looks at all nodes without making a Python object of each, as `walk` does.
+    """
+    found = QueryCursor(_query(language, pattern)).captures(node)
+    every = ((name, one) for name, nodes in found.items() for one in nodes)
+    return sorted(every, key=lambda one: (one[1].start_byte, -one[1].end_byte, one[0]))

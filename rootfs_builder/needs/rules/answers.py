@@ -11,7 +11,7 @@ from rootfs_builder.loader.executable import Script
 from rootfs_builder.needs import general
 from rootfs_builder.needs.closure import Tree
 from rootfs_builder.needs.clues import Clue
-from rootfs_builder.needs.finder import Account, File, Library, Need, Text, TextKind
+from rootfs_builder.needs.finder import Account, File, LeftOut, Library, Need, Text, TextKind
 from rootfs_builder.needs.rules import Rule
 from rootfs_builder.needs.rules.dlopen_calls import Process
 from rootfs_builder.needs.rules.files import FileOutput, RuleFiles
@@ -48,6 +48,9 @@ class Answers:
         texts: list[Text] = []
         if isinstance(need, Finding):
             self.findings.add(need)
+            return ()
+        if isinstance(need, LeftOut):
+            self._outputs.leave_out(need.path)
             return ()
         if isinstance(need, Library):
             added = self._library(need, rule, maps)
@@ -100,7 +103,8 @@ class Answers:
         return bool(output.trees or output.lines or output.made)
 
     def _script(self, need: File) -> Script | None:
-        walk = self._elf_files.walker.walk(OpenedPath(need.path))
+        real = self._files.image.real(need.path)
+        walk = self._elf_files.walker.walk(OpenedPath(real or need.path))
         if walk.node is None or walk.node.kind != "file":
             return None
         try:

@@ -14,7 +14,7 @@ from rootfs_builder.needs.closure import (
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.rules.dlopen_calls import Process
 from rootfs_builder.needs.rules.files import FileOutput
-from rootfs_builder.paths import SourcePath, named_in
+from rootfs_builder.paths import OpenedPath, SourcePath, named_in
 
 
 class Outputs:
@@ -26,6 +26,7 @@ class Outputs:
         self._lines = set[GeneratedLine]()
         self._made = set[GeneratedFile]()
         self._environment = dict[str, set[tuple[str, str]]]()
+        self._left_out = set[OpenedPath]()
         self._acted = dict[tuple[str, Loaded], tuple[int, Clue, str]]()
 
     def add(self, output: FileOutput) -> None:
@@ -34,6 +35,10 @@ class Outputs:
         self.findings += output.findings
         self._lines.update(output.lines)
         self._made.update(output.made)
+
+    def leave_out(self, path: str) -> None:
+        """Remember a program that is named and stays away."""
+        self._left_out.add(OpenedPath(path))
 
     def set(self, variable: str, value: str, rule: str) -> None:
         """Set a variable of the image; of several rules the first by name counts."""
@@ -61,6 +66,7 @@ class Outputs:
             tuple(sorted(self._made, key=lambda one: (one.path, one.rule))),
             tuple(environment.items()),
             tuple(applied),
+            tuple(sorted(self._left_out)),
         )
 
 

@@ -50,9 +50,11 @@ class Sessions:
         self._answer = answer
         self._sessions: list[list[Session]] = [[] for _ in _STAGES]
         self._known = set[object]()
+        self._named = {one.real for one in programs if one.by is None}
         self._texts = [Text(one.key, TextKind.STARTED) for one in programs if not one.link_maps]
         self._texts += [Text(path, TextKind.ADDED) for path in self._files.added]
-        self._seen = {text.path for text in self._texts}
+        self._given = tuple(self._texts)
+        self._seen = {(text.path, text.kind is TextKind.STARTED) for text in self._texts}
 
     def open(self, rule: Rule, variables: Variables, maps: Process) -> None:
         """Make a rule's finder for a process, unless it is there."""
@@ -75,6 +77,9 @@ class Sessions:
             variables=variables,
             values=dict(recipe.with_rules).get(rule.name, ()),
             arguments=(*(recipe.entrypoint or ())[1:], *recipe.command),
+            entry=(recipe.entrypoint or ("",))[0],
+            is_named=maps[0].program.real in self._named,
+            chosen=frozenset((*dict(recipe.with_rules), *recipe.without)),
             environment=dict(recipe.env),
             search_path=recipe.search_path,
             directory=recipe.workdir or "/",
@@ -82,12 +87,14 @@ class Sessions:
             files=self._files,
             elf_files=self._files.elf_files,
             packages=self._packages,
+            given=self._given,
         )
 
     def _bring(self, text: Text) -> None:
         """Let all finders read a text that has come in."""
-        if text.path not in self._seen:
-            self._seen.add(text.path)
+        key = (text.path, text.kind is TextKind.STARTED)
+        if key not in self._seen and (text.path, True) not in self._seen:
+            self._seen.add(key)
             self._texts.append(text)
 
     def step(self) -> bool:

@@ -281,7 +281,7 @@ class _RuleWorklist:
         done += [self.loads.load(one, rule, maps, match.by) for one in libraries]
         if rule.finder:
             self._sessions.open(rule, variables, maps)
-            done.append(Effect.PRESENT)
+            done.append(Effect.NOTHING if rule.copy else Effect.PRESENT)
         if any(done) or not rule.locale:
             done.append(self._set(rule, variables))
         return _Applied(max(done), self._next(match, variables))

@@ -1,5 +1,6 @@
 """FileFacts: known as long as a file stays as it was, and no longer."""
 
+import errno
 import os
 import time
 from mmap import mmap
@@ -8,6 +9,7 @@ import pytest
 
 from rootfs_builder.cache import file_facts, write_back
 from rootfs_builder.cache.file_facts import FileFacts
+from rootfs_builder.errors import ReadError
 from rootfs_builder.filesystem.content import BytesSource, FileSource, read
 from rootfs_builder.filesystem.root import DirectoryRoot
 from rootfs_builder.paths import ImagePath
@@ -139,6 +141,24 @@ def test_a_young_file_that_changes_after_it_was_looked_at_is_not_kept(file):
     rewritten(file)
     kept = FileFacts(saved(facts, file, after=SECOND))
     assert kept.get(source(file), "fact", bytes) is None
+
+
+@pytest.mark.parametrize("call", ["open", "fstat", "pread"])
+def test_a_young_file_that_cannot_be_read_any_more_is_not_kept(file, monkeypatch, call):
+    """The output is in its place by then: whoever needs the bytes fails, and no other."""
+
+    def fails(*_):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    facts = FileFacts()
+    looked_at = source(file)
+    counted(facts, looked_at)
+    with monkeypatch.context() as broken:
+        broken.setattr(os, call, fails)
+        with pytest.raises(ReadError, match="Input/output error"):
+            read(looked_at)
+        kept = saved(facts, file, after=SECOND)
+    assert counted(FileFacts(kept), source(file)) == (b"found", 1)
 
 
 def test_no_run_hashes_more_young_files_than_it_would_read_again(file, monkeypatch):

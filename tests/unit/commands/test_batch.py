@@ -1,5 +1,6 @@
 """Tasks on an executor: any failure is one task's, a dead worker costs a second try."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -216,12 +217,54 @@ def test_no_more_than_asked_for_run_at_once():
     assert max(most) == 2
 
 
+@pytest.fixture
+def timeout():
+    """A test that hangs is ended."""
+
+    @contextlib.contextmanager
+    def timeout(seconds):
+        def ended(*_):
+            raise TimeoutError
+
+        before = signal.signal(signal.SIGALRM, ended)
+        signal.alarm(seconds)
+        try:
+            yield
+        finally:
+            signal.alarm(0)
+            signal.signal(signal.SIGALRM, before)
+
+    return timeout
+
+
 def interrupted():
     with workers.local(2) as executor:
         futures = [executor.submit(time.sleep, 600) for _ in range(2)]
         while not all(future.running() for future in futures):
             time.sleep(0.01)
         raise KeyboardInterrupt
+
+
+def test_workers_end_though_a_killed_one_has_the_lock_of_their_last_word(timeout):
+    with timeout(60), workers.local(2) as executor:
+        assert executor.submit(good, "a").result() == good("a")
+        executor._result_queue._wlock.acquire()  # as it stays where its owner is killed
+    assert multiprocessing.active_children() == []
+
+
+def test_tasks_run_here_where_the_pool_gets_no_thread(monkeypatch):
+    """`local` has just got one: another process took the last since."""
+    start = threading.Thread.start
+
+    def refused(thread):
+        if "ExecutorManager" in type(thread).__name__:
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    tasks = [Task(str(n), pid, ()) for n in range(4)]
+    found = run(tasks, (lambda: workers.local(2), 2))
+    assert {outcome.facts["pid"] for outcome in found.values()} == {os.getpid()}
 
 
 def test_workers_end_when_they_are_told_and_print_nothing(capfd):

@@ -254,6 +254,7 @@ def test_section_headers_are_not_looked_at(cc):
         (make(tags=[(1, 10**6)]), "a string of its dynamic segment has no end"),
         (make(tags=[(5, 1), (1, 0)]), "its dynamic segment has no string table"),
         (make(tags=[(0x6FFFFFFC, lambda start: start + 60)]), "its version table is cut off"),
+        (make(tags=[(0x6FFFFFFE, lambda start: start + 9999)]), "its version table is cut off: it"),
     ],
 )
 def test_a_broken_file_is_refused_in_the_loaders_words(data, words):

@@ -40,7 +40,7 @@ def patterns():
             for names in one.settings.values():
                 found.setdefault(directives.pattern(names).pattern.decode(), set()).add(rule.name)
     general = (accounts.TOLD, charsets.NAMED, charsets.IN_TEXT, directories.NAMED)
-    for pattern in (*general, strings.LIBRARIES, own_code.PATHS):
+    for pattern in (*general, strings.COMMANDS, strings.LIBRARIES, own_code.PATHS):
         found[pattern.decode()] = {"general evidence"}
     return found
 
@@ -80,9 +80,7 @@ OWN = {
     "'guile' again and again": (r"guile", b"\0/", b"guile"),
     "'nodejs' again and again": (r"/nodejs/", b"/", b"/nodejs/"),
     "a user and spaces": (r"setuid", b"\nuser", b" "),
-    "a parent and spaces": (r"parent", b"\nuse parent", b" "),
     "a prefix without an end": (r"qt_prfxpath", b"", b"qt_prfxpath=/"),
-    "an extra of a long name": (r"Requires-Dist", b"\nRequires-Dist: ", b"a"),
 }
 
 

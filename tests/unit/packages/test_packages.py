@@ -415,7 +415,7 @@ def header(tags):
     return struct.pack(">2I", len(tags), len(data)) + index + data
 
 
-def rpm_package(name, files, *, epoch=None, source=None, states=None, arch="x86_64"):
+def rpm_package(name, files, *, epoch=None, source=None, states=None, arch="x86_64", more=None):
     folders = sorted({file.rpartition("/")[0] + "/" for file in files})
     tags = {
         1000: (STRING, [name]),
@@ -431,7 +431,7 @@ def rpm_package(name, files, *, epoch=None, source=None, states=None, arch="x86_
         tags[1003] = (INT32, [epoch])
     if source is not None:
         tags[1044] = (STRING, [source])
-    return header(tags), [file.rpartition("/")[2] for file in files]
+    return header(tags | (more or {})), [file.rpartition("/")[2] for file in files]
 
 
 def rpm_tables(connection, *found):
@@ -775,3 +775,109 @@ class Folders:
 
 
 folders = SimpleNamespace(STATES=("/db",), read=Folders)
+
+
+# --- which packages belong together ---
+
+
+def kin(machine, path):
+    """The names of the packages of a file's source, and of those that its package needs."""
+    related = machine.owners.related(machine.of(path))
+    return {one.name for one in related.same}, {one.name for one in related.needed}
+
+
+def test_dpkg_knows_the_packages_of_a_source_and_what_one_needs(machine):
+    machine.fill(
+        {
+            **status(
+                stanza(
+                    "tool",
+                    Source="tools (2)",
+                    **{"Pre-Depends": "dpkg (>= 1)", "Depends": "liba:any (<< 9) | mta,\n gone"},
+                    Recommends="data [amd64]",
+                    Suggests="never",
+                ),
+                stanza("tool-doc", "1", "all", Source="tools"),
+                stanza("tools", "1"),
+                stanza("toolset", Source="tools-more"),
+                stanza("dpkg"),
+                stanza("liba", Depends="far"),
+                stanza("postfix", Provides="x (= 1), mta"),
+                stanza("data"),
+                stanza("never"),
+                stanza("far"),
+            ),
+            **lists(
+                tool=["/usr/bin/tool", "/usr/lib/tool/x", "/opt/gone"],
+                tool_doc=["/usr/share/doc/tool"],
+                tools=[],
+                toolset=[],
+                dpkg=[],
+                liba__amd64=[],
+                postfix=[],
+                data=[],
+                never=[],
+                far=[],
+            ),
+            "/usr/bin/tool": "",
+            "/lib": "-> usr/lib",
+        }
+    )
+    same, needed = kin(machine, "/usr/bin/tool")
+    assert same == {"tool", "tool-doc", "tools"}
+    assert needed == {"dpkg", "liba", "postfix", "data"}
+    files = machine.owners.files(machine.of("/usr/bin/tool"))
+    assert files == {"/usr/bin/tool"}  # there is no /opt
+
+
+def test_files_stand_where_the_links_of_the_root_lead(machine):
+    machine.fill(
+        {
+            **status(stanza("tool")),
+            **lists(tool=["/usr/bin/tool", "/lib/tool/x", "/lib/tool/y"]),
+            "/var/lib/dpkg/diversions": "/lib/tool/y\n/lib/tool/y.old\nother\n",
+            "/usr/bin/tool": "",
+            "/usr/lib/tool/x": "",
+            "/lib": "-> usr/lib",
+        }
+    )
+    files = machine.owners.files(machine.of("/usr/bin/tool"))
+    assert files == {"/usr/bin/tool", "/usr/lib/tool/x", "/usr/lib/tool/y.old"}
+
+
+def test_apk_knows_the_packages_of_an_origin_and_what_one_needs(machine):
+    text = (
+        "P:tool\nV:1\nA:x\no:tools\nD:so:liba.so.1 mail>1 !bad data=~2\nF:usr/bin\nR:tool\n\n"
+        "P:tools-doc\nV:1\nA:x\no:tools\n\nP:liba\nV:1\nA:x\np:so:liba.so.1=1.2\nD:far\n\n"
+        "P:postfix\nV:1\nA:x\np:mail\n\nP:bad\nV:1\nA:x\n\nP:data\nV:2\nA:x\n\nP:far\nV:1\nA:x\n"
+    )
+    machine.fill({"/lib/apk/db/installed": text, "/usr/bin/tool": ""})
+    assert kin(machine, "/usr/bin/tool") == ({"tool", "tools-doc"}, {"liba", "postfix", "data"})
+    assert machine.owners.files(machine.of("/usr/bin/tool")) == {"/usr/bin/tool"}
+
+
+def test_rpm_knows_the_packages_of_a_source_and_what_one_needs(machine):
+    source = "tools-1.2-3.fc42.src.rpm"
+    needs = {1049: (ARRAY, ["liba.so.1()(64bit)", "/usr/bin/perl"]), 5046: (ARRAY, ["data"])}
+    database = rpm_database(
+        rpm_package(
+            "tool", ["/usr/bin/tool", "/usr/gone"], source=source, states=[0, 1], more=needs
+        ),
+        rpm_package("tool-libs", ["/usr/lib/x"], source=source),
+        rpm_package("liba", ["/usr/lib/a"], more={1047: (ARRAY, ["liba", "liba.so.1()(64bit)"])}),
+        rpm_package("perl", ["/usr/bin/perl"]),
+        rpm_package("data", ["/usr/share/d"], more={1047: (ARRAY, ["data"])}),
+        rpm_package("far", ["/usr/lib/far"], more={1047: (ARRAY, ["far"])}),
+    )
+    machine.fill({DATABASE: database, "/usr/bin/tool": ""})
+    same, needed = kin(machine, "/usr/bin/tool")
+    assert (same, needed) == ({"tool", "tool-libs"}, {"liba", "perl", "data"})
+    assert machine.owners.files(machine.of("/usr/bin/tool")) == {"/usr/bin/tool"}
+
+
+def test_of_a_damaged_database_nothing_belongs_together(machine):
+    one = packages.Package("tool", "1", "x86_64", "tool", "1", "rpm")
+    machine.fill({DATABASE: b"nonsense"})
+    assert machine.owners.related(one) == packages.Related()
+    assert machine.owners.files(one) == frozenset()
+    assert len(machine.warnings) == 1

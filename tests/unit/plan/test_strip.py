@@ -204,6 +204,20 @@ def test_a_strip_that_fails_is_an_error(cc, strip, fake, script, words):
     assert str(failed.value).endswith("or leave out --strip")
 
 
+@pytest.mark.parametrize("says", ["file format not recognized", "$4[.init]: invalid operation"])
+def test_a_file_is_refused_by_a_strip_that_says_so_twice(cc, strip, fake, tmp_path, says):
+    """It hides that the system failed, once: binutils says no more where read(2) gives EIO."""
+    data = cc(HELLO, args=["-g"]).read_bytes()
+    right, _ = strip(data)
+    asked = tmp_path / "asked"
+    real = shutil.which("strip")
+    once = f"if ! [ -e {asked} ]; then touch {asked}; echo strip: {says} >&2; exit 1; fi"
+    fake(f'{once}; exec {real} "$@"')
+    assert strip(data) == (right, [])
+    assert asked.exists()
+    assert right != data
+
+
 @pytest.mark.parametrize("script", ["exec sleep 100", "sleep 100; true", "sleep 100 & wait"])
 def test_a_strip_that_never_ends_is_ended_with_what_it_started(
     cc, strip, fake, monkeypatch, tmp_path, script

@@ -1,0 +1,91 @@
+"""The text of a Lua program or module → what it requires and reads."""
+
+from collections.abc import Iterator
+from enum import StrEnum
+
+from msgspec import Struct
+from tree_sitter import Node
+
+from rootfs_builder.needs.importers import syntax
+
+_QUERY = "(function_call) @call (assignment_statement) @assign"
+_LOADING = ("dofile", "loadfile")
+_PATHS = ("package.path", "package.cpath")
+_GUARDS = ("function_definition", "function_declaration", "if_statement", "binary_expression")
+
+
+class Kind(StrEnum):
+    """What a name in a source stands for."""
+
+    MODULE = "module"  # `require`
+    FAMILY = "family"  # any module below one
+    FILE = "file"  # `dofile`, `loadfile`
+    TEMPLATE = "template"  # of package.path
+
+
+class Import(Struct, frozen=True, array_like=True):
+    """One name, and on which line it stands; where it is `guarded`, the text goes on without."""
+
+    kind: Kind
+    name: str
+    line: int
+    guarded: bool = False
+
+
+Imports = tuple[Import, ...]
+
+
+def read(text: bytes) -> Imports:
+    """What a text requires, in its order."""
+    return tuple(dict.fromkeys(_imports(text)))
+
+
+def _imports(text: bytes) -> Iterator[Import]:
+    for name, node in syntax.captures("lua", _QUERY, syntax.parse("lua", text)):
+        line = syntax.line(node)
+        yield from _called(node, line) if name == "call" else _assigned(node, line)
+
+
+def _called(node: Node, line: int) -> Iterator[Import]:
+    given = node.child_by_field_name("arguments")
+    words = given.named_children if given is not None else []
+    function = syntax.text(node.children[0])
+    guarded = _is_guarded(node)
+    if function in ("pcall", "xpcall") and words and syntax.text(words[0]) == "require":
+        function, guarded = "require", True
+        words = words[2:] if syntax.text(node.children[0]) == "xpcall" else words[1:]
+    if function not in ("require", *_LOADING) or not words:
+        return
+    value = _value(words[0])
+    if value is not None:
+        kind = Kind.MODULE if function == "require" else Kind.FILE
+        yield Import(kind, value, line, guarded or kind is Kind.FILE)
+    elif words[0].type == "binary_expression":
+        begin = _value(words[0].children[0]) or ""
+        if function == "require" and begin.endswith(".") and begin.strip("."):
+            yield Import(Kind.FAMILY, begin.rstrip("."), line, guarded=True)
+
+
+def _assigned(node: Node, line: int) -> Iterator[Import]:
+    """The templates of which package.path is made: what is computed is most often a place."""
+    if any(syntax.text(node.children[0]) == one for one in _PATHS):
+        for one in syntax.walk(node):
+            value = _value(one) if one.type == "string" else None
+            for template in (value or "").split(";"):
+                if "?" in template:
+                    yield Import(Kind.TEMPLATE, template, line)
+
+
+def _value(node: Node) -> str | None:
+    if node.type != "string":
+        return None
+    return "".join(syntax.text(one) for one in node.named_children if one.type == "string_content")
+
+
+def _is_guarded(node: Node) -> bool:
+    at = node.parent
+    while at is not None:
+        if at.type in _GUARDS:
+            return True
+        at = at.parent
+    return False

@@ -1,0 +1,242 @@
+"""Modules for Node.js: what a script imports beside it, and packages with what they depend on.
+
+The text of a script, and of what lies beside it, says what it imports. A package comes as its
+directory, with the packages that its package.json names, and those that its first files ask for.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+
+from msgspec import Struct
+
+from rootfs_builder.filesystem.sources import Sources, in_system
+from rootfs_builder.findings import Code, warning
+from rootfs_builder.needs.clues import Clue
+from rootfs_builder.needs.finder import Context, File, Finder, Need, Text, TextKind
+from rootfs_builder.needs.importers import started
+from rootfs_builder.needs.importers.node import imports
+from rootfs_builder.needs.importers.node.imports import Request
+from rootfs_builder.needs.importers.node.packages import Package, Packages
+from rootfs_builder.paths import SourcePath, below, decode, join, name, parent, printable
+
+_OF_NODE = """
+assert async_hooks buffer child_process cluster console constants crypto dgram diagnostics_channel
+dns domain events fs http http2 https inspector module net os path perf_hooks process punycode
+querystring readline repl stream string_decoder sys timers tls trace_events tty url util v8 vm wasi
+worker_threads zlib
+"""
+_OWN = frozenset(_OF_NODE.split())
+_SCRIPTS = (".js", ".cjs", ".mjs", ".ts", ".cts", ".mts")
+_TYPED = (".ts", ".cts", ".mts")
+_MOST_FILES = 20_000  # of one program
+_FIRST_FILES = 50  # of a package, in which it asks for most of what it needs
+_PLACES = rb"(?P<place>/(?<![\w/.+-]/)[\w/.+-]{1,200}/nodejs)(?=[:/\x00])"
+_MACHINES = {
+    3: "ia32",
+    21: "ppc64",
+    22: "s390x",
+    40: "arm",
+    62: "x64",
+    183: "arm64",
+    243: "riscv64",
+}
+_OTHER_SYSTEMS = ("android", "darwin", "freebsd", "openbsd", "sunos", "win32")
+_OMIT = (".bin", ".cache", ".github", "__tests__", "*.js.map")
+
+
+def make(context: Context) -> Finder:
+    """The finder for one process of Node.js."""
+    return _Node(context)
+
+
+class _Place(Struct, frozen=True):
+    """Who asks: the script that was started, by its resolved path; None for what is added."""
+
+    script: SourcePath | None
+    warns: bool
+
+
+class _Node:
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._files = context.files
+        variable = context.environment.get("NODE_PATH", "")
+        places = (*(one for one in variable.split(":") if one.startswith("/")), *self._compiled())
+        self._packages = Packages(context.files, tuple(dict.fromkeys(places)))
+        machine = context.program.elf.header.machine
+        self._machine = _MACHINES.get(machine, "")
+        foreign = [f"prebuilds/{one}-*" for one in _OTHER_SYSTEMS]
+        foreign += [f"prebuilds/linux-{m}*" for m in _MACHINES.values() if m != self._machine]
+        self._omit = (*_OMIT, *foreign)
+
+    def _compiled(self) -> Iterator[str]:
+        """The directories of packages that stand in Node.js itself."""
+        for one in self._context.objects:
+            if one is self._context.program or (one.soname or "").startswith("libnode"):
+                for hit in self._context.elf_files.search(one.real, _PLACES):
+                    yield decode(hit["place"])
+
+    def process(self) -> Iterator[Need]:
+        """What the script needs that is an argument."""
+        for word in self._context.arguments:
+            if word.startswith("-"):
+                continue
+            path = word if word.startswith("/") else join(self._context.directory, word)
+            found = self._packages.beside(name(path), parent(path))
+            if found is not None and (in_system(found) or self._files.is_added(found)):
+                clue = Clue(f"{printable(word)} is an argument")
+                yield from self._started(found, clue)
+            return
+
+    def text(self, text: Text) -> Iterator[Need]:
+        """What a script needs that is started, or a module that the user adds."""
+        if text.kind is TextKind.STARTED and started.runs(self._context, text.path):
+            yield from self._started(text.path, None)
+        elif (
+            text.kind is TextKind.ADDED
+            and text.path.endswith(_SCRIPTS)
+            and "/node_modules/" not in text.path
+        ):
+            yield from self._follow(text.path, _Place(None, warns=False))
+
+    def _started(self, path: str, clue: Clue | None) -> Iterator[Need]:
+        real = self._files.real(path)
+        if real is None:
+            return
+        added = self._files.is_added(path)
+        at = path if added else real
+        place = _Place(None if added else real, warns=True)
+        if clue is not None:
+            yield File(path, clue, omit=self._omit)
+        package = self._packages.around(at)
+        if package is None:
+            yield from self._follow(at, place)
+            return
+        why = Clue(f"{printable(name(path))} is of {printable(name(package))}", (path,))
+        yield from self._whole(Package(package, parent(package)), why, place)
+
+    def _follow(self, path: str, place: _Place) -> Iterator[Need]:
+        """A file, and those beside it that it leads to."""
+        todo, known = deque([path]), {path}
+        while todo:
+            here = todo.popleft()
+            yield from self._described(here, place)
+            for request in self._requests(here):
+                clue = Clue(f"{printable(name(here))}:{request.line} names {request.text}", (here,))
+                found = self._beside(request, here)
+                if found is None:
+                    yield from self._module(request, here, clue, place)
+                    continue
+                if not below(path, found):
+                    yield self._file(found, clue, place)
+                if found not in known and found.endswith(_SCRIPTS):
+                    known.add(found)
+                    todo.append(found)
+            if len(known) > _MOST_FILES:
+                text = f"{printable(path)} has over {_MOST_FILES} modules; not all were followed"
+                yield warning(Code.IMPORT_MISSING, text, path)
+                return
+
+    def _requests(self, path: str) -> tuple[Request, ...]:
+        language = "typescript" if path.endswith(_TYPED) else "javascript"
+        return self._files.fact(
+            path,
+            f"node {language} {imports.VERSION}",
+            tuple[Request, ...],
+            lambda text: imports.find(text, language),
+            (),
+        )
+
+    def _described(self, path: str, place: _Place) -> Iterator[Need]:
+        """The package.json that says what kind of modules a directory has."""
+        above = self._packages.above(path)
+        if above is not None:
+            clue = Clue(f"it describes {printable(name(path))}", (path,))
+            yield self._file(f"{above}/package.json", clue, place, above)
+
+    def _beside(self, request: Request, here: str) -> str | None:
+        """The file, or directory of files, that a request is for by the place of a module."""
+        text, directory = request.text, parent(here)
+        if text.startswith("#"):
+            above = self._packages.above(here)
+            target = self._packages.description(above).imports.get(text) if above else None
+            return self._packages.beside(target, above) if target and above else None
+        if not text.startswith((".", "/")):
+            return None
+        found = self._packages.beside(text, "" if text.startswith("/") else directory)
+        if found is None and request.file:
+            path = f"{directory}/{text}".replace("/./", "/")
+            return path if self._files.kind(path) is not None else None
+        return found
+
+    def _module(self, request: Request, here: str, clue: Clue, place: _Place) -> Iterator[Need]:
+        """A request for a module that is no file beside."""
+        text = request.text
+        if request.file or text.startswith(("node:", "#", "data:", "http:", "https:", "file:")):
+            return
+        package = None if text.startswith((".", "/")) else self._packages.find(text, here)
+        if package is not None:
+            yield from self._whole(package, clue, place)
+            return
+        above = self._packages.above(here)
+        own = above is not None and self._packages.description(above).name == text.split("/")[0]
+        if text.split("/")[0] in _OWN or own or request.guarded or not place.warns:
+            return
+        shown = f"{printable(Sources.display(here))}:{request.line}"
+        lacks = f"{shown} imports {printable(text)}, which is nowhere"
+        yield warning(Code.IMPORT_MISSING, f"{lacks}; install it with npm, or --add it", here)
+
+    def _whole(self, package: Package, clue: Clue, place: _Place) -> Iterator[Need]:
+        """A package, and those that it depends on."""
+        todo, known = deque([(package, clue)]), {package.path}
+        while todo:
+            one, why = todo.popleft()
+            yield self._file(one.path, why, place, one.start)
+            real = self._files.real(one.path)
+            if real is None or self._files.is_file(one.path):
+                continue
+            at = one.path if self._files.is_added(one.path) else real
+            described = self._packages.description(at)
+            asked = self._asked(at, described.main)
+            for module in dict.fromkeys((*described.needed, *described.optional, *asked)):
+                found = self._packages.find(module, f"{at}/package.json")
+                if found is not None and found.path not in known and self._fits(found):
+                    known.add(found.path)
+                    todo.append((found, Clue(f"{printable(name(at))} depends on {module}", (at,))))
+
+    def _asked(self, package: str, main: str) -> Iterator[str]:
+        """The packages that the first files of one ask for, whatever its package.json says."""
+        first = self._packages.beside(main or "index", package)
+        todo = deque([first] if first is not None else [])
+        known = set(todo)
+        while todo:
+            here = todo.popleft()
+            for request in self._requests(here) if here.endswith(_SCRIPTS) else ():
+                found = self._beside(request, here)
+                if found is not None:
+                    if found not in known and len(known) < _FIRST_FILES and below(found, package):
+                        known.add(found)
+                        todo.append(found)
+                elif not request.text.startswith((".", "/", "#")) and ":" not in request.text:
+                    parts = request.text.split("/")
+                    yield "/".join(parts[: 2 if request.text.startswith("@") else 1])
+
+    def _fits(self, package: Package) -> bool:
+        """Whether a package is for this system and machine."""
+        described = self._packages.description(package.path)
+        libc = "musl" if b"musl" in (self._context.program.elf.interpreter or b"") else "glibc"
+        each = ((described.systems, "linux"), (described.machines, self._machine))
+        return all(_admits(words, one) for words, one in (*each, (described.libcs, libc)))
+
+    def _file(self, path: str, clue: Clue, place: _Place, start: str | None = None) -> File:
+        if place.script is None or in_system(path):
+            return File(path, clue, omit=self._omit)
+        return File(path, clue, start or parent(place.script), place.script, omit=self._omit)
+
+
+def _admits(words: tuple[str, ...], one: str) -> bool:
+    if not words or not one:
+        return True
+    refused = [word[1:] for word in words if word.startswith("!")]
+    wanted = [word for word in words if not word.startswith("!")]
+    return one not in refused and (not wanted or one in wanted)

@@ -1,0 +1,128 @@
+"""The text of a module for Node.js → what it imports, and the files that it names by its place."""
+
+from collections.abc import Iterator
+
+from msgspec import Struct
+from tree_sitter import Node
+
+from rootfs_builder.needs.importers import syntax
+
+VERSION = 1  # of what is remembered
+_JOINING = frozenset(("join", "resolve"))
+_HERE = frozenset(("__dirname", "import.meta.dirname"))
+
+
+class Request(Struct, frozen=True, array_like=True):
+    """A module that is imported, or a `file` beside; `guarded` if the text is ready without it."""
+
+    text: str
+    line: int
+    file: bool = False
+    guarded: bool = False
+
+
+def find(text: bytes, language: str = "javascript") -> tuple[Request, ...]:
+    """The requests of a text, each once."""
+    root = syntax.parse(language, text)
+    requiring = {"require", *_made(root)}
+    found: dict[tuple[str, bool], Request] = {}
+    todo = [(root, False)]
+    while todo:
+        node, guarded = todo.pop()
+        for request in _requests(node, requiring, guarded=guarded):
+            key = request.text, request.file
+            known = found.setdefault(key, request)
+            if known.guarded and not request.guarded:
+                found[key] = request
+        inner = node.child_by_field_name("body") if node.type == "try_statement" else None
+        todo.extend(
+            (child, guarded or (inner is not None and child.id == inner.id))
+            for child in reversed(node.children)
+        )
+    return tuple(found.values())
+
+
+def _made(root: Node) -> Iterator[str]:
+    """The names of what createRequire(…) gives."""
+    for node in syntax.walk(root):
+        if node.type == "variable_declarator":
+            name, value = node.child_by_field_name("name"), node.child_by_field_name("value")
+            if name is not None and value is not None and "createRequire(" in syntax.text(value):
+                yield syntax.text(name)
+
+
+def _requests(node: Node, requiring: set[str], *, guarded: bool) -> Iterator[Request]:
+    line = syntax.line(node)
+    if node.type in ("import_statement", "export_statement"):
+        source = node.child_by_field_name("source")
+        types = node.type == "import_statement" and any(one.type == "type" for one in node.children)
+        text = _literal(source) if source is not None else None
+        if text and not types:
+            yield Request(text, line, guarded=guarded)
+    elif node.type == "call_expression":
+        yield from _call(node, requiring, line, guarded=guarded)
+    elif node.type == "new_expression":
+        words = _arguments(node)
+        url = syntax.text(node.child_by_field_name("constructor") or node) == "URL"
+        beside = url and len(words) > 1 and syntax.text(words[1]) == "import.meta.url"
+        text = _literal(words[0]) if beside else None
+        if text:
+            yield Request(text, line, file=True, guarded=guarded)
+    elif node.type == "binary_expression":
+        left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
+        if left is not None and right is not None and syntax.text(left) in _HERE:
+            text = _literal(right)
+            if text:
+                yield Request(f".{text}", line, file=True, guarded=guarded)
+    elif node.type == "template_string":
+        yield from _template(node, line, guarded=guarded)
+
+
+def _call(node: Node, requiring: set[str], line: int, *, guarded: bool) -> Iterator[Request]:
+    function, words = node.child_by_field_name("function"), _arguments(node)
+    if function is None or not words:
+        return
+    called = syntax.text(function)
+    text = _literal(words[0])
+    if called == "import" or called.removesuffix(".resolve") in requiring:
+        if text:
+            quiet = guarded or called.endswith(".resolve")
+            yield Request(text, line, guarded=quiet)
+    elif called.rpartition(".")[2] in _JOINING and syntax.text(words[0]) in _HERE:
+        parts: list[str] = []
+        for word in words[1:]:
+            part = _literal(word)
+            if part is None:
+                break
+            parts.append(part)
+        if parts:
+            yield Request("/".join((".", *parts)), line, file=True, guarded=guarded)
+    elif called.rpartition(".")[2] == "fork" and text and text.startswith("."):
+        yield Request(text, line, file=True, guarded=True)
+
+
+def _template(node: Node, line: int, *, guarded: bool) -> Iterator[Request]:
+    """`${__dirname}/a/b`, up to what else is put in."""
+    parts = node.named_children
+    if not parts or parts[0].type != "template_substitution":
+        return
+    if syntax.text(parts[0])[2:-1].strip() not in _HERE or parts[1:2] == []:
+        return
+    text = syntax.text(parts[1]) if parts[1].type == "string_fragment" else ""
+    whole = text if len(parts) == len(("here", "text")) else text.rpartition("/")[0]
+    if whole.startswith("/"):
+        yield Request(f".{whole}", line, file=True, guarded=guarded)
+
+
+def _arguments(node: Node) -> list[Node]:
+    words = node.child_by_field_name("arguments")
+    return [] if words is None else [one for one in words.named_children if one.type != "comment"]
+
+
+def _literal(node: Node) -> str | None:
+    """The text of a string without anything that is put in."""
+    if node.type == "template_string" and all(
+        one.type == "string_fragment" for one in node.named_children
+    ):
+        return syntax.text(node)[1:-1]
+    return syntax.text(node)[1:-1] if node.type == "string" else None

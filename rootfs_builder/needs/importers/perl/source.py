@@ -1,0 +1,331 @@
+"""The text of a Perl program or module → what it imports and names, as values to be remembered."""
+
+from collections.abc import Callable, Iterable
+from enum import StrEnum
+from posixpath import basename
+
+from msgspec import Struct
+from tree_sitter import Node
+
+from rootfs_builder.needs.importers import syntax
+from rootfs_builder.needs.importers.perl.values import STRINGS, Values, called
+from rootfs_builder.needs.importers.walk import MARKS
+
+_QUERY = """
+(package_statement) @package
+(use_statement) @use
+(require_expression) @require
+(eval_expression) @eval
+(assignment_expression) @assign
+(function_call_expression) @call
+(ambiguous_function_call_expression) @call
+(func1op_call_expression) @call
+(method_call_expression) @call
+(string_literal) @string
+(interpolated_string_literal) @string
+(quoted_word_list) @string
+(binary_expression) @string
+(comment) @comment
+"""
+_LOADERS = frozenset(  # functions of Module::Runtime and its like: their argument is a module
+    (
+        "autoload",
+        "ensure_class_loaded",
+        "load_class",
+        "load_module",
+        "load_optional_class",
+        "loadclass",
+        "require_module",
+        "try_load_class",
+        "use_module",
+        "use_package_optimistically",
+    )
+)
+_INHERITING = frozenset(("extends", "load", "with"))  # the same, if it is a constant
+_FINDERS = frozenset(("findallmod", "findsubmod", "useall", "usesub"))  # all modules below a name
+_SHARES = frozenset(
+    ("class_dir", "class_file", "dist_dir", "dist_file", "module_dir", "module_file")
+)
+_GUARDS = frozenset(
+    (
+        "anonymous_subroutine_expression",
+        "conditional_expression",
+        "conditional_statement",
+        "eval_expression",
+        "logical_expression",
+        "lowprec_logical_expression",
+        "method_declaration_statement",
+        "postfix_conditional_expression",
+        "subroutine_declaration_statement",
+        "try_statement",
+    )
+)
+_MOST_WITHIN = 2  # texts of code in texts of code
+_WITH_VALUE, _REST_IS_VALUE = "eEmMI", "CDFdix"  # options of perl
+
+
+class Kind(StrEnum):
+    """What a name in a source stands for."""
+
+    MODULE = "module"  # Foo::Bar is loaded
+    MAYBE = "maybe"  # a text that may be the name of a module
+    FAMILY = "family"  # any module below Foo::Bar is loaded
+    FILE = "file"  # `require` or `do` of a file
+    LIBRARY = "library"  # a directory of @INC
+    PATH = "path"  # a path that starts from the place of the file or script
+    SHARE = "share"  # of File::ShareDir: a distribution or module
+    PROGRAM = "program"  # it becomes that program
+    PACKAGE = "package"  # a package that the text itself declares
+
+
+class Import(Struct, frozen=True, array_like=True):
+    """One name, and on which line it stands; where it is `guarded`, the text goes on without."""
+
+    kind: Kind
+    name: str
+    line: int
+    guarded: bool = False
+
+
+Imports = tuple[Import, ...]
+
+
+def read(text: bytes) -> Imports:
+    """What a text imports, none twice."""
+    reader = _Reader()
+    reader.read(syntax.parse("perl", text), 0)
+    found = dict[tuple[Kind, str], Import]()
+    for one in reader.found:
+        known = found.get((one.kind, one.name))
+        if known is None or (known.guarded and not one.guarded):
+            found[one.kind, one.name] = one
+    return tuple(found.values())
+
+
+def options(words: Iterable[str], line: int = 1) -> tuple[Imports, str | None]:
+    """What perl's own options import, and the first word that is none: the script."""
+    found = list[Import]()
+    todo = [*words]
+    while todo and todo[0].startswith("-") and len(todo[0]) > 1:
+        word = todo.pop(0)
+        if word == "--":
+            break
+        letter, value = _option(word)
+        if letter and letter in "eEI" and not value and todo:
+            value = todo.pop(0)
+        if letter in ("m", "M"):
+            name = value.lstrip("-").partition("=")[0].partition(" ")[0]
+            found.append(Import(Kind.MODULE, name, line))
+        elif letter == "I":
+            found.append(Import(Kind.LIBRARY, value, line))
+        elif letter in ("e", "E"):
+            found += read(value.encode("utf-8", "surrogateescape"))
+            return tuple(found), None  # what follows are its arguments, or more of its text
+    return tuple(found), todo[0] if todo else None
+
+
+def _option(word: str) -> tuple[str, str]:
+    """The option with a value in a word of options such as -lne, and the value; ("", "")."""
+    for at, letter in enumerate(word[1:], 2):
+        if letter in _WITH_VALUE:
+            return letter, word[at:]
+        if not letter.isalnum() or letter in _REST_IS_VALUE:
+            break
+    return "", ""
+
+
+def is_module(name: str) -> bool:
+    """Whether a text can be a module's name."""
+    parts = name.split("::")
+    words = all(one.isascii() and one.replace("_", "a").isalnum() for one in parts)
+    return words and not name[0].isdigit()
+
+
+class _Reader:
+    """Reads one text, and the texts that it evaluates."""
+
+    def __init__(self) -> None:
+        self.found = list[Import]()
+        self._values = Values()
+        self._within = 0
+        self._ended = -1  # of the outermost constant expression
+        self._by_name: dict[str, Callable[[Node, int], None]] = {
+            "assign": self._assign,
+            "call": self._call,
+            "comment": self._comment,
+            "eval": self._eval,
+            "package": self._declare,
+            "require": self._require,
+            "string": self._string,
+            "use": self._use,
+        }
+
+    def read(self, root: Node, line: int) -> None:
+        """Keep what a tree imports; `line` is of the text around it, 0 for none."""
+        self._ended = -1
+        for name, node in syntax.captures("perl", _QUERY, root):
+            self._by_name[name](node, line or syntax.line(node))
+
+    def _keep(self, kind: Kind, name: str, line: int, *, guarded: bool = False) -> None:
+        if kind is Kind.FAMILY and name == "main":
+            return  # a script: what it loads by a computed name is below none of its own
+        self.found.append(Import(kind, name, line, guarded or self._within > 0))
+
+    def _assign(self, node: Node, _: int) -> None:
+        self._values.assign(node)
+
+    def _declare(self, node: Node, line: int) -> None:
+        names = [syntax.text(one) for one in node.named_children if one.type == "package"]
+        if names:
+            self._values.package = names[0]
+            self._keep(Kind.PACKAGE, names[0], line)
+
+    def _comment(self, node: Node, line: int) -> None:
+        """The first line of a script has options, too."""
+        text = syntax.text(node)
+        if node.start_byte == 0 and text.startswith("#!") and not self._within:
+            words = text.split()
+            at = next((i for i, one in enumerate(words) if "perl" in basename(one)), None)
+            if at is not None:
+                self.found += options(words[at + 1 :], line)[0]
+
+    def _use(self, node: Node, line: int) -> None:
+        name = next((syntax.text(one) for one in node.children if one.type == "package"), "")
+        if not name:
+            return
+        arguments = [one for one in node.named_children if one.type != "package"]
+        if len(arguments) == 1 and arguments[0].type == "list_expression":
+            arguments = arguments[0].named_children
+        words = [*self._values.words(arguments)]
+        self._keep(Kind.MODULE, name, line)
+        if name == "lib":
+            for one in self._values.directories(arguments):
+                self._keep(Kind.LIBRARY, one, line)
+            return
+        inherits = name in ("base", "parent") and "-norequire" not in words
+        for one in filter(is_module, words):
+            if inherits:
+                self._keep(Kind.MODULE, one, line)
+            elif one[0].isupper():
+                self._keep(Kind.MAYBE, one, line, guarded=True)
+
+    def _require(self, node: Node, line: int) -> None:
+        wanted = next(iter(node.named_children), None)
+        if wanted is None:
+            return
+        guarded = _is_guarded(node)
+        value = self._values.value(wanted)
+        if wanted.type == "bareword":
+            self._keep(Kind.MODULE, syntax.text(wanted), line, guarded=guarded)
+        elif value is not None:
+            self._keep(Kind.FILE, value, line, guarded=guarded)
+        elif not self._below(wanted, line):
+            self._computed(line)
+
+    def _computed(self, line: int) -> None:
+        """A name that is not known here: most often of a module below the package."""
+        self._keep(Kind.FAMILY, self._values.package, line, guarded=True)
+
+    def _eval(self, node: Node, line: int) -> None:
+        """`do FILE`, or `eval STRING`, whose text is read, too."""
+        for one in node.named_children:
+            if one.type == "filename" and node.children[0].type == "do":
+                for value in self._values.words([one]):
+                    self._keep(Kind.FILE, value, line, guarded=True)
+            elif one.type in STRINGS:
+                self._evaluated(one, line)
+
+    def _evaluated(self, node: Node, line: int) -> None:
+        """A text of code: what is constant of it, and what is loaded by a computed name."""
+        begin = self._values.beginning(node)
+        first, _, name = begin.strip().partition(" ")
+        if self._values.value(node) is None and first in ("require", "use"):
+            if name.endswith("::"):
+                self._keep(Kind.FAMILY, name[:-2], line, guarded=True)
+            elif not name:
+                self._computed(line)
+        if begin and self._within < _MOST_WITHIN:
+            self._within += 1
+            ended = self._ended
+            self.read(syntax.parse("perl", begin.encode("utf-8", "surrogateescape")), line)
+            self._within, self._ended = self._within - 1, ended
+
+    def _call(self, node: Node, line: int) -> None:
+        """A call that loads modules, that changes @INC, or that is a path."""
+        name, arguments = called(node)
+        if name in ("push", "unshift") and arguments and syntax.text(arguments[0]) == "@INC":
+            for one in self._values.directories(arguments[1:]):
+                self._keep(Kind.LIBRARY, one, line)
+        elif name == "import" and syntax.text(node.children[0]) == "lib":
+            for one in self._values.directories(arguments):
+                self._keep(Kind.LIBRARY, one, line)
+        elif name == "exec":
+            for one in [*self._values.words(arguments[:1])][:1]:
+                self._keep(Kind.PROGRAM, one.partition(" ")[0], line, guarded=True)
+        elif name == "require" and node.type == "method_call_expression":
+            self._computed(line)
+        else:
+            self._loaded(name, arguments, line)
+        if node.end_byte > self._ended and self._path(node, line):
+            self._ended = node.end_byte
+
+    def _loaded(self, name: str, arguments: list[Node], line: int) -> None:
+        known = _LOADERS | _INHERITING | _FINDERS | _SHARES
+        words = [*self._values.words(arguments)] if name in known else []
+        modules = [*filter(is_module, words)]
+        if name in _SHARES:
+            share = words[0] if words else self._values.package
+            self._keep(Kind.SHARE, share, line, guarded=True)
+        elif name in _FINDERS:
+            for one in modules or [self._values.package]:
+                self._keep(Kind.FAMILY, one, line, guarded=True)
+        for one in modules if name in _LOADERS | _INHERITING else ():
+            self._keep(Kind.MAYBE, one, line, guarded=True)
+        if name in _LOADERS and not words:
+            self._computed(line)
+
+    def _string(self, node: Node, line: int) -> None:
+        """A constant expression that may name a module or a path."""
+        if node.end_byte <= self._ended:
+            return
+        if node.type == "quoted_word_list":
+            for one in self._values.words([node]):
+                self._maybe(one, line)
+            return
+        value = self._values.value(node)
+        if value is None:
+            self._below(node, line)
+            return
+        self._ended = node.end_byte
+        if not self._path(node, line):
+            self._maybe(value, line)
+
+    def _maybe(self, value: str, line: int) -> None:
+        name = value.strip("+").removesuffix("::")
+        if "::" in name and is_module(name):
+            self._keep(Kind.MAYBE, name, line, guarded=True)
+
+    def _path(self, node: Node, line: int) -> bool:
+        value = self._values.value(node)
+        if value is None or value[:1] not in MARKS or {*MARKS} & {*value[1:]}:
+            return False
+        self._keep(Kind.PATH, value, line, guarded=True)
+        return True
+
+    def _below(self, node: Node, line: int) -> bool:
+        """Whether a computed text begins as the names of all modules below one."""
+        begin = self._values.beginning(node)
+        name = begin.removesuffix("::")
+        if name == begin or not name or not is_module(name):
+            return False
+        self._keep(Kind.FAMILY, name, line, guarded=True)
+        return True
+
+
+def _is_guarded(node: Node) -> bool:
+    at = node.parent
+    while at is not None:
+        if at.type in _GUARDS:
+            return True
+        at = at.parent
+    return False

@@ -1,0 +1,62 @@
+"""What one process of perl sees: its @INC, and the Perl texts of the image with their imports."""
+
+import re
+
+from rootfs_builder.needs.finder import Context
+from rootfs_builder.needs.importers.perl import source
+from rootfs_builder.needs.importers.perl.source import Imports
+from rootfs_builder.needs.importers.walk import Library, Surroundings, kind_of
+from rootfs_builder.paths import decode, join, name
+
+_INC = rb"\x00(?P<inc>/(?=[\w/.+-]*perl)[\w/.+-]+)(?=\x00)"  # in perl or libperl
+_LIBRARY = re.compile(r"libperl\.so\.")
+_CORE = ("strict.pm", "Config.pm")  # what only the core library has
+_MODULES = (".pm", ".al", ".t")
+_SUFFIXES = (*_MODULES, ".pl", ".ph", ".psgi", ".PL")
+_SCRIPTS = ("", ".cgi", ".fcgi")
+_FACT = "perl-imports v2"
+
+
+class PerlTexts(Surroundings):
+    """Answers for one process."""
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context, _compiled_in(context))
+        self._known = dict[str, Imports]()
+
+    def is_perl(self, path: str) -> bool:
+        """Whether a file is a program or module in Perl, by its name or its first lines."""
+        base = name(path)
+        suffix = kind_of(base)
+        if suffix in _MODULES:
+            return True
+        if suffix not in (*_SUFFIXES, *_SCRIPTS):
+            return False
+        head = self.files.head(path, 512)
+        if head.startswith(b"#!"):
+            return self.is_for(head, b"perl") or b"exec perl" in head or b"/perl " in head
+        return suffix in _SUFFIXES
+
+    def imports(self, path: str) -> Imports:
+        """What a text imports; nothing of one that cannot be read."""
+        if path not in self._known:
+            none: Imports = ()
+            self._known[path] = self.files.fact(path, _FACT, Imports, source.read, none)
+        return self._known[path]
+
+
+def _compiled_in(context: Context) -> tuple[Library, ...]:
+    """The directories of @INC that perl, or libperl, has compiled in."""
+    objects = [context.program, *context.objects]
+    each = dict.fromkeys(
+        decode(hit["inc"])
+        for one in objects
+        if one is context.program or _LIBRARY.match(name(one.real))
+        for hit in context.elf_files.search(one.real, _INC)
+    )
+    files = context.files
+    return tuple(
+        Library(path, core=any(files.is_file(join(path, one)) for one in _CORE))
+        for path in each
+        if files.kind(path) == "dir"
+    )

@@ -1,0 +1,195 @@
+"""Expressions of Perl → the text that they are, where that is constant.
+
+Strings, their concatenation, `dirname`, `catdir` and such, variables of the file. What follows from
+the place of a file begins with `HERE` for the file's own directory, with `SCRIPT` for that of the
+script that was started, with `BELOW` for a directory that is not known.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from tree_sitter import Node
+
+from rootfs_builder.needs.importers import syntax
+from rootfs_builder.needs.importers.walk import BELOW, HERE, SCRIPT
+
+STRINGS = ("string_literal", "interpolated_string_literal")
+
+_CALLS = (
+    "ambiguous_function_call_expression",
+    "func1op_call_expression",
+    "function_call_expression",
+    "method_call_expression",
+)
+_LISTS = ("list_expression", "parenthesized_expression", "filename")
+_BIN = ("Bin", "RealBin", "FindBin::Bin", "FindBin::RealBin")
+_SAME = ("abs_path", "canonpath", "fast_abs_path", "realpath", "rel2abs", "file", "dir", "path")
+_JOINED = ("catdir", "catfile")
+
+
+class Values:
+    """Evaluates the expressions of one file; `package` is the one in which they stand."""
+
+    def __init__(self) -> None:
+        self.package = "main"
+        self._variables = dict[str, str]()
+
+    def assign(self, node: Node) -> None:
+        """A variable of the file that is given a constant: the first one counts."""
+        left, right = node.children[0], node.children[-1]
+        if left.type == "variable_declaration":
+            left = left.named_children[0] if len(left.named_children) == 1 else left
+        if left.type == "scalar" and node.children[1].type in ("=", "||=", "//="):
+            value = self.value(right)
+            if value is not None:
+                self._variables.setdefault(_name(left), value)
+
+    def words(self, nodes: Iterable[Node]) -> Iterator[str]:
+        """The constant texts of a list of expressions."""
+        for node in nodes:
+            if node.type in _LISTS:
+                yield from self.words(node.named_children)
+            elif node.type == "quoted_word_list":
+                for one in node.named_children:
+                    yield from syntax.text(one).split()
+            elif node.type == "autoquoted_bareword":
+                yield syntax.text(node)
+            else:
+                value = self.value(node)
+                if value is not None:
+                    yield value
+
+    def value(self, node: Node) -> str | None:
+        """What an expression is, if that is constant."""
+        kind = node.type
+        if kind == "string_literal":
+            return "".join(syntax.text(one) for one in node.named_children)
+        if kind == "interpolated_string_literal":
+            return self._interpolated(node)[1]
+        if kind == "scalar":
+            return self._variable(_name(node))
+        if kind == "func0op_call_expression":
+            words = {"__FILE__": f"{HERE}/_", "__PACKAGE__": self.package}
+            return words.get(syntax.text(node).removesuffix("()"))
+        if kind == "parenthesized_expression" and len(node.named_children) == 1:
+            return self.value(node.named_children[0])
+        if len(node.children) > 1 and node.children[1].type in ("||", "//"):
+            left = self.value(node.children[0])  # most often a variable of the environment
+            return self.value(node.children[-1]) if left is None else left
+        if kind == "binary_expression" and node.children[1].type == ".":
+            left, right = self.value(node.children[0]), self.value(node.children[-1])
+            return None if left is None or right is None else left + right
+        if kind in _CALLS:
+            return self._computed(node)
+        return None
+
+    def _variable(self, name: str) -> str | None:
+        if name in _BIN:
+            return SCRIPT
+        return f"{SCRIPT}/_" if name == "0" else self._variables.get(name)
+
+    def _computed(self, node: Node) -> str | None:
+        """What a function of paths gives."""
+        name, arguments = called(node)
+        if name == "updir" or (name == "curdir" and not arguments):
+            return ".." if name == "updir" else "."
+        if name not in ("dirname", *_SAME, *_JOINED):
+            return None
+        flat = [
+            one
+            for each in arguments
+            for one in (each.named_children if each.type == "list_expression" else [each])
+        ]
+        values = [self.value(one) for one in flat]
+        known = [one for one in values if one is not None]
+        if not known or len(known) < len(values):
+            return None
+        if name == "dirname":
+            return _above(known[0])
+        return "/".join(known) if name in _JOINED else known[0]
+
+    def directories(self, nodes: Iterable[Node]) -> Iterator[str]:
+        """What a list of directories is; of one that is not constant, how it ends."""
+        for node in nodes:
+            known = [*self.words([node])]
+            yield from known
+            end = "" if known else self._ending(node)
+            if end:
+                yield BELOW + end
+
+    def _ending(self, node: Node) -> str:
+        """The constant parts with which a path ends, each behind a slash."""
+        if node.type == "parenthesized_expression" and len(node.named_children) == 1:
+            return self._ending(node.named_children[0])
+        if node.type == "interpolated_string_literal":
+            end = (node.text or b"").rpartition(b"}")[2].decode("utf-8", "replace").strip('"')
+            return end[end.find("/") :] if "/" in end else ""
+        name, arguments = called(node) if node.type in _CALLS else ("", [])
+        end = ""
+        for one in reversed(arguments if name in _JOINED else []):
+            value = self.value(one)
+            if value is None:
+                return end
+            end = f"/{value}{end}"
+        return ""
+
+    def beginning(self, node: Node) -> str:
+        """The constant text with which an expression begins."""
+        if node.type == "interpolated_string_literal":
+            return self._interpolated(node)[0]
+        if node.type == "binary_expression" and node.children[1].type == ".":
+            left = self.value(node.children[0])
+            if left is None:
+                return self.beginning(node.children[0])
+            return left + self.beginning(node.children[-1])
+        return self.value(node) or ""
+
+    def _interpolated(self, node: Node) -> tuple[str, str | None]:
+        """How a text with variables begins, and all of it, if that is constant."""
+        whole = ""
+        for content in (one for one in node.named_children if one.type == "string_content"):
+            at, data = content.start_byte, content.text or b""
+            for part in content.named_children:
+                whole += _decoded(
+                    data, at - content.start_byte, part.start_byte - content.start_byte
+                )
+                value = _escaped(part) if "escape" in part.type else self.value(part)
+                if value is None:
+                    return whole, None
+                whole, at = whole + value, part.end_byte
+            whole += _decoded(data, at - content.start_byte, len(data))
+        return whole, whole
+
+
+def called(node: Node) -> tuple[str, list[Node]]:
+    """The name of the function or method that is called, without its package, and the arguments."""
+    children = node.children
+    if node.type == "method_call_expression":
+        at = next((i for i, one in enumerate(children) if one.type == "method"), None)
+    else:
+        at = 0
+    if at is None:
+        return "", []
+    arguments = [one for one in children[at + 1 :] if one.is_named]
+    if len(arguments) == 1 and arguments[0].type == "list_expression":
+        arguments = arguments[0].named_children
+    return syntax.text(children[at]).rpartition("::")[2].strip(), arguments
+
+
+def _name(node: Node) -> str:
+    return syntax.text(node).lstrip("$").strip("{}")
+
+
+def _above(path: str) -> str:
+    """As dirname(3), of a path that may start from a place whose directory is not known."""
+    if path in (HERE, SCRIPT) or path.endswith("/.."):
+        return f"{path}/.."
+    return path.rpartition("/")[0] or ("/" if path.startswith("/") else ".")
+
+
+def _escaped(node: Node) -> str:
+    text = syntax.text(node)
+    return {"\\n": "\n", "\\t": "\t"}.get(text, text[1:])
+
+
+def _decoded(data: bytes, start: int, end: int) -> str:
+    return data[start:end].decode("utf-8", "surrogateescape")

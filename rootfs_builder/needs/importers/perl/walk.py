@@ -1,0 +1,172 @@
+"""One Perl program or module → all that it can load, in the directories of its own @INC."""
+
+import re
+from collections.abc import Iterator
+from posixpath import normpath
+
+from rootfs_builder.needs.finder import Text
+from rootfs_builder.needs.importers.perl.source import Import, Imports, Kind
+from rootfs_builder.needs.importers.perl.texts import PerlTexts
+from rootfs_builder.needs.importers.walk import MARKS, Library, Walk
+from rootfs_builder.paths import decode, join, parent, printable
+
+_CODE = (".pm", ".pl", ".pod", ".al", ".h", ".a", ".ix", ".t", ".PL", ".pmc")
+
+
+class PerlWalk(Walk):
+    """`options` is what perl's own options load."""
+
+    tools = (
+        ("CPAN",),
+        ("ExtUtils",),
+        ("Module", "Build"),
+        ("Module", "CoreList"),
+        ("TAP",),
+        ("Test",),
+        ("Test2",),
+    )
+
+    def __init__(self, texts: PerlTexts, options: Imports, text: Text | None = None) -> None:
+        """`text` is None for the options alone."""
+        super().__init__(texts, text, "perl")
+        self._texts = texts
+        self._options = options
+        self._packages = {one.name for one in options if one.kind is Kind.PACKAGE}
+
+    def _begin(self) -> None:
+        for one in self._options:
+            self._follow("", one)
+
+    def _end(self) -> None:
+        declared = tuple(f"\0{_file_of(one)}" for one in self._packages)
+        for key in [one for one in self._findings if one.endswith(declared)]:
+            del self._findings[key]
+
+    def _is_text(self, path: str) -> bool:
+        return self._texts.is_perl(path)
+
+    def _read(self, path: str) -> None:
+        imports = self._texts.imports(path)
+        for one in imports:
+            end = f"/{_file_of(one.name)}"
+            if one.kind is Kind.PACKAGE:
+                self._packages.add(one.name)
+                if path == self._path and path.endswith(end):
+                    self._library(Library(path.removesuffix(end)), whole=False)
+        for one in imports:
+            self._follow(path, one)
+
+    def _follow(self, path: str, one: Import) -> None:
+        """Take what one import means."""
+        if one.kind is Kind.MODULE:
+            self._module(path, one)
+        elif one.kind is Kind.MAYBE:
+            self._maybe(path, one)
+        elif one.kind is Kind.FAMILY:
+            self._family(path, one)
+        elif one.kind is Kind.FILE:
+            self._file(path, one)
+        elif one.kind is Kind.SHARE:
+            self._share(path, one)
+        elif one.kind is not Kind.PACKAGE:
+            for place in self._placed(path, one.name):
+                if one.kind is Kind.LIBRARY:
+                    self._library(place)
+                elif one.kind is Kind.PROGRAM:
+                    self._program(path, place)
+                else:
+                    self._place(path, place)
+
+    def _module(self, path: str, one: Import) -> None:
+        if one.guarded and self._is_aside(path, one.name.split("::")):
+            return
+        part = _file_of(one.name)
+        found = [*self._found(part)]
+        if not found and not one.guarded and not path.endswith(".t"):
+            remedy = "install it, or --add the directory that has it and set PERL5LIB"
+            what = f"the Perl module {printable(one.name)}"
+            self._lacks(path, one.line, what, remedy, part)
+        for library in found:
+            self._load(library, part, path, one.name)
+        if one.name == "diagnostics":  # it reads the texts of all messages from there
+            for library in self._found("pod/perldiag.pod"):
+                self._need(join(library.path, "pod/perldiag.pod"), library, path, one.name)
+
+    def _maybe(self, path: str, one: Import) -> None:
+        """A text that names a module, or where plugins are looked for, outside the core library."""
+        if self._texts.is_core(path):
+            return  # lists of all there are, names of classes that others load
+        found = [*self._found(_file_of(one.name))]
+        for library in found:
+            if not library.core:
+                self._load(library, _file_of(one.name), path, one.name)
+        imports = self._texts.imports(path) if path and not found else ()
+        if any(each.kind is Kind.FAMILY for each in imports):
+            self._family(path, one)
+
+    def _load(self, library: Library, part: str, by: str, what: str) -> None:
+        """Take a file of code; of a module outside the core library what belongs to it, too."""
+        self._need(join(library.path, part), library, by, what)
+        if library.core or not part.endswith(".pm") or library.whole:
+            return
+        module = part.removesuffix(".pm")
+        for one in self._all():
+            directory = f"{one.path}/auto/{module}"
+            for base in self._files.names(directory):
+                if self._files.is_file(join(directory, base)):
+                    self._need(join(directory, base), one, by, what)
+        for data in self._below(join(library.path, module)):
+            if not data.endswith(_CODE):
+                self._need(data, library, by, what)
+        for last in self._parts(join(library.path, module)):
+            self._load(library, f"{module}/{last}.pm", by, what)
+
+    def _parts(self, module: str) -> Iterator[str]:
+        """Modules below another of which that has the last name as a word, to choose among them.
+
+        So `implementations => ["XS", "PP"]` in Foo.pm stands for Foo::XS and Foo::PP.
+        """
+        names = {one[:-3] for one in self._files.names(module) if one.endswith(".pm")}
+        text = (self._files.read(f"{module}.pm") or b"") if names else b""
+        words = {decode(one) for one in re.findall(rb"(?<=['\"\s(])\w+(?=['\"\s),])", text)}
+        yield from sorted(names & words)
+
+    def _family(self, path: str, one: Import) -> None:
+        """All modules whose names begin with one; those of the core library know their own."""
+        if self._texts.is_core(path):
+            return
+        part = one.name.replace("::", "/")
+        for library in self._found(part, "dir"):
+            for file in self._below(join(library.path, part)) if not library.core else ():
+                if file.endswith(".pm"):
+                    self._load(library, file[len(library.path) + 1 :], path, one.name)
+
+    def _file(self, path: str, one: Import) -> None:
+        """What `require` or `do` reads: by its path, in @INC, or beside."""
+        if one.name.startswith(("/", *MARKS)):
+            for place in self._placed(path, one.name):
+                self._take(place.path, place, path, one.name)
+            return
+        part = normpath(one.name)
+        found = [*self._found(part)]
+        for library in found:
+            self._load(library, part, path, one.name)
+        if not found:
+            starts = [Library(parent(path), parent(path))] if path else []
+            for place in (*starts, Library(self._texts.directory)):
+                self._take(normpath(f"{place.path}/{part}"), place, path, one.name)
+
+    def _take(self, file: str, place: Library, by: str, what: str) -> None:
+        if self._files.is_file(file):
+            self._need(file, place, by, what)
+
+    def _share(self, path: str, one: Import) -> None:
+        base = one.name.replace("::", "-")
+        for part in (f"auto/share/dist/{base}", f"auto/share/module/{base}"):
+            for library in self._found(part, "dir"):
+                self._need(join(library.path, part), library, path, part)
+
+
+def _file_of(module: str) -> str:
+    """The file of a module, within @INC."""
+    return f"{module.replace('::', '/')}.pm"

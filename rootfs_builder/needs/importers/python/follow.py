@@ -1,0 +1,179 @@
+"""What a file of Python imports and names → modules and distributions that are reached."""
+
+from posixpath import dirname
+
+from msgspec.structs import replace
+
+from rootfs_builder.findings import Code, warning
+from rootfs_builder.needs.clues import Clue
+from rootfs_builder.needs.finder import Need
+from rootfs_builder.needs.importers.python.interpreter import Scope
+from rootfs_builder.needs.importers.python.modules import Module, Modules
+from rootfs_builder.needs.importers.python.source import How, Import, Source
+from rootfs_builder.paths import name, parent, printable
+
+_NOT_LOADED = frozenset(("console_scripts", "gui_scripts"))  # groups that no program asks for
+
+
+class Follower:
+    """Follows what files show; `modules` has what was reached."""
+
+    def __init__(self, modules: Modules) -> None:
+        self._modules = modules
+
+    def read(self, module: Module) -> None:
+        """Read a file, and follow it."""
+        source = self._modules.source(module.path)
+        if not source.readable and module.level >= How.ALWAYS and self._modules.is_own(module):
+            self._modules.need(_unreadable(module.path))
+        self.follow(source, module)
+
+    def follow(self, source: Source, module: Module) -> None:
+        """Take in all that a text imports and names."""
+        scope = self._modules.with_search(module.scope, module.path, source)
+        module = replace(module, scope=scope)
+        for one in source.imports:
+            module = replace(module, scope=self._import(one, module))
+        self._named(source, module)
+        self._asked(source, module)
+        self._modules.outside(source, module)
+
+    def _import(self, one: Import, module: Module) -> Scope:
+        """Follow one import; the scope in which the next is looked for."""
+        scope = module.scope
+        if one.how is How.MAIN and module.level is not How.MAIN:
+            return scope  # nobody starts it
+        if one.unless and all(self._modules.has(each, scope) for each in one.unless):
+            return scope
+        level = How(min(module.level, one.how, How.ALWAYS))
+        if self._modules.is_own(module):
+            level = max(level, How.GUARDED)
+        named = one.module or next(iter(one.names), "its own package")
+        clue = Clue(f"{printable(name(module.path))} imports {named}")
+        if one.level:
+            self._relative(one, replace(module, level=level), clue)
+            return scope
+        if level <= How.EACH and not self._is_needed(one, module):
+            return scope
+        return self._absolute(one, replace(module, level=level), clue)
+
+    def _is_needed(self, one: Import, module: Module) -> bool:
+        """Whether what may not be reached needs a module of another package when it is."""
+        if module.level is How.EACH and one.how is How.GUARDED:
+            return True
+        return self._modules.is_required(one.module, module)
+
+    def _absolute(self, one: Import, module: Module, clue: Clue) -> Scope:
+        scope, level = module.scope, module.level
+        found = None
+        for each in dict.fromkeys((one.module.partition(".")[0], one.module)):
+            found = self._modules.reach(each, _across(level, each, module), scope, clue)
+        if found is None or not found.whole:
+            if level is How.ALWAYS and (found is None or self._modules.is_there(found.root)):
+                self._missing(one, module)
+            return scope
+        for part in one.names if found.is_package else ():
+            self._modules.reach(f"{one.module}.{part}", level, scope, clue, whole=True)
+        return self._modules.after(found, module)
+
+    def _relative(self, one: Import, module: Module, clue: Clue) -> None:
+        directory = parent(module.path)
+        for _ in range(one.level - 1):
+            directory = parent(directory)
+        if one.module:
+            self._modules.beside(one.module, directory, module, clue)
+        for part in one.names:
+            whole = f"{one.module}.{part}" if one.module else part
+            self._modules.beside(whole, directory, module, clue, whole=True)
+
+    def _missing(self, one: Import, module: Module) -> None:
+        """Warn of a module that is nowhere."""
+        top = one.module.partition(".")[0]
+        if self._modules.is_built_in(top) or not self._modules.is_own(module):
+            return
+        text = (
+            f"{printable(module.path)}:{one.line}: the module {printable(one.module)} was not "
+            "found; install it, or --add the directory that has it and set PYTHONPATH with -e"
+        )
+        self._modules.need(warning(Code.IMPORT_MISSING, text, module.path))
+
+    def _named(self, source: Source, module: Module) -> None:
+        """Modules whose names are texts."""
+        own = self._modules.is_own(module)
+        level = How(min(How.GUARDED if own else How.LATER, module.level))
+        lists = [names for names in source.lists if self._has_module(names, module.scope)]
+        for text in dict.fromkeys((*source.strings, *(one for names in lists for one in names))):
+            if own or self._modules.is_required(text, module):
+                self._name(text, level, module)
+        for beginning in source.dynamic:
+            self._dynamic(beginning, level, module)
+
+    def _name(self, text: str, level: How, module: Module) -> None:
+        found = self._modules.find(text, module.scope)
+        if found is None or not found.files or self._modules.is_standard(found):
+            return
+        if "." in text and len(found.files) == 1 and found.is_package and not found.whole:
+            return  # a package alone, which something else imports, or any words
+        clue = Clue(f"{printable(name(module.path))} names {text}")
+        self._modules.take(found, text, level, module.scope, clue)
+
+    def _has_module(self, names: tuple[str, ...], scope: Scope) -> bool:
+        return any(self._modules.find(one, scope) for one in names if "." in one)
+
+    def _dynamic(self, beginning: str, level: How, module: Module) -> None:
+        """All modules of a package, of which a program imports some by names that it makes.
+
+        What it does in a loop, to a package within its own, it does for most when it starts.
+        """
+        own = dirname(module.path)
+        package = beginning.rstrip("*").strip(".")
+        is_part = "." in package if package else own != module.unit
+        if beginning.endswith("*") and is_part:
+            level = How(min(max(level, How.EACH), module.level))
+        if package and not beginning.startswith("."):
+            clue = Clue(f"{printable(name(module.path))} names {package}")
+            found = self._modules.reach(package, level, module.scope, clue)
+            if found is not None and not self._modules.is_standard(found):
+                module = replace(module, unit=found.unit, level=level)
+                self._modules.visit_package(found.directories, module)
+        elif not self._modules.is_own(module) or self._modules.is_package(own):
+            self._modules.visit_package((own,), replace(module, level=level))
+
+    def _asked(self, source: Source, module: Module) -> None:
+        """Distributions whose metadata a program asks for."""
+        installed = self._modules.installed
+        clue = Clue(f"{printable(name(module.path))} asks for its metadata")
+        for asked in source.distributions:
+            for one in installed.named(asked) if asked else ():
+                self._modules.distribution(one, clue)
+        for asked in source.required:
+            self._modules.require(_project(asked) or module.name.partition(".")[0], clue)
+        for point in source.entry_points:
+            for one in installed.named(_project(point.distribution)):
+                target = one.groups.get(point.group, {}).get(point.name)
+                if target:
+                    self._modules.reach(target, How.ALWAYS, module.scope, clue)
+        for group in dict.fromkeys((*source.groups, *source.strings)):
+            if group not in _NOT_LOADED:
+                self._modules.ask_group(group, module, clue)
+
+
+def _across(level: How, target: str, module: Module) -> How:
+    """The level of a package that another needs: what it imports at once, it needs itself.
+
+    That is not so for its parts, which may be there for the sake of a third.
+    """
+    return max(level, How.GUARDED) if "." not in target and target != module.name else level
+
+
+def _project(requirement: str) -> str:
+    """The name in `NAME==VERSION`."""
+    return requirement.partition("==")[0].strip()
+
+
+def _unreadable(path: str) -> Need:
+    text = (
+        f"{printable(path)} is not Python as this version reads it, so what it imports is unknown; "
+        "name its modules: --with python3-modules=NAME"
+    )
+    return warning(Code.IMPORT_MISSING, text, path)

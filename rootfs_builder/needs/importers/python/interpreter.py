@@ -1,0 +1,155 @@
+"""A process → where its Python looks for modules, as getpath.py and site.py find it.
+
+An environment is a directory with a pyvenv.cfg: its modules are all in the image, and those of the
+system are out of its sight, unless that file says otherwise.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator
+from posixpath import normpath
+
+from msgspec import Struct
+
+from rootfs_builder.needs.finder import Context
+from rootfs_builder.needs.image_files import ImageFiles
+from rootfs_builder.paths import SourcePath, below, join, name, parent
+
+SETTINGS = "pyvenv.cfg"
+_MODULES = (  # of packages, below the prefix; Debian's, then everybody's
+    "local/lib/python{0}/dist-packages",
+    "lib/python3/dist-packages",
+    "lib/python{0}/dist-packages",
+    "local/lib/python{0}/site-packages",
+    "lib/python{0}/site-packages",
+    "lib64/python{0}/site-packages",
+)
+_LIBS = ("lib", "lib64")
+_MARKS = ("/site-packages", "/dist-packages")
+
+
+class Scope(Struct, frozen=True):
+    """Where the modules of a program are looked for before the installed ones.
+
+    `script` is the script by whose place they are found, `start` its directory.
+    """
+
+    roots: tuple[str, ...] = ()
+    script: SourcePath | None = None
+    start: str | None = None
+
+
+class Interpreter(Struct, frozen=True):
+    """The Python of one process.
+
+    `library` has its standard library, `sites` the directories with modules of packages, those of
+    .pth files too: `links` says which file names such a directory. `environments` are directories,
+    `installed` those in them with modules; `isolated` says whether the system's are out of sight.
+    """
+
+    minor: str
+    library: str
+    sites: tuple[str, ...]
+    links: dict[str, str]
+    environments: tuple[str, ...]
+    installed: tuple[str, ...]
+    isolated: bool
+
+    @property
+    def standard(self) -> tuple[str, ...]:
+        """The directories of the standard library."""
+        return (self.library, f"{self.library}/lib-dynload")
+
+    def in_environment(self, path: str) -> bool:
+        """Whether a path lies in an environment."""
+        return any(below(path, one) for one in self.environments)
+
+    def is_installed(self, path: str) -> bool:
+        """Whether a path is that of a module in an environment, or in a directory like theirs."""
+        return any(below(path, one) for one in self.installed)
+
+
+def find(context: Context) -> Interpreter | None:
+    """The Python of a process; None where it has no library."""
+    files, minor = context.files, context.variables["minor"]
+    called = parent(parent(context.program.opened))
+    added = [parent(one) for one in files.added if name(one) == SETTINGS]
+    here = [called] if files.is_file(join(called, SETTINGS)) else []
+    settings = {one: _settings(files, join(one, SETTINGS)) for one in (*here, *added)}
+    homes = [parent(one["home"]) for one in settings.values() if one.get("home")]
+    prefixes = (called, parent(parent(context.program.real)), *homes, "/usr/local", "/usr")
+    library = next(_libraries(files, prefixes, minor), None)
+    if library is None:
+        return None
+    own = (f"{one}/{lib}/python3.{minor}/site-packages" for one in settings for lib in _LIBS)
+    marks = ((one, mark) for one in files.added for mark in _MARKS if mark in one)
+    alike = {one[: one.index(mark) + len(mark)] for one, mark in marks}
+    prefix = parent(parent(library))
+    sites = [f"{prefix}/{one.format(f'3.{minor}')}" for one in _MODULES]
+    sites = [one for one in dict.fromkeys(sites) if files.kind(one) == "dir"]
+    links = dict(_links(files, sites))
+    return Interpreter(
+        minor,
+        library,
+        (*sites, *links),
+        links,
+        tuple(settings),
+        tuple(dict.fromkeys((*own, *sorted(alike)))),
+        _is_isolated(context, settings, bool(here)),
+    )
+
+
+def _is_isolated(context: Context, settings: dict[str, dict[str, str]], called: bool) -> bool:
+    """Whether it runs in an environment that does not have the system's modules."""
+    inside = called or any(below(context.entry, one) for one in settings)
+    system = "include-system-site-packages"
+    return inside and not any(one.get(system) == "true" for one in settings.values())
+
+
+def _libraries(files: ImageFiles, prefixes: Iterable[str], minor: str) -> Iterator[str]:
+    for prefix in prefixes:
+        for lib in _LIBS:
+            directory = f"{prefix.rstrip('/')}/{lib}/python3.{minor}"
+            if files.is_file(f"{directory}/os.py"):
+                yield directory
+
+
+def _settings(files: ImageFiles, path: str) -> dict[str, str]:
+    """The keys of a pyvenv.cfg, with values in lower case but for paths."""
+    found = {}
+    for line in (files.read(path) or b"").decode("utf-8", "replace").splitlines():
+        key, _, value = line.partition("=")
+        value = value.strip()
+        found[key.strip().lower()] = value if "/" in value else value.lower()
+    return found
+
+
+def _links(files: ImageFiles, sites: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """The directories that .pth files put on sys.path, each with the file."""
+    for site in sites:
+        for one in files.names(site):
+            if not one.endswith(".pth"):
+                continue
+            text = (files.read(join(site, one)) or b"").decode("utf-8", "replace")
+            for line in map(str.strip, text.splitlines()):
+                if line and not line.startswith(("#", "import ", "import\t")):
+                    directory = normpath(join(site, line) if line[0] != "/" else line)
+                    if files.kind(directory) == "dir":
+                        yield directory, join(site, one)
+
+
+def is_built_in(module: str, context: Context) -> bool:
+    """Whether a module is in the interpreter itself, which has the names of such as texts.
+
+    Ours says which names may be; a version that is not ours may have more with an underscore.
+    """
+    if module not in sys.stdlib_module_names and not module.startswith("_"):
+        return False
+    text = f"{module}\0".encode()  # a linker keeps one text where it is the end of another
+    own = [one for one in context.objects if name(one.real).startswith("libpython")]
+    objects = (context.program, *own)
+    return any(text in context.elf_files.contained(one.real, (text,)) for one in objects)
+
+
+def opened_directories(context: Context) -> tuple[str, ...]:
+    """Where the libraries of a process lie."""
+    return tuple(dict.fromkeys(str(parent(one.real)) for one in context.objects))

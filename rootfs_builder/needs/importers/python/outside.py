@@ -1,0 +1,177 @@
+"""What a Python program needs besides modules: libraries, files by its own place, time zones."""
+
+import re
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from posixpath import normpath
+
+from rootfs_builder.filesystem.sources import in_system
+from rootfs_builder.needs.clues import Clue
+from rootfs_builder.needs.finder import Context, File, LeftOut, Library, Need
+from rootfs_builder.needs.importers.python.interpreter import Interpreter, Scope, opened_directories
+from rootfs_builder.needs.importers.python.place import FILE
+from rootfs_builder.needs.importers.python.source import How, Opened, Source
+from rootfs_builder.paths import below, join, name, parent, printable
+
+_ZONES = ("/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo")
+_MOST_ZONES = 20  # that one text chooses from; one with more has all of them
+_MOST_FILES = 2000  # of a directory of one program
+_DEPTH = 3  # of such a directory, as /usr/share/NAME
+
+
+class Outside:
+    """Answers for one process; `knows_zones` once something imports zoneinfo."""
+
+    def __init__(self, context: Context, python: Interpreter) -> None:
+        self.knows_zones = False
+        self._context = context
+        self._files = context.files
+        self._python = python
+        self._added = frozenset(context.files.added)
+        self._zones = {"UTC": Clue("zoneinfo is imported")}
+        self._own = dict[str, bool]()
+        self._database = next((one for one in _ZONES if self._files.kind(one) == "dir"), None)
+
+    def of(
+        self, source: Source, path: str, scope: Scope, units: AbstractSet[str]
+    ) -> Iterator[Need]:
+        """What one text names besides modules."""
+        shown = printable(name(path))
+        for one in source.libraries:
+            yield from self._library(one, shown)
+        if len(source.zones) <= _MOST_ZONES:
+            yield from self._zone_names(source.zones, path)
+        if source.files:
+            yield from self._beside(source.files, path, scope, units)
+        for package in source.resources:
+            for root in scope.roots:
+                directory = join(root, package.replace(".", "/"))
+                if self._is_data(directory):
+                    yield File(directory, Clue(f"{shown} reads files of {printable(package)}"))
+        if source.programs and not any(below(path, one) for one in self._python.standard):
+            yield from self._programs(source.programs, shown)
+
+    def _is_data(self, directory: str) -> bool:
+        """Whether it is a package without modules, which no import brings."""
+        names = self._files.names(directory)
+        return bool(names) and not any(one.endswith(".py") for one in names)
+
+    def _programs(self, programs: Iterable[str], shown: str) -> Iterator[Need]:
+        """Programs that a text starts: nobody knows when, so they are a hint."""
+        for one in programs:
+            each = [one] if "/" in one else [join(d, one) for d in self._context.search_path]
+            for path in [place for place in each if place.startswith("/")]:
+                if self._files.is_file(path):
+                    yield LeftOut(path, Clue(f"{shown} starts {printable(one)}"))
+                    break
+
+    def zones(self) -> Iterator[Need]:
+        """The zones that texts name, once something can read them."""
+        if self.knows_zones and self._database is not None:
+            for zone, clue in self._zones.items():
+                path = join(self._database, zone)
+                if self._files.is_file(path):
+                    yield File(path, clue)
+
+    def _zone_names(self, zones: Iterable[str], path: str) -> Iterator[Need]:
+        """Zones that a text names; all for a package whose first module names their directory."""
+        is_package = name(path) == "__init__.py" and parent(parent(path)) in self._python.sites
+        for zone in zones:
+            clue = Clue(f"{printable(name(path))} names {zone}")
+            if not zone.startswith("/"):
+                self._zones.setdefault(zone, clue)
+            elif is_package and zone.rstrip("/") == self._database:
+                for one in self._files.names(self._database):
+                    if one[:1].isupper() or one.endswith((".tab", ".zi")):
+                        yield File(join(self._database, one), clue)
+
+    def _library(self, one: Opened, shown: str) -> Iterator[Need]:
+        soname = self._linked(one.name) if one.linked else one.name
+        if soname is not None:
+            clue = Clue(f"{shown} opens {printable(soname)}")
+            yield Library(soname, clue, optional=one.how is not How.ALWAYS)
+
+    def _linked(self, library: str) -> str | None:
+        """The SONAME that a linker would note for a library's short name."""
+        pattern = re.compile(rf"lib{re.escape(library)}\.so\.\d+")
+        for directory in (*opened_directories(self._context), "/usr/lib", "/usr/lib64"):
+            found = [one for one in self._files.names(directory) if pattern.fullmatch(one)]
+            if found:
+                return max(found)
+        return None
+
+    def _bases(self, path: str) -> tuple[str, ...]:
+        """A file's own path, as it is opened and where it is."""
+        real = path if path in self._added else self._files.real(path) or path
+        return tuple(dict.fromkeys((path, real)))
+
+    def directories(self, search: Iterable[str], path: str) -> Iterator[str]:
+        """The directories that a text puts on sys.path, which exist."""
+        for one in search:
+            for base in self._bases(path):
+                directory = normpath(one.replace(FILE, base, 1))
+                if directory.startswith("/") and self._files.kind(directory) == "dir":
+                    yield directory
+
+    def own_directory(self, directory: str, path: str) -> Iterator[Need]:
+        """A directory on sys.path that is a program's own comes whole, with its data."""
+        clue = Clue(f"{printable(name(path))} has it on sys.path")
+        if not (in_system(directory) or self._is_beside(directory, path)):
+            yield File(directory, clue)  # which is refused, with the flag that adds it
+        is_deep = directory.count("/") >= _DEPTH and not self._is_shared(directory)
+        if in_system(directory) and is_deep and self._is_small(directory):
+            yield File(directory, clue)
+
+    def _is_beside(self, directory: str, path: str) -> bool:
+        """Whether it lies around a script, where its modules are found one by one, or is added."""
+        around = (parent(one) for one in self._bases(path))
+        added = directory in self._files.added_directories or self._files.is_added(directory)
+        return added or any(below(directory, one) or below(one, directory) for one in around)
+
+    def _is_shared(self, directory: str) -> bool:
+        sites = (*self._python.sites, *self._python.standard)
+        return any(below(one, directory) for one in sites)
+
+    def _is_small(self, directory: str) -> bool:
+        return sum(1 for _ in self._below(directory)) <= _MOST_FILES
+
+    def _is_own(self, directory: str) -> bool:
+        """Whether all files of a directory are of one package, or none."""
+        if directory not in self._own:
+            files = list(self._below(directory))
+            real = [one for one in map(self._files.real, files[:_MOST_FILES]) if one is not None]
+            owners = set(self._context.packages.of_all(real).packages.values())
+            self._own[directory] = len(files) <= _MOST_FILES and len(owners) <= 1
+        return self._own[directory]
+
+    def _below(self, directory: str) -> Iterator[str]:
+        """The files below a directory, at most one more than one program has."""
+        todo, count = [directory], 0
+        while todo and count <= _MOST_FILES:
+            here = todo.pop()
+            for one in self._files.names(here):
+                path = join(here, one)
+                kind = self._files.kind(path)
+                if kind == "dir":
+                    todo.append(path)
+                elif kind == "file" and one != "__pycache__":
+                    count += 1
+                    yield path
+
+    def _beside(
+        self, paths: Iterable[str], path: str, scope: Scope, units: AbstractSet[str]
+    ) -> Iterator[Need]:
+        clue = Clue(f"{printable(name(path))} opens it by its own place")
+        for one in paths:
+            for base in self._bases(path):
+                found = normpath(one.replace(FILE, base, 1))
+                if below(base, found) or any(below(found, unit) for unit in units):
+                    continue
+                kind = self._files.kind(found)
+                is_file = kind == "file"
+                if is_file or (kind == "dir" and (not in_system(found) or self._may_own(found))):
+                    script = None if in_system(found) else scope.script
+                    yield File(found, clue, start=scope.start, script=script)
+
+    def _may_own(self, directory: str) -> bool:
+        return not self._is_shared(directory) and self._is_own(directory)

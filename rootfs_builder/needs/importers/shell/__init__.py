@@ -1,0 +1,78 @@
+"""Shell scripts: the commands that they run, the files that they source, and those that they name.
+
+A script is followed when it is started: one of the user's, or one that another starts. A command is
+looked up as the shell does, in the image's PATH or that which the script sets; a path may begin at
+the script's own place. What is run for an option alone, in an error, or after the script has asked
+whether it is there, is left out, and one hint names it.
+"""
+
+from collections.abc import Iterator
+
+from rootfs_builder.filesystem.sources import in_system
+from rootfs_builder.needs.clues import Clue
+from rootfs_builder.needs.finder import Context, File, Finder, Need, Text, TextKind
+from rootfs_builder.needs.importers import started
+from rootfs_builder.needs.importers.shell import steps
+from rootfs_builder.needs.importers.shell.answers import Answers
+from rootfs_builder.needs.importers.shell.names import SHELLS
+from rootfs_builder.needs.importers.shell.run import Run
+from rootfs_builder.needs.importers.shell.script import VERSION, Script
+from rootfs_builder.needs.importers.shell.values import Scope
+from rootfs_builder.paths import join, name, printable
+
+_FACT = f"shell {VERSION}"
+
+
+def make(context: Context) -> Finder:
+    """The finder for one shell."""
+    return _Shell(context)
+
+
+class _Shell:
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._files = context.files
+        self._answers = Answers(context)
+
+    def process(self) -> Iterator[Need]:
+        """What a shell is told to run: a text after -c, or a script."""
+        if name(self._context.program.opened) not in SHELLS:
+            return
+        words = self._context.arguments
+        for at, word in enumerate(words):
+            if word.startswith("-") and "c" in word and not word.startswith("--"):
+                text = words[at + 1] if len(words) > at + 1 else ""
+                yield from self._follow("sh -c", steps.parse(text.encode()))
+                return
+            if not word.startswith(("-", "+")):
+                path = word if word.startswith("/") else join(self._context.directory, word)
+                known = in_system(path) or self._files.is_added(path)
+                if known and self._is_mine(path):
+                    yield File(path, Clue(f"{printable(word)} is an argument"), started=True)
+                    yield from self._script(path)
+                return
+
+    def text(self, text: Text) -> Iterator[Need]:
+        """What a script needs that this shell runs."""
+        if text.kind is TextKind.STARTED and self._is_mine(text.path):
+            yield from self._script(text.path)
+
+    def _script(self, path: str) -> Iterator[Need]:
+        script = self._load(path)
+        if script is not None:
+            yield from self._follow(path, script)
+
+    def _follow(self, path: str, script: Script) -> Iterator[Need]:
+        scope = Scope(dict(self._context.environment), ":".join(self._context.search_path))
+        run = Run(path, scope, self._files, self._load)
+        run.follow(script)
+        yield from self._answers.needs(run, path, whole=script.whole)
+
+    def _load(self, path: str) -> Script | None:
+        """The steps of a file of the image; None where there is none."""
+        if not self._files.is_file(path) or self._files.head(path, 4).startswith(b"\x7fELF"):
+            return None
+        return self._files.fact(path, _FACT, Script, steps.parse, Script())
+
+    def _is_mine(self, path: str) -> bool:
+        return started.runs(self._context, path)

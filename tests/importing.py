@@ -1,0 +1,87 @@
+"""A root as a dict, for a finder: what it needs for a text, and what it warns of."""
+
+from posixpath import normpath
+from types import SimpleNamespace
+
+from rootfs_builder.findings import Finding
+from rootfs_builder.needs.finder import Context, Directory, File, Text, TextKind
+
+
+class Files:
+    """Answers as `ImageFiles`; a path to None is a directory. `parsed` has each text that was."""
+
+    def __init__(self, tree, added=()):
+        self.tree = dict(tree)
+        self.added = tuple(added)
+        self.parsed = []
+
+    def kind(self, path):
+        path = normpath(path)
+        if self.tree.get(path) is not None:
+            return "file"
+        inside = path.rstrip("/") + "/"
+        there = path in self.tree or any(one.startswith(inside) for one in self.tree)
+        return "dir" if there else None
+
+    def is_file(self, path):
+        return self.kind(path) == "file"
+
+    def real(self, path):
+        return normpath(path) if self.kind(path) else None
+
+    def names(self, directory):
+        inside = normpath(directory).rstrip("/") + "/"
+        below = (one[len(inside) :] for one in self.tree if one.startswith(inside))
+        return tuple(sorted({one.partition("/")[0] for one in below}))
+
+    def read(self, path):
+        return self.tree[path].encode() if self.is_file(path) else None
+
+    def head(self, path, size=4096):
+        return (self.read(path) or b"")[:size]
+
+    def fact(self, path, _fact, _kind, find, none):
+        text = self.read(normpath(path))
+        self.parsed.append(path)
+        return none if text is None else find(text)
+
+
+class Elf:
+    """An interpreter in which texts are compiled."""
+
+    def __init__(self, **texts):
+        self.texts = texts
+
+    def search(self, _path, pattern):
+        name = pattern.partition(b"P<")[2].partition(b">")[0].decode()
+        return [{name: one.encode()} for one in self.texts.get(name, ())]
+
+
+def finder(module, tree, *, compiled, added=(), given=(), **context):
+    """The finder of an importer, over a root, with the paths that its interpreter has."""
+    options = {"values": (), "arguments": (), "environment": {}, "directory": "/"} | context
+    program = SimpleNamespace(real="/usr/bin/it", opened="/usr/bin/it")
+    return module.make(
+        Context(
+            program=program,
+            objects=(),
+            variables={},
+            search_path=("/usr/bin",),
+            user="",
+            files=Files(tree, added),
+            elf_files=Elf(**compiled),
+            packages=None,
+            given=tuple(Text(one, TextKind.STARTED) for one in given),
+            **options,
+        )
+    )
+
+
+def started(found, path):
+    """The paths that a script needs, and the lines of its warnings."""
+    return split([*found.process(), *found.text(Text(path, TextKind.STARTED))])
+
+
+def split(needs):
+    paths = {one.path for one in needs if isinstance(one, File | Directory)}
+    return paths, [one.text for one in needs if isinstance(one, Finding)]

@@ -1,0 +1,302 @@
+"""What a packaged program gets of its own packages, in small roots with dpkg's database."""
+
+import os
+
+import pytest
+
+from rootfs_builder.needs.general import standards
+from rootfs_builder.packages import Owners
+from rootfs_builder.packages.database import unreadable
+from tests import package_roots
+from tests.loader.oracle import GLIBC
+from tests.rule_bench import LIB, Bench, libc, library, program, rule
+
+pytestmark = pytest.mark.skipif(not os.path.exists(GLIBC), reason="needs the glibc of x86-64")
+
+TOOL = "/usr/bin/tool"
+ANY = 'when = { libc = ["glibc", "static"] }\n'
+OWN = rule(ANY + 'finder = "own-package"', "own-package")
+CONFIGURATION = rule(ANY + 'finder = "configuration"', "configuration")
+BOTH = OWN + CONFIGURATION
+COPYING = rule(ANY + "copy = ['/usr/share/tool/one']", "copying")
+
+
+def spelling(*texts):
+    """C with these whole strings in the data of the program."""
+    each = "".join(f'const char text{i}[] = "{one}";' for i, one in enumerate(texts))
+    used = "".join(f"(void *)text{i}, " for i in range(len(texts)))
+    return f"{each} void *texts[] = {{ {used} }};"
+
+
+class Machine:
+    """A root with `tool`, which spells out texts, and packages with their files."""
+
+    def __init__(self, bench):
+        self.bench = bench
+        self.packages = []
+
+    def tool(self, *texts, path=TOOL, **options):
+        self.bench.fill({f"{LIB}/libc.so.6": libc("frob")})
+        self.bench.fill({path: program("frob", source=spelling(*texts), **options)})
+
+    def package(self, name, tree, source="", needs="", **own):
+        """A package with files; `own` are files that it lists and are there already."""
+        self.bench.fill(tree)
+        files = tuple(tree) + own.get("files", ())
+        self.packages.append((name, files, source, needs))
+        install(self.bench.root, self.packages)
+
+    def brought(self, *rules, **options):
+        result = self.bench.plan("".join(rules) or BOTH, options.pop("program", TOOL), **options)
+        self.result = result
+        return {p for p in result.paths if not p.startswith((LIB, TOOL, "/usr/lib/x86", "/lib"))}
+
+
+def install(root, packages):
+    installed = [package_roots.Package(n, "1", files, source) for n, files, source, _ in packages]
+    package_roots.install(root, *installed)
+    status = root / "var/lib/dpkg/status"
+    text = status.read_text()
+    for name, _, _, needs in packages:
+        text = text.replace(f"Package: {name}\n", f"Package: {name}\n{needs}")
+    status.write_text(text)
+
+
+@pytest.fixture
+def machine(linker, tmp_path):
+    return Machine(Bench(tmp_path / "root", linker))
+
+
+def test_a_file_of_its_own_package_goes_in(machine):
+    machine.tool("/usr/share/tool/data", "/usr/share/tool/none", "/usr/share/other/data")
+    machine.package(
+        "tool", {"/usr/share/tool/data": "d", "/usr/share/tool/more": ""}, files=(TOOL,)
+    )
+    machine.package("other", {"/usr/share/other/data": "o"})
+    assert machine.brought() == {"/usr/share/tool/data"}
+    assert machine.result.applied == {"own-package": "/usr/bin/tool names /usr/share/tool/data"}
+
+
+def test_without_a_database_nothing_goes_in(machine):
+    machine.tool("/usr/share/tool/data")
+    machine.bench.fill({"/usr/share/tool/data": "d"})
+    assert machine.brought() == set()
+
+
+def test_a_program_of_the_users_has_no_package(machine):
+    machine.tool("/usr/share/tool/data", path="/app/prog")
+    machine.package("tool", {"/usr/share/tool/data": "d"}, files=("/app/prog",))
+    assert machine.brought(program="/app/prog") == {"/app/prog"}
+
+
+def test_packages_of_its_source_and_those_that_it_needs_are_its_own(machine):
+    machine.tool("/usr/share/tool-data/a", "/usr/share/need/a", "/usr/share/far/a", "/etc/virtual")
+    needs = "Depends: libc6 (>= 2), nothing | need:any (<< 9)\nRecommends: mail-agent\n"
+    machine.package("tool", {}, "tools", needs, files=(TOOL,))
+    machine.package("tool-data", {"/usr/share/tool-data/a": ""}, "tools (1:1)")
+    machine.package("need", {"/usr/share/need/a": ""}, needs="Depends: far\n")
+    machine.package("far", {"/usr/share/far/a": ""})
+    machine.package("mta", {"/etc/virtual": ""}, needs="Provides: x, mail-agent (= 1)\n")
+    assert machine.brought() == {"/usr/share/tool-data/a", "/usr/share/need/a", "/etc/virtual"}
+
+
+def test_a_directory_brings_what_its_packages_have_there_and_no_documentation(machine):
+    machine.tool("/usr/share/tool/%s.dat")
+    own = ("a.dat", "sub/b", "sub/c", "README.txt", "x.h", "lang/de.mo", "man/x.1", "lib.a")
+    machine.package("tool", {f"/usr/share/tool/{one}": "" for one in own}, files=(TOOL,))
+    machine.package("plugin", {"/usr/share/tool/sub/foreign": ""})
+    machine.bench.fill({"/usr/share/tool/made": ""})
+    names = {path.removeprefix("/usr/share/tool/") for path in machine.brought()}
+    assert names == {"a.dat", "sub/b", "sub/c"}
+
+
+def test_a_shared_directory_brings_nothing(machine):
+    machine.tool("/usr/share", "/usr/share/", "/etc", "/usr/share/icons/hicolor/%s")
+    tree = {"/usr/share/tool/a": "", "/usr/share/icons/hicolor/tool.png": "", "/etc/tool": ""}
+    machine.package("tool", tree, files=(TOOL,))
+    assert machine.brought() == set()
+
+
+def test_links_are_followed_to_what_belongs(machine):
+    machine.tool("/usr/share/tool")
+    tree = {"/usr/share/tool/web": "-> /etc/tool/web", "/etc/tool/web/i.html": ""}
+    tree |= {"/usr/share/tool/all": "-> ..", "/usr/share/tool/one": "-> ../x"}
+    machine.package("tool", tree, files=(TOOL,))
+    machine.package("other", {"/etc/tool/web/foreign": "", "/usr/share/x": "", "/usr/share/y": ""})
+    assert machine.brought() == {
+        "/usr/share/tool/web",
+        "/etc/tool/web/i.html",
+        "/usr/share/tool/one",
+        "/usr/share/x",
+    }
+
+
+def test_a_large_directory_is_a_hint_and_its_flag_brings_it(machine, monkeypatch):
+    monkeypatch.setattr(standards, "MOST_BYTES", 10)
+    machine.tool("/usr/share/tool")
+    machine.package("tool", {"/usr/share/tool/a": "x" * 11, "/usr/share/tool/b": ""}, files=(TOOL,))
+    assert machine.brought() == set()
+    (hint,) = machine.result.said("hint")
+    assert hint == (
+        "/usr/bin/tool names /usr/share/tool (2 files, 0 MB), which is left out: "
+        "--with own-package=/usr/share/tool"
+    )
+    both = {"/usr/share/tool/a", "/usr/share/tool/b"}
+    assert machine.brought(with_=("own-package=/usr/share/tool",)) == both
+    assert machine.brought(with_=("own-package=all",)) == both
+
+
+def test_of_a_large_directory_the_entries_go_in_that_are_named_beside_it(machine, monkeypatch):
+    monkeypatch.setattr(standards, "MOST_BYTES", 10)
+    machine.tool("/usr/share/tool", "a/b", "c", "d")
+    tree = {f"/usr/share/tool/{one}": "x" * 6 for one in ("a/b", "a/e", "c/f", "g")}
+    machine.package("tool", tree, files=(TOOL,))
+    assert machine.brought() == {"/usr/share/tool/a/b", "/usr/share/tool/c/f"}
+    assert machine.result.said("hint") == []
+
+
+def test_where_a_rule_copies_the_rule_decides(machine):
+    machine.tool("/usr/share/tool", "/usr/share/tool/two", "/etc/tool")
+    tree = {f"/usr/share/tool/{one}": "" for one in ("one", "two", "three")}
+    machine.package("tool", {**tree, "/etc/tool/x": ""}, files=(TOOL,))
+    assert machine.brought(OWN, COPYING) == {
+        "/usr/share/tool/one",
+        "/usr/share/tool/two",
+        "/etc/tool/x",
+    }
+
+
+def test_what_a_rule_leaves_out_stays_out(machine):
+    machine.tool("/usr/share/tool", "/usr/share/tool/two")
+    machine.package("tool", {f"/usr/share/tool/{one}": "" for one in ("one", "two")}, files=(TOOL,))
+    copying = rule(ANY + "copy = ['/usr/share/tool']\nomit = ['two']", "copying")
+    assert machine.brought(OWN, copying) == {"/usr/share/tool/one"}
+
+
+def test_a_library_speaks_for_its_own_data_and_not_for_its_modules(machine):
+    lib = library(
+        "libx.so.1", source=spelling("/usr/share/x/d", "/usr/lib/x/m.so", "/usr/share/tool/d")
+    )
+    machine.bench.fill({f"{LIB}/libx.so.1": lib})
+    machine.tool("nothing", libraries=(lib,))
+    machine.package("tool", {"/usr/share/tool/d": ""}, files=(TOOL,))
+    tree = {"/usr/share/x/d": "", "/usr/lib/x/m.so": ""}
+    machine.package("libx1", tree, files=(f"{LIB}/libx.so.1",))
+    assert machine.brought() == {"/usr/share/x/d"}
+
+
+def test_a_program_that_is_named_comes_with_its_interpreter_if_it_is_of_the_same_source(machine):
+    machine.tool("/usr/libexec/tool/helper", "/usr/libexec/need/helper", "/usr/bin/other")
+    tree = dict.fromkeys(("/usr/libexec/tool/helper", "/usr/bin/other"), "#!/usr/bin/sh2\n")
+    machine.package("tool", tree, needs="Depends: need\n", files=(TOOL,))
+    machine.package("need", {"/usr/libexec/need/helper": "#!/usr/bin/sh2\n"})
+    machine.tool("x", path="/usr/bin/sh2")
+    machine.tool("/usr/libexec/tool/helper", "/usr/libexec/need/helper", "/usr/bin/other")
+    for path in (*tree, "/usr/libexec/need/helper"):
+        (machine.bench.root / path[1:]).chmod(0o755)
+    assert machine.brought() == {*tree, "/usr/bin/sh2"}
+
+
+def test_texts_that_come_in_are_read_in_their_turn(machine):
+    machine.tool("/etc/tool.conf")
+    tree = {
+        "/etc/tool.conf": "include /etc/tool.d/*.conf\nsee /usr/share/tool/x.\n",
+        "/etc/tool.d/a.conf": "data=/usr/share/tool/y\nother /usr/share/other/z",
+        "/usr/share/tool/x": "",
+        "/usr/share/tool/y": "",
+    }
+    machine.package("tool", tree, files=(TOOL,))
+    machine.package("other", {"/usr/share/other/z": ""})
+    assert machine.brought(OWN) == {"/etc/tool.conf"}
+    assert machine.brought() == tree.keys()
+
+
+def test_the_users_configuration_names_files_of_the_programs_packages(machine):
+    machine.tool("nothing")
+    machine.package("tool", {"/usr/share/tool/x": "", "/usr/share/tool/y": ""}, files=(TOOL,))
+    machine.package("other", {"/usr/share/other/z": ""})
+    machine.bench.fill({"/home/c": "/usr/share/tool/x /usr/share/other/z"})
+    added = (f"{machine.bench.root}/home/c:/etc/tool.conf",)
+    assert machine.brought(add=added) == {"/etc/tool.conf", "/usr/share/tool/x"}
+
+
+def test_a_script_of_a_package_speaks_for_its_package(machine):
+    machine.tool("nothing", path="/usr/bin/sh2")
+    machine.package("sh2", {}, files=("/usr/bin/sh2",))
+    machine.package(
+        "tool", {TOOL: "#!/usr/bin/sh2\n. /usr/share/tool/lib\n", "/usr/share/tool/lib": ""}
+    )
+    assert machine.brought() == {"/usr/share/tool/lib", "/usr/bin/sh2"}
+
+
+def test_of_texts_without_an_end_the_longest_beginning_that_exists_counts(machine):
+    go = "\\377 Go buildinf:"
+    machine.tool(go, "x/etc/tool/confused by/usr/share/tool.xmlinvalid/usr/share/to/nothing")
+    tree = {"/etc/tool/conf": "", "/etc/tool/c": "", "/usr/share/tool.xml": ""}
+    machine.package("tool", tree, files=(TOOL,))
+    assert machine.brought() == {"/etc/tool/conf", "/usr/share/tool.xml"}
+
+
+def test_a_database_that_cannot_be_read_is_one_warning(machine, monkeypatch):
+    machine.tool("/usr/share/tool/data")
+    machine.package("tool", {"/usr/share/tool/data": "/usr/share/tool/data"}, files=(TOOL,))
+
+    def denied(*_):
+        raise unreadable("/var/lib/dpkg/info", "Permission denied")
+
+    monkeypatch.setattr(Owners, "of_all", denied)
+    assert machine.brought() == set()
+    assert len(machine.result.said("warning")) == 1
+    assert "own packages is not looked for" in machine.result.said("warning")[0]
+
+
+def test_files_of_a_directory_that_not_everybody_may_read_are_one_warning(machine):
+    machine.tool("/etc/tool")
+    machine.package("tool", {f"/etc/tool/{one}": "" for one in "abc"}, files=(TOOL,))
+    for one in "ab":
+        (machine.bench.root / f"etc/tool/{one}").chmod(0o640)
+    assert machine.brought() == {"/etc/tool/c"}
+    (said,) = machine.result.said("warning")
+    assert said.startswith("/usr/bin/tool names /etc/tool: 2 files in it were not included")
+    assert said.endswith("--add /etc/tool:/etc/tool")
+
+
+def test_a_directory_that_its_package_has_empty_brings_links_and_no_others_files(machine):
+    machine.tool("/etc/tool")
+    tree = {"/etc/tool/all/a": "", "/etc/tool/on": None, "/etc/tool/none": None}
+    machine.package("tool", tree, files=(TOOL,))
+    machine.bench.fill({"/etc/tool/on/a": "-> ../all/a", "/etc/tool/on/mine": ""})
+    assert machine.brought() == {"/etc/tool/all/a", "/etc/tool/on/a"}
+    assert "/etc/tool/none" in machine.result.directories
+
+
+def test_commands_that_it_spells_out(bench):
+    machine = Machine(bench)
+    bench.fill({f"{LIB}/libc.so.6": libc("frob", "system")})
+    texts = ("mate %s", "dep -q", "ddlog -t '%s' >> %s", "other words", "more -x")
+    bench.fill({TOOL: program("frob", "system", source=spelling(*texts))})
+    names = ("dep", "ddlog", "other", "more")
+    bench.fill({f"/usr/bin/{one}": program() for one in ("mate", *names)})
+    machine.package("tool", {}, needs="Depends: dep\n", files=(TOOL, "/usr/bin/mate"))
+    machine.package("dep", {}, files=("/usr/bin/dep",))
+    assert "/usr/bin/mate" in machine.brought(OWN)
+    assert not {f"/usr/bin/{one}" for one in names} & machine.result.paths
+    (hint,) = machine.result.said("hint")
+    assert hint.endswith(f"{bench.root}/usr/bin/ddlog {bench.root}/usr/bin/dep")
+
+
+def test_libraries_that_it_opens_by_name(bench):
+    machine = Machine(bench)
+    bench.fill({f"{LIB}/libc.so.6": libc("frob", "dlopen")})
+    bench.fill({f"{LIB}/lib{one}.so.1": library(f"lib{one}.so.1") for one in ("dep", "other")})
+    texts = ("libdep.so.1", "libother.so.1", "libnone.so.1")
+    source = spelling(*(f"\\0{one}" for one in texts))
+    bench.fill({TOOL: program("frob", "dlopen", source=source)})
+    machine.package("tool", {}, needs="Depends: libdep\n", files=(TOOL,))
+    machine.package("libdep", {}, files=(f"{LIB}/libdep.so.1",))
+    machine.brought(OWN)
+    assert f"{LIB}/libdep.so.1" in machine.result.paths
+    assert f"{LIB}/libother.so.1" not in machine.result.paths
+    (hint,) = machine.result.said("hint")
+    assert "--include-lib libother.so.1" in hint
+    assert machine.result.said("warning") == []

@@ -1,0 +1,167 @@
+"""What a script for Node.js brings: one tiny case for each way of importing."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.loader.oracle import GLIBC
+from tests.rule_bench import LIB, Bench, libc, program, rule
+
+NODE = "/usr/bin/node"
+RULE = rule('when = { text = ["NODE_OPTIONS"] }\nfinder = "node"', "node-imports")
+SCRIPT = "/app/bin/script"
+
+pytestmark = pytest.mark.skipif(not os.path.exists(GLIBC), reason="needs the glibc of x86-64")
+
+
+@pytest.fixture
+def bench(linker, tmp_path):
+    """A root with a Node.js that looks for packages in a directory of its own."""
+    bench = Bench(tmp_path / "root", linker)
+    source = 'const char *name = "NODE_OPTIONS", *place = "/usr/share/nodejs";'
+    bench.fill({f"{LIB}/libc.so.6": libc("frob"), NODE: program("frob", source=source)})
+    return bench
+
+
+def packed(bench, text, files, script=SCRIPT):
+    bench.fill({script: f"#!/usr/bin/node\n{text}\n", **files})
+    Path(f"{bench.root}{script}").chmod(0o755)
+    return bench.plan(RULE, script)
+
+
+def brought(result):
+    own = (LIB, "/lib64", NODE, SCRIPT)
+    return {path for path in result.paths if not path.startswith(own)}
+
+
+BESIDE = {"/app/bin/part.js": "", "/app/bin/other.js": ""}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "require('./part')",
+        'import x from "./part.js"',
+        "import './part.js'",
+        "export * from './part.js'",
+        "await import('./part.js')",
+        "require.resolve('./part')",
+        "const r = createRequire(import.meta.url); r('./part')",
+        "try { require('./part') } catch {}",
+        "fs.readFileSync(path.join(__dirname, 'part.js'))",
+        "fs.readFileSync(__dirname + '/part.js')",
+        "fs.readFileSync(`${__dirname}/part.js`)",
+        "new Worker(new URL('./part.js', import.meta.url))",
+        "child_process.fork('./part.js')",
+    ],
+)
+def test_a_file_beside(bench, text):
+    assert brought(packed(bench, text, BESIDE)) == {"/app/bin/part.js"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "// require('./part')",
+        "'require(\"./part\")'",
+        "required('./part')",
+        "require(x + './part')",
+    ],
+)
+def test_what_is_no_import(bench, text):
+    assert brought(packed(bench, text, BESIDE)) == set()
+
+
+def test_modules_lead_to_others(bench):
+    files = {
+        "/app/lib/index.js": "require('./data'); require('./tool')",
+        "/app/lib/data.json": "{}",
+        "/app/lib/tool/package.json": '{"main": "go.js"}',
+        "/app/lib/tool/go.js": "require('../../addon.node')",
+        "/app/addon.node": "",
+        "/app/package.json": '{"type": "commonjs"}',
+        "/app/unused.js": "",
+    }
+    assert brought(packed(bench, "require('../lib')", files)) == files.keys() - {"/app/unused.js"}
+
+
+def test_imports_of_the_package_itself(bench):
+    package = '{"name": "app", "imports": {"#part": {"node": "./lib/part.js"}}}'
+    files = {"/app/package.json": package, "/app/lib/part.js": ""}
+    result = packed(bench, "import '#part'; import 'app/x'", files)
+    assert brought(result) == files.keys()
+    assert result.said("warning") == []
+
+
+def test_packages_come_with_what_they_depend_on(bench):
+    modules = "/app/node_modules"
+    files = {
+        f"{modules}/a/package.json": '{"dependencies": {"b": ""}, '
+        '"optionalDependencies": {"c": ""}}',
+        f"{modules}/a/lib/x.js": "",
+        f"{modules}/a/node_modules/b/index.js": "",
+        f"{modules}/b/index.js": "another",
+        f"{modules}/c/package.json": '{"os": ["darwin"]}',
+        f"{modules}/unused/index.js": "",
+        f"{modules}/@of/d/index.js": "",
+        "/usr/share/nodejs/e/index.js": "",
+    }
+    result = packed(bench, "require('a/lib/x'); require('@of/d'); require('e')", files)
+    without = {f"{modules}/b/index.js", f"{modules}/c/package.json", f"{modules}/unused/index.js"}
+    assert brought(result) == files.keys() - without
+
+
+def test_packages_behind_links(bench):
+    store = "/app/node_modules/.pnpm/a@1/node_modules"
+    files = {
+        f"{store}/a/package.json": '{"dependencies": {"b": "1"}}',
+        f"{store}/b": "-> ../../b@1/node_modules/b",
+        "/app/node_modules/.pnpm/b@1/node_modules/b/index.js": "",
+        "/app/node_modules/a": "-> .pnpm/a@1/node_modules/a",
+    }
+    assert brought(packed(bench, "require('a')", files)) == files.keys()
+
+
+def test_a_command_of_a_package_brings_the_package(bench):
+    modules = "/app/node_modules"
+    files = {
+        f"{modules}/tool/package.json": '{"dependencies": {"a": "1"}}',
+        f"{modules}/tool/lib/all.js": "",
+        f"{modules}/a/index.js": "",
+        f"{modules}/.bin/tool": "-> ../tool/cli.js",
+    }
+    bench.fill(files)
+    cli = f"{modules}/tool/cli.js"
+    bench.fill({cli: "#!/usr/bin/node\n"})
+    Path(f"{bench.root}{cli}").chmod(0o755)
+    assert brought(bench.plan(RULE, f"{modules}/.bin/tool")) >= {*files, cli}
+
+
+def test_an_argument_is_a_script(bench):
+    bench.fill({"/usr/share/app/run.js": "require('./part')", "/usr/share/app/part.js": ""})
+    result = bench.plan(RULE, NODE, command=("/usr/share/app/run.js",))
+    assert brought(result) == {"/usr/share/app/run.js", "/usr/share/app/part.js"}
+
+
+def test_an_argument_that_the_user_did_not_add_is_nobodys_word(bench):
+    bench.fill({"/srv/run.js": "require('./part')", "/srv/part.js": ""})
+    assert brought(bench.plan(RULE, NODE, command=("/srv/run.js",))) == set()
+
+
+def test_what_is_nowhere_is_a_warning(bench):
+    result = packed(bench, "const a = 1;\nrequire('nowhere/x')", {})
+    assert result.said("warning") == [
+        f"{SCRIPT}:3 imports nowhere/x, which is nowhere; install it with npm, or --add it"
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "require('fs'); import 'node:test'; require('fs/promises')",
+        "try { require('nowhere') } catch (error) {}",
+    ],
+)
+def test_what_may_be_nowhere_is_no_warning(bench, text):
+    assert packed(bench, text, {}).said("warning") == []

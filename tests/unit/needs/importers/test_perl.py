@@ -1,0 +1,159 @@
+"""What the importer of Perl makes of each thing that a program can say."""
+
+import pytest
+
+from rootfs_builder.needs.finder import Text, TextKind
+from rootfs_builder.needs.importers import perl
+from rootfs_builder.needs.importers.perl import source
+from rootfs_builder.needs.importers.perl.source import Kind
+from tests import importing
+
+CORE, VENDOR, ARCH = "/usr/share/perl/5.40", "/usr/share/perl5", "/usr/lib/perl5/5.40"
+SCRIPT = "/usr/bin/script"
+TREE = {f"{CORE}/strict.pm": "package strict; 1;", f"{VENDOR}/A/B.pm": "package A::B; 1;"}
+
+
+def run(text, tree=None, script=SCRIPT, **options):
+    root = TREE | {script: f"#!/usr/bin/perl\n{text}"} | (tree or {})
+    made = importing.finder(perl, root, compiled={"inc": (CORE, VENDOR, ARCH)}, **options)
+    return importing.started(made, script)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "use A::B;",
+        "use A::B 1.0 qw(a b);",
+        "no A::B;",
+        "require A::B;",
+        "use parent qw(A::B);",
+        "use base 'A::B';",
+        "eval { require A::B };",
+        'eval "require A::B" or die;',
+        "require A::B if $x;",
+        "use if $] > 5, 'A::B' => 1;",
+        "load_class('A::B');",
+        "Module::Runtime::use_module('A::B');",
+        "my %h = (class => 'A::B');",
+        "my @all = qw(A::B C::D);",
+        'require "A::$x"; my $y = "A::$z";',
+        'require "A/B.pm";',
+    ],
+)
+def test_a_module_that_is_loaded_is_needed(text):
+    assert f"{VENDOR}/A/B.pm" in run(text)[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# use A::B;",
+        "=pod\n\nuse A::B;\n\n=cut\n",
+        "print <<E;\nuse A::B;\nE\n",
+        "__END__\nuse A::B;\n",
+    ],
+)
+def test_what_is_no_code_is_not_loaded(text):
+    assert run(text)[0] == set()
+
+
+def test_what_a_module_loads_is_needed_with_its_library_in_c_and_its_data():
+    more = {
+        f"{VENDOR}/A/B.pm": "package A::B; use C; 1;",
+        f"{VENDOR}/A/B/table.dat": "x",
+        f"{ARCH}/C.pm": "package C; 1;",
+        f"{ARCH}/auto/C/C.so": "x",
+    }
+    expected = {f"{VENDOR}/A/B/table.dat", f"{ARCH}/C.pm", f"{ARCH}/auto/C/C.so"}
+    assert expected < run("use A::B;", more)[0]
+
+
+def test_a_module_that_is_nowhere_is_a_warning_unless_the_program_goes_on():
+    said = run("use strict;\nuse No::Where;")[1]
+    assert len(said) == 1
+    assert f"{SCRIPT}, line 3: the Perl module No::Where was not found" in said[0]
+    for text in (
+        "eval { require No::Where };",
+        "require No::Where if $x;",
+        "sub f { require No::Where }",
+    ):
+        assert run(text)[1] == []
+    assert run("use No::Where;\npackage No::Where { 1 }")[1] == []
+
+
+def test_a_directory_of_inc_by_the_place_of_the_script_is_searched():
+    tree = {"/opt/app/lib/My.pm": "package My; use Other; 1;", "/opt/app/lib/Other.pm": "1;"}
+    for path in (
+        '"$FindBin::Bin/../lib"',
+        "dirname(__FILE__) . '/../lib'",
+        "catdir($Bin, '..', 'lib')",
+        "$ENV{LIB} || '/opt/app/lib'",
+    ):
+        text = f"BEGIN {{ unshift @INC, {path} }}\nuse My;"
+        found, said = run(text, tree, script="/opt/app/bin/run")
+        assert (found, said) == ({"/opt/app/lib/My.pm", "/opt/app/lib/Other.pm"}, [])
+
+
+def test_a_folder_of_the_user_comes_whole():
+    tree = {"/home/u/app/lib/My.pm": "package My; 1;", "/home/u/app/lib/Lazy.pm": "1;"}
+    found, _ = run('use lib "$FindBin::Bin/../lib"; use My;', tree, script="/home/u/app/bin/run")
+    assert found == {"/home/u/app/lib"}
+
+
+def test_no_directory_that_all_share_comes():
+    assert run('my $x = "$FindBin::Bin/../share"; my $y = "$FindBin::Bin/..";')[0] == set()
+    tree = {"/usr/share/script/table": "x"}
+    assert run('my $x = "$FindBin::Bin/../share/script";', tree)[0] == {"/usr/share/script"}
+
+
+def test_files_of_share_dir_and_programs_that_it_becomes_are_needed():
+    share = f"{VENDOR}/auto/share/dist/X-Y"
+    assert run("dist_dir('X-Y')", {f"{share}/table": "x"})[0] == {share}
+    assert run('exec "/usr/bin/other", @ARGV', {"/usr/bin/other": "x"})[0] == {"/usr/bin/other"}
+
+
+def test_a_list_of_names_in_the_core_library_loads_nothing():
+    tree = {f"{CORE}/List.pm": "package List; our @all = ('A::B'); 1;"}
+    assert run("use List;", tree)[0] == {f"{CORE}/List.pm"}
+
+
+def test_options_load_modules():
+    assert run("", arguments=("-MA::B", "-e", "1"))[0] == {f"{VENDOR}/A/B.pm"}
+    assert run("", environment={"PERL5OPT": "-MA::B"})[0] == {f"{VENDOR}/A/B.pm"}
+    assert run("", {"/x/M.pm": "1;"}, arguments=("-I/x", "-lne", "use M;"))[0] == {"/x/M.pm"}
+    assert run("", {"/x/M.pm": "1;"}, environment={"PERL5LIB": "/x"}, arguments=("-MM",))[0] == {
+        "/x/M.pm"
+    }
+
+
+def test_what_the_user_adds_is_there():
+    tree = {"/srv/lib/My.pm": "package My; use Other; 1;", "/srv/lib/Other.pm": "1;"}
+    root = TREE | tree
+    made = importing.finder(perl, root, compiled={"inc": (CORE,)}, added=tuple(tree))
+    needs = [*made.text(Text("/srv/lib/My.pm", TextKind.ADDED))]
+    assert importing.split(needs) == (set(), [])
+
+
+def test_other_languages_are_not_read():
+    root = TREE | {
+        "/x.py": "use A::B;",
+        "/x": "#!/bin/sh\nuse A::B;",
+        "/x.pl": "#!/usr/bin/swipl\n",
+    }
+    made = importing.finder(perl, root, compiled={"inc": (CORE,)})
+    for path in ("/x.py", "/x", "/x.pl"):
+        assert [*made.text(Text(path, TextKind.ADDED))] == []
+
+
+def test_a_name_is_kept_once_where_the_program_does_not_go_on():
+    found = source.read(b"eval { require A };\nuse A;\nuse A;")
+    assert [(one.kind, one.name, one.line, one.guarded) for one in found] == [
+        (Kind.MODULE, "A", 2, False)
+    ]
+
+
+def test_modules_below_one_that_has_their_last_names_as_words():
+    tree = {f"{VENDOR}/{path}.pm": "1;" for path in ("C/XS", "C/PP", "C/Other")}
+    text = "my $l = loader(implementations => [ 'XS', 'PP' ], how => 'Otherwise');"
+    found = run("use C;", tree | {f"{VENDOR}/C.pm": text})[0]
+    assert found == {f"{VENDOR}/{path}.pm" for path in ("C", "C/XS", "C/PP")}

@@ -1,0 +1,584 @@
+"""What the importer of Python needs for a small tree, one case a thing that the language does."""
+
+import ast
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from rootfs_builder.findings import Finding
+from rootfs_builder.loader.elf_files import ElfFiles
+from rootfs_builder.needs.closure import Tree
+from rootfs_builder.needs.finder import Context, File, LeftOut, Library, Text, TextKind
+from rootfs_builder.needs.image_files import ImageFiles
+from rootfs_builder.needs.importers import python
+from rootfs_builder.needs.importers.python import conditions, reader
+from rootfs_builder.needs.importers.python.modules import LEFT_OUT
+from rootfs_builder.needs.importers.python.source import How
+from rootfs_builder.needs.rules import load
+from rootfs_builder.plan import PlanRoot
+from tests import trees
+
+LIBRARY = "/usr/lib/python3.11"
+SITE = "/usr/lib/python3/dist-packages"
+SCRIPT = "/home/me/app/run"
+COMPILED = f"{SITE}/fast.cpython-311-x86_64-linux-gnu.so"
+NAMED = {COMPILED: [b"yaml.cyaml", b"an", b"yaml.nothing", b"sys"]}  # texts in a library
+
+
+class Packages:
+    """Everything of a directory of /usr/share belongs to the package of its name."""
+
+    def of_all(self, paths):
+        return SimpleNamespace(packages={one: one.split("/")[3] for one in paths})
+
+
+def needs(files, *, script=SCRIPT, added=(), arguments=(), variables=(), entry="", **options):
+    """What is needed where a script is started, or the interpreter itself with arguments."""
+    tree = {f"{LIBRARY}/os.py": "", f"{LIBRARY}/lib-dynload/": "dir 0755", f"{SITE}/": "dir 0755"}
+    for path, text in files.items():
+        tree[path] = (
+            text if path.endswith("/") or text.startswith("symlink ") else f"file 0644 {text}"
+        )
+    tree = {
+        path: w if w.startswith(("file", "dir", "symlink")) else f"file 0644 {w}"
+        for path, w in tree.items()
+    }
+    root = PlanRoot(trees.plan(tree))
+    elf_files = ElfFiles(root)
+    nodes = tuple((path, root.lstat(path)) for path in added)
+    trees_added = [Tree(path, path, ((path, node),)) for path, node in nodes]
+    opened = options.pop("opened", "/usr/bin/python3")
+    context = Context(
+        program=SimpleNamespace(opened=opened, real="/usr/bin/python3.11"),
+        objects=(SimpleNamespace(real="/usr/lib/x86_64-linux-gnu/libc.so.6"),),
+        variables={"minor": "11", **options.pop("bound", {})},
+        values=(),
+        arguments=tuple(arguments),
+        entry=entry,
+        is_named=script is None,
+        chosen=frozenset(),
+        environment=dict(variables),
+        search_path=("/usr/bin",),
+        directory=options.pop("directory", "/"),
+        user="",
+        files=ImageFiles(elf_files, trees_added),
+        elf_files=SimpleNamespace(
+            imports=lambda _, symbols: symbols,
+            search=lambda path, _: [{"name": one} for one in NAMED.get(path, ())],
+            contained=lambda _, texts: {b"sys\0", b"time\0"} & set(texts),
+        ),
+        packages=Packages(),
+    )
+    finder = python.make(context)
+    found = [*finder.process()]
+    if script is not None:
+        found += finder.text(Text(script, TextKind.STARTED))
+    for path in added:
+        found += finder.text(Text(path, TextKind.ADDED))
+    return found
+
+
+def files(found):
+    return {one.path for one in found if isinstance(one, File)}
+
+
+def warnings(found):
+    return [one.text for one in found if isinstance(one, Finding)]
+
+
+def started(text, more=None, **options):
+    return needs({SCRIPT: f"#!/usr/bin/python3\n{text}", **(more or {})}, **options)
+
+
+PACKAGE = {f"{SITE}/yaml/__init__.py": "", f"{SITE}/yaml/cyaml.py": "import fast"}
+FAST = {COMPILED: "x", f"{SITE}/fast.cpython-312-x.so": "x"}
+
+
+IMPORTS = {
+    "a package of data alone": (
+        "import sys\nsys.path.append('/usr/share')\nresources.files('words')",
+        {"/usr/share/words/a.dic": ""},
+        {"/usr/share/words"},
+    ),
+    "all of its own package": (
+        "import a.b",
+        {f"{SITE}/a/__init__.py": "", f"{SITE}/a/b.py": "from . import *"},
+        {f"{SITE}/a"},
+    ),
+    "a package comes whole": ("import yaml", PACKAGE, {f"{SITE}/yaml"}),
+    "what a submodule imports comes with it": (
+        "import yaml.cyaml",
+        PACKAGE | FAST,
+        {f"{SITE}/yaml", f"{SITE}/fast.cpython-311-x86_64-linux-gnu.so"},
+    ),
+    "an unread submodule brings nothing": ("import yaml", PACKAGE | FAST, {f"{SITE}/yaml"}),
+    "a name from a package may be a module": (
+        "from yaml import cyaml",
+        PACKAGE | FAST,
+        {f"{SITE}/yaml", f"{SITE}/fast.cpython-311-x86_64-linux-gnu.so"},
+    ),
+    "in a function": ("def f():\n    import yaml", PACKAGE, {f"{SITE}/yaml"}),
+    "behind a try": (
+        "try:\n    import yaml\nexcept ImportError: pass",
+        PACKAGE,
+        {f"{SITE}/yaml"},
+    ),
+    "not for types alone": (
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import yaml",
+        PACKAGE | {f"{LIBRARY}/typing.py": ""},
+        set(),
+    ),
+    "not for another system": (
+        "import sys\nif sys.platform == 'win32':\n    import yaml",
+        PACKAGE,
+        set(),
+    ),
+    "not for an older version": (
+        "import sys\nif sys.version_info < (3, 8):\n    import yaml",
+        PACKAGE,
+        set(),
+    ),
+    "an alternative is not needed": (
+        "try:\n    import yaml\nexcept ImportError:\n    import fast",
+        PACKAGE | FAST,
+        {f"{SITE}/yaml"},
+    ),
+    "by a call": (
+        "import importlib\nimportlib.import_module('yaml')",
+        PACKAGE | {f"{LIBRARY}/importlib/__init__.py": ""},
+        {f"{SITE}/yaml"},
+    ),
+    "by __import__": ("__import__('yaml')", PACKAGE, {f"{SITE}/yaml"}),
+    "relative ones": (
+        "import a.b",
+        {
+            f"{SITE}/a/__init__.py": "",
+            f"{SITE}/a/b.py": "from . import c\nfrom .d import e",
+            f"{SITE}/a/c.py": "import one",
+            f"{SITE}/a/d.py": "import two",
+            f"{SITE}/one.py": "",
+            f"{SITE}/two.py": "",
+        },
+        {f"{SITE}/a", f"{SITE}/one.py", f"{SITE}/two.py"},
+    ),
+    "names made when it runs": (
+        "import importlib, a\nimportlib.import_module('a.plugins.' + x)",
+        {
+            f"{LIBRARY}/importlib/__init__.py": "",
+            f"{SITE}/a/__init__.py": "",
+            f"{SITE}/a/plugins/__init__.py": "",
+            f"{SITE}/a/plugins/p.py": "import one",
+            f"{SITE}/one.py": "",
+        },
+        {f"{SITE}/a", f"{SITE}/one.py"},
+    ),
+    "an extension module names others": (
+        "import fast",
+        {
+            COMPILED: "x",
+            f"{SITE}/yaml/__init__.py": "",
+            f"{SITE}/yaml/cyaml.py": "import one",
+            f"{SITE}/one.py": "",
+        },
+        {COMPILED, f"{SITE}/yaml", f"{SITE}/one.py"},
+    ),
+    "the source of an extension module is beside it": (
+        "import quick",
+        {f"{SITE}/quick.abi3.so": "x", f"{SITE}/quick.py": "import one", f"{SITE}/one.py": ""},
+        {f"{SITE}/quick.abi3.so", f"{SITE}/one.py"},
+    ),
+    "plugins by the name of their group": (
+        "Manager(namespace='app.plugins')",
+        {
+            f"{SITE}/plugin.py": "",
+            f"{SITE}/plugin-1.dist-info/entry_points.txt": "[app.plugins]\np=plugin:P",
+        },
+        {f"{SITE}/plugin.py", f"{SITE}/plugin-1.dist-info"},
+    ),
+    "names in lists": (
+        "APPS = ['a.apps', 'one']",
+        {f"{SITE}/a/__init__.py": "", f"{SITE}/a/apps.py": "", f"{SITE}/one.py": ""},
+        {f"{SITE}/a", f"{SITE}/one.py"},
+    ),
+    "parts of a namespace": (
+        "import ns.a",
+        {f"{SITE}/ns/a/__init__.py": "", f"{SITE}/ns/b/__init__.py": ""},
+        {f"{SITE}/ns/a"},
+    ),
+    "beside the script": (
+        "import words\nimport shop.cart",
+        {
+            "/home/me/app/words.py": "import yaml",
+            "/home/me/app/shop/__init__.py": "",
+            "/home/me/app/shop/cart.py": "from . import prices",
+            "/home/me/app/shop/prices.py": "",
+            **PACKAGE,
+        },
+        {"/home/me/app/words.py", "/home/me/app/shop", f"{SITE}/yaml"},
+    ),
+    "a file by the script's place": (
+        "from pathlib import Path\nopen(Path(__file__).parent / 'data' / 'a.txt')",
+        {"/home/me/app/data/a.txt": "", f"{LIBRARY}/pathlib.py": ""},
+        {"/home/me/app/data/a.txt"},
+    ),
+    "a directory by a name that is kept": (
+        "from os.path import *\nHERE = dirname(abspath(__file__))\njoin(HERE, 'data', name)",
+        {"/home/me/app/data/a.txt": ""},
+        {"/home/me/app/data"},
+    ),
+    "not all that is around it": (
+        "import os\nos.listdir(os.path.dirname(__file__))",
+        {"/home/me/app/b": ""},
+        set(),
+    ),
+    "a directory put on sys.path": (
+        "import sys\nsys.path.insert(0, '/usr/share/tool')\nimport inside",
+        {"/usr/share/tool/inside.py": "import yaml", "/usr/share/tool/data": "", **PACKAGE},
+        {"/usr/share/tool", "/usr/share/tool/inside.py", f"{SITE}/yaml"},
+    ),
+    "one beside the script": (
+        "import sys\nsys.path.append(join(dirname(__file__), 'lib'))\nimport inside",
+        {"/home/me/app/lib/inside.py": ""},
+        {"/home/me/app/lib", "/home/me/app/lib/inside.py"},
+    ),
+    "a directory of a .pth file": (
+        "import inside",
+        {f"{SITE}/tool.pth": "# a\n../../tool\nimport os\n", "/usr/lib/tool/inside.py": ""},
+        {f"{SITE}/tool.pth", "/usr/lib/tool/inside.py"},
+    ),
+    "the library's own windows": (
+        "import tkinter",
+        {
+            f"{LIBRARY}/tkinter/__init__.py": "import _tkinter",
+            f"{LIBRARY}/lib-dynload/_tkinter.cpython-311-x.so": "x",
+        },
+        {f"{LIBRARY}/tkinter", f"{LIBRARY}/lib-dynload/_tkinter.cpython-311-x.so"},
+    ),
+    "time zones": (
+        "import zoneinfo\nzoneinfo.ZoneInfo('Europe/Berlin')",
+        {
+            f"{LIBRARY}/zoneinfo/__init__.py": "",
+            "/usr/share/zoneinfo/UTC": "",
+            "/usr/share/zoneinfo/Europe/Berlin": "",
+            "/usr/share/zoneinfo/Europe/Paris": "",
+        },
+        {"/usr/share/zoneinfo/UTC", "/usr/share/zoneinfo/Europe/Berlin"},
+    ),
+    "the zones of a package that reads them itself": (
+        "import zones",
+        {
+            f"{SITE}/zones/__init__.py": "DIRECTORY = '/usr/share/zoneinfo'",
+            "/usr/share/zoneinfo/UTC": "",
+            "/usr/share/zoneinfo/zone.tab": "",
+            "/usr/share/zoneinfo/x": "",
+        },
+        {f"{SITE}/zones", "/usr/share/zoneinfo/UTC", "/usr/share/zoneinfo/zone.tab"},
+    ),
+    "a test directory that is imported": (
+        "import a.tests.util",
+        {
+            f"{SITE}/a/__init__.py": "",
+            f"{SITE}/a/tests/__init__.py": "",
+            f"{SITE}/a/tests/util.py": "",
+        },
+        {f"{SITE}/a", f"{SITE}/a/tests/__init__.py", f"{SITE}/a/tests/util.py"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("text", "more", "expected"), IMPORTS.values(), ids=IMPORTS)
+def test_what_is_imported_comes(text, more, expected):
+    found = started(text, more)
+    assert files(found) == expected
+    assert warnings(found) == []
+
+
+def test_a_module_that_is_nowhere_is_a_warning_with_its_line():
+    (text,) = warnings(started("import sys, time\nimport nowhere.at_all"))
+    assert text.startswith(f"{SCRIPT}:3: the module nowhere.at_all was not found; install it")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "try:\n    import nowhere\nexcept ImportError:\n    nowhere = None",
+        "def f():\n    import nowhere",
+        "if x:\n    import nowhere",
+        "from contextlib import suppress\nwith suppress(ImportError):\n    import nowhere",
+        "from six.moves import urllib",
+    ],
+)
+def test_no_warning_where_the_script_is_ready_for_it(text):
+    more = {f"{SITE}/six.py": "", f"{LIBRARY}/contextlib.py": ""}
+    assert warnings(started(text, more)) == []
+
+
+def test_a_package_at_times_imports_what_it_may_do_without():
+    more = {
+        f"{SITE}/a/__init__.py": "def f():\n    import needed\n    import extra",
+        f"{SITE}/a-1.dist-info/METADATA": (
+            "Metadata-Version: 2.1\nRequires-Dist: needed\nRequires-Dist: extra; extra == 'x'\n"
+        ),
+        f"{SITE}/needed.py": "",
+        f"{SITE}/needed-1.egg-info": "Metadata-Version: 1.1\n",
+        f"{SITE}/extra.py": "",
+        f"{SITE}/extra-1.dist-info/METADATA": "Metadata-Version: 2.1\n",
+    }
+    assert files(started("import a", more)) == {
+        f"{SITE}/{one}" for one in ("a", "a-1.dist-info", "needed.py", "needed-1.egg-info")
+    }
+
+
+def test_metadata_of_a_distribution_that_is_not_named_like_its_module():
+    more = {
+        f"{SITE}/cli/__init__.py": "",
+        f"{SITE}/cli/main.py": "import one",
+        f"{SITE}/one.py": "",
+        f"{SITE}/Great_Tool-1.0.dist-info/entry_points.txt": (
+            "[console_scripts]\ntool = cli.main:run\n"
+        ),
+        f"{SITE}/Great_Tool-1.0.dist-info/RECORD": "cli/__init__.py,,\n../../bin/tool,,\n",
+        f"{SITE}/Great_Tool-1.0.dist-info/METADATA": "Metadata-Version: 2.1\n",
+    }
+    expected = {f"{SITE}/cli", f"{SITE}/one.py", f"{SITE}/Great_Tool-1.0.dist-info"}
+    assert files(started("import cli.main", more)) == expected
+    text = (
+        "try:\n    from pkg_resources import load_entry_point\nexcept ImportError: pass\n"
+        "load_entry_point('great-tool==1.0', 'console_scripts', 'tool')"
+    )
+    assert files(started(text, more)) == expected
+
+
+def test_plugins_of_a_group_come():
+    more = {
+        f"{SITE}/plugin.py": "",
+        f"{SITE}/plugin-1.dist-info/entry_points.txt": (
+            "[app.plugins]\np = plugin:P\n[console_scripts]\nx = y:z\n"
+        ),
+        f"{LIBRARY}/importlib/metadata/__init__.py": "",
+        f"{LIBRARY}/importlib/__init__.py": "",
+    }
+    text = "from importlib.metadata import entry_points\nentry_points(group='app.plugins')"
+    found = started(text, more)
+    assert files(found) == {f"{SITE}/plugin.py", f"{SITE}/plugin-1.dist-info"}
+
+
+def test_libraries_are_opened_by_the_process():
+    text = (
+        "import ctypes, ctypes.util\nctypes.CDLL('liba.so.1')\nNAME = 'libb.so.2'\n"
+        "ctypes.util.find_library('c')"
+    )
+    more = {
+        f"{LIBRARY}/ctypes/__init__.py": "",
+        f"{LIBRARY}/ctypes/util.py": "",
+        "/usr/lib/x86_64-linux-gnu/libc.so.3": "",
+    }
+    found = [one for one in started(text, more) if isinstance(one, Library)]
+    assert [(one.name, one.optional) for one in found] == [
+        ("liba.so.1", False),
+        ("libb.so.2", True),
+        ("libc.so.3", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (("-m", "yaml"), {f"{SITE}/yaml"}),
+        (("-Im", "yaml", "-x"), {f"{SITE}/yaml"}),
+        (("-c", "import yaml"), {f"{SITE}/yaml"}),
+        (("-W", "error", "-cimport yaml"), {f"{SITE}/yaml"}),
+        (("/srv/app.py", "x"), {f"{SITE}/yaml"}),
+        (("app.py",), {f"{SITE}/yaml"}),
+        (("-m", "sys", "yaml.cyaml:app"), {f"{SITE}/yaml"}),
+        (("-m", "sys", "yaml.cyaml"), {f"{SITE}/yaml"}),
+    ],
+)
+def test_arguments_of_the_interpreter(arguments, expected):
+    tree = {**PACKAGE, "/srv/app.py": "import yaml", f"{LIBRARY}/sys.py": ""}
+    found = needs(
+        tree,
+        script=None,
+        added=["/srv/app.py"] if "app.py" in str(arguments) else [],
+        arguments=arguments,
+        directory="/srv",
+    )
+    assert files(found) == expected
+
+
+def test_a_module_of_m_that_is_nowhere_is_a_warning():
+    (text,) = warnings(needs({}, script=None, arguments=("-m", "nowhere")))
+    assert text.startswith("-m nowhere: no such module")
+
+
+def test_the_hint_about_modules_is_for_an_interpreter_alone():
+    assert "python3-modules=yaml" in warnings(needs(PACKAGE, script=None))[0]
+    assert warnings(needs(PACKAGE, script=None, arguments=["-c", "pass"])) == []
+    assert warnings(started("pass", PACKAGE)) == []
+    added = {**PACKAGE, "/venv/pyvenv.cfg": "home = /usr/bin\n"}
+    assert warnings(needs(added, script=None, added=["/venv/pyvenv.cfg"])) == []
+
+
+VENV = {
+    "/venv/pyvenv.cfg": "home = /usr/bin\ninclude-system-site-packages = {}\n",
+    "/venv/lib/python3.11/site-packages/a/__init__.py": (
+        "import yaml\nimport ctypes\nctypes.CDLL('liba.so.1')"
+    ),
+}
+
+
+@pytest.mark.parametrize(("system", "expected"), [("false", set()), ("true", {f"{SITE}/yaml"})])
+def test_an_environment_sees_the_systems_modules_where_it_says_so(system, expected):
+    tree = {path: text.format(system) for path, text in VENV.items()}
+    tree |= {**PACKAGE, "/srv/app.py": "import a", f"{LIBRARY}/ctypes/__init__.py": ""}
+    added = [*VENV, "/srv/app.py"]
+    found = needs(
+        tree, script=None, added=added, arguments=["/srv/app.py"], entry="/venv/bin/python"
+    )
+    assert files(found) == expected
+    assert "liba.so.1" in {one.name for one in found if isinstance(one, Library)}
+    assert warnings(found) == []
+
+
+def test_tests_of_an_added_tree_warn_of_nothing():
+    tree = {"/srv/app/test_x.py": "import pytest", "/srv/app/x.py": "import other"}
+    (text,) = warnings(needs(tree, script=None, added=list(tree), arguments=["-c", ""]))
+    assert "/srv/app/x.py:1: the module other" in text
+
+
+def test_added_files_find_each_other_without_being_copied():
+    tree = {
+        "/srv/app/x.py": "import shop.cart",
+        "/srv/app/shop/__init__.py": "",
+        "/srv/app/shop/cart.py": "from . import x",
+    }
+    assert needs(tree, script=None, added=list(tree), arguments=["-c", ""]) == []
+
+
+def test_pythonpath_is_searched():
+    tree = {"/opt/mine/a.py": ""}
+    found = started("import a", tree, variables={"PYTHONPATH": "/opt/mine"}.items())
+    assert files(found) == {"/opt/mine/a.py"}
+
+
+def test_a_value_of_with_brings_what_its_module_imports():
+    tree = {**PACKAGE, f"{SITE}/yaml/__init__.py": "import one", f"{SITE}/one.py": ""}
+    found = needs(tree, script=None, bound={"value": "yaml"})
+    assert files(found) == {f"{SITE}/yaml", f"{SITE}/one.py"}
+
+
+def test_a_script_that_cannot_be_read_is_a_warning():
+    (text,) = warnings(started("print 'two'"))
+    assert "is not Python as this version reads it" in text
+
+
+def test_what_the_rule_leaves_out_of_the_library_is_what_an_import_brings():
+    (rule,) = [one for one in load() if one.name == "python3"]
+    names = {one.removesuffix(".py").removesuffix("*.so") for one in rule.omit}
+    assert names >= LEFT_OUT
+    windows = {"idlelib", "lib2to3", "tkinter", "turtle", "turtledemo", "ensurepip"}
+    assert names & sys.stdlib_module_names & windows <= LEFT_OUT
+
+
+@pytest.mark.parametrize(
+    ("test", "expected"),
+    [
+        ("sys.version_info >= (3, 11)", True),
+        ("sys.version_info[0] == 2", False),
+        ("sys.version_info[:2] < (3, 12)", True),
+        ("sys.version_info.minor > 20", False),
+        ("sys.platform.startswith('win')", False),
+        ("os.name == 'nt' or sys.platform == 'linux'", True),
+        ("not TYPE_CHECKING and x", None),
+        ("sys.platform in ('darwin', 'win32')", False),
+        ("x == 1", None),
+        ("sys.version_info < x", None),
+        ("sys.version_info < 'a'", None),
+    ],
+)
+def test_conditions_that_are_known(test, expected):
+    assert conditions.truth(ast.parse(test, mode="eval").body, 11) is expected
+
+
+def test_all_of_pythons_own_library_is_read():
+    for path in sorted(Path(ast.__file__).parent.glob("*.py"))[:40]:
+        source = reader.read(path.read_bytes(), sys.version_info.minor)
+        tops = {one.module for one in source.imports if one.how is How.ALWAYS and not one.level}
+        assert source.readable
+        tree = ast.parse(path.read_bytes())
+        plain = {
+            one.module for one in tree.body if isinstance(one, ast.ImportFrom) and not one.level
+        }
+        assert tops >= plain
+
+
+def distribution(name, *requires):
+    lines = "".join(f"Requires-Dist: {one}\n" for one in requires)
+    return {f"{SITE}/{name}-1.dist-info/METADATA": f"Metadata-Version: 2.1\n{lines}"}
+
+
+def modules(found):
+    return {path[len(SITE) + 1 :] for path in files(found) if not path.endswith(".dist-info")}
+
+
+def test_of_modules_that_are_loaded_in_a_loop_comes_what_they_can_do_without():
+    more = {
+        f"{LIBRARY}/importlib/__init__.py": "",
+        f"{SITE}/a/__init__.py": (
+            "import importlib\nfor one in names:\n    importlib.import_module('a.plugins.' + one)"
+        ),
+        f"{SITE}/a/plugins/__init__.py": "",
+        f"{SITE}/a/plugins/p.py": "try:\n    import one\nexcept ImportError: pass\nimport two",
+        f"{SITE}/one.py": "",
+        f"{SITE}/two.py": "",
+        **distribution("a"),
+        **distribution("one"),
+        **distribution("two"),
+    }
+    assert modules(started("import a", more)) == {"a", "one.py"}
+
+
+def test_a_package_gets_the_plugins_of_what_is_needed_anyway():
+    more = {
+        f"{SITE}/a.py": "Manager('a.plugins')\nimport b",
+        f"{SITE}/b/__init__.py": "",
+        f"{SITE}/b/plugin.py": "import one",
+        f"{SITE}/b-1.dist-info/entry_points.txt": "[a.plugins]\nb = b.plugin\n",
+        f"{SITE}/c.py": "",
+        f"{SITE}/c-1.dist-info/entry_points.txt": "[a.plugins]\nc = c\n",
+        f"{SITE}/one.py": "",
+        **distribution("a", "b"),
+        **distribution("b", "one"),
+        **distribution("c"),
+    }
+    assert modules(started("import a", more)) == {"a.py", "b", "one.py"}
+
+
+def test_what_a_module_calls_when_it_is_imported_is_no_later_import():
+    more = {
+        f"{SITE}/a.py": (
+            "def b():\n    c()\ndef c():\n    import one\ndef d():\n    import two\nb()"
+        ),
+        f"{SITE}/one.py": "",
+        f"{SITE}/two.py": "",
+        **distribution("a"),
+        **distribution("one"),
+        **distribution("two"),
+    }
+    assert modules(started("import a", more)) == {"a.py", "one.py"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "subprocess.run(['/usr/bin/aid', '-x'])",
+        "subprocess.check_output('aid -x', shell=True)",
+        "shutil.which('aid')",
+    ],
+)
+def test_a_program_that_is_started_is_a_hint(text):
+    tree = {"/usr/bin/aid": "x"}
+    found = started(f"import os\n{text}\n", tree)
+    assert [one.path for one in found if isinstance(one, LeftOut)] == ["/usr/bin/aid"]

@@ -1,0 +1,125 @@
+"""What the importer of Ruby makes of each thing that a program can say."""
+
+import pytest
+
+from rootfs_builder.needs.importers import ruby
+from tests import importing
+
+CORE, VENDOR, HOME = "/usr/lib/ruby/3.3.0", "/usr/lib/ruby/vendor_ruby", "/var/lib/gems/3.3.0"
+SCRIPT = "/usr/bin/script"
+TREE = {f"{CORE}/set.rb": "", f"{VENDOR}/a.rb": "", f"{VENDOR}/a/b.rb": "", f"{VENDOR}/a/c.so": ""}
+SPEC = """
+Gem::Specification.new do |s|
+  s.name = "%s".freeze
+  s.require_paths = ["lib".freeze]
+  s.add_runtime_dependency(%%q<%s>.freeze, [">= 1"])
+end
+"""
+
+
+def gem(name, needs="none"):
+    top = f"{HOME}/gems/{name}-1.0"
+    spec = f"{HOME}/specifications/{name}-1.0.gemspec"
+    return {
+        spec: SPEC % (name, needs),
+        f"{top}/lib/{name}.rb": "",
+        f"{top}/spec/x_spec.rb": "",
+        f"{HOME}/extensions/x86_64-linux/3.3.0/{name}-1.0/{name}.so": "",
+    }
+
+
+def run(text, tree=None, script=SCRIPT, **options):
+    root = TREE | {script: f"#!/usr/bin/ruby\n{text}"} | (tree or {})
+    made = importing.finder(ruby, root, compiled={"directory": (CORE, VENDOR)}, **options)
+    return importing.started(made, script)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "require 'a'",
+        'require("a/b")',
+        "require 'a' rescue nil",
+        "autoload :A, 'a'",
+        "%w(a x).each { |one| require one }",
+        "load 'a.rb'",
+    ],
+)
+def test_a_library_that_is_required_comes_with_its_directory(text):
+    assert f"{VENDOR}/a" in run(text)[0]
+
+
+def test_what_is_no_code_is_not_loaded():
+    assert run("# require 'a'\n=begin\nrequire 'a'\n=end\n__END__\nrequire 'a'\n")[0] == set()
+
+
+@pytest.mark.parametrize(
+    "text", ["require 'g'", "gem 'g'", "load Gem.activate_bin_path('g', 'run', version)"]
+)
+def test_a_gem_comes_whole_with_those_that_it_depends_on(text):
+    found, said = run(text, gem("g", "h") | gem("h"))
+    assert said == []
+    for name in ("g", "h"):
+        assert f"{HOME}/specifications/{name}-1.0.gemspec" in found
+        assert f"{HOME}/gems/{name}-1.0/lib" in found
+        assert f"{HOME}/extensions/x86_64-linux/3.3.0/{name}-1.0" in found
+        assert f"{HOME}/gems/{name}-1.0/spec" not in found
+
+
+def test_the_program_of_a_gem_is_followed():
+    tree = gem("g") | {f"{HOME}/gems/g-1.0/exe/run": "#!/usr/bin/ruby\nrequire 'a'\n"}
+    assert f"{VENDOR}/a.rb" in run("load Gem.activate_bin_path('g', 'run', '1')", tree)[0]
+    assert f"{VENDOR}/a.rb" not in run("gem 'g'", tree)[0]
+
+
+def test_gems_of_a_lockfile_come():
+    tree = gem("g") | {"/home/u/app/Gemfile.lock": "GEM\n  specs:\n    g (1.0)\n    no (2)\n"}
+    found, said = run("require 'bundler/setup'", tree, script="/home/u/app/bin/run")
+    assert f"{HOME}/gems/g-1.0/lib" in found
+    assert any("/home/u/app/Gemfile.lock, line 4: the gem no was not found" in one for one in said)
+
+
+def test_a_library_that_is_nowhere_is_a_warning_unless_the_program_goes_on():
+    said = run("\nrequire 'nowhere'")[1]
+    assert len(said) == 1
+    assert f"{SCRIPT}, line 3: the Ruby library nowhere was not found" in said[0]
+    for text in (
+        "begin\n  require 'nowhere'\nrescue LoadError\nend",
+        "require 'nowhere' rescue nil",
+        "def x\n  require 'nowhere'\nend",
+        "require 'nowhere' if windows",
+    ):
+        assert run(text)[1] == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "File.expand_path('../lib', __dir__)",
+        "File.expand_path('../../lib', __FILE__)",
+        "File.join(File.dirname(__FILE__), '..', 'lib')",
+        '"#{__dir__}/../lib"',
+    ],
+)
+def test_a_directory_of_the_load_path_by_the_place_of_the_script_is_searched(path):
+    tree = {"/opt/app/lib/my.rb": "require_relative 'my/part'", "/opt/app/lib/my/part.rb": ""}
+    found, said = run(f"$:.unshift {path}\nrequire 'my'", tree, script="/opt/app/bin/run")
+    assert said == []
+    assert {"/opt/app/lib/my.rb", "/opt/app/lib/my/part.rb"} <= found
+
+
+def test_files_by_the_place_of_the_script_come():
+    tree = {"/home/u/app/lib/part.rb": "", "/home/u/app/data.yml": "x"}
+    text = "require_relative 'lib/part'\nFile.read(File.join(__dir__, 'data.yml'))"
+    assert run(text, tree, script="/home/u/app/run")[0] == set(tree)
+
+
+def test_a_library_for_another_that_may_be_there_is_not_followed():
+    tree = {f"{VENDOR}/other.rb": ""}
+    assert run("require 'other' if defined?(::Rails)", tree)[0] == set()
+
+
+def test_options_require():
+    assert f"{VENDOR}/a.rb" in run("", arguments=("-ra", "-e", "1"))[0]
+    assert f"{VENDOR}/a.rb" in run("", environment={"RUBYOPT": "-ra"})[0]
+    assert f"{VENDOR}/a.rb" in run("", arguments=("-ne", "require 'a'"))[0]

@@ -1,0 +1,243 @@
+"""What a shell script brings: one tiny case for each thing that a shell does."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.loader.oracle import GLIBC
+from tests.rule_bench import LIB, Bench, libc, program, rule
+
+SH = "/usr/bin/dash"
+RULE = rule('when = { text = ["OPTIND"] }\nfinder = "shell"', "shell-commands")
+SCRIPT = "/app/bin/script"
+LEFT_OUT = (
+    "programs that are named in it are left out; name those you need as further EXECUTABLEs: "
+)
+
+pytestmark = pytest.mark.skipif(not os.path.exists(GLIBC), reason="needs the glibc of x86-64")
+
+
+@pytest.fixture
+def bench(linker, tmp_path):
+    """A root with a shell and some commands."""
+    bench = Bench(tmp_path / "root", linker)
+    shell = program("frob", source='const char *name = "OPTIND";')
+    bench.fill({f"{LIB}/libc.so.6": libc("frob"), SH: shell, "/bin": "-> usr/bin"})
+    bench.fill({f"/usr/bin/{one}": program("frob") for one in ("ls", "sed", "cat", "dirname")})
+    return bench
+
+
+def packed(bench, text, files=None, *, script=SCRIPT, line="#!/usr/bin/dash"):
+    """The result of a script that is packed, and of files beside it."""
+    bench.fill({script: f"{line}\n{text}\n", **(files or {})})
+    Path(f"{bench.root}{script}").chmod(0o755)
+    return bench.plan(RULE, script)
+
+
+def brought(result):
+    own = (LIB, "/lib64", "/usr/lib")
+    return {path for path in result.paths if not path.startswith(own)} - {SH, SCRIPT, "/bin"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ls",
+        "x=1 ls -l",
+        "cat() { :; }; cat | ls",
+        "exec ls",
+        "echo $(ls)",
+        'echo "`ls`"',
+        "if ls; then :; fi",
+        "X=ls; $X -l",
+        "${X:-ls} -l",
+        "f() { ls; }; f",
+        "f() { $1; }; f ls",
+        "for one in ls; do $one; done",
+        "X='ls -l'; $X",
+        "eval 'ls -l'",
+        "trap 'ls' EXIT",
+        'set -- ls -l; exec "$@"',
+        "command -v zork >/dev/null || ls",
+        "case $(uname) in Linux) ls ;; *) sed ;; esac",
+        "X=no; if [ $X = yes ]; then sed; else ls; fi",
+        "case $1 in *.txt) ls ;; esac",
+        "cat=/usr/bin; $cat/ls",
+        "cd /usr/bin; ./ls",
+        "cat <<END\n$(ls)\nEND\ncat() { :; }",
+    ],
+)
+def test_a_command_that_is_run_goes_in(bench, text):
+    assert brought(packed(bench, text)) - {"/usr/bin/cat"} == {"/usr/bin/ls"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "# ls",
+        "echo ls",
+        "ls() { :; }; ls",
+        "cat() { cat <<END\nls\nEND\n}",
+        "exit 0; ls",
+        "X=no; [ $X = yes ] && ls",
+    ],
+)
+def test_what_is_no_command_stays_away(bench, text):
+    assert "/usr/bin/ls" not in brought(packed(bench, text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "if command -v ls; then ls; fi",
+        "[ -x /usr/bin/ls ] && /usr/bin/ls",
+        "ls || true",
+        "case $1 in --list) ls ;; esac",
+        "[ -f /x ] || { ls; exit 1; }",
+        "usage() { ls; exit 2; }; [ $# = 1 ] || usage",
+    ],
+)
+def test_what_is_run_sometimes_is_a_hint(bench, text):
+    result = packed(bench, text)
+    assert brought(result) == set()
+    assert result.said("hint") == [f"{LEFT_OUT}{bench.root}/usr/bin/ls"]
+
+
+def test_commands_between_files_become_programs(bench):
+    files = {"/usr/bin/again": "#!/usr/bin/dash\nsed\n", "/usr/bin/list": "-> ls"}
+    bench.fill(files)
+    (bench.root / "usr/bin/again").chmod(0o755)
+    found = brought(packed(bench, "again | list"))
+    assert found == {"/usr/bin/again", "/usr/bin/list", "/usr/bin/ls", "/usr/bin/sed"}
+
+
+@pytest.mark.parametrize(
+    "here",
+    [
+        '$(dirname "$0")',
+        "${0%/*}",
+        "`dirname $0`",
+        '$(cd "$(dirname "$0")" && pwd)',
+        '$(dirname "$(readlink -f "$0")")',
+        "`cd \\`dirname $0\\` && pwd`",
+    ],
+)
+def test_files_by_the_place_of_the_script(bench, here):
+    text = f'HERE={here}\n. "$HERE/part.sh"\n"$HERE/../lib/step" <"$HERE/data" --dir="$HERE/../etc"'
+    files = {
+        "/app/bin/part.sh": 'sed -f "$HERE/more"',
+        "/app/bin/more": "",
+        "/app/bin/data": "",
+        "/app/lib/step": '#!/usr/bin/dash\n. "${0%/*}/inner.sh"\n',
+        "/app/lib/inner.sh": "ls",
+        "/app/etc/settings": "",
+        "/app/other": "",
+    }
+    bench.fill(files)
+    (bench.root / "app/lib/step").chmod(0o755)
+    found = {path for path in brought(packed(bench, text)) if path.startswith("/app")}
+    inside = ("bin/part.sh", "bin/more", "bin/data", "lib/step", "lib/inner.sh", "etc/settings")
+    assert found == {f"/app/{one}" for one in inside}
+
+
+def test_a_link_by_which_it_is_started_is_its_place(bench):
+    bench.fill({"/app/tool/run": '#!/usr/bin/dash\n. "$(dirname "$0")/beside"\n'})
+    bench.fill({SCRIPT: "-> ../tool/run", "/app/bin/beside": "ls", "/app/tool/beside": "sed"})
+    (bench.root / "app/tool/run").chmod(0o755)
+    result = bench.plan(RULE, SCRIPT)
+    assert result.tree["/app/bin/beside"] == "ls"
+    assert "/usr/bin/ls" in result.paths
+    assert "/usr/bin/sed" not in result.paths
+
+
+LOOP = """\
+PRG="$0"
+while [ -h "$PRG" ]; do
+    l=`ls -ld "$PRG"`
+    PRG=`expr "$l" : '.*-> \\(.*\\)$'`
+done
+. "`dirname "$PRG"`/beside"
+"""
+FUNCTION = """\
+go() {
+    cd "$(dirname "$1")"
+    n=$(basename "$1")
+    if [ -h "$n" ]; then go "$(readlink "$n")"; else echo "$PWD/$n"; fi
+}
+X=$(go "$0")
+. "${X%/*}/beside"
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        LOOP,
+        '. "$(dirname "$(readlink -f "$0")")/beside"',
+        FUNCTION,
+    ],
+)
+def test_a_script_that_follows_its_link_is_where_that_leads(bench, text):
+    bench.fill({"/app/tool/run": f"#!/usr/bin/dash\n{text}\n"})
+    bench.fill({SCRIPT: "-> ../tool/run", "/app/tool/beside": "sed"})
+    (bench.root / "app/tool/run").chmod(0o755)
+    assert "/usr/bin/sed" in bench.plan(RULE, SCRIPT).paths
+
+
+def test_a_command_that_is_nowhere_is_a_warning(bench):
+    result = packed(bench, "cat\nzork --now")
+    assert result.said("warning") == [
+        "script:3 starts zork, which is not in the image's PATH; install it, or give it with --add"
+    ]
+
+
+@pytest.mark.parametrize(
+    "text", ["zork || ls", "if type zork; then zork; fi", "pushd x", ". $1; zork"]
+)
+def test_a_command_that_may_be_nowhere_is_none(bench, text):
+    bench.fill({"/usr/bin/pushd": program("frob")})
+    assert packed(bench, text).said("warning") == []
+
+
+def test_a_command_that_a_condition_leads_to_is_a_hint(bench):
+    result = packed(bench, "if [ -f /x ]; then zork; quux; fi")
+    assert [one for one in result.said("hint") if "zork (line 2)" in one and "quux" in one]
+
+
+def test_a_launcher_brings_the_program_below_a_directory_of_its_own(bench):
+    bench.fill({"/usr/lib/tool/main": program("frob"), "/usr/share/tool/main.jar": "classes"})
+    text = 'BASE=/usr/lib/tool\nSHARE=/usr/share/tool\nexec $BASE/main -jar $SHARE/main.jar "$@"'
+    found = packed(bench, text, script="/usr/bin/tool").paths
+    assert {"/usr/lib/tool/main", "/usr/share/tool/main.jar"} <= found
+
+
+def test_an_argument_is_a_script_and_a_text_after_c_is_one(bench):
+    bench.fill(
+        {"/usr/share/app/run": "#!/usr/bin/dash\nls\n", "/srv/run": "#!/usr/bin/dash\nsed\n"}
+    )
+    assert "/usr/bin/ls" in bench.plan(RULE, SH, command=("/usr/share/app/run",)).paths
+    assert "/usr/bin/ls" in bench.plan(RULE, SH, command=("-c", "ls -l")).paths
+    assert "/usr/bin/sed" not in bench.plan(RULE, SH, command=("/srv/run",)).paths
+
+
+def test_what_the_user_adds_is_there(bench):
+    text = '"${0%/*}/step"; . "${0%/*}/part"'
+    bench.fill({"/srv/run": f"#!/usr/bin/dash\n{text}\n", "/srv/step": "#!/usr/bin/dash\nls\n"})
+    bench.fill({"/srv/part": "sed", "/home/part": "cat"})
+    for one in ("run", "step"):
+        (bench.root / "srv" / one).chmod(0o755)
+    result = bench.plan(RULE, "/srv/run", add=(f"{bench.root}/srv:/home",))
+    assert {"/usr/bin/ls", "/usr/bin/sed"} <= result.paths
+    assert "/usr/bin/cat" not in result.paths
+
+
+@pytest.mark.parametrize(
+    "unit", ["cat <<A{}\n", "; a=", "a=-do ", '\\"', "a=` ", "{a=${", "<<EOF\n", "$(", "a && ", "("]
+)
+def test_a_script_is_read_in_time_in_proportion_to_its_size(bench, unit):
+    text = "".join(unit.replace("{}", str(number)) for number in range((1 << 17) // len(unit)))
+    started = time.process_time()
+    packed(bench, text)
+    assert time.process_time() - started < 10
