@@ -19,7 +19,7 @@ from rootfs_builder.needs import rules
 from rootfs_builder.needs.closure import Program, ProgramKind
 from rootfs_builder.needs.rules.places import Places
 from rootfs_builder.needs.rules.reach import PLACES, Reach, anchor
-from rootfs_builder.needs.rules.schema import expand
+from rootfs_builder.needs.rules.schema import Follow, expand
 from rootfs_builder.paths import OpenedPath, SourcePath
 
 KEPT = "hunter2"
@@ -40,13 +40,11 @@ NGINX = program("--prefix={away}", "--conf-path={away}/key", "--http-client-body
 NGINX_HERE = program("--prefix=/usr", "--conf-path=/etc/nginx/nginx.conf")
 APACHE = program('-D HTTPD_ROOT=\\"/etc/x\\"', '-D SERVER_CONFIG_FILE=\\"{away}/key\\"')
 APACHE_HERE = program('-D HTTPD_ROOT=\\"/etc/x\\"', '-D SERVER_CONFIG_FILE=\\"none\\"')
-SQUID = program("err_page_stylesheet /x", "mime_table {away}/key", "")
 LUA = program("LUA_INIT", "{away}/?.lua")
 
 PROGRAMS = {  # the source of a program, and options
     "nginx, compiled in": (NGINX, {}),
     "Apache, compiled in": (APACHE, {}),
-    "squid, compiled in": (SQUID, {}),
     "a directory of Lua": (LUA, {"with_": ["lua=all"]}),
     "Apache, an argument": (APACHE_HERE, {"command": ["-f", "{away}/key"]}),
     "nginx, an added configuration": (NGINX_HERE, {"add": ["nginx.conf:/etc/nginx/nginx.conf"]}),
@@ -277,7 +275,9 @@ def test_a_closed_configuration_is_not_read(tmp_path):
         sources = Sources(DirectoryRoot(str(tmp_path)))
         elf_files = ElfFiles(sources)
         places = Places(sources, elf_files, Reach(elf_files.walker, ()), {})
-        assert places.search(OpenedPath("/etc/conf"), b"a (?P<word>.*)") == words
+        assert (
+            places.search(OpenedPath("/etc/conf"), Follow("/etc/conf", "a (?P<word>.*)")) == words
+        )
 
 
 def test_an_environment_in_a_closed_home_is_the_users(homes, tmp_path):

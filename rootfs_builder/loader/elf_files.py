@@ -85,8 +85,10 @@ class ElfFiles:
             raise InputError(text, paths=(path,))
         return read(source)
 
-    def search_file(self, path: OpenedPath, pattern: bytes) -> list[dict[str, bytes]]:
-        """The groups of each match of a pattern in the regular file that `path` leads to.
+    def search_file(
+        self, path: OpenedPath, fact: str, find: Callable[[bytes], list[dict[str, bytes]]]
+    ) -> list[dict[str, bytes]]:
+        """What `find` finds in the regular file that `path` leads to, remembered as `fact`.
 
         Of a file larger than any that a person writes, only the beginning is searched.
         """
@@ -96,9 +98,9 @@ class ElfFiles:
         source = self.source(walk.real)
         return self.facts.get_or_compute(
             source,
-            f"says {decode(pattern)}",
+            fact,
             list[dict[str, bytes]],
-            lambda: groups(re.finditer(pattern, _beginning(source))),
+            lambda: find(_beginning(source)),
         )
 
     def loader(self, interpreter: OpenedPath) -> Loader | None:

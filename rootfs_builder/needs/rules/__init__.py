@@ -15,8 +15,9 @@ from rootfs_builder.filesystem.content import Source
 from rootfs_builder.filesystem.content import read as bytes_of
 from rootfs_builder.filesystem.root import DirectoryRoot
 from rootfs_builder.needs.rules.matching import Match, Variables, match
+from rootfs_builder.needs.rules.reading import read
 from rootfs_builder.needs.rules.requests import Requested
-from rootfs_builder.needs.rules.schema import Rule, Rules, read
+from rootfs_builder.needs.rules.schema import Rule, Rules
 from rootfs_builder.paths import ROOT, join, printable
 from rootfs_builder.recipe.toml_lines import Lines
 

@@ -36,7 +36,7 @@ _ENVIRONMENT = "pyvenv.cfg"  # beside the lib of a virtual environment: PEP 405
 
 
 class Copy(Struct, frozen=True):
-    """What a rule copies for the process `host`: all but `omit`, to `to` or where it is.
+    """What a rule copies for the process `host`: all but `omit`.
 
     `script` is the script by whose place it was found, if it was one's; `start` is where the rule's
     path begins, see `reach.anchor`. `clue` says who names it, where the rule's own clue does not.
@@ -45,7 +45,6 @@ class Copy(Struct, frozen=True):
     rule: str
     omit: tuple[str, ...]
     host: LinkMap | None
-    to: ImagePath | None = None
     script: SourcePath | None = None
     start: str | None = None
     clue: str = ""
@@ -97,13 +96,13 @@ class TreeCopies:
         self._walker = startup.elf_files.walker
         self._facts = startup.elf_files.facts
         self._secrets = secrets.Secrets(sources, self._facts)
-        self._taken: dict[tuple[str, str, tuple[str, ...]], dict[Loaded | None, bool]] = {}
+        self._taken: dict[tuple[str, tuple[str, ...]], dict[Loaded | None, bool]] = {}
 
     def take(self, path: OpenedPath, copy: Copy) -> Copied:
         """Take what is at a path, and what the links in it lead to."""
-        if copy.to is None and path in self._added:
+        if path in self._added:
             return Copied(found=True)
-        taken = self._taken.setdefault((path, copy.to or path, copy.omit), {})
+        taken = self._taken.setdefault((path, copy.omit), {})
         if copy.program in taken:
             return Copied(taken[copy.program])
         again = bool(taken)
@@ -125,7 +124,7 @@ class TreeCopies:
     def _follow(self, link: SourcePath, copy: Copy) -> Copied:
         """Take what a link leads to, and is within reach."""
         if self._reach.leads(link, copy.start):
-            return self.take(OpenedPath(link), replace(copy, to=None))
+            return self.take(OpenedPath(link), copy)
         real = SourcePath(self._walker.walk(link).real)
         return Copied(findings=(out_of_reach(self._sources, "", real, copy.rule),))
 
@@ -154,9 +153,9 @@ class TreeCopies:
         return tuple((p, n) for p, n in there if n.kind != "special" and p not in found), findings
 
     def _tree(self, walk: Walk, nodes: _Nodes, copy: Copy) -> tuple[Tree, tuple[Finding, ...]]:
-        real, way = SourcePath(walk.real), None if copy.to else walk
+        real = SourcePath(walk.real)
         anchor = copy.script or (_anchor(copy.program, real) if copy.program else None)
-        tree = Tree(real, copy.to or ImagePath(real), nodes, copy.rule, way, anchor, clue=copy.clue)
+        tree = Tree(real, ImagePath(real), nodes, copy.rule, walk, anchor, clue=copy.clue)
         return trees.with_closures(tree, self._startup, self._sources, copy.host)
 
     def _leads_up(self, link: SourcePath) -> bool:

@@ -82,7 +82,7 @@ class Evidence(Struct, frozen=True, eq=False):
     ) -> list[dict[str, bytes]]:
         """The paths that an object spells out and that fit one of the globs, as a variable."""
         spelt = self.elf_files.fact(loaded.real, strings.FACT, Strings, strings.of_program)
-        whole = {one.rstrip("/") for one in spelt.paths if one[-1] not in strings.TEMPLATE}
+        whole = {_plain(one) for one in spelt.paths if one[-1] not in strings.TEMPLATE}
         fits = re.compile("|".join(map(translate, globs))).match
         return [{variable: encode(one)} for one in sorted(filter(fits, whole))]
 
@@ -97,6 +97,11 @@ class Evidence(Struct, frozen=True, eq=False):
             if where is not None:
                 return _names_text(where, text)
         return None
+
+
+def _plain(path: str) -> str:
+    """A path without empty parts."""
+    return "/" + "/".join(filter(None, path.split("/")))
 
 
 def _names_text(where: str, text: str) -> Clue:

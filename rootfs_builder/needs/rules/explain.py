@@ -28,7 +28,7 @@ from rootfs_builder.needs.rules.files import RuleFiles
 from rootfs_builder.needs.rules.matching import Match, Variables
 from rootfs_builder.needs.rules.places import Places
 from rootfs_builder.needs.rules.reach import Reach, anchor
-from rootfs_builder.needs.rules.schema import Find, First, Rule, Rules, When, expand, used
+from rootfs_builder.needs.rules.schema import Find, Rule, Rules, When, expand, used
 from rootfs_builder.needs.rules.user_input import UserInputSearch, collect
 from rootfs_builder.needs.startup import Startup
 from rootfs_builder.paths import decode, printable
@@ -122,16 +122,20 @@ class _Explainer:
         return found
 
     def _of_find(self, find: Find, shows: Evidence) -> Iterator[Pattern]:
-        by_name = matching.any_of((find.soname,))
+        by_name = matching.any_of(find.sonames)
         objects = shows.to_search(by_name) if find.soname else (shows.program,)
         if not objects:
-            yield Pattern("what is loaded", find.soname, ())
+            yield Pattern("what is loaded", " or ".join(find.sonames), ())
         for pattern in find.words:
-            yield _pattern("your words", pattern, shows.searches.search((pattern,)))
+            found = shows.searches.search(Find(words=(pattern,)))
+            yield _pattern("your words", pattern, found)
+        for name, directives in find.settings.items():
+            found = shows.searches.search(Find(settings={name: directives}))
+            yield _pattern("your words", f"{name} = {', '.join(directives)}", found)
         for loaded in objects:
             where = evidence.shown(loaded)
             if find.soname and not (find.text or find.paths):
-                yield Pattern(where, find.soname, ({},))
+                yield Pattern(where, " or ".join(find.sonames), ({},))
             for pattern in find.text:
                 found = self._elf_files.search(loaded.real, pattern.encode())
                 yield _pattern(where, pattern, found)
@@ -280,8 +284,6 @@ def _templates(rule: Rule) -> Iterator[tuple[str, str]]:
     """Every template of a path that is looked for in the root, with its key."""
     for paths in rule.landmarks.values():
         yield from (("landmarks", one) for one in paths)
-    for item in rule.copy:
-        paths = item.first if isinstance(item, First) else (item,)
-        yield from (("copy", one) for one in paths)
+    yield from (("copy", one) for one in rule.copy)
     yield from (("locale", one) for one in rule.locale)
     yield from (("follow", one) for follow in rule.follow for one in follow.files)

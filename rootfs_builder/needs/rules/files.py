@@ -20,7 +20,7 @@ from rootfs_builder.needs.rules import Rule, Variables, copies
 from rootfs_builder.needs.rules.copies import Copy, TreeCopies, prefix
 from rootfs_builder.needs.rules.places import Places
 from rootfs_builder.needs.rules.reach import Reach, anchor
-from rootfs_builder.needs.rules.schema import First, expand, uses
+from rootfs_builder.needs.rules.schema import expand, uses
 from rootfs_builder.needs.rules.user_input import UserInput
 from rootfs_builder.needs.startup import Startup
 from rootfs_builder.needs.users import User
@@ -103,7 +103,7 @@ class RuleFiles:
             return
         for item in rule.copy:
             yield from self._copy(rule, item, variables, host)
-        for path, text in rule.write.items():
+        for path, text in rule.texts.items():
             place = expand(path, variables)
             if place is not None:
                 lines = text.lstrip("\n")
@@ -121,7 +121,7 @@ class RuleFiles:
 
         So a zone that does not exist brings nothing, and of a wrong PAM service not the rest.
         """
-        templates = [one for one in rule.copy if isinstance(one, str) and "{value}" in one]
+        templates = [one for one in rule.copy if "{value}" in one]
         return not templates or any(self._places.paths(one, variables, rule) for one in templates)
 
     def libraries(self, rule: Rule, variables: Variables) -> Iterator[str]:
@@ -156,7 +156,7 @@ class RuleFiles:
 
     def has_all(self, rule: Rule, there: AbstractSet[SourcePath]) -> bool:
         """Whether the files that a rule would copy, all known by their paths, are in already."""
-        plain = [one for one in rule.copy if isinstance(one, str) and "{" not in one]
+        plain = [one for one in rule.copy if "{" not in one]
         if not plain or len(plain) < len(rule.copy):
             return False
         found = [path for one in plain for path in self._places.paths(one, {}, rule)]
@@ -221,25 +221,17 @@ class RuleFiles:
                 path for one in follow.files for path in self._places.paths(one, variables, rule)
             )
             for path in files:
-                for hit in self._places.search(path, follow.text.encode()):
+                for hit in self._places.search(path, follow):
                     yield {name: decode(value) for name, value in hit.items()}
 
     def _copy(
-        self, rule: Rule, item: str | First, variables: Variables, host: LinkMap | None
+        self, rule: Rule, item: str, variables: Variables, host: LinkMap | None
     ) -> Iterator[FileOutput]:
-        if isinstance(item, str):
-            script = self._script(variables) if uses(item, rule.by_script) else None
-            start = anchor(item, variables, rule.landmarks)
-            copy = Copy(rule.name, rule.omit, host, script=script, start=start)
-            for path in self._places.paths(item, variables, rule):
-                yield self._taken(path, copy)
-            return
-        place = expand(item.to, variables)
-        paths = (one for path in item.first for one in self._places.paths(path, variables, rule))
-        first = next(paths, None)
-        if first is not None and place is not None:
-            copy = Copy(rule.name, rule.omit, host, to=ImagePath(place))
-            yield self._taken(first, copy)
+        script = self._script(variables) if uses(item, rule.by_script) else None
+        start = anchor(item, variables, rule.landmarks)
+        copy = Copy(rule.name, rule.omit, host, script=script, start=start)
+        for path in self._places.paths(item, variables, rule):
+            yield self._taken(path, copy)
 
     def _taken(self, path: OpenedPath, copy: Copy) -> FileOutput:
         copied = self._copies.take(path, copy)

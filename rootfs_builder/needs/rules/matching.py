@@ -13,10 +13,11 @@ from rootfs_builder.needs.clues import Clue, joined
 from rootfs_builder.needs.rules.evidence import Evidence, shown
 from rootfs_builder.needs.rules.requests import Requested
 from rootfs_builder.needs.rules.schema import Find, Rule, Rules, When
-from rootfs_builder.needs.rules.user_input import Words
+from rootfs_builder.needs.rules.user_input import UserInputSearch, Words
 from rootfs_builder.paths import SourcePath, decode, named_in, parent
 
 Variables = dict[str, str]
+Places = tuple[Variables, ...]
 
 
 class Match(Struct, frozen=True, eq=False):
@@ -26,7 +27,7 @@ class Match(Struct, frozen=True, eq=False):
     program's; `variables` has one set for each time the rule acts, and is empty where it only
     gives its hint. `places` are the groups of its patterns over objects alone: what a file of the
     root names is looked for in all of them. `words` are what the user's own words name, each with
-    where, if it is about those.
+    where, if it is about those; then only what depends on the variables that are `decided` is done.
     """
 
     rule: Rule
@@ -35,6 +36,7 @@ class Match(Struct, frozen=True, eq=False):
     variables: tuple[Variables, ...]
     places: tuple[Variables, ...] = ({},)
     words: Words | None = None
+    decided: frozenset[str] = frozenset()
 
 
 def match(rules: Rules, evidence: Evidence, requested: Requested) -> tuple[Match, ...]:
@@ -47,7 +49,7 @@ def _match(rule: Rule, evidence: Evidence, requested: Requested) -> Iterator[Mat
     why = Clue(f"--with {rule.name}") if by_name else _evidence(rule, evidence)
     if why is None:
         return
-    found = tuple(_find(rule.finds, evidence))
+    found = tuple(_find(rule, evidence))
     if rule.hint and not by_name:  # what the user's own words name is requested by them
         found = tuple(one for one in found if one.clue) or tuple(
             replace(one, variables=()) for one in found
@@ -55,7 +57,8 @@ def _match(rule: Rule, evidence: Evidence, requested: Requested) -> Iterator[Mat
     values = _values(rule, evidence, requested)
     for one in found:
         variables = tuple(_with_values(one.variables, values))
-        yield Match(rule, one.clue or why, one.by, variables, one.places, one.words)
+        decided = frozenset() if rule.hint else one.decided
+        yield Match(rule, one.clue or why, one.by, variables, one.places, one.words, decided)
 
 
 def _with_values(found: tuple[Variables, ...], values: tuple[str, ...]) -> Iterator[Variables]:
@@ -147,7 +150,8 @@ def any_of(patterns: tuple[str, ...]) -> Callable[[str], bool]:
 class _Found(Struct, frozen=True):
     """What a table of `find` gives in the object `by`: see Match.
 
-    `clue` says what in the user's own words it is about, if anything.
+    `clue` says what in the user's own words it is about, if anything, and `decided` has the
+    variables that these set: what depends on none of them is done without them.
     """
 
     by: Loaded | None = None
@@ -155,35 +159,59 @@ class _Found(Struct, frozen=True):
     variables: tuple[Variables, ...] = ({},)
     clue: Clue | None = None
     words: Words | None = None
+    decided: frozenset[str] = frozenset()
 
 
-def _find(finds: tuple[Find, ...], evidence: Evidence) -> Iterator[_Found]:
-    """Each object in which all patterns of one of a rule's tables are found, with their groups.
+def _find(rule: Rule, evidence: Evidence) -> Iterator[_Found]:
+    """What each of a rule's tables gives, in each object in which all that it looks for is found.
 
-    Each match of a pattern goes with each of the others, and with each in the user's words. A
-    library's directory is {beside}: a path of its plugins that starts there need not be compiled
-    in, or is so in pieces. That of a script is {script}, and the one it is in {above}.
+    Each match of a pattern goes with each of the others, and once more with each in the user's
+    words. A library's directory is {beside}: a path of its plugins that starts there need not be
+    compiled in, or is so in pieces. That of a script is {script}, and the one it is in {above}.
     """
-    scripts = tuple(map(_around, evidence.user_input.scripts)) or ({},)
-    if not finds:
+    if not rule.finds:
         yield _Found()
-    for find in finds:
-        words = evidence.searches.search(find.words) if find.words else [{}]
-        if not words:
-            continue
-        clue = evidence.searches.describe_match(find.words)
-        named = evidence.searches.clues(find.words) if clue else None
-        program = (evidence.program,)
-        for loaded in evidence.to_search(any_of((find.soname,))) if find.soname else program:
-            beside = {"beside": parent(loaded.real)} if find.soname else {}
-            hits = [evidence.elf_files.search(loaded.real, one.encode()) for one in find.text]
-            hits += (evidence.spelling(loaded, name, globs) for name, globs in find.paths.items())
-            each = tuple(itertools.product(*hits))
-            places = tuple(one | beside | _variables(hit) for one in scripts for hit in each)
-            found = tuple(place | _variables([one]) for one in words for place in places)
-            if found:
-                by, named = loaded if find.soname else None, {} if find.optional else named
-                yield _Found(by, places, found, clue, named)
+    for find in rule.finds:
+        for by, places in _places(find, evidence):
+            yield from _with_words(rule, find, _Found(by, places, places), evidence.searches)
+
+
+def _places(find: Find, evidence: Evidence) -> Iterator[tuple[Loaded | None, Places]]:
+    """Each object in which all is found, with the variables of each match."""
+    scripts = tuple(map(_around, evidence.user_input.scripts)) or ({},)
+    program = (evidence.program,)
+    for loaded in evidence.to_search(any_of(find.sonames)) if find.soname else program:
+        known = find.bind | ({"beside": parent(loaded.real)} if find.soname else {})
+        hits = [evidence.elf_files.search(loaded.real, one.encode()) for one in find.text]
+        hits += (evidence.spelling(loaded, name, globs) for name, globs in find.paths.items())
+        each = tuple(itertools.product(*hits))
+        places = tuple(one | known | _variables(hit) for one in scripts for hit in each)
+        if places:
+            yield loaded if find.soname else None, places
+
+
+def _with_words(
+    rule: Rule, find: Find, found: _Found, searches: UserInputSearch
+) -> Iterator[_Found]:
+    """What is found without the user's words, if that is of use, and with each of them."""
+    if not find.in_words:
+        yield replace(found, words={}) if find.optional else found
+        return
+    adds = rule.acts_with(found.places[0].keys())
+    if adds or rule.hint or rule.follow:
+        yield found if adds else replace(found, words={})
+    words = searches.search(find)
+    if words:
+        named = {} if find.optional else _named(rule, searches.clues(find))
+        variables = tuple(place | _variables([one]) for one in words for place in found.places)
+        clue = searches.describe_match(find)
+        decided = frozenset(name for one in words for name in one)
+        yield replace(found, variables=variables, clue=clue, words=named, decided=decided)
+
+
+def _named(rule: Rule, words: Words) -> Words:
+    """Those that can name something of the rule."""
+    return {one: clue for one, clue in words.items() if all(rule.takes(*pair) for pair in one)}
 
 
 def _around(script: SourcePath) -> Variables:

@@ -6,12 +6,14 @@ What the user adds at a path of the image counts before what the root has there.
 import fnmatch
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from rootfs_builder.filesystem.sources import Sources, in_system
-from rootfs_builder.loader.elf_files import ElfFiles, groups
+from rootfs_builder.loader.elf_files import ElfFiles
+from rootfs_builder.needs.rules import directives
 from rootfs_builder.needs.rules.matching import Variables
 from rootfs_builder.needs.rules.reach import Reach, anchor
-from rootfs_builder.needs.rules.schema import Rule, expand
+from rootfs_builder.needs.rules.schema import Follow, Rule, expand
 from rootfs_builder.paths import OpenedPath
 
 _GLOB = re.compile(r"[*?\[]")
@@ -83,17 +85,19 @@ class Places:
         self.refused.add((path, rule, start is None))
         return False
 
-    def search(self, path: OpenedPath, pattern: bytes) -> list[dict[str, bytes]]:
-        """The groups of each match of a pattern in a file of the image.
+    def search(self, path: OpenedPath, follow: Follow) -> list[dict[str, bytes]]:
+        """The variables of each match of a pattern, or of each setting, in a file of the image.
 
         What no rule may publish has none: its words would be names of files in the image.
         """
         added = self._added_at(path)
         if added is not None:
-            return groups(re.finditer(pattern, added))
+            return directives.search(added, follow)
         if self._reach.is_closed(path):
             return []
-        return self._elf_files.search_file(path, pattern)
+        fact = f"says {follow.settings} {follow.text}"
+        find = partial(directives.search, follow=follow)
+        return self._elf_files.search_file(path, fact, find)
 
     def _glob(self, path: str) -> Iterator[OpenedPath]:
         found = [""]

@@ -1,33 +1,30 @@
-"""The text of a rules file → `Rule`s, or every mistake in it with file, line and key.
+"""What a rule is: a value, read from a table of a rules file.
 
-A rule is data. `when` says on what evidence it acts, the rest what it then adds; docs/rules.md
-describes each key for a person who writes one.
+`when` says on what evidence it acts, the rest what it then adds; docs/rules.md describes each key
+for a person who writes one.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Any
 
-import msgspec
 from msgspec import field
+from msgspec.structs import replace
 
-from rootfs_builder.errors import UsageError
-from rootfs_builder.loader import dialects
-from rootfs_builder.needs import general, importers
-from rootfs_builder.paths import MOUNTED, below, printable
-from rootfs_builder.recipe import toml_tables
-from rootfs_builder.recipe.toml_lines import Lines, Path
-from rootfs_builder.recipe.toml_tables import Table, TableMistake
+from rootfs_builder.needs import generated
+from rootfs_builder.recipe.toml_lines import Path
+from rootfs_builder.recipe.toml_tables import Table
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
-_VARIABLE = re.compile(r"\{(\w+)\}")
+VARIABLE = re.compile(r"\{(\w+)\}")
 _AROUND = frozenset(("above", "script"))
-_BOUND = {"beside", "called", "prefix", "value", *_AROUND}  # variables that no pattern binds
+OF_PROGRAM = frozenset(("called", "prefix"))
+BOUND = OF_PROGRAM | _AROUND | {"beside", "value"}  # variables that no pattern binds
 STATIC = "static"  # a program without a loader
-_KINDS = (*dialects.NAMES, STATIC)
-FINDERS = (*importers.NAMES, *general.NAMES)
-_WITH_ANY_KEYS = ("named", "landmarks", "write", "directories", "environment")
+Settings = dict[str, tuple[str, ...]]
+
+
+STEM = "_stem"  # what the name of a variable ends in that is the stem of another
+SHARED = ("product", "when", "find", "landmarks")
 
 
 class When(Table, frozen=True):
@@ -48,36 +45,44 @@ class When(Table, frozen=True):
 
 
 class Find(Table, frozen=True):
-    """Regular expressions over the bytes of an object; their groups are the rule's variables.
+    """What is found in the bytes of an object, and in the user's words: the rule's variables.
 
-    `paths` are globs, in which `*` is any text, for the paths that the object spells out: each
-    variable is one that fits one of its globs.
+    `soname` are patterns for its name; without any the program itself is searched. `paths` are
+    globs, in which `*` is any text, for the paths that the object spells out: each variable is one
+    that fits one of its globs. `text` are regular expressions, with a variable a group; `bind` are
+    variables that are known beforehand. For each match of all of these the rule acts.
 
-    `soname` is a pattern for its name; without one the program itself is searched. `words` are the
-    same over what the user gives, arguments too, and any of them counts. For each match the rule
-    acts, without an expression for each library of that name. It is `optional` that there is any
-    of it, where its expressions find more than what is meant.
+    In what the user gives, arguments too, `settings` are directives, see `directives`, by the
+    variables that they set, and `words` are regular expressions. For each match of any of these
+    with each of those above the rule acts once more. It is `optional` that there is any of it,
+    where more is found than what is meant.
     """
 
     text: tuple[str, ...] = ()
-    soname: str = ""
+    soname: str | tuple[str, ...] = ()
     words: tuple[str, ...] = ()
+    settings: Settings = field(default_factory=dict)
     optional: bool = False
     paths: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    bind: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def sonames(self) -> tuple[str, ...]:
+        """The patterns of `soname`."""
+        return (self.soname,) if isinstance(self.soname, str) else self.soname
 
-class First(Table, frozen=True):
-    """The first of some paths that exists, to be placed at `to`."""
-
-    first: tuple[str, ...]
-    to: str
+    @property
+    def in_words(self) -> bool:
+        """Whether it looks at what the user gives."""
+        return bool(self.words or self.settings)
 
 
 class Follow(Table, frozen=True):
-    """A regular expression over files of the image; for each match the rule acts once more."""
+    """What is found in files of the image, as in words; for each match the rule acts once more."""
 
     file: str | tuple[str, ...]
-    text: str
+    text: str = ""
+    settings: Settings = field(default_factory=dict)
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -88,12 +93,14 @@ class Follow(Table, frozen=True):
 class Rule(Table, frozen=True):
     """One rule; `name` is its table's key. docs/rules.md says what each key does.
 
-    One of a `product` knows programs by name, and helps none that nobody has heard of.
+    One of a `product` knows programs by name, and helps none that nobody has heard of. What it does
+    not say of SHARED is what the rule `like` in its file says.
     """
 
     because: str
     source: str
     name: str = ""
+    like: str = ""
     product: bool = False
     when: When | tuple[When, ...] = ()
     hint: str = ""
@@ -106,15 +113,14 @@ class Rule(Table, frozen=True):
     values: tuple[str, ...] = ()
     named: dict[str, tuple[str, ...]] = field(default_factory=dict)
     load: tuple[str, ...] = ()
-    copy: tuple[str | First, ...] = ()
+    copy: tuple[str, ...] = ()
     omit: tuple[str, ...] = ()
     write: dict[str, str] = field(default_factory=dict)
     directories: dict[str, str] = field(default_factory=dict)
     environment: dict[str, str] = field(default_factory=dict)
     locale: tuple[str, ...] = ()
     finder: str = ""
-    nss: bool = False
-    account: bool = False
+    generates: str = ""
     accounts: tuple[str, ...] = ()
     follow: tuple[Follow, ...] = ()
 
@@ -129,10 +135,25 @@ class Rule(Table, frozen=True):
         return (self.find,) if isinstance(self.find, Find) else self.find
 
     @property
+    def nss(self) -> bool:
+        """Whether it makes nsswitch.conf, with the modules of its values."""
+        return self.generates == generated.NSSWITCH
+
+    @property
+    def account(self) -> bool:
+        """Whether it makes the lines of the user that runs the program."""
+        return self.generates == generated.USER
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """The texts of files that it makes, by their paths."""
+        return self.write | generated.TEXTS.get(self.generates, {})
+
+    @property
     def acts(self) -> bool:
         """Whether it can add anything; one that cannot has a hint to say."""
         actions = (self.load, self.copy, self.write, self.directories, self.environment)
-        others = (self.locale, self.nss, self.account, self.accounts, self.finder)
+        others = (self.locale, self.generates, self.accounts, self.finder)
         return any((*actions, *others))
 
     @property
@@ -157,134 +178,58 @@ class Rule(Table, frozen=True):
         says = any(variables.get(name) for name in self.variables)
         return self.takes_values and not (self.values or says or self.nss or self.finder)
 
+    def acts_with(self, bound: AbstractSet[str]) -> bool:
+        """Whether it can add anything where these variables are bound, besides what follows."""
+        known = {*bound, *OF_PROGRAM, *self.landmarks, *(["value"] if self.values else [])}
+        added = [one for path, one in templates(self) if path[0] not in ("landmarks", "follow")]
+        others = self.generates or self.finder
+        return bool(others) or any(used((one,)) <= known for one in added)
+
+    def takes(self, name: str, value: str) -> bool:
+        """Whether a word can name something: no relative one, where all are whole paths."""
+        begins = [one.startswith(f"{{{name}}}") for one in self.copy if name in used((one,))]
+        return value.startswith("/") or not begins or not all(begins)
+
+    def about(self, variables: AbstractSet[str]) -> "Rule":
+        """The same rule, with no more than what some of the variables decide of."""
+        by = {name for name, paths in self.landmarks.items() if used(paths) & variables}
+        names = by | variables
+
+        def some(texts: Iterable[str]) -> tuple[str, ...]:
+            return tuple(one for one in texts if used((one,)) & names)
+
+        return replace(
+            self,
+            copy=some(self.copy),
+            load=some(self.load),
+            locale=some(self.locale),
+            accounts=some(self.accounts),
+            write={path: self.write[path] for path in some(self.write)},
+            directories={path: self.directories[path] for path in some(self.directories)},
+            environment={name: one for name, one in self.environment.items() if some((one,))},
+        )
+
     @property
     def paths(self) -> tuple[str, ...]:
         """Every path template that it names."""
-        return tuple(path for _, path in _path_templates(self))
+        return tuple(path for _, path in path_templates(self))
 
 
 Rules = tuple[Rule, ...]  # sorted by name
 
 
-def read(text: str, file: str, *, own: bool = False) -> Rules:
-    """The rules of one file, in its order; of our `own` a test knows that they make sense.
-
-    Raises:
-        UsageError: each mistake on a line of its own: file, line, rule and key.
-    """
-    rules: list[Rule] = []
-    mistakes: list[TableMistake] = []
-    for name, table in toml_tables.parse(text, file).items():
-        rule, found = toml_tables.convert(table, Rule)
-        if rule is not None and not found:
-            rule = msgspec.structs.replace(rule, name=name)
-            rules.append(rule)
-            found += [] if own else _mistakes(rule, table)
-        mistakes += [((name, *path), what) for path, what in found]
-    if mistakes:
-        lines = Lines(text)
-        raise UsageError("\n".join(_sentence(file, lines, *one) for one in mistakes))
-    return tuple(rules)
-
-
-def _sentence(file: str, lines: Lines, path: Path, what: str) -> str:
-    name, *keys = (one for one in path if isinstance(one, str))
-    if keys[:1] and keys[0] in _WITH_ANY_KEYS:
-        del keys[1:]
-    key = f"{toml_tables.key(tuple(keys))}: " if keys else ""
-    return f"{toml_tables.place(file, lines, path)}: [{printable(name)}] {key}{what}"
-
-
-def _mistakes(rule: Rule, table: dict[str, Any]) -> Iterator[TableMistake]:
-    """What is wrong with a rule of the right shape."""
-    if not _NAME.fullmatch(rule.name):
-        yield (), "a rule's name is lower case letters, digits and dashes"
-    if "name" in table:
-        yield ("name",), "the table's header is the rule's name"
-    for key in ("because", "source"):
-        if not getattr(rule, key).strip():
-            yield (key,), "empty; every rule says why it exists and where that is written"
-    for key in ("hint", "more"):
-        if getattr(rule, key) and not rule.evidence:
-            yield (key,), "without `when` it would never be said"
-    if rule.more and (rule.hint or not rule.values):
-        yield ("more",), "it is for a rule that acts on `values` of its own"
-    yield from _evidence_mistakes(rule, table)
-    yield from _pattern_mistakes(rule)
-    yield from _action_mistakes(rule)
-
-
-def _evidence_mistakes(rule: Rule, table: dict[str, Any]) -> Iterator[TableMistake]:
-    if table.get("when") == []:
-        yield ("when",), "no table in it; without `when` a rule acts by --with alone"
-    single = isinstance(rule.when, When)
-    for number, when in enumerate(rule.evidence):
-        at: Path = ("when",) if single else ("when", number)
-        written = table["when"] if single else table["when"][number]
-        empty = [key for key, value in written.items() if value in ([], "")]
-        for key in empty:
-            yield (*at, key), "empty, so it holds for no program"
-        for key, value in written.items():
-            if isinstance(value, list) and "" in value:
-                yield (*at, key, value.index("")), "an empty text is in every program"
-        if when == When() and not empty:
-            yield at, "an empty table would hold for every program"
-        for index, kind in enumerate(when.libc):
-            if kind not in _KINDS:
-                yield (*at, "libc", index), f"{kind!r} is not one of {', '.join(_KINDS)}"
-        if when.before and not re.fullmatch(r"[0-9]+\.[0-9]+", when.before):
-            yield (*at, "before"), f"{when.before!r} is not a version of glibc such as 2.34"
-
-
-def _pattern_mistakes(rule: Rule) -> Iterator[TableMistake]:
-    known = {*_BOUND, *rule.landmarks}
-    patterns: list[tuple[Path, str]] = []
-    for number, find in enumerate(rule.finds):
-        at: Path = ("find",) if isinstance(rule.find, Find) else ("find", number)
-        yield from _find_mistakes(find, at)
-        known |= find.paths.keys()
-        for key, texts in (("text", find.text), ("words", find.words)):
-            patterns += (((*at, key, index), one) for index, one in enumerate(texts))
-    patterns += [(("follow", index, "text"), one.text) for index, one in enumerate(rule.follow)]
-    for path, pattern in patterns:
-        try:
-            compiled = re.compile(pattern.encode())
-        except (re.error, OverflowError, RecursionError) as error:
-            yield path, f"{pattern!r} is not a valid regular expression: {error}"
-            continue
-        known |= set(compiled.groupindex)
-        if compiled.match(b"\x01\x01", 1):
-            yield path, rf"{pattern!r} finds nothing at every byte; …|\A finds it once"
-    for path, template in _templates(rule):
-        for variable in _VARIABLE.findall(template):
-            if variable not in known:
-                yield path, f"{{{variable}}} is bound by no value and no group of a pattern"
-
-
-def _find_mistakes(find: Find, at: Path) -> Iterator[TableMistake]:
-    if not (find.soname or find.text or find.words or find.paths):
-        yield at, "neither soname nor text nor words nor paths"
-    for name, globs in find.paths.items():
-        if not (globs and all(one.startswith(("/", "*")) and one.strip("*/") for one in globs)):
-            yield (*at, "paths", name), "not globs for absolute paths, such as */share/NAME"
-
-
-def _templates(rule: Rule) -> Iterator[tuple[Path, str]]:
+def templates(rule: Rule) -> Iterator[tuple[Path, str]]:
     """Every text that variables are put into."""
-    yield from _path_templates(rule)
+    yield from path_templates(rule)
     named = (("load", rule.load), ("locale", rule.locale), ("accounts", rule.accounts))
     for key, texts in named:
         yield from (((key, index), one) for index, one in enumerate(texts))
     yield from ((("environment", name), one) for name, one in rule.environment.items())
 
 
-def _path_templates(rule: Rule) -> Iterator[tuple[Path, str]]:
-    for index, item in enumerate(rule.copy):
-        if isinstance(item, str):
-            yield ("copy", index), item
-        else:
-            yield from ((("copy", index, "first", at), one) for at, one in enumerate(item.first))
-            yield ("copy", index, "to"), item.to
+def path_templates(rule: Rule) -> Iterator[tuple[Path, str]]:
+    """Every text that stands for paths."""
+    yield from ((("copy", index), one) for index, one in enumerate(rule.copy))
     for name, paths in rule.landmarks.items():
         yield from ((("landmarks", name, index), one) for index, one in enumerate(paths))
     for key, table in (("write", rule.write), ("directories", rule.directories)):
@@ -293,46 +238,9 @@ def _path_templates(rule: Rule) -> Iterator[tuple[Path, str]]:
         yield from ((("follow", index, "file"), one) for one in follow.files)
 
 
-def _action_mistakes(rule: Rule) -> Iterator[TableMistake]:
-    if not rule.acts and not rule.hint:
-        keys = "load, copy, write, directories, environment, locale, accounts or finder"
-        yield (), f"it adds nothing: {keys}"
-    yield from _path_mistakes(rule)
-    if rule.finder and rule.finder not in FINDERS:
-        yield ("finder",), f"{rule.finder!r} is not one of {', '.join(FINDERS)}"
-    for name in sorted(_BOUND & rule.landmarks.keys()):
-        yield ("landmarks", name), f"{{{name}}} stands for something else already"
-    for path, mode in rule.directories.items():
-        if not re.fullmatch("[01]?[0-7]{3}", mode):
-            yield (
-                ("directories", path),
-                f"{printable(path)}: {mode!r} is not a valid mode such as 1777",
-            )
-    for name, value in rule.environment.items():
-        if not re.fullmatch(r"[^=\0]+", name) or "\0" in value:
-            yield ("environment", name), f"{printable(name)!r} is not a variable that can be set"
-
-
-def _path_mistakes(rule: Rule) -> Iterator[TableMistake]:
-    for at, path in _path_templates(rule):
-        parts = path.removeprefix("/").split("/")
-        if not path.startswith(("/", "{")) or "\0" in path or {"", ".", ".."} & set(parts):
-            what = "not an absolute path without empty parts, . and .."
-            yield at, f"{printable(path)!r} is {what}"
-        hidden = next((one for one in MOUNTED if below(path, one)), None)
-        if hidden is not None:
-            yield at, f"{printable(path)!r}: a container's runtime mounts {hidden}"
-    for index, one in enumerate(rule.omit):
-        if {"", ".", ".."} & set(one.split("/")):
-            yield (
-                ("omit", index),
-                f"{printable(one)!r} is not a name, nor a path within a directory",
-            )
-
-
 def used(templates: Iterable[str]) -> set[str]:
     """The variables of templates."""
-    return {name for one in templates for name in _VARIABLE.findall(one)}
+    return {name for one in templates for name in VARIABLE.findall(one)}
 
 
 def uses(template: str, variables: AbstractSet[str]) -> bool:
@@ -342,6 +250,6 @@ def uses(template: str, variables: AbstractSet[str]) -> bool:
 
 def expand(template: str, variables: dict[str, str]) -> str | None:
     """A template with its variables put in; None where one is not bound."""
-    if any(name not in variables for name in _VARIABLE.findall(template)):
+    if any(name not in variables for name in VARIABLE.findall(template)):
         return None
-    return _VARIABLE.sub(lambda found: variables[found[1]], template)
+    return VARIABLE.sub(lambda found: variables[found[1]], template)

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from msgspec import Struct
 
 from rootfs_builder.filesystem.content import read
-from rootfs_builder.loader.elf_files import ElfFiles, groups
+from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.needs.closure import Program, Tree
 from rootfs_builder.needs.clues import Clue
-from rootfs_builder.needs.rules.schema import Rules
+from rootfs_builder.needs.rules import directives
+from rootfs_builder.needs.rules.schema import Find, Rules
 from rootfs_builder.paths import SourcePath, decode, encode, join, name, named_in, printable
 from rootfs_builder.recipe import Recipe
 
@@ -42,13 +43,31 @@ class UserInput(Struct, frozen=True):
     left_out: frozenset[SourcePath] = frozenset()
 
 
+class _Hit(Struct, frozen=True):
+    """What a pattern or a directive says in the text of the name `where`, by variable.
+
+    `value` is the last of them, or all that matches; `is_vague` where it names no one thing.
+    """
+
+    where: str
+    groups: dict[str, bytes]
+    value: bytes
+    is_vague: bool
+
+    @property
+    def clue(self) -> Clue:
+        """In words."""
+        value = decode(self.value)
+        text = f"{self.where} names {printable(value).strip()}"
+        return Clue(text, named_in(f"{self.where} {value}"))
+
+
 class UserInputSearch:
-    """Searches in what the user gives; the same patterns are looked for once."""
+    """Searches in what the user gives; the same is looked for once."""
 
     def __init__(self, user_input: UserInput) -> None:
         self.user_input = user_input
-        self._found: dict[tuple[str, ...], list[dict[str, bytes]]] = {}
-        self._clues: dict[tuple[str, ...], Words] = {}
+        self._found: dict[tuple[object, ...], tuple[_Hit, ...]] = {}
         places = "".join(f"\0{place}\0" for place in user_input.placed)
         texts = (("an argument", user_input.command), ("--add", encode(places)), *user_input.files)
         self._texts = tuple(one for one in texts if one[1])
@@ -57,42 +76,47 @@ class UserInputSearch:
         """The name of the first of the user's files that has a text in it."""
         return next((name for name, data in self.user_input.files if text in data), None)
 
-    def search(self, patterns: tuple[str, ...]) -> list[dict[str, bytes]]:
-        """The groups of each match of any of the patterns in these texts, none twice."""
-        if patterns not in self._found:
-            self._found[patterns] = groups(hit for _, hit in self._hits(patterns))
-        return self._found[patterns]
+    def search(self, find: Find) -> list[dict[str, bytes]]:
+        """The variables of each match of its words and settings in these texts, none twice."""
+        each = {tuple(one.groups.items()): None for one in self._hits(find)}
+        return list(map(dict, each))
 
-    def describe_match(self, patterns: tuple[str, ...]) -> Clue | None:
-        """Where one of the patterns first matches, and what its last group is."""
-        for where, hit in self._hits(patterns):
-            return _clue(where, hit)
-        return None
+    def describe_match(self, find: Find) -> Clue | None:
+        """Where the first match is, and what the last of its variables is."""
+        hits = self._hits(find)
+        return hits[0].clue if hits else None
 
-    def clues(self, patterns: tuple[str, ...]) -> "Words":
-        """Each thing that one of the patterns names, as its groups, with where it first does.
+    def clues(self, find: Find) -> "Words":
+        """Each thing that is named, by its variables, with where it first is.
 
         A comment names nothing, nor does a text with a wildcard or a variable in it.
         """
-        if patterns not in self._clues:
-            found: Words = {}
-            for where, hit in self._hits(patterns):
-                groups = {name: decode(one) for name, one in hit.groupdict().items() if one}
-                if groups and not _is_vague(hit):
-                    clue = _clue(where, hit)
-                    found.setdefault(frozenset(groups.items()), clue)
-            self._clues[patterns] = found
-        return self._clues[patterns]
+        found: Words = {}
+        for hit in self._hits(find):
+            if hit.groups and not hit.is_vague:
+                variables = {name: decode(one) for name, one in hit.groups.items()}
+                found.setdefault(frozenset(variables.items()), hit.clue)
+        return found
 
-    def _hits(self, patterns: tuple[str, ...]) -> Iterator[tuple[str, re.Match[bytes]]]:
-        for pattern in patterns:
+    def _hits(self, find: Find) -> tuple[_Hit, ...]:
+        key = (find.words, *find.settings.items())
+        if key not in self._found:
+            self._found[key] = tuple(self._search(find))
+        return self._found[key]
+
+    def _search(self, find: Find) -> Iterator[_Hit]:
+        for pattern in find.words:
             for where, text in self._texts:
-                yield from ((where, hit) for hit in re.finditer(pattern.encode(), text))
+                yield from (_hit(where, one) for one in re.finditer(pattern.encode(), text))
+        for where, text in self._texts if find.settings else ():
+            for groups in directives.found(text, find.settings):
+                value = next(iter(groups.values()))
+                yield _Hit(where, groups, value, not _VAGUE.isdisjoint(value))
 
 
-def _clue(where: str, hit: re.Match[bytes]) -> Clue:
-    value = decode(hit[hit.lastindex or 0])
-    return Clue(f"{where} names {printable(value).strip()}", named_in(f"{where} {value}"))
+def _hit(where: str, hit: re.Match[bytes]) -> _Hit:
+    groups = {name: one for name, one in hit.groupdict().items() if one is not None}
+    return _Hit(where, groups, hit[hit.lastindex or 0], _is_vague(hit))
 
 
 def _is_vague(hit: re.Match[bytes]) -> bool:

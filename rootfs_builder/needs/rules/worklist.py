@@ -37,6 +37,8 @@ from rootfs_builder.packages import Owners
 from rootfs_builder.paths import SourcePath, named_in
 from rootfs_builder.recipe import Recipe
 
+_Next = dict[Bound, tuple[Variables, frozenset[str]]]  # with what decides in them
+
 
 class RuleResult(Struct, frozen=True):
     """The programs and added trees with all that rules make them load, and what rules add."""
@@ -103,7 +105,7 @@ class _Applied(Struct, frozen=True):
     """What one application did, and each set of variables to apply the rule with next."""
 
     effect: Effect
-    next: dict[Bound, Variables]
+    next: _Next
 
 
 class _RuleWorklist:
@@ -238,24 +240,29 @@ class _RuleWorklist:
         The most that was done is the effect of the value with which it began.
         """
         effects: dict[str, Effect] = {}
-        todo = deque((one.get("value", ""), frozenset(one.items()), one) for one in match.variables)
+        todo = deque(
+            (one.get("value", ""), frozenset(one.items()), (one, match.decided))
+            for one in match.variables
+        )
         reached = set()
         while todo:
-            value, bound, variables = todo.popleft()
+            value, bound, (variables, decided) = todo.popleft()
             if (value, bound) in reached:
                 continue
             reached.add((value, bound))
             key = _Key(match.rule.name, bound, maps[0].program, match.by)
             if key not in self._done:
-                self._done[key] = self._apply(match, variables, maps)
+                self._done[key] = self._apply(match, variables, decided, maps)
             done = self._done[key]
             effects[value] = max(effects.get(value, Effect.NOTHING), done.effect)
             todo.extendleft((value, *one) for one in done.next.items())
         return effects
 
-    def _apply(self, match: Match, variables: Variables, maps: Process) -> _Applied:
-        """Do all that a rule says for one set of variables."""
-        rule = match.rule
+    def _apply(
+        self, match: Match, variables: Variables, decided: frozenset[str], maps: Process
+    ) -> _Applied:
+        """Do all that a rule says for one set of variables, or what depends on the decided ones."""
+        rule = match.rule.about(decided) if decided else match.rule
         host = maps[0] if maps[0].loader else None
         variables = self._files.located(rule, variables, maps[0].program)
         outputs = [self._files.act(rule, variables, host), *self._accounts(rule, variables)]
@@ -295,16 +302,16 @@ class _RuleWorklist:
             self._files.image.cover(tree.destination, by_rule=True)
         return Effect.ADDED if output.found else Effect.NOTHING
 
-    def _next(self, match: Match, variables: Variables) -> dict[Bound, Variables]:
+    def _next(self, match: Match, variables: Variables) -> _Next:
         """The variables that follow from files of the image, with those of the match's places."""
         value = {name: one for name, one in variables.items() if name == "value"}
-        following: dict[Bound, Variables] = {}
+        following: _Next = {}
         for found in self._files.followed(match.rule, variables):
             for place in match.places:
                 one = place | value | found
                 bound = frozenset(one.items())
                 following.pop(bound, None)  # of equal ones the last counts, as it is taken first
-                following[bound] = one
+                following[bound] = one, frozenset(found)
         return following
 
     def _set(self, rule: Rule, variables: Variables) -> Effect:

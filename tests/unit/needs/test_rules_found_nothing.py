@@ -110,6 +110,14 @@ def test_a_module_of_nginx_that_is_not_there(bench):
     assert result.said("warning") == [wanted]
 
 
+def test_a_word_that_is_no_path_names_none(bench):
+    """As `module = app` of another program's settings, which a rule reads too."""
+    text = CALLS + 'find = { settings = { module = ["module"] } }\ncopy = ["{module}"]'
+    assert said(bench, rule(text), "module = app\n") == []
+    (line,) = said(bench, rule(text), "module = /opt/app.so\n")
+    assert "conf names /opt/app.so" in line
+
+
 REFUSES = 'const char *why(void) { return "server: cannot be run as root\\n"; }'
 
 

@@ -800,19 +800,6 @@ def test_what_no_image_can_hold_is_left_out(bench):
     assert copied(bench, '"/etc/d"', '"/etc/d/fifo"') == {"/etc/d/a": "a"}
 
 
-def test_of_some_paths_the_first_that_is_here_goes_to_one_place(bench):
-    bench.fill({"/opt/b": "-> c", "/opt/c": "text", "/opt/d": "other"})
-    item = '{ first = ["/opt/a*", "/opt/b", "/opt/d"], to = "/etc/place" }'
-    assert copied(bench, item) == {"/etc/place": "text"}
-    assert copied(bench, '{ first = ["/opt/no"], to = "/etc/place" }') == {}
-
-
-def test_a_place_is_reached_through_the_roots_own_links(bench):
-    bench.fill({"/opt/a": "a", "/etc/link": "-> real", "/etc/real": None})
-    item = '{ first = ["/opt/a"], to = "/etc/link/place" }'
-    assert copied(bench, item) == {"/etc/link": "-> real", "/etc/real/place": "a"}
-
-
 def test_a_library_among_what_is_copied_has_its_libraries(bench):
     dep = library("libdep.so.1")
     bench.fill({"/usr/lib/plug/p.so": library("p.so", links=(dep,)), f"{LIB}/libdep.so.1": dep})
@@ -866,7 +853,7 @@ SECRETS = {"/etc/shadow": "root:hash", "/opt/d/key.pem": KEY, "/home/u/.ssh/id":
 
 
 @pytest.mark.parametrize("path", SECRETS)
-@pytest.mark.parametrize("way", ["path", "glob", "link", "link to link", "in a link", "first"])
+@pytest.mark.parametrize("way", ["path", "glob", "link", "link to link", "in a link"])
 def test_a_secret_never_comes_by_a_rule(bench, path, way):
     bench.fill({**SECRETS, "/opt/other": "other"})
     bench.fill({"/etc/link": f"-> {path}", "/etc/link2": "-> /etc/link"})
@@ -877,7 +864,6 @@ def test_a_secret_never_comes_by_a_rule(bench, path, way):
         "link": '"/etc/link"',
         "link to link": '"/etc/link2"',
         "in a link": f'"/etc/linked/{os.path.basename(path)}"',
-        "first": f'{{ first = ["{path}"], to = "/etc/place" }}',
     }[way]
     for options in ({}, {"allow_sensitive": ("/",)}):
         result = bench.plan(rule(CALLS + f'copy = [{item}, "/opt/other"]'), **options)
@@ -995,7 +981,7 @@ def test_a_directory_that_is_copied_too_does_for_both(bench, copied):
 
 
 def test_a_home_that_another_rule_makes_as_well_is_the_users(bench):
-    account = "when = { user = true }\naccount = true"
+    account = 'when = { user = true }\ngenerates = "user"'
     makes = CALLS + 'directories = { "/home/nonroot" = "711" }'
     for bodies in itertools.permutations((account, makes)):
         text = "".join(rule(one, f"r{at}") for at, one in enumerate(bodies))
@@ -1157,7 +1143,9 @@ def names(bench):
     bench.fill({"/etc/nsswitch.conf": SWITCH})
 
     def switched(*body, **options):
-        result = bench.plan(rule("\n".join((CALLS, "nss = true", *body)), "nsswitch"), **options)
+        result = bench.plan(
+            rule("\n".join((CALLS, 'generates = "nsswitch"', *body)), "nsswitch"), **options
+        )
         modules = {os.path.basename(path) for path in result.paths if "libnss_" in path}
         return result.tree["/etc/nsswitch.conf"], modules, result.said("warning")
 
@@ -1200,7 +1188,7 @@ def test_a_service_without_a_module_is_not_found(names):
 
 
 def test_the_user_has_a_line_in_each_file_and_a_home(bench):
-    text = rule("when = { user = true }\naccount = true")
+    text = rule('when = { user = true }\ngenerates = "user"')
     result = bench.plan(text, user="nonroot")
     assert result.tree == {
         "/etc/passwd": "nonroot:x:65532:65532::/home/nonroot:/sbin/nologin\n",

@@ -10,6 +10,7 @@ import pytest
 
 from rootfs_builder.needs import rules
 from rootfs_builder.needs.general import accounts, charsets, directories, own_code, strings
+from rootfs_builder.needs.rules import directives
 
 ALL = "ROOTFS_BUILDER_ALL_CASES" in os.environ
 SIZE = 4 << 20 if ALL else 1 << 16  # bytes; what is quadratic takes seconds for the smaller one
@@ -33,8 +34,11 @@ def patterns():
     found = {}
     for rule in rules.load():
         texts = [one for find in rule.finds for one in (*find.text, *find.words)]
-        for text in (*texts, *(one.text for one in rule.follow)):
+        for text in (*texts, *(one.text for one in rule.follow if one.text)):
             found.setdefault(text, set()).add(rule.name)
+        for one in (*rule.finds, *rule.follow):
+            for names in one.settings.values():
+                found.setdefault(directives.pattern(names).pattern.decode(), set()).add(rule.name)
     general = (accounts.TOLD, charsets.NAMED, charsets.IN_TEXT, directories.NAMED)
     for pattern in (*general, strings.COMMANDS, strings.LIBRARIES, own_code.PATHS):
         found[pattern.decode()] = {"general evidence"}
@@ -68,9 +72,13 @@ def test_no_pattern_looks_at_the_same_bytes_again_and_again(data):
 
 
 OWN = {
+    "a directive again and again": (r"olcModuleLoad", b"\n", b"moduleload "),
+    "a directive of two words": (r"plugin[ \t]+query", b"\n", b"plugin "),
+    "a list without an end": (r"olcModuleLoad", b"\nmoduleload ", b"a,"),
+    "a list of assignments": (r"olcModuleLoad", b"\nmoduleload ", b"a=b;"),
+    "what is no list": (r"olcModuleLoad", b"\nmoduleload ", b"a;{0}"),
     "'guile' again and again": (r"guile", b"\0/", b"guile"),
     "'nodejs' again and again": (r"/nodejs/", b"/", b"/nodejs/"),
-    "a language and its parts": (r"[A-Za-z]{2,3}(?:[_-]", b"\0-d\0aa", b"_a"),
     "a user and spaces": (r"setuid", b"\nuser", b" "),
     "a prefix without an end": (r"qt_prfxpath", b"", b"qt_prfxpath=/"),
 }

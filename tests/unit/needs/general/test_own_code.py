@@ -2,7 +2,7 @@
 
 import pytest
 
-from rootfs_builder.needs.rules.schema import read
+from rootfs_builder.needs.rules import read
 from tests.rule_bench import LIB, PROGRAM, library, program, rule
 
 OWN = rule('when = { libc = ["glibc", "musl", "static"] }\nfinder = "own-code"', "own-code")
