@@ -16,6 +16,7 @@ VERBS = {
     "inspect": "Show what is in an image: config, layers, files, owners, sizes, reasons.",
     "rules": "List the rules of what programs need beyond their libraries; which match, and why.",
     "verify": "Check that an image's programs find their linked libraries.",
+    "run": "Start an image without an engine.",
     "makefile": "Print the make or CMake integration.",
     "cache": "Show or clear the cache.",
     "completion": "Print the completion script for bash, zsh or fish.",
