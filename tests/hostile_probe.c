@@ -40,7 +40,7 @@ static int has_secret(const char *path)
 /* Every file below a directory: its name, its content, and whether it is a device that opens. */
 static void walk(const char *path, int depth)
 {
-    DIR *dir = opendir(path);
+    DIR *dir = opendir(*path ? path : "/");
     if (!dir || depth > 40) { if (dir) closedir(dir); return; }
     for (struct dirent *one; (one = readdir(dir));) {
         char below[8192];
@@ -69,7 +69,6 @@ static void escape(void)
         chroot(".");
         if (!access("/deeper", F_OK)) return;
         saw("escape", "chroot");
-        walk(".", 30);
     }
     rmdir("/deeper");
 }

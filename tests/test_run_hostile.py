@@ -95,7 +95,7 @@ def test_nothing_of_the_host_is_seen(way, archive, tmp_path):
     lines, files = seen(archive, way, tmp_path, [sys.executable, "-m", "rootfs_builder"])
     left = [line for line in lines if way != "chroot" or not OF_CHROOT.match(line)]
     assert left == []
-    assert files < 100
+    assert 10 < files < 100
 
 
 @pytest.mark.engines
@@ -118,7 +118,7 @@ def test_the_probe_itself_sees_what_there_is(cc, tmp_path):
     program = cc(PROBE.read_text(), name="probe", where=root, args=("-static", "-w"))
     script = f'mount --rbind /proc {root}/proc && exec chroot {root} /probe "$@"'
     alone = ["unshare", "--mount", "--uts"]
-    with host(root) as (secret, port, process):
+    with host(root) as (secret, port, process):  # its file is in the root
         done = subprocess.run(
             [*alone, "sh", "-c", script, "sh", secret, str(port), str(process)],
             env={**os.environ, "SECRET": secret},
@@ -129,5 +129,5 @@ def test_the_probe_itself_sees_what_there_is(cc, tmp_path):
         )
     assert program.exists()
     kinds = "file content variable process kill ptrace network interface writable mount keyring"
-    for what in (*kinds.split(), "host name"):
+    for what in (*kinds.split(), "escape", "host name"):
         assert re.search(f"(?m)^{what}: ", done.stdout), (what, done.stdout, done.stderr)
