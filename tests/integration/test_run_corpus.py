@@ -16,6 +16,9 @@ from tests.integration.services import Services
 
 ALL = bool(os.environ.get("ROOTFS_BUILDER_ALL_CASES"))
 CASES = corpus.load()
+# Go programs end themselves with the signal that they got, which the first process of a container
+# survives: without a namespace of processes that is another exit code.
+NO_FIRST_PROCESS = {("etcd", "chroot")}
 NEEDS_DOCKER = {"--tmpfs", "--cap-add"}  # options that `run` does not have
 
 
@@ -61,7 +64,11 @@ def test_run_does_what_docker_does(case, ways, cli, docker, name, services, pyth
         archive.chmod(0o644)
         with image(docker, docker.load(archive)) as loaded:
             answers = Answers(docker, loaded)
-            found = [failure(ready, archive, answers, python, *way) for way in ways]
+            found = [
+                failure(ready, archive, answers, python, *way)
+                for way in ways
+                if (case.name, way[0]) not in NO_FIRST_PROCESS
+            ]
     assert not any(found), "\n\n".join(filter(None, found))
 
 
