@@ -134,7 +134,7 @@ def _not_written(error: OSError) -> int:
 
 
 def _say(sentence: str) -> None:
-    click.echo(f"rootfs-builder: {terminal.escape_control(sentence)}", err=True)
+    terminal.say(f"rootfs-builder: {sentence}".split("\n"))
 
 
 def _explain(error: click.ClickException, words: list[str], command: tuple[str, ...] | None) -> int:

@@ -58,6 +58,16 @@ class Code(StrEnum):
 
 
 WITHHELD = frozenset((Code.SECRET_LEFT_OUT, Code.OUT_OF_REACH))  # said even where little is
+MINOR = frozenset(  # said after others: the image works the same
+    (
+        Code.HEALTH_CHECK_IGNORED,
+        Code.LONG_PATH,
+        Code.NOT_IN_DEPFILE,
+        Code.NOT_STRIPPED,
+        Code.OUTPUT_LEFTOVER,
+        Code.UNNEEDED_FILES,
+    )
+)
 
 
 class Finding(Struct, frozen=True):

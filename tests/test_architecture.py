@@ -45,7 +45,7 @@ ONLY_IN = {  # what is used → the wings that may use it
     "urllib": set(),
     "http": set(),
     "ssl": set(),
-    "time": {"cache"},  # sleep alone: the time comes in as a value
+    "time": {"cache", "commands"},  # sleep, and how long a run took: the time comes in as a value
     "datetime.now": set(),
     "datetime.utcnow": set(),
     "tempfile": {"temporary"},

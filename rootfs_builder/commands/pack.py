@@ -1,6 +1,7 @@
 """`rootfs-builder pack`: programs in, an image archive out."""
 
 import sys
+import time
 from typing import Any
 
 import click
@@ -48,6 +49,7 @@ def command(
         return
     output = "-" if packing.destination(values).is_stdout else values["output"]
     _check_stdout(output, as_json=as_json)
+    begun = time.monotonic()
     packed = packing.pack(
         values,
         epoch=options.epoch(),
@@ -55,7 +57,10 @@ def command(
         quiet=quiet,
         planned=terminal.reasons if verbose else lambda _: None,
     )
-    terminal.show(packed.plan, packing.line(packed, output), quiet=quiet)
+    lines = packing.lines(packed, output, time.monotonic() - begun, verbose=verbose)
+    terminal.show(lines, packed.plan.findings, quiet=quiet, verbose=verbose)
+    if not quiet:
+        terminal.say(packing.following(packed, values))
     result = packing.name(packed)
     if as_json:
         import json

@@ -226,10 +226,22 @@ def _keeps_times(values: Mapping[str, Any]) -> bool:
     return values.get("depfile") is not None and _MAKE not in os.environ
 
 
-def line(result: "Result", output: str) -> str:
-    """What was written, for a person."""
-    where = "on stdout" if output == "-" else f"in {output}"
-    return f"{result.image.names[0]} for {result.image.platform}: {result.size:,} bytes {where}"
+def lines(result: "Result", output: str, seconds: float, *, verbose: bool = False) -> list[str]:
+    """What was written, for a person; with `verbose` below a table of the files by kind."""
+    from rootfs_builder.views import summary
+
+    line = summary.packed(
+        result.image, result.plan, output=output, archive=result.size, seconds=seconds
+    )
+    return [*(summary.of_kinds(result.plan) if verbose else ()), line]
+
+
+def following(result: "Result", values: Mapping[str, Any]) -> list[str]:
+    """The line that says what to type next."""
+    from rootfs_builder.views import summary
+
+    line = summary.following(result.image, destination(values), shape(values))
+    return [line] if line else []
 
 
 def name(result: "Result") -> str:
