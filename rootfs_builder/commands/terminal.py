@@ -93,7 +93,7 @@ def show(lines: Iterable[str], found: "Iterable[Finding]", *, quiet: bool, verbo
     if quiet:
         say(summary.withheld(found))
     else:
-        say((*lines, *summary.findings(found, verbose=verbose)))
+        say((*lines, *summary.findings(found, verbose=verbose, flag="-v")))
 
 
 def warnings(found: "Iterable[Finding]") -> None:

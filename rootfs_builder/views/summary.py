@@ -41,15 +41,15 @@ def packed(image: Image, plan: Plan, *, output: str, archive: int, seconds: floa
     """What was written where: `archive` bytes to `output` in `seconds`."""
     where = "stdout" if output == "-" else output
     return (
-        f"{short_name(image)} for {image.platform}: {contents(plan)}, in {where} "
-        f"with {size(archive)}, in {seconds:.1f} s"
+        f"{short_name(image)} for {image.platform}: {contents(plan)}, packed to {where} "
+        f"({size(archive)}) in {seconds:.1f} s"
     )
 
 
 def contents(plan: Plan) -> str:
     """How much the plan holds."""
     count = len(plan.unique_files)
-    return f"{count:,} {'file' if count == 1 else 'files'} of {size(plan.size)}"
+    return f"{count:,} {'file' if count == 1 else 'files'}, {size(plan.size)}"
 
 
 def short_name(image: Image) -> str:
@@ -85,12 +85,15 @@ def of_kinds(plan: Plan) -> Iterator[str]:
     return kinds((one.reasons[0].kind, one.size) for one in plan.unique_files)
 
 
-def findings(found: Iterable[Finding], *, verbose: bool = False) -> Iterator[str]:
-    """What rules added, in one line or with `verbose` one each; then hints, and warnings last."""
+def findings(found: Iterable[Finding], *, verbose: bool = False, flag: str = "") -> Iterator[str]:
+    """What rules added, in one line or with `verbose` one each; then hints, and warnings last.
+
+    `flag` is the option that says why.
+    """
     ranked = sorted(found, key=lambda one: (_ORDER.index(one.level), one.code in MINOR))
     names = [one.text.partition(": ")[0] for one in ranked if one.level is Level.ADDED]
     if names and not verbose:
-        yield f"rules added {', '.join(names)}"
+        yield f"rules added {', '.join(names)}" + (f" ({flag} says why)" if flag else "")
     for one in ranked:
         if one.level is not Level.ADDED:
             yield f"{one.level}: {one.text}"
