@@ -11,6 +11,7 @@ import click
 
 from rootfs_builder.choices import COMPRESSIONS, FORMATS
 from rootfs_builder.commands import jobserver, options, terminal
+from rootfs_builder.commands.verb import Unless
 from rootfs_builder.errors import Mistake, UsageError
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
@@ -24,6 +25,8 @@ _OUTPUT = (
     click.option(
         "-o",
         "--output",
+        cls=Unless,
+        unless="dry_run",
         required=True,
         metavar="FILE",
         shell_complete=options.file_names,
@@ -266,10 +269,17 @@ def facts(result: "Result") -> dict[str, Any]:
             }
             for layer in image.layers
         ],
+        "archive_bytes": result.size,
+        **plan_facts(plan),
+    }
+
+
+def plan_facts(plan: "Plan") -> dict[str, Any]:
+    """What `--json` says of what is in an image."""
+    return {
         "files": len(plan.unique_files),
         "bytes": plan.size,
-        "archive_bytes": result.size,
         "findings": [
-            {"level": one.level, "code": one.code, "text": one.text} for one in result.findings
+            {"level": one.level, "code": one.code, "text": one.text} for one in plan.findings
         ],
     }
