@@ -274,7 +274,8 @@ class _Built:
             click.echo(json.dumps(facts, indent=2))
             return
         for one in facts:
-            click.echo(f"{one['name']}@{one['digest']}")
+            for name in one["names"]:
+                click.echo(f"{name}@{one['digest']}")
 
     def lost(self, scheduler: str) -> LostError:
         """The error for a cluster that is gone."""
