@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parent.parent / "rootfs_builder"
 WINGS = (
     *("version", "choices", "paths", "errors", "findings", "platforms"),
     *("filesystem", "cache", "temporary", "output", "tools"),
-    *("elf", "packages", "recipe", "loader", "needs", "plan", "image", "views"),
+    *("elf", "packages", "recipe", "loader", "needs", "plan", "image", "proof", "views"),
     *("pipeline", "commands", "cli"),
 )
 SIDES = ({"elf", "loader", "needs"}, {"image"})  # neither imports the other

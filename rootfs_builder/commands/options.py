@@ -157,6 +157,11 @@ def files(function: F) -> F:
     return each(_FILES)(function)
 
 
+def files_here(function: F) -> F:
+    """The same for a verb that runs something, which is on this machine: without --sysroot."""
+    return each(_FILES[1:])(function)
+
+
 executables = click.argument(
     "executables", nargs=-1, required=True, metavar="EXECUTABLE...", shell_complete=file_names
 )

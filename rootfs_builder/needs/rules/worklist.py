@@ -195,7 +195,8 @@ class _RuleWorklist:
                 flag = f": --with {rule.name}" if rule.acts else ""
                 clue = self._hints[rule.name][-1]
                 text = f"{rule.hint}{flag} ({clue.text})"
-                yield hint(Code.RULE_HINT, text, *named(rule.hint, clue))
+                found = hint(Code.RULE_HINT, text, *named(rule.hint, clue))
+                yield replace(found, rule=rule.name if rule.acts else "")
         yield from self._notes.left_out()
 
     def _process(self, maps: Process) -> None:

@@ -1,0 +1,60 @@
+"""A path that a run used on this machine → the path at which the same run looks in the image.
+
+What is in the system keeps its path. A relative path starts at the image's working directory. What
+lies beside the program is found by the program's own place, unless the user's words spell it out.
+"""
+
+from posixpath import join, normpath, relpath
+
+from msgspec import Struct
+
+from rootfs_builder.filesystem.sources import in_system
+from rootfs_builder.paths import ImagePath, below, name, parent
+from rootfs_builder.proof.observation import Seen
+
+
+class Places(Struct, frozen=True):
+    """Where one run finds what it uses.
+
+    `program` is its path on this machine, `place` that in the image; `directory` is where the run
+    starts here, `workdir` where a container does; `words` are the arguments and variables.
+    """
+
+    program: str
+    place: ImagePath
+    directory: str
+    workdir: str
+    words: tuple[str, ...]
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The directories of the user's that the run is about."""
+        found = (self.directory, self._base)
+        return tuple(one for one in found if one != "/" and not in_system(one))
+
+    @property
+    def _base(self) -> str:
+        """The directory in which things are the program's own: that of bin/program is above."""
+        directory = parent(self.program)
+        return parent(directory) if name(directory) == "bin" else directory
+
+    def of(self, seen: Seen) -> str:
+        """The path in the image, as the run there spells it."""
+        plain = normpath(seen.path)
+        if plain == normpath(self.program):
+            return self.place
+        if seen.relative:
+            return join(self.workdir, seen.relative)
+        if plain == self.directory:
+            return self.workdir
+        if in_system(plain) or not below(plain, self._base) or self._base == "/":
+            return seen.path
+        if any(plain in word for word in self.words):
+            return seen.path
+        return normpath(join(parent(self.place), relpath(plain, parent(self.program))))
+
+    def named(self, seen: Seen) -> bool:
+        """Whether an argument of the run names the path, or a directory above it."""
+        each = (normpath(join(self.directory, one)) for one in self.words if one)
+        plain = normpath(seen.path)
+        return any(below(plain, one) for one in each if one not in ("/", self.directory))
