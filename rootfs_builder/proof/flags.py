@@ -1,8 +1,8 @@
 """What an image lacks → the options of `pack` that bring it.
 
-A library that dlopen finds by its name is `--include-lib`; what a rule of a hint brings is
-`--with`, if half of what that adds was used. Anything else is `--add`: a directory of which most was used as
-a whole.
+A library that dlopen finds by its name is `--include-lib`, what a rule of a hint brings `--with`,
+if half of what that adds was used. Anything else is `--add`: a directory of which most was used
+as a whole.
 """
 
 import os
