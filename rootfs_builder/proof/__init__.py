@@ -1,1 +1,1 @@
-"""What one run shows: a command is traced, run inside its image, and compared, if asked for."""
+"""What is proved by running: a command in a root of its own, without an engine."""
