@@ -8,9 +8,11 @@ from typing import Literal, get_args
 Hwcaps = Literal["all", "baseline"]
 Dlopen = Literal["required", "recommended", "suggested", "none"]
 Compression = Literal["gzip", "zstd", "none"]
+Compare = Literal["exit", "stdout", "none"]  # what of an exercise has to be the same
 Format = Literal["hybrid", "oci", "docker"]  # of an archive: hybrid is both of the others
 
 HWCAPS: tuple[Hwcaps, ...] = get_args(Hwcaps)
 DLOPEN: tuple[Dlopen, ...] = get_args(Dlopen)
+COMPARES: tuple[Compare, ...] = get_args(Compare)
 COMPRESSIONS: tuple[Compression, ...] = get_args(Compression)
 FORMATS: tuple[Format, ...] = get_args(Format)

@@ -54,6 +54,8 @@ class Code(StrEnum):
     OWNERS_UNKNOWN = "owners-unknown"
     NOT_IN_DEPFILE = "not-in-depfile"
     HEALTH_CHECK_IGNORED = "health-check-ignored"
+    EXERCISED = "exercised"
+    EXERCISE_FAILS = "exercise-fails"
     OUTPUT_LEFTOVER = "output-leftover"
 
 

@@ -16,8 +16,8 @@ PACKAGE = Path(__file__).parent.parent / "rootfs_builder"
 WINGS = (
     *("version", "choices", "paths", "errors", "findings", "platforms"),
     *("filesystem", "cache", "temporary", "output", "tools"),
-    *("elf", "packages", "recipe", "loader", "needs", "plan", "image", "views"),
-    *("proof", "pipeline", "commands", "cli"),
+    *("elf", "packages", "recipe", "loader", "needs", "plan", "image", "proof", "views"),
+    *("pipeline", "commands", "cli"),
 )
 SIDES = ({"elf", "loader", "needs"}, {"image"})  # neither imports the other
 SIBLINGS = {  # the same job for different formats: none imports another

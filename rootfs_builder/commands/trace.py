@@ -113,8 +113,7 @@ def _observe(
     from rootfs_builder.proof.tracing import Limits
 
     observer = runs.Observer(recipe, inputs.sources(None), inputs.rules(rule_files))
-    home = os.environ.get("HOME", "")
-    machine = runs.Machine(options.working_directory(), home, Limits(seconds=timeout))
+    machine = runs.Machine(options.working_directory(), Limits(seconds=timeout))
     with runs.surroundings(recipe, empty_home=not keep_home, inherited=os.environb) as environment:
         observed = observer.observe(
             words,

@@ -140,6 +140,7 @@ def pack(
     depends = Dependencies(depfile, destination)
     cache = cache or Cache()
     memory = BuildFacts(cache, (sysroot or "", *recipe.executables))
+    recipe, check = _exercised(recipe, sysroot, rule_files, memory.facts)
     found, dependencies = _recorded(recipe, sysroot, rule_files, depends, memory.facts)
     files = {"--iidfile": iidfile, "--metadata-file": metadata_file, "--depfile": depfile}
     planned(found.plan)
@@ -151,6 +152,7 @@ def pack(
         destinations.beside(files, keep=keep) as fill,
     ):
         whole, parts = planning.layered(recipe, found.plan, scratch, facts=memory.facts)
+        whole = replace(whole, findings=(*whole.findings, *check(whole)))
         with destinations.opened(destination, keep=keep, cache=writer.usable_cache) as place:
             image = writer.write(whole, parts, place, usable)
             fill("--depfile", dependencies)
@@ -158,6 +160,20 @@ def pack(
             fill("--metadata-file", _metadata(image) if metadata_file else b"")
     memory.keep()
     return Result(_detached(image), _remarked(whole, place), place.size)
+
+
+def _exercised(
+    recipe: Recipe, sysroot: str | None, rule_files: Iterable[str], facts: FileFacts
+) -> tuple[Recipe, Callable[[Plan], tuple[Finding, ...]]]:
+    """The recipe with what its exercises use, and what runs them in the image of its plan."""
+    if not recipe.exercises:
+        return recipe, lambda _: ()
+    from rootfs_builder.pipeline.exercises import Exercises
+
+    rules = inputs.rules(rule_files, facts)
+    exercises = Exercises(recipe, inputs.sources(sysroot), rules, facts=facts)
+    complete = exercises.complete()
+    return complete, lambda plan: exercises.check(complete, plan)
 
 
 def _remarked(plan: Plan, place: Place) -> Plan:

@@ -5,6 +5,7 @@ in a container: what an earlier run left behind there would hide what it needs.
 """
 
 import os
+import pwd
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,16 +32,19 @@ from rootfs_builder.recipe import Recipe
 
 
 class Machine(NamedTuple):
-    """Where a run takes place: its directory, and the home of whoever asks for it."""
+    """Where a run takes place, and what it may take."""
 
     directory: str
-    home: str
     limits: Limits = Limits()
 
 
 class Observed(NamedTuple):
-    """A run, and how it compares with what the recipe's image has."""
+    """A run, and how it compares with what the recipe's image has.
 
+    `place` is where its program is in the image.
+    """
+
+    place: ImagePath
     planned: Planned
     traced: Traced
     difference: Difference
@@ -85,6 +89,14 @@ def surroundings(
         yield scratch, found
 
 
+def _home() -> str:
+    """The home of whoever asks for a run, whatever variables say."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir
+    except KeyError:
+        return ""
+
+
 class Observer:
     """Runs commands of this machine and compares what they use with a recipe's image."""
 
@@ -118,6 +130,7 @@ class Observer:
         With `inputs`, files that its other words name are what it works on.
         """
         scratch, variables = environment
+        place = self.place(command[0], planned.plan)
         run = tracing.Run(command, machine.directory, variables, every_call)
         traced = tracing.trace(
             run, self._tracer, machine.limits, said=said, while_it_runs=while_it_runs
@@ -125,17 +138,16 @@ class Observer:
         words = (*command[1:], *(decode(value) for value in variables.values()))
         places = Places(
             command[0],
-            self.place(command[0], planned.plan),
+            place,
             machine.directory,
             self.recipe.workdir or "/",
             words,
         )
-        sorter = Sorter(self.sources, HostState(home=machine.home, run=scratch), places)
+        sorter = Sorter(self.sources, HostState(home=_home(), run=scratch), places)
         mine = set(self.recipe.command)
         works_on = [one for one in command[1:] if one not in mine] if inputs else []
-        return Observed(
-            planned, traced, sorter.sort(traced.observation, planned.plan, input_words=works_on)
-        )
+        found = sorter.sort(traced.observation, planned.plan, input_words=works_on)
+        return Observed(place, planned, traced, found)
 
     def place(self, path: str, plan: Plan) -> ImagePath:
         """Where a program of the recipe is in the image.

@@ -40,6 +40,13 @@ class Lacking(Struct, frozen=True):
     bare: bool = False
 
 
+class Input(Struct, frozen=True):
+    """What the run's own words name: what it works on, not what it needs."""
+
+    source: str
+    destination: str
+
+
 class Alone(Struct, frozen=True):
     """A path that stays on this machine, and why."""
 
@@ -48,14 +55,11 @@ class Alone(Struct, frozen=True):
 
 
 class Difference(Struct, frozen=True):
-    """A run, sorted: `present` counts what the plan has.
-
-    `inputs` are files that the run's own words name: what it works on, not what it needs.
-    """
+    """A run, sorted: `present` counts what the plan has."""
 
     present: int
     lacking: tuple[Lacking, ...]
-    inputs: tuple[str, ...]
+    inputs: tuple[Input, ...]
     alone: tuple[Alone, ...]
 
     @property
@@ -77,14 +81,9 @@ class Sorter:
     def sort(self, run: Observation, plan: Plan, *, input_words: Iterable[str] = ()) -> Difference:
         """Sort what a run used; `input_words` are those that may name what it works on."""
         inside = Walker(PlanRoot(plan))
-        inputs = [normpath(join(self._places.directory, one)) for one in input_words if one]
-        inputs = [one for one in inputs if one not in ("/", *self._places.own)]
-        present, lacking, works_on, alone = (
-            0,
-            dict[str, Lacking](),
-            dict[str, None](),
-            list[Alone](),
-        )
+        inputs = [Input(*pair) for pair in self._places.inputs(input_words)]
+        present, lacking = 0, dict[str, Lacking]()
+        works_on, alone = dict[Input, None](), list[Alone]()
         for one in self._with_interpreters(run.seen):
             if one.use is Use.CONNECTED:
                 alone.append(Alone(one.path, _SOCKET))
@@ -92,19 +91,38 @@ class Sorter:
             walk = self._walker.walk(OpenedPath(one.path))
             if one.use not in _USES or walk.node is None or walk.errno:
                 continue
-            if (kept := self._state.why(one.path, self._places.own)) is not None:
+            within = [each for each in inputs if below(normpath(one.path), each.source)]
+            if within:
+                works_on.update(dict.fromkeys(within))
+            elif (kept := self._state.why(one.path, self._places.own)) is not None:
                 alone.append(Alone(one.path, kept))
             elif _has(inside, self._places.of(one), walk):
                 present += 1
-            elif any(below(normpath(one.path), word) for word in inputs):
-                works_on[normpath(one.path)] = None
             elif not self._changed(walk, run.began):
                 for each in self._lacking(one, walk):
                     lacking.setdefault(each.destination, each)
+        for each in self._written_in(run, inside):
+            lacking.setdefault(each.destination, each)
         kept_back, rest = self._secrets(lacking.values())
-        return Difference(
-            present, tuple(_needed(rest, self._walker)), tuple(works_on), (*alone, *kept_back)
-        )
+        needed = tuple(_needed(rest, self._walker))
+        return Difference(present, needed, tuple(works_on), (*alone, *kept_back))
+
+    def _written_in(self, run: Observation, inside: Walker) -> Iterator[Lacking]:
+        """The directories in which the run made something, and the image has not.
+
+        What it made in its own TMPDIR it makes in /tmp where there is no such variable.
+        """
+        made = (*run.made, *(one.path for one in run.seen if one.use is Use.WRITTEN))
+        for path in dict.fromkeys(parent(_plain(one)) for one in made):
+            source = TEMPORARY if below(path, join(self._state.run, "tmp")) else path
+            if any(below(source, one) for one in (*MOUNTED, self._state.run)):
+                continue
+            walk = self._walker.walk(OpenedPath(source))
+            if walk.node is None or walk.errno or walk.node.kind != "dir":
+                continue
+            place = self._places.of(Seen(source, Use.LOOKED))
+            if not _has(inside, place, walk):
+                yield Lacking(source, _plain(place), Use.WRITTEN, bare=True)
 
     def _with_interpreters(self, seen: Iterable[Seen]) -> Iterator[Seen]:
         """What was seen, and what the kernel opens itself to execute a script."""
@@ -170,6 +188,7 @@ class Sorter:
         return alone, tuple(one for one, walk in each if walk.real not in secret)
 
 
+TEMPORARY = "/tmp"  # noqa: S108 - that of the image
 _MAX_SCRIPTS = 5  # as the kernel: a script whose interpreter is a script …
 _SOCKET = Kept("a socket: another program answers there", ())
 

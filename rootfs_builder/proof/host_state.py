@@ -26,6 +26,7 @@ class HostState:
     """The rules, with the directories of one run."""
 
     def __init__(self, *, home: str, run: str) -> None:
+        self.run = run
         self._places = {"home": home.rstrip("/") or "/nobody", "run": run}
         self._rules = [(self._pattern(rule), rule) for rule in _rules().values()]
 

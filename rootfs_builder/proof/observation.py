@@ -64,7 +64,8 @@ class Observation(Struct, frozen=True):
     """What one run did: `code` as of a shell's child, None where it was stopped.
 
     `stopped` says which limit ended it, `left` how many processes outlived the first. `began` is
-    when it began, by the clock of the file system: what has changed since is its own.
+    when it began, by the clock of the file system: what has changed since is its own. `made` are
+    the paths of what it made, or removed.
     """
 
     seen: tuple[Seen, ...]
@@ -73,6 +74,7 @@ class Observation(Struct, frozen=True):
     stopped: str = ""
     left: int = 0
     began: int = 0
+    made: tuple[str, ...] = ()
 
     def missed(self) -> tuple[Seen, ...]:
         """What was looked for and not there, in order."""
@@ -106,7 +108,7 @@ class Watch:
         self._start = directory
         self._processes: dict[int, _Process] = {}
         self._starting: list[int] = []  # processes in a call that starts another
-        self._own: set[str] = set()  # what the run made, or removed
+        self.own: set[str] = set()  # what the run made, or removed
         self._alive: set[int] = set()
         self.first: int | None = None
         self.code: int | None = None
@@ -180,7 +182,7 @@ class Watch:
         for one in event.paths:
             path = join(process.cwd, one.path)
             if event.name == "bind":
-                self._own.add(normpath(path))
+                self.own.add(normpath(path))
             elif not self._is_own(path):
                 self._keep(Seen(path, Use.CONNECTED, "", process.program))
 
@@ -207,13 +209,13 @@ class Watch:
         if event.errno:
             self._failed(event, places[0], process)
         elif name in _MAKES:
-            self._own.add(normpath(places[0]))
+            self.own.add(normpath(places[0]))
         elif name in ("link", "linkat", *_RENAMES):
-            self._own.update(normpath(one) for one in places[-1:])
+            self.own.update(normpath(one) for one in places[-1:])
             if name in _RENAMES:
-                self._own.add(normpath(places[0]))
+                self.own.add(normpath(places[0]))
         elif name in _REMOVES:
-            self._own.add(normpath(places[0]))
+            self.own.add(normpath(places[0]))
         else:
             self._used(event, places[0], process)
 
@@ -243,7 +245,7 @@ class Watch:
             writes = event.name == "creat" or b"O_WRONLY" in event.arguments
             creates = event.name == "creat" or b"O_CREAT" in event.arguments
             if creates and b"O_EXCL" in event.arguments:
-                self._own.add(normpath(path))
+                self.own.add(normpath(path))
             return Use.WRITTEN if writes or creates else Use.OPENED
         return Use.LOOKED if event.name in _LOOKS else None
 
@@ -254,10 +256,10 @@ class Watch:
 
     def _is_own(self, path: str) -> bool:
         """Whether the run made, or removed, what is there now."""
-        if not self._own:
+        if not self.own:
             return False
         plain = normpath(path)
-        return plain in self._own or any(one in self._own for one in ancestors(plain))
+        return plain in self.own or any(one in self.own for one in ancestors(plain))
 
     def _keep(self, one: Seen) -> None:
         known = self.seen.get(one.path)

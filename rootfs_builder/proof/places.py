@@ -4,6 +4,7 @@ What is in the system keeps its path. A relative path starts at the image's work
 lies beside the program is found by the program's own place, unless the user's words spell it out.
 """
 
+from collections.abc import Iterable, Iterator
 from posixpath import join, normpath, relpath
 
 from msgspec import Struct
@@ -53,8 +54,14 @@ class Places(Struct, frozen=True):
             return seen.path
         return normpath(join(parent(self.place), relpath(plain, parent(self.program))))
 
-    def named(self, seen: Seen) -> bool:
-        """Whether an argument of the run names the path, or a directory above it."""
-        each = (normpath(join(self.directory, one)) for one in self.words if one)
-        plain = normpath(seen.path)
-        return any(below(plain, one) for one in each if one not in ("/", self.directory))
+    def inputs(self, words: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """What words of the run name, here and in the image, if it is the user's own.
+
+        A word is a path, or ends in =PATH; a path of the system is no input.
+        """
+        for word in words:
+            text = word.rpartition("=")[2] if word.startswith("-") else word
+            path = normpath(join(self.directory, text))
+            outside = path != "/" and not in_system(path) and path not in self.own
+            if text and outside and not below(self.program, path):
+                yield path, normpath(join(self.workdir, text))

@@ -196,6 +196,7 @@ class _Session:
             self._stopped,
             self._left,
             began,
+            tuple(sorted(self._watch.own)),
         )
         if not found.stopped and all(one.use is not Use.EXECUTED for one in found.seen):
             why = _first_line(process.stderr.decode(errors="replace")).partition(": ")[2]

@@ -40,6 +40,29 @@ def parse(text: str) -> tuple[str, ...]:
     return tuple(map(values.plain, found))
 
 
+def exercise(text: str, directory: str) -> values.Exercise:
+    """A command that `directory` is the working directory of.
+
+    Raises:
+        UsageError: see `parse`.
+    """
+    return values.Exercise(parse(text), directory)
+
+
+def probe(text: str) -> tuple[str, ...]:
+    """A command of this machine, which has a shell: for that, `sh -c '…'`.
+
+    Raises:
+        UsageError: see `parse`.
+    """
+    try:
+        return parse(text)
+    except UsageError:
+        if _is_for_a_shell(text):
+            raise UsageError(f"{text!r} is for a shell: ask for one, sh -c '…'") from None
+        raise
+
+
 def _is_for_a_shell(text: str) -> bool:
     """Whether a shell would do more with the text than split it at blanks."""
     quote, escaped = "", False

@@ -34,9 +34,11 @@ def lines(
     if len(brought) > most:
         yield f"to include: {len(brought) - most:,} more, with -v"
     bare = [one.destination for one in found.lacking if one.bare]
-    yield from _some("directory that it looks at, and the image has not", bare, most)
+    yield from _some("directory that it needs, and the image has not", bare, most)
     yield from _some(
-        "named by the command, so taken for its input; --add packs it", found.inputs, most
+        "named by the command, so taken for its input; --add packs it",
+        [one.source for one in found.inputs],
+        most,
     )
     by_rule: dict[str, list[str]] = {}
     for kept in found.alone:
@@ -79,7 +81,7 @@ def facts(run: Observation, found: Difference, flags: Sequence[Flag]) -> dict[st
             }
             for one in found.lacking
         ],
-        "inputs": [printable(one) for one in found.inputs],
+        "inputs": [printable(one.source) for one in found.inputs],
         "left_alone": [
             {"path": printable(one.path), "because": one.rule.because} for one in found.alone
         ],
