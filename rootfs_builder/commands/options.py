@@ -107,7 +107,10 @@ _FILES = (
         help="Add what this rule adds (`rootfs-builder rules` lists the rules).",
     ),
     click.option(
-        "--without", multiple=True, metavar="NAME", help="Leave out what this rule would add."
+        "--without",
+        multiple=True,
+        metavar="NAME",
+        help="Leave out what this rule would add; all: what any rule would that --with names not.",
     ),
     click.option(
         "--rules",

@@ -31,9 +31,9 @@ class Option(Struct, frozen=True):
     """An option: the name of its parameter, how messages spell it, and what it takes.
 
     It sets `field` of the Recipe; "" if it sets none, or one together with others. `parse` is given
-    the text, and of several each; if the text has a path of this machine, the directory in which a
-    relative one starts is given too, as it is to what is run `from_here`. `choices` are the only texts that a choice may be. A scope is
-    paths, or all there is: "/", which is true in a recipe.
+    the text, and of several each; if the text has a path of this machine, or is run `from_here`,
+    the directory in which a relative path starts is given too. `choices` are the only texts that a
+    choice may be. A scope is paths, or all there is: "/", which is true in a recipe.
     """
 
     parameter: str
