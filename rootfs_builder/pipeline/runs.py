@@ -131,23 +131,38 @@ class Observer:
         """
         scratch, variables = environment
         place = self.place(command[0], planned.plan)
-        run = tracing.Run(command, machine.directory, variables, every_call)
+        places = self._places(command, place, machine.directory, variables)
+        here = (command[0], *map(places.here, command[1:]))
+        mapped = {one: encode(places.here(decode(value))) for one, value in variables.items()}
+        run = tracing.Run(here, places.directory, mapped, every_call)
         traced = tracing.trace(
             run, self._tracer, machine.limits, said=said, while_it_runs=while_it_runs
         )
-        words = (*command[1:], *(decode(value) for value in variables.values()))
+        sorter = Sorter(self.sources, HostState(home=_home(), run=scratch), places)
+        mine = set(self.recipe.command)
+        works_on = [one for one in here[1:] if one not in mine] if inputs else []
+        found = sorter.sort(traced.observation, planned.plan, input_words=works_on)
+        return Observed(place, planned, traced, found)
+
+    def _places(
+        self,
+        command: tuple[str, ...],
+        place: ImagePath,
+        directory: str,
+        variables: Mapping[bytes, bytes],
+    ) -> Places:
+        """Where a run finds things; it starts in what is added at the image's directory."""
+        recipe = self.recipe
         places = Places(
             command[0],
             place,
-            machine.directory,
-            self.recipe.workdir or "/",
-            words,
+            directory,
+            recipe.workdir or "/",
+            (*command[1:], *(decode(value) for value in variables.values())),
+            tuple((one.source, one.destination) for one in recipe.added if not one.clue),
         )
-        sorter = Sorter(self.sources, HostState(home=_home(), run=scratch), places)
-        mine = set(self.recipe.command)
-        works_on = [one for one in command[1:] if one not in mine] if inputs else []
-        found = sorter.sort(traced.observation, planned.plan, input_words=works_on)
-        return Observed(place, planned, traced, found)
+        start = places.added_as(recipe.workdir) if recipe.workdir else None
+        return places if start is None else replace(places, directory=start)
 
     def place(self, path: str, plan: Plan) -> ImagePath:
         """Where a program of the recipe is in the image.

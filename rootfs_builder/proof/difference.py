@@ -81,7 +81,13 @@ class Sorter:
     def sort(self, run: Observation, plan: Plan, *, input_words: Iterable[str] = ()) -> Difference:
         """Sort what a run used; `input_words` are those that may name what it works on."""
         inside = Walker(PlanRoot(plan))
-        inputs = [Input(*pair) for pair in self._places.inputs(input_words)]
+        made = [*run.made, *(one.path for one in run.seen if one.use is Use.WRITTEN)]
+        inputs = [
+            Input(*pair)
+            for pair in self._places.inputs(input_words)
+            if self._state.why(pair[0], self._places.own) is None
+            and not any(below(normpath(one), pair[0]) for one in made)
+        ]
         present, lacking = 0, dict[str, Lacking]()
         works_on, alone = dict[Input, None](), list[Alone]()
         for one in self._with_interpreters(run.seen):
@@ -101,8 +107,7 @@ class Sorter:
             elif not self._changed(walk, run.began):
                 for each in self._lacking(one, walk):
                     lacking.setdefault(each.destination, each)
-        for each in self._written_in(run, inside):
-            lacking.setdefault(each.destination, each)
+        lacking |= {each.destination: each for each in self._written_in(run, inside)}
         kept_back, rest = self._secrets(lacking.values())
         needed = tuple(_needed(rest, self._walker))
         return Difference(present, needed, tuple(works_on), (*alone, *kept_back))
@@ -110,11 +115,14 @@ class Sorter:
     def _written_in(self, run: Observation, inside: Walker) -> Iterator[Lacking]:
         """The directories in which the run made something, and the image has not.
 
-        What it made in its own TMPDIR it makes in /tmp where there is no such variable.
+        Where there is no TMPDIR, what it used there is in /tmp.
         """
-        made = (*run.made, *(one.path for one in run.seen if one.use is Use.WRITTEN))
-        for path in dict.fromkeys(parent(_plain(one)) for one in made):
-            source = TEMPORARY if below(path, join(self._state.run, "tmp")) else path
+        own = join(self._state.run, "tmp")
+        made = [*run.made, *(one.path for one in run.seen if one.use is Use.WRITTEN)]
+        above = [parent(_plain(one)) for one in made]
+        above += [own for one in run.seen if below(_plain(one.path), own)]
+        for path in dict.fromkeys(above):
+            source = TEMPORARY if below(path, own) else path
             if any(below(source, one) for one in (*MOUNTED, self._state.run)):
                 continue
             walk = self._walker.walk(OpenedPath(source))
