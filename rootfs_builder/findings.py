@@ -56,6 +56,7 @@ class Code(StrEnum):
     HEALTH_CHECK_IGNORED = "health-check-ignored"
     EXERCISED = "exercised"
     EXERCISE_FAILS = "exercise-fails"
+    UNSEEN = "unseen"
     OUTPUT_LEFTOVER = "output-leftover"
 
 

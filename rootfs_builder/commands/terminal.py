@@ -77,15 +77,20 @@ def findings(found: "Iterable[Finding]") -> None:
 
 def finding_lines(found: "Iterable[Finding]") -> Iterator[str]:
     """The same as lines."""
-    from rootfs_builder.findings import Level
+    from rootfs_builder.findings import Code, Level
 
-    kinds = set()
+    kinds, last = set(), []
     for finding in found:
         kinds.add(finding.level)
         colon = " " if finding.level is Level.ADDED else ": "  # its text begins with a name
-        yield escape_control(f"{finding.level}{colon}{finding.text}")
+        line = escape_control(f"{finding.level}{colon}{finding.text}")
+        if finding.code is Code.UNSEEN:
+            last.append(line)
+        else:
+            yield line
     if Level.ADDED in kinds:
         yield "--without NAME leaves out what was added"
+    yield from last
 
 
 def withheld(found: "Iterable[Finding]") -> list[str]:

@@ -177,7 +177,15 @@ def _with(recipe: Recipe, ran: Ran) -> Recipe:
     owners = recipe.owners
     if recipe.user:
         owners = (*owners, *((one, recipe.user) for one in written if one != TEMPORARY))
-    return replace(recipe, added=(*recipe.added, *added), modes=modes, owners=owners)
+    known = dict(recipe.with_rules)
+    rules = [(one, ()) for one in ran.observed.difference.supplies((*recipe.without, *known))]
+    return replace(
+        recipe,
+        added=(*recipe.added, *added),
+        modes=modes,
+        owners=owners,
+        with_rules=tuple(sorted((*recipe.with_rules, *rules))),
+    )
 
 
 def _missing(ran: Ran) -> str:

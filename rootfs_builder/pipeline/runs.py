@@ -186,10 +186,13 @@ class Observer:
             more = (*self.recipe.with_rules, (rule, ()))
             return self.plan(replace(self.recipe, with_rules=more)).plan
 
-        return flags.of(
+        known = (*self.recipe.without, *dict(self.recipe.with_rules))
+        supplies = observed.difference.supplies(known)
+        found = flags.of(
             observed.difference.lacking,
             observed.planned.closure,
             observed.planned.plan,
             self.sources,
             with_rule,
         )
+        return (*(Flag("--with", one, ()) for one in supplies), *found)

@@ -62,6 +62,11 @@ class Difference(Struct, frozen=True):
     inputs: tuple[Input, ...]
     alone: tuple[Alone, ...]
 
+    def supplies(self, without: Iterable[str]) -> tuple[str, ...]:
+        """The rules that give an image its own of what stays here, but for those left out."""
+        each = dict.fromkeys(one.rule.supply for one in self.alone if one.rule.supply)
+        return tuple(one for one in each if one not in frozenset(without))
+
     @property
     def files(self) -> tuple[Lacking, ...]:
         """What is lacking, but for bare directories."""
@@ -101,7 +106,8 @@ class Sorter:
             if within:
                 works_on.update(dict.fromkeys(within))
             elif (kept := self._state.why(one.path, self._places.own)) is not None:
-                alone.append(Alone(one.path, kept))
+                if not (kept.supply and _has(inside, one.path, walk)):
+                    alone.append(Alone(one.path, kept))
             elif _has(inside, self._places.of(one), walk):
                 present += 1
             elif not self._changed(walk, run.began):

@@ -15,11 +15,15 @@ from rootfs_builder.paths import below, decode
 
 
 class Kept(Struct, frozen=True):
-    """A rule: such paths stay on the machine, because of this; `instead` is what else to type."""
+    """A rule: such paths stay on the machine, because of this; `instead` is what else to type.
+
+    `supply` is the rule of `needs` that gives an image its own.
+    """
 
     because: str
     paths: tuple[str, ...]
     instead: str = ""
+    supply: str = ""
 
 
 class HostState:
