@@ -17,6 +17,7 @@ VERBS = {
     "rules": "List the rules of what programs need beyond their libraries; which match, and why.",
     "trace": "Run a command here, and say what the image of its program lacks.",
     "verify": "Check that an image's programs find their linked libraries.",
+    "run": "Start an image without an engine.",
     "makefile": "Print the make or CMake integration.",
     "cache": "Show or clear the cache.",
     "completion": "Print the completion script for bash, zsh or fish.",

@@ -16,6 +16,7 @@ from rootfs_builder.proof.sandbox import (
     account,
     bubblewrap,
     changed_root,
+    foreign,
     namespaces,
     places,
     ways,
@@ -41,13 +42,15 @@ def start(
         NotFoundError: the root does not know the user, or this machine no emulator.
         RootfsError: this system allows no way to run it.
     """
-    who = account.find(command.user, DirectoryRoot(rootfs.directory))
+    root = DirectoryRoot(rootfs.directory)
+    who = account.find(command.user, root)
     way = (chosen or ways.choose(rootfs, command)).way
     if "HOME" not in dict(command.env):
         command = replace(command, env=(*command.env, ("HOME", who.home)))
-    mounted = places.make(rootfs, command)
+    command, emulator = foreign.emulated(command, root)
+    mounted = places.make(rootfs, command, emulator)
     begin = partial(_STARTS[way], mounted, command, who)
-    running = Running(command, way, begin)
+    running = Running(command, way, begin, owner=who.uid)
     try:
         yield running
     finally:

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import NoReturn
 
-from rootfs_builder.paths import encode
+from rootfs_builder.paths import decode, encode, printable
 from rootfs_builder.proof.sandbox import isolation, kernel
 from rootfs_builder.proof.sandbox.account import Account
 from rootfs_builder.proof.sandbox.command import Command
@@ -30,7 +30,8 @@ def report(status: int, **facts: object) -> None:
 
 def failed(status: int, error: OSError, step: str) -> NoReturn:
     """Tell what could not be done, and end."""
-    text = f"{step}: {error.strerror}" if error.filename is None else f"{step}: {error}"
+    where = "" if error.filename is None else f" {printable(decode(os.fsencode(error.filename)))}"
+    text = f"{step}{where}: {error.strerror}"
     report(status, step=step, errno=error.errno, text=text)
     os._exit(_FAILED)
 
@@ -92,12 +93,12 @@ def _execute(command: Command) -> NoReturn:
     argv = [encode(word) for word in command.argv]
     name = command.argv[0]
     places = dict(command.env).get("PATH", "").split(":")
-    last: OSError = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+    last: OSError = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), argv[0])
     for place in ("",) if "/" in name else places:
         path = encode(f"{place.rstrip('/')}/{name}" if place or "/" not in name else name)
         try:
             os.execve(path, argv, env)  # noqa: S606 - what all this is for
         except OSError as error:
-            if not isinstance(last, PermissionError):
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR) or "/" in name:
                 last = error
     raise last

@@ -7,17 +7,21 @@ have no effect.
 
 import os
 import re
+import signal
+import stat
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import NoReturn
+
+from msgspec.structs import replace
 
 from rootfs_builder import tools
 from rootfs_builder.paths import encode
-from rootfs_builder.proof.sandbox import becoming, isolation
+from rootfs_builder.proof.sandbox import becoming, isolation, kernel
 from rootfs_builder.proof.sandbox.account import Account
 from rootfs_builder.proof.sandbox.command import Command, host_name
 from rootfs_builder.proof.sandbox.places import Places
 
+_REACH = "/tmp"  # noqa: S108 - a directory that is there; what is in it is only covered
 _OVERLAYS = (0, 11)  # the first version with --tmp-overlay
 _SIZES = (0, 7)  # … with --size
 
@@ -49,8 +53,13 @@ def start(
     """Become bwrap, in a process of its own; `status` takes what it tells of the command."""
     if console:
         becoming.take_terminal()
-    with suppress(PermissionError):
+    if os.geteuid() == 0:
+        if account.uid:
+            places = _within_reach(places)
         os.setgroups(account.groups)
+        os.setresgid(account.gid, account.gid, account.gid)
+        os.setresuid(account.uid, account.uid, account.uid)
+        kernel.die_with_parent(signal.SIGKILL)  # a change of the user has switched it off
     path = tools.find("bwrap") or "bwrap"
     arguments = os.memfd_create("arguments")
     words = (*_options(places, command, account), "--json-status-fd", str(status))
@@ -60,6 +69,30 @@ def start(
         os.set_inheritable(one, True)
     argv = [encode(word) for word in ("bwrap", "--args", str(arguments), "--", *command.argv)]
     os.execve(path, argv, {})  # noqa: S606 - what all this is for
+
+
+def _within_reach(places: Places) -> Places:
+    """The same where any user can get at it: in mounts that only this process and bwrap see."""
+    sources = (*places.layers, *(one.source for one in places.mounts))
+    kernel.unshare(kernel.CLONE_NEWNS)
+    kernel.mount("none", "/", flags=kernel.MS_PRIVATE | kernel.MS_REC)
+    opened = [os.open(encode(one), os.O_PATH | os.O_CLOEXEC) for one in sources]
+    kernel.mount("tmpfs", _REACH, "tmpfs", kernel.MS_NOSUID, "mode=755")
+    found = []
+    for number, one in enumerate(opened):
+        found.append(f"{_REACH}/{number}")
+        if stat.S_ISDIR(os.fstat(one).st_mode):
+            os.mkdir(found[-1])
+        else:
+            os.close(os.open(found[-1], os.O_CREAT | os.O_EXCL))
+        kernel.bind(f"/proc/self/fd/{one}", found[-1])
+    count = len(places.layers)
+    mounts = zip(places.mounts, found[count:], strict=True)
+    return replace(
+        places,
+        layers=tuple(found[:count]),
+        mounts=tuple(replace(one, source=source) for one, source in mounts),
+    )
 
 
 def _options(places: Places, command: Command, account: Account) -> Iterator[str]:
@@ -100,10 +133,9 @@ def _system() -> Iterator[str]:
 
 
 def _user(account: Account) -> Iterator[str]:
-    """Root is root; any other user, and root for an ordinary user, in a namespace of users."""
-    if os.geteuid() != 0 or account.uid != 0 or account.gid != 0:
+    """Root is root; anybody else is somebody in a namespace of users."""
+    if os.geteuid() != 0:
         yield from ("--unshare-user", "--uid", str(account.uid), "--gid", str(account.gid))
     yield from ("--cap-drop", "ALL")
-    if account.uid == 0:
-        for name in isolation.CAPABILITIES:
-            yield from ("--cap-add", name)
+    for name in isolation.CAPABILITIES if account.uid == 0 else ("CAP_NET_BIND_SERVICE",):
+        yield from ("--cap-add", name)

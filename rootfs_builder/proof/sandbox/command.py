@@ -7,15 +7,14 @@ image's, variables add to the image's.
 import os
 import signal as signals
 from enum import Enum
-from typing import Literal
 
 from msgspec import UNSET, Struct
 
+from rootfs_builder.choices import Network
 from rootfs_builder.errors import UsageError
 from rootfs_builder.image import Config
 from rootfs_builder.recipe import DEFAULT_PATH
 
-Network = Literal["none", "host"]
 HOST_NAME = "sandbox"
 TIMED_OUT = 124  # as timeout(1) says it
 _SHELL_BASE = 128  # a shell adds the number of the signal
@@ -43,6 +42,8 @@ class Command(Struct, frozen=True, kw_only=True):
     `argv` is looked up as runtimes do, in the PATH of `env`; `env` is all the environment there is.
     `user` is UID, NAME, or either with `:` and a group, known in the root's own files.
 
+    `dns` are addresses of name servers for resolv.conf, `hosts` names and addresses for hosts.
+
     The command reads `stdin` if that is given, or this process's if it is `interactive`, else
     nothing. `capture` is how many bytes of each stream the outcome keeps; without it both go to
     this process's. A `terminal` is one stream, stdout.
@@ -57,6 +58,8 @@ class Command(Struct, frozen=True, kw_only=True):
     user: str = ""
     workdir: str = "/"
     network: Network = "none"
+    dns: tuple[str, ...] = ()
+    hosts: tuple[tuple[str, str], ...] = ()
     volumes: tuple[Volume, ...] = ()
     stdin: bytes | None = None
     interactive: bool = False

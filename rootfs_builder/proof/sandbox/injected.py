@@ -6,7 +6,7 @@ they are the machine's.
 
 from contextlib import suppress
 
-from rootfs_builder.proof.sandbox.command import Network, host_name
+from rootfs_builder.proof.sandbox.command import Command, host_name
 
 _HOSTS = """\
 127.0.0.1	localhost
@@ -19,15 +19,21 @@ ff02::2	ip6-allrouters
 PATHS = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
 
 
-def files(network: Network) -> dict[str, bytes]:
+def files(command: Command) -> dict[str, bytes]:
     """The content of each of PATHS."""
     found = {
         "/etc/hosts": _HOSTS.encode(),
-        "/etc/hostname": f"{host_name(network)}\n".encode(),
+        "/etc/hostname": f"{host_name(command.network)}\n".encode(),
         "/etc/resolv.conf": b"",
     }
-    if network == "host":
+    if command.network == "host":
         for path in ("/etc/hosts", "/etc/resolv.conf"):
             with suppress(OSError), open(path, "rb") as file:
                 found[path] = file.read()
+    for name, address in command.hosts:
+        found["/etc/hosts"] += f"{address}\t{name}\n".encode()
+    if command.dns:
+        found["/etc/resolv.conf"] = b"".join(
+            b"nameserver %s\n" % one.encode() for one in command.dns
+        )
     return found

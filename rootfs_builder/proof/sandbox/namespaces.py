@@ -9,9 +9,10 @@ import os
 from contextlib import suppress
 from typing import NoReturn
 
+from rootfs_builder.choices import Network
 from rootfs_builder.proof.sandbox import becoming, kernel, monitor, mounts
 from rootfs_builder.proof.sandbox.account import Account
-from rootfs_builder.proof.sandbox.command import Command, Network, host_name
+from rootfs_builder.proof.sandbox.command import Command, host_name
 from rootfs_builder.proof.sandbox.places import Places
 
 _NAMESPACES = (

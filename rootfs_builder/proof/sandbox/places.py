@@ -54,7 +54,7 @@ def make(rootfs: Rootfs, command: Command, foreign: str = "") -> Places:
     for one in DIRECTORIES:
         root.directory(one)
     mounts = []
-    for path, content in injected.files(command.network).items():
+    for path, content in injected.files(command).items():
         source = os.path.join(rootfs.scratch, path.rpartition("/")[2])
         with open(source, "wb") as file:
             file.write(content)
@@ -67,7 +67,7 @@ def make(rootfs: Rootfs, command: Command, foreign: str = "") -> Places:
         target = root.directory if os.path.isdir(encode(source)) else root.file
         mounts.append(Mount(source, target(volume.target), volume.writable))
     workdir = root.directory(command.workdir)
-    layers = (rootfs.directory, root.above) if root.made_above else (rootfs.directory,)
+    layers = (rootfs.directory, *([root.above] if os.listdir(root.above) else ()))
     return Places(layers, rootfs.discard, rootfs.scratch, tuple(mounts), workdir, foreign)
 
 
@@ -77,11 +77,10 @@ class _Root:
     def __init__(self, rootfs: Rootfs) -> None:
         self._base = rootfs.directory.rstrip("/")
         self.above = os.path.join(rootfs.scratch, "above")
-        self.made_above = False
         self._discard = rootfs.discard
         with suppress(FileExistsError):
-            os.mkdir(self.above, 0o755)
-        os.chmod(self.above, stat.S_IMODE(os.stat(encode(self._base or "/")).st_mode))
+            os.mkdir(encode(self.above), 0o755)
+        os.chmod(encode(self.above), stat.S_IMODE(os.stat(encode(self._base or "/")).st_mode))
 
     def directory(self, path: str) -> str:
         """The real path of a directory, which is made if it is not there."""
@@ -108,7 +107,6 @@ class _Root:
             missing.append(parent(missing[-1]))
         base = encode(self._base)
         if self._discard:
-            self.made_above = True
             base = encode(self.above)
             self._copy_directories(parent(missing[-1]))
         for one in reversed(missing):

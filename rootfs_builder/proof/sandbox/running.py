@@ -1,5 +1,6 @@
 """A command that runs: its process, signals to it, its limits, and its outcome."""
 
+import errno
 import json
 import os
 import resource
@@ -9,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
+from rootfs_builder.paths import decode
 from rootfs_builder.proof.sandbox import becoming, kernel
 from rootfs_builder.proof.sandbox.command import TIMED_OUT, Command, Outcome, Way
 from rootfs_builder.proof.sandbox.streams import Streams
@@ -26,10 +28,11 @@ Start = Callable[[int, str], NoReturn]
 class Running:
     """A command in its container; `start` becomes, in a child, what waits for it.
 
+    `owner` is the user whom its streams belong to, as far as this process may give them away.
     `pid` is the command's process on this machine, 0 if it could not be started.
     """
 
-    def __init__(self, command: Command, way: Way, start: Start) -> None:
+    def __init__(self, command: Command, way: Way, start: Start, *, owner: int = 0) -> None:
         self._command = command
         self._way = way
         self._facts: dict[str, object] = {}
@@ -37,7 +40,9 @@ class Running:
         self._outcome: Outcome | None = None
         self._ended = False
         self._impatience = 0
-        self._streams = Streams(command)
+        limit = command.seconds
+        self._deadline = None if limit is None else time.monotonic() + limit
+        self._streams = Streams(command, owner)
         self._status, status = os.pipe()
         ours = os.getpid()
         self._process = os.fork()
@@ -106,9 +111,7 @@ class Running:
         """Wait until it has ended, or its time is up."""
         if self._outcome is not None:
             return self._outcome
-        timed_out = False
-        limit = self._command.seconds
-        deadline = None if limit is None else time.monotonic() + limit
+        timed_out, deadline = False, self._deadline
         while not self._ended:
             self._wait(None if deadline is None else max(deadline - time.monotonic(), 0))
             if deadline is not None and time.monotonic() >= deadline and not self._ended:
@@ -129,15 +132,16 @@ class Running:
         return self._outcome
 
     def _code(self) -> tuple[int, str]:
-        code = self._facts.get("exit-code")
-        if isinstance(code, int):
+        """The exit code; if the command could not be started, the one that says so, and why."""
+        code, step = self._facts.get("exit-code"), self._facts.get("step")
+        if isinstance(code, int) and step is None:
             return code, ""
-        name = self._command.argv[0]
-        if self._facts.get("step") == "exec":
-            found = self._facts.get("errno")
-            missing = found in (2, 20)
-            return (_NOT_FOUND if missing else _NOT_EXECUTABLE), f"{name}: {self._facts['text']}"
-        return _FAILED, str(self._facts.get("text", ""))
+        text = str(self._facts.get("text", "")) or decode(bytes(self._streams.tail)).strip()
+        if step == "exec" or (step is None and self.pid):  # bubblewrap tells of the first alone
+            missing = os.strerror(errno.ENOENT) in text
+            said = step is None and self._command.capture is None  # by bubblewrap, on stderr
+            return (_NOT_FOUND if missing else _NOT_EXECUTABLE), "" if said else text
+        return _FAILED, text
 
     def end(self) -> None:
         """End it by force, if it still runs, and all that it started."""

@@ -18,25 +18,33 @@ from rootfs_builder.proof.sandbox import kernel
 from rootfs_builder.proof.sandbox.command import Command
 
 _PIECE = 1 << 16  # bytes
+_TAIL = 1 << 12  # bytes
+STDERR = 2
 
 
 class Streams:
     """The streams of one command; `child` has its ends, `console` the terminal's path.
 
-    `stdout` and `stderr` are what was captured so far, and `cut` whether there was more.
+    `stdout` and `stderr` are what was captured so far, and `cut` whether there was more; `tail` is
+    the end of stderr.
     """
 
-    def __init__(self, command: Command) -> None:
+    def __init__(self, command: Command, owner: int) -> None:
         self.stdout, self.stderr = bytearray(), bytearray()
+        self.tail = bytearray()
         self.cut = False
         self.console = ""
         self._command = command
         self._selector = selectors.DefaultSelector()
         self._open = set[int]()
-        self._input = -1
+        self._input = self._null = -1
         self._feeder = 0
         self._restore = ExitStack()
         self.child = self._terminal() if command.terminal else self._pipes()
+        if os.geteuid() == 0:
+            for one in self.child:  # the command may open them again, as /dev/stdout
+                if one != self._null:
+                    os.fchown(one, owner, -1)
 
     def _pipes(self) -> tuple[int, int, int]:
         ends = []
@@ -45,7 +53,8 @@ class Streams:
             self._follow(read, number)
             ends.append(write)
         if self._command.stdin is None and not self._command.interactive:
-            return (os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC), *ends)  # type: ignore[return-value]
+            self._null = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
+            return (self._null, *ends)  # type: ignore[return-value]
         read, self._input = os.pipe()
         return (read, *ends)  # type: ignore[return-value]
 
@@ -128,7 +137,10 @@ class Streams:
             data = b""
         if not data:
             self._close(descriptor)
-        elif self._command.capture is None:
+            return
+        if number == STDERR:
+            self.tail = (self.tail + data)[-_TAIL:]
+        if self._command.capture is None:
             stream = (sys.stdout, sys.stderr)[number - 1].buffer
             stream.write(data)
             stream.flush()
