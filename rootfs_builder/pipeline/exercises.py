@@ -27,7 +27,8 @@ from rootfs_builder.proof.observation import Use
 from rootfs_builder.proof.sandbox import Command, Volume, command, rootfs
 from rootfs_builder.proof.tracing import Limits, Running
 from rootfs_builder.recipe import Recipe
-from rootfs_builder.recipe.values import Added, Exercise
+from rootfs_builder.recipe.exercise import Exercise
+from rootfs_builder.recipe.values import Added
 
 
 class Ran(NamedTuple):

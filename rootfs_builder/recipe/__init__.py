@@ -15,9 +15,10 @@ from rootfs_builder.filesystem.patterns import Pattern
 from rootfs_builder.paths import ImagePath, decode, name
 from rootfs_builder.recipe import codec, options, reference, values
 from rootfs_builder.recipe.codec import GZIP, Codec
+from rootfs_builder.recipe.exercise import Exercise
 from rootfs_builder.recipe.options import BY_PARAMETER, OPTIONS, Mistakes
 from rootfs_builder.recipe.reference import Reference
-from rootfs_builder.recipe.values import Added, Exercise, Health, RequestedPlatform
+from rootfs_builder.recipe.values import Added, Health, RequestedPlatform
 
 if TYPE_CHECKING:  # for Python alone: the command line has options
     from rootfs_builder.recipe.arguments import Arguments

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from rootfs_builder.choices import COMPARES, COMPRESSIONS, DLOPEN, FORMATS, HWCAPS
 from rootfs_builder.errors import EXECUTABLE, Mistake, UsageError
-from rootfs_builder.recipe import exec_form, reference, values
+from rootfs_builder.recipe import exec_form, exercise, reference, values
 
 T = TypeVar("T")
 
@@ -89,7 +89,7 @@ OPTIONS = (
     Option("health_timeout", "--health-timeout", parse=values.duration),
     Option("health_start_period", "--health-start-period", parse=values.duration),
     Option("health_retries", "--health-retries", parse=values.count),
-    Option("exercise", "--exercise", "texts", "exercises", exec_form.exercise, from_here=True),
+    Option("exercise", "--exercise", "texts", "exercises", exercise.parse, from_here=True),
     Option(
         "exercise_compare",
         "--exercise-compare",
@@ -98,7 +98,7 @@ OPTIONS = (
         default="stdout",
         choices=COMPARES,
     ),
-    Option("exercise_probe", "--exercise-probe", "words", "exercise_probe", exec_form.probe),
+    Option("exercise_probe", "--exercise-probe", "words", "exercise_probe", exercise.probe),
     Option("strip", "--strip", "flag", "strip"),
     Option("max_size", "--max-size", field="max_size", parse=values.size),
     # where a build reads and writes, which is no part of a Recipe

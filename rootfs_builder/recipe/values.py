@@ -59,16 +59,6 @@ class Added(Struct, frozen=True):
     bare: bool = False
 
 
-class Exercise(Struct, frozen=True):
-    """`--exercise CMD`: a run that shows what the program needs, from a directory of this machine.
-
-    The first word is one of the programs; in the image the same words are run.
-    """
-
-    command: tuple[str, ...]
-    directory: str
-
-
 class Health(Struct, frozen=True):
     """`--health-cmd` and how often it is run; times in nanoseconds, 0 for what the engine does."""
 
