@@ -31,8 +31,8 @@ def test_every_option_of_pack_stands_in_a_group_of_few(cli):
     said = cli("pack", "--help", check=True).stdout
     assert len(said.splitlines()) <= 120, "three screens of forty lines"
     groups = dict(re.findall(r"(?ms)^(\w[\w ]*):\n(.*?)\n(?=\n|\Z)", said))
-    wanted = ["Output", "Image config", "Files", "Ownership", "Libraries", "Rules", "Build"]
-    assert [*groups] == [*wanted, "Diagnostics"]
+    wanted = ["Output", "Image config", "Files", "Ownership", "Libraries", "Rules"]
+    assert [*groups] == [*wanted, "Exercise", "Build", "Diagnostics"]
     last = re.findall(r"(?m)^  (?:-\w, )?(--[\w-]+)", groups["Diagnostics"])
     assert last == ["--json", "--quiet", "--verbose", "--debug", "--help"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rootfs_builder.choices import COMPRESSIONS, FORMATS
+from rootfs_builder.choices import COMPARES, COMPRESSIONS, FORMATS
 from rootfs_builder.commands import jobserver, options, terminal
 from rootfs_builder.commands.verb import Unless
 from rootfs_builder.errors import Mistake, UsageError
@@ -113,6 +113,24 @@ _CONFIG = (
     ),
 )
 
+_EXERCISE = (
+    click.option(
+        "--exercise",
+        multiple=True,
+        metavar="CMD",
+        help="Run CMD here under strace, add what it uses, and do the same in the image.",
+    ),
+    click.option(
+        "--exercise-compare",
+        type=click.Choice(COMPARES),
+        help="What has to be the same in the image: exit code and stdout (the default), or less.",
+    ),
+    click.option(
+        "--exercise-probe",
+        metavar="CMD",
+        help="The exercise is a daemon: run CMD here until it succeeds, then stop the daemon.",
+    ),
+)
 _DEPFILE = click.option(
     "--depfile",
     metavar="FILE",
@@ -135,6 +153,7 @@ _NOT_OF_THE_RECIPE = (
 def table(function: options.F) -> options.F:
     """The executables and every option that describes an image or where it goes."""
     for decorate in (
+        options.each(_EXERCISE),
         options.each(_CONFIG),
         options.strip,
         options.files,

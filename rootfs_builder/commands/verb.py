@@ -18,6 +18,7 @@ _GROUPS = {  # in the order of --help; what is in none of them stands in the las
     "Ownership": ("owner", "mode", "cap"),
     "Libraries": ("library_path", "include_lib", "hwcaps", "dlopen", "nss"),
     "Rules": ("with_", "without", "rule_files"),
+    "Exercise": ("exercise", "exercise_compare", "exercise_probe", "seccomp"),
     "Build": ("depfile", "no_cache", "sets", "jobs", "scheduler"),
     "Diagnostics": (),
 }

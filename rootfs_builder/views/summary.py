@@ -6,7 +6,7 @@ A line ends where it ends: whoever shows it on a terminal wraps it.
 import shlex
 from collections.abc import Iterable, Iterator
 
-from rootfs_builder.findings import MINOR, WITHHELD, Finding, Level
+from rootfs_builder.findings import MINOR, WITHHELD, Code, Finding, Level
 from rootfs_builder.image import Image
 from rootfs_builder.plan import Plan
 from rootfs_builder.recipe import reference
@@ -94,7 +94,7 @@ def findings(found: Iterable[Finding], *, verbose: bool = False, flag: str = "")
 
     `flag` is the option that says why.
     """
-    ranked = sorted(found, key=lambda one: (_ORDER.index(one.level), one.code in MINOR))
+    ranked = sorted(found, key=_rank)
     names = [one.text.partition(": ")[0] for one in ranked if one.level is Level.ADDED]
     if names and not verbose:
         yield f"rules added {', '.join(names)}" + (f" ({flag} says why)" if flag else "")
@@ -103,6 +103,11 @@ def findings(found: Iterable[Finding], *, verbose: bool = False, flag: str = "")
             yield f"{one.level}: {one.text}"
         elif verbose:
             yield f"added {one.text}"
+
+
+def _rank(found: Finding) -> tuple[bool, int, bool]:
+    """Its place: what may be needed and cannot be seen is said last, as it says what to try."""
+    return found.code is Code.UNSEEN, _ORDER.index(found.level), found.code in MINOR
 
 
 def withheld(found: Iterable[Finding]) -> list[str]:
