@@ -74,7 +74,7 @@ def of(image: Image, beside: Source | None, reader: unpack.Reader) -> Inspection
         digest=image.digest,
         config_digest=image.config_digest,
         config=json.decode(image.document) if image.document else {},
-        layers=tuple(map(_layer, image.layers, unpacked.tars)),
+        layers=tuple(map(layer_record, image.layers, unpacked.tars)),
         totals=_totals(plan),
         findings=provenance.findings(plan.findings),
         entries=provenance.entries(plan, unpacked.numbers, contents),
@@ -83,7 +83,8 @@ def of(image: Image, beside: Source | None, reader: unpack.Reader) -> Inspection
     )
 
 
-def _layer(layer: images.Layer, tar: unpack.Tar) -> LayerRecord:
+def layer_record(layer: images.Layer, tar: unpack.Tar) -> LayerRecord:
+    """What is known of a layer that was unpacked."""
     return LayerRecord(
         layer.blob.size,
         tar.size,
