@@ -15,6 +15,7 @@ SAMPLES = {  # of each key some values; of those that may be given several times
     "iidfile": ["id", "./id"],
     "metadata-file": ["metadata"],
     "max-size": ["100MB"],
+    "policy": [("policy.toml",), ("./policy.toml", "policy.toml")],
     "depfile": ["image.d", "./image.mk"],
     "sysroot": ["/"],
     "library-path": [("sub",), ("sub", "/usr/lib")],
@@ -74,6 +75,7 @@ def folder(top, compiled):
     (top / "sub/words").write_text("words")
     (top / "hello.c").write_text("int main;")
     (top / "my.toml").write_text(RULE)
+    (top / "policy.toml").write_text('max-size = "1GB"\n')
     return Path(top)
 
 

@@ -174,6 +174,14 @@ no_limits = click.option(
     help="Read IMAGE without limits on memory, time and disk.",
 )
 
+policy = click.option(
+    "--policy",
+    multiple=True,
+    metavar="FILE",
+    shell_complete=file_names,
+    help="Fail if the image breaks a rule of this policy, a TOML file.",
+)
+
 
 def schema(view: str) -> Callable[[F], F]:
     """An option that prints the JSON Schema of what `--json` prints; a module of views has it."""

@@ -111,10 +111,12 @@ def _print_recipe(values: dict[str, Any]) -> None:
 
 def _dry_run(values: dict[str, Any], *, as_json: bool, quiet: bool, verbose: bool) -> None:
     from rootfs_builder import pipeline
+    from rootfs_builder.pipeline import policies
     from rootfs_builder.views import summary
 
     recipe = packing.recipe({**values, "output": values["output"] or "-"})
     found = pipeline.plan(recipe, **options.inputs(values["sysroot"], values["rule_files"]))
+    policies.enforce(policies.read(values["policy"]), found.plan, values["sysroot"])
     if verbose:
         terminal.reasons(found.plan)
     table = summary.of_kinds(found.plan) if verbose else ()

@@ -129,6 +129,14 @@ class Owners:
             self._kin[package, needed] = Kin(own, tuple(sorted(files)))
         return self._kin[package, needed]
 
+    def licences(self, package: Package) -> tuple[str, ...]:
+        """The short names of an installed package's licences, () where they are unknown.
+
+        Raises:
+            InputError: see `of_all`.
+        """
+        return self._asked(package, lambda one: one.licences(package)) or ()
+
     def files(self, package: Package) -> frozenset[SourcePath]:
         """The files that a package has brought, where they stand in this root.
 

@@ -17,7 +17,7 @@ from rootfs_builder.cache.memory import BuildFacts
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.image import Image, Platform, from_plan, provenance
 from rootfs_builder.image.store import Store
-from rootfs_builder.pipeline import destinations, inputs, planning
+from rootfs_builder.pipeline import destinations, inputs, planning, policies
 from rootfs_builder.pipeline.dependencies import Dependencies
 from rootfs_builder.pipeline.destinations import Place, Written
 from rootfs_builder.pipeline.planning import Planned
@@ -105,6 +105,7 @@ def pack(
     rule_files: Iterable[str] = (),
     epoch: int = 0,
     with_plan: bool = True,
+    policy_files: Iterable[str] = (),
     iidfile: str | None = None,
     metadata_file: str | None = None,
     depfile: str | None = None,
@@ -123,6 +124,7 @@ def pack(
         rule_files: additional rule files.
         epoch: every time in the image, in seconds since 1970.
         with_plan: put `rootfs-builder.json` beside the image, which says why each file is there.
+        policy_files: policies that the image has to keep.
         iidfile: a file for the image's ID, the digest of its config.
         metadata_file: a file for what `docker buildx build --metadata-file` writes.
         depfile: a dependency file for make, ninja or CMake; for make alone if it ends in `.mk`.
@@ -137,7 +139,8 @@ def pack(
         RootfsError: see `rootfs_builder.errors`; then `output` is as it was.
     """
     destination = output if isinstance(output, Destination) else Destination.parse(output)
-    depends = Dependencies(depfile, destination)
+    rules = policies.read(policy_files := tuple(policy_files))
+    depends = Dependencies(depfile, destination, policy_files)
     cache = cache or Cache()
     memory = BuildFacts(cache, (sysroot or "", *recipe.executables))
     recipe, check = _exercised(_in_format(recipe, destination), sysroot, rule_files, memory.facts)
@@ -152,6 +155,7 @@ def pack(
         destinations.beside(files, keep=keep) as fill,
     ):
         whole, parts = check(*planning.layered(recipe, found.plan, scratch, facts=memory.facts))
+        policies.enforce(rules, whole, sysroot)
         with destinations.opened(destination, keep=keep, cache=writer.usable_cache) as place:
             image = writer.write(whole, parts, place, usable)
             fill("--depfile", dependencies)
