@@ -39,6 +39,8 @@ class Configuration:
 
     def text(self, text: Text) -> Iterator[Need]:
         """See Finder."""
+        if text.kind is TextKind.SETTINGS:
+            return
         files, belongings = self._context.files, self._belongings
         spelt = files.fact(text.path, "paths of text v2", Strings, strings.of_text, Strings())
         is_covered = partial(files.covers, by_rule=True)

@@ -272,7 +272,9 @@ class _RuleWorklist:
             services, output = self._files.switch(rule, values)
             outputs.append(output)
             libraries += map(nss.module, services)
-        done = [self._take(joined(outputs), rule)]
+        taken = joined(outputs)
+        done = [self._take(taken, rule)]
+        self._sessions.bring_settings(taken.trees, maps[0].program)
         if self._files.built_in(rule, variables):
             done.append(Effect.PRESENT)
         for one in libraries:
