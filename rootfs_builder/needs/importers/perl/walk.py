@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from posixpath import normpath
 
 from rootfs_builder.needs.finder import Text
-from rootfs_builder.needs.importers.perl.source import Import, Imports, Kind
+from rootfs_builder.needs.importers.perl.imports import Import, Imports, Kind
 from rootfs_builder.needs.importers.perl.texts import PerlTexts
 from rootfs_builder.needs.importers.walk import MARKS, Library, Walk
 from rootfs_builder.paths import decode, join, parent, printable
@@ -68,12 +68,12 @@ class PerlWalk(Walk):
             self._file(path, one)
         elif one.kind is Kind.SHARE:
             self._share(path, one)
+        elif one.kind in (Kind.COMMAND, Kind.PROGRAM):
+            self._run(path, one.name, is_line=one.kind is Kind.COMMAND)
         elif one.kind is not Kind.PACKAGE:
             for place in self._placed(path, one.name):
                 if one.kind is Kind.LIBRARY:
                     self._library(place)
-                elif one.kind is Kind.PROGRAM:
-                    self._program(path, place)
                 else:
                     self._place(path, place)
 

@@ -7,7 +7,9 @@ from posixpath import normpath
 
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.needs.clues import Clue
-from rootfs_builder.needs.finder import Context, File, LeftOut, Library, Need
+from rootfs_builder.needs.finder import Context, File, Library, Need
+from rootfs_builder.needs.importers import commands
+from rootfs_builder.needs.importers.commands import Commands
 from rootfs_builder.needs.importers.python.interpreter import Interpreter, Scope, opened_directories
 from rootfs_builder.needs.importers.python.place import FILE
 from rootfs_builder.needs.importers.python.source import How, Opened, Source
@@ -20,13 +22,18 @@ _DEPTH = 3  # of such a directory, as /usr/share/NAME
 
 
 class Outside:
-    """Answers for one process; `knows_zones` once something imports zoneinfo."""
+    """Answers for one process; `knows_zones` once something imports zoneinfo.
+
+    `script` is the one of which texts are read.
+    """
 
     def __init__(self, context: Context, python: Interpreter) -> None:
         self.knows_zones = False
+        self.script = ""
         self._context = context
         self._files = context.files
         self._python = python
+        self._commands = Commands(context)
         self._added = frozenset(context.files.added)
         self._zones = {"UTC": Clue("zoneinfo is imported")}
         self._own = dict[str, bool]()
@@ -48,22 +55,23 @@ class Outside:
                 directory = join(root, package.replace(".", "/"))
                 if self._is_data(directory):
                     yield File(directory, Clue(f"{shown} reads files of {printable(package)}"))
-        if source.programs and not any(below(path, one) for one in self._python.standard):
-            yield from self._programs(source.programs, shown)
+        if not any(below(path, one) for one in self._python.standard):
+            yield from self._programs(source, path)
 
     def _is_data(self, directory: str) -> bool:
         """Whether it is a package without modules, which no import brings."""
         names = self._files.names(directory)
         return bool(names) and not any(one.endswith(".py") for one in names)
 
-    def _programs(self, programs: Iterable[str], shown: str) -> Iterator[Need]:
-        """Programs that a text starts: nobody knows when, so they are a hint."""
-        for one in programs:
-            each = [one] if "/" in one else [join(d, one) for d in self._context.search_path]
-            for path in [place for place in each if place.startswith("/")]:
-                if self._files.is_file(path):
-                    yield LeftOut(path, Clue(f"{shown} starts {printable(one)}"))
-                    break
+    def _programs(self, source: Source, path: str) -> Iterator[Need]:
+        """Programs that a text starts; a shell, where that runs a line that needs one."""
+        words = [*source.programs, *(one for line in source.lines for one in commands.words(line))]
+        if any(line.strip(commands.UNKNOWN) for line in source.lines):
+            words.append(commands.SHELL)
+        for one in dict.fromkeys(words):
+            yield from self._commands.needs(one, path, self.script)
+        for one in source.commands:
+            yield from self._commands.perhaps(one, path)
 
     def zones(self) -> Iterator[Need]:
         """The zones that texts name, once something can read them."""

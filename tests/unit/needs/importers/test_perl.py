@@ -5,7 +5,7 @@ import pytest
 from rootfs_builder.needs.finder import Text, TextKind
 from rootfs_builder.needs.importers import perl
 from rootfs_builder.needs.importers.perl import source
-from rootfs_builder.needs.importers.perl.source import Kind
+from rootfs_builder.needs.importers.perl.imports import Kind
 from tests import importing
 
 CORE, VENDOR, ARCH = "/usr/share/perl/5.40", "/usr/share/perl5", "/usr/lib/perl5/5.40"
@@ -110,6 +110,45 @@ def test_files_of_share_dir_and_programs_that_it_becomes_are_needed():
     share = f"{VENDOR}/auto/share/dist/X-Y"
     assert run("dist_dir('X-Y')", {f"{share}/table": "x"})[0] == {share}
     assert run('exec "/usr/bin/other", @ARGV', {"/usr/bin/other": "x"})[0] == {"/usr/bin/other"}
+
+
+COMMANDS = {f"/usr/bin/{one}": "x" for one in ("cat", "tool", "other")} | {"/bin/sh": "x"}
+OWNERS = {SCRIPT: "own", "/usr/bin/tool": "needed", "/usr/bin/other": "another"}
+
+
+@pytest.mark.parametrize(
+    ("text", "comes"),
+    [
+        ("my $x = `cat $file`;", {"/usr/bin/cat"}),
+        ("my @x = qx{tool $x | cat};", {"/usr/bin/tool", "/usr/bin/cat", "/bin/sh"}),
+        ('system("tool", "-x", $file);', {"/usr/bin/tool"}),
+        ('system "tool -x $file 2>/dev/null";', {"/usr/bin/tool", "/bin/sh"}),
+        ('exec "tool", @ARGV;', {"/usr/bin/tool"}),
+        ('open(F, "cat $file |") or die;', {"/usr/bin/cat"}),
+        ('open(my $f, "-|", "cat", $file);', {"/usr/bin/cat"}),
+        ('open F, "| tool -s x";', {"/usr/bin/tool"}),
+        ('my $run = "tool --to-$x " . $y; system($run);', {"/usr/bin/tool"}),
+        ('my $tool = "tool"; my $run = "$tool -f"; `$run $x`;', {"/usr/bin/tool"}),
+        ('open(F, "cat.txt"); open(F, "<", "tool");', set()),
+        ("system($given);", set()),
+    ],
+)
+def test_programs_that_a_script_cannot_do_without_come(text, comes):
+    packages = importing.Packages(OWNERS, {"own": ("needed",)})
+    assert run(text, COMMANDS, packages=packages)[0] == comes
+
+
+def test_other_programs_that_it_starts_are_a_hint():
+    root = TREE | COMMANDS | {SCRIPT: "#!/usr/bin/perl\nsystem('other -x'); `tool`;"}
+    packages = importing.Packages(OWNERS)
+    made = importing.finder(perl, root, compiled={"inc": (CORE, VENDOR, ARCH)}, packages=packages)
+    assert importing.left_out(made, SCRIPT) == {"/usr/bin/other", "/usr/bin/tool"}
+
+
+def test_a_text_with_a_dash_is_constant():
+    tree = {"/usr/lib/it/a-b.pl": "x"}
+    text = 'use FindBin qw($Bin); require "$Bin/../lib/it/a-b.pl";'
+    assert run(text, tree)[0] == {"/usr/lib/it/a-b.pl"}
 
 
 def test_a_list_of_names_in_the_core_library_loads_nothing():
