@@ -48,6 +48,13 @@ def needs_shell(line: str) -> bool:
     return _SHELLS_OWN.search(line) is not None
 
 
+def started(text: str, *, is_line: bool) -> Iterator[str]:
+    """The programs that are started: one, or those of a line; the shell too, if that needs it."""
+    yield from words(text) if is_line else (text,)
+    if is_line and needs_shell(text):
+        yield SHELL
+
+
 class Commands:
     """Answers for one process."""
 
@@ -55,6 +62,11 @@ class Commands:
         self._context = context
         self._files = context.files
         self._owners = dict[str, Package | None]()
+
+    def run(self, text: str, by: str, script: str, *, is_line: bool) -> Iterator[File | LeftOut]:
+        """What a text needs that runs a program, or a line for a shell."""
+        for word in started(text, is_line=is_line):
+            yield from self.needs(word, by, script)
 
     def needs(self, word: str, by: str, script: str) -> Iterator[File | LeftOut]:
         """What a text needs that starts a program; `script` is the one that has loaded it."""
@@ -73,6 +85,8 @@ class Commands:
 
     def _path(self, word: str) -> str | None:
         """Where a program is, first in PATH."""
+        if UNKNOWN in word:
+            return None
         each = [word] if "/" in word else [join(d, word) for d in self._context.search_path]
         return next((one for one in each if one[:1] == "/" and self._files.is_file(one)), None)
 

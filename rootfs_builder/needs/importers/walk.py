@@ -234,11 +234,9 @@ class Walk(ABC):
             self._need(place.path, place, path, name(place.path))
 
     def _run(self, path: str, text: str, *, is_line: bool) -> None:
-        """Programs that a text starts: one, or those of a line; the shell too, if that needs it."""
-        for word in commands.words(text) if is_line else (text,):
+        """Programs that a text starts."""
+        for word in commands.started(text, is_line=is_line):
             self._start(path, word)
-        if is_line and commands.needs_shell(text):
-            self._start(path, commands.SHELL)
 
     def _start(self, path: str, word: str) -> None:
         """A program that a text starts, by its place or in PATH."""

@@ -14,6 +14,8 @@ from rootfs_builder.findings import Code, warning
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Finder, Need, Text, TextKind
 from rootfs_builder.needs.importers import started
+from rootfs_builder.needs.importers.command_calls import How
+from rootfs_builder.needs.importers.commands import Commands
 from rootfs_builder.needs.importers.node import imports
 from rootfs_builder.needs.importers.node.imports import Request
 from rootfs_builder.needs.importers.node.packages import Package, Packages
@@ -68,6 +70,7 @@ class _Node:
         foreign = [f"prebuilds/{one}-*" for one in _OTHER_SYSTEMS]
         foreign += [f"prebuilds/linux-{m}*" for m in _MACHINES.values() if m != self._machine]
         self._omit = (*_OMIT, *foreign)
+        self._commands = Commands(context)
 
     def _compiled(self) -> Iterator[str]:
         """The package directories that are compiled into Node.js."""
@@ -122,6 +125,9 @@ class _Node:
             here = todo.popleft()
             yield from self._described(here, place)
             for request in self._requests(here):
+                if request.runs is not None:
+                    yield from self._run(request, here, path)
+                    continue
                 clue = Clue(f"{printable(name(here))}:{request.line} names {request.text}", (here,))
                 found = self._beside(request, here)
                 if found is None:
@@ -136,6 +142,10 @@ class _Node:
                 text = f"{printable(path)} has over {_MOST_FILES} modules; not all were followed"
                 yield warning(Code.IMPORT_MISSING, text, path)
                 return
+
+    def _run(self, request: Request, here: str, script: str) -> Iterator[Need]:
+        is_line = request.runs is How.LINE
+        yield from self._commands.run(request.text, here, script, is_line=is_line)
 
     def _requests(self, path: str) -> tuple[Request, ...]:
         language = "typescript" if path.endswith(_TYPED) else "javascript"
@@ -212,6 +222,8 @@ class _Node:
         while todo:
             here = todo.popleft()
             for request in self._requests(here) if here.endswith(_SCRIPTS) else ():
+                if request.runs is not None:
+                    continue
                 found = self._beside(request, here)
                 if found is not None:
                     if found not in known and len(known) < _FIRST_FILES and below(found, package):

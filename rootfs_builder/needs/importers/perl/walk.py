@@ -8,7 +8,7 @@ from rootfs_builder.needs.finder import Text
 from rootfs_builder.needs.importers.perl.imports import Import, Imports, Kind
 from rootfs_builder.needs.importers.perl.texts import PerlTexts
 from rootfs_builder.needs.importers.walk import MARKS, Library, Walk
-from rootfs_builder.paths import decode, join, parent, printable
+from rootfs_builder.paths import below, decode, join, parent, printable
 
 _CODE = (".pm", ".pl", ".pod", ".al", ".h", ".a", ".ix", ".t", ".PL", ".pmc")
 
@@ -93,16 +93,27 @@ class PerlWalk(Walk):
                 self._need(join(library.path, "pod/perldiag.pod"), library, path, one.name)
 
     def _maybe(self, path: str, one: Import) -> None:
-        """A text that names a module, or where plugins are looked for, outside the core library."""
-        if self._texts.is_core(path):
-            return  # lists of all there are, names of classes that others load
+        """A text that names a module, or where plugins are looked for.
+
+        In the core library these are lists of all there are, and names of classes that others load;
+        but those of a module's own family, which the rule may leave out, it loads itself.
+        """
+        is_core = self._texts.is_core(path)
+        if is_core and not self._is_family(path, one.name):
+            return
         found = [*self._found(_file_of(one.name))]
         for library in found:
-            if not library.core:
+            if is_core or not library.core:
                 self._load(library, _file_of(one.name), path, one.name)
         imports = self._texts.imports(path) if path and not found else ()
         if any(each.kind is Kind.FAMILY for each in imports):
             self._family(path, one)
+
+    def _is_family(self, path: str, module: str) -> bool:
+        """Whether a module has the first name of the one that a text of the core library is."""
+        tops = (one.path for one in self._all() if one.core and below(path, one.path))
+        first = module.partition("::")[0]
+        return any(path[len(top) + 1 :].startswith((f"{first}/", f"{first}.")) for top in tops)
 
     def _load(self, library: Library, part: str, by: str, what: str) -> None:
         """Take a file of code; of a module outside the core library what belongs to it, too."""

@@ -165,3 +165,19 @@ def test_what_is_nowhere_is_a_warning(bench):
 )
 def test_what_may_be_nowhere_is_no_warning(bench, text):
     assert packed(bench, text, {}).said("warning") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "comes"),
+    [
+        ("child_process.execSync(`cat ${file}`)", {"/usr/bin/cat"}),
+        ("exec('cat a | cat', done)", {"/usr/bin/cat", "/bin/sh"}),
+        ("spawn('cat', [file])", {"/usr/bin/cat"}),
+        ("spawn(process.execPath, [file])", set()),
+        ("require('./part').exec(given)", set()),
+    ],
+)
+def test_programs_that_a_script_cannot_do_without_come(bench, text, comes):
+    bench.fill({"/usr/bin/cat": program("frob"), "/bin/sh": program("frob")})
+    result = packed(bench, text, BESIDE)
+    assert result.paths & {"/usr/bin/cat", "/bin/sh"} == comes

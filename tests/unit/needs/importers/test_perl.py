@@ -156,6 +156,18 @@ def test_a_list_of_names_in_the_core_library_loads_nothing():
     assert run("use List;", tree)[0] == {f"{CORE}/List.pm"}
 
 
+def test_a_module_of_the_core_library_loads_those_of_its_own_family_by_their_names():
+    tree = {
+        f"{CORE}/Check/API.pm": "package Check::API; sub x { $y->make('Check::Event::Pass') } 1;",
+        f"{CORE}/Check/Event/Pass.pm": "1;",
+        f"{CORE}/Other/Event.pm": "1;",
+    }
+    assert run("use Check::API; 'Other::Event'", tree)[0] == {
+        f"{CORE}/Check/API.pm",
+        f"{CORE}/Check/Event/Pass.pm",
+    }
+
+
 def test_options_load_modules():
     assert run("", arguments=("-MA::B", "-e", "1"))[0] == {f"{VENDOR}/A/B.pm"}
     assert run("", environment={"PERL5OPT": "-MA::B"})[0] == {f"{VENDOR}/A/B.pm"}
