@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from rootfs_builder.filesystem.sources import Sources, in_system
 from rootfs_builder.findings import Code, warning
@@ -52,10 +53,14 @@ def make(context: Context) -> Finder:
 
 
 class _Place(Struct, frozen=True):
-    """Who asks: the script that was started, by its resolved path; None for what is added."""
+    """Who asks: the script that was started, by its resolved path; None for what is added.
+
+    Its `package`, if it is of one, comes whole.
+    """
 
     script: SourcePath | None
     warns: bool
+    package: str = ""
 
 
 class _Node:
@@ -117,6 +122,7 @@ class _Node:
             return
         why = Clue(f"{printable(name(path))} is of {printable(name(package))}", (path,))
         yield from self._whole(Package(package, parent(package)), why, place)
+        yield from self._follow(at, replace(place, warns=False, package=package))
 
     def _follow(self, path: str, place: _Place) -> Iterator[Need]:
         """A file, and those beside it that it leads to."""
@@ -133,7 +139,7 @@ class _Node:
                 if found is None:
                     yield from self._module(request, here, clue, place)
                     continue
-                if not below(path, found):
+                if not below(path, found) and not _is_inside(found, place):
                     yield self._file(found, clue, place)
                 if found not in known and found.endswith(_SCRIPTS):
                     known.add(found)
@@ -160,7 +166,7 @@ class _Node:
     def _described(self, path: str, place: _Place) -> Iterator[Need]:
         """The package.json that says what kind of modules a directory has."""
         above = self._packages.above(path)
-        if above is not None:
+        if above is not None and not _is_inside(path, place):
             clue = Clue(f"it describes {printable(name(path))}", (path,))
             yield self._file(f"{above}/package.json", clue, place, above)
 
@@ -244,6 +250,11 @@ class _Node:
         if place.script is None or in_system(path):
             return File(path, clue, omit=self._omit)
         return File(path, clue, start or parent(place.script), place.script, omit=self._omit)
+
+
+def _is_inside(path: str, place: _Place) -> bool:
+    """Whether a file comes with the package of who asks."""
+    return bool(place.package) and below(path, place.package)
 
 
 def _admits(words: tuple[str, ...], one: str) -> bool:

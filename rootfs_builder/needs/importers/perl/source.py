@@ -306,9 +306,9 @@ class _Reader:
         """Whether a computed text begins as the names of all modules below one."""
         begin = self._values.beginning(node)
         name = begin.removesuffix("::")
-        if name == begin or not name or not is_module(name):
+        if "::" not in begin or not name or not is_module(name):
             return False
-        self._keep(Kind.FAMILY, name, line, guarded=True)
+        self._keep(Kind.FAMILY, name if name != begin else f"{name}*", line, guarded=True)
         return True
 
 

@@ -12,7 +12,7 @@ _CORE = ("strict.pm", "Config.pm")  # what only the core library has
 _MODULES = (".pm", ".al", ".t")
 _SUFFIXES = (*_MODULES, ".pl", ".ph", ".psgi", ".PL")
 _SCRIPTS = ("", ".cgi", ".fcgi")
-_FACT = "perl-imports v3"
+_FACT = "perl-imports v4"
 
 
 class PerlTexts(Surroundings):

@@ -143,13 +143,17 @@ class PerlWalk(Walk):
         yield from sorted(names & words)
 
     def _family(self, path: str, one: Import) -> None:
-        """All modules whose names begin with one; those of the core library know their own."""
-        if self._texts.is_core(path):
+        """All modules whose names begin with one; of the core library those of its own family."""
+        is_core = self._texts.is_core(path)
+        if is_core and not self._is_family(path, one.name):
             return
         part = one.name.replace("::", "/")
+        part, begin = (parent(part), part[:-1]) if part.endswith("*") else (part, part)
         for library in self._found(part, "dir"):
-            for file in self._below(join(library.path, part)) if not library.core else ():
-                if file.endswith(".pm"):
+            if library.core and not is_core:
+                continue
+            for file in self._below(join(library.path, part)):
+                if file.endswith(".pm") and file.startswith(join(library.path, begin)):
                     self._load(library, file[len(library.path) + 1 :], path, one.name)
 
     def _file(self, path: str, one: Import) -> None:

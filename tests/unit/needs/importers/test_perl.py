@@ -158,14 +158,25 @@ def test_a_list_of_names_in_the_core_library_loads_nothing():
 
 def test_a_module_of_the_core_library_loads_those_of_its_own_family_by_their_names():
     tree = {
-        f"{CORE}/Check/API.pm": "package Check::API; sub x { $y->make('Check::Event::Pass') } 1;",
+        f"{CORE}/Check/API.pm": """
+            package Check::API; sub x { $y->make('Check::Event::Pass') }
+            map { require "Check::Kind::$_" } qw(A B); 1;
+        """,
+        f"{CORE}/Check/Kind/A.pm": "1;",
         f"{CORE}/Check/Event/Pass.pm": "1;",
         f"{CORE}/Other/Event.pm": "1;",
     }
     assert run("use Check::API; 'Other::Event'", tree)[0] == {
         f"{CORE}/Check/API.pm",
         f"{CORE}/Check/Event/Pass.pm",
+        f"{CORE}/Check/Kind/A.pm",
     }
+
+
+def test_modules_whose_names_begin_alike_are_a_family():
+    tree = {f"{VENDOR}/A/{one}.pm": "1;" for one in ("On_X", "On_Y", "Off")}
+    comes = {f"{VENDOR}/A/On_X.pm", f"{VENDOR}/A/On_Y.pm"}
+    assert run('my $c = "A::On_$x"; eval "require $c";', tree)[0] == comes
 
 
 def test_options_load_modules():
