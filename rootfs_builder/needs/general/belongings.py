@@ -20,6 +20,7 @@ from rootfs_builder.packages import Kin, Package
 from rootfs_builder.paths import (
     OpenedPath,
     SourcePath,
+    ancestors,
     below,
     decode,
     join,
@@ -92,6 +93,18 @@ class Belongings:
             place = self._place(path)
             if place is not None and not is_covered(place.path) and not is_covered(place.real):
                 yield place
+
+    def private(self, files: Iterable[SourcePath]) -> Iterator[Place]:
+        """The outermost directories of a package's files that are not everybody's, nor decided."""
+        found = set[str]()
+        for directory in sorted(set(map(parent, files))):
+            above = (*reversed([*ancestors(directory)]), directory)
+            top = next((one for one in above if not standards.is_shared(one)), None)
+            if top is not None and top not in found:
+                found.add(top)
+                place = self._place(top)
+                if place is not None and place.is_directory and not self._files.covers(top):
+                    yield place
 
     def _existing(self, text: str, *, unterminated: bool) -> str | None:
         """The path that a text stands for."""

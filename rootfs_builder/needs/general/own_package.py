@@ -11,7 +11,7 @@ from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.loader import dialects
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.clues import Clue
-from rootfs_builder.needs.finder import Context, LeftOut, Library, Need, Text
+from rootfs_builder.needs.finder import Context, LeftOut, Library, Need, Text, TextKind
 from rootfs_builder.needs.general import standards, strings
 from rootfs_builder.needs.general.belongings import Belongings, Place
 from rootfs_builder.needs.general.strings import Strings
@@ -109,9 +109,20 @@ class OwnPackage:
                 yield LeftOut(path, Clue(f"{shown} runs {printable(name(path))}", (path,)))
 
     def text(self, text: Text) -> Iterator[Need]:
-        """See Finder."""
-        del text
-        return iter(())
+        """The directories that are the package's alone whose script is started: its data.
+
+        A script puts the names of its files together when it runs, most often from its own place.
+        """
+        real = self._context.files.real(text.path)
+        if text.kind is not TextKind.STARTED or real is None or not in_system(real):
+            return
+        belongings = self._belongings
+        package = belongings.owner(real)
+        if package is not None:
+            kin = belongings.kin(package, needed=False)
+            private = belongings.private(self._context.packages.files(package))
+            yield from belongings.needs(private, kin, text.path, None)
+        yield from belongings.findings
 
     def _places(self, loaded: Loaded) -> tuple[Place, ...]:
         """What one object spells out."""

@@ -126,11 +126,15 @@ class PerlWalk(Walk):
             for base in self._files.names(directory):
                 if self._files.is_file(join(directory, base)):
                     self._need(join(directory, base), one, by, what)
-        for data in self._below(join(library.path, module)):
-            if not data.endswith(_CODE):
-                self._need(data, library, by, what)
+        self._data(library, module, by, what)
         for last in self._parts(join(library.path, module)):
             self._load(library, f"{module}/{last}.pm", by, what)
+
+    def _data(self, library: Library, directory: str, by: str, what: str) -> None:
+        """What is no code below a directory that modules have for themselves."""
+        for data in self._below(join(library.path, directory)):
+            if not data.endswith(_CODE):
+                self._need(data, library, by, what)
 
     def _parts(self, module: str) -> Iterator[str]:
         """Modules below another of which that has the last name as a word, to choose among them.
@@ -166,6 +170,8 @@ class PerlWalk(Walk):
         found = [*self._found(part)]
         for library in found:
             self._load(library, part, path, one.name)
+            if "/" in part and not library.core and not part.endswith(".pm"):
+                self._data(library, parent(part), path, one.name)
         if not found:
             starts = [Library(parent(path), parent(path))] if path else []
             for place in (*starts, Library(self._texts.directory)):

@@ -179,6 +179,11 @@ def test_modules_whose_names_begin_alike_are_a_family():
     assert run('my $c = "A::On_$x"; eval "require $c";', tree)[0] == comes
 
 
+def test_a_file_of_a_program_s_own_directory_comes_with_the_data_there():
+    tree = {f"{VENDOR}/it/app.pl": "1;", f"{VENDOR}/it/home": "x", f"{VENDOR}/it/more.pl": "1;"}
+    assert run('require "it/app.pl";', tree)[0] == {f"{VENDOR}/it/app.pl", f"{VENDOR}/it/home"}
+
+
 def test_options_load_modules():
     assert run("", arguments=("-MA::B", "-e", "1"))[0] == {f"{VENDOR}/A/B.pm"}
     assert run("", environment={"PERL5OPT": "-MA::B"})[0] == {f"{VENDOR}/A/B.pm"}
