@@ -163,8 +163,15 @@ class Belongings:
             clue = Clue(f"{printable(by)} names {printable(place.path)}", (by, place.path))
             if place.is_directory:
                 yield from self._directory(place, kin, clue, data)
-            elif kin.has(SourcePath(place.real)):
+            elif kin.has(place.real) or self._is_needed(place, kin):
                 yield from self._file(place, kin, clue)
+
+    def _is_needed(self, place: Place, kin: Kin) -> bool:
+        """Whether it is data of a package that the asking one needs at some distance."""
+        if kin.of is None or not standards.is_data(place.path):
+            return False
+        owner = self.owner(SourcePath(place.real))
+        return owner is not None and self._context.packages.reaches(kin.of, owner)
 
     def _file(self, place: Place, kin: Kin, clue: Clue) -> Iterator[Need]:
         if place.is_program and place.real not in kin.own:
