@@ -5,16 +5,18 @@ bytes here either: its content would choose other files.
 """
 
 import errno
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from posixpath import normpath
 from typing import Any, TypeVar
 
 from rootfs_builder.filesystem.content import Source, read
 from rootfs_builder.filesystem.root import NodeKind
+from rootfs_builder.filesystem.sources import Sources
+from rootfs_builder.findings import Code, Finding, hint
 from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.needs.closure import Tree
-from rootfs_builder.paths import OpenedPath, SourcePath, ancestors, join, name, parent
+from rootfs_builder.paths import OpenedPath, SourcePath, ancestors, join, name, parent, printable
 
 _MOST_LINKS = 40  # as the kernel
 MOST_BYTES = 1 << 22  # of a text that somebody wrote
@@ -122,6 +124,13 @@ class ImageFiles:
             self.unread.add(path)
             return None
         return read(source)
+
+    def too_large(self) -> Iterator[Finding]:
+        """A hint for each text that was too large to be read."""
+        for path in sorted(self.unread):
+            shown = printable(Sources.display(path))
+            text = f"{shown} is too large to be searched for what it needs; give that with --add, "
+            yield hint(Code.IMPORT_MISSING, f"{text}programs as further EXECUTABLEs", path)
 
     def head(self, path: str, size: int = 4096) -> bytes:
         """How a file begins; empty where there is none."""

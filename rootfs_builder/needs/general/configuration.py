@@ -15,6 +15,7 @@ from rootfs_builder.needs.finder import Context, Need, Text, TextKind
 from rootfs_builder.needs.general import settings, strings
 from rootfs_builder.needs.general.belongings import Belongings
 from rootfs_builder.needs.general.strings import Strings
+from rootfs_builder.needs.image_files import MOST_BYTES
 from rootfs_builder.paths import SourcePath, decode, join, parent
 
 if TYPE_CHECKING:
@@ -54,6 +55,8 @@ class Configuration:
         if text.kind is TextKind.SETTINGS:
             return
         files, belongings = self._context.files, self._belongings
+        if files.size(text.path) > MOST_BYTES:
+            return  # no configuration: whose language it is says that it is not read
         spelt = files.fact(text.path, "paths of text v2", Strings, strings.of_text, Strings())
         is_covered = partial(files.covers, by_rule=True)
         spelt = replace(spelt, paths=(*spelt.paths, *self._beside(text)))

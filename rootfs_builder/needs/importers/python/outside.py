@@ -6,6 +6,7 @@ from collections.abc import Set as AbstractSet
 from posixpath import normpath
 
 from rootfs_builder.filesystem.sources import in_system
+from rootfs_builder.findings import Code, Finding, hint
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Library, Need
 from rootfs_builder.needs.importers import commands
@@ -48,6 +49,12 @@ class Outside:
             yield from self._library(one, shown)
         if len(source.zones) <= _MOST_ZONES:
             yield from self._zone_names(source.zones, path)
+        elif self._is_own_text(path):
+            text = f"{printable(path)} names {len(source.zones)} time zones, which are left out"
+            yield hint(Code.RULE_HINT, f"{text}: --with tzdata", path)
+        if source.cut and self._is_own_text(path):
+            text = f"{printable(path)} names more modules than are looked for; name those you need"
+            yield hint(Code.IMPORT_MISSING, f"{text}: --with python3-modules=NAME,…", path)
         if source.files:
             yield from self._beside(source.files, path, scope, units)
         for package in source.resources:
@@ -57,6 +64,10 @@ class Outside:
                     yield File(directory, Clue(f"{shown} reads files of {printable(package)}"))
         if not any(below(path, one) for one in self._python.standard):
             yield from self._programs(source, path)
+
+    def _is_own_text(self, path: str) -> bool:
+        """Whether it is the user's or the script itself: others have tables of all there is."""
+        return path == self.script or not in_system(path)
 
     def _is_data(self, directory: str) -> bool:
         """Whether it is a package without modules, which no import brings."""
@@ -127,8 +138,8 @@ class Outside:
         if not (in_system(directory) or self._is_beside(directory, path)):
             yield File(directory, clue)  # which is refused, with the flag that adds it
         is_deep = directory.count("/") >= _DEPTH and not self._is_shared(directory)
-        if in_system(directory) and is_deep and self._is_small(directory):
-            yield File(directory, clue)
+        if in_system(directory) and is_deep:
+            yield File(directory, clue) if self._is_small(directory) else _too_many(directory)
 
     def _is_beside(self, directory: str, path: str) -> bool:
         """Whether it lies around a script, where its modules are found one by one, or is added."""
@@ -183,3 +194,9 @@ class Outside:
 
     def _may_own(self, directory: str) -> bool:
         return not self._is_shared(directory) and self._is_own(directory)
+
+
+def _too_many(directory: str) -> Finding:
+    shown = printable(directory)
+    text = f"{shown}, which is put on sys.path, has over {_MOST_FILES} files and is left out"
+    return hint(Code.IMPORT_MISSING, f"{text}: --add {shown}:{shown}", directory)

@@ -75,6 +75,7 @@ class _Reader:
             programs=tuple(asked.programs),
             lines=tuple(asked.lines),
             commands=tuple(asked.commands),
+            cut=len(self._strings) > _MOST_NAMED,
         )
 
     def _block(self, body: Iterable[ast.stmt], how: How, unless: tuple[str, ...] = ()) -> None:

@@ -60,7 +60,7 @@ class Source(Struct, frozen=True, array_like=True):
     `groups` are asked of the metadata; "" is the module's own. `zones` are names of time zones,
     and directories of them. Of the packages `resources` files are read. `programs` are started, by
     their names or paths, `lines` are run by a shell, and `commands` are names with an option, which
-    something else may start.
+    something else may start. It is `cut` where there were more strings than are kept.
     """
 
     readable: bool = True
@@ -80,3 +80,4 @@ class Source(Struct, frozen=True, array_like=True):
     programs: tuple[str, ...] = ()
     lines: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
+    cut: bool = False

@@ -162,6 +162,21 @@ def test_a_large_directory_is_a_hint_and_its_flag_brings_it(machine, monkeypatch
     assert machine.brought(with_=("own-package=all",)) == both
 
 
+def test_a_directory_is_left_out_with_one_line_however_often_it_is_named(machine, monkeypatch):
+    monkeypatch.setattr(standards, "MOST_BYTES", 3)
+    machine.tool("/usr/share/tool", "/usr/share/tool/in", "/etc/tool.conf")
+    conf = {"/etc/tool.conf": "/usr/share/tool/in /usr/share/tool"}
+    machine.package(
+        "tool", conf | {f"/usr/share/tool/{one}": "xxxx" for one in ("a", "in/b")}, files=(TOOL,)
+    )
+    monkeypatch.setattr(standards, "MOST_BYTES", 34)
+    assert machine.brought() == {"/etc/tool.conf"} | {f"/usr/share/tool/{x}" for x in ("a", "in/b")}
+    monkeypatch.setattr(standards, "MOST_BYTES", 3)
+    assert machine.brought() == set()
+    left_out = [one for one in machine.result.said("hint") if "/usr/share/tool" in one]
+    assert [one.rpartition(": ")[2] for one in left_out] == ["--with own-package=/usr/share/tool"]
+
+
 def test_of_a_large_directory_the_entries_go_in_that_are_named_beside_it(machine, monkeypatch):
     monkeypatch.setattr(standards, "MOST_BYTES", 10)
     machine.tool("/usr/share/tool", "a/b", "c", "d")

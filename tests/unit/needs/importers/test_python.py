@@ -612,3 +612,15 @@ def test_what_a_module_of_others_starts_is_a_hint():
     assert files(found) == {f"{SITE}/yaml.py"}
     hints = {one.path for one in found if isinstance(one, LeftOut)}
     assert hints == {"/usr/bin/cat", "/bin/sh"}
+
+
+def test_a_ceiling_that_is_reached_is_a_line_with_its_flag():
+    zones = ", ".join(f"'Here/Z{'abcdefghijklmnopqrstuvwxyz'[at]}'" for at in range(21))
+    (said,) = warnings(started(f"all = [{zones}]"))
+    assert said.endswith("run names 21 time zones, which are left out: --with tzdata")
+    names = "\n".join(f"'a.b{at}'" for at in range(2001))
+    (said,) = warnings(started(names))
+    assert said.endswith(": --with python3-modules=NAME,…")
+    tree = {f"/opt/it/lib/f{at}.py": "" for at in range(2001)}
+    (said,) = warnings(started("import sys\nsys.path.append('/opt/it/lib')", tree))
+    assert said.endswith("and is left out: --add /opt/it/lib:/opt/it/lib")
