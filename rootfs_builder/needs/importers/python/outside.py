@@ -17,6 +17,7 @@ from rootfs_builder.needs.importers.python.source import How, Opened, Source
 from rootfs_builder.paths import below, join, name, parent, printable
 
 _ZONES = ("/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo")
+_LDCONFIG = "/sbin/ldconfig"  # by its path: ctypes/util.py
 _MOST_ZONES = 20  # that one text chooses from; one with more has all of them
 _MOST_FILES = 2000  # of a directory of one program
 _DEPTH = 3  # of such a directory, as /usr/share/NAME
@@ -109,6 +110,9 @@ class Outside:
         if soname is not None:
             clue = Clue(f"{shown} opens {printable(soname)}")
             yield Library(soname, clue, optional=one.how is not How.ALWAYS)
+        if soname is not None and one.linked and self._files.is_file(_LDCONFIG):
+            asks = Clue(f"{shown} looks for {printable(one.name)} in what ldconfig prints")
+            yield File(_LDCONFIG, asks, started=True)
 
     def _linked(self, library: str) -> str | None:
         """The SONAME that a linker would note for a library's short name."""

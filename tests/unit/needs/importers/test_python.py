@@ -374,8 +374,12 @@ def test_libraries_are_opened_by_the_process():
         f"{LIBRARY}/ctypes/__init__.py": "",
         f"{LIBRARY}/ctypes/util.py": "",
         "/usr/lib/x86_64-linux-gnu/libc.so.3": "",
+        "/sbin/ldconfig": "",
     }
-    found = [one for one in started(text, more) if isinstance(one, Library)]
+    needed = started(text, more)
+    found = [one for one in needed if isinstance(one, Library)]
+    assert "/sbin/ldconfig" in files(needed)  # by which find_library looks
+    assert "/sbin/ldconfig" not in files(started("find_library('none')", more))
     assert [(one.name, one.optional) for one in found] == [
         ("liba.so.1", False),
         ("libb.so.2", True),
