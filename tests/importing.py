@@ -5,7 +5,6 @@ from types import SimpleNamespace
 
 from rootfs_builder.findings import Finding
 from rootfs_builder.needs.finder import Context, Directory, File, LeftOut, Text, TextKind
-from rootfs_builder.packages import Kin
 
 
 class Files:
@@ -67,9 +66,8 @@ class Packages:
     def of_all(self, paths):
         return SimpleNamespace(packages={one: self.owners.get(one) for one in paths})
 
-    def kin(self, package):
-        names = (package, *self.needs.get(package, ()))
-        return Kin(all=tuple(sorted(one for one, by in self.owners.items() if by in names)))
+    def reaches(self, package, other):
+        return other in (package, *self.needs.get(package, ()))
 
 
 def finder(module, tree, *, compiled, added=(), given=(), packages=None, **context):

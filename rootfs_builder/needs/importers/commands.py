@@ -2,8 +2,8 @@
 
 A program comes in where the script that is started, or another text of its package, starts it and
 cannot do without: it is spelt with its path, is a utility of every system, which no package
-declares, or is of a package that the script's own depends on. Of any other nobody knows when it is
-started: one hint names them all.
+declares, or is of a package that the script's own needs, at any distance. Of any other nobody knows
+when it is started: one hint names them all.
 """
 
 import re
@@ -102,11 +102,11 @@ class Commands:
     def _is_needed(self, path: str, by: str) -> bool:
         if name(path) in _UTILITIES.split():
             return True
-        owner, real = self._owner(by), self._files.real(path)
-        if owner is None or real is None:
+        owner, other = self._owner(by), self._owner(path)
+        if owner is None or other is None:
             return False
         try:
-            return self._context.packages.kin(owner).has(real)
+            return self._context.packages.reaches(owner, other)
         except InputError:
             return False  # which others say
 
