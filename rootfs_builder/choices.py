@@ -8,9 +8,15 @@ from typing import Literal, get_args
 Hwcaps = Literal["all", "baseline"]
 Dlopen = Literal["required", "recommended", "suggested", "none"]
 Compression = Literal["gzip", "zstd", "none"]
+Compare = Literal["exit", "stdout", "none"]  # what of an exercise has to be the same
 Format = Literal["hybrid", "oci", "docker"]  # of an archive: hybrid is both of the others
+Network = Literal["none", "host"]
+Way = Literal["bubblewrap", "unshare", "chroot"]
 
 HWCAPS: tuple[Hwcaps, ...] = get_args(Hwcaps)
 DLOPEN: tuple[Dlopen, ...] = get_args(Dlopen)
+COMPARES: tuple[Compare, ...] = get_args(Compare)
 COMPRESSIONS: tuple[Compression, ...] = get_args(Compression)
 FORMATS: tuple[Format, ...] = get_args(Format)
+NETWORKS: tuple[Network, ...] = get_args(Network)
+WAYS: tuple[Way, ...] = get_args(Way)

@@ -68,7 +68,7 @@ class _Verbs(click.Group):
     help=_WHAT_TO_DO,
     epilog="rootfs-builder COMMAND --help explains a command, with an example.",
 )
-@click.version_option(__version__, prog_name="rootfs-builder")
+@click.version_option(__version__, "-V", "--version", prog_name="rootfs-builder")
 def _group() -> None:
     """The options of the program itself: help and the version."""
 
@@ -134,7 +134,7 @@ def _not_written(error: OSError) -> int:
 
 
 def _say(sentence: str) -> None:
-    click.echo(f"rootfs-builder: {terminal.escape_control(sentence)}", err=True)
+    terminal.say(f"rootfs-builder: {sentence}".split("\n"))
 
 
 def _explain(error: click.ClickException, words: list[str], command: tuple[str, ...] | None) -> int:
@@ -148,11 +148,18 @@ def _explain(error: click.ClickException, words: list[str], command: tuple[str, 
     return error.exit_code
 
 
+def _as_options(words: list[str]) -> list[str]:
+    """The same command line where people type help and version as commands."""
+    if words[:1] == ["help"]:
+        return [*words[1:], "--help"]
+    return ["--version"] if words == ["version"] else words
+
+
 def run(words: list[str], command: tuple[str, ...] | None) -> int:
     """Run one command line; `command` has the arguments after `--`, None without one."""
     debug = "--debug" in words
     try:
-        _group.main(words, "rootfs-builder", standalone_mode=False, obj=command)
+        _group.main(_as_options(words), "rootfs-builder", standalone_mode=False, obj=command)
         sys.stdout.flush()
     except RootfsError as error:
         if debug:

@@ -48,6 +48,9 @@ SAMPLES = {  # of each key some values; of those that may be given several times
     "health-timeout": ["5s"],
     "health-start-period": ["1m"],
     "health-retries": ["3"],
+    "exercise": [],  # they run: see tests/test_exercise.py
+    "exercise-compare": ["exit", "none"],
+    "exercise-probe": [],
     "platform": ["linux/amd64"],
     "layers": ["auto", "single", "package", "package:5"],
     "compression": ["gzip", "zstd", "none"],

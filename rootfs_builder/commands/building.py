@@ -5,6 +5,7 @@ same. An error of the tree in `errors` is part of the outcome; a defect is raise
 """
 
 import os
+import time
 import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,13 +14,14 @@ import click
 from msgspec import Struct
 from msgspec.structs import replace
 
-from rootfs_builder.commands import batch, packing, terminal
+from rootfs_builder.commands import batch, packing
 from rootfs_builder.errors import RootfsError, UsageError
 from rootfs_builder.findings import Level
 from rootfs_builder.paths import decode
 from rootfs_builder.recipe import steps
 from rootfs_builder.recipe.keys import Step, StepResult
 from rootfs_builder.version import __version__
+from rootfs_builder.views import summary
 
 
 class BuildOptions(Struct, frozen=True):
@@ -74,6 +76,7 @@ def build(task: ImageTask, options: BuildOptions) -> batch.Outcome:
 
     def run() -> batch.Outcome:
         steps.check(task.results, task.folder, {step.name: step for step in task.steps})
+        begun = time.monotonic()
         packed = packing.pack(
             task.values,
             directory=task.folder,
@@ -82,15 +85,16 @@ def build(task: ImageTask, options: BuildOptions) -> batch.Outcome:
             quiet=not options.live,
             threads=options.threads,
         )
-        line = packing.line(packed, task.label)
-        warnings = [one for one in packed.plan.findings if one.level is Level.WARNING]
-        labelled, withheld = (
-            tuple(f"{task.label} | {text}" for text in each)
-            for each in (terminal.finding_lines(warnings), terminal.withheld(packed.plan.findings))
-        )
-        lines = terminal.summary_lines(packed.plan, line) if options.live else [line, *labelled]
+        lines = packing.lines(packed, task.label, time.monotonic() - begun)
+        found = packed.plan.findings
+        withheld = [f"{task.label} | {text}" for text in summary.withheld(found)]
+        if options.live:
+            lines += summary.findings(found)
+        else:
+            warnings = (one for one in found if one.level is Level.WARNING)
+            lines += [f"{task.label} | {text}" for text in summary.findings(warnings)]
         facts = {**packing.facts(packed), "output": task.label}
-        return batch.Outcome(lines=tuple(lines), withheld=withheld, facts=facts)
+        return batch.Outcome(lines=tuple(lines), withheld=tuple(withheld), facts=facts)
 
     return _outcome(run, options)
 

@@ -134,7 +134,9 @@ def _layers(one: "Inspection") -> Iterator[str]:
 
 
 def _kinds(one: "Inspection") -> Iterator[str]:
-    return terminal.kinds((file.reasons[0].kind, file.size or 0) for file in _contents(one))
+    from rootfs_builder.views import summary
+
+    return summary.kinds((file.reasons[0].kind, file.size or 0) for file in _contents(one))
 
 
 def _contents(one: "Inspection") -> "list[EntryRecord]":

@@ -107,7 +107,10 @@ _FILES = (
         help="Add what this rule adds (`rootfs-builder rules` lists the rules).",
     ),
     click.option(
-        "--without", multiple=True, metavar="NAME", help="Leave out what this rule would add."
+        "--without",
+        multiple=True,
+        metavar="NAME",
+        help="Leave out what this rule would add; all: what any rule would that --with names not.",
     ),
     click.option(
         "--rules",
@@ -155,6 +158,11 @@ def each(options: tuple[Callable[[F], F], ...]) -> Callable[[F], F]:
 def files(function: F) -> F:
     """The options that decide which files go in."""
     return each(_FILES)(function)
+
+
+def files_here(function: F) -> F:
+    """The same for a verb that runs something, which is on this machine: without --sysroot."""
+    return each(_FILES[1:])(function)
 
 
 executables = click.argument(

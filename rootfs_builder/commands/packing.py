@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rootfs_builder.choices import COMPRESSIONS, FORMATS
+from rootfs_builder.choices import COMPARES, COMPRESSIONS, FORMATS
 from rootfs_builder.commands import jobserver, options, terminal
+from rootfs_builder.commands.verb import Unless
 from rootfs_builder.errors import Mistake, UsageError
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
@@ -24,6 +25,8 @@ _OUTPUT = (
     click.option(
         "-o",
         "--output",
+        cls=Unless,
+        unless="dry_run",
         required=True,
         metavar="FILE",
         shell_complete=options.file_names,
@@ -104,6 +107,24 @@ _CONFIG = (
     ),
 )
 
+_EXERCISE = (
+    click.option(
+        "--exercise",
+        multiple=True,
+        metavar="CMD",
+        help="Run CMD here under strace, add what it uses, and do the same in the image.",
+    ),
+    click.option(
+        "--exercise-compare",
+        type=click.Choice(COMPARES),
+        help="What has to be the same in the image: exit code and stdout (the default), or less.",
+    ),
+    click.option(
+        "--exercise-probe",
+        metavar="CMD",
+        help="The exercise is a daemon: run CMD here until it succeeds, then stop the daemon.",
+    ),
+)
 _DEPFILE = click.option(
     "--depfile",
     metavar="FILE",
@@ -126,6 +147,7 @@ _NOT_OF_THE_RECIPE = (
 def table(function: options.F) -> options.F:
     """The executables and every option that describes an image or where it goes."""
     for decorate in (
+        options.each(_EXERCISE),
         options.each(_CONFIG),
         options.strip,
         options.files,
@@ -226,10 +248,22 @@ def _keeps_times(values: Mapping[str, Any]) -> bool:
     return values.get("depfile") is not None and _MAKE not in os.environ
 
 
-def line(result: "Result", output: str) -> str:
-    """What was written, for a person."""
-    where = "on stdout" if output == "-" else f"in {output}"
-    return f"{result.image.names[0]} for {result.image.platform}: {result.size:,} bytes {where}"
+def lines(result: "Result", output: str, seconds: float, *, verbose: bool = False) -> list[str]:
+    """What was written, for a person; with `verbose` below a table of the files by kind."""
+    from rootfs_builder.views import summary
+
+    line = summary.packed(
+        result.image, result.plan, output=output, archive=result.size, seconds=seconds
+    )
+    return [*(summary.of_kinds(result.plan) if verbose else ()), line]
+
+
+def following(result: "Result", values: Mapping[str, Any]) -> list[str]:
+    """The line that says what to type next."""
+    from rootfs_builder.views import summary
+
+    line = summary.following(result.image, destination(values), shape(values))
+    return [line] if line else []
 
 
 def name(result: "Result") -> str:
@@ -254,10 +288,17 @@ def facts(result: "Result") -> dict[str, Any]:
             }
             for layer in image.layers
         ],
+        "archive_bytes": result.size,
+        **plan_facts(plan),
+    }
+
+
+def plan_facts(plan: "Plan") -> dict[str, Any]:
+    """What `--json` says of what is in an image."""
+    return {
         "files": len(plan.unique_files),
         "bytes": plan.size,
-        "archive_bytes": result.size,
         "findings": [
-            {"level": one.level, "code": one.code, "text": one.text} for one in result.findings
+            {"level": one.level, "code": one.code, "text": one.text} for one in plan.findings
         ],
     }

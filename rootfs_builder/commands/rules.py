@@ -84,6 +84,7 @@ def _check(match: str | None, explain: str | None, executable: str | None) -> No
 def _match(recipe: "Recipe", read: dict[str, Any], *, as_json: bool) -> None:
     from rootfs_builder import pipeline
     from rootfs_builder.findings import Level
+    from rootfs_builder.views import summary
 
     closure, plan, _ = pipeline.plan(recipe, **read)
     applied = closure.supply.applied
@@ -94,7 +95,7 @@ def _match(recipe: "Recipe", read: dict[str, Any], *, as_json: bool) -> None:
         return
     for one in applied:
         click.echo(f"{one.rule:<18} {one.evidence}")
-    terminal.findings([one for one in plan.findings if one.level is not Level.ADDED])
+    terminal.say(summary.findings(one for one in plan.findings if one.level is not Level.ADDED))
 
 
 def _facts(applied: "tuple[RuleApplication, ...]", plan: "Plan") -> dict[str, Any]:

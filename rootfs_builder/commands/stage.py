@@ -49,6 +49,7 @@ def command(
     options.no_command(cmd, "stage")
     from rootfs_builder import pipeline
     from rootfs_builder.recipe import destination
+    from rootfs_builder.views import summary
 
     destination.check_spelling(output)
     plan = pipeline.stage(
@@ -59,12 +60,11 @@ def command(
         **options.inputs(sysroot, rule_files),
     )
     env = _env(plan)
-    terminal.show(plan, quiet=quiet)
+    lines = [*(summary.of_kinds(plan) if verbose else ()), summary.contents(plan)]
+    terminal.show(lines, plan.findings, quiet=quiet, verbose=verbose)
     if not quiet:
-        for variable in env:
-            click.echo(
-                f"variable {variable}: an image has to set it, by ENV in a Dockerfile", err=True
-            )
+        said = "an image has to set it, by ENV in a Dockerfile"
+        terminal.say(f"variable {variable}: {said}" for variable in env)
     if as_json:
         import json
 

@@ -15,7 +15,11 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.needs.closure import Closure, Program
 
 
-@click.command(cls=Verb, epilog="Example: rootfs-builder tree /usr/bin/curl")
+@click.command(
+    cls=Verb,
+    unlisted=("owner", "mode", "cap", "at"),
+    epilog="Example: rootfs-builder tree /usr/bin/curl",
+)
 @options.executables
 @options.files
 @options.as_json

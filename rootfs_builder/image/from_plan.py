@@ -50,7 +50,7 @@ def image(
     Raises:
         UsageError: the entrypoint, the health check or the working directory is not in the image.
     """
-    settings = _settings(recipe, plan)
+    found_settings = settings(recipe, plan)
     created = datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def packed(part: Plan) -> Layer:
@@ -65,7 +65,7 @@ def image(
         os=platform.os,
         variant=platform.variant,
         created=created,
-        config=settings,
+        config=found_settings,
         history=tuple(layer.history for layer in found),
     )
     return make(
@@ -77,7 +77,12 @@ def image(
     )
 
 
-def _settings(recipe: Recipe, plan: Plan) -> Settings:
+def settings(recipe: Recipe, plan: Plan) -> Settings:
+    """How a container of the image starts.
+
+    Raises:
+        UsageError: the entrypoint, the health check or the working directory is not in the image.
+    """
     env = {"PATH": DEFAULT_PATH} | dict(plan.env) | dict(recipe.env)
     entrypoint = recipe.entrypoint or (plan.programs[0],)
     walker = Walker(PlanRoot(plan))

@@ -27,6 +27,7 @@ from rootfs_builder.recipe.destination import Destination
 
 Progress = Callable[[int, int], None]
 Threads = AbstractContextManager[int | None]
+Check = Callable[[Plan, tuple[Plan, ...]], tuple[Plan, tuple[Plan, ...]]]  # raises, or gives both
 
 
 class Result(Struct, frozen=True):
@@ -136,10 +137,10 @@ def pack(
         RootfsError: see `rootfs_builder.errors`; then `output` is as it was.
     """
     destination = output if isinstance(output, Destination) else Destination.parse(output)
-    recipe = _in_format(recipe, destination)
     depends = Dependencies(depfile, destination)
     cache = cache or Cache()
     memory = BuildFacts(cache, (sysroot or "", *recipe.executables))
+    recipe, check = _exercised(_in_format(recipe, destination), sysroot, rule_files, memory.facts)
     found, dependencies = _recorded(recipe, sysroot, rule_files, depends, memory.facts)
     files = {"--iidfile": iidfile, "--metadata-file": metadata_file, "--depfile": depfile}
     planned(found.plan)
@@ -150,7 +151,7 @@ def pack(
         _threads(threads) as usable,
         destinations.beside(files, keep=keep) as fill,
     ):
-        whole, parts = planning.layered(recipe, found.plan, scratch, facts=memory.facts)
+        whole, parts = check(*planning.layered(recipe, found.plan, scratch, facts=memory.facts))
         with destinations.opened(destination, keep=keep, cache=writer.usable_cache) as place:
             image = writer.write(whole, parts, place, usable)
             fill("--depfile", dependencies)
@@ -158,6 +159,25 @@ def pack(
             fill("--metadata-file", _metadata(image) if metadata_file else b"")
     memory.keep()
     return Result(_detached(image), _remarked(whole, place), place.size)
+
+
+def _exercised(
+    recipe: Recipe, sysroot: str | None, rule_files: Iterable[str], facts: FileFacts
+) -> tuple[Recipe, Check]:
+    """The recipe with what its exercises use, and what runs them in the image of its plan."""
+    if not recipe.exercises:
+        return recipe, lambda whole, parts: (whole, parts)
+    from rootfs_builder.pipeline.exercises import Exercises
+
+    rules = inputs.rules(rule_files, facts)
+    exercises = Exercises(recipe, inputs.sources(sysroot), rules, facts=facts)
+    complete = exercises.complete()
+
+    def check(whole: Plan, parts: tuple[Plan, ...]) -> tuple[Plan, tuple[Plan, ...]]:
+        found = (*whole.findings, *exercises.check(complete, whole))
+        return replace(whole, findings=found), parts
+
+    return complete, check
 
 
 def _remarked(plan: Plan, place: Place) -> Plan:

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from msgspec import Struct
 
-from rootfs_builder.choices import Compression, Dlopen, Format
+from rootfs_builder.choices import Compare, Compression, Dlopen, Format
 from rootfs_builder.errors import EXECUTABLE
 from rootfs_builder.filesystem.patterns import Pattern
 from rootfs_builder.paths import ImagePath, decode, name
 from rootfs_builder.recipe import codec, options, reference, values
 from rootfs_builder.recipe.codec import GZIP, Codec
+from rootfs_builder.recipe.exercise import Exercise
 from rootfs_builder.recipe.options import BY_PARAMETER, OPTIONS, Mistakes
 from rootfs_builder.recipe.reference import Reference
 from rootfs_builder.recipe.values import Added, Health, RequestedPlatform
@@ -44,7 +45,8 @@ class Recipe(Struct, frozen=True, kw_only=True):
     `with_rules` are rules that act whatever the evidence, with their values, `without` rules that
     never do; `dlopen` is the least priority of a dlopen note that is followed. `shape` is the
     format of what is written, `layers` how many it may have at most. `max_size` are the bytes that
-    all files may have; `strip` takes the symbols out of them.
+    all files may have; `strip` takes the symbols out of them. `exercises` are runs that show what
+    is needed besides, and have to do the same in the image; `exercise_probe` speaks with a daemon.
     """
 
     executables: tuple[str, ...]
@@ -80,6 +82,9 @@ class Recipe(Struct, frozen=True, kw_only=True):
     health: Health | None = None
     strip: bool = False
     max_size: int | None = None
+    exercises: tuple[Exercise, ...] = ()
+    exercise_compare: Compare = "stdout"
+    exercise_probe: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -140,6 +145,7 @@ def from_options(*, directory: str, executables: tuple[str, ...], **arguments: A
         **fields,
     )
     _check_docker_types(recipe, mistakes)
+    _check_probe(recipe, mistakes)
     mistakes.report()
     return recipe
 
@@ -201,6 +207,12 @@ def _check_docker_types(recipe: Recipe, mistakes: Mistakes) -> None:
             "use --label, or --format oci"
         )
         mistakes.add("--annotation", text)
+
+
+def _check_probe(recipe: Recipe, mistakes: Mistakes) -> None:
+    if recipe.exercise_probe and len(recipe.exercises) != 1:
+        text = f"speaks with the daemon of one --exercise, {len(recipe.exercises)} are given"
+        mistakes.add("--exercise-probe", text)
 
 
 def _rules(parsed: Mapping[str, Any]) -> tuple[tuple[str, tuple[str, ...]], ...]:

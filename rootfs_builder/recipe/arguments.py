@@ -10,7 +10,7 @@ from reprlib import repr as shortened
 from types import UnionType
 from typing import Any, Literal, TypedDict, Union, get_args, get_origin, get_type_hints
 
-from rootfs_builder.choices import Compression, Dlopen, Format, Hwcaps
+from rootfs_builder.choices import Compare, Compression, Dlopen, Format, Hwcaps
 from rootfs_builder.errors import Mistake, UsageError
 from rootfs_builder.recipe.options import BY_PARAMETER
 
@@ -64,6 +64,9 @@ class Arguments(TypedDict, total=False):
     health_timeout: str
     health_start_period: str
     health_retries: str | int
+    exercise: Texts
+    exercise_compare: Compare
+    exercise_probe: str | Texts
     strip: bool
     max_size: str | int
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from rootfs_builder.commands import terminal
 from rootfs_builder.plan import ReasonKind
+from rootfs_builder.views import summary
 
 ROWS = {
     ReasonKind.EXECUTABLE: "programs",
@@ -24,6 +24,6 @@ ROWS = {
 
 @pytest.mark.parametrize("kind", ReasonKind)
 def test_a_file_is_counted_in_the_row_of_its_reason(kind):
-    row, total = terminal.kinds([(kind, 1)])
+    row, total = summary.kinds([(kind, 1)])
     assert row.split("  ")[0] == ROWS[kind]
     assert total.split("  ")[0] == "all files"

@@ -1,0 +1,67 @@
+"""Which way this system allows: bubblewrap, else namespaces, else chroot, and what each leaves."""
+
+from msgspec import Struct
+
+from rootfs_builder.errors import RootfsError
+from rootfs_builder.proof.sandbox import bubblewrap, changed_root, namespaces
+from rootfs_builder.proof.sandbox.command import Command, Way
+from rootfs_builder.proof.sandbox.rootfs import Rootfs
+
+
+class Chosen(Struct, frozen=True):
+    """A way, and why those before it cannot be gone."""
+
+    way: Way
+    passed: tuple[str, ...] = ()
+
+    def sentence(self, command: Command) -> str:
+        """The way in a line for the user: what it does not keep apart, and why it was taken."""
+        left = list(_LEFT[self.way])
+        if command.network == "host":
+            left.append("the network, as --network host asks for")
+        text = f"{self.way.value}: {_TEXT[self.way]}"
+        if left:
+            text += f"; not isolated: {', '.join(left)}"
+        return text + "".join(f" ({one})" for one in self.passed)
+
+
+_TEXT = {
+    Way.BUBBLEWRAP: "its own mounts, processes, users, network; no gain of privileges",
+    Way.UNSHARE: "its own mounts, processes, users, network",
+    Way.CHROOT: "its own root directory",
+}
+_LEFT = {
+    Way.BUBBLEWRAP: (),
+    Way.UNSHARE: (),
+    Way.CHROOT: ("processes", "the network", "shared memory", "the host name"),
+}
+
+
+def choose(rootfs: Rootfs, command: Command, *, wanted: Way | None = None) -> Chosen:
+    """The first way that this system allows, or the wanted one.
+
+    Raises:
+        RootfsError: it allows none of them; why.
+    """
+    passed: list[str] = []
+    for way in Way if wanted is None else (wanted,):
+        problem = _problem(way, rootfs, command)
+        if not problem:
+            return Chosen(way, tuple(passed))
+        passed.append(f"{way.value}: {problem}")
+    raise RootfsError("this system does not allow any way to run it: " + "; ".join(passed))
+
+
+def _problem(way: Way, rootfs: Rootfs, command: Command) -> str:
+    if way is Way.BUBBLEWRAP:
+        return bubblewrap.problem(discard=rootfs.discard)
+    if way is Way.UNSHARE:
+        return namespaces.problem()
+    problem = changed_root.problem()
+    if problem or changed_root.private_mounts():
+        return problem
+    if rootfs.discard:
+        return "a directory would be written to; pack it, and run the image"
+    if any(one for one in command.volumes):
+        return "volumes need mounts"
+    return ""
