@@ -34,6 +34,10 @@ class Files:
         below = (one[len(inside) :] for one in self.tree if one.startswith(inside))
         return tuple(sorted({one.partition("/")[0] for one in below}))
 
+    def commands(self, search_path):
+        paths = [f"{d}/{one}" for d in reversed(search_path) for one in self.names(d)]
+        return {one.rpartition("/")[2]: one for one in paths}
+
     def read(self, path):
         return self.tree[path].encode() if self.is_file(path) else None
 

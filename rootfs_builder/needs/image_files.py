@@ -42,6 +42,7 @@ class ImageFiles:
         self._is_closed = is_closed
         self._added = dict[str, tuple[SourcePath, NodeKind]]()
         self._names = dict[str, set[str]]()
+        self._commands = dict[tuple[str, ...], dict[str, str]]()
         self._taken = {True: set[str](), False: set[str]()}  # by rules, and by importers too
         self._around = {True: set[str](), False: set[str]()}  # the directories of those
         for tree in added:
@@ -114,6 +115,14 @@ class ImageFiles:
                 if error.errno != errno.EACCES:
                     raise
         return tuple(sorted(found))
+
+    def commands(self, search_path: tuple[str, ...]) -> dict[str, str]:
+        """What is in the directories of a PATH: the path of each name, in the first that has it."""
+        if search_path not in self._commands:
+            each = {d: self.names(d) for d in dict.fromkeys(search_path) if d.startswith("/")}
+            found = {one: join(d, one) for d, names in reversed(each.items()) for one in names}
+            self._commands[search_path] = found
+        return self._commands[search_path]
 
     def read(self, path: str) -> bytes | None:
         """The bytes of a text; None for a missing, closed or too large file."""

@@ -93,11 +93,12 @@ class OwnPackage:
         program, elf_files = self._context.program, self._context.elf_files
         if not in_system(program.real) or not elf_files.imports(program.real, strings.RUN):
             return
+        files = self._context.files
         for hit in elf_files.search(program.real, strings.COMMANDS):
             known = {"filled", "option"} & hit.keys()
-            paths = (f"{one}/{decode(hit['word'])}" for one in self._context.search_path)
-            path = next(filter(self._context.files.is_file, paths), None) if known else None
-            if path is not None and self._context.files.real(path) != program.real:
+            word = decode(hit["word"]) if known else ""
+            path = files.commands(self._context.search_path).get(word) if known else None
+            if path is not None and files.is_file(path) and files.real(path) != program.real:
                 yield path, len(known) > 1
 
     def _programs(self, started: Iterable[tuple[str, bool]], kin: Kin) -> Iterator[Need]:

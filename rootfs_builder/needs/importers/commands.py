@@ -14,7 +14,7 @@ from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, LeftOut
 from rootfs_builder.packages import Package
-from rootfs_builder.paths import SourcePath, join, name, parent, printable
+from rootfs_builder.paths import SourcePath, name, parent, printable
 
 UNKNOWN = "\0"  # in a command line: what only the running program knows
 SHELL = "/bin/sh"
@@ -87,8 +87,9 @@ class Commands:
         """Where a program is, first in PATH."""
         if UNKNOWN in word:
             return None
-        each = [word] if "/" in word else [join(d, word) for d in self._context.search_path]
-        return next((one for one in each if one[:1] == "/" and self._files.is_file(one)), None)
+        known = self._files.commands(self._context.search_path) if "/" not in word else {}
+        path = known.get(word, word)
+        return path if path.startswith("/") and self._files.is_file(path) else None
 
     def _is_own(self, by: str, script: str) -> bool:
         """Whether a text is the script, or of its package; of the user's, whether it is beside."""
