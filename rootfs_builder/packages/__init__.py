@@ -64,6 +64,7 @@ class Owners:
         self._directories: dict[str, SourcePath | None] = {}
         self._files: dict[Package, frozenset[SourcePath]] = {}
         self._kin: dict[tuple[Package, bool], Kin] = {}
+        self._reached: dict[Package, frozenset[Package]] = {}
 
     @cached_property
     def _read(self) -> tuple[Database | Finding, ...]:
@@ -126,8 +127,25 @@ class Owners:
             own = frozenset[SourcePath]().union(*map(self.files, related.same))
             more = related.needed if needed else ()
             files = own.union(*map(self.files, more))
-            self._kin[package, needed] = Kin(own, tuple(sorted(files)))
+            of = package if needed else None
+            self._kin[package, needed] = Kin(own, tuple(sorted(files)), of)
         return self._kin[package, needed]
+
+    def reaches(self, package: Package, other: Package) -> bool:
+        """Whether a package needs another, or one that does, at any distance.
+
+        Raises:
+            InputError: see `of_all`.
+        """
+        if package not in self._reached:
+            found, todo = {package}, [package]
+            while todo:
+                related = self.related(todo.pop())
+                new = {*related.same, *related.needed} - found
+                found |= new
+                todo += new
+            self._reached[package] = frozenset(found)
+        return other in self._reached[package]
 
     def files(self, package: Package) -> frozenset[SourcePath]:
         """The files that a package has brought, where they stand in this root.

@@ -4,14 +4,19 @@ from bisect import bisect_left
 
 from msgspec import Struct
 
+from rootfs_builder.packages.database import Package
 from rootfs_builder.paths import SourcePath
 
 
 class Kin(Struct, frozen=True):
-    """The files of the packages of one source, and all, with those that one of them needs."""
+    """The files of the packages of one source, and all, with those that one of them needs.
+
+    `of` is the package that was asked about, None where only its own source counts.
+    """
 
     own: frozenset[SourcePath] = frozenset()
     all: tuple[SourcePath, ...] = ()  # sorted
+    of: Package | None = None
 
     def has(self, path: str) -> bool:
         """Whether a file is one of all."""

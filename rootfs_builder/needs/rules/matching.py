@@ -4,6 +4,7 @@ import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
+from functools import cache
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -141,6 +142,7 @@ def _version(text: str) -> tuple[int, int]:
     return int(major), int(minor)
 
 
+@cache
 def any_of(patterns: tuple[str, ...]) -> Callable[[str], bool]:
     """Whether a name matches: most fail by how they begin, before any pattern is compiled."""
     heads = tuple(re.split(r"[*?\[]", one, maxsplit=1)[0] for one in patterns)
