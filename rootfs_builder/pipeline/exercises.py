@@ -17,7 +17,8 @@ from rootfs_builder.findings import Code, Finding, hint, warning
 from rootfs_builder.image import Config, from_plan
 from rootfs_builder.needs.rules import Rules
 from rootfs_builder.paths import ImagePath, printable
-from rootfs_builder.pipeline import runs
+from rootfs_builder.pipeline import first_missing, runs
+from rootfs_builder.pipeline.first_missing import Missing
 from rootfs_builder.pipeline.runs import Observed, Observer
 from rootfs_builder.plan import Plan
 from rootfs_builder.proof import exercise
@@ -136,9 +137,7 @@ class Exercises:
         for ran in self._ran:
             difference = self._difference(ran, recipe, plan)
             if difference:
-                raise VerificationError(
-                    Mistake("--exercise", f"{difference}{_missing(ran)}", ran.shown)
-                )
+                raise VerificationError(Mistake("--exercise", difference, ran.shown))
             found += _findings(ran)
         return tuple(found)
 
@@ -155,7 +154,12 @@ class Exercises:
         with runs.surroundings(recipe) as (_, variables), rootfs.unpacked(plan) as root:
             probe = self._probe(ran.exercise, variables) if recipe.exercise_probe else None
             there = exercise.inside(root, inner, probe=probe, seconds=self._limits.seconds)
-        return exercise.compare(ran.result, there, recipe.exercise_compare)
+            found = exercise.compare(ran.result, there, recipe.exercise_compare)
+            if not found:
+                return ""
+            seconds = exercise.STOP if probe else self._limits.seconds
+            missing = first_missing.find(root.directory, inner, seconds=seconds)
+        return f"{found}{_missing(missing, ran)}"
 
 
 def _command(recipe: Recipe, plan: Plan, start: str, *words: str) -> Command:
@@ -189,13 +193,17 @@ def _with(recipe: Recipe, ran: Ran) -> Recipe:
     )
 
 
-def _missing(ran: Ran) -> str:
-    """What stayed on this machine, which may be what is missing."""
-    kept = [one for one in ran.observed.difference.alone if one.rule.instead]
-    return "".join(
-        f"\n{printable(one.path)} stayed here: {one.rule.because}; {one.rule.instead}"
-        for one in kept
-    )
+def _missing(found: Missing | None, ran: Ran) -> str:
+    """What the run in the image missed, and why it is not there if that is known."""
+    if found is None:
+        return ""
+    kept = {one.path: one.rule for one in ran.observed.difference.alone}
+    why = [
+        f"\n{printable(path)} stays here: {kept[path].because}; {kept[path].instead}".rstrip("; ")
+        for path in dict.fromkeys((found.first, found.last))
+        if path in kept
+    ]
+    return found.text + "".join(why)
 
 
 def _findings(ran: Ran) -> Iterator[Finding]:
