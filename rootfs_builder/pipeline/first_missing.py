@@ -10,9 +10,9 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from rootfs_builder.errors import RootfsError
-from rootfs_builder.paths import MOUNTED, below, encode, printable
+from rootfs_builder.paths import MOUNTED, below, encode, name, printable
 from rootfs_builder.proof import tracing
-from rootfs_builder.proof.observation import Observation, Use
+from rootfs_builder.proof.observation import Observation
 from rootfs_builder.proof.sandbox import Command
 from rootfs_builder.proof.tracing import Limits, Tracer
 
@@ -40,31 +40,22 @@ class Missing(NamedTuple):
 def find(place: str, command: Command, *, seconds: float) -> Missing | None:
     """What a command lacks in a directory, or in an image; None if that cannot be seen."""
     environment = {b"PATH": encode(os.defpath), b"LC_ALL": b"C"}
-    run = tracing.Run(_words(place, command), "/", environment)
+    begins = name(command.argv[0])
+    run = tracing.Run(_words(place, command), "/", environment, begins=begins)
     with suppress(RootfsError):  # there is a message already; this only adds to it
         traced = tracing.trace(run, Tracer.find(), Limits(seconds=seconds))
-        return of(traced.observation, command)
+        return of(traced.observation)
     return None
 
 
-def of(observation: Observation, command: Command) -> Missing | None:
+def of(observation: Observation) -> Missing | None:
     """The first and the last path that was missed and that this machine has, else the last missed.
 
     A program looks for much that need not be there: what it looks for last is mostly what it
     cannot do without.
     """
-    seen = observation.seen
-    name = command.argv[0].rpartition("/")[2]
-    starts = [
-        index
-        for index, one in enumerate(seen)
-        if one.use is Use.EXECUTED and one.path.rpartition("/")[2] == name
-    ]
-    inside = seen[starts[0] :] if starts else seen
     missed = [
-        one.path
-        for one in inside
-        if one.use is Use.MISSED and not any(below(one.path, top) for top in MOUNTED)
+        one.path for one in observation.missed() if not any(below(one.path, top) for top in MOUNTED)
     ]
     here = [path for path in missed if os.path.lexists(encode(path))]
     found = here or missed

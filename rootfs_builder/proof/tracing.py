@@ -52,6 +52,7 @@ class Run(Struct, frozen=True):
     directory: str
     environment: Mapping[bytes, bytes]
     every_call: bool = False  # their names are asked for, too
+    begins: str = ""  # what comes before a file of this name is executed does not count
 
 
 class Traced(Struct, frozen=True):
@@ -160,7 +161,7 @@ class _Session:
         self._limits = limits
         self._fifo = join(scratch, "calls")
         self._said = said
-        self._watch = Watch(run.directory)
+        self._watch = Watch(run.directory, run.begins)
         self._stopped = ""
         self._left = 0
         self._process: tools.Started
