@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.errors import InputError, Mistake, UsageError, VerificationError
+from rootfs_builder.filesystem import capabilities
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, hint, warning
 from rootfs_builder.image import Config, from_plan
@@ -21,7 +22,7 @@ from rootfs_builder.pipeline import first_missing, runs
 from rootfs_builder.pipeline.first_missing import Missing
 from rootfs_builder.pipeline.runs import Observed, Observer
 from rootfs_builder.plan import Plan
-from rootfs_builder.proof import exercise
+from rootfs_builder.proof import exercise, least_privilege
 from rootfs_builder.proof.difference import TEMPORARY
 from rootfs_builder.proof.exercise import Probe, Result
 from rootfs_builder.proof.observation import Use
@@ -55,6 +56,7 @@ class Exercises:
         rules: Rules,
         *,
         facts: FileFacts | None = None,
+        every_call: bool = False,
         limits: Limits = Limits(),  # noqa: B008 - it is frozen
     ) -> None:
         if sources.sysroot:
@@ -66,6 +68,7 @@ class Exercises:
         self._rules = rules
         self._facts = facts
         self._limits = limits
+        self._every_call = every_call
         self._ran: list[Ran] = []
 
     def complete(self) -> Recipe:
@@ -98,6 +101,7 @@ class Exercises:
                 (first, *one.command[1:]),
                 runs.Machine(one.directory, self._limits),
                 planned=planned,
+                every_call=self._every_call,
                 environment=environment,
                 while_it_runs=ask if recipe.exercise_probe else None,
             )
@@ -126,6 +130,26 @@ class Exercises:
         words = self._recipe.exercise_probe
         first = runs.program(words[0], one.directory, self._recipe.search_path)
         return Probe((first, *words[1:]), one.directory, environment)
+
+    def seccomp(self) -> bytes:
+        """A profile with what the exercises called, and what engines do."""
+        return least_privilege.seccomp(
+            call for ran in self._ran for call in ran.observed.traced.observation.calls
+        )
+
+    def security_context(self, plan: Plan, *, seccomp_file: str) -> bytes:
+        """What a pod may take away from the image's container."""
+        return least_privilege.security_context(
+            plan.user,
+            seccomp_file=seccomp_file,
+            written={one for ran in self._ran for one in ran.observed.difference.written},
+            capabilities={
+                name.removeprefix("cap_").upper()
+                for one in plan.entries
+                if one.capability
+                for name in capabilities.required(one.capability)
+            },
+        )
 
     def check(self, recipe: Recipe, plan: Plan) -> tuple[Finding, ...]:
         """Run each in the image of a plan: what to say of them.

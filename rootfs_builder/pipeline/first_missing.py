@@ -16,6 +16,8 @@ from rootfs_builder.proof.observation import Observation
 from rootfs_builder.proof.sandbox import Command
 from rootfs_builder.proof.tracing import Limits, Tracer
 
+_OF_THE_LOADER = ("/etc/ld.so.cache", "/etc/ld.so.preload")  # which it does without
+
 
 class Missing(NamedTuple):
     """What is not in the root: what was looked for `first`, and `last` before the end.
@@ -55,7 +57,9 @@ def of(observation: Observation) -> Missing | None:
     cannot do without.
     """
     missed = [
-        one.path for one in observation.missed() if not any(below(one.path, top) for top in MOUNTED)
+        one.path
+        for one in observation.missed()
+        if not any(below(one.path, top) for top in (*MOUNTED, *_OF_THE_LOADER))
     ]
     here = [path for path in missed if os.path.lexists(encode(path))]
     found = here or missed
