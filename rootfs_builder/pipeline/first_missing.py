@@ -63,7 +63,11 @@ def of(observation: Observation) -> Missing | None:
     ]
     here = [path for path in missed if os.path.lexists(encode(path))]
     found = here or missed
-    return Missing(found[0], found[-1], bool(here)) if found else None
+    if not found:
+        return None
+    first, last = found[0], found[-1]
+    same = os.path.realpath(encode(first)) == os.path.realpath(encode(last))
+    return Missing(first, first if same and here else last, bool(here))
 
 
 def _words(place: str, command: Command) -> tuple[str, ...]:
