@@ -57,7 +57,7 @@ class Exercises:
         *,
         facts: FileFacts | None = None,
         every_call: bool = False,
-        limits: Limits = Limits(),  # noqa: B008 - it is frozen
+        limits: Limits = Limits(seconds=300),  # noqa: B008 - it is frozen
     ) -> None:
         if sources.sysroot:
             raise UsageError(

@@ -114,6 +114,8 @@ class Watch:
         self._starting: list[int] = []  # processes in a call that starts another
         self.own: set[str] = set()  # what the run made, or removed
         self._alive: set[int] = set()
+        self._acting: set[int] = set()
+        self._gone: set[int] = set()
         self.first: int | None = None
         self.code: int | None = None
         self.calls: set[str] = set()
@@ -124,10 +126,15 @@ class Watch:
         """How many processes and threads there are."""
         return len(self._alive)
 
+    def pids(self) -> tuple[int, ...]:
+        """Those that have done something: what a call gave may be a number of elsewhere."""
+        return tuple(self._acting.copy() - self._gone)
+
     def take(self, event: Call | Fate) -> None:
         """Take one event in."""
         if self.first is None:
             self.first = event.pid
+        self._acting.add(event.pid)
         if isinstance(event, Fate):
             self._fate(event)
             return
@@ -151,6 +158,7 @@ class Watch:
             self._starting.append(event.pid)
             return
         self._alive.discard(event.pid)
+        self._gone.add(event.pid)
         self._processes.pop(event.pid, None)
         if event.pid == self.first:
             self.code = event.code
