@@ -122,6 +122,11 @@ class Watch:
         self.seen: dict[str, Seen] = {}
 
     @property
+    def found(self) -> tuple[Seen, ...]:
+        """What was seen, in order; nothing if it has not begun."""
+        return () if self._begins else tuple(self.seen.values())
+
+    @property
     def alive(self) -> int:
         """How many processes and threads there are."""
         return len(self._alive)

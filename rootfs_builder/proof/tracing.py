@@ -194,7 +194,7 @@ class _Session:
                 self._release()
                 reader.join()
         found = Observation(
-            tuple(self._watch.seen.values()),
+            self._watch.found,
             frozenset(self._watch.calls),
             None if self._stopped else self._watch.code,
             self._stopped,
