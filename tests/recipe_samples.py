@@ -51,6 +51,8 @@ SAMPLES = {  # of each key some values; of those that may be given several times
     "exercise": [],  # they run: see tests/test_exercise.py
     "exercise-compare": ["exit", "none"],
     "exercise-probe": [],
+    "seccomp": [],
+    "security-context": [],
     "platform": ["linux/amd64"],
     "layers": ["auto", "single", "package", "package:5"],
     "compression": ["gzip", "zstd", "none"],
@@ -79,7 +81,7 @@ def folder(top, compiled):
 
 def chosen(random):
     """Some keys with values, as a program's author might write."""
-    names = [name for name in SAMPLES if name in ALWAYS or random.random() < 0.2]
+    names = [one for one in SAMPLES if SAMPLES[one] and (one in ALWAYS or random.random() < 0.2)]
     said = {name: random.choice(SAMPLES[name]) for name in names}
     if any(name.startswith("health-") for name in said):
         said["health-cmd"] = SAMPLES["health-cmd"][0]

@@ -39,6 +39,7 @@ NAMES = [
 ]
 NOT_OF_A_RECIPE = {
     *("output", "iidfile", "metadata_file", "depfile", "sysroot", "rule_files", "no_plan"),
+    *("seccomp", "security_context"),
 }
 
 

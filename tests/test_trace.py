@@ -186,6 +186,16 @@ def test_a_hostile_program_ends_within_its_limits_and_leaves_nothing(tmp_path, s
     assert left == []
 
 
+@pytest.mark.parametrize("script", ["f() { f | f & }; f; sleep 60", "setsid sleep 55555 & wait"])
+def test_nothing_is_left_by_a_strace_that_does_not_kill_at_its_end(tmp_path, script):
+    run = tracing.Run(("/bin/sh", "-c", script), str(tmp_path), {b"PATH": b"/usr/bin:/bin"})
+    tracer = tracing.Tracer(shutil.which("strace"), ("--seccomp-bpf",))
+    tracing.trace(run, tracer, tracing.Limits(seconds=2, processes=40))
+    time.sleep(0.2)
+    left = [one for one in processes().values() if b"55555" in one or b"{ f | f & }" in one]
+    assert left == []
+
+
 def test_a_hundred_thousand_opens_are_read_whole(tmp_path):
     script = "import os\nfor n in range(100_000): os.close(os.open('/etc/hostname', 0))"
     found = observed("/usr/bin/python3", "-Sc", script, directory=tmp_path, seconds=60)

@@ -124,6 +124,18 @@ _EXERCISE = (
         metavar="CMD",
         help="The exercise is a daemon: run CMD here until it succeeds, then stop the daemon.",
     ),
+    click.option(
+        "--seccomp",
+        metavar="FILE",
+        shell_complete=options.file_names,
+        help="Write a seccomp profile with the system calls of the exercises.",
+    ),
+    click.option(
+        "--security-context",
+        metavar="FILE",
+        shell_complete=options.file_names,
+        help="Write a Kubernetes securityContext for them, with volumes for what they write.",
+    ),
 )
 _DEPFILE = click.option(
     "--depfile",
@@ -133,7 +145,7 @@ _DEPFILE = click.option(
 )
 
 _MAKE = "MAKELEVEL"  # a variable that is set where make is at work
-_BESIDE = ("iidfile", "metadata_file", "depfile")
+_BESIDE = ("iidfile", "metadata_file", "depfile", "seccomp", "security_context")
 _NOT_OF_THE_RECIPE = (
     *_BESIDE,
     "output",

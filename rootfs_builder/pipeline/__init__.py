@@ -17,7 +17,7 @@ from rootfs_builder.cache.memory import BuildFacts
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.image import Image, Platform, from_plan, provenance
 from rootfs_builder.image.store import Store
-from rootfs_builder.pipeline import destinations, inputs, planning
+from rootfs_builder.pipeline import destinations, exercised, inputs, planning
 from rootfs_builder.pipeline.dependencies import Dependencies
 from rootfs_builder.pipeline.destinations import Place, Written
 from rootfs_builder.pipeline.planning import Planned
@@ -27,7 +27,6 @@ from rootfs_builder.recipe.destination import Destination
 
 Progress = Callable[[int, int], None]
 Threads = AbstractContextManager[int | None]
-Check = Callable[[Plan, tuple[Plan, ...]], tuple[Plan, tuple[Plan, ...]]]  # raises, or gives both
 
 
 class Result(Struct, frozen=True):
@@ -108,6 +107,8 @@ def pack(
     iidfile: str | None = None,
     metadata_file: str | None = None,
     depfile: str | None = None,
+    seccomp: str | None = None,
+    security_context: str | None = None,
     keep: bool = False,
     cache: Cache | None = None,
     threads: Threads | int | None = None,
@@ -126,6 +127,8 @@ def pack(
         iidfile: a file for the image's ID, the digest of its config.
         metadata_file: a file for what `docker buildx build --metadata-file` writes.
         depfile: a dependency file for make, ninja or CMake; for make alone if it ends in `.mk`.
+        seccomp: a file for a seccomp profile with the system calls of the exercises.
+        security_context: a file for a Kubernetes securityContext and the volumes it needs.
         keep: leave files that have the same bytes already as they are, with their times.
         cache: the cache to read and write (default: none). The image is the same either way.
         threads: how many threads compress, by default one for each CPU; or a context manager that
@@ -138,46 +141,51 @@ def pack(
     """
     destination = output if isinstance(output, Destination) else Destination.parse(output)
     depends = Dependencies(depfile, destination)
-    cache = cache or Cache()
-    memory = BuildFacts(cache, (sysroot or "", *recipe.executables))
-    recipe, check = _exercised(_in_format(recipe, destination), sysroot, rule_files, memory.facts)
+    memory = BuildFacts(cache := cache or Cache(), (sysroot or "", *recipe.executables))
+    files = _beside(iidfile, metadata_file, depfile, seccomp, security_context)
+    given = _in_format(recipe, destination)
+    recipe, check = exercised.of(given, sysroot, rule_files, memory.facts, files)
     found, dependencies = _recorded(recipe, sysroot, rule_files, depends, memory.facts)
-    files = {"--iidfile": iidfile, "--metadata-file": metadata_file, "--depfile": depfile}
     planned(found.plan)
     destinations.check(found.plan, destination, files)
     writer = _Writer(recipe, found.platform, epoch, with_plan, memory.facts, cache, progress)
     with (
-        _scratch(recipe) as scratch,
+        _scratch(recipe) as room,
         _threads(threads) as usable,
         destinations.beside(files, keep=keep) as fill,
     ):
-        whole, parts = check(*planning.layered(recipe, found.plan, scratch, facts=memory.facts))
+        whole, parts = check(fill, planning.layered(recipe, found.plan, room, facts=memory.facts))
         with destinations.opened(destination, keep=keep, cache=writer.usable_cache) as place:
             image = writer.write(whole, parts, place, usable)
-            fill("--depfile", dependencies)
-            fill("--iidfile", image.config_digest.encode())
-            fill("--metadata-file", _metadata(image) if metadata_file else b"")
+            _fill(fill, image, dependencies, metadata_file)
     memory.keep()
     return Result(_detached(image), _remarked(whole, place), place.size)
 
 
-def _exercised(
-    recipe: Recipe, sysroot: str | None, rule_files: Iterable[str], facts: FileFacts
-) -> tuple[Recipe, Check]:
-    """The recipe with what its exercises use, and what runs them in the image of its plan."""
-    if not recipe.exercises:
-        return recipe, lambda whole, parts: (whole, parts)
-    from rootfs_builder.pipeline.exercises import Exercises
+def _beside(
+    iidfile: str | None,
+    metadata_file: str | None,
+    depfile: str | None,
+    seccomp: str | None,
+    security_context: str | None,
+) -> dict[str, str | None]:
+    """The files that are written beside an image, by their options."""
+    return {
+        "--iidfile": iidfile,
+        "--metadata-file": metadata_file,
+        "--depfile": depfile,
+        "--seccomp": seccomp,
+        "--security-context": security_context,
+    }
 
-    rules = inputs.rules(rule_files, facts)
-    exercises = Exercises(recipe, inputs.sources(sysroot), rules, facts=facts)
-    complete = exercises.complete()
 
-    def check(whole: Plan, parts: tuple[Plan, ...]) -> tuple[Plan, tuple[Plan, ...]]:
-        found = (*whole.findings, *exercises.check(complete, whole))
-        return replace(whole, findings=found), parts
-
-    return complete, check
+def _fill(
+    fill: Callable[[str, bytes], None], image: Image, dependencies: bytes, metadata: str | None
+) -> None:
+    """Give the files beside an image their content."""
+    fill("--depfile", dependencies)
+    fill("--iidfile", image.config_digest.encode())
+    fill("--metadata-file", _metadata(image) if metadata else b"")
 
 
 def _remarked(plan: Plan, place: Place) -> Plan:

@@ -106,6 +106,8 @@ OPTIONS = (
     Option("iidfile", "--iidfile", is_path=True),
     Option("metadata_file", "--metadata-file", is_path=True),
     Option("depfile", "--depfile", is_path=True),
+    Option("seccomp", "--seccomp", is_path=True),
+    Option("security_context", "--security-context", is_path=True),
     Option("sysroot", "--sysroot", is_path=True),
     Option("rule_files", "--rules", "texts", is_path=True),
     Option("no_plan", "--no-plan", "flag"),
