@@ -36,9 +36,15 @@ def directories(_ctx: click.Context, _param: click.Parameter, typed: str) -> "li
 _FILES = (
     click.option(
         "--sysroot",
-        metavar="DIR",
-        shell_complete=directories,
+        metavar="DIR|IMAGE",
+        shell_complete=file_names,
         help="Take libraries, loader and scripts' interpreters from this root, not from /.",
+    ),
+    click.option(
+        "--base",
+        metavar="IMAGE",
+        shell_complete=file_names,
+        help="Put the files on top of this image, as FROM does: what it has is not packed again.",
     ),
     click.option(
         "-L",
@@ -189,9 +195,9 @@ def working_directory() -> str:
         raise InputError("the working directory does not exist any more; cd to another") from None
 
 
-def inputs(sysroot: str | None, rule_files: tuple[str, ...]) -> dict[str, Any]:
-    """What a build reads besides its recipe, as arguments of `pipeline.plan`."""
-    return {"sysroot": sysroot, "rule_files": rule_files}
+def inputs(given: dict[str, Any]) -> dict[str, Any]:
+    """What a build reads besides its recipe, as arguments of `pipeline.plan`; `given` loses it."""
+    return {name: given.pop(name) for name in ("sysroot", "base", "rule_files")}
 
 
 def epoch() -> int:

@@ -36,8 +36,6 @@ def command(
     /,
     *,
     output: str,
-    sysroot: str | None,
-    rule_files: tuple[str, ...],
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -51,12 +49,13 @@ def command(
     from rootfs_builder.recipe import destination
 
     destination.check_spelling(output)
+    read = options.inputs(given)
     plan = pipeline.stage(
         options.recipe(**given),
         output,
         epoch=options.epoch(),
         planned=terminal.reasons if verbose else lambda _: None,
-        **options.inputs(sysroot, rule_files),
+        **read,
     )
     env = _env(plan)
     terminal.show(plan, quiet=quiet)

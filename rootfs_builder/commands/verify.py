@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rootfs_builder.commands import images, options
+from rootfs_builder.commands import options
 from rootfs_builder.commands.verb import Verb
 from rootfs_builder.errors import UsageError, VerificationError
 
@@ -67,7 +67,9 @@ def command(
 
 
 def _reports(path: str, *, no_limits: bool) -> "list[Report]":
-    with images.found(path, "verify", no_limits=no_limits) as found:
+    from rootfs_builder.image import found as images
+
+    with images.at(path, "verify", no_limits=no_limits) as found:
         if found.directory and not found.images:
             if no_limits:
                 raise UsageError("--no-limits: only IMAGE has limits, not DIR")

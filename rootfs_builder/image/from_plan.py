@@ -38,12 +38,14 @@ def image(
     *,
     parts: tuple[Plan, ...],
     platform: Platform,
+    base: Image | None = None,
     epoch: int = 0,
     facts: FileFacts | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Image:
     """Pack a plan, each of its `parts` as a layer, and describe it; layers end in `store`.
 
+    `plan` is what a container sees. The layers of a `base` come first, and its config is inherited.
     `epoch` is when all of it was made, in seconds since 1970; `progress` is told the bytes of each
     piece that is done.
 
@@ -68,6 +70,10 @@ def image(
         config=settings,
         history=tuple(layer.history for layer in found),
     )
+    if base is not None:
+        from rootfs_builder.image import from_base
+
+        config, found = from_base.inherited(base, config, found, user=recipe.user)
     return make(
         config,
         found,

@@ -26,10 +26,20 @@ _TOO_LARGE = f"larger than {_MOST_READ >> 20} MiB"
 
 
 class ElfFiles:
-    """The ELF files and the loaders of one root, each read once."""
+    """The ELF files and the loaders of one root, each read once.
 
-    def __init__(self, root: Root, facts: FileFacts | None = None) -> None:
+    A library for which `first` holds, by its resolved path, is taken before any other.
+    """
+
+    def __init__(
+        self,
+        root: Root,
+        facts: FileFacts | None = None,
+        *,
+        first: Callable[[str], bool] | None = None,
+    ) -> None:
         self.root = root
+        self.first = first
         self.facts = facts or FileFacts()
         self.walker = Walker(root)
         self._read: dict[Key, elf.ElfFile | elf.Header | ElfError] = {}

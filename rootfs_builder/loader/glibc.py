@@ -9,6 +9,7 @@ import errno
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 
 from msgspec import Struct
 
@@ -225,22 +226,31 @@ class Glibc(Struct, frozen=True):
         return words
 
     def configuration(
-        self, finds: Iterable[Lookup], exists: Callable[[str], bool]
+        self,
+        finds: Iterable[Lookup],
+        exists: Callable[[str], bool],
+        *,
+        kept: Callable[[str], bool],
     ) -> tuple[ImagePath, bytes] | None:
         """An ld.so.cache of what the default directories alone would not give."""
         flags = ld_cache.flags(self.header)[0]
+        old = [*chain(*self.cache.values())] if kept(self.cache_path) else []
+        known = {(entry.name, entry.path, entry.hwcap) for entry in old}
         entries = []
         for name, opened, level in finds:
             places = (directory + name for directory in self.system_dirs)
+            hwcap = encode(level) if level else None
+            if (encode(name), encode(opened), hwcap) in known:
+                continue
             if opened != next((place for place in places if exists(place)), None):
-                hwcap = encode(level) if level else None
                 entry = ld_cache.CachedLibrary(
                     encode(name), encode(opened), flags, hwcap, _isa(level)
                 )
                 entries.append(entry)
         if not entries:
             return None
-        return ImagePath(self.cache_path), ld_cache.build(entries, little=self.header.little)
+        data = ld_cache.build((*old, *entries), little=self.header.little)
+        return ImagePath(self.cache_path), data
 
 
 def _in(

@@ -84,11 +84,16 @@ class Configuration(Protocol):
         """The elements of an LD_LIBRARY_PATH."""
 
     def configuration(
-        self, finds: Iterable[Lookup], exists: Callable[[str], bool]
+        self,
+        finds: Iterable[Lookup],
+        exists: Callable[[str], bool],
+        *,
+        kept: Callable[[str], bool],
     ) -> tuple[ImagePath, bytes] | None:
         """The file that makes it find all of `finds` in an image; None where it does without.
 
-        `exists` says of a path whether the image has it.
+        `exists` says of a path whether the image has it, and `kept` whether a base image has: what
+        its configuration says then stays.
         """
 
 

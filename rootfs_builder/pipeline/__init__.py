@@ -5,6 +5,7 @@ These are the functions that the command line calls, and that `import rootfs_bui
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -20,10 +21,14 @@ from rootfs_builder.image.store import Store
 from rootfs_builder.pipeline import destinations, inputs, planning
 from rootfs_builder.pipeline.dependencies import Dependencies
 from rootfs_builder.pipeline.destinations import Place, Written
+from rootfs_builder.pipeline.inputs import Inputs
 from rootfs_builder.pipeline.planning import Planned
-from rootfs_builder.plan import Plan
+from rootfs_builder.plan import Plan, inheritance
 from rootfs_builder.recipe import Recipe
 from rootfs_builder.recipe.destination import Destination
+
+if TYPE_CHECKING:  # only a build that has a base pays for it
+    from rootfs_builder.pipeline.bases import Base
 
 Progress = Callable[[int, int], None]
 Threads = AbstractContextManager[int | None]
@@ -46,26 +51,48 @@ class Result(Struct, frozen=True):
         return self.plan.findings
 
 
-def plan(recipe: Recipe, *, sysroot: str | None = None, rule_files: Iterable[str] = ()) -> Planned:
+def plan(
+    recipe: Recipe,
+    *,
+    sysroot: str | None = None,
+    base: str | None = None,
+    rule_files: Iterable[str] = (),
+) -> Planned:
     """Work out what an image of `recipe` holds, and why; nothing is written.
 
-    System files are those of this machine, or of the directory `sysroot`; `rule_files` are
-    additional rule files.
+    System files are those of this machine, or of the directory or image `sysroot`; the image goes
+    on top of that of the archive or OCI layout `base`. `rule_files` are additional rule files.
+    Files of an image cannot be opened afterwards.
 
     Raises:
         RootfsError: see `rootfs_builder.errors`.
     """
-    return planning.plan(recipe, inputs.sources(sysroot), rules=inputs.rules(rule_files))
+    with inputs.reading(recipe, sysroot, base) as read:
+        return _planned(read, rules=inputs.rules(rule_files))
 
 
 def make_plan(
-    recipe: Recipe, *, sysroot: str | None = None, rule_files: Iterable[str] = ()
+    recipe: Recipe,
+    *,
+    sysroot: str | None = None,
+    base: str | None = None,
+    rule_files: Iterable[str] = (),
 ) -> Plan:
     """The files that an image of `recipe` holds, each with the reasons; nothing is written.
 
-    Arguments and errors are those of `plan`.
+    What a `base` has already is in it too, as `inherited`. Arguments and errors are those of
+    `plan`.
     """
-    return plan(recipe, sysroot=sysroot, rule_files=rule_files).plan
+    return plan(recipe, sysroot=sysroot, base=base, rule_files=rule_files).plan
+
+
+def _planned(read: Inputs, **options: Any) -> Planned:
+    """The plan of what is read; over its base, if it has one."""
+    if read.base is None:
+        return planning.plan(read.recipe, read.sources, **options)
+    from rootfs_builder.pipeline import bases
+
+    return bases.plan(read, read.base, **options)
 
 
 def stage(
@@ -73,14 +100,15 @@ def stage(
     directory: str,
     *,
     sysroot: str | None = None,
+    base: str | None = None,
     rule_files: Iterable[str] = (),
     epoch: int = 0,
     planned: Callable[[Plan], None] = lambda _: None,
 ) -> Plan:
     """Write the files of an image into a new or empty directory: the plan that is there now.
 
-    Every time is `epoch`, in seconds since 1970. `sysroot` and `rule_files` are as for `plan`,
-    `planned` as for `pack`.
+    Of a `base` nothing is written. Every time is `epoch`, in seconds since 1970. `sysroot` and
+    `rule_files` are as for `plan`, `planned` as for `pack`.
 
     Raises:
         OutputError: the directory cannot be written, or is not empty.
@@ -88,11 +116,12 @@ def stage(
     """
     from rootfs_builder.plan import stage as staging
 
-    found = plan(recipe, sysroot=sysroot, rule_files=rule_files).plan
-    planned(found)
-    with _scratch(recipe) as scratch, outputs.directory(directory) as staged:
-        trimmed = planning.trimmed(recipe, found, scratch)
-        staging.write(trimmed, staged, epoch=epoch)
+    with inputs.reading(recipe, sysroot, base) as read:
+        found = _planned(read, rules=inputs.rules(rule_files)).plan
+        planned(found)
+        with _scratch(recipe) as scratch, outputs.directory(directory) as staged:
+            trimmed = planning.trimmed(recipe, found, scratch)
+            staging.write(trimmed, staged, epoch=epoch)
     return trimmed
 
 
@@ -101,6 +130,7 @@ def pack(
     output: str | Destination,
     *,
     sysroot: str | None = None,
+    base: str | None = None,
     rule_files: Iterable[str] = (),
     epoch: int = 0,
     with_plan: bool = True,
@@ -118,7 +148,8 @@ def pack(
     Args:
         recipe: what goes into the image, and how it starts.
         output: a file, `-` for stdout, or `oci:DIR` for the directory of an OCI layout.
-        sysroot: a directory that system files come from; this machine without.
+        sysroot: a directory or image that system files come from; this machine without.
+        base: an archive or OCI layout with an image that this one goes on top of.
         rule_files: additional rule files.
         epoch: every time in the image, in seconds since 1970.
         with_plan: put `rootfs-builder.json` beside the image, which says why each file is there.
@@ -139,23 +170,26 @@ def pack(
     recipe = _in_format(recipe, destination)
     depends = Dependencies(depfile, destination)
     cache = cache or Cache()
-    memory = BuildFacts(cache, (sysroot or "", *recipe.executables))
-    found, dependencies = _recorded(recipe, sysroot, rule_files, depends, memory.facts)
+    memory = BuildFacts(cache, (sysroot or "", base or "", *recipe.executables))
     files = {"--iidfile": iidfile, "--metadata-file": metadata_file, "--depfile": depfile}
-    planned(found.plan)
-    destinations.check(found.plan, destination, files)
-    writer = _Writer(recipe, found.platform, epoch, with_plan, memory.facts, cache, progress)
-    with (
-        _scratch(recipe) as scratch,
-        _threads(threads) as usable,
-        destinations.beside(files, keep=keep) as fill,
-    ):
-        whole, parts = planning.layered(recipe, found.plan, scratch, facts=memory.facts)
-        with destinations.opened(destination, keep=keep, cache=writer.usable_cache) as place:
-            image = writer.write(whole, parts, place, usable)
-            fill("--depfile", dependencies)
-            fill("--iidfile", image.config_digest.encode())
-            fill("--metadata-file", _metadata(image) if metadata_file else b"")
+    with inputs.reading(recipe, sysroot, base, opened=depends.opened) as read:
+        found, dependencies = _recorded(read, rule_files, depends, memory.facts)
+        planned(found.plan)
+        destinations.check(found.plan, destination, files, read=read.files)
+        writer = _Writer(
+            read.recipe, found.platform, read.base, epoch, with_plan, memory.facts, cache, progress
+        )
+        with (
+            _scratch(recipe) as scratch,
+            _threads(threads) as usable,
+            destinations.beside(files, keep=keep) as fill,
+        ):
+            whole, parts = planning.layered(read.recipe, found.plan, scratch, facts=memory.facts)
+            with destinations.opened(destination, keep=keep, cache=writer.usable_cache) as place:
+                image = writer.write(whole, parts, place, usable)
+                fill("--depfile", dependencies)
+                fill("--iidfile", image.config_digest.encode())
+                fill("--metadata-file", _metadata(image) if metadata_file else b"")
     memory.keep()
     return Result(_detached(image), _remarked(whole, place), place.size)
 
@@ -184,18 +218,16 @@ def _detached(image: Image) -> Image:
 
 
 def _recorded(
-    recipe: Recipe,
-    sysroot: str | None,
+    read: Inputs,
     rule_files: Iterable[str],
     depends: Dependencies,
     facts: FileFacts,
 ) -> tuple[Planned, bytes]:
     """The plan, and the content of the depfile: what was read for it."""
     rules = inputs.rules(rule_files, facts)
-    sources = inputs.sources(sysroot, depends.opened)
-    owners = depends.owners(sources, sysroot, facts)
-    found = planning.plan(recipe, sources, rules=rules, facts=facts, owners=owners)
-    content, findings = depends.document(rule_files)
+    owners = depends.owners(read.sources, facts)
+    found = _planned(read, rules=rules, facts=facts, owners=owners)
+    content, findings = depends.document((*rule_files, *read.files))
     plan = replace(found.plan, findings=(*found.plan.findings, *findings))
     return found._replace(plan=plan), content
 
@@ -205,6 +237,7 @@ class _Writer(Struct, frozen=True):
 
     recipe: Recipe
     platform: Platform
+    base: "Base | None"
     epoch: int
     with_plan: bool
     facts: FileFacts
@@ -228,7 +261,8 @@ class _Writer(Struct, frozen=True):
             image = self._image(plan, parts, store)
             beside = {}
             if self.with_plan:
-                beside[provenance.NAME] = provenance.write(image, plan, parts=parts)
+                below = None if self.base is None else self.base.tree.numbers
+                beside[provenance.NAME] = provenance.write(image, plan, parts=parts, below=below)
             if place.has(destinations.seal(image, self.recipe.shape, beside)):
                 break
             if store.fill():
@@ -244,12 +278,14 @@ class _Writer(Struct, frozen=True):
             done += size
             self.progress(done, total)
 
+        below = None if self.base is None else self.base.image
         return from_plan.image(
             self.recipe,
-            plan,
+            plan if self.base is None else inheritance.whole(plan, self.base.tree),
             store,
             parts=parts,
             platform=self.platform,
+            base=below,
             epoch=self.epoch,
             facts=self.facts,
             progress=advance,

@@ -163,10 +163,17 @@ def beside(
         yield fill
 
 
-def check(plan: Plan, destination: Destination, files: Mapping[str, str | None]) -> None:
+def check(
+    plan: Plan,
+    destination: Destination,
+    files: Mapping[str, str | None],
+    *,
+    read: tuple[str, ...] = (),
+) -> None:
     """Refuse `pack ./hello -o hello`, which would replace the program, and one file for two.
 
-    `files` are those that are written beside the image, by their options.
+    `files` are those that are written beside the image, by their options; `read` are images that
+    it is made of.
 
     Raises:
         UsageError: which option, and what to do.
@@ -182,6 +189,11 @@ def check(plan: Plan, destination: Destination, files: Mapping[str, str | None])
         other = seen.setdefault(decode(os.path.realpath(encode(path))), option)
         if other != option:
             raise UsageError(f"{other} {shown}: {option} names the same file; name another")
+        if decode(os.path.realpath(encode(path))) in read:
+            raise UsageError(
+                f"{option} {shown}: would be overwritten, and the image is made of it; name "
+                "another file"
+            )
         with suppress(OSError):
             _check_overwrites(plan, option, path, os.stat(encode(path)))
 

@@ -1,7 +1,11 @@
-"""What a build reads besides its recipe: a root, and files of rules."""
+"""What a build reads besides its recipe: a root, a base image, and files of rules."""
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.errors import InputError, Mistake, NotFoundError, UsageError
@@ -10,14 +14,67 @@ from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.needs import rules as rule_tables
 from rootfs_builder.needs.rules import Rules
 from rootfs_builder.paths import decode, encode
+from rootfs_builder.recipe import Recipe
+
+if TYPE_CHECKING:  # only a build that reads an image pays for it
+    from rootfs_builder.pipeline.bases import Base
 
 _MAX_RULES = 1 << 24  # bytes
+Opened = Callable[[Root, str], Root]
 
 
-def sources(
-    sysroot: str | None, opened: Callable[[Root, str], Root] = lambda root, _: root
-) -> Sources:
-    """What the build reads: this machine, or `sysroot` with this machine beside it.
+def _as_it_is(root: Root, directory: str) -> Root:
+    del directory
+    return root
+
+
+class Inputs(Struct, frozen=True):
+    """What a build reads: the roots, the base image if there is one, and the images' files.
+
+    `recipe` is the one that was asked for, with the settings that it inherits from the base.
+    """
+
+    recipe: Recipe
+    sources: Sources
+    base: "Base | None" = None
+    files: tuple[str, ...] = ()
+
+
+@contextmanager
+def reading(
+    recipe: Recipe,
+    sysroot: str | None = None,
+    base: str | None = None,
+    *,
+    opened: Opened = _as_it_is,
+) -> Iterator[Inputs]:
+    """What the build of `recipe` reads; files of images can be read as long as the block runs.
+
+    `sysroot` is a directory or an image, and `base` an image. For `opened` see `sources`.
+
+    Raises:
+        UsageError, NotFoundError, InputError: one of them is not what it has to be.
+        LimitError: reading an image would cost more than it may.
+    """
+    if base is None and (sysroot is None or not is_image(sysroot)):
+        yield Inputs(recipe, sources(sysroot, opened))
+        return
+    from rootfs_builder.pipeline import bases
+
+    with ExitStack() as stack:
+        yield stack.enter_context(bases.reading(recipe, sysroot, base, opened=opened))
+
+
+def is_image(sysroot: str) -> bool:
+    """Whether a sysroot is an image: a file, or the directory of an OCI layout."""
+    path = encode(sysroot)
+    if os.path.isdir(path):
+        return os.path.isfile(os.path.join(path, b"oci-layout"))
+    return sysroot.startswith("oci:") or os.path.isfile(path)
+
+
+def sources(sysroot: str | None, opened: Opened = _as_it_is) -> Sources:
+    """What the build reads: this machine, or the directory `sysroot` with this machine beside it.
 
     `opened` is given each directory as a Root, and what it gives is read instead.
 
@@ -27,20 +84,29 @@ def sources(
     machine = opened(DirectoryRoot(), "/")
     if sysroot is None:
         return Sources(machine)
+    real = directory(sysroot)
+    if real == "/":
+        return Sources(machine)
+    return Sources(machine, opened(DirectoryRoot(real), real), real)
+
+
+def directory(sysroot: str) -> str:
+    """The resolved path of a sysroot that is a directory.
+
+    Raises:
+        UsageError, NotFoundError, InputError: it is not one.
+    """
     if not sysroot:
         raise UsageError(Mistake("--sysroot", "the directory has no name"))
     try:
-        directory = os.path.realpath(encode(sysroot), strict=True)
+        real = os.path.realpath(encode(sysroot), strict=True)
     except (FileNotFoundError, NotADirectoryError):
         raise NotFoundError(Mistake("--sysroot", "no such directory", sysroot)) from None
     except OSError as error:
         raise InputError(Mistake("--sysroot", str(error.strerror), sysroot)) from error
-    if not os.path.isdir(directory):
-        raise InputError(Mistake("--sysroot", "not a directory", sysroot))
-    if directory == b"/":
-        return Sources(machine)
-    real = decode(directory)
-    return Sources(machine, opened(DirectoryRoot(real), real), real)
+    if not os.path.isdir(real):
+        raise InputError(Mistake("--sysroot", "neither a directory nor an image", sysroot))
+    return decode(real)
 
 
 def rules(files: Iterable[str] = (), facts: FileFacts | None = None) -> Rules:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from rootfs_builder.filesystem.content import BytesSource
+from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.loader.protocol import Loader, Lookup
 from rootfs_builder.needs.closure import Closure
@@ -58,7 +59,9 @@ def _file(path: ImagePath, mode: int, data: bytes, reasons: tuple[Reason, ...]) 
     return Entry(path, "file", mode, reasons, BytesSource(data))
 
 
-def configurations(closure: Closure, layout: Layout, draft: Plan) -> Iterator[Entry]:
+def configurations(
+    closure: Closure, layout: Layout, draft: Plan, sources: Sources
+) -> Iterator[Entry]:
     """The configuration with which loaders find in the image what they found here."""
     walker = Walker(PlanRoot(draft))
     finds: dict[int, tuple[Loader, dict[Lookup, None]]] = {}
@@ -72,7 +75,9 @@ def configurations(closure: Closure, layout: Layout, draft: Plan) -> Iterator[En
                 of_loader[Lookup(one.request.name, opened, one.candidate.hwcap)] = None
     for loader, wanted in finds.values():
         found = loader.configuration(
-            wanted, lambda path: walker.walk(OpenedPath(path)).node is not None
+            wanted,
+            lambda path: walker.walk(OpenedPath(path)).node is not None,
+            kept=sources.in_base,
         )
         if found is not None:
             reason = Reason(ReasonKind.GENERATED, asked="what its loader needs to find libraries")

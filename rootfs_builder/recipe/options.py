@@ -96,6 +96,7 @@ OPTIONS = (
     Option("metadata_file", "--metadata-file", is_path=True),
     Option("depfile", "--depfile", is_path=True),
     Option("sysroot", "--sysroot", is_path=True),
+    Option("base", "--base", is_path=True),
     Option("rule_files", "--rules", "texts", is_path=True),
     Option("no_plan", "--no-plan", "flag"),
 )
