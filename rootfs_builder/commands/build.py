@@ -197,7 +197,8 @@ def _absolute(values: Mapping[str, Any], folder: str, keys: "tuple[Key, ...]") -
     from rootfs_builder.recipe.values import absolute
 
     def placed(path: str) -> str:
-        return absolute(path, folder)
+        scheme, layout = ("oci:", path[4:]) if path.startswith("oci:") else ("", path)
+        return scheme + absolute(layout, folder)
 
     found = dict(values)
     for key in keys:

@@ -107,11 +107,11 @@ def _explain(name: str, recipe: "Recipe", read: dict[str, Any], *, as_json: bool
     from rootfs_builder.commands import explanation
     from rootfs_builder.needs import collector
     from rootfs_builder.needs.rules import explain, requests
-    from rootfs_builder.pipeline import inputs
+    from rootfs_builder.pipeline import inputs, reading
 
     known = inputs.rules(read.pop("rule_files"))
     rule = requests.rule_named(known, name, "--explain")
-    with inputs.reading(recipe, **read) as opened:
+    with reading.opened(recipe, **read) as opened:
         closure = collector.collect(opened.recipe, opened.sources, rules=known)
         found = explain.explain(rule, opened.recipe, opened.sources, closure, known)
     if as_json:

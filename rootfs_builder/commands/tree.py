@@ -35,11 +35,11 @@ def command(
     options.no_command(cmd, "tree")
     del debug
     from rootfs_builder.needs import additions, collector
-    from rootfs_builder.pipeline import inputs
+    from rootfs_builder.pipeline import inputs, reading
 
     read = options.inputs(given)
     rules = inputs.rules(read.pop("rule_files"))
-    with inputs.reading(options.recipe(**given), **read) as opened:
+    with reading.opened(options.recipe(**given), **read) as opened:
         sources = opened.sources
         recipe = additions.placed(opened.recipe, sources)
         closure = collector.collect(recipe, sources, rules=rules)

@@ -70,17 +70,20 @@ def image(
         config=settings,
         history=tuple(layer.history for layer in found),
     )
-    if base is not None:
-        from rootfs_builder.image import from_base
-
-        config, found = from_base.inherited(base, config, found, user=recipe.user)
     return make(
-        config,
-        found,
+        *(config, found) if base is None else _over(base, config, found, recipe.user),
         annotations=dict(recipe.annotations) or UNSET,
         docker_types=recipe.docker_types,
         names=(str(recipe.name),),
     )
+
+
+def _over(
+    base: Image, config: Config, found: tuple[Layer, ...], user: str
+) -> tuple[Config, tuple[Layer, ...]]:
+    from rootfs_builder.image import from_base  # few images have a base
+
+    return from_base.inherited(base, config, found, user=user)
 
 
 def _settings(recipe: Recipe, plan: Plan) -> Settings:

@@ -5,7 +5,7 @@ These are the functions that the command line calls, and that `import rootfs_bui
 
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,17 +18,14 @@ from rootfs_builder.cache.memory import BuildFacts
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.image import Image, Platform, from_plan, provenance
 from rootfs_builder.image.store import Store
-from rootfs_builder.pipeline import destinations, inputs, planning
+from rootfs_builder.pipeline import destinations, inputs, planning, reading
 from rootfs_builder.pipeline.dependencies import Dependencies
 from rootfs_builder.pipeline.destinations import Place, Written
-from rootfs_builder.pipeline.inputs import Inputs
 from rootfs_builder.pipeline.planning import Planned
+from rootfs_builder.pipeline.reading import Inputs
 from rootfs_builder.plan import Plan, inheritance
 from rootfs_builder.recipe import Recipe
 from rootfs_builder.recipe.destination import Destination
-
-if TYPE_CHECKING:  # only a build that has a base pays for it
-    from rootfs_builder.pipeline.bases import Base
 
 Progress = Callable[[int, int], None]
 Threads = AbstractContextManager[int | None]
@@ -67,7 +64,7 @@ def plan(
     Raises:
         RootfsError: see `rootfs_builder.errors`.
     """
-    with inputs.reading(recipe, sysroot, base) as read:
+    with reading.opened(recipe, sysroot, base) as read:
         return _planned(read, rules=inputs.rules(rule_files))
 
 
@@ -92,7 +89,7 @@ def _planned(read: Inputs, **options: Any) -> Planned:
         return planning.plan(read.recipe, read.sources, **options)
     from rootfs_builder.pipeline import bases
 
-    return bases.plan(read, read.base, **options)
+    return bases.plan(read.recipe, read.sources, read.base, **options)
 
 
 def stage(
@@ -116,7 +113,7 @@ def stage(
     """
     from rootfs_builder.plan import stage as staging
 
-    with inputs.reading(recipe, sysroot, base) as read:
+    with reading.opened(recipe, sysroot, base) as read:
         found = _planned(read, rules=inputs.rules(rule_files)).plan
         planned(found)
         with _scratch(recipe) as scratch, outputs.directory(directory) as staged:
@@ -169,16 +166,13 @@ def pack(
     destination = output if isinstance(output, Destination) else Destination.parse(output)
     recipe = _in_format(recipe, destination)
     depends = Dependencies(depfile, destination)
-    cache = cache or Cache()
-    memory = BuildFacts(cache, (sysroot or "", base or "", *recipe.executables))
+    memory = BuildFacts(cache := cache or Cache(), (sysroot or "", base or "", *recipe.executables))
     files = {"--iidfile": iidfile, "--metadata-file": metadata_file, "--depfile": depfile}
-    with inputs.reading(recipe, sysroot, base, opened=depends.opened) as read:
+    with reading.opened(recipe, sysroot, base, record=depends.opened) as read:
         found, dependencies = _recorded(read, rule_files, depends, memory.facts)
         planned(found.plan)
         destinations.check(found.plan, destination, files, read=read.files)
-        writer = _Writer(
-            read.recipe, found.platform, read.base, epoch, with_plan, memory.facts, cache, progress
-        )
+        writer = _Writer(read, found.platform, epoch, with_plan, memory.facts, cache, progress)
         with (
             _scratch(recipe) as scratch,
             _threads(threads) as usable,
@@ -187,9 +181,8 @@ def pack(
             whole, parts = planning.layered(read.recipe, found.plan, scratch, facts=memory.facts)
             with destinations.opened(destination, keep=keep, cache=writer.usable_cache) as place:
                 image = writer.write(whole, parts, place, usable)
-                fill("--depfile", dependencies)
-                fill("--iidfile", image.config_digest.encode())
-                fill("--metadata-file", _metadata(image) if metadata_file else b"")
+                for option, content in _beside(image, dependencies, metadata_file).items():
+                    fill(option, content)
     memory.keep()
     return Result(_detached(image), _remarked(whole, place), place.size)
 
@@ -235,9 +228,8 @@ def _recorded(
 class _Writer(Struct, frozen=True):
     """What stays the same while an image is written."""
 
-    recipe: Recipe
+    read: Inputs
     platform: Platform
-    base: "Base | None"
     epoch: int
     with_plan: bool
     facts: FileFacts
@@ -247,7 +239,7 @@ class _Writer(Struct, frozen=True):
     @property
     def usable_cache(self) -> Cache:
         """The cache; none where nothing is compressed: reading it would be no faster."""
-        return self.cache if self.recipe.codec.level else Cache()
+        return self.cache if self.read.recipe.codec.level else Cache()
 
     def write(
         self, plan: Plan, parts: tuple[Plan, ...], place: Place, threads: int | None
@@ -261,12 +253,12 @@ class _Writer(Struct, frozen=True):
             image = self._image(plan, parts, store)
             beside = {}
             if self.with_plan:
-                below = None if self.base is None else self.base.tree.numbers
+                below = None if self.read.base is None else self.read.base.tree.numbers
                 beside[provenance.NAME] = provenance.write(image, plan, parts=parts, below=below)
-            if place.has(destinations.seal(image, self.recipe.shape, beside)):
+            if place.has(destinations.seal(image, self.read.recipe.shape, beside)):
                 break
             if store.fill():
-                place.write(image, store, self.recipe.shape, beside)
+                place.write(image, store, self.read.recipe.shape, beside)
                 break
         return image
 
@@ -278,10 +270,10 @@ class _Writer(Struct, frozen=True):
             done += size
             self.progress(done, total)
 
-        below = None if self.base is None else self.base.image
+        below = None if self.read.base is None else self.read.base.image
         return from_plan.image(
-            self.recipe,
-            plan if self.base is None else inheritance.whole(plan, self.base.tree),
+            self.read.recipe,
+            plan if self.read.base is None else inheritance.whole(plan, self.read.base.tree),
             store,
             parts=parts,
             platform=self.platform,
@@ -292,10 +284,14 @@ class _Writer(Struct, frozen=True):
         )
 
 
-def _metadata(image: Image) -> bytes:
-    from rootfs_builder.image import buildx_metadata  # with the readers of archives, for this alone
+def _beside(image: Image, dependencies: bytes, metadata_file: str | None) -> dict[str, bytes]:
+    """The content of each file beside an image, by its option."""
+    found = {"--depfile": dependencies, "--iidfile": image.config_digest.encode()}
+    if metadata_file is not None:
+        from rootfs_builder.image import buildx_metadata  # with the readers of archives
 
-    return buildx_metadata.document(image)
+        found["--metadata-file"] = buildx_metadata.document(image)
+    return found
 
 
 def _scratch(recipe: Recipe) -> AbstractContextManager[str]:

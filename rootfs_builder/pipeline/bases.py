@@ -30,7 +30,7 @@ from rootfs_builder.image.unpack import Unpacked
 from rootfs_builder.needs import users
 from rootfs_builder.paths import decode, encode, printable
 from rootfs_builder.pipeline import compatibility, inputs, planning
-from rootfs_builder.pipeline.inputs import Inputs, Opened
+from rootfs_builder.pipeline.inputs import Opened
 from rootfs_builder.pipeline.planning import Planned
 from rootfs_builder.plan import Plan, PlanRoot, inheritance
 from rootfs_builder.plan.inheritance import Inherited
@@ -49,11 +49,11 @@ class Base(Struct, frozen=True):
 
 
 @contextmanager
-def reading(
-    recipe: Recipe, sysroot: str | None, base: str | None, *, opened: Opened
-) -> Iterator[Inputs]:
-    """See `inputs.reading`."""
-    machine = opened(DirectoryRoot(), "/")
+def opened(
+    recipe: Recipe, sysroot: str | None, base: str | None, *, record: Opened
+) -> Iterator[tuple[Recipe, Sources, Base | None, tuple[str, ...]]]:
+    """The fields of `reading.Inputs`; see `reading.opened`."""
+    machine = record(DirectoryRoot(), "/")
     files = []
     with ExitStack() as stack:
         root: Root | None = None
@@ -64,7 +64,7 @@ def reading(
             directory = decode(os.path.realpath(encode(_place(sysroot))))
             files.append(directory)
         elif sysroot is not None and (real := inputs.directory(sysroot)) != "/":
-            root, directory = opened(DirectoryRoot(real), real), real
+            root, directory = record(DirectoryRoot(real), real), real
         lower, below = None, None
         if base is not None:
             lower = _base(base, *stack.enter_context(image(base, "--base", recipe)))
@@ -72,7 +72,7 @@ def reading(
             files.append(decode(os.path.realpath(encode(_place(base)))))
         sources = Sources(machine, root, directory, here=here, base=below)
         wanted = recipe if lower is None else _with_settings(recipe, lower.image, sources)
-        yield Inputs(wanted, sources, lower, tuple(files))
+        yield wanted, sources, lower, tuple(files)
 
 
 def _base(path: str, image_: Image, unpacked: Unpacked) -> Base:
@@ -100,8 +100,8 @@ def _known_user(user: str, sources: Sources) -> str:
     return user
 
 
-def plan(read: Inputs, base: Base, **options: Any) -> Planned:
-    """The plan of what is read, over its base.
+def plan(recipe: Recipe, sources: Sources, base: Base, **options: Any) -> Planned:
+    """The plan of a recipe over its base.
 
     Raises:
         UsageError: the base is for another platform, or has another libc than a program.
@@ -109,10 +109,10 @@ def plan(read: Inputs, base: Base, **options: Any) -> Planned:
         VerificationError: a library of the base is older than a program needs.
         RootfsError: see planning.plan.
     """
-    inheritance.check_named(read.recipe, read.sources, base.tree)
+    inheritance.check_named(recipe, sources, base.tree)
     fits = compatibility.Base(PlanRoot(base.tree.plan), base.image.platform, base.path)
-    compatibility.check(read.recipe, read.sources, fits)
-    found = planning.plan(read.recipe, read.sources, base=base.tree, **options)
+    compatibility.check(recipe, sources, fits)
+    found = planning.plan(recipe, sources, base=base.tree, **options)
     return found._replace(plan=_remarked(found.plan, base))
 
 

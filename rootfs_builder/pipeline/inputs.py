@@ -1,11 +1,7 @@
-"""What a build reads besides its recipe: a root, a base image, and files of rules."""
+"""What a build reads besides its recipe: a root, and files of rules."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING
-
-from msgspec import Struct
+from collections.abc import Callable, Iterable
 
 from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.errors import InputError, Mistake, NotFoundError, UsageError
@@ -14,55 +10,15 @@ from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.needs import rules as rule_tables
 from rootfs_builder.needs.rules import Rules
 from rootfs_builder.paths import decode, encode
-from rootfs_builder.recipe import Recipe
-
-if TYPE_CHECKING:  # only a build that reads an image pays for it
-    from rootfs_builder.pipeline.bases import Base
 
 _MAX_RULES = 1 << 24  # bytes
 Opened = Callable[[Root, str], Root]
 
 
-def _as_it_is(root: Root, directory: str) -> Root:
+def as_it_is(root: Root, directory: str) -> Root:
+    """A root, of which nothing is recorded."""
     del directory
     return root
-
-
-class Inputs(Struct, frozen=True):
-    """What a build reads: the roots, the base image if there is one, and the images' files.
-
-    `recipe` is the one that was asked for, with the settings that it inherits from the base.
-    """
-
-    recipe: Recipe
-    sources: Sources
-    base: "Base | None" = None
-    files: tuple[str, ...] = ()
-
-
-@contextmanager
-def reading(
-    recipe: Recipe,
-    sysroot: str | None = None,
-    base: str | None = None,
-    *,
-    opened: Opened = _as_it_is,
-) -> Iterator[Inputs]:
-    """What the build of `recipe` reads; files of images can be read as long as the block runs.
-
-    `sysroot` is a directory or an image, and `base` an image. For `opened` see `sources`.
-
-    Raises:
-        UsageError, NotFoundError, InputError: one of them is not what it has to be.
-        LimitError: reading an image would cost more than it may.
-    """
-    if base is None and (sysroot is None or not is_image(sysroot)):
-        yield Inputs(recipe, sources(sysroot, opened))
-        return
-    from rootfs_builder.pipeline import bases
-
-    with ExitStack() as stack:
-        yield stack.enter_context(bases.reading(recipe, sysroot, base, opened=opened))
 
 
 def is_image(sysroot: str) -> bool:
@@ -73,7 +29,7 @@ def is_image(sysroot: str) -> bool:
     return sysroot.startswith("oci:") or os.path.isfile(path)
 
 
-def sources(sysroot: str | None, opened: Opened = _as_it_is) -> Sources:
+def sources(sysroot: str | None, opened: Opened = as_it_is) -> Sources:
     """What the build reads: this machine, or the directory `sysroot` with this machine beside it.
 
     `opened` is given each directory as a Root, and what it gives is read instead.

@@ -119,7 +119,9 @@ def _over(
         return stays if text is None else replace(stays, content=text, inherited=False)
     if entry.reasons[0].kind is ReasonKind.GENERATED:
         return replace(stays, content=entry.content, inherited=False)
-    return stays if entry.mode == below.mode and same(entry.content, below.content) else None
+    if entry.mode != below.mode or not same(entry.content, below.content):
+        return None
+    return replace(stays, content=entry.content)  # what was resolved to it stays comparable
 
 
 def _same_rights(one: Entry, other: Entry) -> bool:
