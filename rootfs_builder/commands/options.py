@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from click.shell_completion import CompletionItem
 
     from rootfs_builder.recipe import Recipe
+    from rootfs_builder.recipe.reference import Reference
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -198,6 +199,17 @@ def working_directory() -> str:
 def inputs(given: dict[str, Any]) -> dict[str, Any]:
     """What a build reads besides its recipe, as arguments of `pipeline.plan`; `given` loses it."""
     return {name: given.pop(name) for name in ("sysroot", "base", "rule_files")}
+
+
+def reference(tag: str | None) -> "Reference | None":
+    """The name that -t gives."""
+    from rootfs_builder.errors import Mistake
+    from rootfs_builder.recipe import reference as references
+
+    try:
+        return None if tag is None else references.parse(tag)
+    except UsageError as error:
+        raise UsageError(*(Mistake("--tag", one.text) for one in error.mistakes)) from None
 
 
 def epoch() -> int:

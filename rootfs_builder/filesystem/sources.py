@@ -14,7 +14,17 @@ from rootfs_builder.filesystem.content import Source
 from rootfs_builder.filesystem.over import Over
 from rootfs_builder.filesystem.root import Node, Root
 from rootfs_builder.filesystem.walk import Walker
-from rootfs_builder.paths import Key, OpenedPath, SourcePath, ancestors, below, join, name, parent
+from rootfs_builder.paths import (
+    ImagePath,
+    Key,
+    OpenedPath,
+    SourcePath,
+    ancestors,
+    below,
+    join,
+    name,
+    parent,
+)
 
 _BESIDE = "/\0"
 _SYSTEM = ("bin", "sbin", "usr", "opt", "etc", "nix")
@@ -106,6 +116,16 @@ class Sources:
         if self._base is None or self.beside(path):
             return False
         return self._base.walk(OpenedPath(path)).node is not None
+
+    def landed(self, path: ImagePath) -> ImagePath:
+        """Where a path of the image is, since links of the base image may lead elsewhere."""
+        if self._base is None:
+            return path
+        for directory in (path, *ancestors(path)):
+            walk = self._base.walk(directory)
+            if walk.node is not None and walk.node.kind == "dir":
+                return ImagePath(walk.real.rstrip("/") + path[len(directory) :])
+        return path
 
     @property
     def system(self) -> Root:

@@ -9,7 +9,16 @@ from typing import Any, TypeVar
 from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
-from rootfs_builder.image import DOCKER, Config, History, Image, Layer, Settings
+from rootfs_builder.image import (
+    DOCKER,
+    MANIFEST,
+    Config,
+    History,
+    Image,
+    Layer,
+    Settings,
+    make,
+)
 from rootfs_builder.image.archives import docker
 
 T = TypeVar("T")
@@ -40,6 +49,31 @@ def inherited(
         config=_settings(known.config, config.config, user),
         history=(*_history(known, len(below)), *config.history),
     ), (*below, *layers)
+
+
+def extended(
+    base: Image, layers: tuple[Layer, ...], *, name: str, path: str, first_path: str
+) -> Image:
+    """The same image with more layers: its config with their history, and `path` in its PATH.
+
+    `first_path` is the PATH of an image that has none.
+
+    Raises:
+        InputError: a layer of the base cannot be read.
+    """
+    whole = base if base.manifest else docker.completed(base)
+    known = base.config.config
+    env = {"PATH": first_path} | known.environment
+    env["PATH"] += f":{path}"
+    steps = (*_history(base.config, len(whole.layers)), *(one.history for one in layers))
+    words = tuple(f"{variable}={value}" for variable, value in env.items())
+    config = replace(base.config, config=replace(known, env=words), history=steps)
+    return make(
+        config,
+        (*map(_in_oci_words, whole.layers), *layers),
+        docker_types=base.media_type == DOCKER[MANIFEST],
+        names=(name,),
+    )
 
 
 def _in_oci_words(layer: Layer) -> Layer:

@@ -77,6 +77,13 @@ class Place:
         archives.write(image, sink, shape=shape, beside=beside)
         self.size = sink.end()
 
+    def write_index(self, images: tuple[Image, ...], store: Store, shape: str) -> bytes:
+        """Write images as one index: its document."""
+        sink = self._sink(store)
+        document = archives.write_index(images, sink, shape=shape)
+        self.size = sink.end()
+        return document
+
 
 class _File(Place):
     """An archive in a file; one that the last run wrote stays if it would be the same."""
