@@ -251,6 +251,7 @@ MACHINES = (
         wide_hash=True,
     ),
 )
+_SOFT = "v5"  # the variant of machines without floating point
 _BY_HEADER = {one.header: one for one in MACHINES}
 _BY_NAME = {one.triplet.partition("-")[0]: one.architecture for one in MACHINES} | {
     "i386": "386",
@@ -272,3 +273,10 @@ def architecture(name: str) -> str:
     A name that is not known stays.
     """
     return _BY_NAME.get(name) or name
+
+
+def triplet(architecture: str, variant: str = "") -> str:
+    """What GNU tools call the machines of an image platform; its own word where they have none."""
+    if architecture == "arm" and variant == _SOFT:
+        return "arm-linux-gnueabi"
+    return next((one.triplet for one in MACHINES if one.architecture == architecture), architecture)

@@ -4,7 +4,7 @@ The options stand here once: `pack` takes them from the command line, a recipe h
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -150,6 +150,22 @@ def check_output(values: Mapping[str, Any]) -> None:
     if destination(values).is_stdout:
         raise UsageError(Mistake("-o", "a recipe's image goes to a file; name one", output))
     shape(values)
+
+
+def check_several(several: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse what an index of several platforms cannot have.
+
+    Raises:
+        UsageError: a file for one image, or a format without indexes.
+    """
+    for values in several:
+        for option, path in _beside(values).items():
+            if path is not None:
+                text = "an index has several images; leave it out, or pack each for itself"
+                raise UsageError(Mistake(option, text, path))
+        if values.get("shape") == "docker":
+            text = "a docker archive has one platform; hybrid and oci have an index"
+            raise UsageError(Mistake("--format", text, "docker"))
 
 
 def written(values: Mapping[str, Any]) -> dict[str, str | None]:

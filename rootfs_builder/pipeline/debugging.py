@@ -119,7 +119,7 @@ _REASON = Reason(ReasonKind.ADDED, None, SHELL)
 
 def _busybox(walker: Walker, platform: Platform) -> str:
     """The path of a busybox that runs in any image of a platform."""
-    seen = []
+    seen: dict[str, str] = {}  # by its resolved path: /bin may be /usr/bin
     for directory in _PLACES:
         path = OpenedPath(f"{directory}/{_BUSYBOX}")
         walk = walker.walk(path)
@@ -128,8 +128,8 @@ def _busybox(walker: Walker, platform: Platform) -> str:
         why = _unfit(walk, walker, platform)
         if not why:
             return path
-        seen.append(f"{path} {why}")
-    text = "; ".join(seen) or "there is none here"
+        seen.setdefault(walk.real, f"{path} {why}")
+    text = "; ".join(seen.values()) or "there is none here"
     raise NotFoundError(
         f"busybox: {text}; a static one for {platform} is needed: apt-get install busybox-static, "
         "or --sysroot names a root or image that has one"
