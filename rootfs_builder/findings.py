@@ -54,6 +54,7 @@ class Code(StrEnum):
     OWNERS_UNKNOWN = "owners-unknown"
     NOT_IN_DEPFILE = "not-in-depfile"
     HEALTH_CHECK_IGNORED = "health-check-ignored"
+    LINKS_SUPPLIED = "links-supplied"
     TRIGGERS_NOT_RUN = "triggers-not-run"
     OUTPUT_LEFTOVER = "output-leftover"
 

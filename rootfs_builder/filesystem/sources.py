@@ -131,7 +131,7 @@ class Sources:
     def system(self) -> Root:
         """The sysroot, or this machine, without the base image over it."""
         whole = self.mounts[0].root
-        return whole.second if isinstance(whole, Over) else whole
+        return whole.second if self._base is not None and isinstance(whole, Over) else whole
 
     def counts_first(self) -> Callable[[str], bool] | None:
         """What tells the files that a loader looks for first; None where all count alike.

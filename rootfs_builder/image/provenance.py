@@ -109,7 +109,7 @@ def write(
     They lie on those of a base; `below` has the layer of each path there.
     """
     walker = Walker(PlanRoot(plan))
-    first = len(image.layers) - len(parts)
+    first = 0 if below is None else len(image.layers) - len(parts)
     numbers = dict(below or {})
     numbers |= {
         one.path: number for number, part in enumerate(parts, first) for one in part.entries

@@ -285,7 +285,8 @@ def _ident_error(ident: bytes, program: Header) -> str | None:
         return "ELF file version ident does not match current one"
     if ident[7] not in (_OSABI_SYSV, _OSABI_GNU, *program.platform.os_abis):
         return "ELF file OS ABI invalid"
-    if ident[8] and not (ident[7] == _OSABI_GNU and ident[8] < _ABI_VERSIONS):
+    newest = {_OSABI_GNU: _ABI_VERSIONS - 1, _OSABI_SYSV: program.platform.abi_version}
+    if ident[8] > newest.get(ident[7], 0):
         return "ELF file ABI version invalid"
     return "nonzero padding in e_ident" if any(ident[9:16]) else None
 
@@ -319,7 +320,7 @@ def _warnings(
         yield warning(Code.LOADER_GUESSED, text, interpreter)
     if preload:
         names = ", ".join(map(printable, preload))
-        text = f"ld.so.preload of this machine, which names {names}, is not copied"
+        text = f"ld.so.preload, which names {names}, is not copied"
         yield warning(Code.PRELOAD_NOT_COPIED, text, *preload)
 
 

@@ -234,13 +234,17 @@ class _Collector:
         self._missing += self._lacking(started.link_maps)
         self._programs.append(replace(program, link_maps=started.link_maps))
 
+    @property
+    def _advice(self) -> str:
+        return missing.IN_SYSROOT if self._sources.sysroot else missing.ADVICE
+
     def _lacking(self, link_maps: Iterable[LinkMap]) -> Iterator[str]:
         for link_map in link_maps:
             for one in missing.find(link_map):
                 if isinstance(one, MissingVersion) and self._sources.in_base(one.provider):
                     self._older.append(one)
                 else:
-                    yield missing.text(one, self._sources.display)
+                    yield missing.text(one, self._sources.display, self._advice)
 
     def _interpreters(self, program: Program, script: Script, depth: int) -> list[_Todo]:
         if depth > _MAX_SCRIPTS:

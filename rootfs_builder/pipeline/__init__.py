@@ -86,10 +86,13 @@ def make_plan(
 def _planned(read: Inputs, **options: Any) -> Planned:
     """The plan of what is read; over its base, if it has one."""
     if read.base is None:
-        return planning.plan(read.recipe, read.sources, **options)
-    from rootfs_builder.pipeline import bases
+        found = planning.plan(read.recipe, read.sources, **options)
+    else:
+        from rootfs_builder.pipeline import bases
 
-    return bases.plan(read.recipe, read.sources, read.base, **options)
+        found = bases.plan(read.recipe, read.sources, read.base, **options)
+    remarks = (*found.plan.findings, *inputs.supplied(read.sources))
+    return found._replace(plan=replace(found.plan, findings=remarks))
 
 
 def stage(

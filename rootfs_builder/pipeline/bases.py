@@ -60,11 +60,12 @@ def opened(
         directory, here = "/", ""
         if sysroot is not None and inputs.is_image(sysroot):
             _, unpacked = stack.enter_context(image(sysroot, "--sysroot", recipe))
-            root, here = PlanRoot(unpacked.plan), decode(os.getcwdb())
+            root, here = inputs.linked(PlanRoot(unpacked.plan)), decode(os.getcwdb())
             directory = decode(os.path.realpath(encode(_place(sysroot))))
             files.append(directory)
         elif sysroot is not None and (real := inputs.directory(sysroot)) != "/":
-            root, directory = record(DirectoryRoot(real), real), real
+            root = inputs.linked(record(DirectoryRoot(real), real))
+            directory = real
         lower, below = None, None
         if base is not None:
             lower = _base(base, *stack.enter_context(image(base, "--base", recipe)))

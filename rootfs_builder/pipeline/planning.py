@@ -64,12 +64,12 @@ def plan(
     facts = FileFacts() if facts is None else facts
     recipe = additions.placed(recipe, sources)
     closure = collector.collect(recipe, sources, rules=rules, facts=facts, owners=owners)
+    platform = _platform(recipe, closure)
     layout = lay_out(closure, recipe, sources)
     of_layers = owners if recipe.layers > 1 else None
     result = planner.plan(
         closure, layout, recipe, sources, facts=facts, owners=of_layers, base=base
     )
-    platform = _platform(recipe, closure)
     root, preloaded = PlanRoot(inheritance.whole(result, base)), preload.of(recipe)
     differences = replay.check(closure, layout, root, preload=preloaded, facts=facts)
     if differences:
@@ -133,10 +133,13 @@ def _platform(recipe: Recipe, closure: Closure) -> Platform:
         UsageError: `--platform`, or another program, contradicts the first program.
     """
     found: dict[RequestedPlatform, str] = {}
+    abi = None
     for program in closure.programs:
         if program.link_maps:
-            wanted_by = _of_header(program.display_name, program.link_maps[0].program.elf.header)
+            header = program.link_maps[0].program.elf.header
+            wanted_by = _of_header(program.display_name, header)
             found.setdefault(wanted_by, program.display_name)
+            abi = abi or header.platform.abi(header.flags)
     if len(found) > 1:
         each = ", ".join(f"{printable(shown)} is for {one}" for one, shown in found.items())
         raise UsageError(f"one image is for one platform, and {each}; pack them separately")
@@ -144,7 +147,7 @@ def _platform(recipe: Recipe, closure: Closure) -> Platform:
     actual = next(iter(found), wanted or RequestedPlatform("amd64"))
     if wanted is not None and (
         wanted.architecture != actual.architecture
-        or (wanted.variant and actual.variant and wanted.variant != actual.variant)
+        or (wanted.variant and abi is not None and not abi.may_be(wanted.variant))
     ):
         text = f"{printable(found[actual])} is for {actual}"
         raise UsageError(Mistake("--platform", text, str(wanted)))
