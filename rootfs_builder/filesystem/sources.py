@@ -51,6 +51,18 @@ class Mount(Struct, frozen=True):
         return SourcePath(path[len(self.point) :] or "/")
 
 
+class BaseSearch(Struct, frozen=True):
+    """How files are looked for over a base image.
+
+    `has` tells what is the base's. What `first` tells is looked for before anything else: the
+    base's, and what the user brings. `supplies` is the system that fills the gaps.
+    """
+
+    has: Callable[[str], bool]
+    first: Callable[[str], bool]
+    supplies: Root
+
+
 class Sources:
     """A Root over the sysroot (or this machine) with what is outside of it mounted beside it.
 
@@ -133,14 +145,14 @@ class Sources:
         whole = self.mounts[0].root
         return whole.second if self._base is not None and isinstance(whole, Over) else whole
 
-    def counts_first(self) -> Callable[[str], bool] | None:
-        """What tells the files that a loader looks for first; None where all count alike.
-
-        Those are what the base image has, and what the user brings: the system's fill the gaps.
-        """
+    @property
+    def base(self) -> "BaseSearch | None":
+        """How files are looked for over the base image, if there is one."""
         if self._base is None:
             return None
-        return lambda path: self.outside(path) or self.in_base(path)
+        return BaseSearch(
+            self.in_base, lambda path: self.outside(path) or self.in_base(path), self.system
+        )
 
     def beside(self, path: str) -> bool:
         """Whether a path is that of a file beside the sysroot, which no image can have."""

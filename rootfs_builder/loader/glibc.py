@@ -8,10 +8,12 @@ elf/dl-load.c, elf/dl-cache.c, elf/dl-hwcaps.c.
 import errno
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
+from types import MappingProxyType
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from rootfs_builder.elf import DF_1_NODEFLIB, DF_1_PIE, ET_DYN, ET_EXEC, ElfFile, Header
 from rootfs_builder.findings import Code, Finding, warning
@@ -45,7 +47,8 @@ _FALLBACK_DIRS = ("/lib64/", "/usr/lib64/", "/lib/", "/usr/lib/")
 class Glibc(Struct, frozen=True):
     """A glibc loader as it stands in one root.
 
-    `cache` has the usable entries by name, in file order; `system_dirs` end in a slash.
+    `cache` has the usable entries by name, in file order, `supplies` those of another root, which
+    count where there are none; `system_dirs` end in a slash.
     """
 
     interpreter: OpenedPath
@@ -56,6 +59,7 @@ class Glibc(Struct, frozen=True):
     cache_path: OpenedPath
     cache: dict[str, tuple[ld_cache.CachedLibrary, ...]]
     preload: tuple[str, ...] = ()
+    supplies: Mapping[str, tuple[ld_cache.CachedLibrary, ...]] = MappingProxyType({})
     warnings: tuple[Finding, ...] = ()
     name: str = _NAME
     checks_versions: bool = True
@@ -111,7 +115,8 @@ class Glibc(Struct, frozen=True):
             yield FoundBy.RUNPATH, self._directories(path, by, process)
 
     def _cached(self, name: str, by: Loaded, process: Process, series: int) -> Iterator[Candidate]:
-        found = ld_cache.best(self.cache.get(name, ()), process.hwcaps)
+        entries = self.cache.get(name) or self.supplies.get(name, ())
+        found = ld_cache.best(entries, process.hwcaps)
         if found is None:
             return
         path = decode(found.path)
@@ -225,6 +230,11 @@ class Glibc(Struct, frozen=True):
         del reason
         return words
 
+    def supplied(self, read: Read) -> "Glibc":
+        """See Loader."""
+        entries = ld_cache.usable(read(self.cache_path), self.header)
+        return replace(self, supplies=MappingProxyType(entries))
+
     def configuration(
         self,
         finds: Iterable[Lookup],
@@ -308,7 +318,7 @@ def identify(interpreter: OpenedPath, header: Header, data: bytes, read: Read) -
         cache_path,
         ld_cache.usable(read(cache_path), header),
         preload,
-        tuple(_warnings(interpreter, preload, guessed=not system_dirs)),
+        warnings=tuple(_warnings(interpreter, preload, guessed=not system_dirs)),
     )
 
 

@@ -164,8 +164,8 @@ class _Mapping:
 
     def _search(self, request: Request, name: str) -> Resolution:
         """The first file that the loader would take, of those that count first if any do."""
-        if self._elf_files.first is not None:
-            found = self._searched(request, name, self._elf_files.first)
+        if self._elf_files.base is not None:
+            found = self._searched(request, name, self._elf_files.base.first)
             if found.walk is not None:
                 return found
         return self._searched(request, name)

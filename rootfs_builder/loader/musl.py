@@ -100,6 +100,11 @@ class Musl(Struct, frozen=True):
         del path
         return owner.by is not None
 
+    def supplied(self, read: Read) -> "Musl":
+        """Its directories are the same everywhere: a path file of another root adds none."""
+        del read
+        return self
+
     def configuration(
         self,
         finds: Iterable[Lookup],

@@ -83,6 +83,9 @@ class Configuration(Protocol):
     def library_path(self, text: str) -> tuple[str, ...]:
         """The elements of an LD_LIBRARY_PATH."""
 
+    def supplied(self, read: Read) -> "Loader":
+        """The same, which looks last for what the configuration in another root names."""
+
     def configuration(
         self,
         finds: Iterable[Lookup],

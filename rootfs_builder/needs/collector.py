@@ -93,7 +93,7 @@ class _Collector:
         self._rules = rules
         self._sources = sources
         self._facts = facts
-        self._elf_files = ElfFiles(sources, facts, first=sources.counts_first())
+        self._elf_files = ElfFiles(sources, facts, base=sources.base)
         self._owners = owners or Owners(sources, facts)
         self._missing: list[str | Mistake] = []
         self._older: list[MissingVersion] = []
