@@ -156,7 +156,11 @@ class _Collector:
         located = self._sources.locate(path)
         node = self._elf_files.walker.walk(located).node
         if node is None or node.kind != "dir":
-            self._missing.append(Mistake("-L", "no such directory", path))
+            text = "no such directory"
+            if self._sources.sysroot and self._elf_files.walker.walk(OpenedPath(path)).node:
+                there = printable(self._sources.machine_path(path))
+                text = f"no such directory on this machine; that of the sysroot is {there}"
+            self._missing.append(Mistake("-L", text, path))
         return located
 
     def _stop_if_missing(self) -> None:

@@ -142,7 +142,10 @@ def _platform(recipe: Recipe, closure: Closure) -> Platform:
             abi = abi or header.platform.abi(header.flags)
     if len(found) > 1:
         each = ", ".join(f"{printable(shown)} is for {one}" for one, shown in found.items())
-        raise UsageError(f"one image is for one platform, and {each}; pack them separately")
+        raise UsageError(
+            f"one image is for one platform, and {each}; pack them separately, "
+            "and join them with `rootfs-builder index`"
+        )
     wanted = recipe.platform
     actual = next(iter(found), wanted or RequestedPlatform("amd64"))
     if wanted is not None and (
