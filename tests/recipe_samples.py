@@ -4,6 +4,7 @@ import shlex
 import shutil
 from pathlib import Path
 
+import rootfs_builder
 from rootfs_builder.commands.keys import keys
 
 KEYS = {key.name: key for key in keys()}
@@ -17,6 +18,7 @@ SAMPLES = {  # of each key some values; of those that may be given several times
     "max-size": ["100MB"],
     "depfile": ["image.d", "./image.mk"],
     "sysroot": ["/"],
+    "base": ["base.tar", "oci:base"],
     "library-path": [("sub",), ("sub", "/usr/lib")],
     "include-lib": [("libm.so.6",)],
     "add": [("sub/words:/etc/words",), ("sub", "hello.c:/src/")],
@@ -76,6 +78,9 @@ def folder(top, compiled):
     (top / "sub/words").write_text("words")
     (top / "hello.c").write_text("int main;")
     (top / "my.toml").write_text(RULE)
+    recipe = rootfs_builder.Recipe.of(str(top / "other"))
+    for base in ("base.tar", "oci:base"):
+        rootfs_builder.pack(recipe, base.replace("base", str(top / "base")))
     return Path(top)
 
 

@@ -11,6 +11,8 @@ VERBS = {
     "build": "Write the images that recipes describe, several side by side.",
     "init": "Write a recipe for a program.",
     "stage": "Write the same files into a directory.",
+    "index": "Join images for several platforms into one.",
+    "debug": "Write an image with a shell and tools on top of it.",
     "tree": "Show what a program loads: who needs what, found by which rule.",
     "why": "Explain why one file is in the image.",
     "inspect": "Show what is in an image: config, layers, files, owners, sizes, reasons.",

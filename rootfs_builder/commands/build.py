@@ -162,6 +162,7 @@ def _of_file(
     from rootfs_builder.commands import packing
     from rootfs_builder.commands.building import ImageTask
     from rootfs_builder.recipe import file as recipe_file
+    from rootfs_builder.recipe import variants
     from rootfs_builder.recipe.values import absolute
 
     if os.path.isdir(encode(path)):
@@ -169,10 +170,12 @@ def _of_file(
     folder = os.path.dirname(absolute(path, here))
     checks = (packing.check_output, lambda one: packing.recipe(one, directory=folder))
     file = recipe_file.read(_text(path), path, keys=keys, checks=checks, sets=sets)
-    for image in file.images:
-        values = _absolute(image.values, folder, keys)
+    for images in variants.grouped(file.images):
+        values, *more = (_absolute(image.values, folder, keys) for image in images)
+        results = tuple(result for image in images for result in image.results)
         label = _label(values["output"], here)
-        yield _Requested(file, image, ImageTask(values, image.results, file.steps, folder, label))
+        task = ImageTask(values, results, file.steps, folder, label, tuple(more))
+        yield _Requested(file, images[0], task)
 
 
 def _text(path: str) -> str:
@@ -197,7 +200,8 @@ def _absolute(values: Mapping[str, Any], folder: str, keys: "tuple[Key, ...]") -
     from rootfs_builder.recipe.values import absolute
 
     def placed(path: str) -> str:
-        return absolute(path, folder)
+        scheme, layout = ("oci:", path[4:]) if path.startswith("oci:") else ("", path)
+        return scheme + absolute(layout, folder)
 
     found = dict(values)
     for key in keys:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from click.shell_completion import CompletionItem
 
     from rootfs_builder.recipe import Recipe
+    from rootfs_builder.recipe.reference import Reference
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,9 +37,15 @@ def directories(_ctx: click.Context, _param: click.Parameter, typed: str) -> "li
 _FILES = (
     click.option(
         "--sysroot",
-        metavar="DIR",
-        shell_complete=directories,
+        metavar="DIR|IMAGE",
+        shell_complete=file_names,
         help="Take libraries, loader and scripts' interpreters from this root, not from /.",
+    ),
+    click.option(
+        "--base",
+        metavar="IMAGE",
+        shell_complete=file_names,
+        help="Put the files on top of this image, as FROM does: what it has is not packed again.",
     ),
     click.option(
         "-L",
@@ -135,7 +142,7 @@ _FILES = (
 strip = click.option(
     "--strip",
     is_flag=True,
-    help="Remove symbols and debug sections, with binutils' strip.",
+    help="Remove symbols, with binutils' strip.",
 )
 quiet = click.option(
     "-q", "--quiet", is_flag=True, help="Only errors, and what was withheld, on stderr."
@@ -197,9 +204,20 @@ def working_directory() -> str:
         raise InputError("the working directory does not exist any more; cd to another") from None
 
 
-def inputs(sysroot: str | None, rule_files: tuple[str, ...]) -> dict[str, Any]:
-    """What a build reads besides its recipe, as arguments of `pipeline.plan`."""
-    return {"sysroot": sysroot, "rule_files": rule_files}
+def inputs(given: dict[str, Any]) -> dict[str, Any]:
+    """What a build reads besides its recipe, as arguments of `pipeline.plan`; `given` loses it."""
+    return {name: given.pop(name) for name in ("sysroot", "base", "rule_files")}
+
+
+def reference(tag: str | None) -> "Reference | None":
+    """The name that -t gives."""
+    from rootfs_builder.errors import Mistake
+    from rootfs_builder.recipe import reference as references
+
+    try:
+        return None if tag is None else references.parse(tag)
+    except UsageError as error:
+        raise UsageError(*(Mistake("--tag", one.text) for one in error.mistakes)) from None
 
 
 def epoch() -> int:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rootfs_builder.choices import NETWORKS
-from rootfs_builder.commands import images, options
+from rootfs_builder.commands import options
 from rootfs_builder.commands.verb import Verb
 from rootfs_builder.errors import UsageError, VerificationError
 
@@ -95,11 +95,12 @@ def _run(
     Raises:
         VerificationError: it does not; what it said, and the first file that it missed.
     """
+    from rootfs_builder.image import found as images
     from rootfs_builder.pipeline import verification
 
     if path == "-":
         raise UsageError("a command needs a file or directory; stdin is read once")
-    with images.found(path, "verify", no_limits=no_limits) as found:
+    with images.at(path, "verify", no_limits=no_limits) as found:
         if found.directory and not found.images:
             verification.of_directory(found.directory, cmd, network=network, seconds=timeout)
             return
@@ -108,7 +109,9 @@ def _run(
 
 
 def _reports(path: str, *, no_limits: bool) -> "list[Report]":
-    with images.found(path, "verify", no_limits=no_limits) as found:
+    from rootfs_builder.image import found as images
+
+    with images.at(path, "verify", no_limits=no_limits) as found:
         if found.directory and not found.images:
             if no_limits:
                 raise UsageError("--no-limits: only IMAGE has limits, not DIR")

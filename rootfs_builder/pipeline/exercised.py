@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.errors import Mistake, UsageError
+from rootfs_builder.paths import printable
 from rootfs_builder.pipeline import inputs
 from rootfs_builder.plan import Plan
 from rootfs_builder.recipe import Recipe
@@ -27,18 +28,20 @@ def _nothing(_: Fill, layered: tuple[Plan, Parts]) -> tuple[Plan, Parts]:
 
 def of(
     recipe: Recipe,
-    sysroot: str | None,
+    other: str | None,
     rule_files: Iterable[str],
     facts: FileFacts,
     files: Mapping[str, str | None],
 ) -> tuple[Recipe, Check]:
     """The recipe after its exercises were run here, and what runs them in the image of its plan.
 
+    `other` is a place that files come from: exercises run on this machine.
+
     That gives the plan with what is to be said of them, and its parts as they are, and fills the
     `files` that are asked for, by their options.
 
     Raises:
-        UsageError: a file that only an exercise can fill.
+        UsageError: a file that only an exercise can fill; files that are not from this machine.
         RootfsError: see `Exercises.complete`.
     """
     asked = {one: files[one] for one in _FILLED if files.get(one) is not None}
@@ -47,11 +50,16 @@ def of(
             text = "says what a run did: give one with --exercise"
             raise UsageError(*(Mistake(option, text) for option in asked))
         return recipe, _nothing
+    if other is not None:
+        text = (
+            f"runs the program here, and {printable(other)} is another system: verify IMAGE -- CMD"
+        )
+        raise UsageError(Mistake("--exercise", text))
     from rootfs_builder.pipeline.exercises import Exercises
 
     exercises = Exercises(
         recipe,
-        inputs.sources(sysroot),
+        inputs.sources(None),
         inputs.rules(rule_files, facts),
         facts=facts,
         every_call="--seccomp" in asked,

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from rootfs_builder.cache.file_facts import FileFacts
-from rootfs_builder.errors import InputError, Mistake, UsageError, VerificationError
+from rootfs_builder.errors import InputError, Mistake, VerificationError
 from rootfs_builder.filesystem import capabilities
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, hint, warning
@@ -59,10 +59,6 @@ class Exercises:
         every_call: bool = False,
         limits: Limits = Limits(seconds=300),  # noqa: B008 - it is frozen
     ) -> None:
-        if sources.sysroot:
-            raise UsageError(
-                Mistake("--exercise", "runs the program here, and --sysroot is another system")
-            )
         self._recipe = recipe
         self._sources = sources
         self._rules = rules

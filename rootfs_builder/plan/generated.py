@@ -11,6 +11,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from rootfs_builder.filesystem.content import BytesSource
+from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.loader.protocol import Loader, Lookup
 from rootfs_builder.needs.closure import Closure
@@ -61,7 +62,9 @@ def _file(path: ImagePath, mode: int, data: bytes, reasons: tuple[Reason, ...]) 
     return Entry(path, "file", mode, reasons, BytesSource(data))
 
 
-def configurations(closure: Closure, layout: Layout, draft: Plan) -> Iterator[Entry]:
+def configurations(
+    closure: Closure, layout: Layout, draft: Plan, sources: Sources
+) -> Iterator[Entry]:
     """The configuration with which loaders find in the image what they found here.
 
     Who can print glibc's cache, as Python's find_library does, expects all libraries in it.
@@ -79,7 +82,7 @@ def configurations(closure: Closure, layout: Layout, draft: Plan) -> Iterator[En
                 of_loader[Lookup(one.request.name, opened, one.candidate.hwcap)] = None
     for loader, wanted in finds.values():
         default = _nowhere if is_printed and loader.name == _GLIBC else partial(_exists, walker)
-        found = loader.configuration(wanted, default)
+        found = loader.configuration(wanted, default, kept=sources.in_base)
         if found is not None:
             reason = Reason(ReasonKind.GENERATED, asked="what its loader needs to find libraries")
             yield _file(found[0], 0o644, found[1], (reason,))

@@ -109,6 +109,7 @@ OPTIONS = (
     Option("seccomp", "--seccomp", is_path=True),
     Option("security_context", "--security-context", is_path=True),
     Option("sysroot", "--sysroot", is_path=True),
+    Option("base", "--base", is_path=True),
     Option("rule_files", "--rules", "texts", is_path=True),
     Option("no_plan", "--no-plan", "flag"),
 )

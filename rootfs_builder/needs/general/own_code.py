@@ -98,12 +98,13 @@ class OwnCode:
         yield from ()
 
     def _own(self) -> tuple[Loaded, ...]:
-        """The objects of the process that no package has brought.
+        """The objects of the process that neither a package nor a base image has brought.
 
         Where nobody knows what packages have brought, what lies in the system is none of them.
         """
-        context = self._context
-        paths = {SourcePath(one.real): one for one in (context.program, *context.objects)}
+        context, base = self._context, self._context.elf_files.base
+        objects = (context.program, *context.objects)
+        paths = {SourcePath(one.real): one for one in objects if not (base and base.has(one.real))}
         system = [path for path in paths if in_system(path) and not below(path, _LOCAL)]
         if not system:
             return tuple(paths.values())
