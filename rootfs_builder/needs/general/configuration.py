@@ -70,9 +70,9 @@ class Configuration:
             self._kin = belongings.kin(owner)
         yield from belongings.needs(places, self._kin, text.path, None)
         places = tuple(one for one in places if not self._kin.has_any(one.real))
-        if places and real not in self._kin.own:
+        if places and not self._kin.owns(real):
             own = belongings.kin(belongings.owner(real))
             if text.kind is not TextKind.STARTED:  # what it starts is not the program's business
-                own = replace(own, own=frozenset())
+                own = own.of_others()
             yield from belongings.needs(places, own, text.path, None)
         yield from belongings.findings
