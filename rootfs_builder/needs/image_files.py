@@ -110,7 +110,10 @@ class ImageFiles:
         if not walk.errno and walk.node is not None and walk.node.kind == "dir":
             found |= self._names.get(walk.real, set())
             try:
-                found |= set(self._walker.root.list(walk.real))
+                listed = self._walker.root.list(walk.real)
+                if not found:
+                    return tuple(listed)
+                found.update(listed)
             except OSError as error:
                 if error.errno != errno.EACCES:
                     raise
@@ -119,8 +122,14 @@ class ImageFiles:
     def commands(self, search_path: tuple[str, ...]) -> dict[str, str]:
         """What is in the directories of a PATH: the path of each name, in the first that has it."""
         if search_path not in self._commands:
-            each = {d: self.names(d) for d in dict.fromkeys(search_path) if d.startswith("/")}
-            found = {one: join(d, one) for d, names in reversed(each.items()) for one in names}
+            found = dict[str, str]()
+            listed = set[SourcePath | None]()  # /bin is most often /usr/bin
+            for directory in (one for one in search_path if one.startswith("/")):
+                real = self.real(directory)
+                if real not in listed:
+                    listed.add(real)
+                    for one in self.names(directory):
+                        found.setdefault(one, f"{directory}/{one}")
             self._commands[search_path] = found
         return self._commands[search_path]
 

@@ -38,7 +38,7 @@ class Place(Struct, frozen=True):
     """A path that is spelt out and exists: a file or a directory that is not everybody's."""
 
     path: str
-    real: str
+    real: SourcePath
     is_directory: bool
     is_program: bool = False
 
@@ -151,7 +151,7 @@ class Belongings:
         if not is_directory and walk.node.mode & _SET_ID:
             return None  # which it would lose: plan/hints.py names it
         is_program = not is_directory and bool(walk.node.mode & _EXECUTABLE)
-        return Place(path, real, is_directory, is_program)
+        return Place(path, SourcePath(real), is_directory, is_program)
 
     # --- what is needed of it ---
 
@@ -170,11 +170,11 @@ class Belongings:
         """Whether it is data of a package that the asking one needs at some distance."""
         if kin.of is None or not standards.is_data(place.path):
             return False
-        owner = self.owner(SourcePath(place.real))
+        owner = self.owner(place.real)
         return owner is not None and self._context.packages.reaches(kin.of, owner)
 
     def _file(self, place: Place, kin: Kin, clue: Clue) -> Iterator[Need]:
-        if place.is_program and place.real not in kin.own:
+        if place.is_program and not kin.owns(place.real):
             return  # plan/hints.py has one line for all of them
         size = self._size(SourcePath(place.real))
         if size > standards.MOST_BYTES and not self._lifted(place):
@@ -231,7 +231,7 @@ class Belongings:
             yield path
         for link in (join(path, one) for one in entries):
             walk = self._walk(link)
-            if not walk.errno and walk.real != link and kin.has(walk.real):
+            if not walk.errno and walk.real != link and kin.has(SourcePath(walk.real)):
                 yield link
 
     def _linked(

@@ -55,24 +55,24 @@ class Configuration:
         if text.kind is TextKind.SETTINGS:
             return
         files, belongings = self._context.files, self._belongings
+        if self._kin is None:
+            program = self._context.program.real
+            owner = belongings.owner(SourcePath(program)) if in_system(program) else None
+            self._kin = belongings.kin(owner)
+        real = files.real(text.path)
+        if real is None or not (self._kin.of or in_system(real)):
+            return  # nobody's text about a program of nobody's
         if files.size(text.path) > MOST_BYTES:
             return  # no configuration: whose language it is says that it is not read
         spelt = files.fact(text.path, "paths of text v2", Strings, strings.of_text, Strings())
         is_covered = partial(files.covers, by_rule=True)
         spelt = replace(spelt, paths=(*spelt.paths, *self._beside(text)))
         places = tuple(belongings.places(spelt, is_covered)) if spelt.paths else ()
-        real = files.real(text.path) if places else None
-        if real is None:
-            return
-        if self._kin is None:
-            program = self._context.program.real
-            owner = belongings.owner(SourcePath(program)) if in_system(program) else None
-            self._kin = belongings.kin(owner)
         yield from belongings.needs(places, self._kin, text.path, None)
         places = tuple(one for one in places if not self._kin.has_any(one.real))
-        if places and real not in self._kin.own:
+        if places and not self._kin.owns(real):
             own = belongings.kin(belongings.owner(real))
             if text.kind is not TextKind.STARTED:  # what it starts is not the program's business
-                own = replace(own, own=frozenset())
+                own = own.of_others()
             yield from belongings.needs(places, own, text.path, None)
         yield from belongings.findings

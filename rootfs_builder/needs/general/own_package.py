@@ -45,7 +45,7 @@ class OwnPackage:
         yield from self._programs(started, kin)
         for loaded in objects:
             real = SourcePath(loaded.real)
-            if real == program or real in kin.own:
+            if real == program or kin.owns(real):
                 yield from belongings.needs(self._places(loaded), kin, loaded.opened, real)
             elif loaded in linked:
                 yield from self._of_library(loaded)
@@ -106,7 +106,7 @@ class OwnPackage:
         shown = printable(name(self._context.program.opened))
         for path, certain in started:
             real = self._context.files.real(path)
-            if real is not None and real not in kin.own and (certain or kin.has(real)):
+            if real is not None and not kin.owns(real) and (certain or kin.has(real)):
                 yield LeftOut(path, Clue(f"{shown} runs {printable(name(path))}", (path,)))
 
     def text(self, text: Text) -> Iterator[Need]:
