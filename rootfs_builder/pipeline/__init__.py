@@ -17,6 +17,8 @@ from rootfs_builder.cache.memory import BuildFacts
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.image import Image, Platform, from_plan, provenance
 from rootfs_builder.image.store import Store
+from rootfs_builder.loader.elf_files import ElfFiles
+from rootfs_builder.needs import unseen
 from rootfs_builder.pipeline import destinations, exercised, inputs, planning
 from rootfs_builder.pipeline.dependencies import Dependencies
 from rootfs_builder.pipeline.destinations import Place, Written
@@ -224,7 +226,8 @@ def _recorded(
     owners = depends.owners(sources, sysroot, facts)
     found = planning.plan(recipe, sources, rules=rules, facts=facts, owners=owners)
     content, findings = depends.document(rule_files)
-    plan = replace(found.plan, findings=(*found.plan.findings, *findings))
+    unknown = () if recipe.exercises else unseen.find(found.closure, ElfFiles(sources, facts))
+    plan = replace(found.plan, findings=(*found.plan.findings, *findings, *unknown))
     return found._replace(plan=plan), content
 
 
