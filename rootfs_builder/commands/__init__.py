@@ -18,6 +18,7 @@ VERBS = {
     "trace": "Run a command here, and say what the image of its program lacks.",
     "verify": "Check that an image's programs find their linked libraries.",
     "run": "Start an image without an engine.",
+    "minimize": "Leave out of an image what a command does not need.",
     "makefile": "Print the make or CMake integration.",
     "cache": "Show or clear the cache.",
     "completion": "Print the completion script for bash, zsh or fish.",
