@@ -300,7 +300,7 @@ def test_a_hostile_program_leaves_no_files_either(cli, tmp_path):
     script = "trap '' TERM; cd $HOME; mkdir -m 0 closed; f() { f | f & }; f; while :; do :; done"
     (tmp_path / "t").mkdir()
     done = cli(
-        "trace", "--timeout", "2", "--", "/bin/sh", "-c", script, env={"TMPDIR": f"{tmp_path}/t"}
+        "trace", "--timeout", "2s", "--", "/bin/sh", "-c", script, env={"TMPDIR": f"{tmp_path}/t"}
     )
     assert done.returncode == 0
     assert "stopped, since it" in done.stderr
