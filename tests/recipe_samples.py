@@ -50,18 +50,19 @@ SAMPLES = {  # of each key some values; of those that may be given several times
     "health-timeout": ["5s"],
     "health-start-period": ["1m"],
     "health-retries": ["3"],
-    "exercise": [],  # they run: see tests/test_exercise.py
-    "exercise-compare": ["exit", "none"],
-    "exercise-probe": [],
-    "seccomp": [],
-    "security-context": [],
     "platform": ["linux/amd64"],
     "layers": ["auto", "single", "package", "package:5"],
     "compression": ["gzip", "zstd", "none"],
     "compression-level": [1, 9],
     "no-plan": [True],
+    "exercise": [("./hello",), ("./hello 'a b'", '["hello", ""]')],
+    "exercise-compare": ["exit", "none"],
+    "exercise-probe": ["true"],
+    "seccomp": ["calls.json"],
+    "security-context": ["pod.yaml"],
 }
 ALWAYS = ("executables", "output")
+RUNNING = {"exercise", "exercise-probe", "seccomp", "security-context"}  # see test_exercise.py
 RULE = """\
 [greeting]
 because = "b"
@@ -84,9 +85,10 @@ def folder(top, compiled):
     return Path(top)
 
 
-def chosen(random):
-    """Some keys with values, as a program's author might write."""
-    names = [one for one in SAMPLES if SAMPLES[one] and (one in ALWAYS or random.random() < 0.2)]
+def chosen(random, without=frozenset()):
+    """Some keys with values, as a program's author might write; but for some names."""
+    names = [name for name in SAMPLES if name in ALWAYS or random.random() < 0.2]
+    names = [name for name in names if name not in without]
     said = {name: random.choice(SAMPLES[name]) for name in names}
     if any(name.startswith("health-") for name in said):
         said["health-cmd"] = SAMPLES["health-cmd"][0]

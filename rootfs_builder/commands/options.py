@@ -8,7 +8,7 @@ import click
 
 from rootfs_builder.choices import DLOPEN, HWCAPS
 from rootfs_builder.commands.verb import OptionalValue
-from rootfs_builder.errors import InputError, UsageError
+from rootfs_builder.errors import InputError, Mistake, UsageError
 from rootfs_builder.paths import decode
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
@@ -180,6 +180,12 @@ no_limits = click.option(
     is_flag=True,
     help="Read IMAGE without limits on memory, time and disk.",
 )
+timeout = click.option(
+    "--timeout",
+    default="60s",
+    metavar="TIME",
+    help="Longest time for the command: 90s, 5m (default: 60s).",
+)
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 
 
@@ -187,6 +193,20 @@ def no_command(command: tuple[str, ...] | None, verb: str) -> None:
     """Refuse arguments after `--` for a verb that starts nothing."""
     if command is not None:
         raise UsageError(f"{verb} starts nothing, so arguments after -- have no meaning here")
+
+
+def seconds(text: str) -> float:
+    """The value of --timeout.
+
+    Raises:
+        UsageError: it is no time.
+    """
+    from rootfs_builder.recipe import values
+
+    try:
+        return values.duration(text) / 10**9
+    except UsageError as error:
+        raise UsageError(Mistake("--timeout", str(error))) from None
 
 
 def recipe(*, directory: str | None = None, **options: Any) -> "Recipe":

@@ -24,13 +24,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     default="none",
     help="The network of the command: none but loopback (the default), or this machine's.",
 )
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0.1),
-    default=60,
-    metavar="SECONDS",
-    help="Stop the command after so many seconds (default: 60).",
-)
+@options.timeout
 @options.as_json
 @options.quiet
 @options.no_limits
@@ -42,7 +36,7 @@ def command(
     *,
     image: str,
     network: "Network",
-    timeout: float,
+    timeout: str,
     as_json: bool,
     quiet: bool,
     no_limits: bool,
@@ -79,7 +73,7 @@ def command(
     if problems:
         raise VerificationError("\n".join(problems))
     if cmd:
-        _run(image, cmd, network=network, timeout=timeout, no_limits=no_limits)
+        _run(image, cmd, network=network, seconds=options.seconds(timeout), no_limits=no_limits)
     if not quiet and not as_json:
         programs = sum(report.programs for report in reports)
         files = sum(report.files for report in reports)
@@ -88,7 +82,7 @@ def command(
 
 
 def _run(
-    path: str, cmd: tuple[str, ...], *, network: "Network", timeout: float, no_limits: bool
+    path: str, cmd: tuple[str, ...], *, network: "Network", seconds: float, no_limits: bool
 ) -> None:
     """Run a command in the image, which must succeed.
 
@@ -102,10 +96,10 @@ def _run(
         raise UsageError("a command needs a file or directory; stdin is read once")
     with images.at(path, "verify", no_limits=no_limits) as found:
         if found.directory and not found.images:
-            verification.of_directory(found.directory, cmd, network=network, seconds=timeout)
+            verification.of_directory(found.directory, cmd, network=network, seconds=seconds)
             return
         with found.reader() as reader:
-            verification.of_image(found.images, reader, cmd, network=network, seconds=timeout)
+            verification.of_image(found.images, reader, cmd, network=network, seconds=seconds)
 
 
 def _reports(path: str, *, no_limits: bool) -> "list[Report]":

@@ -18,6 +18,8 @@ from rootfs_builder.cache.memory import BuildFacts
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.image import Image, Platform, from_plan, provenance
 from rootfs_builder.image.store import Store
+from rootfs_builder.loader.elf_files import ElfFiles
+from rootfs_builder.needs import unseen
 from rootfs_builder.pipeline import destinations, exercised, inputs, planning, reading
 from rootfs_builder.pipeline.dependencies import Dependencies
 from rootfs_builder.pipeline.destinations import Place, Written
@@ -251,12 +253,14 @@ def _recorded(
     facts: FileFacts,
     planned: Callable[[Plan], None],
 ) -> tuple[Planned, bytes]:
-    """The plan, of which `planned` is told, and the content of the depfile: what was read for it."""
+    """The plan, which `planned` is told, and what the depfile has: all that was read for it."""
     rules = inputs.rules(rule_files, facts)
     owners = depends.owners(read.sources, facts)
     found = _planned(read, rules=rules, facts=facts, owners=owners)
     content, findings = depends.document((*rule_files, *read.files))
-    plan = replace(found.plan, findings=(*found.plan.findings, *findings))
+    elf_files = ElfFiles(read.sources, facts)
+    unknown = () if read.recipe.exercises else unseen.find(found.closure, elf_files)
+    plan = replace(found.plan, findings=(*found.plan.findings, *findings, *unknown))
     planned(plan)
     return found._replace(plan=plan), content
 

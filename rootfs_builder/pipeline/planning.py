@@ -17,8 +17,7 @@ from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.image import Platform, layers
 from rootfs_builder.loader import preload
-from rootfs_builder.loader.elf_files import ElfFiles
-from rootfs_builder.needs import additions, collector, unseen
+from rootfs_builder.needs import additions, collector
 from rootfs_builder.needs.closure import Closure
 from rootfs_builder.needs.rules import Rules
 from rootfs_builder.packages import Owners
@@ -76,8 +75,7 @@ def plan(
     if differences:
         raise VerificationError("\n".join(finding.text for finding in differences))
     later = replay.check_added(closure, layout, root, preload=preloaded, facts=facts)
-    unknown = () if recipe.exercises else unseen.find(closure, ElfFiles(sources, facts))
-    whole = replace(result, findings=(*result.findings, *later, *_of_format(recipe), *unknown))
+    whole = replace(result, findings=(*result.findings, *later, *_of_format(recipe)))
     return Planned(closure, whole, platform)
 
 
