@@ -86,6 +86,18 @@ def test_the_base_of_many_platforms_is_that_of_the_program(archives, cli, cc, tm
     assert "--platform says which" in done.stderr
 
 
+def test_an_index_keeps_the_reasons_of_each_image(archives, cli, cc):
+    assert archives
+    cli("pack", cc(HELLO), "-t", "x:1", "-o", "hello.tar", check=True)
+    cli("index", "arm64.tar", "hello.tar", "-o", "x.tar", check=True)
+    theirs, ours = json.loads(cli("inspect", "x.tar", "--json", check=True).stdout)
+    assert theirs["absent"]
+    (alone,) = json.loads(cli("inspect", "hello.tar", "--json", check=True).stdout)
+    assert ours == alone
+    why = cli("why", "x.tar", "libc.so.6", check=True).stdout
+    assert why == cli("why", "hello.tar", "libc.so.6", check=True).stdout
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

@@ -62,7 +62,9 @@ def command(
         if not found.images:
             raise InputError("no image is in it; `verify` takes any directory")
         with found.reader() as reader:
-            seen = [inspection.of(packed, found.record, reader) for packed in found.images]
+            seen = [
+                inspection.of(packed, found.record_of(packed), reader) for packed in found.images
+            ]
     if as_json:
         import json
 

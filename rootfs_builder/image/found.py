@@ -4,7 +4,7 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import BinaryIO
 
@@ -22,7 +22,7 @@ _SCHEMES = ("oci:", "dir:")  # as skopeo calls directories
 
 
 class Found:
-    """What is at the place: `images`, `record` beside them, `directory` where it is one.
+    """What is at the place: `images`, and `directory` where it is one.
 
     `meter` has the limits, and what reading them has cost so far.
     """
@@ -30,14 +30,23 @@ class Found:
     def __init__(
         self,
         images: tuple[Image, ...],
-        record: Source | None,
+        find: Callable[[str], Source | None],
         meter: Meter,
         directory: str = "",
     ) -> None:
         self.images = images
-        self.record = record
+        self._find = find
         self.meter = meter
         self.directory = directory
+
+    @property
+    def record(self) -> Source | None:
+        """The document about one of the images, the first that has one."""
+        return next(filter(None, map(self.record_of, self.images)), None)
+
+    def record_of(self, image: Image) -> Source | None:
+        """The document beside the images that may be about this one."""
+        return self._find(provenance.name_of(image)) or self._find(provenance.NAME)
 
     @contextmanager
     def reader(self) -> Iterator[Reader]:
@@ -93,12 +102,12 @@ def at(path: str, verb: str, *, no_limits: bool = False) -> Iterator[Found]:
             directory = decode(os.path.realpath(raw))
             members = archive_members.of_directory(directory, Meter(limits))
             images = archives.read(members)
-            yield Found(images, members.find(provenance.NAME), members.meter, directory)
+            yield Found(images, members.find, members.meter, directory)
             return
         with _archive(raw, limits) as (file, meter):
             members = archive_members.of_archive(file, meter)
             images = archives.read(members) or (archive_members.of_tree(file),)
-            yield Found(images, members.find(provenance.NAME), meter)
+            yield Found(images, members.find, meter)
     except NotFoundError as error:
         raise NotFoundError(f"{shown}: {error}") from error
     except LimitError as error:

@@ -97,12 +97,12 @@ def _settings(base: Settings, new: Settings, user: str) -> Settings:
         entrypoint=new.entrypoint,
         cmd=new.cmd,
         env=tuple(f"{name}={value}" for name, value in env.items()),
-        user=base.user if user == (base.user or "") else new.user,
-        working_dir=new.working_dir or base.working_dir,
+        user=(base.user if user == (base.user or "") else new.user) or UNSET,
+        working_dir=new.working_dir or base.working_dir or UNSET,
         labels=_both(base.labels, new.labels),
         exposed_ports=_both(base.exposed_ports, new.exposed_ports),
         volumes=_both(base.volumes, new.volumes),
-        stop_signal=new.stop_signal or base.stop_signal,
+        stop_signal=new.stop_signal or base.stop_signal or UNSET,
         healthcheck=new.healthcheck or base.healthcheck,
     )
 

@@ -129,6 +129,11 @@ def write(
     )
 
 
+def name_of(image: Image) -> str:
+    """What the document is called where there are several images, each with its own."""
+    return f"rootfs-builder.{image.config_digest.partition(':')[2][:16]}.json"
+
+
 def _is_of_image(paths: tuple[str, ...], walker: Walker) -> bool:
     """Whether the image has all these paths."""
     return all(

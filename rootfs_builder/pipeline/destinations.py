@@ -77,10 +77,16 @@ class Place:
         archives.write(image, sink, shape=shape, beside=beside)
         self.size = sink.end()
 
-    def write_index(self, images: tuple[Image, ...], store: Store, shape: str) -> bytes:
+    def write_index(
+        self,
+        images: tuple[Image, ...],
+        store: Store,
+        shape: str,
+        beside: Mapping[str, bytes],
+    ) -> bytes:
         """Write images as one index: its document."""
         sink = self._sink(store)
-        document = archives.write_index(images, sink, shape=shape)
+        document = archives.write_index(images, sink, shape=shape, beside=beside)
         self.size = sink.end()
         return document
 

@@ -13,9 +13,10 @@ from msgspec.structs import replace
 
 from rootfs_builder.cache import Cache
 from rootfs_builder.choices import Format
-from rootfs_builder.errors import InputError, Mistake, UsageError
-from rootfs_builder.image import Image, digests, found
+from rootfs_builder.errors import InputError, Mistake, NotFoundError, UsageError
+from rootfs_builder.image import Image, canonical, digests, found, provenance
 from rootfs_builder.image.archives import docker
+from rootfs_builder.image.found import Found
 from rootfs_builder.image.store import Store
 from rootfs_builder.paths import decode, encode, name, printable
 from rootfs_builder.pipeline import destinations
@@ -56,7 +57,7 @@ def index(
         raise UsageError(Mistake("--format", what, wanted))
     with ExitStack() as stack:
         read = tuple(stack.enter_context(_images(path)) for path in paths)
-        each = [(path, one) for path, images in read for one in images]
+        each = [(path, one) for path, there in read for one in there.images]
         _check_platforms(each)
         images = tuple(one if one.manifest else docker.completed(one) for _, one in each)
         called = str(tag or _name([one for _, one in each], destination))
@@ -64,13 +65,13 @@ def index(
         real = tuple(decode(os.path.realpath(encode(path))) for path, _ in read)
         destinations.check(Plan(()), destination, {}, read=real)
         with destinations.opened(destination, keep=False, cache=Cache()) as place:
-            document = place.write_index(images, Store(place.stream), wanted)
+            document = place.write_index(images, Store(place.stream), wanted, _records(read))
     return Joined(called, digests.of_bytes(document), images, place.size)
 
 
 @contextmanager
-def _images(path: str) -> Iterator[tuple[str, tuple[Image, ...]]]:
-    """The images at a path, and the path without a scheme."""
+def _images(path: str) -> Iterator[tuple[str, Found]]:
+    """What is at a path, and the path without a scheme."""
     place = path.removeprefix("oci:")
     with ExitStack() as stack:
         read = stack.enter_context(found.at(place, "inspect"))
@@ -78,9 +79,22 @@ def _images(path: str) -> Iterator[tuple[str, tuple[Image, ...]]]:
             raise InputError(f"{printable(path)}: files without the config of an image")
         opened = stack.pop_all()
     try:
-        yield place, read.images
+        yield place, read
     finally:
         opened.close()  # what goes wrong with it open is not about this image
+
+
+def _records(read: Iterable[tuple[str, Found]]) -> dict[str, bytes]:
+    """The document about each image that has one, which says why its files are there."""
+    found = {}
+    for _, there in read:
+        for image in there.images:
+            try:
+                record = provenance.load(there.record_of(image), (image,), there.meter)
+            except NotFoundError:
+                continue
+            found[provenance.name_of(image)] = canonical(record)
+    return found
 
 
 def _check_platforms(images: Iterable[tuple[str, Image]]) -> None:

@@ -53,8 +53,10 @@ def write(image: "Image", sink: "Sink", *, shape: str, beside: Mapping[str, byte
         sink.file(name, data)
 
 
-def write_index(images: "tuple[Image, ...]", sink: "Sink", *, shape: str) -> bytes:
-    """Put images of one name into a sink, as one index: its document.
+def write_index(
+    images: "tuple[Image, ...]", sink: "Sink", *, shape: str, beside: Mapping[str, bytes]
+) -> bytes:
+    """Put images of one name into a sink, as one index: its document; `beside` are further files.
 
     In a `hybrid` the first is the one for readers that know no index.
 
@@ -69,6 +71,6 @@ def write_index(images: "tuple[Image, ...]", sink: "Sink", *, shape: str) -> byt
     documents = oci.index_documents(document, images[0].names[0])
     if shape == "hybrid":
         documents |= docker.documents(images[0])
-    for name, data in documents.items():
+    for name, data in {**documents, **beside}.items():
         sink.file(name, data)
     return document
