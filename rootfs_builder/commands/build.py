@@ -99,7 +99,7 @@ def _requested(
     mistakes: list[Mistake | str] = []
     for path in recipes or [recipe_files.default()]:
         try:
-            found += recipe_files.images(path, here, sets, keys)
+            found += recipe_files.found(path, here, sets, keys)
         except UsageError as error:
             mistakes += error.mistakes
     mistakes += _clashes(found, here)

@@ -45,7 +45,7 @@ def default() -> str:
     return found
 
 
-def images(
+def found(
     path: str, here: str, sets: tuple[str, ...], keys: "tuple[Key, ...]"
 ) -> Iterator[Requested]:
     """The images of a recipe, or of that in a directory; `sets` are KEY=VALUE of --set.
@@ -57,6 +57,7 @@ def images(
     from rootfs_builder.commands import packing
     from rootfs_builder.commands.building import ImageTask
     from rootfs_builder.recipe import file as recipe_file
+    from rootfs_builder.recipe import variants
     from rootfs_builder.recipe.values import absolute
 
     if os.path.isdir(encode(path)):
@@ -64,10 +65,12 @@ def images(
     folder = os.path.dirname(absolute(path, here))
     checks = (packing.check_output, lambda one: packing.recipe(one, directory=folder))
     file = recipe_file.read(_text(path), path, keys=keys, checks=checks, sets=sets)
-    for image in file.images:
-        values = _absolute(image.values, folder, keys)
-        task = ImageTask(values, image.results, file.steps, folder, label(values["output"], here))
-        yield Requested(file, image, task)
+    for images in variants.grouped(file.images):
+        values, *more = (_absolute(image.values, folder, keys) for image in images)
+        results = tuple(result for image in images for result in image.results)
+        shown = label(values["output"], here)
+        task = ImageTask(values, results, file.steps, folder, shown, tuple(more))
+        yield Requested(file, images[0], task)
 
 
 def _text(path: str) -> str:
@@ -92,7 +95,8 @@ def _absolute(values: Mapping[str, Any], folder: str, keys: "tuple[Key, ...]") -
     from rootfs_builder.recipe.values import absolute
 
     def placed(path: str) -> str:
-        return absolute(path, folder)
+        scheme, layout = ("oci:", path[4:]) if path.startswith("oci:") else ("", path)
+        return scheme + absolute(layout, folder)
 
     found = dict(values)
     for key in keys:

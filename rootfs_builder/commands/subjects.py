@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rootfs_builder.commands import images, options
+from rootfs_builder.commands import options
 from rootfs_builder.errors import InputError, UsageError
 from rootfs_builder.paths import encode, printable
 
@@ -38,9 +38,10 @@ def opened(
 
 @contextmanager
 def _read(path: str, verb: str, *, no_limits: bool, names: tuple[str, ...]) -> Iterator["Subject"]:
+    from rootfs_builder.image import found as there
     from rootfs_builder.views import subject
 
-    with images.found(path, verb, no_limits=no_limits) as found:
+    with there.at(path, verb, no_limits=no_limits) as found:
         if found.directory and not found.images:
             if no_limits:
                 raise UsageError("--no-limits: only IMAGE has limits, not DIR")
@@ -57,7 +58,7 @@ def _read(path: str, verb: str, *, no_limits: bool, names: tuple[str, ...]) -> I
             each = ", ".join(one.names[0] if one.names else "?" for one in candidates)
             raise InputError(f"{len(candidates)} images ({each}); save the one that is meant")
         with found.reader() as reader:
-            yield subject.of_image(candidates[0], found.record, reader)
+            yield subject.of_image(candidates[0], found.record_of(candidates[0]), reader)
 
 
 @contextmanager
@@ -71,15 +72,17 @@ def _built(path: str, names: tuple[str, ...]) -> Iterator[str]:
     from rootfs_builder.commands.keys import keys
     from rootfs_builder.recipe import steps
 
-    found = [*recipe_files.images(path, options.working_directory(), (), keys())]
+    found = [*recipe_files.found(path, options.working_directory(), (), keys())]
     one = _meant(found, path, names)
+    if one.task.more:
+        raise InputError(f"{printable(path)}: an index for several platforms; name one image of it")
     steps.check(one.task.results, one.task.folder, {step.name: step for step in one.task.steps})
     with temporary.directory("where the recipe's image is kept") as directory:
         place = f"{directory}/image"
         layout = packing.destination(one.task.values).is_layout
         values = {
             **one.task.values,
-            **dict.fromkeys(("iidfile", "metadata_file", "depfile")),
+            **dict.fromkeys(packing.BESIDE),
             "output": f"oci:{place}" if layout else place,
         }
         packing.pack(

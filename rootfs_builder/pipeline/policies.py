@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from rootfs_builder.errors import InputError, Mistake
+from rootfs_builder.filesystem.root import Root
 from rootfs_builder.pipeline import inputs
+from rootfs_builder.pipeline.reading import Inputs
 from rootfs_builder.plan import Plan
 
 if TYPE_CHECKING:  # imported when there is a policy
@@ -34,8 +36,8 @@ def _read(file: str) -> "tuple[Named, ...]":
     return policy.read(inputs.toml_text(data, (OPTION, file)), file)
 
 
-def enforce(rules: "tuple[Named, ...]", plan: Plan, sysroot: str | None = None) -> None:
-    """Check the plan of an image; licences are those of this machine's packages, or `sysroot`'s.
+def enforce(rules: "tuple[Named, ...]", plan: Plan, read: Inputs) -> None:
+    """Check the plan of an image; licences are those of the packages in the roots that are `read`.
 
     Raises:
         PolicyError: what breaks which rule.
@@ -44,27 +46,27 @@ def enforce(rules: "tuple[Named, ...]", plan: Plan, sysroot: str | None = None) 
         return
     from rootfs_builder.views.policy import checking
 
-    told = licences(None, sysroot)
-    found = checking.check(rules, plan, place="", user=plan.user, licences=told)
-    checking.enforce(found, OPTION)
+    inherited = "" if read.base is None else read.base.image.config.config.user or ""
+    user = plan.user or inherited
+    told = licences(None, read.sources)
+    checking.enforce(checking.check(rules, plan, place="", user=user, licences=told), OPTION)
 
 
-def licences(plan: Plan | None, sysroot: str | None = None) -> "Licences":
+def licences(plan: Plan | None, root: Root | None = None) -> "Licences":
     """What tells the licences of packages: the databases in a plan, or else those of a root.
 
-    The package of a root counts where it has the same version.
+    The root is by default this machine; its package counts if it has the same version.
     """
     from rootfs_builder import packages
     from rootfs_builder.plan import PlanRoot
 
-    own = None if plan is None else packages.owners(PlanRoot(plan))
-    machine = packages.owners(inputs.sources(sysroot))
+    roots = (None if plan is None else PlanRoot(plan), root or inputs.sources(None))
+    owners = [packages.owners(one) for one in roots if one is not None]
     known: dict[Package, tuple[str, ...]] = {}
 
     def of(package: "Package") -> tuple[str, ...]:
         if package not in known:
-            inside = own.licences(package) if own else ()
-            known[package] = inside or machine.licences(package)
+            known[package] = next(filter(None, (one.licences(package) for one in owners)), ())
         return known[package]
 
     return of

@@ -95,6 +95,8 @@ _TYPES: dict[ValueKind, Any] = {
     "number": int,
 }
 _WIDTH = 80
+PLATFORMS = "platforms"
+_PLATFORMS_HELP = "Build for each, as one index; {arch}, {platform}, {triplet} in values."
 
 
 def image(keys: Iterable[Key]) -> type[Struct]:
@@ -127,7 +129,11 @@ def schema(keys: Iterable[Key]) -> str:
 
 
 def _fields(keys: Iterable[Key]) -> list[tuple[str, Any, Any]]:
-    return [(key.parameter, _optional(_type(key), key.help), UNSET) for key in keys]
+    platforms = (PLATFORMS, _optional(tuple[str, ...], _PLATFORMS_HELP), UNSET)
+    return [
+        *((key.parameter, _optional(_type(key), key.help), UNSET) for key in keys),
+        platforms,
+    ]
 
 
 def _type(key: Key) -> Any:
