@@ -340,6 +340,12 @@ def test_all_mistakes_of_a_policy_are_told_at_once(cli, tmp_path):
     assert [one.count("policy.toml:") for one in done.stderr.splitlines()] == [1, 1, 1]
 
 
+def test_exceptions_are_added_to_ours():
+    text = 'stack-protector = { except = ["/usr/local/bin/*"] }'
+    ((_, rule),) = policy.read(text, "policy.toml")
+    assert rule.except_ == (*policy.ours()["stack-protector"]["except"], "/usr/local/bin/*")
+
+
 def test_a_rule_may_be_switched_off(cli, tmp_path):
     done = told(cli, tmp_path, "no-shell = false\nno-setuid = true", image(tar(("sh", b""))))
     assert done.stdout == "x.tar: keeps the rule of policy.toml\n"

@@ -198,7 +198,7 @@ def pack(
             policies.enforce(rules, whole, read)
             with destinations.opened(destination, keep=keep, cache=writer.usable_cache) as place:
                 image = writer.write(whole, parts, place, usable)
-                _fill(fill, image, dependencies, metadata_file)
+                destinations.fill(fill, image, dependencies, metadata_file)
     memory.keep()
     return Result(_detached(image), _remarked(whole, place), place.size)
 
@@ -218,18 +218,6 @@ def _beside(
         "--seccomp": seccomp,
         "--security-context": security_context,
     }
-
-
-def _fill(
-    fill: Callable[[str, bytes], None], image: Image, dependencies: bytes, metadata: str | None
-) -> None:
-    """Give the files beside an image their content."""
-    fill("--depfile", dependencies)
-    fill("--iidfile", image.config_digest.encode())
-    if metadata is not None:
-        from rootfs_builder.image import buildx_metadata  # with the readers of archives
-
-        fill("--metadata-file", buildx_metadata.document(image))
 
 
 def _remarked(plan: Plan, place: Place) -> Plan:

@@ -162,12 +162,20 @@ def _rule(name: str, value: Any) -> tuple[Rule | None, list[TableMistake]]:
         own = {known["takes"]: [value] if many else value}
     if value is False:
         return None, []
-    rule, mistakes = toml_tables.convert({**(known or {}), **own}, Rule)
+    rule, mistakes = toml_tables.convert(_merged(known or {}, own), Rule)
     if "takes" in own:
         mistakes.append((("takes",), "only rules of ours take a value"))
     if rule is not None and not mistakes:
         mistakes += _wrong(rule)
     return rule, mistakes
+
+
+def _merged(known: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """The table of a rule of ours with the policy's keys over it; exceptions are added to ours."""
+    excepted = own.get("except")
+    if isinstance(excepted, list):
+        own = {**own, "except": [*known.get("except", ()), *excepted]}
+    return {**known, **own}
 
 
 def _wrong(rule: Rule) -> Iterator[TableMistake]:
