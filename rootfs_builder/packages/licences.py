@@ -7,23 +7,23 @@ of rpm.
 
 import re
 
-_FIELD = re.compile(r"^License:[ \t]*(\S.*)$", re.MULTILINE)
-_MACHINE = re.compile(r"\AFormat(?:-Specification)?:", re.IGNORECASE)
-_COMMON = re.compile(r"/usr/share/common-licenses/([\w.+-]*\w\+?)")
-_EXCEPTION = re.compile(r"\bwith\b.*?(?=\b(?:and|or)\b|[,()|;]|$)", re.IGNORECASE)
-_BETWEEN = re.compile(r"\b(?:and|or)\b|[,()|;]", re.IGNORECASE)
+_FIELD = r"(?m)^License:[ \t]*(\S.*)$"  # compiled when a policy asks, not by every pack
+_MACHINE = r"(?i)[\s\ufeff]*Format(?:-Specification)?:"
+_COMMON = r"/usr/share/common-licenses/([\w.+-]*\w\+?)"
+_EXCEPTION = r"(?i)\bwith\b.*?(?=\b(?:and|or)\b|[,()|;]|$)"
+_BETWEEN = r"(?i)\b(?:and|or)\b|[,()|;]"
 
 
 def terms(expression: str) -> tuple[str, ...]:
     """The licences of an expression, without exceptions to them."""
-    plain = _EXCEPTION.sub(" ", expression)
-    found = (" ".join(one.split()) for one in _BETWEEN.split(plain))
+    plain = re.sub(_EXCEPTION, " ", expression)
+    found = (" ".join(one.split()) for one in re.split(_BETWEEN, plain))
     return tuple(sorted({one for one in found if one}))
 
 
 def of_copyright(text: str) -> tuple[str, ...]:
     """The licences that a copyright file of Debian names; of prose, those that every Debian has."""
-    found = _COMMON.findall(text)
-    if _MACHINE.match(text.lstrip("\ufeff\n ")):
-        found = [term for field in _FIELD.findall(text) for term in terms(field)]
+    found = re.findall(_COMMON, text)
+    if re.match(_MACHINE, text):
+        found = [term for field in re.findall(_FIELD, text) for term in terms(field)]
     return tuple(sorted(set(found)))
