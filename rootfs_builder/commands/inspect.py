@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rootfs_builder.commands import images, options, terminal
+from rootfs_builder.commands import images, options
 from rootfs_builder.commands.verb import Verb
 from rootfs_builder.errors import InputError
+from rootfs_builder.paths import escape_control
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.image.provenance import EntryRecord
@@ -75,7 +76,7 @@ def command(
         for line in _screen(one, verbose=verbose):
             click.echo(line)
         if one.absent and not quiet:
-            click.echo(terminal.escape_control(one.absent), err=True)
+            click.echo(escape_control(one.absent), err=True)
 
 
 def _screen(one: "Inspection", *, verbose: bool) -> Iterator[str]:
@@ -86,7 +87,7 @@ def _screen(one: "Inspection", *, verbose: bool) -> Iterator[str]:
         for place, text in enumerate(section):
             if number and not place:
                 yield ""
-            line = terminal.escape_control(text).replace("\n", "\\n")
+            line = escape_control(text).replace("\n", "\\n")
             yield line if verbose or len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…"
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from rootfs_builder.paths import HIDDEN, printable
+from rootfs_builder.paths import escape_control, printable
 
 if TYPE_CHECKING:  # msgspec comes with it: --help must be quick
     from rootfs_builder.findings import Finding
@@ -26,18 +26,6 @@ _COLOURS: dict[str, dict[str, Any]] = {
     "next": {"fg": "green"},
 }
 _FLAG = r"(?<![\w/-])--?[a-z][\w-]*"
-
-
-def escape_control(text: str) -> str:
-    """A text of an image, which must neither steer a terminal nor be read as another one."""
-    if text.isascii() and text.isprintable():
-        return text
-    return re.sub(f"[{HIDDEN}]", _escaped, text)
-
-
-def _escaped(found: re.Match[str]) -> str:
-    number = ord(found[0])
-    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"  # noqa: PLR2004
 
 
 def defect(error: BaseException) -> str:

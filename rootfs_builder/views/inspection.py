@@ -1,18 +1,21 @@
 """An image as it lies in a file → what is in it, as one document.
 
 Files, owners, modes and sizes are read from the layers, whoever made them; why a file is there only
-`rootfs-builder.json` knows.
+`rootfs-builder.json` knows. Without it the packages are those that the image's own databases know.
 """
 
 from typing import Any
 
 from msgspec import Struct, json
+from msgspec.structs import replace
 
 from rootfs_builder import image as images
+from rootfs_builder import packages
 from rootfs_builder.errors import NotFoundError
 from rootfs_builder.filesystem.content import Source
 from rootfs_builder.image import Image, provenance, unpack
-from rootfs_builder.plan import Plan
+from rootfs_builder.paths import SourcePath
+from rootfs_builder.plan import Plan, PlanRoot
 
 
 class LayerRecord(Struct, frozen=True, omit_defaults=True):
@@ -65,7 +68,7 @@ def of(image: Image, beside: Source | None, reader: unpack.Reader) -> Inspection
     except NotFoundError as error:
         absent = str(error)
     unpacked = provenance.unpacked(image, record, reader)
-    plan = unpacked.plan
+    plan = unpacked.plan if record else _with_packages(unpacked.plan)
     files = plan.unique_files
     contents = {one.path: reader.digest(one.content) for one in files if one.content is not None}
     return Inspection(
@@ -80,6 +83,19 @@ def of(image: Image, beside: Source | None, reader: unpack.Reader) -> Inspection
         entries=provenance.entries(plan, unpacked.numbers, contents),
         tool=record.tool if record else None,
         absent=absent,
+    )
+
+
+def _with_packages(plan: Plan) -> Plan:
+    """The plan of an image without a record, and warnings about databases that are damaged."""
+    paths = (SourcePath(one.path) for one in plan.entries if one.kind != "dir")
+    owned = packages.owners(PlanRoot(plan)).of_all(paths)
+    return replace(
+        plan,
+        entries=tuple(
+            replace(one, package=owned.packages.get(SourcePath(one.path))) for one in plan.entries
+        ),
+        findings=(*plan.findings, *owned.warnings),
     )
 
 
