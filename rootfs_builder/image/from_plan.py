@@ -73,7 +73,7 @@ def image(
         found,
         annotations=dict(recipe.annotations) or UNSET,
         docker_types=recipe.docker_types,
-        names=(str(recipe.name),),
+        names=tuple(dict.fromkeys(map(str, recipe.names))),
     )
 
 

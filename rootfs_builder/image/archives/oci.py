@@ -100,20 +100,19 @@ def _names(descriptor: Descriptor) -> tuple[str, ...]:
     return tuple(one for one in found if one)[:1]
 
 
-def described(image: Image) -> Descriptor:
-    """What `index.json` says of an image: its manifest, its platform, its name."""
-    if not image.names:
-        return image.descriptor
-    name = reference.parse(image.names[0])
-    annotations = dict(zip(_NAMES, (str(name), name.tag), strict=True))
-    return replace(image.descriptor, annotations=annotations)
+def described(image: Image) -> tuple[Descriptor, ...]:
+    """What `index.json` says of an image: its manifest and platform, once for each name."""
+    names = map(reference.parse, image.names)
+    annotations = (dict(zip(_NAMES, (str(name), name.tag), strict=True)) for name in names)
+    named = tuple(replace(image.descriptor, annotations=one) for one in annotations)
+    return named or (image.descriptor,)
 
 
 def documents(image: Image) -> dict[str, bytes]:
     """What leads to the blobs of an image, by name."""
     return {
         "oci-layout": b'{"imageLayoutVersion":"1.0.0"}',
-        "index.json": canonical(Index((described(image),))),
+        "index.json": canonical(Index(described(image))),
     }
 
 
