@@ -7,6 +7,7 @@ goes to /usr/local/lib. `--at` overrides where the program goes.
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from operator import itemgetter
 
 from msgspec import Struct
 
@@ -116,12 +117,13 @@ class ProgramMoves(Struct, frozen=True):
 class Moves(Struct, frozen=True):
     """Everything that moves: the result of the second pass.
 
-    `users` are the moves of the user's trees, `added` those of all trees, the user's first;
-    `libraries` are the directories of -L as they were spelt, None for one that stays.
+    `users` are the moves of the user's trees, `added` those of all trees by their sources, with
+    their numbers: of two that hold a path the first counts, the user's. `libraries` are the
+    directories of -L as they were spelt, None for one that stays.
     """
 
     users: tuple[Move, ...]
-    added: tuple[Move, ...]
+    added: Mapping[SourcePath, tuple[tuple[int, Move], ...]]
     programs: ProgramMoves
     libraries: Mapping[OpenedPath, Move | None]
 
@@ -337,6 +339,8 @@ def _of_library(path: str, libraries: Mapping[OpenedPath, Move | None]) -> Move 
 
 
 def _of_added(path: SourcePath, moves: Moves, sources: Sources) -> Move | None:
-    move = next((move for move in moves.added if move.apply(path)), None)
+    holding = (moves.added.get(one, ()) for one in (path, *ancestors(path), SourcePath("/")))
+    found = [one for each in holding for one in each if one[1].apply(path)]
+    move = min(found, key=itemgetter(0))[1] if found else None
     stays = move is not None and move.stays and not sources.outside(move.source)
     return None if stays else move
