@@ -7,14 +7,20 @@ import click
 
 from rootfs_builder.commands import images, options
 from rootfs_builder.commands.verb import Verb
-from rootfs_builder.errors import InputError, UsageError
+from rootfs_builder.errors import InputError, RootfsError, UsageError
+from rootfs_builder.paths import printable
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.image import Image
-    from rootfs_builder.views.inspection import Inspection
+    from rootfs_builder.views.report import Report
+    from rootfs_builder.views.report.changes import Changes
+    from rootfs_builder.views.subject import Subject
 
 
-@click.command(cls=Verb, epilog="Example: rootfs-builder report hello.tar -o report.html")
+@click.command(
+    cls=Verb,
+    epilog="Example: rootfs-builder report hello.tar -o report.html --against old.tar",
+)
 @click.argument("image", metavar="IMAGE", shell_complete=options.file_names)
 @click.option(
     "-o",
@@ -23,6 +29,12 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     metavar="FILE|-",
     shell_complete=options.file_names,
     help="Where to write the page; - is stdout.",
+)
+@click.option(
+    "--against",
+    metavar="OLD",
+    shell_complete=options.file_names,
+    help="Also show what changed since this image, directory or recipe's result.",
 )
 @click.option("--platform", metavar="OS/CPU", help="Which image, where IMAGE has several.")
 @options.quiet
@@ -35,6 +47,7 @@ def command(
     *,
     image: str,
     output: str,
+    against: str | None,
     platform: str | None,
     quiet: bool,
     no_limits: bool,
@@ -48,11 +61,11 @@ def command(
     """
     del debug
     options.no_command(cmd, "report")
-    from rootfs_builder.views import report
     from rootfs_builder.views.report import page
 
-    seen = _seen(image, platform, no_limits=no_limits)
-    written = page.html(report.of(seen, title=image))
+    if image == against == "-":
+        raise UsageError("-: only one image can come from stdin")
+    written = page.html(_report(image, against, platform, no_limits=no_limits))
     _write(output, written)
     if not quiet and output != "-":
         from rootfs_builder.commands import terminal
@@ -61,11 +74,33 @@ def command(
         terminal.say((f"{output}: {summary.size(len(written))}",))
 
 
-def _seen(path: str, platform: str | None, *, no_limits: bool) -> "Inspection":
-    from rootfs_builder.views import inspection
+def _report(path: str, against: str | None, platform: str | None, *, no_limits: bool) -> "Report":
+    from rootfs_builder.views import inspection, report, subject
 
+    title = printable(path)
     with images.found(path, "report", no_limits=no_limits) as found, found.reader() as reader:
-        return inspection.of(_one(found.images, platform), found.record, reader)
+        one = _one(found.images, platform)
+        seen = inspection.of(one, found.record, reader)
+        if against is None:
+            return report.of(seen, title=title)
+        now = subject.of_image(one, found.record, reader)
+        try:
+            return report.of(seen, title=title, changes=_changes(against, now, no_limits=no_limits))
+        except RootfsError as error:
+            failure = error  # raised behind the block, which would put the image's name to it
+    raise failure
+
+
+def _changes(against: str, now: "Subject", *, no_limits: bool) -> "Changes":
+    """What an image has that the one at `against` has not, or has otherwise."""
+    from rootfs_builder.commands import subjects
+    from rootfs_builder.views import comparison
+    from rootfs_builder.views.report import changes
+
+    old = subjects.opened(against, "report", no_limits=no_limits, names=now.names)
+    with old as before:
+        places = (printable(against), "")
+        return changes.of(comparison.of(before, now, places=places))
 
 
 def _one(found: "tuple[Image, ...]", platform: str | None) -> "Image":

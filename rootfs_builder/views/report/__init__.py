@@ -17,6 +17,7 @@ from rootfs_builder.paths import escape_control, parent
 from rootfs_builder.views import summary
 from rootfs_builder.views.inspection import Inspection, LayerRecord, Totals
 from rootfs_builder.views.report import chains, treemap
+from rootfs_builder.views.report.changes import Changes
 
 _MOST_REASONS = 6  # of a file; libc has hundreds
 _NONE = -1  # in the place of a number
@@ -95,10 +96,14 @@ class Report(Struct, frozen=True):
     maps: tuple[Map, ...]
     absent: str
     tool: str
+    changes: Changes | None
 
 
-def of(seen: Inspection, *, title: str) -> Report:
-    """The report of an image; `title` is what it is called where it has no name."""
+def of(seen: Inspection, *, title: str, changes: Changes | None = None) -> Report:
+    """The report of an image; `title` is what it is called where it has no name.
+
+    `changes` is how it differs from an older one.
+    """
     steps = chains.steps(seen.entries)
     entries = _shown(seen.entries, steps)
     packages = _packages(seen.entries)
@@ -117,9 +122,10 @@ def of(seen: Inspection, *, title: str) -> Report:
         packages=tuple(packages.values()),
         files=files,
         texts=tuple(rows.texts),
-        maps=tuple(_maps(seen, entries, steps)),
+        maps=tuple(_maps(seen, entries, steps, changes)),
         absent=seen.absent,
         tool=f"{seen.tool.name} {seen.tool.version}" if seen.tool else "",
+        changes=changes,
     )
 
 
@@ -197,7 +203,10 @@ class _Rows:
 
 
 def _maps(
-    seen: Inspection, entries: Sequence[EntryRecord], steps: Mapping[str, ReasonRecord]
+    seen: Inspection,
+    entries: Sequence[EntryRecord],
+    steps: Mapping[str, ReasonRecord],
+    changes: Changes | None,
 ) -> Iterator[Map]:
     """The groupings that tell something of this image, the most telling first."""
     if any(one.package for one in entries):
@@ -214,6 +223,8 @@ def _maps(
         _map("directory", "Directory", "small directories", entries, _directory),
     ]
     yield from last if len(layers) > 1 else reversed(last)
+    if changes:
+        yield _map("change", "Change", "", entries, lambda one: _change(one.path, changes))
 
 
 def _map(
@@ -233,6 +244,12 @@ def _map(
 
 def _package(one: EntryRecord) -> str:
     return one.package.name if one.package else "in no package"
+
+
+def _change(path: str, changes: Changes) -> str:
+    if path in changes.added:
+        return "added"
+    return "changed" if path in changes.changed else "unchanged"
 
 
 def _directory(one: EntryRecord) -> str:

@@ -46,6 +46,8 @@ def html(report: Report) -> bytes:
         finalize=lambda value: escape_control(value) if type(value) is str else value,
     )
     environment.filters["bytes"] = summary.size
+    environment.filters["growth"] = _growth
+    environment.filters["direction"] = lambda count: "more" if count > 0 else "less"
     style, script = _asset("page.css"), _asset("page.js")
     text = environment.get_template("page.html").render(
         report=report,
@@ -56,6 +58,12 @@ def html(report: Report) -> bytes:
         policy=_policy({"style-src": style, "script-src": script}),
     )
     return text.encode(errors="replace")
+
+
+def _growth(count: int) -> str:
+    """A number of bytes that there are more, or less: `+1.4 MB`."""
+    sign = "+" if count > 0 else "-" if count < 0 else "±"
+    return f"{sign}{summary.size(abs(count))}"
 
 
 def _asset(name: str) -> str:
