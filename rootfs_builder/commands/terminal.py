@@ -42,18 +42,21 @@ def say(lines: Iterable[str]) -> None:
     """Lines on stderr: as they are, or wrapped and coloured where it is a terminal."""
     for line in lines:
         shown = escape_control(line)
-        wrapped = _wrapped(shown) if sys.stderr.isatty() else shown
-        click.echo(_coloured(wrapped) if _has_colour() else wrapped, err=True, color=True)
+        text = wrapped(shown) if sys.stderr.isatty() else shown
+        click.echo(_coloured(text) if _has_colour() else text, err=True, color=True)
 
 
-def _wrapped(line: str) -> str:
-    """The line in as many as it takes; no word is broken, so a path can be copied."""
+def wrapped(line: str, indent: str = "  ") -> str:
+    """The line in as many as it takes; no word is broken, so a path can be copied.
+
+    `indent` is before all but the first.
+    """
     import shutil
     import textwrap
 
     width = max(shutil.get_terminal_size().columns, _NARROW)
     return textwrap.fill(
-        line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )
 
 
