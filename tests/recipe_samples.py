@@ -35,7 +35,7 @@ SAMPLES = {  # of each key some values; of those that may be given several times
     "nss": ["files", "keep"],
     "dlopen": ["required", "suggested", "none"],
     "strip": [True],
-    "tag": ["registry.example/team/hello:1.0"],
+    "tag": [("registry.example/team/hello:1.0",), ("hello:1", "hello")],
     "entrypoint": ["/usr/local/bin/hello", '["/usr/local/bin/hello", "a b"]'],
     "env": [("A=1",), ("A=1", "B=x=y", "A=2", "C=")],
     "user": ["1000", "nonroot"],

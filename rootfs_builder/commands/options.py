@@ -186,6 +186,28 @@ timeout = click.option(
     metavar="TIME",
     help="Longest time for the command: 90s, 5m (default: 60s).",
 )
+
+
+def schema(view: str) -> Callable[[F], F]:
+    """An option that prints the JSON Schema of what `--json` prints; a module of views has it."""
+
+    def show(ctx: click.Context, _param: click.Parameter, value: object) -> None:
+        if value and not ctx.resilient_parsing:
+            from importlib import import_module
+
+            click.echo(import_module(f"rootfs_builder.views.{view}").schema(), nl=False)
+            ctx.exit()
+
+    return click.option(
+        "--schema",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=show,
+        help="Print the JSON Schema of --json.",
+    )
+
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 
 

@@ -57,7 +57,13 @@ _OUTPUT = (
     ),
 )
 _CONFIG = (
-    click.option("-t", "--tag", metavar="NAME[:TAG]", help="The image's name."),
+    click.option(
+        "-t",
+        "--tag",
+        multiple=True,
+        metavar="NAME[:TAG]",
+        help="The image's name; may be given several times.",
+    ),
     click.option(
         "--entrypoint", metavar="WORDS", help="Command that starts, as words or a JSON array."
     ),
@@ -297,8 +303,8 @@ def following(result: "Result", values: Mapping[str, Any]) -> list[str]:
 
 
 def name(result: "Result") -> str:
-    """What was written, for a script."""
-    return f"{result.image.names[0]}@{result.image.digest}"
+    """What was written, for a script: a line for each name."""
+    return "\n".join(f"{one}@{result.image.digest}" for one in result.image.names)
 
 
 def facts(result: "Result") -> dict[str, Any]:
@@ -306,6 +312,7 @@ def facts(result: "Result") -> dict[str, Any]:
     image, plan = result.image, result.plan
     return {
         "name": image.names[0],
+        "names": list(image.names),
         "digest": image.digest,
         "config": image.config_digest,
         "platform": str(image.platform),

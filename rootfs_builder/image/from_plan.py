@@ -74,7 +74,7 @@ def image(
         *(config, found) if base is None else _over(base, config, found, recipe.user),
         annotations=dict(recipe.annotations) or UNSET,
         docker_types=recipe.docker_types,
-        names=(str(recipe.name),),
+        names=tuple(dict.fromkeys(map(str, recipe.names))),
     )
 
 

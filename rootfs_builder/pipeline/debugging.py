@@ -63,7 +63,7 @@ def debug(
         RootfsError: see `pack`.
     """
     destination = output if isinstance(output, Destination) else Destination.parse(output)
-    recipe = Recipe(executables=(), display_names=(), name=reference.from_file_name(_TAG))
+    recipe = Recipe(executables=(), display_names=(), names=(reference.from_file_name(_TAG),))
     with reading.opened(recipe, sysroot, path) as read:
         base = read.base
         assert base is not None  # noqa: S101 - one is named

@@ -36,7 +36,8 @@ class Recipe(Struct, frozen=True, kw_only=True):
     """The content of an image, and how it starts.
 
     Paths in `executables`, `library_path`, `Added.source` and `allow_sensitive` are of this
-    machine, absolute, not normalised. `display_names` has the executables as the user typed them.
+    machine, absolute, not normalised. `display_names` has the executables as the user typed them,
+    `names` those of the image.
     `exclude` says what of added trees stays away.
     `hwcaps` is whether libraries for special CPUs go in, `allow_sensitive` what of `added` may be
     secret, "/" for all. `owners` (users as text), `modes` and `capabilities` (xattrs, empty for
@@ -51,7 +52,7 @@ class Recipe(Struct, frozen=True, kw_only=True):
 
     executables: tuple[str, ...]
     display_names: tuple[str, ...]
-    name: Reference
+    names: tuple[Reference, ...]
     library_path: tuple[str, ...] = ()
     include_libraries: tuple[str, ...] = ()
     added: tuple[Added, ...] = ()
@@ -135,7 +136,8 @@ def from_options(*, directory: str, executables: tuple[str, ...], **arguments: A
         for option in OPTIONS
         if option.field and option.parameter in parsed
     }
-    fields.setdefault("name", reference.from_file_name(name(executables[0]) if executables else ""))
+    if not fields.get("names"):
+        fields["names"] = (reference.from_file_name(name(executables[0]) if executables else ""),)
     recipe = Recipe(
         executables=tuple(values.absolute(one, directory) for one in executables),
         display_names=executables,

@@ -29,7 +29,7 @@ _NAMES = {
 class Arguments(TypedDict, total=False):
     """What `Recipe.of` takes, by the names of `pack`'s options; texts are spelt as there."""
 
-    tag: str
+    tag: str | Texts
     library_path: Texts
     include_lib: Texts
     add: Texts
@@ -127,6 +127,8 @@ def _as_option(name: str, value: Any) -> Any:
         return ("/",) if value else ()
     if isinstance(value, Mapping):
         return tuple(f"{key}={one}" for key, one in value.items())
+    if option.kind == "names" and isinstance(value, str):
+        return (value,)
     if isinstance(value, Sequence) and not isinstance(value, str):
         if option.takes_many:
             return tuple(value)

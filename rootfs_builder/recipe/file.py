@@ -247,7 +247,7 @@ def _elements(key: Key, path: Path, value: Any) -> tuple[tuple[Path, Any], ...]:
         return tuple(((*path, name), f"{name}={text}") for name, text in value.items())
     if isinstance(value, bool) and key.kind == "scope":
         return ((path, "/"),) if value else ()
-    if key.takes_many:
+    if key.takes_many and not isinstance(value, str):
         return tuple(((*path, index), one) for index, one in enumerate(value))
     return ((path, json.dumps(value) if isinstance(value, tuple) else value),)
 

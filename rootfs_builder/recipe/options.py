@@ -20,10 +20,20 @@ from rootfs_builder.recipe import exec_form, exercise, reference, values
 T = TypeVar("T")
 
 ValueKind = Literal[
-    "text", "texts", "pairs", "words", "programs", "files", "scope", "flag", "number", "choice"
+    "text",
+    "texts",
+    "names",
+    "pairs",
+    "words",
+    "programs",
+    "files",
+    "scope",
+    "flag",
+    "number",
+    "choice",
 ]
 
-_MANY = ("texts", "pairs", "programs", "files", "scope")
+_MANY = ("texts", "names", "pairs", "programs", "files", "scope")
 _FROM_HERE = ("files", "scope")  # paths of this machine, by themselves or with something else
 
 
@@ -33,7 +43,8 @@ class Option(Struct, frozen=True):
     It sets `field` of the Recipe; "" if it sets none, or one together with others. `parse` is given
     the text, and of several each; if the text has a path of this machine, or is run `from_here`,
     the directory in which a relative path starts is given too. `choices` are the only texts that a
-    choice may be. A scope is paths, or all there is: "/", which is true in a recipe.
+    choice may be. A scope is paths, or all there is: "/", which is true in a recipe. Names are one
+    text or several there.
     """
 
     parameter: str
@@ -54,7 +65,7 @@ class Option(Struct, frozen=True):
 
 EXECUTABLES = Option("executables", EXECUTABLE, "programs")
 OPTIONS = (
-    Option("tag", "--tag", field="name", parse=reference.parse),
+    Option("tag", "--tag", "names", "names", reference.parse),
     Option("library_path", "-L", "texts", "library_path", values.library_directory, is_path=True),
     Option("include_lib", "--include-lib", "texts", "include_libraries", values.library),
     Option("add", "--add", "files", "added", values.added),

@@ -19,7 +19,15 @@ from tests.recipe_samples import KEYS, SAMPLES
 
 ROOT = Path(__file__).parent.parent.parent
 RECIPES = sorted([*ROOT.glob("tests/golden/recipes/*.toml"), *ROOT.glob("recipes/*/rootfs.toml")])
-OF_A_RUN = {"--print-recipe", "--no-cache", "--json", "--quiet", "--verbose", "--debug"}
+OF_A_RUN = {
+    "--dry-run",
+    "--print-recipe",
+    "--no-cache",
+    "--json",
+    "--quiet",
+    "--verbose",
+    "--debug",
+}
 
 
 def read(text, **options):

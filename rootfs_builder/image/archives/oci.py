@@ -110,9 +110,9 @@ def _names(descriptor: Descriptor) -> tuple[str, ...]:
     return tuple(one for one in found if one)[:1]
 
 
-def described(image: Image) -> Descriptor:
-    """What `index.json` says of an image: its manifest, its platform, its name."""
-    return _called(image.descriptor, image.names[0]) if image.names else image.descriptor
+def described(image: Image) -> tuple[Descriptor, ...]:
+    """What `index.json` says of an image: its manifest and platform, once for each name."""
+    return tuple(_called(image.descriptor, one) for one in image.names) or (image.descriptor,)
 
 
 def _called(descriptor: Descriptor, name: str) -> Descriptor:
@@ -144,7 +144,7 @@ def documents(image: Image) -> dict[str, bytes]:
     """What leads to the blobs of an image, by name."""
     return {
         "oci-layout": _LAYOUT,
-        "index.json": canonical(Index((described(image),))),
+        "index.json": canonical(Index(described(image))),
     }
 
 
