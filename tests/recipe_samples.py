@@ -16,6 +16,7 @@ SAMPLES = {  # of each key some values; of those that may be given several times
     "iidfile": ["id", "./id"],
     "metadata-file": ["metadata"],
     "max-size": ["100MB"],
+    "policy": [("policy.toml",), ("./policy.toml", "policy.toml")],
     "depfile": ["image.d", "./image.mk"],
     "sysroot": ["/"],
     "base": ["base.tar", "oci:base"],
@@ -82,6 +83,7 @@ def folder(top, compiled):
     recipe = rootfs_builder.Recipe.of(str(top / "other"))
     for base in ("base.tar", "oci:base"):
         rootfs_builder.pack(recipe, base.replace("base", str(top / "base")))
+    (top / "policy.toml").write_text('max-size = "1GB"\n')
     return Path(top)
 
 

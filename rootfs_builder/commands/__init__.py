@@ -20,6 +20,7 @@ VERBS = {
     "diff": "Show how one image differs from another.",
     "rules": "List the rules of what programs need beyond their libraries; which match, and why.",
     "trace": "Run a command here, and say what the image of its program lacks.",
+    "check": "Check that an image keeps the rules of a policy.",
     "verify": "Check that an image's programs find their linked libraries.",
     "run": "Start an image without an engine.",
     "minimize": "Leave out of an image what a command does not need.",

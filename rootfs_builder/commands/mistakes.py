@@ -24,7 +24,6 @@ _ELSEWHERE = {  # verbs of docker, of other packers and of the tools that people
     "ldd": "tree",
     "ls": "tree",
     "list": "tree",
-    "check": "verify",
     "test": "verify",
 }
 _OF_ENGINES = ("load", "push", "start", "exec")

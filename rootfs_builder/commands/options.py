@@ -187,6 +187,14 @@ timeout = click.option(
     help="Longest time for the command: 90s, 5m (default: 60s).",
 )
 
+policy = click.option(
+    "--policy",
+    multiple=True,
+    metavar="FILE",
+    shell_complete=file_names,
+    help="Fail if the image breaks a rule of this policy, a TOML file.",
+)
+
 
 def schema(view: str) -> Callable[[F], F]:
     """An option that prints the JSON Schema of what `--json` prints; a module of views has it."""

@@ -109,10 +109,13 @@ def _print_recipe(values: dict[str, Any]) -> None:
 
 def _dry_run(values: dict[str, Any], *, as_json: bool, quiet: bool, verbose: bool) -> None:
     from rootfs_builder import pipeline
+    from rootfs_builder.pipeline import policies
     from rootfs_builder.views import summary
 
     recipe = packing.recipe({**values, "output": values["output"] or "-"})
+    policy, sysroot = values["policy"], values["sysroot"]
     found = pipeline.plan(recipe, **options.inputs(values))
+    policies.enforce(policies.read(policy), found.plan, sysroot)
     if verbose:
         terminal.reasons(found.plan)
     table = summary.of_kinds(found.plan) if verbose else ()

@@ -55,6 +55,7 @@ _OUTPUT = (
         metavar="SIZE",
         help="Fail if the files exceed SIZE in total, and list the largest.",
     ),
+    options.policy,
 )
 _CONFIG = (
     click.option(
@@ -160,6 +161,7 @@ _NOT_OF_THE_RECIPE = (
     "rule_files",
     "shape",
     "no_plan",
+    "policy",
 )
 
 
@@ -267,6 +269,7 @@ def pack(
             rule_files=values.get("rule_files") or (),
             epoch=epoch,
             with_plan=not values.get("no_plan"),
+            policy_files=values.get("policy") or (),
             **{name: values.get(name) for name in _BESIDE},
             keep=_keeps_times(values),
             cache=memory.cache() if cached else None,

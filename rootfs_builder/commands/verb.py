@@ -7,7 +7,7 @@ import click
 _GROUPS = {  # in the order of --help; what is in none of them stands in the last
     "Output": (
         *("output", "shape", "compression", "compression_level", "layers", "platform", "no_plan"),
-        *("iidfile", "metadata_file", "max_size", "strip", "dry_run", "print_recipe"),
+        *("iidfile", "metadata_file", "max_size", "policy", "strip", "dry_run", "print_recipe"),
     ),
     "Image config": (
         *("tag", "entrypoint", "env", "user", "workdir", "label", "annotation", "expose"),

@@ -133,6 +133,14 @@ class Owners:
             )
         return self._kin[package, needed]
 
+    def licences(self, package: Package) -> tuple[str, ...]:
+        """The short names of an installed package's licences, () where they are unknown.
+
+        Raises:
+            InputError: see `of_all`.
+        """
+        return self._asked(package, lambda one: one.licences(package)) or ()
+
     def _owner(self, path: SourcePath) -> Package | None:
         return self.of_all((path,)).packages[path]
 

@@ -21,12 +21,16 @@ _MAKEFILE = ".mk"
 
 
 class Dependencies:
-    """What an output depends on; nothing is recorded where no `depfile` is wanted."""
+    """What an output depends on; nothing is recorded where no `depfile` is wanted.
 
-    def __init__(self, depfile: str | None, output: Destination) -> None:
+    `files` are read in any case, besides those of rules.
+    """
+
+    def __init__(self, depfile: str | None, output: Destination, files: Iterable[str] = ()) -> None:
         if depfile is not None and output.is_stdout:
             raise UsageError("-o - and --depfile: stdout is not a target; name a file")
         self._depfile = depfile
+        self._files = tuple(files)
         self._output = output.target
         self._recorders: list[Recorder] = []
 
@@ -63,7 +67,7 @@ class Dependencies:
             self._output,
             [
                 *(one.inputs() for one in self._recorders),
-                Inputs(files=frozenset(map(_real, files))),
+                Inputs(files=frozenset(map(_real, (*files, *self._files)))),
             ],
             directory=decode(os.getcwdb()),
             written=(_real(self._output), _real(self._depfile)),

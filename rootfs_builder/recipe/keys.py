@@ -85,7 +85,7 @@ class Step(Table, frozen=True):
 _TYPES: dict[ValueKind, Any] = {
     "text": str,
     "texts": tuple[str, ...],
-    "names": str | tuple[str, ...],
+    "repeated": str | tuple[str, ...],
     "pairs": tuple[str, ...] | dict[str, str],
     "words": str | tuple[str, ...],
     "programs": tuple[str | StepResult, ...],
@@ -182,7 +182,7 @@ def _example(key: Key) -> str:
         "number": "1",
         "choice": _quoted(next((one for one in key.choices if one != key.default), "")),
     }.get(key.kind, _quoted(key.metavar))
-    is_list = key.takes_many and key.kind not in ("scope", "names")
+    is_list = key.takes_many and key.kind not in ("scope", "repeated")
     return f"{key.name} = [{value}]" if is_list else f"{key.name} = {value}"
 
 
@@ -193,7 +193,7 @@ def _toml(value: Any, key: Key) -> str:
         return _text(value, key)
     if key.kind == "scope" and "/" in value:
         return "true"
-    if key.kind == "names" and len(value) == 1:
+    if key.kind == "repeated" and len(value) == 1:
         return _text(value[0], key)
     texts = [_text(text, key) for text in value]
     line = f"[{', '.join(texts)}]"
