@@ -80,10 +80,10 @@ def folder(top, compiled):
     (top / "sub/words").write_text("words")
     (top / "hello.c").write_text("int main;")
     (top / "my.toml").write_text(RULE)
-    (top / "policy.toml").write_text('max-size = "1GB"\n')
     recipe = rootfs_builder.Recipe.of(str(top / "other"))
     for base in ("base.tar", "oci:base"):
         rootfs_builder.pack(recipe, base.replace("base", str(top / "base")))
+    (top / "policy.toml").write_text('max-size = "1GB"\n')
     return Path(top)
 
 

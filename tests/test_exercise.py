@@ -201,7 +201,7 @@ def test_what_is_added_is_used_at_its_place_in_the_image(cli, tmp_path):
     (tmp_path / "page.txt").write_text("page\n")
     words = ["--add", "page.txt:/srv/page.txt", "--exercise", "cat /srv/page.txt"]
     done = cli("pack", "/usr/bin/cat", "-o", "image.tar", *words, check=True)
-    assert "with 0 files that it showed" in done.stderr
+    assert "files that it showed: 0" in done.stderr
 
 
 def test_temporary_files_have_their_place(cli, tmp_path):

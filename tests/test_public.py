@@ -39,7 +39,7 @@ NAMES = [
 ]
 NOT_OF_A_RECIPE = {
     *("output", "iidfile", "metadata_file", "depfile", "sysroot", "base", "rule_files", "no_plan"),
-    *("seccomp", "security_context"),
+    *("seccomp", "security_context", "policy"),
 }
 
 

@@ -16,6 +16,7 @@ VERBS = {
     "tree": "Show what a program loads: who needs what, found by which rule.",
     "why": "Explain why one file is in the image.",
     "inspect": "Show what is in an image: config, layers, files, owners, sizes, reasons.",
+    "report": "Write a page about an image: what takes the bytes, and why each file is there.",
     "diff": "Show how one image differs from another.",
     "rules": "List the rules of what programs need beyond their libraries; which match, and why.",
     "trace": "Run a command here, and say what the image of its program lacks.",

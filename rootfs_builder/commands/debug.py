@@ -81,7 +81,7 @@ def command(
     if not quiet:
         terminal.warnings(made.plan.findings)
         for line in _lines(made, output):
-            click.echo(terminal.escape_control(line), err=True)
+            terminal.say((line,))
     result = f"{made.image.names[0]}@{made.image.digest}"
     if as_json:
         import json

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rootfs_builder.commands import options, subjects, terminal
+from rootfs_builder.commands import options, subjects
 from rootfs_builder.commands.verb import Verb
 from rootfs_builder.errors import RootfsError, UsageError
+from rootfs_builder.paths import escape_control
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.views.comparison import Comparison
@@ -72,7 +73,7 @@ def command(
 
         shown = comparison_text.lines(found, verbose=verbose)
         for line in comparison_text.markdown(found) if markdown else shown:
-            click.echo(terminal.escape_control(line))
+            click.echo(escape_control(line))
     if not found.equal:
         raise click.exceptions.Exit(DIFFERENT)
 

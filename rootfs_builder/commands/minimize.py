@@ -93,7 +93,7 @@ def command(
         done = _minimized(found, cmd, **given)
     if not quiet:
         for line in _lines(done, verbose=verbose):
-            click.echo(terminal.escape_control(line), err=True)
+            terminal.say((line,))
     result = "@".join((*done.image.names[:1], done.image.digest))
     if as_json:
         import json

@@ -65,12 +65,12 @@ def found(
     folder = os.path.dirname(absolute(path, here))
     checks = (packing.check_output, lambda one: packing.recipe(one, directory=folder))
     file = recipe_file.read(_text(path), path, keys=keys, checks=checks, sets=sets)
-    for images in variants.grouped(file.images):
-        values, *more = (_absolute(image.values, folder, keys) for image in images)
-        results = tuple(result for image in images for result in image.results)
+    for several in variants.grouped(file.images):
+        values, *more = (_absolute(image.values, folder, keys) for image in several)
+        results = tuple(result for image in several for result in image.results)
         shown = label(values["output"], here)
         task = ImageTask(values, results, file.steps, folder, shown, tuple(more))
-        yield Requested(file, images[0], task)
+        yield Requested(file, several[0], task)
 
 
 def _text(path: str) -> str:

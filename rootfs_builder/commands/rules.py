@@ -7,6 +7,7 @@ import click
 from rootfs_builder.commands import options, terminal
 from rootfs_builder.commands.verb import Verb
 from rootfs_builder.errors import Mistake, UsageError
+from rootfs_builder.paths import escape_control
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.needs.closure import RuleApplication
@@ -123,7 +124,7 @@ def _explain(name: str, recipe: "Recipe", read: dict[str, Any], *, as_json: bool
         click.echo(json.dumps(msgspec.to_builtins(found), indent=2))
         return
     for line in explanation.lines(rule, found):
-        click.echo(terminal.escape_control(line))
+        click.echo(escape_control(line))
 
 
 def _list(known: "Rules", *, as_json: bool) -> None:

@@ -113,11 +113,10 @@ def _started(
 ) -> "Iterator[tuple[Rootfs, Command]]":
     """The root directory at a path, and what is to run in it."""
     from rootfs_builder.image import Config
+    from rootfs_builder.image import found as images
     from rootfs_builder.proof.sandbox import rootfs
 
     platform = given.pop("platform")
-    from rootfs_builder.image import found as images
-
     with images.at(path, "run", no_limits=no_limits) as found:
         if found.directory and not found.images:
             if platform is not None or no_limits:

@@ -38,10 +38,10 @@ def opened(
 
 @contextmanager
 def _read(path: str, verb: str, *, no_limits: bool, names: tuple[str, ...]) -> Iterator["Subject"]:
-    from rootfs_builder.image import found as there
+    from rootfs_builder.image import found as images
     from rootfs_builder.views import subject
 
-    with there.at(path, verb, no_limits=no_limits) as found:
+    with images.at(path, verb, no_limits=no_limits) as found:
         if found.directory and not found.images:
             if no_limits:
                 raise UsageError("--no-limits: only IMAGE has limits, not DIR")

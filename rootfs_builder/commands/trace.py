@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rootfs_builder.commands import options, terminal
+from rootfs_builder.commands import options
 from rootfs_builder.commands.verb import Verb
 from rootfs_builder.errors import UsageError
+from rootfs_builder.paths import escape_control
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.pipeline.runs import Observed
@@ -71,7 +72,7 @@ def command(
     found = (observed.traced.observation, observed.difference, flags)
     if not quiet:
         for line in view.lines(cmd, *found, verbose=verbose):
-            click.echo(terminal.escape_control(line), err=True)
+            click.echo(escape_control(line), err=True)
     if as_json:
         import json
 

@@ -9,6 +9,7 @@ from click.core import ParameterSource
 from rootfs_builder.commands import options, terminal
 from rootfs_builder.commands.verb import Verb
 from rootfs_builder.errors import NotFoundError, UsageError
+from rootfs_builder.paths import escape_control
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.plan import Cause, Entry, Plan, Reason
@@ -75,7 +76,7 @@ def _show(plan: "Plan", entry: "Entry", *, as_json: bool) -> None:
         click.echo(json.dumps(_facts(entry, found), indent=2))
         return
     for line in _lines(entry, found):
-        click.echo(terminal.escape_control(line))
+        click.echo(escape_control(line))
 
 
 def _of_image(path: str, *, no_limits: bool) -> "Plan":

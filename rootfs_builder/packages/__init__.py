@@ -133,6 +133,14 @@ class Owners:
             )
         return self._kin[package, needed]
 
+    def licences(self, package: Package) -> tuple[str, ...]:
+        """The short names of an installed package's licences, () where they are unknown.
+
+        Raises:
+            InputError: see `of_all`.
+        """
+        return self._asked(package, lambda one: one.licences(package)) or ()
+
     def _owner(self, path: SourcePath) -> Package | None:
         return self.of_all((path,)).packages[path]
 
@@ -151,14 +159,6 @@ class Owners:
                 todo += new
             self._reached[package] = frozenset(found)
         return other in self._reached[package]
-
-    def licences(self, package: Package) -> tuple[str, ...]:
-        """The short names of an installed package's licences, () where they are unknown.
-
-        Raises:
-            InputError: see `of_all`.
-        """
-        return self._asked(package, lambda one: one.licences(package)) or ()
 
     def files(self, package: Package) -> frozenset[SourcePath]:
         """The files that a package has brought, where they stand in this root.

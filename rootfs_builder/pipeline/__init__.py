@@ -3,7 +3,7 @@
 These are the functions that the command line calls, and that `import rootfs_builder` offers.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -16,8 +16,7 @@ from rootfs_builder.cache import Cache
 from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.cache.memory import BuildFacts
 from rootfs_builder.findings import Code, Finding, warning
-from rootfs_builder.image import Image, Platform, from_plan, provenance
-from rootfs_builder.image.store import Store
+from rootfs_builder.image import Image
 from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.needs import unseen
 from rootfs_builder.pipeline import destinations, exercised, inputs, planning, policies, reading
@@ -25,11 +24,12 @@ from rootfs_builder.pipeline.dependencies import Dependencies
 from rootfs_builder.pipeline.destinations import Place, Written
 from rootfs_builder.pipeline.planning import Planned
 from rootfs_builder.pipeline.reading import Inputs
-from rootfs_builder.plan import Plan, inheritance
+from rootfs_builder.pipeline.writing import Progress, Writer
+from rootfs_builder.plan import Plan
 from rootfs_builder.recipe import Recipe
 from rootfs_builder.recipe.destination import Destination
 
-Progress = Callable[[int, int], None]
+Fill = Callable[[str, bytes], None]
 Threads = AbstractContextManager[int | None]
 
 
@@ -189,16 +189,13 @@ def pack(
     with reading.opened(recipe, sysroot, base, record=depends.opened) as read:
         found, dependencies = _recorded(read, rule_files, depends, memory.facts, planned)
         destinations.check(found.plan, destination, files, read=read.files)
-        writer = _Writer(read, found.platform, epoch, with_plan, memory.facts, cache, progress)
-        with (
-            _means(recipe, threads) as (room, usable),
-            destinations.beside(files, keep=keep) as fill,
-        ):
+        writer = Writer(read, found.platform, epoch, with_plan, memory.facts, cache, progress)
+        with _means(recipe, threads, files, keep=keep) as (room, usable, fill):
             whole, parts = check(fill, writer.layered(found.plan, room))
             policies.enforce(rules, whole, read)
             with destinations.opened(destination, keep=keep, cache=writer.usable_cache) as place:
                 image = writer.write(whole, parts, place, usable)
-                destinations.fill(fill, image, dependencies, metadata_file)
+                _fill(fill, image, dependencies, metadata_file)
     memory.keep()
     return Result(_detached(image), _remarked(whole, place), place.size)
 
@@ -218,6 +215,16 @@ def _beside(
         "--seccomp": seccomp,
         "--security-context": security_context,
     }
+
+
+def _fill(fill: Fill, image: Image, dependencies: bytes, metadata: str | None) -> None:
+    """Give the files beside an image their content."""
+    fill("--depfile", dependencies)
+    fill("--iidfile", image.config_digest.encode())
+    if metadata is not None:
+        from rootfs_builder.image import buildx_metadata  # with the readers of archives
+
+        fill("--metadata-file", buildx_metadata.document(image))
 
 
 def _remarked(plan: Plan, place: Place) -> Plan:
@@ -262,74 +269,21 @@ def _recorded(
     return found._replace(plan=plan), content
 
 
-class _Writer(Struct, frozen=True):
-    """What stays the same while an image is written."""
-
-    read: Inputs
-    platform: Platform
-    epoch: int
-    with_plan: bool
-    facts: FileFacts
-    cache: Cache
-    progress: Progress
-
-    @property
-    def usable_cache(self) -> Cache:
-        """The cache; none where nothing is compressed: reading it would be no faster."""
-        return self.cache if self.read.recipe.codec.level else Cache()
-
-    def layered(self, plan: Plan, room: str) -> tuple[Plan, tuple[Plan, ...]]:
-        """The plan as it is written, and what of it is in each layer."""
-        return planning.layered(self.read.recipe, plan, room, facts=self.facts)
-
-    def write(
-        self, plan: Plan, parts: tuple[Plan, ...], place: Place, threads: int | None
-    ) -> Image:
-        """The image of a plan in layers, written unless it is there already.
-
-        Where the cache has lost a part of it, everything is built again.
-        """
-        for rebuild in (False, True):
-            store = Store(place.stream, self.usable_cache, threads=threads, rebuild=rebuild)
-            image = self._image(plan, parts, store)
-            beside = {}
-            if self.with_plan:
-                below = None if self.read.base is None else self.read.base.tree.numbers
-                beside[provenance.NAME] = provenance.write(image, plan, parts=parts, below=below)
-            if place.has(destinations.seal(image, self.read.recipe.shape, beside)):
-                break
-            if store.fill():
-                place.write(image, store, self.read.recipe.shape, beside)
-                break
-        return image
-
-    def _image(self, plan: Plan, parts: tuple[Plan, ...], store: Store) -> Image:
-        done, total = 0, plan.size
-
-        def advance(size: int) -> None:
-            nonlocal done
-            done += size
-            self.progress(done, total)
-
-        below = None if self.read.base is None else self.read.base.image
-        return from_plan.image(
-            self.read.recipe,
-            plan if self.read.base is None else inheritance.whole(plan, self.read.base.tree),
-            store,
-            parts=parts,
-            platform=self.platform,
-            base=below,
-            epoch=self.epoch,
-            facts=self.facts,
-            progress=advance,
-        )
-
-
 @contextmanager
-def _means(recipe: Recipe, threads: Threads | int | None) -> Iterator[tuple[str, int | None]]:
-    """A directory for stripped files, and how many threads compress."""
-    with _scratch(recipe) as room, _threads(threads) as usable:
-        yield room, usable
+def _means(
+    recipe: Recipe,
+    threads: Threads | int | None,
+    files: Mapping[str, str | None],
+    *,
+    keep: bool,
+) -> Iterator[tuple[str, int | None, Fill]]:
+    """A directory for stripped files, how many threads compress, and what fills files beside."""
+    with (
+        _scratch(recipe) as room,
+        _threads(threads) as usable,
+        destinations.beside(files, keep=keep) as fill,
+    ):
+        yield room, usable, fill
 
 
 def _scratch(recipe: Recipe) -> AbstractContextManager[str]:

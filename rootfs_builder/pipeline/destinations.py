@@ -176,18 +176,6 @@ def beside(
         yield fill
 
 
-def fill(
-    put: Callable[[str, bytes], None], image: Image, dependencies: bytes, metadata: str | None
-) -> None:
-    """Give the files beside an image their content."""
-    put("--depfile", dependencies)
-    put("--iidfile", image.config_digest.encode())
-    if metadata is not None:
-        from rootfs_builder.image import buildx_metadata  # with the readers of archives
-
-        put("--metadata-file", buildx_metadata.document(image))
-
-
 def check(
     plan: Plan,
     destination: Destination,

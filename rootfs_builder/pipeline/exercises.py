@@ -228,7 +228,7 @@ def _missing(found: Missing | None, ran: Ran) -> str:
 
 def _findings(ran: Ran) -> Iterator[Finding]:
     files, result = ran.observed.difference.files, ran.result
-    text = f"{ran.shown} does the same in the image, with {len(files)} files that it showed"
+    text = f"{ran.shown} does the same in the image; files that it showed: {len(files)}"
     yield hint(Code.EXERCISED, text)
     if result.code:
         text = f"{ran.shown} does not succeed, neither here nor in the image: {result.end}"

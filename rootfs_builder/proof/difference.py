@@ -98,13 +98,11 @@ class Sorter:
             and not any(below(normpath(one), pair[0]) for one in made)
         ]
         present, lacking = 0, dict[str, Lacking]()
-        works_on, alone = dict[Input, None](), list[Alone]()
+        works_on = dict[Input, None]()
+        alone = [Alone(one.path, _SOCKET) for one in run.seen if one.use is Use.CONNECTED]
         for one in self._with_interpreters(run.seen):
-            if one.use is Use.CONNECTED:
-                alone.append(Alone(one.path, _SOCKET))
-                continue
-            walk = self._walker.walk(OpenedPath(one.path))
-            if one.use not in _USES or walk.node is None or walk.errno:
+            walk = self._at(one.path)
+            if walk.node is None or walk.errno:
                 continue
             within = [each for each in inputs if below(normpath(one.path), each.source)]
             if within:
@@ -147,8 +145,10 @@ class Sorter:
             yield Lacking(source, _plain(place), Use.WRITTEN, bare=True)
 
     def _with_interpreters(self, seen: Iterable[Seen]) -> Iterator[Seen]:
-        """What was seen, and what the kernel opens itself to execute a script."""
+        """What was used, and what the kernel opens itself to execute a script."""
         for one in seen:
+            if one.use not in _USES:
+                continue
             yield one
             path = one.path
             for _ in range(_MAX_SCRIPTS if one.use is Use.EXECUTED else 0):

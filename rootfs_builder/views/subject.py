@@ -8,15 +8,13 @@ from contextlib import suppress
 from typing import Any
 
 from msgspec import Struct, json
-from msgspec.structs import replace
 
-from rootfs_builder import packages
 from rootfs_builder.errors import NotFoundError
 from rootfs_builder.filesystem.content import Source
 from rootfs_builder.filesystem.root import DirectoryRoot, tree
 from rootfs_builder.image import Image, provenance, unpack
-from rootfs_builder.paths import ROOT, ImagePath, SourcePath
-from rootfs_builder.plan import Entry, Plan, PlanRoot, Reason, ReasonKind, order
+from rootfs_builder.paths import ROOT, ImagePath
+from rootfs_builder.plan import Entry, Plan, Reason, ReasonKind, order
 from rootfs_builder.views import inspection
 from rootfs_builder.views.inspection import LayerRecord
 
@@ -52,7 +50,7 @@ def of_image(image: Image, beside: Source | None, reader: unpack.Reader) -> Subj
     config = json.decode(image.document) if image.document else {}
     annotations = json.decode(image.manifest).get("annotations") if image.manifest else None
     return Subject(
-        plan=_with_packages(unpacked.plan),
+        plan=inspection.with_packages(unpacked.plan),
         names=image.names,
         platform=str(image.platform) if image.document else "",
         digest=image.digest,
@@ -85,17 +83,4 @@ def of_directory(directory: str) -> Subject:
                 capability=root.capability(path) if is_file else b"",
             )
         )
-    return Subject(_with_packages(Plan(order(entries))))
-
-
-def _with_packages(plan: Plan) -> Plan:
-    """The plan with the packages that the databases in it know, beside those it names already."""
-    owners = packages.owners(PlanRoot(plan))
-    if not owners.known:
-        return plan
-    found = owners.of_all(SourcePath(one.path) for one in plan.entries).packages
-    entries = (
-        one if one.package else replace(one, package=found[SourcePath(one.path)])
-        for one in plan.entries
-    )
-    return replace(plan, entries=tuple(entries))
+    return Subject(inspection.with_packages(Plan(order(entries))))

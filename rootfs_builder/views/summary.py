@@ -55,8 +55,12 @@ def contents(plan: Plan) -> str:
 
 def short_name(image: Image) -> str:
     """The image's name as one types it after `docker run`."""
-    name = image.names[0].removeprefix("docker.io/").removeprefix("library/")
-    return name.removesuffix(":latest")
+    return short(image.names[0])
+
+
+def short(name: str) -> str:
+    """An image's full name without what goes without saying."""
+    return name.removeprefix("docker.io/").removeprefix("library/").removesuffix(":latest")
 
 
 def following(image: Image, destination: Destination, shape: str) -> str:

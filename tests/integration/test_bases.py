@@ -1,5 +1,6 @@
 """Bases, roots and debug twins with real distributions and real engines."""
 
+import hashlib
 import os
 import re
 import shutil
@@ -278,3 +279,63 @@ def _shell(line, folder):
     )
     assert done.returncode == 0, (line, done.stdout, done.stderr)
     return done.stdout
+
+
+# --- acceptance 4 ---
+
+ARCHITECTURES = ("amd64", "arm64", "riscv64")
+GO = """
+package main
+
+import (
+	"fmt"
+	"runtime"
+)
+
+func main() { fmt.Println(runtime.GOARCH) }
+"""
+
+
+def test_an_index_in_every_consumer(
+    cli, docker, podman, skopeo, oras, umoci, registry, name, tmp_path
+):
+    (tmp_path / "main.go").write_text(GO)
+    for arch in ARCHITECTURES:
+        env = {**os.environ, "GOARCH": arch, "GO111MODULE": "off", "CGO_ENABLED": "0"}
+        words = ["go", "build", "-o", f"go-{arch}", "main.go"]
+        subprocess.run(words, cwd=tmp_path, env=env, check=True)
+        at = ("--at", "/usr/local/bin/say", "-t", f"{name}:1")
+        cli("pack", f"go-{arch}", *at, "-o", f"{arch}.tar", check=True)
+    archives = [tmp_path / f"{arch}.tar" for arch in ARCHITECTURES]
+    done = cli("index", *archives, "-o", "x.tar", check=True)
+    digest = done.stdout.strip().rpartition("@")[2]
+    index = skopeo.inspect(f"oci-archive:{tmp_path}/x.tar", "--raw")
+    alone = [
+        skopeo.inspect(f"oci-archive:{path}", "--format", "{{json .Digest}}") for path in archives
+    ]
+    assert [one["digest"] for one in index["manifests"]] == alone
+    for engine in (docker, podman):
+        with image(engine, engine.load(tmp_path / "x.tar")) as loaded:
+            assert engine.run(loaded).stdout == "amd64\n"
+    place = f"{registry}/{name}:1"
+    source = f"oci-archive:{tmp_path}/x.tar"
+    skopeo("copy", "--all", "--dest-tls-verify=false", source, f"docker://{place}")
+    raw = skopeo("inspect", "--tls-verify=false", "--raw", f"docker://{place}", text=False).stdout
+    assert f"sha256:{hashlib.sha256(raw).hexdigest()}" == digest
+    for engine in (docker, podman):
+        engine.pull(place)
+        with image(engine, place) as pulled:
+            assert engine.run(pulled).stdout == "amd64\n"
+    cli("index", *archives, "-o", "oci:layout", check=True)
+    copied = oras(
+        "cp",
+        "-r",
+        "--from-oci-layout",
+        tmp_path / "layout:1",
+        "--to-oci-layout",
+        "c:1",
+        cwd=tmp_path,
+    )
+    assert digest in copied.stdout
+    refused = umoci("stat", "--image", f"{tmp_path}/layout:1", check=False)
+    assert "tag is ambiguous" in refused.stderr
