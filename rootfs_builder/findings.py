@@ -57,6 +57,8 @@ class Code(StrEnum):
     EXERCISED = "exercised"
     EXERCISE_FAILS = "exercise-fails"
     UNSEEN = "unseen"
+    LINKS_SUPPLIED = "links-supplied"
+    TRIGGERS_NOT_RUN = "triggers-not-run"
     OUTPUT_LEFTOVER = "output-leftover"
 
 

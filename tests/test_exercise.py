@@ -161,14 +161,15 @@ def test_the_digest_is_that_of_the_same_files_added_by_hand(cli, cc, tmp_path):
 def test_what_differs_is_said_and_nothing_is_written(cli, cc, tmp_path):
     source = (
         "#include <stdio.h>\n#include <unistd.h>\n"
-        'int main(void) { puts(access("/etc/passwd", 0) ? "no" : "yes"); return 0; }'
+        'int main(void) { puts(access("/etc/localtime", 0) ? "no" : "yes"); return 0; }'
     )
     cc(source, name="asks")
     (tmp_path / "image.tar").write_text("old")
     done = cli("pack", "./asks", "-o", "image.tar", "--without", "all", "--exercise", "./asks")
     assert done.returncode == 4
     assert "stdout differs in line 1\n  here: yes\n  in the image: no" in done.stderr
-    assert "/etc/passwd stayed here: accounts of this machine" in done.stderr
+    assert "\n/etc/localtime: not in the image, and here\n" in done.stderr
+    assert "/etc/localtime stays here: this machine's time zone; without it" in done.stderr
     assert (tmp_path / "image.tar").read_text() == "old"
     assert list(tmp_path.glob(".*")) == []
     agreed = ["--without", "all", "--exercise", "./asks", "--exercise-compare", "exit"]
@@ -200,7 +201,7 @@ def test_what_is_added_is_used_at_its_place_in_the_image(cli, tmp_path):
     (tmp_path / "page.txt").write_text("page\n")
     words = ["--add", "page.txt:/srv/page.txt", "--exercise", "cat /srv/page.txt"]
     done = cli("pack", "/usr/bin/cat", "-o", "image.tar", *words, check=True)
-    assert "with 0 files that it showed" in done.stderr
+    assert "files that it showed: 0" in done.stderr
 
 
 def test_temporary_files_have_their_place(cli, tmp_path):
@@ -283,3 +284,55 @@ def test_a_recipe_exercises_from_its_own_folder(cli, cc, tmp_path):
     cli("build", "recipe/rootfs.toml", check=True)
     assert "parts/one.plug" in cli("inspect", "-v", "recipe/image.tar", check=True).stdout
     assert stat.S_ISREG(os.stat(folder / "image.tar").st_mode)
+
+
+CALLS = r"""
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+int main(int argc, char **argv) {
+    struct utsname name;
+    if (argc > 1 && uname(&name)) { perror("uname"); return 3; }
+    FILE *file = fopen("/tmp/made", "w");
+    if (!file) { perror("/tmp/made"); return 4; }
+    fclose(file);
+    puts("called");
+    return 0;
+}
+"""
+
+
+@pytest.mark.engines
+def test_a_profile_allows_what_the_exercise_called_and_nothing_else(cli, cc, tmp_path, docker):
+    cc(CALLS, name="calls")
+    least = ["--seccomp", "calls.json", "--security-context", "pod.yaml"]
+    words = ["-t", "exercise-calls", "--exercise", "./calls", *least]
+    cli("pack", "./calls", "-o", "image.tar", *words, check=True)
+    name = docker.load(tmp_path / "image.tar")
+    confined = ["--security-opt", f"seccomp={tmp_path}/calls.json", "--read-only", "--cap-drop=ALL"]
+    confined += ["--tmpfs", "/tmp"]  # noqa: S108 - of the container
+    assert docker.run(name, extra=confined).stdout == "called\n"
+    refused = docker.run(name, "uname", extra=confined)
+    assert (refused.returncode, refused.stderr) == (3, "uname: Function not implemented\n")
+    assert docker.run(name, "uname").returncode == 0
+    docker.remove(name)
+
+
+def test_a_security_context_is_yaml_with_a_volume_for_what_is_written(cli, cc, tmp_path):
+    import yaml
+
+    cc(CALLS, name="calls")
+    words = ["-u", "1000:1000", "--exercise", "./calls", "--security-context", "pod.yaml"]
+    cli("pack", "./calls", "-o", "image.tar", *words, check=True)
+    found = yaml.safe_load((tmp_path / "pod.yaml").read_text())
+    context = found["securityContext"]
+    assert (context["runAsUser"], context["runAsGroup"]) == (1000, 1000)
+    assert context["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert [one["mountPath"] for one in found["volumeMounts"]] == ["/tmp"]  # noqa: S108
+    assert [one["name"] for one in found["volumes"]] == ["written-1"]
+
+
+def test_a_profile_needs_an_exercise(cli, cc):
+    cc("int main(void) { return 0; }")
+    done = cli("pack", "./hello", "-o", "image.tar", "--seccomp", "calls.json")
+    assert (done.returncode, "give one with --exercise" in done.stderr) == (2, True)

@@ -55,7 +55,7 @@ def test_help_and_version_may_be_typed_as_commands(cli):
 
 
 def test_a_dry_run_writes_nothing_and_says_what_would_be_there(cli, tmp_path):
-    program = shutil.which("env")
+    program = shutil.which("cat")
     packed = cli("pack", program, "-o", "x.tar", "--json", check=True)
     (tmp_path / "x.tar").unlink()
     before = sorted(tmp_path.iterdir())

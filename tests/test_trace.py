@@ -186,6 +186,16 @@ def test_a_hostile_program_ends_within_its_limits_and_leaves_nothing(tmp_path, s
     assert left == []
 
 
+@pytest.mark.parametrize("script", ["f() { f | f & }; f; sleep 60", "setsid sleep 55555 & wait"])
+def test_nothing_is_left_by_a_strace_that_does_not_kill_at_its_end(tmp_path, script):
+    run = tracing.Run(("/bin/sh", "-c", script), str(tmp_path), {b"PATH": b"/usr/bin:/bin"})
+    tracer = tracing.Tracer(shutil.which("strace"), ("--seccomp-bpf",))
+    tracing.trace(run, tracer, tracing.Limits(seconds=2, processes=40))
+    time.sleep(0.2)
+    left = [one for one in processes().values() if b"55555" in one or b"{ f | f & }" in one]
+    assert left == []
+
+
 def test_a_hundred_thousand_opens_are_read_whole(tmp_path):
     script = "import os\nfor n in range(100_000): os.close(os.open('/etc/hostname', 0))"
     found = observed("/usr/bin/python3", "-Sc", script, directory=tmp_path, seconds=60)
@@ -284,3 +294,59 @@ def test_fifty_ordinary_packs_execute_nothing(tmp_path):
 def is_elf(path):
     with open(path, "rb") as file:
         return file.read(4) == b"\x7fELF"
+
+
+def test_a_hostile_program_leaves_no_files_either(cli, tmp_path):
+    script = "trap '' TERM; cd $HOME; mkdir -m 0 closed; f() { f | f & }; f; while :; do :; done"
+    (tmp_path / "t").mkdir()
+    done = cli(
+        "trace", "--timeout", "2s", "--", "/bin/sh", "-c", script, env={"TMPDIR": f"{tmp_path}/t"}
+    )
+    assert done.returncode == 0
+    assert "stopped, since it" in done.stderr
+    assert list((tmp_path / "t").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [([], True), (["--include-lib", "libz.so.1"], False), (["--exercise", "./host"], False)],
+)
+def test_what_no_file_shows_ends_the_summary_of_pack(cli, cc, options, said):
+    cc(HOST, name="host")
+    lines = cli("pack", "./host", "-o", "host.tar", *options, check=True).stderr.splitlines()
+    assert lines[-1].endswith("rootfs-builder trace -- ./host") is said
+    assert any("calls dlopen" in line for line in lines) is said
+
+
+def test_a_program_that_starts_nothing_is_told_nothing(cli, cc):
+    cc("int main(void) { return 0; }")
+    assert "trace" not in cli("pack", "./hello", "-o", "hello.tar", check=True).stderr
+
+
+def test_packing_imports_nothing_that_runs_programs(cc, tmp_path):
+    program = cc("int main(void) { return 0; }")
+    code = (
+        "import sys, rootfs_builder\n"
+        f"rootfs_builder.pack(rootfs_builder.Recipe.of({str(program)!r}), 'x.tar')\n"
+        "print([one for one in sys.modules if 'proof' in one or 'exercises' in one])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "rules"),
+    [
+        ([], {"users"}),
+        (["--without", "all"], set()),
+        (["--without", "all", "--with", "users"], {"users"}),
+    ],
+)
+def test_without_all_leaves_out_what_with_does_not_name(cli, options, rules):
+    words = ["-u", "nonroot", "-o", "env.tar", "--json", *options]
+    done = cli("pack", "/usr/bin/env", *words, check=True)
+    found = [one["text"] for one in json.loads(done.stdout)["findings"] if one["level"] == "added"]
+    assert {one.partition(":")[0] for one in found} & {"users"} == rules
+    assert bool(found) is bool(rules)

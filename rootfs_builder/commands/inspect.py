@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rootfs_builder.commands import images, options, terminal
+from rootfs_builder.commands import options, terminal
 from rootfs_builder.commands.verb import Verb
 from rootfs_builder.errors import InputError
 from rootfs_builder.paths import escape_control
@@ -56,13 +56,16 @@ def command(
     """
     del debug
     options.no_command(cmd, "inspect")
+    from rootfs_builder.image import found as images
     from rootfs_builder.views import inspection
 
-    with images.found(image, "inspect", no_limits=no_limits) as found:
+    with images.at(image, "inspect", no_limits=no_limits) as found:
         if not found.images:
             raise InputError("no image is in it; `verify` takes any directory")
         with found.reader() as reader:
-            seen = [inspection.of(packed, found.record, reader) for packed in found.images]
+            seen = [
+                inspection.of(packed, found.record_of(packed), reader) for packed in found.images
+            ]
     if as_json:
         import json
 

@@ -26,9 +26,7 @@ Example: rootfs-builder pack ./hello -o hello.tar
     is_eager=True,
     help="Write no image: say what would be in it.",
 )
-@click.option(
-    "--print-recipe", is_flag=True, help="Write no image: print the recipe that makes it."
-)
+@click.option("--print-recipe", is_flag=True, help="Write no image: print its recipe.")
 @click.option("--no-cache", is_flag=True, help="Do not read or write the cache.")
 @options.as_json
 @options.quiet
@@ -111,10 +109,13 @@ def _print_recipe(values: dict[str, Any]) -> None:
 
 def _dry_run(values: dict[str, Any], *, as_json: bool, quiet: bool, verbose: bool) -> None:
     from rootfs_builder import pipeline
+    from rootfs_builder.pipeline import policies
     from rootfs_builder.views import summary
 
     recipe = packing.recipe({**values, "output": values["output"] or "-"})
-    found = pipeline.plan(recipe, **options.inputs(values["sysroot"], values["rule_files"]))
+    policy, sysroot = values["policy"], values["sysroot"]
+    found = pipeline.plan(recipe, **options.inputs(values))
+    policies.enforce(policies.read(policy), found.plan, sysroot)
     if verbose:
         terminal.reasons(found.plan)
     table = summary.of_kinds(found.plan) if verbose else ()

@@ -4,7 +4,7 @@ The options stand here once: `pack` takes them from the command line, a recipe h
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -42,7 +42,7 @@ _OUTPUT = (
         "--iidfile",
         metavar="FILE",
         shell_complete=options.file_names,
-        help="Write the image's ID there, the digest of its config.",
+        help="Write the image's ID, its config's digest.",
     ),
     click.option(
         "--metadata-file",
@@ -55,6 +55,7 @@ _OUTPUT = (
         metavar="SIZE",
         help="Fail if the files exceed SIZE in total, and list the largest.",
     ),
+    options.policy,
 )
 _CONFIG = (
     click.option(
@@ -130,6 +131,18 @@ _EXERCISE = (
         metavar="CMD",
         help="The exercise is a daemon: run CMD here until it succeeds, then stop the daemon.",
     ),
+    click.option(
+        "--seccomp",
+        metavar="FILE",
+        shell_complete=options.file_names,
+        help="Write a seccomp profile with the system calls of the exercises.",
+    ),
+    click.option(
+        "--security-context",
+        metavar="FILE",
+        shell_complete=options.file_names,
+        help="Write a Kubernetes securityContext for them, with volumes for what they write.",
+    ),
 )
 _DEPFILE = click.option(
     "--depfile",
@@ -139,14 +152,16 @@ _DEPFILE = click.option(
 )
 
 _MAKE = "MAKELEVEL"  # a variable that is set where make is at work
-_BESIDE = ("iidfile", "metadata_file", "depfile")
+_BESIDE = ("iidfile", "metadata_file", "depfile", "seccomp", "security_context")
 _NOT_OF_THE_RECIPE = (
     *_BESIDE,
     "output",
     "sysroot",
+    "base",
     "rule_files",
     "shape",
     "no_plan",
+    "policy",
 )
 
 
@@ -177,6 +192,22 @@ def check_output(values: Mapping[str, Any]) -> None:
     if destination(values).is_stdout:
         raise UsageError(Mistake("-o", "a recipe's image goes to a file; name one", output))
     shape(values)
+
+
+def check_several(several: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse what an index of several platforms cannot have.
+
+    Raises:
+        UsageError: a file for one image, or a format without indexes.
+    """
+    for values in several:
+        for option, path in _beside(values).items():
+            if path is not None:
+                text = "an index has several images; leave it out, or pack each for itself"
+                raise UsageError(Mistake(option, text, path))
+        if values.get("shape") == "docker":
+            text = "a docker archive has one platform; hybrid and oci have an index"
+            raise UsageError(Mistake("--format", text, "docker"))
 
 
 def written(values: Mapping[str, Any]) -> dict[str, str | None]:
@@ -234,9 +265,11 @@ def pack(
             recipe(values, directory=directory),
             destination(values),
             sysroot=values.get("sysroot"),
+            base=values.get("base"),
             rule_files=values.get("rule_files") or (),
             epoch=epoch,
             with_plan=not values.get("no_plan"),
+            policy_files=values.get("policy") or (),
             **{name: values.get(name) for name in _BESIDE},
             keep=_keeps_times(values),
             cache=memory.cache() if cached else None,

@@ -57,6 +57,7 @@ def images(
     from rootfs_builder.commands import packing
     from rootfs_builder.commands.building import ImageTask
     from rootfs_builder.recipe import file as recipe_file
+    from rootfs_builder.recipe import variants
     from rootfs_builder.recipe.values import absolute
 
     if os.path.isdir(encode(path)):
@@ -64,10 +65,12 @@ def images(
     folder = os.path.dirname(absolute(path, here))
     checks = (packing.check_output, lambda one: packing.recipe(one, directory=folder))
     file = recipe_file.read(_text(path), path, keys=keys, checks=checks, sets=sets)
-    for image in file.images:
-        values = _absolute(image.values, folder, keys)
-        task = ImageTask(values, image.results, file.steps, folder, label(values["output"], here))
-        yield Requested(file, image, task)
+    for several in variants.grouped(file.images):
+        values, *more = (_absolute(image.values, folder, keys) for image in several)
+        results = tuple(result for image in several for result in image.results)
+        shown = label(values["output"], here)
+        task = ImageTask(values, results, file.steps, folder, shown, tuple(more))
+        yield Requested(file, several[0], task)
 
 
 def _text(path: str) -> str:
@@ -92,7 +95,8 @@ def _absolute(values: Mapping[str, Any], folder: str, keys: "tuple[Key, ...]") -
     from rootfs_builder.recipe.values import absolute
 
     def placed(path: str) -> str:
-        return absolute(path, folder)
+        scheme, layout = ("oci:", path[4:]) if path.startswith("oci:") else ("", path)
+        return scheme + absolute(layout, folder)
 
     found = dict(values)
     for key in keys:

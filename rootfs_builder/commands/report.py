@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rootfs_builder.commands import images, options
+from rootfs_builder.commands import options
 from rootfs_builder.commands.verb import Verb
 from rootfs_builder.errors import InputError, RootfsError, UsageError
 from rootfs_builder.paths import printable
@@ -75,10 +75,11 @@ def command(
 
 
 def _report(path: str, against: str | None, platform: str | None, *, no_limits: bool) -> "Report":
+    from rootfs_builder.image import found as images
     from rootfs_builder.views import inspection, report, subject
 
     title = printable(path)
-    with images.found(path, "report", no_limits=no_limits) as found, found.reader() as reader:
+    with images.at(path, "report", no_limits=no_limits) as found, found.reader() as reader:
         one = _one(found.images, platform)
         seen = inspection.of(one, found.record, reader)
         if against is None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rootfs_builder.commands import images, options
+from rootfs_builder.commands import options
 from rootfs_builder.errors import InputError, UsageError
 from rootfs_builder.paths import encode, printable
 
@@ -38,9 +38,10 @@ def opened(
 
 @contextmanager
 def _read(path: str, verb: str, *, no_limits: bool, names: tuple[str, ...]) -> Iterator["Subject"]:
+    from rootfs_builder.image import found as images
     from rootfs_builder.views import subject
 
-    with images.found(path, verb, no_limits=no_limits) as found:
+    with images.at(path, verb, no_limits=no_limits) as found:
         if found.directory and not found.images:
             if no_limits:
                 raise UsageError("--no-limits: only IMAGE has limits, not DIR")

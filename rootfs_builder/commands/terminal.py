@@ -13,7 +13,7 @@ from rootfs_builder.paths import escape_control, printable
 
 if TYPE_CHECKING:  # msgspec comes with it: --help must be quick
     from rootfs_builder.findings import Finding
-    from rootfs_builder.pipeline import Progress
+    from rootfs_builder.pipeline.writing import Progress
     from rootfs_builder.plan import Plan
 
 _LONG = 64 << 20  # bytes from which packing is long enough for a progress bar

@@ -27,13 +27,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
 @click.option(
     "--keep-home", is_flag=True, help="Run with your own HOME and TMPDIR, not with empty ones."
 )
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=0.1),
-    default=60,
-    metavar="SECONDS",
-    help="Stop the command after so many seconds (default: 60).",
-)
+@options.timeout
 @click.option(
     "--write-recipe",
     metavar="FILE",
@@ -50,7 +44,7 @@ def command(
     /,
     *,
     keep_home: bool,
-    timeout: float,
+    timeout: str,
     write_recipe: str | None,
     as_json: bool,
     quiet: bool,
@@ -69,8 +63,9 @@ def command(
     if not cmd:
         raise UsageError("say what to run: rootfs-builder trace -- ./server --selftest")
     recipe, first = _program(cmd, given)
+    words = (first, *cmd[1:])
     observed, flags = _observe(
-        recipe, (first, *cmd[1:]), rule_files, keep_home=keep_home, timeout=timeout, quiet=quiet
+        recipe, words, rule_files, keep_home=keep_home, timeout=timeout, quiet=quiet
     )
     from rootfs_builder.views import runs as view
 
@@ -107,14 +102,14 @@ def _observe(
     rule_files: tuple[str, ...],
     *,
     keep_home: bool,
-    timeout: float,
+    timeout: str,
     quiet: bool,
 ) -> "tuple[Observed, tuple[Flag, ...]]":
     from rootfs_builder.pipeline import inputs, runs
     from rootfs_builder.proof.tracing import Limits
 
     observer = runs.Observer(recipe, inputs.sources(None), inputs.rules(rule_files))
-    machine = runs.Machine(options.working_directory(), Limits(seconds=timeout))
+    machine = runs.Machine(options.working_directory(), Limits(seconds=options.seconds(timeout)))
     with runs.surroundings(recipe, empty_home=not keep_home, inherited=os.environb) as environment:
         observed = observer.observe(
             words,

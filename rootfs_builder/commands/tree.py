@@ -38,8 +38,6 @@ def command(
     /,
     *,
     depth: int | None,
-    sysroot: str | None,
-    rule_files: tuple[str, ...],
     as_json: bool,
     quiet: bool,
     debug: bool,
@@ -53,13 +51,14 @@ def command(
     options.no_command(cmd, "tree")
     del debug
     from rootfs_builder.needs import additions, collector
-    from rootfs_builder.pipeline import inputs
+    from rootfs_builder.pipeline import inputs, reading
 
-    read = options.inputs(sysroot, rule_files)
-    sources = inputs.sources(read["sysroot"])
-    rules = inputs.rules(read["rule_files"])
-    recipe = additions.placed(options.recipe(**given), sources)
-    closure = collector.collect(recipe, sources, rules=rules)
+    read = options.inputs(given)
+    rules = inputs.rules(read.pop("rule_files"))
+    with reading.opened(options.recipe(**given), **read) as opened:
+        sources = opened.sources
+        recipe = additions.placed(opened.recipe, sources)
+        closure = collector.collect(recipe, sources, rules=rules)
     if not quiet:
         terminal.warnings(closure.findings)
     if as_json:

@@ -38,12 +38,14 @@ def image(
     *,
     parts: tuple[Plan, ...],
     platform: Platform,
+    base: Image | None = None,
     epoch: int = 0,
     facts: FileFacts | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Image:
     """Pack a plan, each of its `parts` as a layer, and describe it; layers end in `store`.
 
+    `plan` is what a container sees. The layers of a `base` come first, and its config is inherited.
     `epoch` is when all of it was made, in seconds since 1970; `progress` is told the bytes of each
     piece that is done.
 
@@ -69,12 +71,19 @@ def image(
         history=tuple(layer.history for layer in found),
     )
     return make(
-        config,
-        found,
+        *(config, found) if base is None else _over(base, config, found, recipe.user),
         annotations=dict(recipe.annotations) or UNSET,
         docker_types=recipe.docker_types,
         names=tuple(dict.fromkeys(map(str, recipe.names))),
     )
+
+
+def _over(
+    base: Image, config: Config, found: tuple[Layer, ...], user: str
+) -> tuple[Config, tuple[Layer, ...]]:
+    from rootfs_builder.image import from_base  # few images have a base
+
+    return from_base.inherited(base, config, found, user=user)
 
 
 def settings(recipe: Recipe, plan: Plan) -> Settings:

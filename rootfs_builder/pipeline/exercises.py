@@ -11,16 +11,18 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from rootfs_builder.cache.file_facts import FileFacts
-from rootfs_builder.errors import InputError, Mistake, UsageError, VerificationError
+from rootfs_builder.errors import InputError, Mistake, VerificationError
+from rootfs_builder.filesystem import capabilities
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, hint, warning
 from rootfs_builder.image import Config, from_plan
 from rootfs_builder.needs.rules import Rules
 from rootfs_builder.paths import ImagePath, printable
-from rootfs_builder.pipeline import runs
+from rootfs_builder.pipeline import first_missing, runs
+from rootfs_builder.pipeline.first_missing import Missing
 from rootfs_builder.pipeline.runs import Observed, Observer
 from rootfs_builder.plan import Plan
-from rootfs_builder.proof import exercise
+from rootfs_builder.proof import exercise, least_privilege
 from rootfs_builder.proof.difference import TEMPORARY
 from rootfs_builder.proof.exercise import Probe, Result
 from rootfs_builder.proof.observation import Use
@@ -54,17 +56,15 @@ class Exercises:
         rules: Rules,
         *,
         facts: FileFacts | None = None,
-        limits: Limits = Limits(),  # noqa: B008 - it is frozen
+        every_call: bool = False,
+        limits: Limits = Limits(seconds=300),  # noqa: B008 - it is frozen
     ) -> None:
-        if sources.sysroot:
-            raise UsageError(
-                Mistake("--exercise", "runs the program here, and --sysroot is another system")
-            )
         self._recipe = recipe
         self._sources = sources
         self._rules = rules
         self._facts = facts
         self._limits = limits
+        self._every_call = every_call
         self._ran: list[Ran] = []
 
     def complete(self) -> Recipe:
@@ -97,6 +97,7 @@ class Exercises:
                 (first, *one.command[1:]),
                 runs.Machine(one.directory, self._limits),
                 planned=planned,
+                every_call=self._every_call,
                 environment=environment,
                 while_it_runs=ask if recipe.exercise_probe else None,
             )
@@ -126,6 +127,26 @@ class Exercises:
         first = runs.program(words[0], one.directory, self._recipe.search_path)
         return Probe((first, *words[1:]), one.directory, environment)
 
+    def seccomp(self) -> bytes:
+        """A profile with what the exercises called, and what engines do."""
+        return least_privilege.seccomp(
+            call for ran in self._ran for call in ran.observed.traced.observation.calls
+        )
+
+    def security_context(self, plan: Plan, *, seccomp_file: str) -> bytes:
+        """What a pod may take away from the image's container."""
+        return least_privilege.security_context(
+            plan.user,
+            seccomp_file=seccomp_file,
+            written={one for ran in self._ran for one in ran.observed.difference.written},
+            capabilities={
+                name.removeprefix("cap_").upper()
+                for one in plan.entries
+                if one.capability
+                for name in capabilities.required(one.capability)
+            },
+        )
+
     def check(self, recipe: Recipe, plan: Plan) -> tuple[Finding, ...]:
         """Run each in the image of a plan: what to say of them.
 
@@ -136,9 +157,7 @@ class Exercises:
         for ran in self._ran:
             difference = self._difference(ran, recipe, plan)
             if difference:
-                raise VerificationError(
-                    Mistake("--exercise", f"{difference}{_missing(ran)}", ran.shown)
-                )
+                raise VerificationError(Mistake("--exercise", difference, ran.shown))
             found += _findings(ran)
         return tuple(found)
 
@@ -155,7 +174,12 @@ class Exercises:
         with runs.surroundings(recipe) as (_, variables), rootfs.unpacked(plan) as root:
             probe = self._probe(ran.exercise, variables) if recipe.exercise_probe else None
             there = exercise.inside(root, inner, probe=probe, seconds=self._limits.seconds)
-        return exercise.compare(ran.result, there, recipe.exercise_compare)
+            found = exercise.compare(ran.result, there, recipe.exercise_compare)
+            if not found:
+                return ""
+            seconds = exercise.STOP if probe else self._limits.seconds
+            missing = first_missing.find(root.directory, inner, seconds=seconds)
+        return f"{found}{_missing(missing, ran)}"
 
 
 def _command(recipe: Recipe, plan: Plan, start: str, *words: str) -> Command:
@@ -189,18 +213,22 @@ def _with(recipe: Recipe, ran: Ran) -> Recipe:
     )
 
 
-def _missing(ran: Ran) -> str:
-    """What stayed on this machine, which may be what is missing."""
-    kept = [one for one in ran.observed.difference.alone if one.rule.instead]
-    return "".join(
-        f"\n{printable(one.path)} stayed here: {one.rule.because}; {one.rule.instead}"
-        for one in kept
-    )
+def _missing(found: Missing | None, ran: Ran) -> str:
+    """What the run in the image missed, and why it is not there if that is known."""
+    if found is None:
+        return ""
+    kept = {one.path: one.rule for one in ran.observed.difference.alone}
+    why = [
+        f"\n{printable(path)} stays here: {kept[path].because}; {kept[path].instead}".rstrip("; ")
+        for path in dict.fromkeys((found.first, found.last))
+        if path in kept
+    ]
+    return found.text + "".join(why)
 
 
 def _findings(ran: Ran) -> Iterator[Finding]:
     files, result = ran.observed.difference.files, ran.result
-    text = f"{ran.shown} does the same in the image, with {len(files)} files that it showed"
+    text = f"{ran.shown} does the same in the image; files that it showed: {len(files)}"
     yield hint(Code.EXERCISED, text)
     if result.code:
         text = f"{ran.shown} does not succeed, neither here nor in the image: {result.end}"

@@ -104,7 +104,9 @@ def lay_out(closure: Closure, recipe: Recipe, sources: Sources) -> Layout:
         trees=_frozen(dict(zip(closure.trees, trees, strict=True))),
         objects=_frozen(dict(_objects(every, here))),
         resolutions=_frozen(dict(_resolutions(every, here))),
-        landings=_frozen({path: moves.landing(path, here.walker) for path in _chosen(here)}),
+        landings=_frozen(
+            {path: moves.landing(path, here.walker, here.sources) for path in _chosen(here)}
+        ),
     )
 
 
@@ -129,7 +131,9 @@ def _path(program: Program, every: Moves, here: View) -> ImagePath:
         if not here.sources.outside(key) or program.kind == ProgramKind.INTERPRETER:
             return ImagePath(key)
         same = name(key) == name(program.real)
-        return ImagePath(program.real) if same else join(BIN, name(key))
+        if same:
+            return ImagePath(program.real)
+        return here.sources.landed(join(BIN, name(key)))
     file = moves.place(program.real, move)
     fixed = program.kind == ProgramKind.ADDED or here.recipe.at is not None
     return file if fixed else join(parent(file), name(key))

@@ -55,12 +55,16 @@ class Alone(Struct, frozen=True):
 
 
 class Difference(Struct, frozen=True):
-    """A run, sorted: `present` counts what the plan has."""
+    """A run, sorted: `present` counts what the plan has.
+
+    `written` are directories of the image in which the run made or changed something.
+    """
 
     present: int
     lacking: tuple[Lacking, ...]
     inputs: tuple[Input, ...]
     alone: tuple[Alone, ...]
+    written: tuple[str, ...] = ()
 
     def supplies(self, without: Iterable[str]) -> tuple[str, ...]:
         """The rules that give an image its own of what stays here, but for those left out."""
@@ -94,13 +98,11 @@ class Sorter:
             and not any(below(normpath(one), pair[0]) for one in made)
         ]
         present, lacking = 0, dict[str, Lacking]()
-        works_on, alone = dict[Input, None](), list[Alone]()
+        works_on = dict[Input, None]()
+        alone = [Alone(one.path, _SOCKET) for one in run.seen if one.use is Use.CONNECTED]
         for one in self._with_interpreters(run.seen):
-            if one.use is Use.CONNECTED:
-                alone.append(Alone(one.path, _SOCKET))
-                continue
-            walk = self._walker.walk(OpenedPath(one.path))
-            if one.use not in _USES or walk.node is None or walk.errno:
+            walk = self._at(one.path)
+            if walk.node is None or walk.errno:
                 continue
             within = [each for each in inputs if below(normpath(one.path), each.source)]
             if within:
@@ -113,13 +115,18 @@ class Sorter:
             elif not self._changed(walk, run.began):
                 for each in self._lacking(one, walk):
                     lacking.setdefault(each.destination, each)
-        lacking |= {each.destination: each for each in self._written_in(run, inside)}
+        written = {each.destination: each for each in self._written_in(run)}
+        new = {p: one for p, one in written.items() if not _has(inside, p, self._at(one.source))}
+        lacking |= new
         kept_back, rest = self._secrets(lacking.values())
         needed = tuple(_needed(rest, self._walker))
-        return Difference(present, needed, tuple(works_on), (*alone, *kept_back))
+        return Difference(present, needed, tuple(works_on), (*alone, *kept_back), tuple(written))
 
-    def _written_in(self, run: Observation, inside: Walker) -> Iterator[Lacking]:
-        """The directories in which the run made something, and the image has not.
+    def _at(self, path: str) -> Walk:
+        return self._walker.walk(OpenedPath(path))
+
+    def _written_in(self, run: Observation) -> Iterator[Lacking]:
+        """The directories in which the run made something.
 
         Where there is no TMPDIR, what it used there is in /tmp.
         """
@@ -135,12 +142,13 @@ class Sorter:
             if walk.node is None or walk.errno or walk.node.kind != "dir":
                 continue
             place = self._places.of(Seen(source, Use.LOOKED))
-            if not _has(inside, place, walk):
-                yield Lacking(source, _plain(place), Use.WRITTEN, bare=True)
+            yield Lacking(source, _plain(place), Use.WRITTEN, bare=True)
 
     def _with_interpreters(self, seen: Iterable[Seen]) -> Iterator[Seen]:
-        """What was seen, and what the kernel opens itself to execute a script."""
+        """What was used, and what the kernel opens itself to execute a script."""
         for one in seen:
+            if one.use not in _USES:
+                continue
             yield one
             path = one.path
             for _ in range(_MAX_SCRIPTS if one.use is Use.EXECUTED else 0):

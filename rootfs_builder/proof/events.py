@@ -18,14 +18,16 @@ _CALL = re.compile(rb"(\w+)\((.*)", re.DOTALL)
 _RESUMED = re.compile(rb"<\.\.\. (\w+) resumed>(.*)", re.DOTALL)
 _UNFINISHED = b" <unfinished ...>"
 _PATH = re.compile(  # a descriptor that a path starts at, if one does, and the path
-    rb'(?:(AT_FDCWD|-?\d+)(?:<([^>]*)>)?(?:\(deleted\))?, )?(@?)"((?:\\x[0-9a-f]{2})*)"'
+    rb'(?:(AT_FDCWD|-?\d+)(?:<([^>]*)>)?(?:\(deleted\))?, )?"((?:\\x[0-9a-f]{2})*)"'
 )
+_SOCKET = re.compile(rb'sun_path="((?:\\x[0-9a-f]{2})+)"')  # an abstract one begins with @
 _DESCRIPTOR = re.compile(rb"(?<![\w.])(\d+)<([^>]*)>(\(deleted\))?")
 _RESULT = re.compile(rb"(-?\d+|\?)(?:<([^>]*)>(?:\(deleted\))?)?(?: ([A-Z]+))?")
 _EXIT = re.compile(rb"\+\+\+ exited with (\d+)")
 _KILLED = re.compile(rb"\+\+\+ killed by SIG(\w+)")
 _TWO_PATHS = frozenset({b"rename", b"renameat", b"renameat2", b"link", b"linkat"})
 _SECOND_PATH = frozenset({b"symlink", b"symlinkat"})  # the first is the text of the link
+_SOCKETS = frozenset({b"connect", b"bind"})
 _BY_DESCRIPTOR = frozenset({b"getdents", b"getdents64", b"fchdir", b"mmap"})
 _STARTS = frozenset({b"clone", b"clone3", b"fork", b"vfork"})
 
@@ -143,10 +145,13 @@ def _call(pid: int, text: bytes) -> Call | None:
 
 def _paths(name: bytes, arguments: bytes) -> Iterator[Named]:
     """The paths that a call names; an empty one is that of its descriptor."""
-    found = [one for one in _PATH.finditer(arguments) if not one[3]]
+    if name in _SOCKETS:
+        yield from (Named(_text(one[1])) for one in _SOCKET.finditer(arguments))
+        return
+    found = [*_PATH.finditer(arguments)]
     first = 1 if name in _SECOND_PATH else 0
     for one in found[first : 2 if name in _TWO_PATHS else first + 1]:
-        if path := _text(one[4]):
+        if path := _text(one[3]):
             start = None if one[2] is None else _text(one[2])
             yield Named(path, start, one[1] in (None, b"AT_FDCWD"))
 

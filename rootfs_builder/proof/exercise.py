@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from rootfs_builder import tools
 from rootfs_builder.choices import Compare
+from rootfs_builder.errors import RootfsError
 from rootfs_builder.paths import printable
 from rootfs_builder.proof import sandbox
 from rootfs_builder.proof.sandbox import Command, Rootfs
@@ -17,6 +18,7 @@ KEPT = 1 << 20  # bytes of what a run says that are compared
 _READY = 20.0  # seconds in which a daemon has to answer its probe
 _PAUSE = 0.2  # seconds between two probes
 STOP = 10.0  # seconds that a daemon has to end
+_FAILED = 125  # as docker says that it is the engine that failed
 _SIGNALLED = 128  # a shell and the engines add the number of the signal
 _LINES = 5  # of what a run said, for a message
 
@@ -103,6 +105,10 @@ def inside(
     command = replace(command, capture=KEPT, seconds=seconds)
     if probe is None:
         outcome = sandbox.run(rootfs, command)
+        if outcome.code == _FAILED and not (outcome.stdout or outcome.stderr):
+            raise RootfsError(
+                f"{outcome.way.value}: the command could not be started there: {outcome.message}"
+            )
         said = outcome.stderr or outcome.message.encode()
         return Result(outcome.code, outcome.stdout, said)
     with sandbox.start(rootfs, replace(command, network="host", seconds=STOP)) as running:

@@ -16,7 +16,7 @@ from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.loader import loading
 from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.needs.closure import Closure
-from rootfs_builder.paths import OpenedPath, encode, name, parent
+from rootfs_builder.paths import OpenedPath, ancestors, encode, name
 from rootfs_builder.plan import Plan
 from rootfs_builder.proof.difference import Lacking
 from rootfs_builder.proof.observation import Use
@@ -98,24 +98,38 @@ class _Libraries:
 
 
 def _added(lacking: list[Lacking]) -> Iterator[Flag]:
-    by_directory: dict[tuple[str, str], list[Lacking]] = {}
+    """Each file, or the outermost directory of which half was used."""
+    within: dict[tuple[str, str], list[Lacking]] = {}
     for one in lacking:
-        by_directory.setdefault((parent(one.source), parent(one.destination)), []).append(one)
-    for (source, destination), those in by_directory.items():
-        if len(those) > _FEW and len(those) * 2 >= _entries(source):
-            yield Flag("--add", _pair(source, destination), tuple(those))
-        else:
-            for one in those:
-                yield Flag("--add", _pair(one.source, one.destination), (one,))
+        for pair in _around(one):
+            within.setdefault(pair, []).append(one)
+    done = set[Lacking]()
+    for (source, destination), those in sorted(within.items(), key=lambda each: len(each[0][0])):
+        rest = [one for one in those if one not in done]
+        if len(rest) > _FEW and _has_at_most(source, len(rest) * 2):
+            yield Flag("--add", _pair(source, destination), tuple(rest))
+            done.update(rest)
+    for one in lacking:
+        if one not in done:
+            yield Flag("--add", _pair(one.source, one.destination), (one,))
 
 
-def _entries(directory: str) -> int:
-    """How many entries a directory has; one in it counts as many, since it would come whole."""
-    try:
-        with os.scandir(encode(directory)) as entries:
-            return sum(1000 if one.is_dir(follow_symlinks=False) else 1 for one in entries)
-    except OSError:
-        return 1 << 30
+def _around(one: Lacking) -> Iterator[tuple[str, str]]:
+    """The directories around a file, here and in the image, that could come as a whole."""
+    for directory in ancestors(one.source):
+        inside = one.source.removeprefix(directory)
+        if one.destination.endswith(inside) and one.destination != inside:
+            yield directory, one.destination.removesuffix(inside)
+
+
+def _has_at_most(directory: str, most: int) -> bool:
+    """Whether a directory holds no more files than that."""
+    count = 0
+    for _, _, files in os.walk(encode(directory)):
+        count += len(files)
+        if count > most:
+            return False
+    return True
 
 
 def _pair(source: str, destination: str) -> str:

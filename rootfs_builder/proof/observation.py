@@ -9,7 +9,7 @@ from posixpath import join, normpath
 
 from msgspec import Struct
 
-from rootfs_builder.paths import ancestors
+from rootfs_builder.paths import ancestors, name
 from rootfs_builder.proof.events import Call, Fate, Kind
 
 _OPENS = frozenset({"open", "openat", "openat2", "creat"})
@@ -102,28 +102,44 @@ class _Process:
 
 
 class Watch:
-    """Takes events, one by one; `seen` has what they show so far."""
+    """Takes events, one by one; `seen` has what they show so far.
 
-    def __init__(self, directory: str) -> None:
+    What comes before a file named `begins` is executed is forgotten: others that lead to it.
+    """
+
+    def __init__(self, directory: str, begins: str = "") -> None:
         self._start = directory
+        self._begins = begins
         self._processes: dict[int, _Process] = {}
         self._starting: list[int] = []  # processes in a call that starts another
         self.own: set[str] = set()  # what the run made, or removed
         self._alive: set[int] = set()
+        self._acting: set[int] = set()
+        self._gone: set[int] = set()
         self.first: int | None = None
         self.code: int | None = None
         self.calls: set[str] = set()
         self.seen: dict[str, Seen] = {}
 
     @property
+    def found(self) -> tuple[Seen, ...]:
+        """What was seen, in order; nothing if it has not begun."""
+        return () if self._begins else tuple(self.seen.values())
+
+    @property
     def alive(self) -> int:
         """How many processes and threads there are."""
         return len(self._alive)
+
+    def pids(self) -> tuple[int, ...]:
+        """Those that have done something: what a call gave may be a number of elsewhere."""
+        return tuple(self._acting.copy() - self._gone)
 
     def take(self, event: Call | Fate) -> None:
         """Take one event in."""
         if self.first is None:
             self.first = event.pid
+        self._acting.add(event.pid)
         if isinstance(event, Fate):
             self._fate(event)
             return
@@ -147,6 +163,7 @@ class Watch:
             self._starting.append(event.pid)
             return
         self._alive.discard(event.pid)
+        self._gone.add(event.pid)
         self._processes.pop(event.pid, None)
         if event.pid == self.first:
             self.code = event.code
@@ -205,16 +222,15 @@ class Watch:
         places = [normal_start(join(one.start or process.cwd, one.path)) for one in event.paths]
         if not places:
             return
-        name = event.name
         if event.errno:
             self._failed(event, places[0], process)
-        elif name in _MAKES:
+        elif event.name in _MAKES:
             self.own.add(normpath(places[0]))
-        elif name in ("link", "linkat", *_RENAMES):
+        elif event.name in ("link", "linkat", *_RENAMES):
             self.own.update(normpath(one) for one in places[-1:])
-            if name in _RENAMES:
+            if event.name in _RENAMES:
                 self.own.add(normpath(places[0]))
-        elif name in _REMOVES:
+        elif event.name in _REMOVES:
             self.own.add(normpath(places[0]))
         else:
             self._used(event, places[0], process)
@@ -234,6 +250,8 @@ class Watch:
         self._keep(self._named(event, path, use, process))
         if event.name in _EXECUTES:
             process.program = path
+            if self._begins == name(path):
+                self.seen, self._begins = {path: self.seen[path]}, ""
         elif event.name == "chdir":
             way = process.way(event.paths[0].path)
             process.cwd, process.relative = path, way or None

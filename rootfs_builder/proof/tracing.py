@@ -32,6 +32,8 @@ _LONGEST = 1 << 20  # bytes of a line: two paths and the arguments of a program 
 _SAID = 1 << 20  # bytes that are kept of each stream
 _PATIENCE = 5  # seconds that a command has to end after SIGTERM
 _GRACE = 1  # seconds that others have when the first process has ended: a container ends then
+_ROUNDS = 50
+_KILL = "--kill-on-exit"
 _SLICE = 0.1  # seconds between two looks
 
 
@@ -52,6 +54,7 @@ class Run(Struct, frozen=True):
     directory: str
     environment: Mapping[bytes, bytes]
     every_call: bool = False  # their names are asked for, too
+    begins: str = ""  # what comes before a file of this name is executed does not count
 
 
 class Traced(Struct, frozen=True):
@@ -84,14 +87,14 @@ class Tracer(Struct, frozen=True):
             )
         common = ("-f", "-o", "/dev/null", "-e", "trace=none")
         said = ""
-        for options in (("--seccomp-bpf", "--kill-on-exit"), ("--kill-on-exit",)):
+        for options in (("--seccomp-bpf", _KILL), (_KILL,), ("--seccomp-bpf",), ()):
             tried = tools.run(strace, *common, *options, "--", strace, "-V", seconds=20)
             if tried.code == 0:
                 return cls(strace, options)
             said = said or tried.output
         raise InputError(
             f"strace: may not trace here: {_first_line(said)}\n"
-            "in a container, start that with --cap-add SYS_PTRACE; strace 5.19 or newer is needed\n"
+            "in a container, start that with --cap-add SYS_PTRACE\n"
             f"{_INSTEAD}"
         )
 
@@ -160,7 +163,7 @@ class _Session:
         self._limits = limits
         self._fifo = join(scratch, "calls")
         self._said = said
-        self._watch = Watch(run.directory)
+        self._watch = Watch(run.directory, run.begins)
         self._stopped = ""
         self._left = 0
         self._process: tools.Started
@@ -186,11 +189,12 @@ class _Session:
                 process.signal(signal.SIGTERM)
                 process.wait(_PATIENCE)
             finally:
+                self._kill()
                 process.end()
                 self._release()
                 reader.join()
         found = Observation(
-            tuple(self._watch.seen.values()),
+            self._watch.found,
             frozenset(self._watch.calls),
             None if self._stopped else self._watch.code,
             self._stopped,
@@ -205,7 +209,9 @@ class _Session:
 
     def _words(self) -> list[str]:
         calls = "all" if self._run.every_call else ",".join(_FILES)
-        options = [*self._tracer.options, "-f", "-q", "-y", "-xx", "-s", "256"]
+        # A filter in the kernel lets other calls pass quickly; of all calls there are no others.
+        quick = [one for one in self._tracer.options if one == _KILL or not self._run.every_call]
+        options = [*quick, "-f", "-q", "-y", "-xx", "-s", "256"]
         options += ["-e", f"trace={calls}", "-e", "signal=none", "-o", self._fifo]
         return [self._tracer.path, *options, "--", *self._run.command]
 
@@ -227,6 +233,17 @@ class _Session:
                     return
         self._stop(f"it ran for {self._limits.seconds:g} s")
         running.stop(signal.SIGTERM, _PATIENCE)
+
+    def _kill(self) -> None:
+        """Kill all processes, where strace is too old to do that when it ends."""
+        if _KILL in self._tracer.options:
+            return
+        for _ in range(_ROUNDS):
+            for pid in self._watch.pids():
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(pid, signal.SIGKILL)
+            if self._process.wait(_SLICE) is not None:
+                return
 
     def _stop(self, why: str) -> None:
         self._stopped = self._stopped or why

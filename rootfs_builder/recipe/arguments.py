@@ -127,7 +127,7 @@ def _as_option(name: str, value: Any) -> Any:
         return ("/",) if value else ()
     if isinstance(value, Mapping):
         return tuple(f"{key}={one}" for key, one in value.items())
-    if option.kind == "names" and isinstance(value, str):
+    if option.kind == "repeated" and isinstance(value, str):
         return (value,)
     if isinstance(value, Sequence) and not isinstance(value, str):
         if option.takes_many:

@@ -22,7 +22,7 @@ T = TypeVar("T")
 ValueKind = Literal[
     "text",
     "texts",
-    "names",
+    "repeated",
     "pairs",
     "words",
     "programs",
@@ -33,7 +33,7 @@ ValueKind = Literal[
     "choice",
 ]
 
-_MANY = ("texts", "names", "pairs", "programs", "files", "scope")
+_MANY = ("texts", "repeated", "pairs", "programs", "files", "scope")
 _FROM_HERE = ("files", "scope")  # paths of this machine, by themselves or with something else
 
 
@@ -43,8 +43,8 @@ class Option(Struct, frozen=True):
     It sets `field` of the Recipe; "" if it sets none, or one together with others. `parse` is given
     the text, and of several each; if the text has a path of this machine, or is run `from_here`,
     the directory in which a relative path starts is given too. `choices` are the only texts that a
-    choice may be. A scope is paths, or all there is: "/", which is true in a recipe. Names are one
-    text or several there.
+    choice may be. A scope is paths, or all there is: "/", which is true in a recipe. What is
+    repeated is one text or several there.
     """
 
     parameter: str
@@ -65,7 +65,7 @@ class Option(Struct, frozen=True):
 
 EXECUTABLES = Option("executables", EXECUTABLE, "programs")
 OPTIONS = (
-    Option("tag", "--tag", "names", "names", reference.parse),
+    Option("tag", "--tag", "repeated", "names", reference.parse),
     Option("library_path", "-L", "texts", "library_path", values.library_directory, is_path=True),
     Option("include_lib", "--include-lib", "texts", "include_libraries", values.library),
     Option("add", "--add", "files", "added", values.added),
@@ -117,8 +117,12 @@ OPTIONS = (
     Option("iidfile", "--iidfile", is_path=True),
     Option("metadata_file", "--metadata-file", is_path=True),
     Option("depfile", "--depfile", is_path=True),
+    Option("seccomp", "--seccomp", is_path=True),
+    Option("security_context", "--security-context", is_path=True),
     Option("sysroot", "--sysroot", is_path=True),
+    Option("base", "--base", is_path=True),
     Option("rule_files", "--rules", "texts", is_path=True),
+    Option("policy", "--policy", "repeated", is_path=True),
     Option("no_plan", "--no-plan", "flag"),
 )
 BY_PARAMETER = {option.parameter: option for option in OPTIONS}

@@ -7,12 +7,22 @@ that they have.
 from msgspec.structs import replace
 
 from rootfs_builder.errors import InputError
-from rootfs_builder.image import INDEXES, Descriptor, Image, Index, Manifest, canonical
+from rootfs_builder.image import (
+    INDEX,
+    INDEXES,
+    Descriptor,
+    Image,
+    Index,
+    Manifest,
+    canonical,
+    digests,
+)
 from rootfs_builder.image.archives.members import Members
 from rootfs_builder.image.archives.sinks import Sink, blob_path
 from rootfs_builder.recipe import reference
 
 _NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
+_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 _ATTESTATION = "vnd.docker.reference.type"  # annotates one that is stored as if it were an image
 
 
@@ -102,16 +112,38 @@ def _names(descriptor: Descriptor) -> tuple[str, ...]:
 
 def described(image: Image) -> tuple[Descriptor, ...]:
     """What `index.json` says of an image: its manifest and platform, once for each name."""
-    names = map(reference.parse, image.names)
-    annotations = (dict(zip(_NAMES, (str(name), name.tag), strict=True)) for name in names)
-    named = tuple(replace(image.descriptor, annotations=one) for one in annotations)
-    return named or (image.descriptor,)
+    return tuple(_called(image.descriptor, one) for one in image.names) or (image.descriptor,)
+
+
+def _called(descriptor: Descriptor, name: str) -> Descriptor:
+    known = reference.parse(name)
+    annotations = dict(zip(_NAMES, (str(known), known.tag), strict=True))
+    return replace(descriptor, annotations=annotations)
+
+
+def index(images: tuple[Image, ...]) -> bytes:
+    """The document of an index of images for several platforms."""
+    return canonical(Index(tuple(one.descriptor for one in images)))
+
+
+def index_documents(document: bytes, name: str) -> dict[str, bytes]:
+    """What leads to an index with a name, and the index itself, by name.
+
+    Listed in index.json by itself, an image would be taken whatever its platform is.
+    """
+    digest = digests.of_bytes(document)
+    top = _called(Descriptor(INDEX, digest, len(document)), name)
+    return {
+        blob_path(digest): document,
+        "oci-layout": _LAYOUT,
+        "index.json": canonical(Index((top,))),
+    }
 
 
 def documents(image: Image) -> dict[str, bytes]:
     """What leads to the blobs of an image, by name."""
     return {
-        "oci-layout": b'{"imageLayoutVersion":"1.0.0"}',
+        "oci-layout": _LAYOUT,
         "index.json": canonical(Index(described(image))),
     }
 

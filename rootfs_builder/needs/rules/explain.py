@@ -50,7 +50,7 @@ class _Explainer:
         self._requested = dict(recipe.with_rules)
         self._without = rule.name in requests.left_out((rule,), self._requested, recipe.without)
         self._closure = closure
-        self._elf_files = ElfFiles(sources)
+        self._elf_files = ElfFiles(sources, base=sources.base)
         programs = closure.programs
         given = collect(recipe, programs, closure.added, self._elf_files, all_rules)
         self._searches = UserInputSearch(given)

@@ -167,8 +167,9 @@ class _RuleWorklist:
                 self._process(maps)
             if not self._sessions.step():
                 break
-        found = {*self._findings, *self.loads.findings, *self._answers.findings}
+        found = {*self._findings, *self.loads.findings, *self._answers.findings()}
         found |= {*self._hinted(), *self._files.left_out(self._there())}
+        found |= {*self._files.image.too_large()}
         self._nothing.told |= self.loads.told
         found.update(self._nothing.warnings(self._files.refused))
         findings = sorted(found, key=lambda one: (one.level, one.text))

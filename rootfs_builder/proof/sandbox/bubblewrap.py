@@ -62,7 +62,9 @@ def start(
         kernel.die_with_parent(signal.SIGKILL)  # a change of the user has switched it off
     path = tools.find("bwrap") or "bwrap"
     arguments = os.memfd_create("arguments")
-    words = (*_options(places, command, account), "--json-status-fd", str(status))
+    words = [*_options(places, command, account), "--json-status-fd", str(status)]
+    if command.network == "none" and account.uid:
+        words += _ports()
     os.write(arguments, b"".join(encode(word) + b"\0" for word in words))
     os.lseek(arguments, 0, os.SEEK_SET)
     for one in (arguments, status):
@@ -93,6 +95,31 @@ def _within_reach(places: Places) -> Places:
         layers=tuple(found[:count]),
         mounts=tuple(replace(one, source=source) for one, source in mounts),
     )
+
+
+def _ports() -> list[str]:
+    """Options that let bwrap wait for another process, which opens all ports of its network.
+
+    The command itself could not: it is in a namespace of users within the network's.
+    """
+    (told, tells), (waits, go) = os.pipe(), os.pipe()
+    if os.fork() == 0:
+        try:
+            kernel.die_with_parent(signal.SIGKILL)
+            os.close(tells)
+            with os.fdopen(told, "rb") as stream:
+                found = re.search(rb'"child-pid": (\d+)', stream.read())
+            if found:
+                kernel.enter_network(int(found[1]))
+                becoming.open_ports()
+        finally:
+            os.write(go, b"+")
+            os._exit(0)
+    os.close(told)
+    os.close(go)
+    for one in (tells, waits):
+        os.set_inheritable(one, True)
+    return ["--info-fd", str(tells), "--block-fd", str(waits)]
 
 
 def _options(places: Places, command: Command, account: Account) -> Iterator[str]:
@@ -137,5 +164,6 @@ def _user(account: Account) -> Iterator[str]:
     if os.geteuid() != 0:
         yield from ("--unshare-user", "--uid", str(account.uid), "--gid", str(account.gid))
     yield from ("--cap-drop", "ALL")
-    for name in isolation.CAPABILITIES if account.uid == 0 else ("CAP_NET_BIND_SERVICE",):
-        yield from ("--cap-add", name)
+    if account.uid == 0:
+        for name in isolation.CAPABILITIES:
+            yield from ("--cap-add", name)

@@ -42,5 +42,9 @@ MASKED = (
     "/proc/timer_stats",
 )
 READ_ONLY = ("/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger")
+PORTS = {  # files below /proc/sys/net/ipv4: as in docker's networks
+    "ip_unprivileged_port_start": b"0",
+    "ping_group_range": b"0 2147483647",
+}
 EMULATOR = "/dev/emulator"  # where a program of a foreign machine finds qemu-user
 UMASK = 0o022

@@ -36,6 +36,7 @@ _MNT_DETACH = 2
 
 _PR_SET_PDEATHSIG, _PR_CAPBSET_READ, _PR_CAPBSET_DROP = 1, 23, 24
 _PR_SET_CHILD_SUBREAPER = 36
+_NS_GET_USERNS = 0xB701  # linux/nsfs.h
 _CAPABILITY_VERSION_3 = 0x20080522
 
 # The numbers of pivot_root and keyctl differ from machine to machine; others have one for all.
@@ -67,6 +68,15 @@ def _checked(result: int, what: str = "") -> int:
 def unshare(flags: int) -> None:
     """Take new namespaces for this process, for CLONE_NEWPID for its next children."""
     _checked(_libc.unshare(flags))
+
+
+def enter_network(process: int) -> None:
+    """Enter the network of a process, with the rights of the user who made it."""
+    network = os.open(f"/proc/{process}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    users = fcntl.ioctl(network, _NS_GET_USERNS)
+    for namespace, kind in ((users, CLONE_NEWUSER), (network, CLONE_NEWNET)):
+        _checked(_libc.setns(namespace, kind))
+        os.close(namespace)
 
 
 def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:

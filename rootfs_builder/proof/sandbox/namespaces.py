@@ -6,7 +6,6 @@ container, builds the tree of mounts, and becomes the command.
 """
 
 import os
-from contextlib import suppress
 from typing import NoReturn
 
 from rootfs_builder.choices import Network
@@ -22,7 +21,6 @@ _NAMESPACES = (
     | kernel.CLONE_NEWUTS
     | kernel.CLONE_NEWCGROUP
 )
-_PORTS = {"ip_unprivileged_port_start": "0", "ping_group_range": "0 2147483647"}  # as docker
 
 
 def problem() -> str:
@@ -69,19 +67,12 @@ def _unshare(account: Account, network: Network) -> None:
             alone = False
     if not alone:
         kernel.unshare(flags | kernel.CLONE_NEWUSER)
-        _write("/proc/self/setgroups", "deny")
-        _write("/proc/self/uid_map", f"{account.uid} {uid} 1")
-        _write("/proc/self/gid_map", f"{account.gid} {gid} 1")
+        becoming.write("/proc/self/setgroups", b"deny")
+        becoming.write("/proc/self/uid_map", b"%d %d 1" % (account.uid, uid))
+        becoming.write("/proc/self/gid_map", b"%d %d 1" % (account.gid, gid))
     if network == "none":
         kernel.loopback_up()
-        for name, text in _PORTS.items():
-            with suppress(OSError):  # groups that a namespace of users does not have
-                _write(f"/proc/sys/net/ipv4/{name}", text)
-
-
-def _write(path: str, text: str) -> None:
-    with open(path, "w", encoding="ascii") as file:
-        file.write(text)
+        becoming.open_ports()
 
 
 def _first(

@@ -67,7 +67,7 @@ class Streams:
             if self._command.interactive:
                 before = termios.tcgetattr(0)
                 self._restore.callback(termios.tcsetattr, 0, termios.TCSADRAIN, before)
-                tty.setraw(0)
+                tty.setraw(0, termios.TCSANOW)  # what was typed ahead stays
         return (theirs, theirs, theirs)
 
     def resize(self) -> None:

@@ -1,9 +1,12 @@
 """Which way this system allows: bubblewrap, else namespaces, else chroot, and what each leaves."""
 
+import os
+
 from msgspec import Struct
 
 from rootfs_builder.errors import RootfsError
-from rootfs_builder.proof.sandbox import bubblewrap, changed_root, namespaces
+from rootfs_builder.filesystem.root import DirectoryRoot
+from rootfs_builder.proof.sandbox import account, bubblewrap, changed_root, namespaces
 from rootfs_builder.proof.sandbox.command import Command, Way
 from rootfs_builder.proof.sandbox.rootfs import Rootfs
 
@@ -54,6 +57,11 @@ def choose(rootfs: Rootfs, command: Command, *, wanted: Way | None = None) -> Ch
 
 def _problem(way: Way, rootfs: Rootfs, command: Command) -> str:
     if way is Way.BUBBLEWRAP:
+        user = account.find(command.user, DirectoryRoot(rootfs.directory))
+        if rootfs.discard and user.uid and os.geteuid() == 0:
+            return (
+                "lets no user but root write over a directory"  # owned by ids that it does not map
+            )
         return bubblewrap.problem(discard=rootfs.discard)
     if way is Way.UNSHARE:
         return namespaces.problem()

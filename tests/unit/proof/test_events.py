@@ -62,12 +62,13 @@ def test_of_a_rename_both_paths_count_and_of_a_symlink_the_link():
 
 def test_an_abstract_socket_is_no_path():
     family = "3<\\x73>, {sa_family=AF_UNIX, sun_path="
-    named, abstract = events(
+    named, abstract, internet = events(
         f'7 connect({family}"{hexadecimal("/run/s")}"}}, 9) = 0',
         f'7 connect({family}@"{hexadecimal("abc")}"}}, 6) = 0',
+        f'7 bind(3<\\x73>, {{sa_family=AF_INET, inet_addr("{hexadecimal("::")}")}}, 16) = 0',
     )
     assert [one.path for one in named.paths] == ["/run/s"]
-    assert abstract.paths == ()
+    assert (abstract.paths, internet.paths) == ((), ())
 
 
 def test_ends_and_beginnings_of_processes():
