@@ -23,6 +23,7 @@ HOSTILE = (
     "a\u202egnp.exe",
     "line\nbreak",
     "percent%41",
+    "c++,#1;&=?.so",
 )
 SOME = """
 #include <math.h>
@@ -162,6 +163,10 @@ def test_a_hostile_name_does_nothing_in_a_browser(cli, page, tmp_path):
     assert "/0/<img src=x onerror=document.title='owned'>" in shown
     for number in range(len(names)):
         page.click(f"#rows tr:nth-child({number + 1}) button")
+        path = page.evaluate("document.querySelector('#details .path').textContent")
+        page.open("about:blank")
+        show(page, tmp_path / "x.html", f"#{quote(path)}")
+        assert page.evaluate("document.querySelector('#details .path').textContent") == path
     assert page.evaluate("document.title") == "x.tar · image report"
     assert page.complaints == []
 

@@ -151,7 +151,7 @@ function select(file) {
 
 function follow() {
   let path = "";
-  try { path = decodeURI(location.hash.slice(1)); } catch { return; }
+  try { path = decodeURIComponent(location.hash.slice(1)); } catch { return; }
   const file = path.startsWith("/") ? byPath.get(path) : null;
   if (!file) return;
   state.selected = file;
