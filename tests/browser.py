@@ -25,7 +25,7 @@ class Page:
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         attached = self.call("Target.attachToTarget", targetId=target, flatten=True)
         self._session = attached["sessionId"]
-        for domain in ("Page", "Runtime", "Network", "Log"):
+        for domain in ("Page", "Runtime", "Network", "Log", "Performance"):
             self.call(f"{domain}.enable")
 
     def call(self, method, **params):
@@ -99,6 +99,12 @@ class Page:
         """What is seen, or with `whole` all of the page, as PNG."""
         shot = self.call("Page.captureScreenshot", captureBeyondViewport=whole)
         return base64.b64decode(shot["data"])
+
+    @property
+    def busy(self):
+        """Seconds of CPU time that the page's process has had."""
+        metrics = self.call("Performance.getMetrics")["metrics"]
+        return next(one["value"] for one in metrics if one["name"] == "ProcessTime")
 
     @property
     def requests(self):

@@ -2,8 +2,8 @@
 
 import html
 import json
+import re
 import shutil
-import time
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import quote
@@ -23,6 +23,7 @@ HOSTILE = (
     "a\u202egnp.exe",
     "line\nbreak",
     "percent%41",
+    "c++,#1;&=?.so",
 )
 SOME = """
 #include <math.h>
@@ -70,10 +71,14 @@ def page(tmp_path_factory):
 
 @pytest.fixture
 def written(cli, cc, tmp_path):
-    """The page of an image of `prog`, which we packed."""
+    """The page of an image of `prog`, which we packed, with what changed since `old.tar`."""
     cc(SOME, name="prog", args=["-lm"])
-    cli("pack", "prog", "-o", "prog.tar", check=True)
-    cli("report", "prog.tar", "-o", "prog.html", check=True)
+    (tmp_path / "gone").write_bytes(b"x" * 3000)
+    old = ("--add", "gone:/gone", "-e", "OLD=1")
+    cli("pack", "prog", "-o", "old.tar", *old, check=True)
+    cc(SOME.replace("cos(c)", "cos(c + 1)"), name="prog", args=["-lm"])
+    cli("pack", "prog", "-o", "prog.tar", "--without", "temporary", "-e", "NEW=1", check=True)
+    cli("report", "prog.tar", "-o", "prog.html", "--against", "old.tar", check=True)
     return tmp_path / "prog.html"
 
 
@@ -84,9 +89,36 @@ def test_the_page_has_every_path_its_bytes_and_reason(cli, written):
     assert [path for path in paths(read.data) if path in want] == want
     sizes = {row[0]: row[2] for row in read.data["files"]}
     assert sum(sizes.values()) == seen["totals"]["bytes"]
-    for key in ("package", "reason", "layer", "directory"):
+    for key in ("package", "reason", "layer", "directory", "change"):
         (groups,) = (one["groups"] for one in read.data["maps"] if one["key"] == key)
         assert sum(group[1] for group in groups) == seen["totals"]["bytes"]
+
+
+def test_the_page_says_what_diff_says(cli, written):
+    done = cli("diff", "old.tar", "prog.tar", "--json")
+    told = json.loads(done.stdout)
+    text = written.read_text()
+    section = text[text.index('<section id="changes"') : text.index('<section id="files"')]
+    shown = re.findall(r"<tr>(.*?)</tr>", section)
+    for one in (*told["added"], *told["removed"], *told["changed"]):
+        if one.get("kind") != "dir":
+            assert [row for row in shown if f">{one['path']}<" in row], one
+    assert "config.Env.OLD" in section
+    assert "config.Env.NEW" in section
+    (row,) = (row for row in shown if ">/gone<" in row)
+    assert ">removed<" in row
+    assert ">3.0 kB<" in row
+    assert ">-3.0 kB<" in row
+    (groups,) = (one["groups"] for one in Reader(text).data["maps"] if one["key"] == "change")
+    assert {group[0] for group in groups} == {"changed", "unchanged"}
+
+
+def test_against_the_same_image_nothing_differs(cli, written):
+    cli("report", "prog.tar", "-o", "same.html", "--against", "prog.tar", check=True)
+    assert "Nothing differs." in (written.parent / "same.html").read_text()
+    missing = cli("report", "prog.tar", "-o", "x.html", "--against", "no.tar")
+    assert missing.returncode == 3
+    assert missing.stderr.startswith("rootfs-builder: no.tar: no such file")
 
 
 def test_an_image_of_another_tool_has_its_layers_and_its_own_packages(cli, tmp_path):
@@ -131,6 +163,10 @@ def test_a_hostile_name_does_nothing_in_a_browser(cli, page, tmp_path):
     assert "/0/<img src=x onerror=document.title='owned'>" in shown
     for number in range(len(names)):
         page.click(f"#rows tr:nth-child({number + 1}) button")
+        path = page.evaluate("document.querySelector('#details .path').textContent")
+        page.open("about:blank")
+        show(page, tmp_path / "x.html", f"#{quote(path)}")
+        assert page.evaluate("document.querySelector('#details .path').textContent") == path
     assert page.evaluate("document.title") == "x.tar · image report"
     assert page.complaints == []
 
@@ -140,6 +176,19 @@ def show(page, path, fragment=""):
     page.open(f"file://{path}{fragment}")
     assert page.requests == [f"file://{path}"]
     assert page.complaints == []
+
+
+def serious(page):
+    """What axe-core finds, as (its rule, where)."""
+    assert AXE.exists(), "scripts/test --engines installs it"
+    page.evaluate(AXE.read_text() + "; 0")
+    found = page.evaluate("axe.run().then(run => run.violations)")
+    return [
+        (one["id"], node["html"])
+        for one in found
+        if one["impact"] in ("serious", "critical")
+        for node in one["nodes"]
+    ]
 
 
 def chain(page):
@@ -210,31 +259,39 @@ def test_the_search_finds_files_and_dims_the_others(page, written):
 @pytest.mark.engines
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(page, written, scheme):
-    assert AXE.exists(), "scripts/test --engines installs it"
     page.scheme(scheme)
     for width in WIDTHS:
         page.size(width)
         show(page, written)
         assert page.evaluate("document.documentElement.scrollWidth") == width
-        page.evaluate(AXE.read_text() + "; 0")
-        found = page.evaluate("axe.run().then(r => r.violations)")
-        serious = [one for one in found if one["impact"] in ("serious", "critical")]
-        assert serious == [], json.dumps(serious, indent=1)
+        assert serious(page) == []
+
+
+@pytest.mark.engines
+def test_axe_finds_nothing_serious_of_an_image_of_others(cli, page, tmp_path):
+    (tmp_path / "x.tar").write_bytes(image(tar(*((f"d/{one}", b"x" * one) for one in range(300)))))
+    cli("report", "x.tar", "-o", "x.html", check=True)
+    page.size(800)
+    show(page, tmp_path / "x.html")
+    assert serious(page) == []
 
 
 @pytest.mark.engines
 def test_five_thousand_files_are_shown_in_less_than_a_second(cli, page, tmp_path):
+    """Of the browser's CPU time, which a busy machine does not stretch as it does the clock's."""
     files = ((f"usr/share/{one % 70}/file-{one}", b"x" * (one * 7 % 9000)) for one in range(5000))
     (tmp_path / "x.tar").write_bytes(image(tar(*files)))
     cli("report", "x.tar", "-o", "x.html", check=True)
+    page.size(1440)
     times = []
     for _ in range(3):
         page.open("about:blank")
-        start = time.monotonic()
+        before = page.busy
         show(page, tmp_path / "x.html")
+        page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
         assert page.evaluate("document.querySelectorAll('.tile').length") > 300
-        times.append(time.monotonic() - start)
-    assert min(times) < 1
+        times.append(page.busy - before)
+    assert 0 < min(times) < 1
 
 
 @pytest.mark.engines

@@ -119,8 +119,8 @@ function showDetails() {
   const layer = data.layers[file.layer];
   const made = [el("h3", { class: "path" }, ...breakable(file.path)), el("p", null, el("b", null, sizeText(file)), pack ? ` of ${pack.name}` : "")];
   if (data.absent) {
-    made.push(el("h3", null, "Why it is here"), el("p", { class: "note" },
-      `${layer ? `Layer ${file.layer} brings it: ${layer}. ` : `Layer ${file.layer} brings it. `}Reasons are known of images that rootfs-builder packed.`));
+    made.push(el("h3", null, "Why it is here"), el("p", null, layer ? `Layer ${file.layer} brings it: ${layer}` : `Layer ${file.layer} brings it.`),
+      el("p", { class: "note" }, "Reasons are known of images that rootfs-builder packed."));
   } else {
     made.push(el("h3", null, "Why it is here"), el("ol", { class: "chain" }, ...chainOf(file).map((step, number) =>
       el("li", null, number ? link(step.file) : el("b", { class: "path" }, ...breakable(step.file.path)), el("p", null, reasonText(step.reason))))));
@@ -135,7 +135,7 @@ function showDetails() {
     ...fact("Bytes", file.kind === "file" ? file.size.toLocaleString("en") : ""),
     ...fact(file.kind === "symlink" ? "Leads to" : "Same file", file.target),
     ...fact("Package", pack ? `${pack.name} ${pack.version}` : ""),
-    ...fact("Layer", layer ? `${file.layer}: ${layer}` : String(file.layer)),
+    ...fact("Layer", data.absent ? "" : layer ? `${file.layer}: ${layer}` : String(file.layer)),
     ...fact("Owner", `${file.owner}, mode ${file.mode}`),
     ...fact("Capabilities", file.capabilities),
     ...fact("Digest", file.digest ? el("code", null, file.digest) : ""),
@@ -151,7 +151,7 @@ function select(file) {
 
 function follow() {
   let path = "";
-  try { path = decodeURI(location.hash.slice(1)); } catch { return; }
+  try { path = decodeURIComponent(location.hash.slice(1)); } catch { return; }
   const file = path.startsWith("/") ? byPath.get(path) : null;
   if (!file) return;
   state.selected = file;

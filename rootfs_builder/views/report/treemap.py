@@ -14,6 +14,7 @@ from msgspec import Struct
 _SHAPES = ((1200, 740), (360, 560))  # pixels of the map, about: wide, tall
 _HEADING = 20  # pixels of a group's heading
 _WHOLE = 10_000
+_FINEST = 10**7  # parts of the whole; none that is smaller can be seen
 _SEEN = 0.0016  # of all bytes: a group of 34 by 34 pixels
 _MOST_GROUPS = 48
 _TILES = 600  # in all, shared by the bytes of the groups
@@ -127,8 +128,12 @@ def _below_heading(area: _Area) -> tuple[float, float]:
 
 
 def _boxes(sizes: Sequence[int], width: float, height: float) -> list[_Area]:
-    """The boxes of sizes that fall from one to the next; of 0 bytes it has no area."""
-    some = [one for one in sizes if one]
+    """The boxes of sizes that fall from one to the next; of 0 bytes it has no area.
+
+    What is too small for floating point beside the others is taken for larger than it is.
+    """
+    least = sum(sizes) / _FINEST
+    some = [max(one, least) for one in sizes if one]
     rectangles = squarify.squarify(
         squarify.normalize_sizes(some, width, height), 0, 0, width, height
     )

@@ -9,7 +9,7 @@ from rootfs_builder.views.report.treemap import MORE, Weight
 
 SIZES = st.dictionaries(
     st.text(max_size=3),
-    st.lists(st.integers(0, 1 << 30), min_size=1, max_size=40),
+    st.lists(st.integers(0, 1 << 30) | st.just(1 << 63), min_size=1, max_size=40),
     max_size=80,
 )
 
