@@ -1,6 +1,6 @@
 """`rootfs-builder verify`: resolve the programs of an image, whoever made it."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -49,8 +49,8 @@ def command(
     compressed, or - for stdin; DIR any other directory, taken as a root. Nothing is run, so what a
     program opens later is not known. Exit code 4 says that something is missing.
 
-    With a command after --, that is run in the image too, without an engine: it has to end with
-    exit code 0, or what it said and the first file that it missed are shown.
+    A command after -- is then run in the image, without an engine. If it does not succeed, exit code
+    4 comes with what it said, and with the files that it looked for in vain.
     """
     del debug
     seconds = _seconds(cmd, timeout)
@@ -62,16 +62,7 @@ def command(
     if as_json:
         import json
 
-        facts = [
-            {
-                "programs": one.programs,
-                "files": one.files,
-                "problems": list(one.problems),
-                "unchecked": list(one.unchecked),
-            }
-            for one in reports
-        ]
-        click.echo(json.dumps(facts, indent=2))
+        click.echo(json.dumps([_facts(one) for one in reports], indent=2))
     if problems:
         raise VerificationError("\n".join(problems))
     if cmd:
@@ -81,6 +72,15 @@ def command(
         files = sum(report.files for report in reports)
         found = f"{programs} dynamic programs find their linked libraries, in {files} files"
         click.echo(f"{image}: {found if programs else 'its programs are static, or scripts'}")
+
+
+def _facts(one: "Report") -> dict[str, Any]:
+    return {
+        "programs": one.programs,
+        "files": one.files,
+        "problems": list(one.problems),
+        "unchecked": list(one.unchecked),
+    }
 
 
 def _seconds(cmd: tuple[str, ...] | None, timeout: str) -> float:
