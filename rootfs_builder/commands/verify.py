@@ -49,8 +49,8 @@ def command(
     compressed, or - for stdin; DIR any other directory, taken as a root. Nothing is run, so what a
     program opens later is not known. Exit code 4 says that something is missing.
 
-    A command after -- is then run in the image, without an engine. If it does not succeed, exit code
-    4 comes with what it said, and with the files that it looked for in vain.
+    A command after -- is then run in the image, without an engine. If it does not succeed, exit
+    code 4 comes with what it said, and with the files that it looked for in vain.
     """
     del debug
     seconds = _seconds(cmd, timeout)
