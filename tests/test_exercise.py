@@ -215,6 +215,7 @@ def test_temporary_files_have_their_place(cli, tmp_path):
     cli("pack", "./sorts", "-o", "image.tar", *words, check=True)
     inside = cli("inspect", "-v", "image.tar", check=True).stdout
     assert [one.split()[0] for one in inside.splitlines() if " /tmp:" in one] == ["d1777"]
+    assert " /usr/local/bin/sorts: executable" in inside  # below a directory that came bare
 
 
 DAEMON = """\
