@@ -215,6 +215,7 @@ def test_temporary_files_have_their_place(cli, tmp_path):
     cli("pack", "./sorts", "-o", "image.tar", *words, check=True)
     inside = cli("inspect", "-v", "image.tar", check=True).stdout
     assert [one.split()[0] for one in inside.splitlines() if " /tmp:" in one] == ["d1777"]
+    assert " /usr/local/bin/sorts: executable" in inside  # below a directory that came bare
 
 
 DAEMON = """\
@@ -264,6 +265,7 @@ def free_port():
         (["--exercise", "./hello | cat"], 2, "is for a shell"),
         (["--exercise", "./hello", "--sysroot", "root"], 2, "another system"),
         (["--exercise-probe", "true"], 2, "one --exercise, 0 are given"),
+        (["--exercise-compare", "exit"], 2, "of what?"),
     ],
 )
 def test_mistakes(cli, cc, tmp_path, words, code, text):

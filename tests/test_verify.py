@@ -193,6 +193,14 @@ def test_a_command_is_run_in_the_image_and_what_it_missed_is_named(cli, cc):
     assert "find their linked libraries" in cli("verify", "with.tar", "--", "opens").stdout
 
 
+@pytest.mark.parametrize(
+    "words", [["--network", "host"], ["--timeout", "5s"], ["--"], ["--timeout", "x", "--", "true"]]
+)
+def test_what_is_about_a_command_needs_one(cli, tmp_path, words):
+    (tmp_path / "root").mkdir()
+    assert cli("verify", "root", *words).returncode == 2
+
+
 def test_a_command_is_run_in_a_directory_which_stays_as_it_is(cli, cc, tmp_path):
     cc('#include <stdio.h>\nint main(void) { return !fopen("/made", "w"); }', name="makes")
     cli("stage", "./makes", "-o", "root", check=True)

@@ -1,13 +1,14 @@
 """`rootfs-builder verify`: resolve the programs of an image, whoever made it."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from rootfs_builder.choices import NETWORKS
 from rootfs_builder.commands import options
 from rootfs_builder.commands.verb import Verb
-from rootfs_builder.errors import UsageError, VerificationError
+from rootfs_builder.errors import Mistake, UsageError, VerificationError
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.choices import Network
@@ -48,10 +49,11 @@ def command(
     compressed, or - for stdin; DIR any other directory, taken as a root. Nothing is run, so what a
     program opens later is not known. Exit code 4 says that something is missing.
 
-    With a command after --, that is run in the image too, without an engine: it has to end with
-    exit code 0, or what it said and the first file that it missed are shown.
+    A command after -- is then run in the image, without an engine. If it does not succeed, exit
+    code 4 comes with what it said, and with the files that it looked for in vain.
     """
     del debug
+    seconds = _seconds(cmd, timeout)
     reports = _reports(image, no_limits=no_limits)
     problems = [problem for report in reports for problem in report.problems]
     unchecked = () if quiet or as_json else dict.fromkeys(o for r in reports for o in r.unchecked)
@@ -60,25 +62,36 @@ def command(
     if as_json:
         import json
 
-        facts = [
-            {
-                "programs": one.programs,
-                "files": one.files,
-                "problems": list(one.problems),
-                "unchecked": list(one.unchecked),
-            }
-            for one in reports
-        ]
-        click.echo(json.dumps(facts, indent=2))
+        click.echo(json.dumps([_facts(one) for one in reports], indent=2))
     if problems:
         raise VerificationError("\n".join(problems))
     if cmd:
-        _run(image, cmd, network=network, seconds=options.seconds(timeout), no_limits=no_limits)
+        _run(image, cmd, network=network, seconds=seconds, no_limits=no_limits)
     if not quiet and not as_json:
         programs = sum(report.programs for report in reports)
         files = sum(report.files for report in reports)
         found = f"{programs} dynamic programs find their linked libraries, in {files} files"
         click.echo(f"{image}: {found if programs else 'its programs are static, or scripts'}")
+
+
+def _facts(one: "Report") -> dict[str, Any]:
+    return {
+        "programs": one.programs,
+        "files": one.files,
+        "problems": list(one.problems),
+        "unchecked": list(one.unchecked),
+    }
+
+
+def _seconds(cmd: tuple[str, ...] | None, timeout: str) -> float:
+    """How long a command may take; what is about one is refused where there is none."""
+    if cmd == ():
+        raise UsageError("say what to run: rootfs-builder verify hello.tar -- hello --selftest")
+    context = click.get_current_context()
+    for name in ("network", "timeout") if cmd is None else ():
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            raise UsageError(Mistake(f"--{name}", "of what? a command after -- is run"))
+    return options.seconds(timeout)
 
 
 def _run(

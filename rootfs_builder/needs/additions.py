@@ -7,6 +7,7 @@ one tree goes into another, the later one's files count if it goes deeper, as wi
 import errno
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -120,8 +121,14 @@ def _look(
     real = SourcePath(walk.real)
     way = walk if _is_kept_link(added, real, sources, walker) else None
     place = added.destination if way is None else ImagePath(real)
-    if walk.node is None or walk.node.kind != "dir" or added.bare:
-        nodes = trees.nodes(sources, real, skip=(lambda one: one != real) if added.bare else None)
+    if added.bare:
+        inside = frozenset[SourcePath]()
+        with suppress(OSError):  # one that may be entered, and not be listed
+            inside = frozenset(join(real, one) for one in sources.list(real))
+        nodes = trees.nodes(sources, real, skip=inside.__contains__)
+        return _Found(added, Tree(real, place, nodes, walk=way, clue=added.clue, left_out=inside))
+    if walk.node is None or walk.node.kind != "dir":
+        nodes = trees.nodes(sources, real)
         return _Found(added, Tree(real, place, nodes, walk=way, clue=added.clue))
     ignored = (*_ignored(added, real, sources, walker), *exclude)
     if not ignored:

@@ -147,7 +147,7 @@ def from_options(*, directory: str, executables: tuple[str, ...], **arguments: A
         **fields,
     )
     _check_docker_types(recipe, mistakes)
-    _check_probe(recipe, mistakes)
+    _check_exercises(recipe, arguments, mistakes)
     mistakes.report()
     return recipe
 
@@ -211,7 +211,9 @@ def _check_docker_types(recipe: Recipe, mistakes: Mistakes) -> None:
         mistakes.add("--annotation", text)
 
 
-def _check_probe(recipe: Recipe, mistakes: Mistakes) -> None:
+def _check_exercises(recipe: Recipe, arguments: Mapping[str, Any], mistakes: Mistakes) -> None:
+    if arguments.get("exercise_compare") is not None and not recipe.exercises:
+        mistakes.add("--exercise-compare", "of what? --exercise says what is run")
     if recipe.exercise_probe and len(recipe.exercises) != 1:
         text = f"speaks with the daemon of one --exercise, {len(recipe.exercises)} are given"
         mistakes.add("--exercise-probe", text)
