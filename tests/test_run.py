@@ -90,11 +90,11 @@ def test_docker_does_the_same(case, cli, archive, docker):
 
 def test_the_way_is_said_on_stderr_alone(cli, archive):
     said = run(cli, archive, ["--way", "unshare"], []).stderr
-    assert said.startswith(f"{archive}: unshare: ")
+    assert said == f"{archive}: isolated by unshare\n"
     assert run(cli, archive, ["-q", "--way", "unshare"], []).stderr == ""
     if os.geteuid() == 0:
         said = run(cli, archive, ["--way", "chroot"], []).stderr
-        assert "not isolated: processes, the network" in said
+        assert "isolated by chroot, except for processes, network" in said
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -4,7 +4,7 @@ What is left resolves as before (`proof.ties`), unless that is not asked for. Th
 and the config stays as it is; every time in the layers becomes `epoch`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from msgspec import UNSET
@@ -38,7 +38,6 @@ from rootfs_builder.proof.trials import Trials
 from rootfs_builder.recipe import DEFAULT_PATH
 from rootfs_builder.recipe.destination import Destination
 
-Progress = Callable[[int, int], None]
 _LOADERS_OWN = ("ld.so.", "ld-musl-")  # in /etc: what decides where a loader looks
 
 
@@ -71,7 +70,6 @@ def minimize(
     aggressive: bool = False,
     names: tuple[str, ...] | None = None,
     epoch: int = 0,
-    progress: Progress = lambda _trials, _left: None,
 ) -> Minimized:
     """Write an image without the files that a command does not need, each of which was tried.
 
@@ -86,7 +84,6 @@ def minimize(
         aggressive: let go of what only other programs of the image need, and of its entrypoint.
         names: other names than those that the image has.
         epoch: every time in the image, in seconds since 1970.
-        progress: is called with the number of trials, and of paths that are left.
 
     Raises:
         VerificationError: the command does not succeed in the whole image.
@@ -98,7 +95,7 @@ def minimize(
     with rootfs.unpacked(whole, discard=True) as root:
         trials = Trials(root, command, success=success)
         trials.begin()
-        search = _search(image, whole, trials, keep, progress, aggressive=aggressive)
+        search = _search(image, whole, trials, keep, aggressive=aggressive)
         search.reduce(_groups(whole))
         search.prove()
     left = _without(whole, frozenset(search.gone))
@@ -119,7 +116,6 @@ def _search(
     whole: Plan,
     trials: Trials,
     keep: tuple[Pattern, ...],
-    progress: Progress,
     *,
     aggressive: bool,
 ) -> Search:
@@ -136,7 +132,6 @@ def _search(
     problems = frozenset() if aggressive else _problems(image, whole)
 
     def trial(gone: frozenset[ImagePath]) -> bool:
-        progress(trials.count, len(search[0].left))
         resolves = (
             aggressive
             or not any(_is_loaders_own(path) for path in gone - search[0].gone)

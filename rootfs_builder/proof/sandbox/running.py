@@ -15,6 +15,7 @@ from rootfs_builder.proof.sandbox import becoming, kernel
 from rootfs_builder.proof.sandbox.command import TIMED_OUT, Command, Outcome, Way
 from rootfs_builder.proof.sandbox.streams import Streams
 
+_INSIST = 1.0  # seconds that SIGKILL may take
 _GRACE = 2.0  # seconds between the stop signal and the end by force
 _PASSED_ON = (
     *(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT),
@@ -51,8 +52,12 @@ class Running:
         os.close(status)
         self._streams.begin()
         self._streams.follow(self._status)
-        while not self._ended and "child-pid" not in self._facts:
-            self._wait(None)
+        try:
+            while not self._ended and not self.pid:
+                self._wait(None)
+        except BaseException:  # a signal's
+            self.end()
+            raise
 
     def _become(self, start: Start, status: int, parent: int) -> NoReturn:
         """Be the child: nothing of this process but the command's streams stays with it."""
@@ -145,10 +150,11 @@ class Running:
 
     def end(self) -> None:
         """End it by force, if it still runs, and all that it started."""
-        if not self._ended:
-            self.signal(signal.SIGKILL)
         while not self._ended:
-            self._wait(None)
+            self.signal(signal.SIGKILL)
+            self._wait(_INSIST)
+            if not self._ended:  # it cannot be killed yet: what waits for it ends it
+                os.kill(self._process, signal.SIGTERM)
         self._streams.close()
         os.close(self._status)
         os.waitpid(self._process, 0)

@@ -20,23 +20,23 @@ class Chosen(Struct, frozen=True):
     def sentence(self, command: Command) -> str:
         """The way in a line for the user: what it does not keep apart, and why it was taken."""
         left = list(_LEFT[self.way])
-        if command.network == "host":
-            left.append("the network, as --network host asks for")
-        text = f"{self.way.value}: {_TEXT[self.way]}"
+        if command.network == "host" and self.way is not Way.CHROOT:
+            left.append("the network (--network host)")
+        text = f"isolated by {self.way.value}"
         if left:
-            text += f"; not isolated: {', '.join(left)}"
-        return text + "".join(f" ({one})" for one in self.passed)
+            text += f", except for {', '.join(left)}"
+        return text + "".join(f"; {one}" for one in (*_NOTES[self.way], *self.passed))
 
 
-_TEXT = {
-    Way.BUBBLEWRAP: "its own mounts, processes, users, network; no gain of privileges",
-    Way.UNSHARE: "its own mounts, processes, users, network",
-    Way.CHROOT: "its own root directory",
+_NOTES: dict[Way, tuple[str, ...]] = {
+    Way.BUBBLEWRAP: ("set-user-id bits and file capabilities have no effect",),
+    Way.UNSHARE: (),
+    Way.CHROOT: (),
 }
-_LEFT = {
+_LEFT: dict[Way, tuple[str, ...]] = {
     Way.BUBBLEWRAP: (),
     Way.UNSHARE: (),
-    Way.CHROOT: ("processes", "the network", "shared memory", "the host name"),
+    Way.CHROOT: ("processes", "network", "shared memory", "host name"),
 }
 
 
