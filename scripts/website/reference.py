@@ -16,6 +16,33 @@ from rootfs_builder.needs import rules
 from scripts.website.sources import CHECKOUT
 
 PARAGRAPH = "\n\n"
+CLI = """\
+Generated from the texts of `--help`. `rootfs-builder COMMAND --help` shows the same in a
+terminal, `man rootfs-builder` too."""
+RECIPE = """\
+The keys of `rootfs.toml`, and of `[tool.rootfs-builder]` in `pyproject.toml`, from
+[rootfs.schema.json](../rootfs.schema.json). [Recipes](../recipes.md) explains how they are
+used."""
+RULES = """\
+Each acts on evidence; [Rules](../rules.md) explains their keys, `rootfs-builder rules --match
+PROGRAM` shows which act for a program and why, and `--without NAME` leaves one out."""
+EXIT = """\
+A failed command leaves the old output as it was. In `build` the code is that of the failures,
+or 1 where they differ. Interrupted by a signal, a command ends with 128 and the signal's
+number: Ctrl-C gives 130."""
+JSON = """\
+`pack`, `build`, `tree`, `why`, `inspect`, `verify`, `rules` and `cache info` take `--json`.
+Results go to stdout; errors are sentences on stderr, with an [exit code](exit-codes.md)."""
+SCHEMA = """\
+[here](../rootfs.schema.json). An editor with Taplo uses it after this first line of
+`rootfs.toml`:"""
+FINDINGS = """\
+What `pack` tells besides its result: each finding has `level` (`added`, `hint`, `warning`),
+`code`, `text` and `paths`. A code never changes its meaning."""
+PROVENANCE = """\
+The document beside an image, which `why` and `inspect` read: `schema_version`, the programs,
+the findings, and each path of the image with its reasons. No digest depends on it, and no path
+of the build machine is in it."""
 
 
 def cell(text: str) -> str:
@@ -44,8 +71,7 @@ def cli() -> str:
     """Every verb with its options, from click."""
     parts = [
         "# Command line",
-        "Generated from the texts of `--help`. `rootfs-builder COMMAND --help` shows the same in a "
-        "terminal, `man rootfs-builder` too.",
+        CLI,
         table(
             ("command", "what it does"),
             [(f"[`{name}`](#{name})", cell(text)) for name, text in VERBS.items()],
@@ -81,9 +107,7 @@ def recipe() -> str:
     schema = json.loads((CHECKOUT / "docs/rootfs.schema.json").read_text())["$defs"]
     parts = [
         "# Recipe keys",
-        "The keys of `rootfs.toml`, and of `[tool.rootfs-builder]` in `pyproject.toml`, from "
-        "[rootfs.schema.json](../rootfs.schema.json). [Recipes](../recipes.md) explains how they "
-        "are used.",
+        RECIPE,
     ]
     for name, about in schema.items():
         parts.append(f"## {TITLES.get(name, name)}")
@@ -126,9 +150,7 @@ def all_rules() -> str:
     """Every rule that comes with the program, from its TOML."""
     parts = [
         "# All rules",
-        "Each acts on evidence; [Rules](../rules.md) explains their keys, "
-        "`rootfs-builder rules --match PROGRAM` shows which act for a program and why, and "
-        "`--without NAME` leaves one out.",
+        RULES,
     ]
     rows = []
     for rule in sorted(rules.load(()), key=lambda one: one.name):
@@ -147,9 +169,7 @@ def exit_codes() -> str:
             [
                 "# Exit codes",
                 table(("code", "meaning"), rows),
-                "A failed command leaves the old output as it was. In `build` the code is that of the "
-                "failures, or 1 where they differ. Interrupted by a signal, a command ends with 128 "
-                "and the signal's number: Ctrl-C gives 130.",
+                EXIT,
             ]
         )
         + "\n"
@@ -166,21 +186,14 @@ def as_json() -> str:
         PARAGRAPH.join(
             [
                 "# JSON output and schemas",
-                "`pack`, `build`, `tree`, `why`, `inspect`, `verify`, `rules` and `cache info` take "
-                "`--json`. Results go to stdout; errors are sentences on stderr, with an "
-                "[exit code](exit-codes.md).",
-                "`rootfs-builder build --schema` prints the schema of recipes, which is also "
-                "[here](../rootfs.schema.json). An editor with Taplo uses it after this first line of "
-                "`rootfs.toml`:",
+                JSON,
+                "`rootfs-builder build --schema` prints the schema of recipes, which is also "SCHEMA,
                 "```toml\n#:schema ./rootfs.schema.json\n```",
                 "## Findings",
-                "What `pack` tells besides its result: each finding has `level` (`added`, `hint`, "
-                "`warning`), `code`, `text` and `paths`. A code never changes its meaning.",
+                FINDINGS,
                 table(("code", "meaning"), rows),
                 "## rootfs-builder.json",
-                "The document beside an image, which `why` and `inspect` read: `schema_version`, the "
-                "programs, the findings, and each path of the image with its reasons. No digest "
-                "depends on it, and no path of the build machine is in it.",
+                PROVENANCE,
             ]
         )
         + "\n"
