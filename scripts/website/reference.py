@@ -34,6 +34,7 @@ JSON = """\
 `pack`, `build`, `tree`, `why`, `inspect`, `verify`, `rules` and `cache info` take `--json`.
 Results go to stdout; errors are sentences on stderr, with an [exit code](exit-codes.md)."""
 SCHEMA = """\
+`rootfs-builder build --schema` prints the schema of recipes, which is also
 [here](../rootfs.schema.json). An editor with Taplo uses it after this first line of
 `rootfs.toml`:"""
 FINDINGS = """\
@@ -187,7 +188,7 @@ def as_json() -> str:
             [
                 "# JSON output and schemas",
                 JSON,
-                "`rootfs-builder build --schema` prints the schema of recipes, which is also "SCHEMA,
+                SCHEMA,
                 "```toml\n#:schema ./rootfs.schema.json\n```",
                 "## Findings",
                 FINDINGS,
