@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-_GROUPS = {  # in the order of --help; what is in none of them stands in the last
+GROUPS = {  # in the order of --help; what is in none of them stands in the last
     "Output": (
         *("output", "shape", "compression", "compression_level", "layers", "platform", "no_plan"),
         *("iidfile", "metadata_file", "max_size", "policy", "strip", "dry_run", "print_recipe"),
@@ -22,7 +22,7 @@ _GROUPS = {  # in the order of --help; what is in none of them stands in the las
     "Build": ("depfile", "no_cache", "sets", "jobs", "scheduler"),
     "Diagnostics": (),
 }
-_LAST = [*_GROUPS][-1]
+_LAST = [*GROUPS][-1]
 _FEW = 12  # options that need no groups
 
 
@@ -80,16 +80,16 @@ class Verb(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options in groups, unless they are few."""
-        found: dict[str, list[tuple[str, str]]] = {group: [] for group in _GROUPS}
+        found: dict[str, list[tuple[str, str]]] = {title: [] for title in GROUPS}
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
             if record is not None:
-                found[_group(param.name or "")].append(record)
+                found[group(param.name or "")].append(record)
         if sum(map(len, found.values())) <= _FEW:
             found = {"Options": [one for each in found.values() for one in each]}
-        for group, records in found.items():
+        for title, records in found.items():
             if records:
-                with formatter.section(group):
+                with formatter.section(title):
                     formatter.write_dl(records)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -119,5 +119,6 @@ class Verb(click.Command):
             known.add(one.name or "")
 
 
-def _group(name: str) -> str:
-    return next((group for group, names in _GROUPS.items() if name in names), _LAST)
+def group(name: str) -> str:
+    """The group of an option in a verb's help."""
+    return next((title for title, names in GROUPS.items() if name in names), _LAST)
