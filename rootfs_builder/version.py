@@ -1,3 +1,3 @@
 """The version of the package: it is part of every cache key and of the provenance document."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

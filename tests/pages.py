@@ -19,7 +19,7 @@ PAGES = sorted(
     path.relative_to(CHECKOUT)
     for path in (
         *CHECKOUT.glob("*.md"),
-        *CHECKOUT.glob("docs/*.md"),
+        *CHECKOUT.glob("docs/**/*.md"),
         *CHECKOUT.glob("recipes/**/*.md"),
     )
 )

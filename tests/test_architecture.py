@@ -16,8 +16,8 @@ PACKAGE = Path(__file__).parent.parent / "rootfs_builder"
 WINGS = (
     *("version", "choices", "paths", "errors", "findings", "platforms"),
     *("filesystem", "cache", "temporary", "output", "tools"),
-    *("elf", "packages", "recipe", "loader", "needs", "plan", "image", "views"),
-    *("proof", "pipeline", "commands", "cli"),
+    *("elf", "packages", "recipe", "loader", "needs", "plan", "image", "proof", "views"),
+    *("pipeline", "commands", "cli"),
 )
 SIDES = ({"elf", "loader", "needs"}, {"image"})  # neither imports the other
 SIBLINGS = {  # the same job for different formats: none imports another
@@ -46,7 +46,7 @@ ONLY_IN = {  # what is used → the wings that may use it
     "urllib": set(),
     "http": set(),
     "ssl": set(),
-    "time": {"cache", "proof"},  # sleep and deadlines: the time comes in as a value
+    "time": {"cache", "commands", "proof"},  # sleep, deadlines, how long a run took: else a value
     "datetime.now": set(),
     "datetime.utcnow": set(),
     "tempfile": {"temporary"},

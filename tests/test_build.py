@@ -65,7 +65,11 @@ def test_a_recipe_gives_what_pack_gives(cli, folder):
     packed = cli("pack", "hello", "-o", "b.tar", "-u", "1000", "--", "-v", check=True)
     assert built.stdout == packed.stdout
     assert (folder / "a.tar").read_bytes() == (folder / "b.tar").read_bytes()
-    assert built.stderr == packed.stderr.replace("b.tar", "a.tar")
+    said = packed.stderr.replace("b.tar", "a.tar").replace(" (-v says why)", "").splitlines()
+    first, *rest = built.stderr.splitlines()
+    assert first.partition(") in ")[0] == said[0].partition(") in ")[0]  # then how long it took
+    assert [*rest, said[-1]] == said[1:]
+    assert said[-1].startswith("next: ")
 
 
 def test_relative_paths_start_at_the_recipes_folder(cli, folder):
@@ -240,7 +244,7 @@ def defect(folder, monkeypatch, jobs, *words, error=None):
     pack = packing.pack
 
     def broken(values, **options):
-        if values["tag"] == "i:1":
+        if values["tag"] == ("i:1",):
             raise error or AttributeError("no such thing")
         return pack(values, **options)
 

@@ -162,7 +162,7 @@ def test_a_worker_that_is_killed_costs_a_retry(cluster, recipes, start, tmp_path
 def test_a_scheduler_that_is_gone_loses_no_image_that_is_done(cli, cluster, recipes, start):
     names = recipes(6, "sleep 0.5; cp ../hello made")
     build = start(*names, "--scheduler", cluster.address)
-    while " bytes in " not in build.stderr.readline():
+    while " packed to " not in build.stderr.readline():
         assert build.poll() is None
     cluster.scheduler.send_signal(signal.SIGKILL)
     out, said = build.communicate(timeout=PATIENCE)

@@ -1,5 +1,6 @@
 """What is shown before anything is done: help, each with an example, and the shell's completion."""
 
+import json
 import re
 import resource
 import shutil
@@ -24,6 +25,45 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 def test_the_help_of_each_verb_has_one_example(cli, verb):
     said = cli(verb, "--help", check=True).stdout
     assert len(re.findall(r"Example: .*rootfs-builder " + verb, said)) == 1
+
+
+def test_every_option_of_pack_stands_in_a_group_of_few(cli):
+    said = cli("pack", "--help", check=True).stdout
+    assert len(said.splitlines()) <= 120, "three screens of forty lines"
+    groups = dict(re.findall(r"(?ms)^(\w[\w ]*):\n(.*?)\n(?=\n|\Z)", said))
+    wanted = ["Output", "Image config", "Files", "Ownership", "Libraries", "Rules"]
+    assert [*groups] == [*wanted, "Exercise", "Build", "Diagnostics"]
+    last = re.findall(r"(?m)^  (?:-\w, )?(--[\w-]+)", groups["Diagnostics"])
+    assert last == ["--json", "--quiet", "--verbose", "--debug", "--help"]
+
+
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "pack"])
+def test_the_help_of_other_verbs_fits_two_screens(cli, verb):
+    assert len(cli(verb, "--help", check=True).stdout.splitlines()) <= 80
+
+
+def test_tree_takes_options_that_change_nothing_and_does_not_list_them(cli):
+    assert "--owner" not in cli("tree", "--help", check=True).stdout
+    cli("tree", shutil.which("env"), "--owner", "/usr/bin/env=1", check=True)
+
+
+def test_help_and_version_may_be_typed_as_commands(cli):
+    assert cli("help", check=True).stdout == cli("--help", check=True).stdout
+    assert cli("help", "tree", check=True).stdout == cli("tree", "--help", check=True).stdout
+    for words in (["version"], ["-V"]):
+        assert cli(*words, check=True).stdout == cli("--version", check=True).stdout
+
+
+def test_a_dry_run_writes_nothing_and_says_what_would_be_there(cli, tmp_path):
+    program = shutil.which("cat")
+    packed = cli("pack", program, "-o", "x.tar", "--json", check=True)
+    (tmp_path / "x.tar").unlink()
+    before = sorted(tmp_path.iterdir())
+    done = cli("pack", program, "--dry-run", "--json", check=True)
+    assert sorted(tmp_path.iterdir()) == before
+    told, wanted = json.loads(done.stdout), json.loads(packed.stdout)
+    assert told == {key: wanted[key] for key in ("platform", "files", "bytes", "findings")}
+    assert done.stderr.startswith(f"would be packed for {told['platform']}: {told['files']} files")
 
 
 def test_without_arguments_help_goes_to_stderr_and_the_exit_code_is_that_of_usage(cli):

@@ -437,7 +437,9 @@ def test_names_of_stdout_are_stdout(tmp_path, out, output, into):
             done = pack(output, file)
         found = (out / "x.tar").read_bytes()
     assert found == expected.stdout
-    assert done.stderr == expected.stderr
+    (first, *rest), (wanted, *others) = done.stderr.splitlines(), expected.stderr.splitlines()
+    assert first.partition(b") in ")[0] == wanted.partition(b") in ")[0]  # then how long it took
+    assert rest == others
     assert [one.name for one in out.iterdir()] == ["x.tar"]
 
 

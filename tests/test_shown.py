@@ -24,7 +24,7 @@ def test_the_tables_are_those_of_the_data():
     script("tables", "--check")
 
 
-@pytest.mark.parametrize("name", ["picture", "sizes"])
+@pytest.mark.parametrize("name", ["picture", "article"])
 def test_what_is_shown_is_what_happens_as_far_as_it_goes_without_engines(name):
     script(name, "--check")
 

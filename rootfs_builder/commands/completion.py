@@ -5,7 +5,7 @@ import click
 from rootfs_builder.commands import options
 from rootfs_builder.commands.verb import Verb
 
-_VARIABLE = "_ROOTFS_BUILDER_COMPLETE"  # the name that click looks for in the environment
+VARIABLE = "_ROOTFS_BUILDER_COMPLETE"  # the name that click looks for in the environment
 
 
 @click.command(cls=Verb, epilog='Example: eval "$(rootfs-builder completion bash)"')
@@ -24,5 +24,5 @@ def command(ctx: click.Context, /, *, shell: str, debug: bool) -> None:
 
     found = get_completion_class(shell)
     assert found is not None  # noqa: S101 - click has the three that the choice allows
-    script = found(ctx.find_root().command, {}, "rootfs-builder", _VARIABLE)
+    script = found(ctx.find_root().command, {}, "rootfs-builder", VARIABLE)
     click.echo(script.source(), nl=False)

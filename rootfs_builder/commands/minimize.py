@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rootfs_builder.choices import SUCCESSES
-from rootfs_builder.commands import images, options, terminal
+from rootfs_builder.commands import options, terminal
 from rootfs_builder.commands.verb import Verb
 from rootfs_builder.errors import InputError, UsageError
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from collections.abc import Iterable, Iterator
 
     from rootfs_builder.choices import Network, Success
-    from rootfs_builder.commands.images import Found
     from rootfs_builder.filesystem.patterns import Pattern
+    from rootfs_builder.image.found import Found
     from rootfs_builder.image.provenance import Record
     from rootfs_builder.pipeline.minimizing import Minimized
 
@@ -84,14 +84,16 @@ def command(
     left resolves as before, and the config stays. IMAGE is as for inspect.
     """
     del debug
-    with images.found(image, "minimize", no_limits=no_limits) as found:
+    from rootfs_builder.image import found as images
+
+    with images.at(image, "minimize", no_limits=no_limits) as found:
         if len(found.images) != 1:
             count = len(found.images) or "no"
             raise InputError(f"{count} images are in it; minimize takes one")
         done = _minimized(found, cmd, **given)
     if not quiet:
         for line in _lines(done, verbose=verbose):
-            click.echo(terminal.escape_control(line), err=True)
+            terminal.say((line,))
     result = "@".join((*done.image.names[:1], done.image.digest))
     if as_json:
         import json

@@ -24,7 +24,6 @@ _ELSEWHERE = {  # verbs of docker, of other packers and of the tools that people
     "ldd": "tree",
     "ls": "tree",
     "list": "tree",
-    "check": "verify",
     "test": "verify",
 }
 _OF_ENGINES = ("load", "push", "start", "exec")
@@ -47,6 +46,14 @@ _OTHER_SPELLINGS = {  # options that others spell otherwise
     "--cwd": "-w PATH is the directory that the program starts in",
     "--dir": "-w PATH is the directory that the program starts in",
     "--force": "there is nothing to force: an older archive is replaced",
+    "--from": "--sysroot DIR is where another machine's files are",
+    "--env-file": "-e NAME=VALUE sets a variable; a recipe has them as a list, env = [...]",
+    "--cap-add": "an option of docker run; --cap PATH=CAPABILITIES gives a file some",
+    "--cap-drop": "an option of docker run, where --cap-drop ALL works for most images",
+    "--build-arg": "nothing is built: name the compiled program; a recipe has steps that compile",
+    "--target": "--platform OS/ARCH requires a platform; the program decides",
+    "--squash": "--layers single makes one layer",
+    "--shell": "there is no shell unless you add one: name /bin/sh as a further EXECUTABLE",
     "--push": "the archive is a file; skopeo copy oci-archive:FILE docker://… pushes it",
     "--load": "the archive is a file; docker load -i FILE loads it",
     "-p": "an option of docker run, for a port; --expose PORT documents one in the image",
@@ -143,8 +150,8 @@ def _key(option: str) -> str | None:
 def _missing(error: click.MissingParameter, words: list[str], command: Command) -> str:
     param, ctx = error.param, error.ctx
     shown = _spelling(param) if param else "an argument"
-    example = (ctx.command.epilog or "") if ctx else ""
-    line = example.removeprefix("Example: ").partition("  #")[0]
+    example = (ctx.command.epilog or "").lstrip("\b\n") if ctx else ""
+    line = example.split("\n", 1)[0].removeprefix("Example: ").partition("  #")[0]
     if param is not None and param.name == "executables":
         return f"EXECUTABLE: missing; name the compiled program: {_line(*_with_program(words))}"
     if not isinstance(param, click.Option) or ctx is None:

@@ -1,6 +1,7 @@
 """`rootfs-builder pack`: programs in, an image archive out."""
 
 import sys
+import time
 from typing import Any
 
 import click
@@ -12,12 +13,20 @@ from rootfs_builder.errors import UsageError
 
 @click.command(
     cls=Verb,
-    epilog="Example: rootfs-builder pack ./server -o server.tar -t server:1.0 -u 1000 -- --port 80",
+    epilog="""\b
+Example: rootfs-builder pack ./hello -o hello.tar
+  … pack ./server -o server.tar -t server:1.0 -u 1000 -- --port 80
+  … pack /usr/bin/python3 --add app:/app -o app.tar -- /app/main.py
+""",
 )
 @packing.table
 @click.option(
-    "--print-recipe", is_flag=True, help="Write no image: print the recipe that makes it."
+    "--dry-run",
+    is_flag=True,
+    is_eager=True,
+    help="Write no image: say what would be in it.",
 )
+@click.option("--print-recipe", is_flag=True, help="Write no image: print its recipe.")
 @click.option("--no-cache", is_flag=True, help="Do not read or write the cache.")
 @options.as_json
 @options.quiet
@@ -28,6 +37,7 @@ def command(
     cmd: tuple[str, ...] | None,
     /,
     *,
+    dry_run: bool,
     print_recipe: bool,
     no_cache: bool,
     as_json: bool,
@@ -46,16 +56,29 @@ def command(
     if print_recipe:
         _print_recipe(values)
         return
+    if dry_run:
+        _dry_run(values, as_json=as_json, quiet=quiet, verbose=verbose)
+        return
+    _write(values, cached=not no_cache, as_json=as_json, quiet=quiet, verbose=verbose)
+
+
+def _write(
+    values: dict[str, Any], *, cached: bool, as_json: bool, quiet: bool, verbose: bool
+) -> None:
     output = "-" if packing.destination(values).is_stdout else values["output"]
     _check_stdout(output, as_json=as_json)
+    begun = time.monotonic()
     packed = packing.pack(
         values,
         epoch=options.epoch(),
-        cached=not no_cache,
+        cached=cached,
         quiet=quiet,
         planned=terminal.reasons if verbose else lambda _: None,
     )
-    terminal.show(packed.plan, packing.line(packed, output), quiet=quiet)
+    lines = packing.lines(packed, output, time.monotonic() - begun, verbose=verbose)
+    terminal.show(lines, packed.plan.findings, quiet=quiet, verbose=verbose)
+    if not quiet:
+        terminal.say(packing.following(packed, values))
     result = packing.name(packed)
     if as_json:
         import json
@@ -82,3 +105,21 @@ def _print_recipe(values: dict[str, Any]) -> None:
     packing.check_output(values)
     packing.recipe(values)  # or it would be printed with its mistakes
     click.echo(recipe_keys.document(values, keys.keys()), nl=False)
+
+
+def _dry_run(values: dict[str, Any], *, as_json: bool, quiet: bool, verbose: bool) -> None:
+    from rootfs_builder import pipeline
+    from rootfs_builder.views import summary
+
+    recipe = packing.recipe({**values, "output": values["output"] or "-"})
+    found = pipeline.plan(recipe, policy_files=values["policy"], **options.inputs(values))
+    if verbose:
+        terminal.reasons(found.plan)
+    table = summary.of_kinds(found.plan) if verbose else ()
+    line = f"would be packed for {found.platform}: {summary.contents(found.plan)}"
+    terminal.show([*table, line], found.plan.findings, quiet=quiet, verbose=verbose)
+    if as_json:
+        import json
+
+        facts = {"platform": str(found.platform), **packing.plan_facts(found.plan)}
+        click.echo(json.dumps(facts, indent=2))

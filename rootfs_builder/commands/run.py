@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rootfs_builder.choices import NETWORKS, WAYS
-from rootfs_builder.commands import images, options
+from rootfs_builder.commands import options
 from rootfs_builder.commands.verb import Verb
 from rootfs_builder.errors import Mistake, UsageError
 
@@ -113,10 +113,11 @@ def _started(
 ) -> "Iterator[tuple[Rootfs, Command]]":
     """The root directory at a path, and what is to run in it."""
     from rootfs_builder.image import Config
+    from rootfs_builder.image import found as images
     from rootfs_builder.proof.sandbox import rootfs
 
     platform = given.pop("platform")
-    with images.found(path, "run", no_limits=no_limits) as found:
+    with images.at(path, "run", no_limits=no_limits) as found:
         if found.directory and not found.images:
             if platform is not None or no_limits:
                 option = "--no-limits" if no_limits else "--platform"

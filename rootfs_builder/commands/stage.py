@@ -36,8 +36,6 @@ def command(
     /,
     *,
     output: str,
-    sysroot: str | None,
-    rule_files: tuple[str, ...],
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -49,22 +47,23 @@ def command(
     options.no_command(cmd, "stage")
     from rootfs_builder import pipeline
     from rootfs_builder.recipe import destination
+    from rootfs_builder.views import summary
 
     destination.check_spelling(output)
+    read = options.inputs(given)
     plan = pipeline.stage(
         options.recipe(**given),
         output,
         epoch=options.epoch(),
         planned=terminal.reasons if verbose else lambda _: None,
-        **options.inputs(sysroot, rule_files),
+        **read,
     )
     env = _env(plan)
-    terminal.show(plan, quiet=quiet)
+    lines = [*(summary.of_kinds(plan) if verbose else ()), summary.contents(plan)]
+    terminal.show(lines, plan.findings, quiet=quiet, verbose=verbose)
     if not quiet:
-        for variable in env:
-            click.echo(
-                f"variable {variable}: an image has to set it, by ENV in a Dockerfile", err=True
-            )
+        said = "an image has to set it, by ENV in a Dockerfile"
+        terminal.say(f"variable {variable}: {said}" for variable in env)
     if as_json:
         import json
 

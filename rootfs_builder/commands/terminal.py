@@ -1,42 +1,31 @@
 """What a person at the terminal is shown besides the result: the summary, warnings, progress."""
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from rootfs_builder.paths import HIDDEN, printable
+from rootfs_builder.paths import escape_control, printable
 
 if TYPE_CHECKING:  # msgspec comes with it: --help must be quick
     from rootfs_builder.findings import Finding
-    from rootfs_builder.pipeline import Progress
+    from rootfs_builder.pipeline.writing import Progress
     from rootfs_builder.plan import Plan
 
 _LONG = 64 << 20  # bytes from which packing is long enough for a progress bar
-_ROWS = {  # by the ReasonKind of the first reason for a file; the others bring libraries too
-    "executable": "programs",
-    "interpreter": "loaders and interpreters",
-    "NEEDED": "libraries",
-    "added": "added files",
-    "generated": "generated files",
-    "rule": "what rules add",
-    "image": "without a reason",
+_NARROW = 40  # columns, below which nothing is wrapped to fit
+_MARKS = r"rootfs-builder: |(?:hint|warning|next): "
+_COLOURS: dict[str, dict[str, Any]] = {
+    "rootfs-builder": {"fg": "red", "bold": True},
+    "warning": {"fg": "yellow", "bold": True},
+    "hint": {"fg": "cyan"},
+    "next": {"fg": "green"},
 }
-
-
-def escape_control(text: str) -> str:
-    """A text of an image, which must neither steer a terminal nor be read as another one."""
-    if text.isascii() and text.isprintable():
-        return text
-    return re.sub(f"[{HIDDEN}]", _escaped, text)
-
-
-def _escaped(found: re.Match[str]) -> str:
-    number = ord(found[0])
-    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"  # noqa: PLR2004
+_FLAG = r"(?<![\w/-])--?[a-z][\w-]*"
 
 
 def defect(error: BaseException) -> str:
@@ -49,63 +38,61 @@ def defect(error: BaseException) -> str:
     )
 
 
-def summary_lines(plan: "Plan", image: str = "") -> list[str]:
-    """A table of what is in the image, by kind, and the findings."""
-    return [
-        *kinds((one.reasons[0].kind, one.size) for one in plan.unique_files),
-        *([image] if image else []),
-        *finding_lines(plan.findings),
-    ]
+def say(lines: Iterable[str]) -> None:
+    """Lines on stderr: as they are, or wrapped and coloured where it is a terminal."""
+    for line in lines:
+        shown = escape_control(line)
+        text = wrapped(shown) if sys.stderr.isatty() else shown
+        click.echo(_coloured(text) if _has_colour() else text, err=True, color=True)
 
 
-def kinds(files: "Iterable[tuple[str, int]]") -> Iterator[str]:
-    """A table of files, given as (kind of the first reason, bytes)."""
-    rows: dict[str, list[int]] = {label: [] for label in _ROWS.values()}
-    for kind, size in files:
-        rows[_ROWS.get(kind, "libraries")].append(size)
-    rows["all files"] = [size for found in rows.values() for size in found]
-    for label, found in rows.items():
-        if found or label == "all files":
-            yield f"{label:<24} {len(found):>6} {sum(found):>15,} bytes"
+def wrapped(line: str, indent: str = "  ") -> str:
+    """The line in as many as it takes; no word is broken, so a path can be copied.
+
+    `indent` is before all but the first.
+    """
+    import shutil
+    import textwrap
+
+    width = max(shutil.get_terminal_size().columns, _NARROW)
+    return textwrap.fill(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
-def findings(found: "Iterable[Finding]") -> None:
-    """What rules added, what they could add, and warnings: a line each."""
-    for line in finding_lines(found):
-        click.echo(line, err=True)
+def _has_colour() -> bool:
+    """Whether stderr takes colours: no-color.org, force-color.org."""
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return not os.environ.get("NO_COLOR") and sys.stderr.isatty()
 
 
-def finding_lines(found: "Iterable[Finding]") -> Iterator[str]:
-    """The same as lines."""
-    from rootfs_builder.findings import Level
-
-    kinds = set()
-    for finding in found:
-        kinds.add(finding.level)
-        colon = " " if finding.level is Level.ADDED else ": "  # its text begins with a name
-        yield escape_control(f"{finding.level}{colon}{finding.text}")
-    if Level.ADDED in kinds:
-        yield "--without NAME leaves out what was added"
+def _coloured(line: str) -> str:
+    """The first word by what it means, and flags bold."""
+    found = re.match(_MARKS, line)
+    if found is None:
+        return line
+    mark, rest = found[0], line[found.end() :]
+    bold = re.sub(_FLAG, lambda flag: click.style(flag[0], bold=True), rest)
+    return click.style(mark, **_COLOURS[mark.rstrip(": ")]) + bold
 
 
-def withheld(found: "Iterable[Finding]") -> list[str]:
-    """The lines that --quiet does not hide: what the program may need and was not published."""
-    from rootfs_builder.findings import WITHHELD
+def show(lines: Iterable[str], found: "Iterable[Finding]", *, quiet: bool, verbose: bool) -> None:
+    """The lines and the findings, or where that is to be quiet what was withheld."""
+    from rootfs_builder.views import summary
 
-    return list(finding_lines(one for one in found if one.code in WITHHELD))
-
-
-def show(plan: "Plan", image: str = "", *, quiet: bool) -> None:
-    """The summary, or where that is to be quiet what was withheld."""
-    for line in withheld(plan.findings) if quiet else summary_lines(plan, image):
-        click.echo(line, err=True)
+    if quiet:
+        say(summary.withheld(found))
+    else:
+        say((*lines, *summary.findings(found, verbose=verbose, flag="-v")))
 
 
 def warnings(found: "Iterable[Finding]") -> None:
     """Warnings alone, for verbs that write no image."""
     from rootfs_builder.findings import Level
+    from rootfs_builder.views import summary
 
-    findings(one for one in found if one.level is Level.WARNING)
+    say(summary.findings(one for one in found if one.level is Level.WARNING))
 
 
 def reasons(plan: "Plan") -> None:
@@ -127,7 +114,7 @@ class Counter(NamedTuple):
 def counting(total: int, *, quiet: bool) -> Iterator[Counter]:
     """A bar over `total` tasks, where stderr is a terminal; lines stand above it."""
     if quiet or not sys.stderr.isatty():
-        yield Counter(lambda line: click.echo(line, err=True), lambda: None)
+        yield Counter(lambda line: say((line,)), lambda: None)
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn

@@ -1,6 +1,29 @@
 """The click command of each verb, whose errors say in values what is wrong."""
 
+from typing import Any
+
 import click
+
+GROUPS = {  # in the order of --help; what is in none of them stands in the last
+    "Output": (
+        *("output", "shape", "compression", "compression_level", "layers", "platform", "no_plan"),
+        *("iidfile", "metadata_file", "max_size", "policy", "strip", "dry_run", "print_recipe"),
+    ),
+    "Image config": (
+        *("tag", "entrypoint", "env", "user", "workdir", "label", "annotation", "expose"),
+        *("volume", "stop_signal", "health_cmd", "health_interval", "health_timeout"),
+        *("health_start_period", "health_retries"),
+    ),
+    "Files": ("add", "exclude", "allow_sensitive", "at", "sysroot", "base"),
+    "Ownership": ("owner", "mode", "cap"),
+    "Libraries": ("library_path", "include_lib", "hwcaps", "dlopen", "nss"),
+    "Rules": ("with_", "without", "rule_files"),
+    "Exercise": ("exercise", "exercise_compare", "exercise_probe", "seccomp", "security_context"),
+    "Build": ("depfile", "no_cache", "sets", "jobs", "scheduler"),
+    "Diagnostics": (),
+}
+_LAST = [*GROUPS][-1]
+_FEW = 12  # options that need no groups
 
 
 class ExtraArgumentsError(click.UsageError):
@@ -25,8 +48,49 @@ class OptionalValue(click.Option):
         return record and (record[0].replace(" [=", "[="), record[1])
 
 
+class Unless(click.Option):
+    """A required option that an eager flag, named by `unless`, makes needless."""
+
+    def __init__(self, *args: Any, unless: str, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self._unless = unless
+
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        """See click.Option."""
+        try:
+            return super().process_value(ctx, value)
+        except click.MissingParameter:
+            if ctx.params.get(self._unless):
+                return None
+            raise
+
+
 class Verb(click.Command):
-    """A command whose errors of parsing have its context, and name arguments that are too many."""
+    """A command whose errors of parsing have its context, and name arguments that are too many.
+
+    `unlisted` are parameters that its help leaves out: they are taken so that the words of one verb
+    fit another, and change nothing that this one shows.
+    """
+
+    def __init__(self, *args: Any, unlisted: tuple[str, ...] = (), **more: Any) -> None:
+        super().__init__(*args, **more)
+        for param in self.params:
+            if isinstance(param, click.Option) and param.name in unlisted:
+                param.hidden = True
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options in groups, unless they are few."""
+        found: dict[str, list[tuple[str, str]]] = {title: [] for title in GROUPS}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
+            if record is not None:
+                found[group(param.name or "")].append(record)
+        if sum(map(len, found.values())) <= _FEW:
+            found = {"Options": [one for each in found.values() for one in each]}
+        for title, records in found.items():
+            if records:
+                with formatter.section(title):
+                    formatter.write_dl(records)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments of the verb."""
@@ -53,3 +117,8 @@ class Verb(click.Command):
             if single and one.name in known:
                 raise click.UsageError(f"{one.opts[-1]}: given more than once; give it once", ctx)
             known.add(one.name or "")
+
+
+def group(name: str) -> str:
+    """The group of an option in a verb's help."""
+    return next((title for title, names in GROUPS.items() if name in names), _LAST)

@@ -22,11 +22,15 @@ from rootfs_builder.paths import SourcePath
 
 
 class TextKind(StrEnum):
-    """How a text comes into the image: it is started, the user adds it, or a need brings it."""
+    """How a text comes into the image: it is started, the user adds it, or a need brings it.
+
+    SETTINGS lie below /etc and come by a rule, which knows what of their paths is needed.
+    """
 
     STARTED = "started"
     ADDED = "added"
     BROUGHT = "brought"
+    SETTINGS = "settings"
 
 
 class Text(Struct, frozen=True):

@@ -14,8 +14,8 @@ GOLDEN = Path(__file__).parent.parent / "golden" / "python3"
 
 
 def test_what_is_added_to_python3_is_said_in_a_line_a_rule(cli, tmp_path):
-    done = cli("stage", "/usr/bin/python3", "-o", tmp_path / "root", check=True)
-    said = done.stderr[done.stderr.index("added ") :]
+    done = cli("stage", "/usr/bin/python3", "-o", tmp_path / "root", "-v", check=True)
+    said = done.stderr[done.stderr.index("\nadded ") + 1 :]
     lines = [line.rpartition(" (")[0] if line[-1] == ")" else line for line in said.splitlines()]
     assert "\n".join(lines) + "\n" == GOLDEN.read_text()
 
@@ -27,7 +27,7 @@ def test_without_its_rule_an_interpreter_has_no_library(cli, tmp_path):
     done = cli(*words[:3], tmp_path / "whole", check=True)
     (library,) = (tmp_path / "whole/usr/lib").glob("python3*")
     assert (library / "os.py").is_file()
-    assert "added python3: " in done.stderr
+    assert " python3," in done.stderr
     left_out = {"__pycache__", "test", "idlelib", "tkinter", "ensurepip", "pydoc_data", "lib2to3"}
     assert not left_out & {path.name for path in library.rglob("*")}
     assert not list(library.rglob("*.h")) + list(library.rglob("*.pyc"))

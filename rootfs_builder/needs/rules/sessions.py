@@ -12,12 +12,13 @@ from msgspec import Struct
 
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs import general, importers
-from rootfs_builder.needs.closure import Program
+from rootfs_builder.needs.closure import Program, Tree
 from rootfs_builder.needs.finder import Context, Finder, FinderModule, Need, Text, TextKind
 from rootfs_builder.needs.image_files import ImageFiles
 from rootfs_builder.needs.rules import Rule, Variables
 from rootfs_builder.needs.rules.dlopen_calls import Process
 from rootfs_builder.packages import Owners
+from rootfs_builder.paths import below
 from rootfs_builder.recipe import Recipe
 
 _STAGES = (importers, general)
@@ -97,6 +98,14 @@ class Sessions:
             packages=self._packages,
             given=self._given,
         )
+
+    def bring_settings(self, trees: Iterable[Tree], program: Loaded) -> None:
+        """Have the settings read that a rule has brought: they name accounts and directories."""
+        own = self._own.setdefault(program, [])
+        for path in (path for tree in trees for path, node in tree.nodes if node.kind == "file"):
+            text = Text(path, TextKind.SETTINGS)
+            if below(path, "/etc") and text not in own:
+                own.append(text)
 
     def _bring(self, text: Text, session: Session) -> None:
         """Have a text read that has come in: a script by all finders, as any may be its language's.

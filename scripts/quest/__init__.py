@@ -1,0 +1,1 @@
+"""The Quest for Minimal Docker Images, replayed: `scripts/article` starts it."""

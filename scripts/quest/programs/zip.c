@@ -1,0 +1,7 @@
+#include <stdio.h>
+#include <zlib.h>
+
+int main() {
+  printf("zlib %s\n", zlibVersion());
+  return 0;
+}

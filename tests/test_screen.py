@@ -1,0 +1,84 @@
+"""What a terminal shows: lines wrapped between words, and colours where they are wanted."""
+
+import os
+import pty
+import re
+import subprocess
+import sys
+
+import pytest
+
+TOOL = (sys.executable, "-m", "rootfs_builder")
+ESCAPE = re.compile(r"\x1b\[[\d;]*m")
+ASKS = '#include <netdb.h>\nint main(void) { return !gethostbyname("x"); }'
+RIGHT = ("pack", "./asks", "-o", "x.tar")
+WRONG = ("pack", "no/where", "-o", "x.tar")
+
+
+def environment(**more):
+    kept = {name: one for name, one in os.environ.items() if "COLOR" not in name}
+    return {**kept, "TERM": "xterm", **more}
+
+
+def on_a_terminal(*words, folder, **more):
+    """What a run writes on a terminal, escape sequences included."""
+    master, slave = pty.openpty()
+    run = subprocess.Popen(
+        [*TOOL, *words],
+        cwd=folder,
+        env=environment(**more),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=slave,
+    )
+    os.close(slave)
+    said = b""
+    try:
+        while piece := os.read(master, 1 << 16):
+            said += piece
+    except OSError:  # Linux says EIO at the end
+        pass
+    run.wait()
+    os.close(master)
+    return said.decode().replace("\r\n", "\n")
+
+
+def in_a_pipe(*words, folder, **more):
+    return subprocess.run(
+        [*TOOL, *words],
+        cwd=folder,
+        env=environment(**more),
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stderr
+
+
+def unwrapped(said):
+    return re.sub(r" in [\d.]+ s\b", "", " ".join(said.split()))
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120, 200])
+@pytest.mark.parametrize("words", [RIGHT, WRONG], ids=" ".join)
+def test_lines_are_wrapped_between_words(tmp_path, columns, words, cc):
+    cc(ASKS, name="asks")
+    shown = on_a_terminal(*words, folder=tmp_path, COLUMNS=str(columns))
+    said = ESCAPE.sub("", shown)
+    for line in said.splitlines():
+        assert len(line) <= columns or " " not in line.strip(), line
+    piped = in_a_pipe(*words, folder=tmp_path)
+    assert unwrapped(said) == unwrapped(piped)
+    assert len(piped.splitlines()) <= len(said.splitlines())
+
+
+def test_there_are_colours_on_a_terminal_and_where_they_are_asked_for(tmp_path):
+    assert ESCAPE.search(on_a_terminal(*WRONG, folder=tmp_path))
+    assert not ESCAPE.search(on_a_terminal(*WRONG, folder=tmp_path, NO_COLOR="1"))
+    assert not ESCAPE.search(in_a_pipe(*WRONG, folder=tmp_path))
+    assert ESCAPE.search(in_a_pipe(*WRONG, folder=tmp_path, FORCE_COLOR="1"))
+
+
+def test_the_summary_is_at_most_six_lines(tmp_path, cc):
+    program = cc('#include <netdb.h>\nint main(void) { return !gethostbyname("x"); }', name="n")
+    said = ESCAPE.sub("", on_a_terminal("pack", str(program), "-o", "x.tar", folder=tmp_path))
+    assert len(said.splitlines()) <= 6
