@@ -8,9 +8,17 @@ from typing import Literal, get_args
 Hwcaps = Literal["all", "baseline"]
 Dlopen = Literal["required", "recommended", "suggested", "none"]
 Compression = Literal["gzip", "zstd", "none"]
+Compare = Literal["exit", "stdout", "none"]  # what of an exercise has to be the same
 Format = Literal["hybrid", "oci", "docker"]  # of an archive: hybrid is both of the others
+Network = Literal["none", "host"]
+Success = Literal["stdout", "exit"]  # of a trial: the same output and exit code 0, or that alone
+Way = Literal["bubblewrap", "unshare", "chroot"]
 
 HWCAPS: tuple[Hwcaps, ...] = get_args(Hwcaps)
 DLOPEN: tuple[Dlopen, ...] = get_args(Dlopen)
+COMPARES: tuple[Compare, ...] = get_args(Compare)
 COMPRESSIONS: tuple[Compression, ...] = get_args(Compression)
 FORMATS: tuple[Format, ...] = get_args(Format)
+NETWORKS: tuple[Network, ...] = get_args(Network)
+SUCCESSES: tuple[Success, ...] = get_args(Success)
+WAYS: tuple[Way, ...] = get_args(Way)

@@ -29,6 +29,7 @@ Without Docker, without root, and without running the program. To begin:
   docker load -i hello.tar                    or podman load, or skopeo copy
   docker run --rm hello
 """
+_TROUBLE = {"diff": 2}  # what of a verb is 1 elsewhere, where 1 is an answer
 _INTERRUPTED = 128  # a shell adds the number of the signal
 
 
@@ -156,29 +157,33 @@ def _as_options(words: list[str]) -> list[str]:
 
 
 def run(words: list[str], command: tuple[str, ...] | None) -> int:
-    """Run one command line; `command` has the arguments after `--`, None without one."""
+    """Run one command line; `command` has the arguments after `--`, None without one.
+
+    A verb whose answer is an exit code raises click's Exit, which is no failure.
+    """
     debug = "--debug" in words
     try:
-        _group.main(_as_options(words), "rootfs-builder", standalone_mode=False, obj=command)
+        done = _group.main(_as_options(words), "rootfs-builder", standalone_mode=False, obj=command)
         sys.stdout.flush()
     except RootfsError as error:
         if debug:
             raise
         _say(str(error))
-        return error.exit_code
+        code = error.exit_code
     except click.ClickException as error:
-        return _explain(error, words, command)
+        code = _explain(error, words, command)
     except OSError as error:
         if debug:
             raise
-        return _not_written(error)
-    except (KeyboardInterrupt, click.Abort):
-        return _INTERRUPTED + signal.SIGINT
-    except _TerminatedError as error:
-        return _INTERRUPTED + int(error.args[0])
+        code = _not_written(error)
+    except (KeyboardInterrupt, click.Abort, _TerminatedError) as error:
+        terminated = isinstance(error, _TerminatedError)
+        code = _INTERRUPTED + (int(error.args[0]) if terminated else signal.SIGINT)
     except Exception as error:
         if debug:
             raise
         _say(terminal.defect(error))
-        return 1
-    return 0
+        code = 1
+    else:
+        return done if isinstance(done, int) else 0
+    return _TROUBLE.get(words[0], code) if code == 1 and words else code

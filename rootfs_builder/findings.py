@@ -54,6 +54,11 @@ class Code(StrEnum):
     OWNERS_UNKNOWN = "owners-unknown"
     NOT_IN_DEPFILE = "not-in-depfile"
     HEALTH_CHECK_IGNORED = "health-check-ignored"
+    EXERCISED = "exercised"
+    EXERCISE_FAILS = "exercise-fails"
+    UNSEEN = "unseen"
+    LINKS_SUPPLIED = "links-supplied"
+    TRIGGERS_NOT_RUN = "triggers-not-run"
     OUTPUT_LEFTOVER = "output-leftover"
 
 
@@ -74,13 +79,15 @@ class Finding(Struct, frozen=True):
     """One line for the user: what it is, then what to type.
 
     `paths` are the paths that the text names, of the source or the image, not escaped: who passes
-    a finding on need not look for them in a sentence.
+    a finding on need not look for them in a sentence. `rule` is the rule that a hint is about, if
+    `--with` takes it.
     """
 
     level: Level
     code: Code
     text: str
     paths: tuple[str, ...] = ()
+    rule: str = ""
 
 
 def added(code: Code, text: str, *paths: str) -> Finding:

@@ -74,6 +74,18 @@ def _escaped(found: re.Match[str]) -> str:
     return "".join(f"%{byte:02X}" for byte in encode(found[0]))
 
 
+def escape_control(text: str) -> str:
+    """A text of an image, which must neither steer a terminal nor be read as another one."""
+    if text.isascii() and text.isprintable():
+        return text
+    return re.sub(f"[{HIDDEN}]", _number, text)
+
+
+def _number(found: re.Match[str]) -> str:
+    number = ord(found[0])
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"  # noqa: PLR2004
+
+
 def absolute(paths: Iterable[str]) -> tuple[str, ...]:
     """The absolute ones among paths and names, each once."""
     return tuple(dict.fromkeys(path for path in paths if path.startswith("/")))

@@ -11,14 +11,19 @@ from msgspec import Struct
 class Abi(Struct, frozen=True):
     """What the flags of an ELF header decide: where `flags & mask` is `value`, the rest is so.
 
-    `variant` is the image platform's, `cache` the numbers in ld.so.cache that a loader accepts, its
-    own first.
+    `variant` is the image platform's, and the user may say one of `others`: a header does not tell
+    all. `cache` are the numbers in ld.so.cache that a loader accepts, its own first.
     """
 
     cache: tuple[int, ...]
     variant: str = ""
     mask: int = 0
     value: int = 0
+    others: tuple[str, ...] = ()
+
+    def may_be(self, variant: str) -> bool:
+        """Whether a program can be for this variant, as far as its header tells."""
+        return not self.variant or variant == self.variant or variant in self.others
 
 
 class Machine(Struct, frozen=True):
@@ -33,7 +38,8 @@ class Machine(Struct, frozen=True):
     in `exclusive` are set, and if the flags in `version` are the same; a file's 0 goes with any
     version, and a program's 0 stands for `newest`.
 
-    `os_abis` are taken besides those of System V and GNU; `wide_hash` is for 64-bit words in
+    `os_abis` are taken besides those of System V and GNU, and of System V the ABI versions up to
+    `abi_version`; `wide_hash` is for 64-bit words in
     DT_HASH, `counts_symbols` for a machine that has DT_MIPS_SYMTABNO. `family` is set for machines
     that share one strip(1).
     """
@@ -49,6 +55,7 @@ class Machine(Struct, frozen=True):
     version: int = 0
     newest: int = 0
     os_abis: tuple[int, ...] = ()
+    abi_version: int = 0
     wide_hash: bool = False
     counts_symbols: bool = False
     family: str = ""
@@ -74,12 +81,24 @@ class Machine(Struct, frozen=True):
 
 _GENERIC = (0x0003, 0x0001)  # FLAG_ELF_LIBC6, FLAG_ELF
 _ARM_HARD, _ARM_SOFT = 0x400, 0x200
+_ARM_FLOAT = ("v6", "v8")  # what a program with floating point may be for besides v7
+_ARM_ANY = ("v6", "v7", "v8")  # Go's, of any GOARM, tell nothing
 _ARM_ABIS = (
-    Abi((0x0B03,), "v7", _ARM_HARD | _ARM_SOFT, _ARM_HARD | _ARM_SOFT),
-    Abi((0x0903, 0x0003), "v7", _ARM_HARD, _ARM_HARD),
-    Abi((0x0B03,), "v5", _ARM_SOFT, _ARM_SOFT),
-    Abi((0x0903, 0x0003), "v5"),
+    Abi((0x0B03,), "v7", _ARM_HARD | _ARM_SOFT, _ARM_HARD | _ARM_SOFT, _ARM_FLOAT),
+    Abi((0x0903, 0x0003), "v7", _ARM_HARD, _ARM_HARD, _ARM_FLOAT),
+    Abi((0x0B03,), "v5", _ARM_SOFT, _ARM_SOFT, _ARM_ANY),
+    Abi((0x0903, 0x0003), "v5", others=_ARM_ANY),
 )
+_ARM64_LATER = tuple(f"v{major}.{minor}" for major in (8, 9) for minor in range(10))
+_MIPS_N32, _MIPS_NAN2008 = 0x20, 0x400  # EF_MIPS_ABI2, EF_MIPS_NAN2008
+_MIPS_ABIS = (
+    Abi((0x0D03,), "", _MIPS_N32 | _MIPS_NAN2008, _MIPS_N32 | _MIPS_NAN2008),
+    Abi((0x0603,), "", _MIPS_N32, _MIPS_N32),
+    Abi((0x0C03,), "", _MIPS_NAN2008, _MIPS_NAN2008),
+    Abi(_GENERIC),
+)
+_MIPS64_ABIS = (Abi((0x0E03,), "", _MIPS_NAN2008, _MIPS_NAN2008), Abi((0x0703,)))
+_MIPS_XHASH = 5  # LIBC_ABI_MIPS_XHASH, the newest that glibc's loader takes
 _RISCV_FLOAT = 0x6
 _RISCV_ABIS = (Abi((0x0F03,), mask=_RISCV_FLOAT), Abi((0x1003,)))
 _PPC64_ABI, _PPC64_V2 = 3, 2
@@ -118,7 +137,7 @@ MACHINES = (
         "arm64",
         "aarch64-linux-gnu",
         ("/lib/ld-linux-aarch64.so.1", "/lib/ld-musl-aarch64.so.1"),
-        (Abi((0x0A03,), "v8"),),
+        (Abi((0x0A03,), "v8", others=("v9", *_ARM64_LATER)),),
         ("aarch64",),
     ),
     Machine(
@@ -194,7 +213,7 @@ MACHINES = (
     ),
     Machine(
         (21, 64, False),
-        "",
+        "ppc64",
         "powerpc64-linux-gnu",
         ("/lib64/ld64.so.1", "/lib/ld-musl-powerpc64.so.1"),
         (Abi((0x0503,)),),
@@ -215,7 +234,8 @@ MACHINES = (
         "mips64le",
         "mips64el-linux-gnuabi64",
         ("/lib64/ld.so.1", "/lib/ld-musl-mips64el.so.1"),
-        (Abi(_GENERIC),),
+        _MIPS64_ABIS,
+        abi_version=_MIPS_XHASH,
         counts_symbols=True,
     ),
     Machine(
@@ -223,23 +243,26 @@ MACHINES = (
         "mipsle",
         "mipsel-linux-gnu",
         ("/lib/ld.so.1", "/lib/ld-musl-mipsel.so.1"),
-        (Abi(_GENERIC),),
+        _MIPS_ABIS,
+        abi_version=_MIPS_XHASH,
         counts_symbols=True,
     ),
     Machine(
         (8, 64, False),
-        "",
+        "mips64",
         "mips64-linux-gnuabi64",
         ("/lib64/ld.so.1", "/lib/ld-musl-mips64.so.1"),
-        (Abi(_GENERIC),),
+        _MIPS64_ABIS,
+        abi_version=_MIPS_XHASH,
         counts_symbols=True,
     ),
     Machine(
         (8, 32, False),
-        "",
+        "mips",
         "mips-linux-gnu",
         ("/lib/ld.so.1", "/lib/ld-musl-mips.so.1"),
-        (Abi(_GENERIC),),
+        _MIPS_ABIS,
+        abi_version=_MIPS_XHASH,
         counts_symbols=True,
     ),
     Machine(
@@ -251,6 +274,7 @@ MACHINES = (
         wide_hash=True,
     ),
 )
+_SOFT = "v5"  # the variant of machines without floating point
 _BY_HEADER = {one.header: one for one in MACHINES}
 _BY_NAME = {one.triplet.partition("-")[0]: one.architecture for one in MACHINES} | {
     "i386": "386",
@@ -272,3 +296,10 @@ def architecture(name: str) -> str:
     A name that is not known stays.
     """
     return _BY_NAME.get(name) or name
+
+
+def triplet(architecture: str, variant: str = "") -> str:
+    """What GNU tools call the machines of an image platform; its own word where they have none."""
+    if architecture == "arm" and variant == _SOFT:
+        return "arm-linux-gnueabi"
+    return next((one.triplet for one in MACHINES if one.architecture == architecture), architecture)

@@ -10,7 +10,8 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import Any
+from threading import Thread
+from typing import Any, BinaryIO
 
 from msgspec import Struct
 
@@ -84,6 +85,85 @@ def follow(
 
 
 @contextmanager
+def started(
+    arguments: Sequence[str],
+    *,
+    directory: str,
+    environment: Mapping[bytes, bytes],
+    keep: int,
+    said: Callable[[bytes], None] = lambda _: None,
+) -> Iterator["Started"]:
+    """A command of the user's in the background; all of it is ended after the block.
+
+    Of each of its streams the first `keep` bytes are kept, and `said` is given all.
+
+    Raises:
+        InputError: it cannot be started.
+    """
+    options = {"cwd": encode(directory), "env": environment, "stderr": subprocess.PIPE}
+    with _started(arguments, **options) as process:
+        running = Started(process, keep, said)
+        try:
+            yield running
+        finally:
+            running.end()
+
+
+class Started:
+    """A command that runs in the background: what it writes is read as it comes."""
+
+    def __init__(self, process: "_Process", keep: int, said: Callable[[bytes], None]) -> None:
+        self._process = process
+        self._keep = keep
+        self._said = said
+        self._kept = (bytearray(), bytearray())
+        self.written = 0  # bytes, of both streams
+        streams = (process.stdout, process.stderr)
+        self._readers = [
+            Thread(target=self._read, args=pair, daemon=True)
+            for pair in zip(streams, self._kept, strict=True)
+        ]
+        for one in self._readers:
+            one.start()
+
+    @property
+    def stdout(self) -> bytes:
+        """The beginning of what it wrote there."""
+        return bytes(self._kept[0])
+
+    @property
+    def stderr(self) -> bytes:
+        """The beginning of what it wrote there."""
+        return bytes(self._kept[1])
+
+    def wait(self, seconds: float) -> int | None:
+        """Its exit code, minus a signal's number; None if it runs longer than that."""
+        with suppress(subprocess.TimeoutExpired):
+            return self._process.wait(seconds)
+        return None
+
+    def signal(self, number: int) -> None:
+        """Send a signal to it and all that is in its process group."""
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, number)
+
+    def end(self) -> None:
+        """End it by force, and read the rest of what it wrote."""
+        if self._process.poll() is None:
+            self.signal(signal.SIGKILL)
+            self._process.wait()
+        for one in self._readers:
+            one.join(_PATIENCE)  # what left the group may have the pipe open
+
+    def _read(self, stream: BinaryIO, kept: bytearray) -> None:
+        with stream:
+            while data := os.read(stream.fileno(), 1 << 16):
+                self.written += len(data)
+                kept += data[: max(self._keep - len(kept), 0)]
+                self._said(data)
+
+
+@contextmanager
 def _started(arguments: Sequence[str], **options: Any) -> Iterator["_Process"]:
     """A process whose output on both streams comes through a pipe; it ends if the block fails.
 
@@ -95,10 +175,12 @@ def _started(arguments: Sequence[str], **options: Any) -> Iterator["_Process"]:
         yield _Process(
             started,
             [encode(argument) for argument in arguments],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            **options,
+            **{
+                "stdin": subprocess.DEVNULL,
+                "stdout": subprocess.PIPE,
+                "stderr": subprocess.STDOUT,
+                **options,
+            },
         )
     except _NotStartedError as error:
         shown = printable(decode(os.fsencode(error.filename or arguments[0])))

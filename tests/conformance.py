@@ -45,7 +45,7 @@ OUTER = {  # what stands beside the blobs, in each format
     "docker": ("manifest.json",),
 }
 BESIDE = "rootfs-builder.json"  # no part of the image, and may be absent
-POINTER = ("index.json", "manifests", 0)  # the one descriptor in index.json
+POINTER = ("index.json", "manifests", 0)  # the image; further ones are its further names
 NAME, REF_NAME = "io.containerd.image.name", "org.opencontainers.image.ref.name"
 # distribution/reference: a host has a dot or a port or is localhost; docker.io names have two parts
 HOST = r"(?:localhost|[a-z0-9-]+(?:\.[a-z0-9-]+)+|[a-z0-9.-]+:[0-9]+)"
@@ -204,6 +204,14 @@ def one(value: object) -> bool:
     return len(items(value)) == 1
 
 
+def of_one_image(value: object) -> bool:
+    """Whether it is a list of descriptors that differ in their names alone."""
+    found = [{**one, "annotations": None} for one in items(value) if isinstance(one, dict)]
+    names = [json.dumps(dig(one, "annotations")) for one in items(value)]
+    same = all(one == found[0] for one in found) and len(found) == len(names) > 0
+    return same and len(set(names)) == len(names)
+
+
 def sha256(data: bytes) -> str:
     """The only digest that we write (spec, descriptor.md "SHA-256")."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
@@ -253,7 +261,10 @@ def absent(members: Members, shape: str) -> Members:
         manifest = read_json(blob_path(pointer), members, found)
         entry = {
             "Config": blob_path(dig(manifest, "config")),
-            "RepoTags": [dig(pointer, "annotations", NAME)],
+            "RepoTags": [
+                dig(one, "annotations", NAME)
+                for one in items(read_json("index.json", members, found), "manifests")
+            ],
             "Layers": [blob_path(layer) for layer in items(manifest, "layers")],
         }
         return {"manifest.json": json.dumps([entry]).encode()}
@@ -262,16 +273,16 @@ def absent(members: Members, shape: str) -> Members:
     config = read_json(str(dig(entry, "Config")), members, found)
     keys = ("os", "architecture", "variant")
     platform = {key: config[key] for key in keys if dig(config, key) is not None}
-    full = str(dig(entry, "RepoTags", 0))
-    names = {NAME: full, REF_NAME: full.rpartition(":")[2]}
+    tags = items(entry, "RepoTags") or ["None"]
     manifests = [
         {
             "mediaType": DOCKER_MANIFEST,
             "digest": sha256(data),
             "size": len(data),
             "platform": platform,
-            "annotations": names,
+            "annotations": {NAME: str(full), REF_NAME: str(full).rpartition(":")[2]},
         }
+        for full in tags
         for name, data in members.items()
         if name not in named
     ]
@@ -300,7 +311,7 @@ VALUE_RULES: tuple[tuple[str, str, Test], ...] = (
     ("oci-layout", "is not version 1.0.0 alone", equals({"imageLayoutVersion": "1.0.0"})),
     ("index.json schemaVersion", "is not 2", equals(2)),
     ("index.json mediaType", "is not that of an OCI index", maybe(equals(INDEX))),
-    ("index.json manifests", "is not one descriptor", one),
+    ("index.json manifests", "is not one image, with a descriptor a name", of_one_image),
     ("manifest.json", "is not one entry", one),
     ("manifest schemaVersion", "is not 2", equals(2)),
     ("manifest layers", "is not a list of layers", items),
@@ -357,14 +368,16 @@ def document_problems(documents: Documents, shape: str) -> list[str]:
 
 def name_problems(documents: Documents) -> list[str]:
     """Whether every reader finds the same name and the same blobs (facts, "Names")."""
-    name, tag = (dig(documents, *POINTER, "annotations", key) for key in (NAME, REF_NAME))
-    found = []
-    if not text(name, REFERENCE):
-        found.append(f"index.json: {NAME} is no full lowercase reference with a tag: {name!r}")
-    if tag != str(name).rpartition(":")[2]:
-        found.append(f"index.json: {REF_NAME} is not the bare tag: {tag!r}")
+    names, found = [], []
+    for one in items(documents, *POINTER[:-1]):
+        name, tag = (dig(one, "annotations", key) for key in (NAME, REF_NAME))
+        names.append(name)
+        if not text(name, REFERENCE):
+            found.append(f"index.json: {NAME} is no full lowercase reference with a tag: {name!r}")
+        if tag != str(name).rpartition(":")[2]:
+            found.append(f"index.json: {REF_NAME} is not the bare tag: {tag!r}")
     expected = {
-        "RepoTags": [name],
+        "RepoTags": names,
         "Config": blob_path(dig(documents, "manifest", "config")),
         "Layers": [blob_path(layer) for layer in items(documents, "manifest", "layers")],
     }

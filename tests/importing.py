@@ -4,7 +4,7 @@ from posixpath import normpath
 from types import SimpleNamespace
 
 from rootfs_builder.findings import Finding
-from rootfs_builder.needs.finder import Context, Directory, File, Text, TextKind
+from rootfs_builder.needs.finder import Context, Directory, File, LeftOut, Text, TextKind
 
 
 class Files:
@@ -34,6 +34,10 @@ class Files:
         below = (one[len(inside) :] for one in self.tree if one.startswith(inside))
         return tuple(sorted({one.partition("/")[0] for one in below}))
 
+    def commands(self, search_path):
+        paths = [f"{d}/{one}" for d in reversed(search_path) for one in self.names(d)]
+        return {one.rpartition("/")[2]: one for one in paths}
+
     def read(self, path):
         return self.tree[path].encode() if self.is_file(path) else None
 
@@ -57,7 +61,20 @@ class Elf:
         return [{name: one.encode()} for one in self.texts.get(name, ())]
 
 
-def finder(module, tree, *, compiled, added=(), given=(), **context):
+class Packages:
+    """Whose files are, by path, and what each package needs: `{"own": ("other",)}`."""
+
+    def __init__(self, owners=(), needs=()):
+        self.owners, self.needs = dict(owners), dict(needs)
+
+    def of_all(self, paths):
+        return SimpleNamespace(packages={one: self.owners.get(one) for one in paths})
+
+    def reaches(self, package, other):
+        return other in (package, *self.needs.get(package, ()))
+
+
+def finder(module, tree, *, compiled, added=(), given=(), packages=None, **context):
     """The finder of an importer, over a root, with the paths that its interpreter has."""
     options = {"values": (), "arguments": (), "environment": {}, "directory": "/"} | context
     program = SimpleNamespace(real="/usr/bin/it", opened="/usr/bin/it")
@@ -70,7 +87,7 @@ def finder(module, tree, *, compiled, added=(), given=(), **context):
             user="",
             files=Files(tree, added),
             elf_files=Elf(**compiled),
-            packages=None,
+            packages=packages or Packages(),
             given=tuple(Text(one, TextKind.STARTED) for one in given),
             **options,
         )
@@ -80,6 +97,12 @@ def finder(module, tree, *, compiled, added=(), given=(), **context):
 def started(found, path):
     """The paths that a script needs, and the lines of its warnings."""
     return split([*found.process(), *found.text(Text(path, TextKind.STARTED))])
+
+
+def left_out(found, path):
+    """The programs that a script starts and that are only a hint."""
+    needs = found.text(Text(path, TextKind.STARTED))
+    return {one.path for one in needs if isinstance(one, LeftOut)}
 
 
 def split(needs):

@@ -4,6 +4,7 @@ import shlex
 import shutil
 from pathlib import Path
 
+import rootfs_builder
 from rootfs_builder.commands.keys import keys
 
 KEYS = {key.name: key for key in keys()}
@@ -15,8 +16,10 @@ SAMPLES = {  # of each key some values; of those that may be given several times
     "iidfile": ["id", "./id"],
     "metadata-file": ["metadata"],
     "max-size": ["100MB"],
+    "policy": [("policy.toml",), ("./policy.toml", "policy.toml")],
     "depfile": ["image.d", "./image.mk"],
     "sysroot": ["/"],
+    "base": ["base.tar", "oci:base"],
     "library-path": [("sub",), ("sub", "/usr/lib")],
     "include-lib": [("libm.so.6",)],
     "add": [("sub/words:/etc/words",), ("sub", "hello.c:/src/")],
@@ -33,7 +36,7 @@ SAMPLES = {  # of each key some values; of those that may be given several times
     "nss": ["files", "keep"],
     "dlopen": ["required", "suggested", "none"],
     "strip": [True],
-    "tag": ["registry.example/team/hello:1.0"],
+    "tag": [("registry.example/team/hello:1.0",), ("hello:1", "hello")],
     "entrypoint": ["/usr/local/bin/hello", '["/usr/local/bin/hello", "a b"]'],
     "env": [("A=1",), ("A=1", "B=x=y", "A=2", "C=")],
     "user": ["1000", "nonroot"],
@@ -53,8 +56,14 @@ SAMPLES = {  # of each key some values; of those that may be given several times
     "compression": ["gzip", "zstd", "none"],
     "compression-level": [1, 9],
     "no-plan": [True],
+    "exercise": [("./hello",), ("./hello 'a b'", '["hello", ""]')],
+    "exercise-compare": ["exit", "none"],
+    "exercise-probe": ["true"],
+    "seccomp": ["calls.json"],
+    "security-context": ["pod.yaml"],
 }
 ALWAYS = ("executables", "output")
+RUNNING = {"exercise", "exercise-probe", "seccomp", "security-context"}  # see test_exercise.py
 RULE = """\
 [greeting]
 because = "b"
@@ -71,12 +80,17 @@ def folder(top, compiled):
     (top / "sub/words").write_text("words")
     (top / "hello.c").write_text("int main;")
     (top / "my.toml").write_text(RULE)
+    recipe = rootfs_builder.Recipe.of(str(top / "other"))
+    for base in ("base.tar", "oci:base"):
+        rootfs_builder.pack(recipe, base.replace("base", str(top / "base")))
+    (top / "policy.toml").write_text('max-size = "1GB"\n')
     return Path(top)
 
 
-def chosen(random):
-    """Some keys with values, as a program's author might write."""
+def chosen(random, without=frozenset()):
+    """Some keys with values, as a program's author might write; but for some names."""
     names = [name for name in SAMPLES if name in ALWAYS or random.random() < 0.2]
+    names = [name for name in names if name not in without]
     said = {name: random.choice(SAMPLES[name]) for name in names}
     if any(name.startswith("health-") for name in said):
         said["health-cmd"] = SAMPLES["health-cmd"][0]

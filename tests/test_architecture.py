@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parent.parent / "rootfs_builder"
 WINGS = (
     *("version", "choices", "paths", "errors", "findings", "platforms"),
     *("filesystem", "cache", "temporary", "output", "tools"),
-    *("elf", "packages", "recipe", "loader", "needs", "plan", "image", "views"),
+    *("elf", "packages", "recipe", "loader", "needs", "plan", "image", "proof", "views"),
     *("pipeline", "commands", "cli"),
 )
 SIDES = ({"elf", "loader", "needs"}, {"image"})  # neither imports the other
@@ -38,14 +38,15 @@ ONLY_IN = {  # what is used → the wings that may use it
     "subprocess": {"tools"},
     "pty": {"tools"},
     "os.system": {"tools"},
-    "os.fork": {"tools"},
+    "os.fork": {"tools", "proof"},
     "os.execv": {"tools"},
+    "os.execve": {"tools", "proof"},  # what runs in a root of its own, and nothing else
     "os.posix_spawn": {"tools"},
     "socket": set(),
     "urllib": set(),
     "http": set(),
     "ssl": set(),
-    "time": {"cache", "commands"},  # sleep, and how long a run took: the time comes in as a value
+    "time": {"cache", "commands", "proof"},  # sleep, deadlines, how long a run took: else a value
     "datetime.now": set(),
     "datetime.utcnow": set(),
     "tempfile": {"temporary"},

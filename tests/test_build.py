@@ -244,7 +244,7 @@ def defect(folder, monkeypatch, jobs, *words, error=None):
     pack = packing.pack
 
     def broken(values, **options):
-        if values["tag"] == "i:1":
+        if values["tag"] == ("i:1",):
             raise error or AttributeError("no such thing")
         return pack(values, **options)
 

@@ -13,7 +13,7 @@ from tests.faults.runs import TOOL, Limits
 ALL = bool(os.environ.get("ROOTFS_BUILDER_ALL_CASES"))
 SAMPLE = ("sparse_old_extended_eof", "sparse_8eb", "pax_global_chain_1000")
 LIMITS = Limits(cpu=10, memory=300_000_000, disk=100_000_000)
-VERBS = {"inspect": (), "verify": (), "why": ("/nothing",)}
+VERBS = {"inspect": (), "report": ("-o", "x.html"), "verify": (), "why": ("/nothing",)}
 
 
 @pytest.fixture(scope="module")

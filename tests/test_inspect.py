@@ -316,7 +316,7 @@ def test_a_blob_that_is_not_what_its_digest_says_is_refused(cli, packed, tmp_pat
     assert f"the blob {digest} has other bytes than its digest says" in done.stderr
 
 
-def test_the_first_screen_fits_a_terminal(cli, tmp_path):
+def test_a_few_lines_say_what_is_in_it_and_none_is_cut(cli, tmp_path):
     deep = tar(*((f"{'d' * 90}/{number:03}", b"x" * number) for number in range(40)))
     config = {
         "Entrypoint": ["/app/run", "a word"],
@@ -326,8 +326,11 @@ def test_the_first_screen_fits_a_terminal(cli, tmp_path):
         "Healthcheck": {"Test": ["CMD", "/app/run"]},
     }
     said = inspected(cli, tmp_path, layered(deep, LOWER, config=config))
-    assert max(map(len, said.splitlines())) <= 80
+    assert "…" not in said
+    assert len(said.splitlines()) < 40
     for line in (
+        "env     A=" + "b" * 99,
+        f"{39:>15}  /{'d' * 90}/039",
         "image   one:1, two:2, linux/arm/v7",
         "starts  /app/run 'a word'",
         "label   one=1",

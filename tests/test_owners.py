@@ -214,6 +214,15 @@ def test_what_rpm_installed_is_whose_rpm_says(rpm):
 
 
 @pytest.mark.engines
+def test_the_licence_is_the_one_that_rpm_says(rpm):
+    rpm.install("perl", ["/usr/bin/perl"])
+    said = rpm.run("rpm", *rpm.options, "--query", "--queryformat", "%{license}", "perl")
+    owners = packages.owners(DirectoryRoot(str(rpm.root)))
+    owner = owners.of_all(("/usr/bin/perl",)).packages["/usr/bin/perl"]
+    assert owners.licences(owner) == (said,)
+
+
+@pytest.mark.engines
 def test_what_rpm_replaced_belongs_to_who_replaced_it(rpm):
     rpm.install("zold", ["/usr/bin/tool", "/usr/bin/other"])
     rpm.install("new", ["/usr/bin/tool"], "", "--replacefiles")

@@ -38,7 +38,8 @@ NAMES = [
     "stage",
 ]
 NOT_OF_A_RECIPE = {
-    *("output", "iidfile", "metadata_file", "depfile", "sysroot", "rule_files", "no_plan"),
+    *("output", "iidfile", "metadata_file", "depfile", "sysroot", "base", "rule_files", "no_plan"),
+    *("seccomp", "security_context", "policy"),
 }
 
 

@@ -8,6 +8,7 @@ the programs still start.
 import contextlib
 import gzip
 import os
+import shutil
 import struct
 import tarfile
 from pathlib import Path
@@ -175,3 +176,34 @@ def test_what_is_no_image_is_refused(cli, tmp_path, make, words):
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("rootfs-builder: x: ")
     assert words in done.stderr
+
+
+OPENS = '#include <stdio.h>\nint main(void) { return fopen("/etc/os-release", "r") ? 0 : 7; }'
+
+
+def test_a_command_is_run_in_the_image_and_what_it_missed_is_named(cli, cc):
+    cc(OPENS, name="opens")
+    cli("pack", "./opens", "-o", "without.tar", "--without", "all", check=True)
+    done = cli("verify", "without.tar", "--", "opens")
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr.startswith("rootfs-builder: opens: exit code 7\n")
+    if shutil.which("strace"):
+        assert "\n/etc/os-release: not in the image, and here\n" in done.stderr
+    cli("pack", "./opens", "-o", "with.tar", "--add", "/etc/os-release", check=True)
+    assert "find their linked libraries" in cli("verify", "with.tar", "--", "opens").stdout
+
+
+@pytest.mark.parametrize(
+    "words", [["--network", "host"], ["--timeout", "5s"], ["--"], ["--timeout", "x", "--", "true"]]
+)
+def test_what_is_about_a_command_needs_one(cli, tmp_path, words):
+    (tmp_path / "root").mkdir()
+    assert cli("verify", "root", *words).returncode == 2
+
+
+def test_a_command_is_run_in_a_directory_which_stays_as_it_is(cli, cc, tmp_path):
+    cc('#include <stdio.h>\nint main(void) { return !fopen("/made", "w"); }', name="makes")
+    cli("stage", "./makes", "-o", "root", check=True)
+    done = cli("verify", "root", "--", "/usr/local/bin/makes")
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "root/made").exists()

@@ -2,44 +2,28 @@
 
 import os
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from rootfs_builder.commands import jobserver, options, terminal
+from rootfs_builder.commands import jobserver, options, recipe_files, terminal
+from rootfs_builder.commands.recipe_files import Requested
 from rootfs_builder.commands.verb import Verb
-from rootfs_builder.errors import (
-    InputError,
-    LostError,
-    Mistake,
-    NotFoundError,
-    RootfsError,
-    UsageError,
-)
+from rootfs_builder.errors import LostError, Mistake, RootfsError, UsageError
 from rootfs_builder.paths import encode, printable
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from concurrent.futures import Executor
 
     from rootfs_builder.commands.batch import Outcome, Task
-    from rootfs_builder.commands.building import BuildOptions, ImageTask
-    from rootfs_builder.recipe.file import RecipeFile, RecipeImage
+    from rootfs_builder.commands.building import BuildOptions
+    from rootfs_builder.recipe.file import RecipeFile
     from rootfs_builder.recipe.keys import Key
 
-_NAMES = ("rootfs.toml", "pyproject.toml")  # what is read without a name
-_MAX_RECIPE = 1 << 24
 _SEVERAL = 8  # failed images that a sentence names
-
-
-class _Requested(NamedTuple):
-    """An image of a recipe, and the task that writes it."""
-
-    file: "RecipeFile"
-    image: "RecipeImage"
-    task: "ImageTask"
 
 
 @click.command(cls=Verb, epilog="Example: rootfs-builder build services/*/rootfs.toml -j 4")
@@ -104,18 +88,18 @@ def command(
 
 def _requested(
     recipes: tuple[str, ...], sets: tuple[str, ...], keys: "tuple[Key, ...]"
-) -> list[_Requested]:
+) -> list[Requested]:
     """The images of all recipes.
 
     Raises:
         UsageError: every mistake in any of them.
     """
     here = options.working_directory()
-    found: list[_Requested] = []
+    found: list[Requested] = []
     mistakes: list[Mistake | str] = []
-    for path in recipes or [_default()]:
+    for path in recipes or [recipe_files.default()]:
         try:
-            found += _of_file(path, here, sets, keys)
+            found += recipe_files.found(path, here, sets, keys)
         except UsageError as error:
             mistakes += error.mistakes
     mistakes += _clashes(found, here)
@@ -124,11 +108,11 @@ def _requested(
     return found
 
 
-def _clashes(found: list[_Requested], here: str) -> Iterator[str]:
+def _clashes(found: list[Requested], here: str) -> Iterator[str]:
     """Mistakes about a file that two images write."""
     from rootfs_builder.commands import packing
 
-    seen: dict[bytes, _Requested] = {}
+    seen: dict[bytes, Requested] = {}
     for one in found:
         for option, path in packing.written(one.task.values).items():
             if path is None:
@@ -136,80 +120,11 @@ def _clashes(found: list[_Requested], here: str) -> Iterator[str]:
             other = seen.setdefault(os.path.realpath(encode(path)), one)
             if other is not one:
                 what = f"another image of {printable(other.file.name)} writes it too"
-                error = UsageError(Mistake(option, what, _label(path, here)))
+                error = UsageError(Mistake(option, what, recipe_files.label(path, here)))
                 yield one.file.located(one.image, error)
 
 
-def _label(path: str, here: str) -> str:
-    """A path as messages name it: relative if it is below the working directory."""
-    label = os.path.relpath(path, here)
-    return path if label.startswith("../") else label
-
-
-def _default() -> str:
-    found = next((name for name in _NAMES if os.path.exists(name)), None)
-    if found is None:
-        raise NotFoundError(
-            f"{_NAMES[0]}: no such file here; rootfs-builder init ./hello writes one, or name a "
-            "recipe"
-        )
-    return found
-
-
-def _of_file(
-    path: str, here: str, sets: tuple[str, ...], keys: "tuple[Key, ...]"
-) -> "Iterable[_Requested]":
-    from rootfs_builder.commands import packing
-    from rootfs_builder.commands.building import ImageTask
-    from rootfs_builder.recipe import file as recipe_file
-    from rootfs_builder.recipe.values import absolute
-
-    if os.path.isdir(encode(path)):
-        path = f"{path.rstrip('/')}/{_NAMES[0]}"
-    folder = os.path.dirname(absolute(path, here))
-    checks = (packing.check_output, lambda one: packing.recipe(one, directory=folder))
-    file = recipe_file.read(_text(path), path, keys=keys, checks=checks, sets=sets)
-    for image in file.images:
-        values = _absolute(image.values, folder, keys)
-        label = _label(values["output"], here)
-        yield _Requested(file, image, ImageTask(values, image.results, file.steps, folder, label))
-
-
-def _text(path: str) -> str:
-    from rootfs_builder.pipeline import inputs
-
-    shown = printable(path)
-    advice = "; rootfs-builder init ./hello writes a recipe"
-    data = inputs.beginning(path, ("", path), _MAX_RECIPE + 1, advice=advice)
-    if data[:4] == b"\x7fELF":
-        raise UsageError(
-            f"{shown}: a program where a recipe is expected; rootfs-builder init {shown} writes "
-            "one, and pack needs none"
-        )
-    if len(data) > _MAX_RECIPE:
-        raise InputError(f"{shown}: over {_MAX_RECIPE:,} bytes, which no recipe has")
-    return inputs.toml_text(data, ("", path))
-
-
-def _absolute(values: Mapping[str, Any], folder: str, keys: "tuple[Key, ...]") -> dict[str, Any]:
-    """The values, with absolute paths."""
-    from rootfs_builder.recipe.destination import Destination
-    from rootfs_builder.recipe.values import absolute
-
-    def placed(path: str) -> str:
-        return absolute(path, folder)
-
-    found = dict(values)
-    for key in keys:
-        value = values.get(key.parameter)
-        if key.is_path and value:
-            many = isinstance(value, tuple)
-            found[key.parameter] = tuple(map(placed, value)) if many else placed(value)
-    found["output"] = str(Destination.parse(values["output"]).under(folder))
-    return found
-
-
-def _tasks(requested: list[_Requested], how: "BuildOptions") -> "list[Task]":
+def _tasks(requested: list[Requested], how: "BuildOptions") -> "list[Task]":
     """The steps of each recipe, and its images after them."""
     from rootfs_builder.commands import building
     from rootfs_builder.commands.batch import Task
@@ -234,7 +149,7 @@ def _steps_of(file: "RecipeFile") -> str:
 class _Built:
     """How each task ended, shown as it ends, and as a whole."""
 
-    def __init__(self, requested: list[_Requested], *, quiet: bool, debug: bool) -> None:
+    def __init__(self, requested: list[Requested], *, quiet: bool, debug: bool) -> None:
         self._requested = {one.task.label: one for one in requested}
         self._quiet = quiet
         self._debug = debug
@@ -274,7 +189,8 @@ class _Built:
             click.echo(json.dumps(facts, indent=2))
             return
         for one in facts:
-            click.echo(f"{one['name']}@{one['digest']}")
+            for name in one["names"]:
+                click.echo(f"{name}@{one['digest']}")
 
     def lost(self, scheduler: str) -> LostError:
         """The error for a cluster that is gone."""
@@ -300,7 +216,7 @@ class _Built:
             )
 
 
-def _located(error: RootfsError, one: _Requested) -> RootfsError:
+def _located(error: RootfsError, one: Requested) -> RootfsError:
     """The same error, with the places of the keys that it is about."""
     found = type(error)(one.file.located(one.image, error)).with_traceback(error.__traceback__)
     found.__cause__ = error.__cause__
@@ -308,7 +224,7 @@ def _located(error: RootfsError, one: _Requested) -> RootfsError:
     return found
 
 
-def _not_here(one: _Requested) -> RootfsError | None:
+def _not_here(one: Requested) -> RootfsError | None:
     """The error for an image that a worker wrote in a folder of its own."""
     from rootfs_builder.recipe.destination import Destination
 

@@ -7,7 +7,7 @@ same. An error of the tree in `errors` is part of the outcome; a defect is raise
 import os
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -41,7 +41,8 @@ class BuildOptions(Struct, frozen=True):
 class ImageTask(Struct, frozen=True):
     """One image: the values of its options, relative paths of which start at `folder`.
 
-    `results` are the files that its steps make; `label` is its output, as messages name it.
+    `results` are the files that its steps make; `label` is its output, as messages name it. With
+    `more` it is an index: they are the values of the images for other platforms.
     """
 
     values: dict[str, Any]
@@ -49,6 +50,7 @@ class ImageTask(Struct, frozen=True):
     steps: tuple[Step, ...]
     folder: str
     label: str
+    more: tuple[dict[str, Any], ...] = ()
 
 
 def run_steps(
@@ -76,27 +78,64 @@ def build(task: ImageTask, options: BuildOptions) -> batch.Outcome:
 
     def run() -> batch.Outcome:
         steps.check(task.results, task.folder, {step.name: step for step in task.steps})
-        begun = time.monotonic()
-        packed = packing.pack(
-            task.values,
-            directory=task.folder,
-            epoch=options.epoch,
-            cached=options.cached,
-            quiet=not options.live,
-            threads=options.threads,
-        )
-        lines = packing.lines(packed, task.label, time.monotonic() - begun)
-        found = packed.plan.findings
-        withheld = [f"{task.label} | {text}" for text in summary.withheld(found)]
-        if options.live:
-            lines += summary.findings(found)
-        else:
-            warnings = (one for one in found if one.level is Level.WARNING)
-            lines += [f"{task.label} | {text}" for text in summary.findings(warnings)]
-        facts = {**packing.facts(packed), "output": task.label}
-        return batch.Outcome(lines=tuple(lines), withheld=tuple(withheld), facts=facts)
+        return _index(task, options) if task.more else _image(task, task.values, options)
 
     return _outcome(run, options)
+
+
+def _image(task: ImageTask, values: Mapping[str, Any], options: BuildOptions) -> batch.Outcome:
+    begun = time.monotonic()
+    packed = packing.pack(
+        values,
+        directory=task.folder,
+        epoch=options.epoch,
+        cached=options.cached,
+        quiet=not options.live,
+        threads=options.threads,
+    )
+    lines = packing.lines(packed, task.label, time.monotonic() - begun)
+    found = packed.plan.findings
+    withheld = [f"{task.label} | {text}" for text in summary.withheld(found)]
+    if options.live:
+        lines += summary.findings(found)
+    else:
+        warnings = (one for one in found if one.level is Level.WARNING)
+        lines += [f"{task.label} | {text}" for text in summary.findings(warnings)]
+    facts = {**packing.facts(packed), "output": task.label}
+    return batch.Outcome(lines=tuple(lines), withheld=tuple(withheld), facts=facts)
+
+
+def _index(task: ImageTask, options: BuildOptions) -> batch.Outcome:
+    """An image for each platform, and then all of them in one archive."""
+    from rootfs_builder import temporary
+    from rootfs_builder.pipeline import joining
+
+    several = (task.values, *task.more)
+    packing.check_several(several)
+    with temporary.directory("where the images of the platforms are kept") as folder:
+        archives = [f"{folder}/{number}.tar" for number in range(len(several))]
+        outcomes = [
+            _image(task, {**values, "output": archive, "shape": "oci"}, options)
+            for values, archive in zip(several, archives, strict=True)
+        ]
+        made = joining.index(
+            archives, packing.destination(task.values), shape=packing.shape(task.values)
+        )
+    platforms = ", ".join(str(one.platform) for one in made.images)
+    line = f"{made.names[0]} for {platforms}, packed to {task.label} ({summary.size(made.size)})"
+    facts = {
+        "name": made.names[0],
+        "names": list(made.names),
+        "digest": made.digest,
+        "images": [one.facts for one in outcomes],
+        "archive_bytes": made.size,
+        "output": task.label,
+    }
+    return batch.Outcome(
+        lines=(*(text for one in outcomes for text in one.lines), line),
+        withheld=tuple(text for one in outcomes for text in one.withheld),
+        facts=facts,
+    )
 
 
 def _outcome(run: Callable[[], batch.Outcome], options: BuildOptions) -> batch.Outcome:

@@ -1,20 +1,21 @@
 """`rootfs-builder inspect`: what is in an image, whoever made it."""
 
 import shlex
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from rootfs_builder.commands import images, options, terminal
+from rootfs_builder.commands import options, terminal
 from rootfs_builder.commands.verb import Verb
 from rootfs_builder.errors import InputError
+from rootfs_builder.paths import escape_control
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.image.provenance import EntryRecord
     from rootfs_builder.views.inspection import Inspection
 
-_WIDTH = 80
 _LARGEST = 10
 _LABEL = 8  # columns
 _SETTINGS = {  # keys of the config (image-spec, config.md), as they are shown
@@ -55,13 +56,16 @@ def command(
     """
     del debug
     options.no_command(cmd, "inspect")
+    from rootfs_builder.image import found as images
     from rootfs_builder.views import inspection
 
-    with images.found(image, "inspect", no_limits=no_limits) as found:
+    with images.at(image, "inspect", no_limits=no_limits) as found:
         if not found.images:
             raise InputError("no image is in it; `verify` takes any directory")
         with found.reader() as reader:
-            seen = [inspection.of(packed, found.record, reader) for packed in found.images]
+            seen = [
+                inspection.of(packed, found.record_of(packed), reader) for packed in found.images
+            ]
     if as_json:
         import json
 
@@ -73,21 +77,20 @@ def command(
         if number:
             click.echo()
         for line in _screen(one, verbose=verbose):
-            click.echo(line)
+            click.echo(terminal.wrapped(line) if sys.stdout.isatty() else line)
         if one.absent and not quiet:
-            click.echo(terminal.escape_control(one.absent), err=True)
+            click.echo(escape_control(one.absent), err=True)
 
 
 def _screen(one: "Inspection", *, verbose: bool) -> Iterator[str]:
-    """The lines for a person; without `verbose` none is wider than a terminal."""
+    """The lines for a person."""
     findings = [f"{said.level} {said.text}" for said in one.findings]
     files = _every(one) if verbose else _largest(one)
     for number, section in enumerate((_config(one), _layers(one), _kinds(one), files, findings)):
         for place, text in enumerate(section):
             if number and not place:
                 yield ""
-            line = terminal.escape_control(text).replace("\n", "\\n")
-            yield line if verbose or len(line) <= _WIDTH else f"{line[: _WIDTH - 1]}…"
+            yield escape_control(text).replace("\n", "\\n")
 
 
 def _config(one: "Inspection") -> Iterator[str]:
@@ -146,10 +149,8 @@ def _contents(one: "Inspection") -> "list[EntryRecord]":
 
 def _largest(one: "Inspection") -> Iterator[str]:
     files = sorted(_contents(one), key=lambda file: (-(file.size or 0), file.path))
-    room = _WIDTH - 17
     for file in files[:_LARGEST]:
-        path = file.path if len(file.path) <= room else f"…{file.path[1 - room :]}"
-        yield f"{file.size:>15,}  {path}"
+        yield f"{file.size:>15,}  {file.path}"
     if len(files) > _LARGEST:
         yield f"{len(files) - _LARGEST:>15,}  more files; -v lists all, with owners and reasons"
 

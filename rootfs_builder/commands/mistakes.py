@@ -24,10 +24,9 @@ _ELSEWHERE = {  # verbs of docker, of other packers and of the tools that people
     "ldd": "tree",
     "ls": "tree",
     "list": "tree",
-    "check": "verify",
     "test": "verify",
 }
-_OF_ENGINES = ("run", "load", "push", "start", "exec")
+_OF_ENGINES = ("load", "push", "start", "exec")
 _OTHER_SPELLINGS = {  # options that others spell otherwise
     "--name": "the image's name is -t NAME",
     "--image": "the image's name is -t NAME",

@@ -8,13 +8,14 @@ import click
 
 from rootfs_builder.choices import DLOPEN, HWCAPS
 from rootfs_builder.commands.verb import OptionalValue
-from rootfs_builder.errors import InputError, UsageError
+from rootfs_builder.errors import InputError, Mistake, UsageError
 from rootfs_builder.paths import decode
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from click.shell_completion import CompletionItem
 
     from rootfs_builder.recipe import Recipe
+    from rootfs_builder.recipe.reference import Reference
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -36,9 +37,15 @@ def directories(_ctx: click.Context, _param: click.Parameter, typed: str) -> "li
 _FILES = (
     click.option(
         "--sysroot",
-        metavar="DIR",
-        shell_complete=directories,
+        metavar="DIR|IMAGE",
+        shell_complete=file_names,
         help="Take libraries, loader and scripts' interpreters from this root, not from /.",
+    ),
+    click.option(
+        "--base",
+        metavar="IMAGE",
+        shell_complete=file_names,
+        help="Put the files on top of this image, as FROM does: what it has is not packed again.",
     ),
     click.option(
         "-L",
@@ -107,7 +114,10 @@ _FILES = (
         help="Add what this rule adds (`rootfs-builder rules` lists the rules).",
     ),
     click.option(
-        "--without", multiple=True, metavar="NAME", help="Leave out what this rule would add."
+        "--without",
+        multiple=True,
+        metavar="NAME",
+        help="Leave out what this rule would add; all: what any rule would that --with names not.",
     ),
     click.option(
         "--rules",
@@ -132,7 +142,7 @@ _FILES = (
 strip = click.option(
     "--strip",
     is_flag=True,
-    help="Remove symbols and debug sections, with binutils' strip.",
+    help="Remove symbols, with binutils' strip.",
 )
 quiet = click.option(
     "-q", "--quiet", is_flag=True, help="Only errors, and what was withheld, on stderr."
@@ -157,6 +167,11 @@ def files(function: F) -> F:
     return each(_FILES)(function)
 
 
+def files_here(function: F) -> F:
+    """The same for a verb that runs something, which is on this machine: without --sysroot."""
+    return each(_FILES[1:])(function)
+
+
 executables = click.argument(
     "executables", nargs=-1, required=True, metavar="EXECUTABLE...", shell_complete=file_names
 )
@@ -165,6 +180,42 @@ no_limits = click.option(
     is_flag=True,
     help="Read IMAGE without limits on memory, time and disk.",
 )
+timeout = click.option(
+    "--timeout",
+    default="60s",
+    metavar="TIME",
+    help="Longest time for the command: 90s, 5m (default: 60s).",
+)
+
+policy = click.option(
+    "--policy",
+    multiple=True,
+    metavar="FILE",
+    shell_complete=file_names,
+    help="Fail if the image breaks a rule of this policy, a TOML file.",
+)
+
+
+def schema(view: str) -> Callable[[F], F]:
+    """An option that prints the JSON Schema of what `--json` prints; a module of views has it."""
+
+    def show(ctx: click.Context, _param: click.Parameter, value: object) -> None:
+        if value and not ctx.resilient_parsing:
+            from importlib import import_module
+
+            click.echo(import_module(f"rootfs_builder.views.{view}").schema(), nl=False)
+            ctx.exit()
+
+    return click.option(
+        "--schema",
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=show,
+        help="Print the JSON Schema of --json.",
+    )
+
+
 as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
 
 
@@ -172,6 +223,20 @@ def no_command(command: tuple[str, ...] | None, verb: str) -> None:
     """Refuse arguments after `--` for a verb that starts nothing."""
     if command is not None:
         raise UsageError(f"{verb} starts nothing, so arguments after -- have no meaning here")
+
+
+def seconds(text: str) -> float:
+    """The value of --timeout.
+
+    Raises:
+        UsageError: it is no time.
+    """
+    from rootfs_builder.recipe import values
+
+    try:
+        return values.duration(text) / 10**9
+    except UsageError as error:
+        raise UsageError(Mistake("--timeout", str(error))) from None
 
 
 def recipe(*, directory: str | None = None, **options: Any) -> "Recipe":
@@ -189,9 +254,20 @@ def working_directory() -> str:
         raise InputError("the working directory does not exist any more; cd to another") from None
 
 
-def inputs(sysroot: str | None, rule_files: tuple[str, ...]) -> dict[str, Any]:
-    """What a build reads besides its recipe, as arguments of `pipeline.plan`."""
-    return {"sysroot": sysroot, "rule_files": rule_files}
+def inputs(given: dict[str, Any]) -> dict[str, Any]:
+    """What a build reads besides its recipe, as arguments of `pipeline.plan`; `given` loses it."""
+    return {name: given.pop(name) for name in ("sysroot", "base", "rule_files")}
+
+
+def reference(tag: str | None) -> "Reference | None":
+    """The name that -t gives."""
+    from rootfs_builder.errors import Mistake
+    from rootfs_builder.recipe import reference as references
+
+    try:
+        return None if tag is None else references.parse(tag)
+    except UsageError as error:
+        raise UsageError(*(Mistake("--tag", one.text) for one in error.mistakes)) from None
 
 
 def epoch() -> int:

@@ -26,9 +26,7 @@ Example: rootfs-builder pack ./hello -o hello.tar
     is_eager=True,
     help="Write no image: say what would be in it.",
 )
-@click.option(
-    "--print-recipe", is_flag=True, help="Write no image: print the recipe that makes it."
-)
+@click.option("--print-recipe", is_flag=True, help="Write no image: print its recipe.")
 @click.option("--no-cache", is_flag=True, help="Do not read or write the cache.")
 @options.as_json
 @options.quiet
@@ -114,7 +112,7 @@ def _dry_run(values: dict[str, Any], *, as_json: bool, quiet: bool, verbose: boo
     from rootfs_builder.views import summary
 
     recipe = packing.recipe({**values, "output": values["output"] or "-"})
-    found = pipeline.plan(recipe, **options.inputs(values["sysroot"], values["rule_files"]))
+    found = pipeline.plan(recipe, policy_files=values["policy"], **options.inputs(values))
     if verbose:
         terminal.reasons(found.plan)
     table = summary.of_kinds(found.plan) if verbose else ()

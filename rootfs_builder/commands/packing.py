@@ -4,12 +4,12 @@ The options stand here once: `pack` takes them from the command line, a recipe h
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from rootfs_builder.choices import COMPRESSIONS, FORMATS
+from rootfs_builder.choices import COMPARES, COMPRESSIONS, FORMATS
 from rootfs_builder.commands import jobserver, options, terminal
 from rootfs_builder.commands.verb import Unless
 from rootfs_builder.errors import Mistake, UsageError
@@ -42,7 +42,7 @@ _OUTPUT = (
         "--iidfile",
         metavar="FILE",
         shell_complete=options.file_names,
-        help="Write the image's ID there, the digest of its config.",
+        help="Write the image's ID, its config's digest.",
     ),
     click.option(
         "--metadata-file",
@@ -55,9 +55,16 @@ _OUTPUT = (
         metavar="SIZE",
         help="Fail if the files exceed SIZE in total, and list the largest.",
     ),
+    options.policy,
 )
 _CONFIG = (
-    click.option("-t", "--tag", metavar="NAME[:TAG]", help="The image's name."),
+    click.option(
+        "-t",
+        "--tag",
+        multiple=True,
+        metavar="NAME[:TAG]",
+        help="The image's name; may be given several times.",
+    ),
     click.option(
         "--entrypoint", metavar="WORDS", help="Command that starts, as words or a JSON array."
     ),
@@ -107,6 +114,36 @@ _CONFIG = (
     ),
 )
 
+_EXERCISE = (
+    click.option(
+        "--exercise",
+        multiple=True,
+        metavar="CMD",
+        help="Run CMD here under strace, add what it uses, and do the same in the image.",
+    ),
+    click.option(
+        "--exercise-compare",
+        type=click.Choice(COMPARES),
+        help="What has to be the same in the image: exit code and stdout (the default), or less.",
+    ),
+    click.option(
+        "--exercise-probe",
+        metavar="CMD",
+        help="The exercise is a daemon: run CMD here until it succeeds, then stop the daemon.",
+    ),
+    click.option(
+        "--seccomp",
+        metavar="FILE",
+        shell_complete=options.file_names,
+        help="Write a seccomp profile with the system calls of the exercises.",
+    ),
+    click.option(
+        "--security-context",
+        metavar="FILE",
+        shell_complete=options.file_names,
+        help="Write a Kubernetes securityContext for them, with volumes for what they write.",
+    ),
+)
 _DEPFILE = click.option(
     "--depfile",
     metavar="FILE",
@@ -115,20 +152,23 @@ _DEPFILE = click.option(
 )
 
 _MAKE = "MAKELEVEL"  # a variable that is set where make is at work
-_BESIDE = ("iidfile", "metadata_file", "depfile")
+BESIDE = ("iidfile", "metadata_file", "depfile", "seccomp", "security_context")
 _NOT_OF_THE_RECIPE = (
-    *_BESIDE,
+    *BESIDE,
     "output",
     "sysroot",
+    "base",
     "rule_files",
     "shape",
     "no_plan",
+    "policy",
 )
 
 
 def table(function: options.F) -> options.F:
     """The executables and every option that describes an image or where it goes."""
     for decorate in (
+        options.each(_EXERCISE),
         options.each(_CONFIG),
         options.strip,
         options.files,
@@ -154,13 +194,29 @@ def check_output(values: Mapping[str, Any]) -> None:
     shape(values)
 
 
+def check_several(several: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse what an index of several platforms cannot have.
+
+    Raises:
+        UsageError: a file for one image, or a format without indexes.
+    """
+    for values in several:
+        for option, path in _beside(values).items():
+            if path is not None:
+                text = "an index has several images; leave it out, or pack each for itself"
+                raise UsageError(Mistake(option, text, path))
+        if values.get("shape") == "docker":
+            text = "a docker archive has one platform; hybrid and oci have an index"
+            raise UsageError(Mistake("--format", text, "docker"))
+
+
 def written(values: Mapping[str, Any]) -> dict[str, str | None]:
     """Where each file goes that is written, by its option."""
     return {"-o": values["output"], **_beside(values)}
 
 
 def _beside(values: Mapping[str, Any]) -> dict[str, str | None]:
-    return {f"--{name.replace('_', '-')}": values.get(name) for name in _BESIDE}
+    return {f"--{name.replace('_', '-')}": values.get(name) for name in BESIDE}
 
 
 def recipe(values: Mapping[str, Any], *, directory: str | None = None) -> "Recipe":
@@ -209,10 +265,12 @@ def pack(
             recipe(values, directory=directory),
             destination(values),
             sysroot=values.get("sysroot"),
+            base=values.get("base"),
             rule_files=values.get("rule_files") or (),
             epoch=epoch,
             with_plan=not values.get("no_plan"),
-            **{name: values.get(name) for name in _BESIDE},
+            policy_files=values.get("policy") or (),
+            **{name: values.get(name) for name in BESIDE},
             keep=_keeps_times(values),
             cache=memory.cache() if cached else None,
             threads=jobserver.threads(threads),
@@ -248,8 +306,8 @@ def following(result: "Result", values: Mapping[str, Any]) -> list[str]:
 
 
 def name(result: "Result") -> str:
-    """What was written, for a script."""
-    return f"{result.image.names[0]}@{result.image.digest}"
+    """What was written, for a script: a line for each name."""
+    return "\n".join(f"{one}@{result.image.digest}" for one in result.image.names)
 
 
 def facts(result: "Result") -> dict[str, Any]:
@@ -257,6 +315,7 @@ def facts(result: "Result") -> dict[str, Any]:
     image, plan = result.image, result.plan
     return {
         "name": image.names[0],
+        "names": list(image.names),
         "digest": image.digest,
         "config": image.config_digest,
         "platform": str(image.platform),

@@ -7,6 +7,7 @@ import click
 from rootfs_builder.commands import options, terminal
 from rootfs_builder.commands.verb import Verb
 from rootfs_builder.errors import Mistake, UsageError
+from rootfs_builder.paths import escape_control
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.needs.closure import RuleApplication
@@ -43,8 +44,6 @@ def command(
     match: str | None,
     explain: str | None,
     executable: str | None,
-    sysroot: str | None,
-    rule_files: tuple[str, ...],
     as_json: bool,
     debug: bool,
     **given: Any,
@@ -58,7 +57,7 @@ def command(
     from rootfs_builder.pipeline import inputs
 
     _check(match, explain, executable)
-    read = options.inputs(sysroot, rule_files)
+    read = options.inputs(given)
     if explain is not None:
         recipe = options.recipe(executables=(executable,), command=cmd or (), **given)
         _explain(explain, recipe, read, as_json=as_json)
@@ -110,13 +109,13 @@ def _explain(name: str, recipe: "Recipe", read: dict[str, Any], *, as_json: bool
     from rootfs_builder.commands import explanation
     from rootfs_builder.needs import collector
     from rootfs_builder.needs.rules import explain, requests
-    from rootfs_builder.pipeline import inputs
+    from rootfs_builder.pipeline import inputs, reading
 
-    known = inputs.rules(read["rule_files"])
+    known = inputs.rules(read.pop("rule_files"))
     rule = requests.rule_named(known, name, "--explain")
-    sources = inputs.sources(read["sysroot"])
-    closure = collector.collect(recipe, sources, rules=known)
-    found = explain.explain(rule, recipe, sources, closure, known)
+    with reading.opened(recipe, **read) as opened:
+        closure = collector.collect(opened.recipe, opened.sources, rules=known)
+        found = explain.explain(rule, opened.recipe, opened.sources, closure, known)
     if as_json:
         import json
 
@@ -125,7 +124,7 @@ def _explain(name: str, recipe: "Recipe", read: dict[str, Any], *, as_json: bool
         click.echo(json.dumps(msgspec.to_builtins(found), indent=2))
         return
     for line in explanation.lines(rule, found):
-        click.echo(terminal.escape_control(line))
+        click.echo(escape_control(line))
 
 
 def _list(known: "Rules", *, as_json: bool) -> None:

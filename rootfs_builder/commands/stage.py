@@ -36,8 +36,6 @@ def command(
     /,
     *,
     output: str,
-    sysroot: str | None,
-    rule_files: tuple[str, ...],
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -52,12 +50,13 @@ def command(
     from rootfs_builder.views import summary
 
     destination.check_spelling(output)
+    read = options.inputs(given)
     plan = pipeline.stage(
         options.recipe(**given),
         output,
         epoch=options.epoch(),
         planned=terminal.reasons if verbose else lambda _: None,
-        **options.inputs(sysroot, rule_files),
+        **read,
     )
     env = _env(plan)
     lines = [*(summary.of_kinds(plan) if verbose else ()), summary.contents(plan)]

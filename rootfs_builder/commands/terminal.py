@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from rootfs_builder.paths import HIDDEN, printable
+from rootfs_builder.paths import escape_control, printable
 
 if TYPE_CHECKING:  # msgspec comes with it: --help must be quick
     from rootfs_builder.findings import Finding
-    from rootfs_builder.pipeline import Progress
+    from rootfs_builder.pipeline.writing import Progress
     from rootfs_builder.plan import Plan
 
 _LONG = 64 << 20  # bytes from which packing is long enough for a progress bar
@@ -26,18 +26,6 @@ _COLOURS: dict[str, dict[str, Any]] = {
     "next": {"fg": "green"},
 }
 _FLAG = r"(?<![\w/-])--?[a-z][\w-]*"
-
-
-def escape_control(text: str) -> str:
-    """A text of an image, which must neither steer a terminal nor be read as another one."""
-    if text.isascii() and text.isprintable():
-        return text
-    return re.sub(f"[{HIDDEN}]", _escaped, text)
-
-
-def _escaped(found: re.Match[str]) -> str:
-    number = ord(found[0])
-    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"  # noqa: PLR2004
 
 
 def defect(error: BaseException) -> str:
@@ -54,18 +42,21 @@ def say(lines: Iterable[str]) -> None:
     """Lines on stderr: as they are, or wrapped and coloured where it is a terminal."""
     for line in lines:
         shown = escape_control(line)
-        wrapped = _wrapped(shown) if sys.stderr.isatty() else shown
-        click.echo(_coloured(wrapped) if _has_colour() else wrapped, err=True, color=True)
+        text = wrapped(shown) if sys.stderr.isatty() else shown
+        click.echo(_coloured(text) if _has_colour() else text, err=True, color=True)
 
 
-def _wrapped(line: str) -> str:
-    """The line in as many as it takes; no word is broken, so a path can be copied."""
+def wrapped(line: str, indent: str = "  ") -> str:
+    """The line in as many as it takes; no word is broken, so a path can be copied.
+
+    `indent` is before all but the first.
+    """
     import shutil
     import textwrap
 
     width = max(shutil.get_terminal_size().columns, _NARROW)
     return textwrap.fill(
-        line, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )
 
 

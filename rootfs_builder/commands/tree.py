@@ -1,5 +1,6 @@
 """`rootfs-builder tree`: the closure as it was found, in the paths of the source."""
 
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -18,9 +19,15 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
 @click.command(
     cls=Verb,
     unlisted=("owner", "mode", "cap", "at"),
-    epilog="Example: rootfs-builder tree /usr/bin/curl",
+    epilog="Example: rootfs-builder tree /usr/bin/curl --depth 1",
 )
 @options.executables
+@click.option(
+    "--depth",
+    type=click.IntRange(min=1),
+    metavar="LEVELS",
+    help="Show only what is loaded in so many steps (default: all).",
+)
 @options.files
 @options.as_json
 @options.quiet
@@ -30,24 +37,28 @@ def command(
     cmd: tuple[str, ...] | None,
     /,
     *,
-    sysroot: str | None,
-    rule_files: tuple[str, ...],
+    depth: int | None,
     as_json: bool,
     quiet: bool,
     debug: bool,
     **given: Any,
 ) -> None:
-    """Show what EXECUTABLE loads: who needs what, where it was found, by which rule."""
+    """Show what EXECUTABLE loads: who needs what, where it was found, by which rule.
+
+    The sizes are those of a file, and of it with all that is loaded for it: each file is in the
+    tree once, below what asks for it first.
+    """
     options.no_command(cmd, "tree")
     del debug
     from rootfs_builder.needs import additions, collector
-    from rootfs_builder.pipeline import inputs
+    from rootfs_builder.pipeline import inputs, reading
 
-    read = options.inputs(sysroot, rule_files)
-    sources = inputs.sources(read["sysroot"])
-    rules = inputs.rules(read["rule_files"])
-    recipe = additions.placed(options.recipe(**given), sources)
-    closure = collector.collect(recipe, sources, rules=rules)
+    read = options.inputs(given)
+    rules = inputs.rules(read.pop("rule_files"))
+    with reading.opened(options.recipe(**given), **read) as opened:
+        sources = opened.sources
+        recipe = additions.placed(opened.recipe, sources)
+        closure = collector.collect(recipe, sources, rules=rules)
     if not quiet:
         terminal.warnings(closure.findings)
     if as_json:
@@ -56,16 +67,32 @@ def command(
         click.echo(json.dumps(_facts(closure, sources), indent=2))
         return
     for program in closure.programs:
-        click.echo(f"{_text(sources, program.key)}{_kind(program)}")
-        for link_map in program.link_maps:
-            asking = link_map.program
-            if link_map.calls:
-                asking = link_map.calls[-1].by
-                click.echo(f"{_text(sources, asking.requested)} calls dlopen:")
-            if link_map.hwcaps:
-                click.echo(f"  on {link_map.hwcaps[0]}:")
-            for line in _lines(sources, link_map, asking, "", set()):
-                click.echo(line)
+        for line in _program(sources, program, depth):
+            click.echo(_wrapped(line) if sys.stdout.isatty() else line)
+
+
+def _wrapped(line: str) -> str:
+    """The line for a terminal: the branches of the tree go on beside what is wrapped."""
+    lead = line[: len(line) - len(line.lstrip("│├└─ "))]
+    return terminal.wrapped(line, f"{lead.replace('├─', '│ ').replace('└─', '  ')}  ")
+
+
+def _program(sources: "Sources", program: "Program", depth: int | None) -> Iterator[str]:
+    head = f"{_text(sources, program.key)}{_kind(program)}"
+    maps = program.link_maps
+    if maps and not maps[0].calls:
+        tree = _Tree(sources, maps[0], depth)
+        head += f", {tree.sizes(maps[0].program, 0)}{tree.repeated(maps[0].program)}"
+    yield head
+    for link_map in maps:
+        tree = _Tree(sources, link_map, depth)
+        asking = link_map.program
+        if link_map.calls:
+            asking = link_map.calls[-1].by
+            yield f"{_text(sources, asking.requested)} calls dlopen:"
+        if link_map.hwcaps:
+            yield f"  on {link_map.hwcaps[0]}:"
+        yield from tree.lines(asking)
 
 
 def _text(sources: "Sources", path: str) -> str:
@@ -81,31 +108,72 @@ def _kind(program: "Program") -> str:
     return " (static)" if loader is None else f" ({loader.name}, {loader.interpreter})"
 
 
-def _lines(
-    sources: "Sources", link_map: "LinkMap", loaded: "Loaded", indent: str, shown: "set[Loaded]"
-) -> Iterator[str]:
-    """One line a request of `loaded`; what stood above already is not opened up again."""
-    from rootfs_builder.loader.resolution import RequestKind
+class _Tree:
+    """The lines of one link map: who asks for what, each object once, where it was loaded for.
 
-    shown.add(loaded)
-    asked = [one for one in link_map.resolutions if one.request.by is loaded]
-    for one in asked:
-        last = one is asked[-1]
+    Below `depth` levels the lines say how much is there.
+    """
+
+    def __init__(self, sources: "Sources", link_map: "LinkMap", depth: int | None) -> None:
+        self._sources = sources
+        self._depth = depth
+        self._asked: dict[Loaded, list[Resolution]] = {}
+        self._first: dict[Loaded, Resolution] = {}
+        for one in link_map.resolutions:
+            self._asked.setdefault(one.request.by, []).append(one)
+            if one.found is not None and one.candidate is not None:
+                self._first.setdefault(one.found, one)
+
+    def lines(self, loaded: "Loaded", indent: str = "", level: int = 1) -> Iterator[str]:
+        """What was loaded for an object, and in one line what it needs and was there already."""
+        if self._depth is not None and level > self._depth:
+            return
+        some = [one for one in self._asked.get(loaded, ()) if not self._is_repeated(one)]
+        for one in some:
+            last = one is some[-1]
+            yield f"{indent}{'└' if last else '├'}─ {self._line(one, level)}"
+            if one.found is not None:
+                yield from self.lines(one.found, indent + ("   " if last else "│  "), level + 1)
+
+    def repeated(self, loaded: "Loaded") -> str:
+        """The names that an object asks for and that were loaded for another."""
+        some = [self._name(one) for one in self._asked.get(loaded, ()) if self._is_repeated(one)]
+        return f"; needs {', '.join(some)} (already loaded)" if some else ""
+
+    def sizes(self, loaded: "Loaded", level: int) -> str:
+        """The bytes of an object, and of all that was loaded for it."""
+        from rootfs_builder.views import summary
+
+        below = [*self._below(loaded)]
+        own = summary.size(loaded.source.size)
+        if not below:
+            return own
+        whole = summary.size(loaded.source.size + sum(one.source.size for one in below))
+        hidden = self._depth is not None and level >= self._depth
+        return f"{own}, {whole} with {len(below)} {'more' if hidden else 'below'}"
+
+    def _is_repeated(self, one: "Resolution") -> bool:
+        """Whether what answers it was loaded for another request."""
+        return one.found is not None and self._first.get(one.found) is not one
+
+    def _below(self, loaded: "Loaded") -> "Iterator[Loaded]":
+        for one in self._asked.get(loaded, ()):
+            if one.found is not None and not self._is_repeated(one):
+                yield one.found
+                yield from self._below(one.found)
+
+    def _line(self, one: "Resolution", level: int) -> str:
+        if one.found is None or one.candidate is None:
+            return f"{self._name(one)} (not found, and not required)"
+        where = f"{_text(self._sources, one.found.real)}, {one.candidate.found_by}"
+        size = self.sizes(one.found, level)
+        return f"{self._name(one)} ({where}), {size}{self.repeated(one.found)}"
+
+    def _name(self, one: "Resolution") -> str:
+        from rootfs_builder.loader.resolution import RequestKind
+
         kind = "" if one.request.kind is RequestKind.NEEDED else f"{one.request.kind} "
-        name = _text(sources, one.request.name)
-        opened = one.found is not None and one.candidate is not None and one.found not in shown
-        yield f"{indent}{'└' if last else '├'}─ {kind}{name} ({_where(sources, one)})"
-        if opened and one.found is not None:
-            below = indent + ("   " if last else "│  ")
-            yield from _lines(sources, link_map, one.found, below, shown)
-
-
-def _where(sources: "Sources", one: "Resolution") -> str:
-    if one.found is None:
-        return "not found, and not required"
-    if one.candidate is None:
-        return "already loaded"
-    return f"{_text(sources, one.found.real)}, {one.candidate.found_by}"
+        return f"{kind}{_text(self._sources, one.request.name)}"
 
 
 def _facts(closure: "Closure", sources: "Sources") -> dict[str, Any]:
@@ -139,6 +207,7 @@ def _object(sources: "Sources", loaded: "Loaded") -> dict[str, Any]:
         "name": _text(sources, loaded.requested),
         "opened": _text(sources, loaded.opened),
         "real": _text(sources, loaded.real),
+        "size": loaded.source.size,
         "by": _text(sources, loaded.by.real) if loaded.by else None,
         "found_by": loaded.candidate.found_by if loaded.candidate else None,
     }

@@ -7,17 +7,18 @@ import click
 GROUPS = {  # in the order of --help; what is in none of them stands in the last
     "Output": (
         *("output", "shape", "compression", "compression_level", "layers", "platform", "no_plan"),
-        *("iidfile", "metadata_file", "max_size", "strip", "dry_run", "print_recipe"),
+        *("iidfile", "metadata_file", "max_size", "policy", "strip", "dry_run", "print_recipe"),
     ),
     "Image config": (
         *("tag", "entrypoint", "env", "user", "workdir", "label", "annotation", "expose"),
         *("volume", "stop_signal", "health_cmd", "health_interval", "health_timeout"),
         *("health_start_period", "health_retries"),
     ),
-    "Files": ("add", "exclude", "allow_sensitive", "at", "sysroot"),
+    "Files": ("add", "exclude", "allow_sensitive", "at", "sysroot", "base"),
     "Ownership": ("owner", "mode", "cap"),
     "Libraries": ("library_path", "include_lib", "hwcaps", "dlopen", "nss"),
     "Rules": ("with_", "without", "rule_files"),
+    "Exercise": ("exercise", "exercise_compare", "exercise_probe", "seccomp", "security_context"),
     "Build": ("depfile", "no_cache", "sets", "jobs", "scheduler"),
     "Diagnostics": (),
 }

@@ -1,14 +1,17 @@
 """`rootfs-builder verify`: resolve the programs of an image, whoever made it."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
-from rootfs_builder.commands import images, options
+from rootfs_builder.choices import NETWORKS
+from rootfs_builder.commands import options
 from rootfs_builder.commands.verb import Verb
-from rootfs_builder.errors import UsageError, VerificationError
+from rootfs_builder.errors import Mistake, UsageError, VerificationError
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
+    from rootfs_builder.choices import Network
     from rootfs_builder.image import Image
     from rootfs_builder.image.unpack import Reader
     from rootfs_builder.plan.verify import Report
@@ -16,6 +19,13 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
 
 @click.command(cls=Verb, epilog="Example: rootfs-builder verify hello.tar")
 @click.argument("image", metavar="IMAGE|DIR", shell_complete=options.file_names)
+@click.option(
+    "--network",
+    type=click.Choice(NETWORKS),
+    default="none",
+    help="The network of the command: none but loopback (the default), or this machine's.",
+)
+@options.timeout
 @options.as_json
 @options.quiet
 @options.no_limits
@@ -26,6 +36,8 @@ def command(
     /,
     *,
     image: str,
+    network: "Network",
+    timeout: str,
     as_json: bool,
     quiet: bool,
     no_limits: bool,
@@ -36,9 +48,12 @@ def command(
     IMAGE is what docker save, docker export, podman, skopeo (also dir: and oci:) or we write, also
     compressed, or - for stdin; DIR any other directory, taken as a root. Nothing is run, so what a
     program opens later is not known. Exit code 4 says that something is missing.
+
+    A command after -- is then run in the image, without an engine. If it does not succeed, exit
+    code 4 comes with what it said, and with the files that it looked for in vain.
     """
     del debug
-    options.no_command(cmd, "verify")
+    seconds = _seconds(cmd, timeout)
     reports = _reports(image, no_limits=no_limits)
     problems = [problem for report in reports for problem in report.problems]
     unchecked = () if quiet or as_json else dict.fromkeys(o for r in reports for o in r.unchecked)
@@ -47,18 +62,11 @@ def command(
     if as_json:
         import json
 
-        facts = [
-            {
-                "programs": one.programs,
-                "files": one.files,
-                "problems": list(one.problems),
-                "unchecked": list(one.unchecked),
-            }
-            for one in reports
-        ]
-        click.echo(json.dumps(facts, indent=2))
+        click.echo(json.dumps([_facts(one) for one in reports], indent=2))
     if problems:
         raise VerificationError("\n".join(problems))
+    if cmd:
+        _run(image, cmd, network=network, seconds=seconds, no_limits=no_limits)
     if not quiet and not as_json:
         programs = sum(report.programs for report in reports)
         files = sum(report.files for report in reports)
@@ -66,8 +74,51 @@ def command(
         click.echo(f"{image}: {found if programs else 'its programs are static, or scripts'}")
 
 
+def _facts(one: "Report") -> dict[str, Any]:
+    return {
+        "programs": one.programs,
+        "files": one.files,
+        "problems": list(one.problems),
+        "unchecked": list(one.unchecked),
+    }
+
+
+def _seconds(cmd: tuple[str, ...] | None, timeout: str) -> float:
+    """How long a command may take; what is about one is refused where there is none."""
+    if cmd == ():
+        raise UsageError("say what to run: rootfs-builder verify hello.tar -- hello --selftest")
+    context = click.get_current_context()
+    for name in ("network", "timeout") if cmd is None else ():
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            raise UsageError(Mistake(f"--{name}", "of what? a command after -- is run"))
+    return options.seconds(timeout)
+
+
+def _run(
+    path: str, cmd: tuple[str, ...], *, network: "Network", seconds: float, no_limits: bool
+) -> None:
+    """Run a command in the image, which must succeed.
+
+    Raises:
+        VerificationError: it does not; what it said, and the first file that it missed.
+    """
+    from rootfs_builder.image import found as images
+    from rootfs_builder.pipeline import verification
+
+    if path == "-":
+        raise UsageError("a command needs a file or directory; stdin is read once")
+    with images.at(path, "verify", no_limits=no_limits) as found:
+        if found.directory and not found.images:
+            verification.of_directory(found.directory, cmd, network=network, seconds=seconds)
+            return
+        with found.reader() as reader:
+            verification.of_image(found.images, reader, cmd, network=network, seconds=seconds)
+
+
 def _reports(path: str, *, no_limits: bool) -> "list[Report]":
-    with images.found(path, "verify", no_limits=no_limits) as found:
+    from rootfs_builder.image import found as images
+
+    with images.at(path, "verify", no_limits=no_limits) as found:
         if found.directory and not found.images:
             if no_limits:
                 raise UsageError("--no-limits: only IMAGE has limits, not DIR")

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from rootfs_builder.commands import images, options, terminal
+from rootfs_builder.commands import options, terminal
 from rootfs_builder.commands.verb import Verb
 from rootfs_builder.errors import NotFoundError, UsageError
+from rootfs_builder.paths import escape_control
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.plan import Cause, Entry, Plan, Reason
@@ -32,8 +33,6 @@ def command(
     *,
     source: str,
     path: str,
-    sysroot: str | None,
-    rule_files: tuple[str, ...],
     as_json: bool,
     quiet: bool,
     no_limits: bool,
@@ -47,6 +46,9 @@ def command(
     """
     options.no_command(cmd, "why")
     del debug
+    read = options.inputs(given)
+    from rootfs_builder.image import found as images
+
     lists = "inspect -v"
     if images.is_image(source):
         plan = _of_image(source, no_limits=no_limits)
@@ -57,7 +59,7 @@ def command(
         from rootfs_builder import pipeline
 
         recipe = options.recipe(executables=(source,), **given)
-        plan = pipeline.plan(recipe, **options.inputs(sysroot, rule_files)).plan
+        plan = pipeline.plan(recipe, **read).plan
     if not quiet:
         terminal.warnings(plan.findings)
     _show(plan, _find(plan, path, lists), as_json=as_json)
@@ -74,11 +76,12 @@ def _show(plan: "Plan", entry: "Entry", *, as_json: bool) -> None:
         click.echo(json.dumps(_facts(entry, found), indent=2))
         return
     for line in _lines(entry, found):
-        click.echo(terminal.escape_control(line))
+        click.echo(escape_control(line))
 
 
 def _of_image(path: str, *, no_limits: bool) -> "Plan":
     """The plan of the image that its document is about."""
+    from rootfs_builder.image import found as images
     from rootfs_builder.image import provenance
 
     context = click.get_current_context()
@@ -86,7 +89,7 @@ def _of_image(path: str, *, no_limits: bool) -> "Plan":
         given = context.get_parameter_source(option.name or "") == ParameterSource.COMMANDLINE
         if given and isinstance(option, click.Option) and option.name not in _OF_BOTH:
             raise UsageError(f"{option.opts[0]}: IMAGE has its files; only EXECUTABLE takes this")
-    with images.found(path, "why", no_limits=no_limits) as found, found.reader() as reader:
+    with images.at(path, "why", no_limits=no_limits) as found, found.reader() as reader:
         record = provenance.load(found.record, found.images, found.meter)
         image = next(one for one in found.images if one.config_digest == record.config)
         return provenance.unpacked(image, record, reader).plan

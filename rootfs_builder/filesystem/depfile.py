@@ -42,36 +42,36 @@ class Recorder:
     """The Root of a `directory` of this machine, which remembers what it was asked."""
 
     def __init__(self, root: Root, directory: str = ROOT) -> None:
-        self._root = root
+        self.root = root
         self._base = directory.rstrip("/")
         self._nodes: dict[Key, Node | None] = {}
         self._listed: set[Key] = set()
 
     def lstat(self, path: Key) -> Node | None:
         """See Root."""
-        node = self._nodes[path] = self._root.lstat(path)
+        node = self._nodes[path] = self.root.lstat(path)
         return node
 
     def readlink(self, path: Key) -> str:
         """See Root."""
-        return self._root.readlink(path)
+        return self.root.readlink(path)
 
     def open(self, path: Key) -> Source:
         """See Root."""
-        return self._root.open(path)
+        return self.root.open(path)
 
     def capability(self, path: Key) -> bytes:
         """See Root."""
-        return self._root.capability(path)
+        return self.root.capability(path)
 
     def list(self, path: Key) -> tuple[str, ...]:
         """See Root."""
         self._listed.add(path)
-        return self._root.list(path)
+        return self.root.list(path)
 
     def inputs(self) -> Inputs:
         """All that was asked until now."""
-        walker = Walker(self._root)
+        walker = Walker(self.root)
         asked = {path: node for path, node in self._nodes.items() if possible(path)}
         absent = [path for path, node in asked.items() if node is None]
         links = [path for path, node in asked.items() if node and node.kind == "symlink"]
@@ -92,7 +92,7 @@ class Recorder:
     def _existing(self, path: Key) -> Key:
         """The directory in which the first part of an absent path would appear."""
         above = parent(path)
-        while self._root.lstat(above) is None:
+        while self.root.lstat(above) is None:
             above = parent(above)
         return above
 

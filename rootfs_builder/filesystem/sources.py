@@ -2,15 +2,29 @@
 
 Without a sysroot both are the same. With one, this machine is mounted beside it, at a name that no
 real file can have: the loader's rules then work on its files unchanged, `$ORIGIN` included, and
-nothing of this machine is found by chance. Where it is mounted is known here alone.
+nothing of this machine is found by chance. Where it is mounted is known here alone. A base image
+lies over the sysroot, or this machine: its files count, and its links decide where paths lead.
 """
+
+from collections.abc import Callable
 
 from msgspec import Struct
 
 from rootfs_builder.filesystem.content import Source
+from rootfs_builder.filesystem.over import Over
 from rootfs_builder.filesystem.root import Node, Root
 from rootfs_builder.filesystem.walk import Walker
-from rootfs_builder.paths import Key, OpenedPath, SourcePath, ancestors, below, join, name, parent
+from rootfs_builder.paths import (
+    ImagePath,
+    Key,
+    OpenedPath,
+    SourcePath,
+    ancestors,
+    below,
+    join,
+    name,
+    parent,
+)
 
 _BESIDE = "/\0"
 _SYSTEM = ("bin", "sbin", "usr", "opt", "etc", "nix")
@@ -37,18 +51,47 @@ class Mount(Struct, frozen=True):
         return SourcePath(path[len(self.point) :] or "/")
 
 
+class BaseSearch(Struct, frozen=True):
+    """How files are looked for over a base image.
+
+    `has` tells what is the base's. What `first` tells is looked for before anything else: the
+    base's, and what the user brings. `supplies` is the system that fills the gaps.
+    """
+
+    has: Callable[[str], bool]
+    first: Callable[[str], bool]
+    supplies: Root
+
+
 class Sources:
     """A Root over the sysroot (or this machine) with what is outside of it mounted beside it.
 
     `mounts` has the root itself first; `sysroot` is whether system files come from elsewhere than
     this machine.
+
+    `directory` is the sysroot's path, resolved, or that of the image that it was read from. Of an
+    image, which is no directory, an absolute path is enough: what it has is meant, unless that lies
+    below `here`, where relative paths of this machine start. `base` is the tree of a base image.
     """
 
-    def __init__(self, machine: Root, sysroot: Root | None = None, directory: str = "/") -> None:
+    def __init__(
+        self,
+        machine: Root,
+        sysroot: Root | None = None,
+        directory: str = "/",
+        *,
+        here: str = "",
+        base: Root | None = None,
+    ) -> None:
         self._machine = Mount("" if sysroot is None else _BESIDE, machine)
-        self.mounts = (self._machine,) if sysroot is None else (Mount("", sysroot), self._machine)
-        self._directory = directory  # resolved
+        system = machine if sysroot is None else sysroot
+        whole = Mount("", system if base is None else Over(base, system))
+        self.mounts = (whole,) if sysroot is None else (whole, self._machine)
+        self._directory = directory
+        self._here = here
         self._walker = Walker(machine)
+        self._inside = Walker(whole.root) if here else None
+        self._base = None if base is None else Walker(base)
         self.sysroot = sysroot is not None
 
     def locate(self, path: str) -> OpenedPath:
@@ -66,11 +109,50 @@ class Sources:
         if not above.errno and below(above.real, self._directory):
             inside = above.real.removeprefix(self._directory.rstrip("/"))
             return OpenedPath(join(inside or "/", name(path)))
-        return self._machine.path(path)
+        return self._named_inside(path) or self._machine.path(path)
+
+    def _named_inside(self, path: str) -> OpenedPath | None:
+        """The path in an image that is the sysroot, if it has one that may be meant."""
+        if self._inside is None or (self._here != "/" and below(path, self._here)):
+            return None
+        return OpenedPath(path) if self._inside.walk(OpenedPath(path)).node else None
 
     def outside(self, path: str) -> bool:
         """Whether what is at `path` has no place of its own in an image."""
-        return self.beside(path) if self.sysroot else not in_system(path)
+        if self.sysroot:
+            return self.beside(path)
+        return not in_system(path) and not self.in_base(path)
+
+    def in_base(self, path: str) -> bool:
+        """Whether the base image has what is at `path`, links followed."""
+        if self._base is None or self.beside(path):
+            return False
+        return self._base.walk(OpenedPath(path)).node is not None
+
+    def landed(self, path: ImagePath) -> ImagePath:
+        """Where a path of the image is, since links of the base image may lead elsewhere."""
+        if self._base is None:
+            return path
+        for directory in (path, *ancestors(path)):
+            walk = self._base.walk(directory)
+            if walk.node is not None and walk.node.kind == "dir":
+                return ImagePath(walk.real.rstrip("/") + path[len(directory) :])
+        return path
+
+    @property
+    def system(self) -> Root:
+        """The sysroot, or this machine, without the base image over it."""
+        whole = self.mounts[0].root
+        return whole.second if self._base is not None and isinstance(whole, Over) else whole
+
+    @property
+    def base(self) -> "BaseSearch | None":
+        """How files are looked for over the base image, if there is one."""
+        if self._base is None:
+            return None
+        return BaseSearch(
+            self.in_base, lambda path: self.outside(path) or self.in_base(path), self.system
+        )
 
     def beside(self, path: str) -> bool:
         """Whether a path is that of a file beside the sysroot, which no image can have."""
@@ -87,7 +169,7 @@ class Sources:
         return self._directory.rstrip("/") + path if inside else self.display(path)
 
     def _at(self, path: Key) -> tuple[Mount, Key]:
-        if self.sysroot and below(path, _BESIDE):
+        if self.beside(path):
             return self._machine, self._machine.inside(path)
         return self.mounts[0], path
 

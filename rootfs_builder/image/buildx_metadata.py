@@ -14,8 +14,8 @@ def document(image: Image) -> bytes:
     """The file's content, JSON; the descriptor is the one in an OCI layout's `index.json`."""
     facts: dict[str, object] = {
         "containerimage.config.digest": image.config_digest,
-        "containerimage.descriptor": oci.described(image),
+        "containerimage.descriptor": oci.described(image)[0],
         "containerimage.digest": image.digest,
-        "image.name": image.names[0],
+        "image.name": ",".join(image.names),
     }
     return json.format(canonical(facts), indent=2) + b"\n"

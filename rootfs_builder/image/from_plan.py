@@ -38,19 +38,21 @@ def image(
     *,
     parts: tuple[Plan, ...],
     platform: Platform,
+    base: Image | None = None,
     epoch: int = 0,
     facts: FileFacts | None = None,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Image:
     """Pack a plan, each of its `parts` as a layer, and describe it; layers end in `store`.
 
+    `plan` is what a container sees. The layers of a `base` come first, and its config is inherited.
     `epoch` is when all of it was made, in seconds since 1970; `progress` is told the bytes of each
     piece that is done.
 
     Raises:
         UsageError: the entrypoint, the health check or the working directory is not in the image.
     """
-    settings = _settings(recipe, plan)
+    found_settings = settings(recipe, plan)
     created = datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def packed(part: Plan) -> Layer:
@@ -65,19 +67,31 @@ def image(
         os=platform.os,
         variant=platform.variant,
         created=created,
-        config=settings,
+        config=found_settings,
         history=tuple(layer.history for layer in found),
     )
     return make(
-        config,
-        found,
+        *(config, found) if base is None else _over(base, config, found, recipe.user),
         annotations=dict(recipe.annotations) or UNSET,
         docker_types=recipe.docker_types,
-        names=(str(recipe.name),),
+        names=tuple(dict.fromkeys(map(str, recipe.names))),
     )
 
 
-def _settings(recipe: Recipe, plan: Plan) -> Settings:
+def _over(
+    base: Image, config: Config, found: tuple[Layer, ...], user: str
+) -> tuple[Config, tuple[Layer, ...]]:
+    from rootfs_builder.image import from_base  # few images have a base
+
+    return from_base.inherited(base, config, found, user=user)
+
+
+def settings(recipe: Recipe, plan: Plan) -> Settings:
+    """How a container of the image starts.
+
+    Raises:
+        UsageError: the entrypoint, the health check or the working directory is not in the image.
+    """
     env = {"PATH": DEFAULT_PATH} | dict(plan.env) | dict(recipe.env)
     entrypoint = recipe.entrypoint or (plan.programs[0],)
     walker = Walker(PlanRoot(plan))

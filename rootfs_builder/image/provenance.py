@@ -97,10 +97,23 @@ class Record(Struct, frozen=True):
     tool: Tool = Tool()
 
 
-def write(image: Image, plan: Plan, *, parts: tuple[Plan, ...]) -> bytes:
-    """The document of an image of `plan`, whose layers are `parts`, the lowest first."""
+def write(
+    image: Image,
+    plan: Plan,
+    *,
+    parts: tuple[Plan, ...],
+    below: Mapping[ImagePath, int] | None = None,
+) -> bytes:
+    """The document of an image of `plan`, whose layers are `parts`, the lowest first.
+
+    They lie on those of a base; `below` has the layer of each path there.
+    """
     walker = Walker(PlanRoot(plan))
-    numbers = {one.path: number for number, part in enumerate(parts) for one in part.entries}
+    first = 0 if below is None else len(image.layers) - len(parts)
+    numbers = dict(below or {})
+    numbers |= {
+        one.path: number for number, part in enumerate(parts, first) for one in part.entries
+    }
     return canonical(
         Record(
             config=image.config_digest,
@@ -114,6 +127,11 @@ def write(image: Image, plan: Plan, *, parts: tuple[Plan, ...]) -> bytes:
             ),
         )
     )
+
+
+def name_of(image: Image) -> str:
+    """What the document is called where there are several images, each with its own."""
+    return f"rootfs-builder.{image.config_digest.partition(':')[2][:16]}.json"
 
 
 def _is_of_image(paths: tuple[str, ...], walker: Walker) -> bool:

@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from rootfs_builder import elf
@@ -14,6 +15,7 @@ from rootfs_builder.elf.dlopen_notes import Note
 from rootfs_builder.errors import ElfError, InputError
 from rootfs_builder.filesystem.content import Source, read
 from rootfs_builder.filesystem.root import Root
+from rootfs_builder.filesystem.sources import BaseSearch
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.loader import dialects
 from rootfs_builder.loader.protocol import Loader
@@ -26,10 +28,20 @@ _TOO_LARGE = f"larger than {_MOST_READ >> 20} MiB"
 
 
 class ElfFiles:
-    """The ELF files and the loaders of one root, each read once."""
+    """The ELF files and the loaders of one root, each read once.
 
-    def __init__(self, root: Root, facts: FileFacts | None = None) -> None:
+    Over a `base` its libraries are taken before those of the system.
+    """
+
+    def __init__(
+        self,
+        root: Root,
+        facts: FileFacts | None = None,
+        *,
+        base: BaseSearch | None = None,
+    ) -> None:
         self.root = root
+        self.base = base
         self.facts = facts or FileFacts()
         self.walker = Walker(root)
         self._read: dict[Key, elf.ElfFile | elf.Header | ElfError] = {}
@@ -76,14 +88,7 @@ class ElfFiles:
         Raises:
             InputError: it is larger than such files are.
         """
-        walk = self.walker.walk(path)
-        if walk.node is None or walk.node.kind != "file":
-            return None
-        source = self.source(walk.real)
-        if source.size > _MOST_READ:
-            text = f"{printable(path)}: {_TOO_LARGE}; remove or rebuild it"
-            raise InputError(text, paths=(path,))
-        return read(source)
+        return _content(path, self.walker)
 
     def search_file(
         self, path: OpenedPath, fact: str, find: Callable[[bytes], list[dict[str, bytes]]]
@@ -121,7 +126,10 @@ class ElfFiles:
         if source.size > _MOST_READ:
             raise ElfError(_TOO_LARGE)
         data = read(source)
-        return dialects.identify(interpreter, header, data, self.content)
+        loader = dialects.identify(interpreter, header, data, self.content)
+        if loader is None or self.base is None:
+            return loader
+        return loader.supplied(partial(_content, walker=Walker(self.base.supplies)))
 
     def header(self, path: Key) -> elf.Header:
         """The ELF header alone, where the rest may be broken; raises ElfError."""
@@ -184,6 +192,17 @@ class ElfFiles:
             for offset, size in self.file(path).data:
                 for start in range(offset, offset + size, _CHUNK):
                     yield content[start : min(start + _CHUNK, offset + size)]
+
+
+def _content(path: OpenedPath, walker: Walker) -> bytes | None:
+    walk = walker.walk(path)
+    if walk.node is None or walk.node.kind != "file":
+        return None
+    source = walker.root.open(walk.real)
+    if source.size > _MOST_READ:
+        text = f"{printable(path)}: {_TOO_LARGE}; remove or rebuild it"
+        raise InputError(text, paths=(path,))
+    return read(source)
 
 
 def groups(found: Iterable[re.Match[bytes]]) -> list[dict[str, bytes]]:

@@ -8,9 +8,12 @@ elf/dl-load.c, elf/dl-cache.c, elf/dl-hwcaps.c.
 import errno
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
+from types import MappingProxyType
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from rootfs_builder.elf import DF_1_NODEFLIB, DF_1_PIE, ET_DYN, ET_EXEC, ElfFile, Header
 from rootfs_builder.findings import Code, Finding, warning
@@ -44,7 +47,8 @@ _FALLBACK_DIRS = ("/lib64/", "/usr/lib64/", "/lib/", "/usr/lib/")
 class Glibc(Struct, frozen=True):
     """A glibc loader as it stands in one root.
 
-    `cache` has the usable entries by name, in file order; `system_dirs` end in a slash.
+    `cache` has the usable entries by name, in file order, `supplies` those of another root, which
+    count where there are none; `system_dirs` end in a slash.
     """
 
     interpreter: OpenedPath
@@ -55,6 +59,7 @@ class Glibc(Struct, frozen=True):
     cache_path: OpenedPath
     cache: dict[str, tuple[ld_cache.CachedLibrary, ...]]
     preload: tuple[str, ...] = ()
+    supplies: Mapping[str, tuple[ld_cache.CachedLibrary, ...]] = MappingProxyType({})
     warnings: tuple[Finding, ...] = ()
     name: str = _NAME
     checks_versions: bool = True
@@ -110,7 +115,8 @@ class Glibc(Struct, frozen=True):
             yield FoundBy.RUNPATH, self._directories(path, by, process)
 
     def _cached(self, name: str, by: Loaded, process: Process, series: int) -> Iterator[Candidate]:
-        found = ld_cache.best(self.cache.get(name, ()), process.hwcaps)
+        entries = self.cache.get(name) or self.supplies.get(name, ())
+        found = ld_cache.best(entries, process.hwcaps)
         if found is None:
             return
         path = decode(found.path)
@@ -224,23 +230,37 @@ class Glibc(Struct, frozen=True):
         del reason
         return words
 
+    def supplied(self, read: Read) -> "Glibc":
+        """See Loader."""
+        entries = ld_cache.usable(read(self.cache_path), self.header)
+        return replace(self, supplies=MappingProxyType(entries))
+
     def configuration(
-        self, finds: Iterable[Lookup], exists: Callable[[str], bool]
+        self,
+        finds: Iterable[Lookup],
+        exists: Callable[[str], bool],
+        *,
+        kept: Callable[[str], bool],
     ) -> tuple[ImagePath, bytes] | None:
         """An ld.so.cache of what the default directories alone would not give."""
         flags = ld_cache.flags(self.header)[0]
+        old = [*chain(*self.cache.values())] if kept(self.cache_path) else []
+        known = {(entry.name, entry.path, entry.hwcap) for entry in old}
         entries = []
         for name, opened, level in finds:
             places = (directory + name for directory in self.system_dirs)
+            hwcap = encode(level) if level else None
+            if (encode(name), encode(opened), hwcap) in known:
+                continue
             if opened != next((place for place in places if exists(place)), None):
-                hwcap = encode(level) if level else None
                 entry = ld_cache.CachedLibrary(
                     encode(name), encode(opened), flags, hwcap, _isa(level)
                 )
                 entries.append(entry)
         if not entries:
             return None
-        return ImagePath(self.cache_path), ld_cache.build(entries, little=self.header.little)
+        data = ld_cache.build((*old, *entries), little=self.header.little)
+        return ImagePath(self.cache_path), data
 
 
 def _in(
@@ -275,7 +295,8 @@ def _ident_error(ident: bytes, program: Header) -> str | None:
         return "ELF file version ident does not match current one"
     if ident[7] not in (_OSABI_SYSV, _OSABI_GNU, *program.platform.os_abis):
         return "ELF file OS ABI invalid"
-    if ident[8] and not (ident[7] == _OSABI_GNU and ident[8] < _ABI_VERSIONS):
+    newest = {_OSABI_GNU: _ABI_VERSIONS - 1, _OSABI_SYSV: program.platform.abi_version}
+    if ident[8] > newest.get(ident[7], 0):
         return "ELF file ABI version invalid"
     return "nonzero padding in e_ident" if any(ident[9:16]) else None
 
@@ -297,7 +318,7 @@ def identify(interpreter: OpenedPath, header: Header, data: bytes, read: Read) -
         cache_path,
         ld_cache.usable(read(cache_path), header),
         preload,
-        tuple(_warnings(interpreter, preload, guessed=not system_dirs)),
+        warnings=tuple(_warnings(interpreter, preload, guessed=not system_dirs)),
     )
 
 
@@ -309,7 +330,7 @@ def _warnings(
         yield warning(Code.LOADER_GUESSED, text, interpreter)
     if preload:
         names = ", ".join(map(printable, preload))
-        text = f"ld.so.preload of this machine, which names {names}, is not copied"
+        text = f"ld.so.preload, which names {names}, is not copied"
         yield warning(Code.PRELOAD_NOT_COPIED, text, *preload)
 
 

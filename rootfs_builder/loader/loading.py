@@ -7,6 +7,7 @@ A dlopen starts from a copy of the start-up map, so that two of them never see e
 
 import errno
 import os
+from collections.abc import Callable
 from functools import partial
 
 from msgspec.structs import replace
@@ -162,6 +163,16 @@ class _Mapping:
             self._map.add(found)
 
     def _search(self, request: Request, name: str) -> Resolution:
+        """The first file that the loader would take, of those that count first if any do."""
+        if self._elf_files.base is not None:
+            found = self._searched(request, name, self._elf_files.base.first)
+            if found.walk is not None:
+                return found
+        return self._searched(request, name)
+
+    def _searched(
+        self, request: Request, name: str, counts: Callable[[str], bool] | None = None
+    ) -> Resolution:
         tried: list[Attempt] = []
         ended: set[int] = set()
         for candidate in self._loader.candidates(request.name, request.by, self._map):
@@ -171,6 +182,8 @@ class _Mapping:
                 tried.append(Attempt(candidate.path, _RELATIVE))
                 continue
             walk = self._elf_files.walker.walk(OpenedPath(candidate.path))
+            if counts is not None and not (walk.errno or counts(walk.real)):
+                continue
             if walk.errno or walk.node is None:
                 tried.append(Attempt(candidate.path, _not_there(candidate, walk)))
                 scope = self._loader.after_error(walk.errno)

@@ -14,7 +14,11 @@ from rootfs_builder.paths import Key, OpenedPath, absolute, decode, printable
 
 Shown = Callable[[str], str]
 
-_ADVICE = "if it is on this machine, name its directory: -L DIR; if not, install or build it"
+ADVICE = "if it is on this machine, name its directory: -L DIR; if not, install or build it"
+IN_SYSROOT = (
+    "if the sysroot has it elsewhere, or this machine has it for the same one, name its directory: "
+    "-L DIR; if not, install it into the sysroot"
+)
 _OPTIONAL = (RequestKind.AUXILIARY, RequestKind.PRELOAD)  # a loader goes on without them
 _NO_SONAME = "it is asked for by this path: build it with a SONAME, -Wl,-soname,NAME"
 _FOREIGN = "name a root of the machine that it was built for: --sysroot DIR"
@@ -80,7 +84,7 @@ def versions(link_map: LinkMap) -> Iterator[MissingVersion]:
             yield MissingVersion(decode(need.version), provider.opened, loaded.opened, unknown)
 
 
-def text(missing: Missing, shown: Shown = str, advice: str = _ADVICE) -> str:
+def text(missing: Missing, shown: Shown = str, advice: str = ADVICE) -> str:
     """A few lines about one thing that is missing.
 
     `shown` makes a path of the root one for the reader; `advice` ends a text about a name.

@@ -100,8 +100,17 @@ class Musl(Struct, frozen=True):
         del path
         return owner.by is not None
 
+    def supplied(self, read: Read) -> "Musl":
+        """Its directories are the same everywhere: a path file of another root adds none."""
+        del read
+        return self
+
     def configuration(
-        self, finds: Iterable[Lookup], exists: Callable[[str], bool]
+        self,
+        finds: Iterable[Lookup],
+        exists: Callable[[str], bool],
+        *,
+        kept: Callable[[str], bool],
     ) -> tuple[ImagePath, bytes] | None:
         """The path file, where the default directories alone would give something else."""
         directories: dict[str, None] = {}
@@ -110,10 +119,13 @@ class Musl(Struct, frozen=True):
             directories[opened.rpartition("/")[0]] = None
             places = (f"{directory}/{name}" for directory in _DEFAULT)
             by_default &= opened == next((place for place in places if exists(place)), None)
-        if by_default:
-            return None
         first = [one for one in directories if one not in self.system_path]
+        keeps = kept(self.path_file)
+        if by_default or (keeps and not first):
+            return None
         path = [*first, *(one for one in self.system_path if one in directories)]
+        if keeps:
+            path = [*self.system_path, *first]
         return ImagePath(self.path_file), encode("\n".join(path)) + b"\n"
 
     def names(self, loaded: Loaded) -> tuple[str, ...]:

@@ -83,12 +83,20 @@ class Configuration(Protocol):
     def library_path(self, text: str) -> tuple[str, ...]:
         """The elements of an LD_LIBRARY_PATH."""
 
+    def supplied(self, read: Read) -> "Loader":
+        """The same, which looks last for what the configuration in another root names."""
+
     def configuration(
-        self, finds: Iterable[Lookup], exists: Callable[[str], bool]
+        self,
+        finds: Iterable[Lookup],
+        exists: Callable[[str], bool],
+        *,
+        kept: Callable[[str], bool],
     ) -> tuple[ImagePath, bytes] | None:
         """The file that makes it find all of `finds` in an image; None where it does without.
 
-        `exists` says of a path whether the image has it.
+        `exists` says of a path whether the image has it, and `kept` whether a base image has: what
+        its configuration says then stays.
         """
 
 

@@ -7,6 +7,7 @@ one tree goes into another, the later one's files count if it goes deeper, as wi
 import errno
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -59,7 +60,7 @@ def _placed(added: Added, sources: Sources, walker: Walker) -> Added:
     node = walker.walk(sources.locate(added.source)).node
     is_directory = node is not None and node.kind == "dir"
     place = added.into if added.into and is_directory else added.destination
-    return Added(added.source, place)
+    return replace(added, destination=place, into=None)
 
 
 def collect(
@@ -120,8 +121,15 @@ def _look(
     real = SourcePath(walk.real)
     way = walk if _is_kept_link(added, real, sources, walker) else None
     place = added.destination if way is None else ImagePath(real)
+    if added.bare:
+        inside = frozenset[SourcePath]()
+        with suppress(OSError):  # one that may be entered, and not be listed
+            inside = frozenset(join(real, one) for one in sources.list(real))
+        nodes = trees.nodes(sources, real, skip=inside.__contains__)
+        return _Found(added, Tree(real, place, nodes, walk=way, clue=added.clue, left_out=inside))
     if walk.node is None or walk.node.kind != "dir":
-        return _Found(added, Tree(real, place, trees.nodes(sources, real), walk=way))
+        nodes = trees.nodes(sources, real)
+        return _Found(added, Tree(real, place, nodes, walk=way, clue=added.clue))
     ignored = (*_ignored(added, real, sources, walker), *exclude)
     if not ignored:
         return _Found(added, Tree(real, place, trees.nodes(sources, real), walk=way))
@@ -188,6 +196,9 @@ def _without_covered(found: Sequence[_Found]) -> Iterator[_Found]:
     """The trees, less the files for which a later tree, that goes deeper, has another."""
     for nth, one in enumerate(found):
         place = one.tree.destination
+        if len(one.tree.nodes) == 1:
+            yield one
+            continue
         later = [
             other.tree
             for other in found[nth + 1 :]

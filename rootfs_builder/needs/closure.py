@@ -161,19 +161,18 @@ class Closure(Struct, frozen=True):
             reached = {program.key for tree in trees for program in tree.programs}
         return found
 
-    def host(self, plugin: LinkMap) -> Program:
-        """The program that loads a plugin."""
-        return next(
-            program
-            for program in self.all_programs
-            if program.link_maps and program.link_maps[0].program is plugin.program
-        )
+    def plugins(self) -> Iterator[tuple[Program, LinkMap]]:
+        """The link map of every plugin in trees, with the program that loads it."""
+        hosts = {
+            id(one.link_maps[0].program): one for one in self.all_programs[::-1] if one.link_maps
+        }
+        for tree in self.trees:
+            for plugin in tree.plugins:
+                yield hosts[id(plugin.program)], plugin
 
     def processes(self) -> Iterator[tuple[Program, LinkMap]]:
         """Every link map with its program."""
         for program in self.all_programs:
             for link_map in program.link_maps:
                 yield program, link_map
-        for tree in self.trees:
-            for plugin in tree.plugins:
-                yield self.host(plugin), plugin
+        yield from self.plugins()

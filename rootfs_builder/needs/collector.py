@@ -15,7 +15,14 @@ from msgspec.structs import replace
 
 from rootfs_builder import elf
 from rootfs_builder.cache.file_facts import FileFacts
-from rootfs_builder.errors import EXECUTABLE, InputError, Mistake, NotFoundError, UsageError
+from rootfs_builder.errors import (
+    EXECUTABLE,
+    InputError,
+    Mistake,
+    NotFoundError,
+    UsageError,
+    VerificationError,
+)
 from rootfs_builder.filesystem.root import Node
 from rootfs_builder.filesystem.sources import Sources, in_system
 from rootfs_builder.findings import Code, Finding, warning
@@ -23,6 +30,7 @@ from rootfs_builder.loader import executable, loading, missing, preload
 from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.loader.executable import Script
 from rootfs_builder.loader.link_map import LinkMap
+from rootfs_builder.loader.missing import MissingVersion
 from rootfs_builder.needs import additions, hidden, unfound, users
 from rootfs_builder.needs.closure import Closure, Program, ProgramKind, Tree
 from rootfs_builder.needs.rules import Rules, worklist
@@ -66,6 +74,7 @@ def collect(
     Raises:
         InputError: a program or an added file is not what it has to be.
         NotFoundError: all that is missing: its name, who needs it, where was looked.
+        VerificationError: a library of the base image is too old.
         UsageError: an option that the programs cannot take.
     """
     return _Collector(recipe, sources, rules, facts, owners).run()
@@ -84,9 +93,10 @@ class _Collector:
         self._rules = rules
         self._sources = sources
         self._facts = facts
-        self._elf_files = ElfFiles(sources, facts)
+        self._elf_files = ElfFiles(sources, facts, base=sources.base)
         self._owners = owners or Owners(sources, facts)
         self._missing: list[str | Mistake] = []
+        self._older: list[MissingVersion] = []
         library_path = tuple(self._directory(path) for path in recipe.library_path)
         self._startup = Startup(
             sources,
@@ -146,10 +156,18 @@ class _Collector:
         located = self._sources.locate(path)
         node = self._elf_files.walker.walk(located).node
         if node is None or node.kind != "dir":
-            self._missing.append(Mistake("-L", "no such directory", path))
+            text = "no such directory"
+            if self._sources.sysroot and self._elf_files.walker.walk(OpenedPath(path)).node:
+                there = printable(self._sources.machine_path(path))
+                text = f"no such directory on this machine; that of the sysroot is {there}"
+            self._missing.append(Mistake("-L", text, path))
         return located
 
     def _stop_if_missing(self) -> None:
+        if self._older:
+            from rootfs_builder.needs import older
+
+            raise VerificationError(*older.texts(self._older, self._elf_files))
         if self._missing:
             raise NotFoundError(*dict.fromkeys(self._missing))
 
@@ -220,10 +238,17 @@ class _Collector:
         self._missing += self._lacking(started.link_maps)
         self._programs.append(replace(program, link_maps=started.link_maps))
 
+    @property
+    def _advice(self) -> str:
+        return missing.IN_SYSROOT if self._sources.sysroot else missing.ADVICE
+
     def _lacking(self, link_maps: Iterable[LinkMap]) -> Iterator[str]:
         for link_map in link_maps:
             for one in missing.find(link_map):
-                yield missing.text(one, self._sources.display)
+                if isinstance(one, MissingVersion) and self._sources.in_base(one.provider):
+                    self._older.append(one)
+                else:
+                    yield missing.text(one, self._sources.display, self._advice)
 
     def _interpreters(self, program: Program, script: Script, depth: int) -> list[_Todo]:
         if depth > _MAX_SCRIPTS:

@@ -5,16 +5,18 @@ bytes here either: its content would choose other files.
 """
 
 import errno
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from posixpath import normpath
 from typing import Any, TypeVar
 
 from rootfs_builder.filesystem.content import Source, read
 from rootfs_builder.filesystem.root import NodeKind
+from rootfs_builder.filesystem.sources import Sources
+from rootfs_builder.findings import Code, Finding, hint
 from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.needs.closure import Tree
-from rootfs_builder.paths import OpenedPath, SourcePath, ancestors, join, name, parent
+from rootfs_builder.paths import OpenedPath, SourcePath, ancestors, join, name, parent, printable
 
 _MOST_LINKS = 40  # as the kernel
 MOST_BYTES = 1 << 22  # of a text that somebody wrote
@@ -40,6 +42,7 @@ class ImageFiles:
         self._is_closed = is_closed
         self._added = dict[str, tuple[SourcePath, NodeKind]]()
         self._names = dict[str, set[str]]()
+        self._commands = dict[tuple[str, ...], dict[str, str]]()
         self._taken = {True: set[str](), False: set[str]()}  # by rules, and by importers too
         self._around = {True: set[str](), False: set[str]()}  # the directories of those
         for tree in added:
@@ -107,11 +110,28 @@ class ImageFiles:
         if not walk.errno and walk.node is not None and walk.node.kind == "dir":
             found |= self._names.get(walk.real, set())
             try:
-                found |= set(self._walker.root.list(walk.real))
+                listed = self._walker.root.list(walk.real)
+                if not found:
+                    return tuple(listed)
+                found.update(listed)
             except OSError as error:
                 if error.errno != errno.EACCES:
                     raise
         return tuple(sorted(found))
+
+    def commands(self, search_path: tuple[str, ...]) -> dict[str, str]:
+        """What is in the directories of a PATH: the path of each name, in the first that has it."""
+        if search_path not in self._commands:
+            found = dict[str, str]()
+            listed = set[SourcePath | None]()  # /bin is most often /usr/bin
+            for directory in (one for one in search_path if one.startswith("/")):
+                real = self.real(directory)
+                if real not in listed:
+                    listed.add(real)
+                    for one in self.names(directory):
+                        found.setdefault(one, f"{directory}/{one}")
+            self._commands[search_path] = found
+        return self._commands[search_path]
 
     def read(self, path: str) -> bytes | None:
         """The bytes of a text; None for a missing, closed or too large file."""
@@ -122,6 +142,13 @@ class ImageFiles:
             self.unread.add(path)
             return None
         return read(source)
+
+    def too_large(self) -> Iterator[Finding]:
+        """A hint for each text that was too large to be read."""
+        for path in sorted(self.unread):
+            shown = printable(Sources.display(path))
+            text = f"{shown} is too large to be searched for what it needs; give that with --add, "
+            yield hint(Code.IMPORT_MISSING, f"{text}programs as further EXECUTABLEs", path)
 
     def head(self, path: str, size: int = 4096) -> bytes:
         """How a file begins; empty where there is none."""

@@ -33,22 +33,33 @@ class LoaderState(Enum):
 
 
 class NoLoader(Struct, frozen=True):
-    """A program that nothing starts, and why; `error` says what is wrong with a damaged loader."""
+    """A program that nothing starts, and why; `error` says what is wrong with a damaged loader.
+
+    `machine` is what it is for, `root` a directory of this machine that may have what it needs, and
+    `sysroot` whether the loader was looked for in one.
+    """
 
     state: LoaderState
     program: str
     interpreter: OpenedPath
     error: str = ""
+    machine: str = ""
+    root: str = ""
+    sysroot: bool = False
 
     @property
     def text(self) -> str:
         """What is wrong, and what to do."""
         shown, interpreter = printable(self.program), printable(self.interpreter)
         if self.state is LoaderState.ABSENT:
+            where = "not found in the sysroot" if self.sysroot else "not found"
+            known = f"; {self.root} may be one" if self.root else ""
+            machine = f" for {self.machine}" if self.machine else ""
             return (
-                f"{interpreter}: not found\n"
-                f"  needed by {shown}, as the dynamic loader that starts it\n"
-                "  install the libc it was built for, or name a root that has it: --sysroot DIR"
+                f"{interpreter}: {where}\n"
+                f"  needed by {shown}, a program{machine}, as the dynamic loader that starts it\n"
+                f"  install the libc it was built for, or name a root that has it: --sysroot DIR"
+                f"{known}"
             )
         if self.state is LoaderState.DAMAGED:
             return f"{interpreter}: a damaged loader: {self.error}"
@@ -117,9 +128,23 @@ class Startup:
         interpreter = OpenedPath(decode(file.interpreter))
         node = self.elf_files.walker.walk(interpreter).node
         if node is None or node.kind != "file":
-            return NoLoader(LoaderState.ABSENT, program.display_name, interpreter)
+            return self._absent(program, file, interpreter)
         try:
             loader = self.elf_files.loader(interpreter)
         except ElfError as error:
             return NoLoader(LoaderState.DAMAGED, program.display_name, interpreter, str(error))
         return loader or NoLoader(LoaderState.UNKNOWN, program.display_name, interpreter)
+
+    def _absent(self, program: Program, file: elf.ElfFile, interpreter: OpenedPath) -> NoLoader:
+        """What is said of a loader that is not there: cross compilers have a root for it."""
+        platform, sysroot = file.header.platform, self._sources.sysroot
+        root = f"/usr/{platform.triplet}"
+        has = not sysroot and self.elf_files.walker.walk(OpenedPath(root + interpreter)).node
+        return NoLoader(
+            LoaderState.ABSENT,
+            program.display_name,
+            interpreter,
+            machine=f"linux/{platform.architecture}" if platform.architecture else "",
+            root=root if has else "",
+            sysroot=sysroot,
+        )

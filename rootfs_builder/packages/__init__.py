@@ -64,6 +64,7 @@ class Owners:
         self._directories: dict[str, SourcePath | None] = {}
         self._files: dict[Package, frozenset[SourcePath]] = {}
         self._kin: dict[tuple[Package, bool], Kin] = {}
+        self._reached: dict[Package, frozenset[Package]] = {}
 
     @cached_property
     def _read(self) -> tuple[Database | Finding, ...]:
@@ -123,11 +124,41 @@ class Owners:
         """
         if (package, needed) not in self._kin:
             related = self.related(package)
-            own = frozenset[SourcePath]().union(*map(self.files, related.same))
-            more = related.needed if needed else ()
-            files = own.union(*map(self.files, more))
-            self._kin[package, needed] = Kin(own, tuple(sorted(files)))
+            self._kin[package, needed] = Kin(
+                frozenset(related.same),
+                frozenset(related.needed if needed else ()),
+                package if needed else None,
+                owner=self._owner,
+                files=self.files,
+            )
         return self._kin[package, needed]
+
+    def licences(self, package: Package) -> tuple[str, ...]:
+        """The short names of an installed package's licences, () where they are unknown.
+
+        Raises:
+            InputError: see `of_all`.
+        """
+        return self._asked(package, lambda one: one.licences(package)) or ()
+
+    def _owner(self, path: SourcePath) -> Package | None:
+        return self.of_all((path,)).packages[path]
+
+    def reaches(self, package: Package, other: Package) -> bool:
+        """Whether a package needs another, or one that does, at any distance.
+
+        Raises:
+            InputError: see `of_all`.
+        """
+        if package not in self._reached:
+            found, todo = {package}, [package]
+            while todo:
+                related = self.related(todo.pop())
+                new = {*related.same, *related.needed} - found
+                found |= new
+                todo += new
+            self._reached[package] = frozenset(found)
+        return other in self._reached[package]
 
     def files(self, package: Package) -> frozenset[SourcePath]:
         """The files that a package has brought, where they stand in this root.
@@ -137,9 +168,16 @@ class Owners:
         """
         if package not in self._files:
             spelt = self._asked(package, lambda one: frozenset(one.files(package))) or frozenset()
-            directories = {one.rpartition("/")[0] for one in spelt}
-            found = (self._stands(one) for one in spelt - directories if one.startswith("/"))
-            self._files[package] = frozenset(one for one in found if one is not None)
+            inside: dict[str, list[str]] = {}
+            for directory, _, last in (one.rpartition("/") for one in spelt):
+                inside.setdefault(directory, []).append(last)
+            self._files[package] = frozenset(
+                SourcePath(f"{real}/{last}".replace("//", "/", 1))
+                for directory, names in inside.items()
+                if (real := self._real(directory)) is not None
+                for last in names
+                if f"{directory}/{last}" not in inside
+            )
         return self._files[package]
 
     def _asked(self, package: Package, ask: Callable[[Database], T]) -> T | None:
@@ -224,12 +262,15 @@ class Owners:
 
     def _stands(self, spelt: str) -> SourcePath | None:
         """Where a file is that a package calls so."""
-        directory = spelt.rpartition("/")[0]
+        real = self._real(spelt.rpartition("/")[0])
+        return None if real is None else SourcePath(join(real, name(spelt)))
+
+    def _real(self, directory: str) -> SourcePath | None:
+        """Where a directory is that a package calls so."""
         if directory not in self._directories:
             above = self._walker.walk(OpenedPath(directory))
             self._directories[directory] = None if above.errno else SourcePath(above.real)
-        real = self._directories[directory]
-        return None if real is None else SourcePath(join(real, name(spelt)))
+        return self._directories[directory]
 
 
 def owners(root: Root, *, facts: FileFacts | None = None) -> Owners:

@@ -2,7 +2,7 @@
 
 A stanza for each package, a field a line: P name, V version, A architecture, o origin; then F, a
 directory from the root without its first slash, and an R for each file in it. D has the names that
-it depends on, p those that it provides. Source: apk-tools,
+it depends on, p those that it provides, L its licence. Source: apk-tools,
 src/database.c, apk_db_fdb_read() and src/package.c, apk_pkgtmpl_add_info().
 """
 
@@ -15,6 +15,7 @@ from functools import cached_property
 from msgspec import Struct
 
 from rootfs_builder.filesystem.walk import Walker
+from rootfs_builder.packages import licences
 from rootfs_builder.packages.database import Brought, Package, Related, contents, find
 from rootfs_builder.paths import decode
 
@@ -28,6 +29,7 @@ class _Stanza(Struct, frozen=True):
     files: tuple[str, ...]
     needs: frozenset[str]
     provides: frozenset[str]
+    licence: str
 
 
 class Apk:
@@ -63,6 +65,11 @@ class Apk:
             if one.package == package:
                 yield from one.files
 
+    def licences(self, package: Package) -> tuple[str, ...]:
+        """See Database."""
+        found = (one.licence for one in self._stanzas if one.package == package)
+        return licences.terms(next(found, ""))
+
     @cached_property
     def _index(self) -> dict[str, list[Brought]]:
         index = defaultdict[str, list[Brought]](list)
@@ -93,7 +100,8 @@ def _stanza(text: str) -> _Stanza | None:
             files.append(f"{directory}/{value}")
     needs = (one for one in field.get("D", "").split() if not one.startswith("!"))
     provides = (name, *field.get("p", "").split())
-    return _Stanza(package, tuple(files), _terms(needs), _terms(provides))
+    told = (_terms(needs), _terms(provides), field.get("L", ""))
+    return _Stanza(package, tuple(files), *told)
 
 
 def _terms(words: Iterable[str]) -> frozenset[str]:

@@ -81,6 +81,9 @@ class Database(Protocol):
     def files(self, package: Package) -> Iterable[str]:
         """What a package has, or more, in its own spelling; see `named` for errors."""
 
+    def licences(self, package: Package) -> tuple[str, ...]:
+        """The short names of a package's licences, () where they are unknown; errors as above."""
+
 
 class Manager(Protocol):
     """A module of this folder."""

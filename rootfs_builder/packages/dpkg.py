@@ -12,6 +12,7 @@ from collections.abc import Set as AbstractSet
 from functools import cached_property
 
 from rootfs_builder.filesystem.walk import Walker
+from rootfs_builder.packages import licences
 from rootfs_builder.packages.database import (
     Brought,
     Package,
@@ -170,6 +171,13 @@ class Dpkg:
             if spelt not in ("", "/."):
                 to, by = self._diversions.get(spelt, (spelt, package.name))
                 yield spelt if by == package.name else to
+
+    def licences(self, package: Package) -> tuple[str, ...]:
+        """See Database."""
+        if package not in self._installed(package.name):
+            return ()
+        (text,) = contents(self._walker, f"/usr/share/doc/{package.name}/copyright")
+        return licences.of_copyright(decode(text))
 
     def _installed(self, name: str) -> Iterator[Package]:
         """The packages of a name whose files are here, of each architecture."""

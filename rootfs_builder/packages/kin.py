@@ -1,24 +1,47 @@
-"""The files of packages that belong together, for questions about single paths and directories."""
+"""Packages that belong together, for questions about single paths and directories."""
 
 from bisect import bisect_left
+from collections.abc import Callable
+from functools import cached_property
 
-from msgspec import Struct
-
+from rootfs_builder.packages.database import Package
 from rootfs_builder.paths import SourcePath
 
+Owner = Callable[[SourcePath], Package | None]
+Files = Callable[[Package], frozenset[SourcePath]]
 
-class Kin(Struct, frozen=True):
-    """The files of the packages of one source, and all, with those that one of them needs."""
 
-    own: frozenset[SourcePath] = frozenset()
-    all: tuple[SourcePath, ...] = ()  # sorted
+class Kin:
+    """The packages of one source, and all, with those that one of them needs.
 
-    def has(self, path: str) -> bool:
+    `of` is the package that was asked about, None where only its own source counts. Whose a path is
+    the databases say; all `files` are listed where a directory is asked for.
+    """
+
+    def __init__(
+        self,
+        own: frozenset[Package] = frozenset(),
+        needed: frozenset[Package] = frozenset(),
+        of: Package | None = None,
+        *,
+        owner: Owner = lambda _: None,
+        files: Files = lambda _: frozenset(),
+    ) -> None:
+        self.of = of
+        self._own = own
+        self._all = own | needed
+        self._owner = owner
+        self._files = files
+
+    def owns(self, path: SourcePath) -> bool:
+        """Whether a file is of the packages of the source."""
+        return bool(self._own) and self._owner(path) in self._own
+
+    def has(self, path: SourcePath) -> bool:
         """Whether a file is one of all."""
-        at = bisect_left(self.all, path)
-        return at < len(self.all) and self.all[at] == path
+        return bool(self._all) and self._owner(path) in self._all
 
-    def has_any(self, path: str) -> bool:
+    def has_any(self, path: SourcePath) -> bool:
         """Whether it is one of all, or a directory that has one of them."""
         return self.has(path) or bool(self.within(path))
 
@@ -26,3 +49,13 @@ class Kin(Struct, frozen=True):
         """All files below a directory."""
         begin, end = (bisect_left(self.all, f"{directory}{one}") for one in "/0")
         return self.all[begin:end]
+
+    @cached_property
+    def all(self) -> tuple[SourcePath, ...]:
+        """All files, sorted."""
+        return tuple(sorted(frozenset[SourcePath]().union(*map(self._files, self._all))))
+
+    def of_others(self) -> "Kin":
+        """The same, but nothing is its own."""
+        needed = self._all
+        return Kin(frozenset(), needed, self.of, owner=self._owner, files=self._files)

@@ -18,6 +18,7 @@ from msgspec import Struct
 
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.findings import Finding
+from rootfs_builder.packages import licences
 from rootfs_builder.packages.database import (
     Brought,
     DamagedError,
@@ -43,6 +44,7 @@ _OLD = {
     for name, kind in (("Packages", "Berkeley DB"), ("Packages.db", "ndb"))
 }
 _NAME, _VERSION, _RELEASE, _EPOCH, _ARCH, _SOURCERPM = 1000, 1001, 1002, 1003, 1022, 1044
+_LICENSE = 1014
 _PROVIDES, _REQUIRES, _RECOMMENDS = 1047, 1049, 5046
 _FILESTATES, _DIRINDEXES, _BASENAMES, _DIRNAMES = 1029, 1116, 1117, 1118
 _COUNTS = struct.Struct(">2I")  # of a header: its entries, the bytes of their values
@@ -158,6 +160,11 @@ class Rpm:
     def files(self, package: Package) -> Iterable[str]:
         """See Database."""
         return self._read(lambda: self._files(package))
+
+    def licences(self, package: Package) -> tuple[str, ...]:
+        """See Database."""
+        found = (header.text(_LICENSE) for header, one in self._all if one == package)
+        return self._read(lambda: licences.terms(next(found, "")))
 
     def _read(self, read: Callable[[], T]) -> T:
         import sqlite3

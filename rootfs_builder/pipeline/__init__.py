@@ -3,8 +3,9 @@
 These are the functions that the command line calls, and that `import rootfs_builder` offers.
 """
 
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -15,17 +16,20 @@ from rootfs_builder.cache import Cache
 from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.cache.memory import BuildFacts
 from rootfs_builder.findings import Code, Finding, warning
-from rootfs_builder.image import Image, Platform, from_plan, provenance
-from rootfs_builder.image.store import Store
-from rootfs_builder.pipeline import destinations, inputs, planning
+from rootfs_builder.image import Image
+from rootfs_builder.loader.elf_files import ElfFiles
+from rootfs_builder.needs import unseen
+from rootfs_builder.pipeline import destinations, exercised, inputs, planning, policies, reading
 from rootfs_builder.pipeline.dependencies import Dependencies
 from rootfs_builder.pipeline.destinations import Place, Written
 from rootfs_builder.pipeline.planning import Planned
+from rootfs_builder.pipeline.reading import Inputs
+from rootfs_builder.pipeline.writing import Progress, Writer
 from rootfs_builder.plan import Plan
 from rootfs_builder.recipe import Recipe
 from rootfs_builder.recipe.destination import Destination
 
-Progress = Callable[[int, int], None]
+Fill = Callable[[str, bytes], None]
 Threads = AbstractContextManager[int | None]
 
 
@@ -46,26 +50,56 @@ class Result(Struct, frozen=True):
         return self.plan.findings
 
 
-def plan(recipe: Recipe, *, sysroot: str | None = None, rule_files: Iterable[str] = ()) -> Planned:
+def plan(
+    recipe: Recipe,
+    *,
+    sysroot: str | None = None,
+    base: str | None = None,
+    rule_files: Iterable[str] = (),
+    policy_files: Iterable[str] = (),
+) -> Planned:
     """Work out what an image of `recipe` holds, and why; nothing is written.
 
-    System files are those of this machine, or of the directory `sysroot`; `rule_files` are
-    additional rule files.
+    System files are those of this machine, or of the directory or image `sysroot`; the image goes
+    on top of that of the archive or OCI layout `base`. `rule_files` are additional rule files,
+    `policy_files` policies that the image has to keep. Files of an image cannot be opened
+    afterwards.
 
     Raises:
         RootfsError: see `rootfs_builder.errors`.
     """
-    return planning.plan(recipe, inputs.sources(sysroot), rules=inputs.rules(rule_files))
+    kept = policies.read(policy_files)
+    with reading.opened(recipe, sysroot, base) as read:
+        found = _planned(read, rules=inputs.rules(rule_files))
+        policies.enforce(kept, found.plan, read)
+    return found
 
 
 def make_plan(
-    recipe: Recipe, *, sysroot: str | None = None, rule_files: Iterable[str] = ()
+    recipe: Recipe,
+    *,
+    sysroot: str | None = None,
+    base: str | None = None,
+    rule_files: Iterable[str] = (),
 ) -> Plan:
     """The files that an image of `recipe` holds, each with the reasons; nothing is written.
 
-    Arguments and errors are those of `plan`.
+    What a `base` has already is in it too, as `inherited`. Arguments and errors are those of
+    `plan`.
     """
-    return plan(recipe, sysroot=sysroot, rule_files=rule_files).plan
+    return plan(recipe, sysroot=sysroot, base=base, rule_files=rule_files).plan
+
+
+def _planned(read: Inputs, **options: Any) -> Planned:
+    """The plan of what is read; over its base, if it has one."""
+    if read.base is None:
+        found = planning.plan(read.recipe, read.sources, **options)
+    else:
+        from rootfs_builder.pipeline import bases
+
+        found = bases.plan(read.recipe, read.sources, read.base, **options)
+    remarks = (*found.plan.findings, *inputs.supplied(read.sources))
+    return found._replace(plan=replace(found.plan, findings=remarks))
 
 
 def stage(
@@ -73,14 +107,15 @@ def stage(
     directory: str,
     *,
     sysroot: str | None = None,
+    base: str | None = None,
     rule_files: Iterable[str] = (),
     epoch: int = 0,
     planned: Callable[[Plan], None] = lambda _: None,
 ) -> Plan:
     """Write the files of an image into a new or empty directory: the plan that is there now.
 
-    Every time is `epoch`, in seconds since 1970. `sysroot` and `rule_files` are as for `plan`,
-    `planned` as for `pack`.
+    Of a `base` nothing is written. Every time is `epoch`, in seconds since 1970. `sysroot` and
+    `rule_files` are as for `plan`, `planned` as for `pack`.
 
     Raises:
         OutputError: the directory cannot be written, or is not empty.
@@ -88,11 +123,12 @@ def stage(
     """
     from rootfs_builder.plan import stage as staging
 
-    found = plan(recipe, sysroot=sysroot, rule_files=rule_files).plan
-    planned(found)
-    with _scratch(recipe) as scratch, outputs.directory(directory) as staged:
-        trimmed = planning.trimmed(recipe, found, scratch)
-        staging.write(trimmed, staged, epoch=epoch)
+    with reading.opened(recipe, sysroot, base) as read:
+        found = _planned(read, rules=inputs.rules(rule_files)).plan
+        planned(found)
+        with _scratch(recipe) as scratch, outputs.directory(directory) as staged:
+            trimmed = planning.trimmed(recipe, found, scratch)
+            staging.write(trimmed, staged, epoch=epoch)
     return trimmed
 
 
@@ -101,12 +137,16 @@ def pack(
     output: str | Destination,
     *,
     sysroot: str | None = None,
+    base: str | None = None,
     rule_files: Iterable[str] = (),
     epoch: int = 0,
     with_plan: bool = True,
+    policy_files: Iterable[str] = (),
     iidfile: str | None = None,
     metadata_file: str | None = None,
     depfile: str | None = None,
+    seccomp: str | None = None,
+    security_context: str | None = None,
     keep: bool = False,
     cache: Cache | None = None,
     threads: Threads | int | None = None,
@@ -118,13 +158,17 @@ def pack(
     Args:
         recipe: what goes into the image, and how it starts.
         output: a file, `-` for stdout, or `oci:DIR` for the directory of an OCI layout.
-        sysroot: a directory that system files come from; this machine without.
+        sysroot: a directory or image that system files come from; this machine without.
+        base: an archive or OCI layout with an image that this one goes on top of.
         rule_files: additional rule files.
         epoch: every time in the image, in seconds since 1970.
         with_plan: put `rootfs-builder.json` beside the image, which says why each file is there.
+        policy_files: policies that the image has to keep.
         iidfile: a file for the image's ID, the digest of its config.
         metadata_file: a file for what `docker buildx build --metadata-file` writes.
         depfile: a dependency file for make, ninja or CMake; for make alone if it ends in `.mk`.
+        seccomp: a file for a seccomp profile with the system calls of the exercises.
+        security_context: a file for a Kubernetes securityContext and the volumes it needs.
         keep: leave files that have the same bytes already as they are, with their times.
         cache: the cache to read and write (default: none). The image is the same either way.
         threads: how many threads compress, by default one for each CPU; or a context manager that
@@ -136,28 +180,51 @@ def pack(
         RootfsError: see `rootfs_builder.errors`; then `output` is as it was.
     """
     destination = output if isinstance(output, Destination) else Destination.parse(output)
+    rules = policies.read(policy_files := tuple(policy_files))
+    depends = Dependencies(depfile, destination, policy_files)
+    memory = BuildFacts(cache := cache or Cache(), (sysroot or "", base or "", *recipe.executables))
+    files = _beside(iidfile, metadata_file, depfile, seccomp, security_context)
     recipe = _in_format(recipe, destination)
-    depends = Dependencies(depfile, destination)
-    cache = cache or Cache()
-    memory = BuildFacts(cache, (sysroot or "", *recipe.executables))
-    found, dependencies = _recorded(recipe, sysroot, rule_files, depends, memory.facts)
-    files = {"--iidfile": iidfile, "--metadata-file": metadata_file, "--depfile": depfile}
-    planned(found.plan)
-    destinations.check(found.plan, destination, files)
-    writer = _Writer(recipe, found.platform, epoch, with_plan, memory.facts, cache, progress)
-    with (
-        _scratch(recipe) as scratch,
-        _threads(threads) as usable,
-        destinations.beside(files, keep=keep) as fill,
-    ):
-        whole, parts = planning.layered(recipe, found.plan, scratch, facts=memory.facts)
-        with destinations.opened(destination, keep=keep, cache=writer.usable_cache) as place:
-            image = writer.write(whole, parts, place, usable)
-            fill("--depfile", dependencies)
-            fill("--iidfile", image.config_digest.encode())
-            fill("--metadata-file", _metadata(image) if metadata_file else b"")
+    recipe, check = exercised.of(recipe, sysroot or base, rule_files, memory.facts, files)
+    with reading.opened(recipe, sysroot, base, record=depends.opened) as read:
+        found, dependencies = _recorded(read, rule_files, depends, memory.facts, planned)
+        destinations.check(found.plan, destination, files, read=read.files)
+        writer = Writer(read, found.platform, epoch, with_plan, memory.facts, cache, progress)
+        with _means(recipe, threads, files, keep=keep) as (room, usable, fill):
+            whole, parts = check(fill, writer.layered(found.plan, room))
+            policies.enforce(rules, whole, read)
+            with destinations.opened(destination, keep=keep, cache=writer.usable_cache) as place:
+                image = writer.write(whole, parts, place, usable)
+                _fill(fill, image, dependencies, metadata_file)
     memory.keep()
     return Result(_detached(image), _remarked(whole, place), place.size)
+
+
+def _beside(
+    iidfile: str | None,
+    metadata_file: str | None,
+    depfile: str | None,
+    seccomp: str | None,
+    security_context: str | None,
+) -> dict[str, str | None]:
+    """The files that are written beside an image, by their options."""
+    return {
+        "--iidfile": iidfile,
+        "--metadata-file": metadata_file,
+        "--depfile": depfile,
+        "--seccomp": seccomp,
+        "--security-context": security_context,
+    }
+
+
+def _fill(fill: Fill, image: Image, dependencies: bytes, metadata: str | None) -> None:
+    """Give the files beside an image their content."""
+    fill("--depfile", dependencies)
+    fill("--iidfile", image.config_digest.encode())
+    if metadata is not None:
+        from rootfs_builder.image import buildx_metadata  # with the readers of archives
+
+        fill("--metadata-file", buildx_metadata.document(image))
 
 
 def _remarked(plan: Plan, place: Place) -> Plan:
@@ -184,82 +251,39 @@ def _detached(image: Image) -> Image:
 
 
 def _recorded(
-    recipe: Recipe,
-    sysroot: str | None,
+    read: Inputs,
     rule_files: Iterable[str],
     depends: Dependencies,
     facts: FileFacts,
+    planned: Callable[[Plan], None],
 ) -> tuple[Planned, bytes]:
-    """The plan, and the content of the depfile: what was read for it."""
+    """The plan, which `planned` is told, and what the depfile has: all that was read for it."""
     rules = inputs.rules(rule_files, facts)
-    sources = inputs.sources(sysroot, depends.opened)
-    owners = depends.owners(sources, sysroot, facts)
-    found = planning.plan(recipe, sources, rules=rules, facts=facts, owners=owners)
-    content, findings = depends.document(rule_files)
-    plan = replace(found.plan, findings=(*found.plan.findings, *findings))
+    owners = depends.owners(read.sources, facts)
+    found = _planned(read, rules=rules, facts=facts, owners=owners)
+    content, findings = depends.document((*rule_files, *read.files))
+    elf_files = ElfFiles(read.sources, facts)
+    unknown = () if read.recipe.exercises else unseen.find(found.closure, elf_files)
+    plan = replace(found.plan, findings=(*found.plan.findings, *findings, *unknown))
+    planned(plan)
     return found._replace(plan=plan), content
 
 
-class _Writer(Struct, frozen=True):
-    """What stays the same while an image is written."""
-
-    recipe: Recipe
-    platform: Platform
-    epoch: int
-    with_plan: bool
-    facts: FileFacts
-    cache: Cache
-    progress: Progress
-
-    @property
-    def usable_cache(self) -> Cache:
-        """The cache; none where nothing is compressed: reading it would be no faster."""
-        return self.cache if self.recipe.codec.level else Cache()
-
-    def write(
-        self, plan: Plan, parts: tuple[Plan, ...], place: Place, threads: int | None
-    ) -> Image:
-        """The image of a plan in layers, written unless it is there already.
-
-        Where the cache has lost a part of it, everything is built again.
-        """
-        for rebuild in (False, True):
-            store = Store(place.stream, self.usable_cache, threads=threads, rebuild=rebuild)
-            image = self._image(plan, parts, store)
-            beside = {}
-            if self.with_plan:
-                beside[provenance.NAME] = provenance.write(image, plan, parts=parts)
-            if place.has(destinations.seal(image, self.recipe.shape, beside)):
-                break
-            if store.fill():
-                place.write(image, store, self.recipe.shape, beside)
-                break
-        return image
-
-    def _image(self, plan: Plan, parts: tuple[Plan, ...], store: Store) -> Image:
-        done, total = 0, plan.size
-
-        def advance(size: int) -> None:
-            nonlocal done
-            done += size
-            self.progress(done, total)
-
-        return from_plan.image(
-            self.recipe,
-            plan,
-            store,
-            parts=parts,
-            platform=self.platform,
-            epoch=self.epoch,
-            facts=self.facts,
-            progress=advance,
-        )
-
-
-def _metadata(image: Image) -> bytes:
-    from rootfs_builder.image import buildx_metadata  # with the readers of archives, for this alone
-
-    return buildx_metadata.document(image)
+@contextmanager
+def _means(
+    recipe: Recipe,
+    threads: Threads | int | None,
+    files: Mapping[str, str | None],
+    *,
+    keep: bool,
+) -> Iterator[tuple[str, int | None, Fill]]:
+    """A directory for stripped files, how many threads compress, and what fills files beside."""
+    with (
+        _scratch(recipe) as room,
+        _threads(threads) as usable,
+        destinations.beside(files, keep=keep) as fill,
+    ):
+        yield room, usable, fill
 
 
 def _scratch(recipe: Recipe) -> AbstractContextManager[str]:

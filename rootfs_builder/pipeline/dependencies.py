@@ -12,7 +12,6 @@ from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.packages import Owners
 from rootfs_builder.paths import decode, encode, printable
-from rootfs_builder.pipeline import inputs
 from rootfs_builder.recipe.destination import Destination
 
 if TYPE_CHECKING:  # only a build with a depfile pays for it
@@ -22,12 +21,16 @@ _MAKEFILE = ".mk"
 
 
 class Dependencies:
-    """What an output depends on; nothing is recorded where no `depfile` is wanted."""
+    """What an output depends on; nothing is recorded where no `depfile` is wanted.
 
-    def __init__(self, depfile: str | None, output: Destination) -> None:
+    `files` are read in any case, besides those of rules.
+    """
+
+    def __init__(self, depfile: str | None, output: Destination, files: Iterable[str] = ()) -> None:
         if depfile is not None and output.is_stdout:
             raise UsageError("-o - and --depfile: stdout is not a target; name a file")
         self._depfile = depfile
+        self._files = tuple(files)
         self._output = output.target
         self._recorders: list[Recorder] = []
 
@@ -40,15 +43,21 @@ class Dependencies:
         self._recorders.append(Recorder(root, directory))
         return self._recorders[-1]
 
-    def owners(self, sources: Sources, sysroot: str | None, facts: FileFacts) -> Owners:
+    def owners(self, sources: Sources, facts: FileFacts) -> Owners:
         """Who owns a file; of the hundreds of files that tell, the depfile gets one for all."""
+        root = sources.system
         if self._depfile is None:
-            return packages.owners(sources, facts=facts)
-        packages.watch(sources)
-        return packages.owners(inputs.sources(sysroot), facts=facts)
+            return packages.owners(root, facts=facts)
+        packages.watch(root)
+        for recorder in self._recorders:
+            root = recorder.root if root is recorder else root
+        return packages.owners(root, facts=facts)
 
-    def document(self, rule_files: Iterable[str] = ()) -> tuple[bytes, tuple[Finding, ...]]:
-        """The content of the depfile, and a finding for each path that it cannot name."""
+    def document(self, files: Iterable[str] = ()) -> tuple[bytes, tuple[Finding, ...]]:
+        """The content of the depfile, and a finding for each path that it cannot name.
+
+        `files` are those that were read besides the roots: rules, images.
+        """
         if self._depfile is None:
             return b"", ()
         from rootfs_builder.filesystem import depfile
@@ -58,7 +67,7 @@ class Dependencies:
             self._output,
             [
                 *(one.inputs() for one in self._recorders),
-                Inputs(files=frozenset(map(_real, rule_files))),
+                Inputs(files=frozenset(map(_real, (*files, *self._files)))),
             ],
             directory=decode(os.getcwdb()),
             written=(_real(self._output), _real(self._depfile)),

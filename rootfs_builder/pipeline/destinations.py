@@ -77,6 +77,19 @@ class Place:
         archives.write(image, sink, shape=shape, beside=beside)
         self.size = sink.end()
 
+    def write_index(
+        self,
+        images: tuple[Image, ...],
+        store: Store,
+        shape: str,
+        beside: Mapping[str, bytes],
+    ) -> bytes:
+        """Write images as one index: its document."""
+        sink = self._sink(store)
+        document = archives.write_index(images, sink, shape=shape, beside=beside)
+        self.size = sink.end()
+        return document
+
 
 class _File(Place):
     """An archive in a file; one that the last run wrote stays if it would be the same."""
@@ -163,10 +176,17 @@ def beside(
         yield fill
 
 
-def check(plan: Plan, destination: Destination, files: Mapping[str, str | None]) -> None:
+def check(
+    plan: Plan,
+    destination: Destination,
+    files: Mapping[str, str | None],
+    *,
+    read: tuple[str, ...] = (),
+) -> None:
     """Refuse `pack ./hello -o hello`, which would replace the program, and one file for two.
 
-    `files` are those that are written beside the image, by their options.
+    `files` are those that are written beside the image, by their options; `read` are images that
+    it is made of.
 
     Raises:
         UsageError: which option, and what to do.
@@ -182,6 +202,11 @@ def check(plan: Plan, destination: Destination, files: Mapping[str, str | None])
         other = seen.setdefault(decode(os.path.realpath(encode(path))), option)
         if other != option:
             raise UsageError(f"{other} {shown}: {option} names the same file; name another")
+        if decode(os.path.realpath(encode(path))) in read:
+            raise UsageError(
+                f"{option} {shown}: would be overwritten, and the image is made of it; name "
+                "another file"
+            )
         with suppress(OSError):
             _check_overwrites(plan, option, path, os.stat(encode(path)))
 

@@ -22,7 +22,17 @@ from rootfs_builder.needs.closure import Closure
 from rootfs_builder.needs.rules import Rules
 from rootfs_builder.packages import Owners
 from rootfs_builder.paths import printable
-from rootfs_builder.plan import Plan, PlanRoot, budget, duplicates, planner, replay, split
+from rootfs_builder.plan import (
+    Plan,
+    PlanRoot,
+    budget,
+    duplicates,
+    inheritance,
+    planner,
+    replay,
+    split,
+)
+from rootfs_builder.plan.inheritance import Inherited
 from rootfs_builder.plan.layout import lay_out
 from rootfs_builder.recipe import Recipe
 from rootfs_builder.recipe.values import RequestedPlatform
@@ -43,8 +53,9 @@ def plan(
     rules: Rules,
     facts: FileFacts | None = None,
     owners: Owners | None = None,
+    base: Inherited | None = None,
 ) -> Planned:
-    """The plan of a recipe.
+    """The plan of a recipe; over the tree of a `base`, if there is one.
 
     Raises:
         RootfsError: see users.resolve, collector.collect and planner.plan.
@@ -53,11 +64,13 @@ def plan(
     facts = FileFacts() if facts is None else facts
     recipe = additions.placed(recipe, sources)
     closure = collector.collect(recipe, sources, rules=rules, facts=facts, owners=owners)
+    platform = _platform(recipe, closure)
     layout = lay_out(closure, recipe, sources)
     of_layers = owners if recipe.layers > 1 else None
-    result = planner.plan(closure, layout, recipe, sources, facts=facts, owners=of_layers)
-    platform = _platform(recipe, closure)
-    root, preloaded = PlanRoot(result), preload.of(recipe)
+    result = planner.plan(
+        closure, layout, recipe, sources, facts=facts, owners=of_layers, base=base
+    )
+    root, preloaded = PlanRoot(inheritance.whole(result, base)), preload.of(recipe)
     differences = replay.check(closure, layout, root, preload=preloaded, facts=facts)
     if differences:
         raise VerificationError("\n".join(finding.text for finding in differences))
@@ -67,27 +80,27 @@ def plan(
 
 
 def trimmed(recipe: Recipe, plan: Plan, scratch: str) -> Plan:
-    """The plan, stripped where the recipe says so, and no larger than it says.
+    """What is new in the plan, stripped where the recipe says so, and no larger than it says.
 
     `scratch` is a directory for stripped files, that must last as long as the plan is used.
 
     Raises:
         RootfsError: see strip.plan and budget.check.
     """
-    return _in_budget(recipe, _stripped(recipe, plan, scratch))
+    return _in_budget(recipe, _stripped(recipe, inheritance.own(plan), scratch))
 
 
 def layered(
     recipe: Recipe, plan: Plan, scratch: str, *, facts: FileFacts
 ) -> tuple[Plan, tuple[Plan, ...]]:
-    """The trimmed plan and its layers, the lowest first, as they are packed.
+    """The plan as it is packed, and its layers, the lowest first: what a base has is in none.
 
     `scratch` is as for `trimmed`, and so are the errors; files are read to see which are equal.
     """
-    whole = _stripped(recipe, plan, scratch)
-    parts = split.by_change(whole, budget=recipe.layers)
-    whole, parts = duplicates.linked(whole, parts, unit=layers.UNIT, facts=facts)
-    return _in_budget(recipe, whole), parts
+    own = _stripped(recipe, inheritance.own(plan), scratch)
+    parts = split.by_change(own, budget=recipe.layers) if own.entries else ()
+    own, parts = duplicates.linked(own, parts, unit=layers.UNIT, facts=facts)
+    return inheritance.rejoined(plan, _in_budget(recipe, own)), parts
 
 
 def _stripped(recipe: Recipe, plan: Plan, scratch: str) -> Plan:
@@ -120,18 +133,24 @@ def _platform(recipe: Recipe, closure: Closure) -> Platform:
         UsageError: `--platform`, or another program, contradicts the first program.
     """
     found: dict[RequestedPlatform, str] = {}
+    abi = None
     for program in closure.programs:
         if program.link_maps:
-            wanted_by = _of_header(program.display_name, program.link_maps[0].program.elf.header)
+            header = program.link_maps[0].program.elf.header
+            wanted_by = _of_header(program.display_name, header)
             found.setdefault(wanted_by, program.display_name)
+            abi = abi or header.platform.abi(header.flags)
     if len(found) > 1:
         each = ", ".join(f"{printable(shown)} is for {one}" for one, shown in found.items())
-        raise UsageError(f"one image is for one platform, and {each}; pack them separately")
+        raise UsageError(
+            f"one image is for one platform, and {each}; pack them separately, "
+            "and join them with `rootfs-builder index`"
+        )
     wanted = recipe.platform
     actual = next(iter(found), wanted or RequestedPlatform("amd64"))
     if wanted is not None and (
         wanted.architecture != actual.architecture
-        or (wanted.variant and actual.variant and wanted.variant != actual.variant)
+        or (wanted.variant and abi is not None and not abi.may_be(wanted.variant))
     ):
         text = f"{printable(found[actual])} is for {actual}"
         raise UsageError(Mistake("--platform", text, str(wanted)))

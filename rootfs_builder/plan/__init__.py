@@ -48,7 +48,7 @@ class Entry(Struct, frozen=True):
     `content` and `capability` (an xattr) belong to a file, `target` to a symlink (verbatim). `mode`
     has permission bits only. Files with one source are names of one file: see `hard_links`.
     `package` is the package that owns it, where owners were looked up; `first_party` is set for
-    what belongs to the user and not to the system.
+    what belongs to the user and not to the system, `inherited` for what a base image has already.
     """
 
     path: ImagePath
@@ -62,6 +62,7 @@ class Entry(Struct, frozen=True):
     capability: bytes = b""
     package: "Package | None" = None
     first_party: bool = False
+    inherited: bool = False
 
     @property
     def size(self) -> int:
@@ -97,9 +98,13 @@ class Plan(Struct, frozen=True):
 
     @property
     def unique_files(self) -> tuple[Entry, ...]:
-        """The files without their further names: each inode once."""
+        """The files without their further names: each inode once; none that is inherited."""
         links = hard_links(self.entries)
-        return tuple(one for one in self.entries if one.kind == "file" and one.path not in links)
+        return tuple(
+            one
+            for one in self.entries
+            if one.kind == "file" and one.path not in links and not one.inherited
+        )
 
     @property
     def size(self) -> int:

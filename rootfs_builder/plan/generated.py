@@ -6,16 +6,20 @@ here. All are written once, when everything else is known.
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 from msgspec.structs import replace
 
 from rootfs_builder.filesystem.content import BytesSource
+from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.loader.protocol import Loader, Lookup
 from rootfs_builder.needs.closure import Closure
 from rootfs_builder.paths import ImagePath, OpenedPath, encode
 from rootfs_builder.plan import Entry, Plan, PlanRoot, Reason, ReasonKind
 from rootfs_builder.plan.layout import Layout
+
+_LDCONFIG, _GLIBC = "/sbin/ldconfig", "glibc"
 
 
 def entries(closure: Closure, because: dict[str, Reason]) -> Iterator[Entry]:
@@ -58,22 +62,36 @@ def _file(path: ImagePath, mode: int, data: bytes, reasons: tuple[Reason, ...]) 
     return Entry(path, "file", mode, reasons, BytesSource(data))
 
 
-def configurations(closure: Closure, layout: Layout, draft: Plan) -> Iterator[Entry]:
-    """The configuration with which loaders find in the image what they found here."""
+def configurations(
+    closure: Closure, layout: Layout, draft: Plan, sources: Sources
+) -> Iterator[Entry]:
+    """The configuration with which loaders find in the image what they found here.
+
+    Who can print glibc's cache, as Python's find_library does, expects all libraries in it.
+    """
     walker = Walker(PlanRoot(draft))
+    is_printed = _exists(walker, _LDCONFIG)
     finds: dict[int, tuple[Loader, dict[Lookup, None]]] = {}
     for _, link_map in closure.processes():
         for one in link_map.resolutions:
             opened = layout.found_as(one)
             if link_map.loader is None or opened is None or one.candidate is None:
                 continue
-            if one.candidate.configured:
+            if one.candidate.configured or (is_printed and link_map.loader.name == _GLIBC):
                 of_loader = finds.setdefault(id(link_map.loader), (link_map.loader, {}))[1]
                 of_loader[Lookup(one.request.name, opened, one.candidate.hwcap)] = None
     for loader, wanted in finds.values():
-        found = loader.configuration(
-            wanted, lambda path: walker.walk(OpenedPath(path)).node is not None
-        )
+        default = _nowhere if is_printed and loader.name == _GLIBC else partial(_exists, walker)
+        found = loader.configuration(wanted, default, kept=sources.in_base)
         if found is not None:
             reason = Reason(ReasonKind.GENERATED, asked="what its loader needs to find libraries")
             yield _file(found[0], 0o644, found[1], (reason,))
+
+
+def _exists(walker: Walker, path: str) -> bool:
+    return walker.walk(OpenedPath(path)).node is not None
+
+
+def _nowhere(_: str) -> bool:
+    """So that nothing is found without the cache."""
+    return False

@@ -5,7 +5,7 @@ know a place read this value. It takes two passes: what each program finds by it
 (`anchors`), then what moves because of that (`moves`).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -96,7 +96,7 @@ def lay_out(closure: Closure, recipe: Recipe, sources: Sources) -> Layout:
     programs = moves.of_programs(found, users, here)
     rules = tuple(moves.of_rules_tree(tree, users, programs, here) for tree in closure.supply.trees)
     trees = (*map(TreeMove, users), *rules)
-    every = Moves(users, tuple(tree.move for tree in trees), programs, moves.of_libraries(here))
+    every = Moves(users, _by_source(trees), programs, moves.of_libraries(here))
     return Layout(
         starts=tuple(_start(program, found[program], every, here) for program in closure.programs),
         users=users,
@@ -104,7 +104,9 @@ def lay_out(closure: Closure, recipe: Recipe, sources: Sources) -> Layout:
         trees=_frozen(dict(zip(closure.trees, trees, strict=True))),
         objects=_frozen(dict(_objects(every, here))),
         resolutions=_frozen(dict(_resolutions(every, here))),
-        landings=_frozen({path: moves.landing(path, here.walker) for path in _chosen(here)}),
+        landings=_frozen(
+            {path: moves.landing(path, here.walker, here.sources) for path in _chosen(here)}
+        ),
     )
 
 
@@ -129,7 +131,9 @@ def _path(program: Program, every: Moves, here: View) -> ImagePath:
         if not here.sources.outside(key) or program.kind == ProgramKind.INTERPRETER:
             return ImagePath(key)
         same = name(key) == name(program.real)
-        return ImagePath(program.real) if same else join(BIN, name(key))
+        if same:
+            return ImagePath(program.real)
+        return here.sources.landed(join(BIN, name(key)))
     file = moves.place(program.real, move)
     fixed = program.kind == ProgramKind.ADDED or here.recipe.at is not None
     return file if fixed else join(parent(file), name(key))
@@ -165,6 +169,14 @@ def _added_steps(program: Program, every: Moves, sources: Sources) -> tuple[Sour
     if sources.outside(program.real):
         return after
     return tuple(one for one in after if not sources.outside(one))
+
+
+def _by_source(trees: Iterable[TreeMove]) -> dict[SourcePath, tuple[tuple[int, Move], ...]]:
+    found: dict[SourcePath, tuple[tuple[int, Move], ...]] = {}
+    for number, tree in enumerate(trees):
+        source = tree.move.source
+        found[source] = (*found.get(source, ()), (number, tree.move))
+    return found
 
 
 def _objects(every: Moves, here: View) -> Iterator[tuple[Loaded, Move]]:

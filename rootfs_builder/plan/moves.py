@@ -7,6 +7,7 @@ goes to /usr/local/lib. `--at` overrides where the program goes.
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from operator import itemgetter
 
 from msgspec import Struct
 
@@ -116,12 +117,13 @@ class ProgramMoves(Struct, frozen=True):
 class Moves(Struct, frozen=True):
     """Everything that moves: the result of the second pass.
 
-    `users` are the moves of the user's trees, `added` those of all trees, the user's first;
-    `libraries` are the directories of -L as they were spelt, None for one that stays.
+    `users` are the moves of the user's trees, `added` those of all trees by their sources, with
+    their numbers: of two that hold a path the first counts, the user's. `libraries` are the
+    directories of -L as they were spelt, None for one that stays.
     """
 
     users: tuple[Move, ...]
-    added: tuple[Move, ...]
+    added: Mapping[SourcePath, tuple[tuple[int, Move], ...]]
     programs: ProgramMoves
     libraries: Mapping[OpenedPath, Move | None]
 
@@ -135,18 +137,18 @@ class _Decision(Struct, frozen=True):
     started: Move | None = None
 
 
-def landing(path: ImagePath, walker: Walker) -> Landing:
+def landing(path: ImagePath, walker: Walker, sources: Sources) -> Landing:
     """Where a chosen path is: links of the root lead on, such as /lib on Debian."""
     for directory in ancestors(path):
         walk = walker.walk(directory)
         if in_system(path) and walk.node is not None and walk.node.kind == "dir":
             return Landing(ImagePath(walk.real + path[len(directory) :]), walk)
-    return Landing(path)
+    return Landing(sources.landed(path))
 
 
 def of_users_tree(tree: Tree, here: View) -> Move:
     """The move of a tree that the user adds."""
-    target = landing(tree.destination, here.walker).path
+    target = landing(tree.destination, here.walker, here.sources).path
     return Move(tree.source, target, tree.source, MoveReason.ADDED, tree.left_out)
 
 
@@ -158,7 +160,7 @@ def of_rules_tree(
     follows = host.apply(tree.source) if host else None
     if host is not None and follows is not None:
         return TreeMove(Move(tree.source, follows, tree.source, host.why), host)
-    target = landing(tree.destination, here.walker).path
+    target = landing(tree.destination, here.walker, here.sources).path
     return TreeMove(Move(tree.source, target, tree.source, MoveReason.RULE), host)
 
 
@@ -223,13 +225,13 @@ def _decide(
     """What one program makes move; `known` are the moves of earlier programs' anchors."""
     at = here.recipe.at if program.kind == ProgramKind.EXECUTABLE else None
     if at is not None:
-        return _at(program, anchors, landing(at, here.walker).path)
+        return _at(program, anchors, landing(at, here.walker, here.sources).path)
     tree = _started_in(program, anchors, users, here.sources)
     if tree is not None:
         return _Decision(started=tree)
     if program.kind == ProgramKind.INTERPRETER:
         return _Decision()  # a script names it by this path, or PATH does
-    opt = join(_OPT, name(program.key))
+    opt = here.sources.landed(join(_OPT, name(program.key)))
     if anchors.link is not None and here.sources.outside(program.key):
         move = Move(anchors.link, opt, anchors.link, MoveReason.ANCHOR)
         return _Decision(anchor=program.key, anchored=move)  # the file stays where the link leads
@@ -238,7 +240,7 @@ def _decide(
         move = next(around, Move(anchors.file, opt, anchors.file, MoveReason.ANCHOR))
         return _Decision(file=move, anchor=program.real, anchored=move)
     if here.sources.outside(program.real):
-        target = join(BIN, name(program.key))
+        target = here.sources.landed(join(BIN, name(program.key)))
         return _Decision(file=Move(program.real, target, program.real, MoveReason.OUTSIDE))
     return _Decision()
 
@@ -285,7 +287,8 @@ def of_libraries(here: View) -> dict[OpenedPath, Move | None]:
         text = here.sources.locate(path)
         real = SourcePath(here.walker.walk(text).real)
         moves = here.sources.outside(real)
-        found[text] = Move(real, _LIB, text, MoveReason.LIBRARY_PATH) if moves else None
+        target = here.sources.landed(_LIB)
+        found[text] = Move(real, target, text, MoveReason.LIBRARY_PATH) if moves else None
     return found
 
 
@@ -337,6 +340,8 @@ def _of_library(path: str, libraries: Mapping[OpenedPath, Move | None]) -> Move 
 
 
 def _of_added(path: SourcePath, moves: Moves, sources: Sources) -> Move | None:
-    move = next((move for move in moves.added if move.apply(path)), None)
+    holding = (moves.added.get(one, ()) for one in (path, *ancestors(path), SourcePath("/")))
+    found = [one for each in holding for one in each if one[1].apply(path)]
+    move = min(found, key=itemgetter(0))[1] if found else None
     stays = move is not None and move.stays and not sources.outside(move.source)
     return None if stays else move

@@ -105,7 +105,8 @@ class _Overrides:
 
     def applied(self, entry: Entry) -> Entry:
         """An entry with the options applied; the owner of the nearest directory counts."""
-        mode = entry.mode & ~SET_ID_BITS if entry.kind == "file" else entry.mode
+        drops = entry.kind == "file" and not entry.inherited
+        mode = entry.mode & ~SET_ID_BITS if drops else entry.mode
         owners = (self.owners.get(path) for path in (entry.path, *ancestors(entry.path)))
         uid, gid = next(filter(None, owners), (entry.uid, entry.gid))
         return replace(

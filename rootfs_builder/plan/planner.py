@@ -15,7 +15,7 @@ from rootfs_builder.filesystem.content import Source
 from rootfs_builder.filesystem.root import Node
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walk, Walker
-from rootfs_builder.findings import Code, Finding, added, warning
+from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.loader.link_map import LinkMap
 from rootfs_builder.loader.resolution import FoundBy, Loaded, RequestKind, Resolution
 from rootfs_builder.needs.closure import Closure, ProgramKind, Tree
@@ -32,14 +32,17 @@ from rootfs_builder.plan import (
     dangling,
     generated,
     hints,
+    inheritance,
     long_paths,
     moves,
     overrides,
     ownership,
     routes,
+    rule_findings,
     shebangs,
     with_parents,
 )
+from rootfs_builder.plan.inheritance import Inherited
 from rootfs_builder.plan.layout import Layout, Start
 from rootfs_builder.plan.moves import Move
 from rootfs_builder.recipe import Recipe
@@ -53,17 +56,19 @@ def plan(
     *,
     facts: FileFacts | None = None,
     owners: Owners | None = None,
+    base: Inherited | None = None,
 ) -> Plan:
     """The staging tree of a closure that was collected for `recipe` from `sources`.
 
-    With `owners` its entries know their packages; `facts` are known of files already.
+    With `owners` its entries know their packages; `facts` are known of files already. What a `base`
+    has is in the plan too, as `inherited`.
 
     Raises:
         UsageError: see overrides.apply.
         InputError: two different files for one path, both named; a path that no kernel takes; a
             package database that cannot be read.
     """
-    planner = _Planner(closure, layout, sources)
+    planner = _Planner(closure, layout, sources, base)
     programs = planner.lay(recipe.at)
     entries, unowned = ownership.assign_owners(
         planner.entries.values(), planner.origins, sources, owners, loaders=planner.loaders
@@ -75,28 +80,33 @@ def plan(
         facts=facts,
     )
     findings = (*planner.findings(), *left_out, *long_paths(planner.entries), *unowned)
-    whole = Plan(
+    draft = Plan(
         with_parents(entries),
         programs,
         env=closure.supply.environment,
         user=closure.user.digits if closure.user else "",
         findings=tuple(dict.fromkeys(findings)),
     )
-    final = overrides.apply(whole, closure, layout, recipe, sources)
+    lines = {layout.landings[one.path].path for one in closure.supply.lines}
+    above = inheritance.applied(draft, base, lines=lines, origins=planner.origins, sources=sources)
+    final = overrides.apply(above, closure, layout, recipe, sources)
+    final = inheritance.settled(final, base)
     if closure.user is None:
         return final
     return replace(final, findings=(*final.findings, *access.missing(final, closure.user)))
 
 
-_SHOWN = 3  # files that a line names
 _KINDS = {kind: ReasonKind(kind) for kind in RequestKind}
 
 
 class _Planner:
     """The entries of one plan while they are put together, and where each was read."""
 
-    def __init__(self, closure: Closure, layout: Layout, sources: Sources) -> None:
+    def __init__(
+        self, closure: Closure, layout: Layout, sources: Sources, base: Inherited | None
+    ) -> None:
         self._closure = closure
+        self._base = base
         self._layout = layout
         self._sources = sources
         self._walker = Walker(sources)
@@ -132,34 +142,17 @@ class _Planner:
         for entry in generated.entries(self._closure, self._because_of):
             landing = self._landing(entry.path, entry.reasons[0])
             self._put(replace(entry, path=landing), None)
-        draft = Plan(with_parents(self.entries.values()))
+        draft = inheritance.whole(Plan(with_parents(self.entries.values())), self._base)
         self._findings += dangling.links(self._closure, self._layout, draft, self._sources)
-        for entry in generated.configurations(self._closure, self._layout, draft):
+        for entry in generated.configurations(self._closure, self._layout, draft, self._sources):
             self._put(entry, None)
         return tuple(dict.fromkeys(programs))
 
     def findings(self) -> Iterator[Finding]:
         """What rules added, then the findings of the closure and of the entries."""
-        paths = {rule: one.paths for rule, one in self._closure.first_applied().items()}
-        own = self._own_files()
-        for rule, reason in sorted(self._because_of.items()):
-            files = own.get(rule, [])
-            shown = ", ".join(map(printable, files[:_SHOWN]))
-            more = f" and {len(files) - _SHOWN} more" if len(files) > _SHOWN else ""
-            end = f"; files from outside the system directories: {shown}{more}" if files else ""
-            text = f"{printable(rule)}: {printable(reason.found_by)}{end}"
-            yield added(Code.RULE_ADDED, text, *paths[rule], *files[:_SHOWN])
+        applied, because = self._closure.first_applied(), self._because_of
+        yield from rule_findings.find(applied, because, self.entries, self.origins, self._sources)
         yield from self._findings
-
-    def _own_files(self) -> dict[str, list[ImagePath]]:
-        """By rule, what it brings that belongs to no system."""
-        found: dict[str, list[ImagePath]] = {}
-        for path, entry in sorted(self.entries.items()):
-            reason, origin = entry.reasons[0], self.origins.get(path)
-            of_rule = entry.kind == "file" and reason.kind == ReasonKind.RULE
-            if of_rule and origin is not None and self._sources.outside(origin):
-                found.setdefault(reason.asked, []).append(path)
-        return found
 
     def _start(self, start: Start, at: ImagePath | None) -> None:
         """A program: the steps to its file, and a link by which it is started."""

@@ -55,8 +55,8 @@ def check_added(
     found: list[Finding] = []
     for tree in closure.trees:
         found += replay.differences(tree.programs)
-        for plugin in tree.plugins:
-            found += replay.compare(closure.host(plugin), plugin)
+    for host, plugin in closure.plugins():
+        found += replay.compare(host, plugin)
     return tuple(found)
 
 

@@ -16,10 +16,11 @@ from rootfs_builder.plan import Entry, Plan, hard_links, order
 _UNIT = 1 << 20
 
 
-def write(plan: Plan, directory: str, *, epoch: int = 0) -> None:
+def write(plan: Plan, directory: str, *, epoch: int = 0, owned: bool = True) -> None:
     """Write every entry of `plan` below `directory`, which exists, is empty and becomes 0755.
 
-    `epoch` is every file's time, in seconds since 1970.
+    `epoch` is every file's time, in seconds since 1970. Unless they are to be `owned`, owners and
+    capabilities are left out.
 
     Raises:
         ChangedError: a file is no longer what it was when the plan was made.
@@ -27,7 +28,7 @@ def write(plan: Plan, directory: str, *, epoch: int = 0) -> None:
         OSError: the disk is full, or the like.
     """
     base = encode(directory)
-    privileged = os.geteuid() == 0
+    everybody = owned and os.geteuid() == 0
     links = hard_links(plan.entries)
     for entry in order(plan.entries):
         path = base + encode(entry.path)
@@ -35,9 +36,9 @@ def write(plan: Plan, directory: str, *, epoch: int = 0) -> None:
             os.link(base + encode(links[entry.path]), path)
             continue
         _create(entry, path)
-        if privileged or (entry.uid, entry.gid) != (0, 0):
+        if everybody or (owned and (entry.uid, entry.gid) != (0, 0)):
             _own(entry, path)
-        if entry.capability:  # after the owner, whose change takes it off
+        if owned and entry.capability:  # after the owner, whose change takes it off
             _allow(entry, path)
         if entry.kind == "file":
             os.chmod(path, entry.mode)

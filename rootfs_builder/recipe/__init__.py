@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from msgspec import Struct
 
-from rootfs_builder.choices import Compression, Dlopen, Format
+from rootfs_builder.choices import Compare, Compression, Dlopen, Format
 from rootfs_builder.errors import EXECUTABLE
 from rootfs_builder.filesystem.patterns import Pattern
 from rootfs_builder.paths import ImagePath, decode, name
 from rootfs_builder.recipe import codec, options, reference, values
 from rootfs_builder.recipe.codec import GZIP, Codec
+from rootfs_builder.recipe.exercise import Exercise
 from rootfs_builder.recipe.options import BY_PARAMETER, OPTIONS, Mistakes
 from rootfs_builder.recipe.reference import Reference
 from rootfs_builder.recipe.values import Added, Health, RequestedPlatform
@@ -35,7 +36,8 @@ class Recipe(Struct, frozen=True, kw_only=True):
     """The content of an image, and how it starts.
 
     Paths in `executables`, `library_path`, `Added.source` and `allow_sensitive` are of this
-    machine, absolute, not normalised. `display_names` has the executables as the user typed them.
+    machine, absolute, not normalised. `display_names` has the executables as the user typed them,
+    `names` those of the image.
     `exclude` says what of added trees stays away.
     `hwcaps` is whether libraries for special CPUs go in, `allow_sensitive` what of `added` may be
     secret, "/" for all. `owners` (users as text), `modes` and `capabilities` (xattrs, empty for
@@ -44,12 +46,13 @@ class Recipe(Struct, frozen=True, kw_only=True):
     `with_rules` are rules that act whatever the evidence, with their values, `without` rules that
     never do; `dlopen` is the least priority of a dlopen note that is followed. `shape` is the
     format of what is written, `layers` how many it may have at most. `max_size` are the bytes that
-    all files may have; `strip` takes the symbols out of them.
+    all files may have; `strip` takes the symbols out of them. `exercises` are runs that show what
+    is needed besides, and have to do the same in the image; `exercise_probe` speaks with a daemon.
     """
 
     executables: tuple[str, ...]
     display_names: tuple[str, ...]
-    name: Reference
+    names: tuple[Reference, ...]
     library_path: tuple[str, ...] = ()
     include_libraries: tuple[str, ...] = ()
     added: tuple[Added, ...] = ()
@@ -80,6 +83,9 @@ class Recipe(Struct, frozen=True, kw_only=True):
     health: Health | None = None
     strip: bool = False
     max_size: int | None = None
+    exercises: tuple[Exercise, ...] = ()
+    exercise_compare: Compare = "stdout"
+    exercise_probe: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -130,7 +136,8 @@ def from_options(*, directory: str, executables: tuple[str, ...], **arguments: A
         for option in OPTIONS
         if option.field and option.parameter in parsed
     }
-    fields.setdefault("name", reference.from_file_name(name(executables[0]) if executables else ""))
+    if not fields.get("names"):
+        fields["names"] = (reference.from_file_name(name(executables[0]) if executables else ""),)
     recipe = Recipe(
         executables=tuple(values.absolute(one, directory) for one in executables),
         display_names=executables,
@@ -140,6 +147,7 @@ def from_options(*, directory: str, executables: tuple[str, ...], **arguments: A
         **fields,
     )
     _check_docker_types(recipe, mistakes)
+    _check_exercises(recipe, arguments, mistakes)
     mistakes.report()
     return recipe
 
@@ -201,6 +209,14 @@ def _check_docker_types(recipe: Recipe, mistakes: Mistakes) -> None:
             "use --label, or --format oci"
         )
         mistakes.add("--annotation", text)
+
+
+def _check_exercises(recipe: Recipe, arguments: Mapping[str, Any], mistakes: Mistakes) -> None:
+    if arguments.get("exercise_compare") is not None and not recipe.exercises:
+        mistakes.add("--exercise-compare", "of what? --exercise says what is run")
+    if recipe.exercise_probe and len(recipe.exercises) != 1:
+        text = f"speaks with the daemon of one --exercise, {len(recipe.exercises)} are given"
+        mistakes.add("--exercise-probe", text)
 
 
 def _rules(parsed: Mapping[str, Any]) -> tuple[tuple[str, tuple[str, ...]], ...]:

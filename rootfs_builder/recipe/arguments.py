@@ -10,7 +10,7 @@ from reprlib import repr as shortened
 from types import UnionType
 from typing import Any, Literal, TypedDict, Union, get_args, get_origin, get_type_hints
 
-from rootfs_builder.choices import Compression, Dlopen, Format, Hwcaps
+from rootfs_builder.choices import Compare, Compression, Dlopen, Format, Hwcaps
 from rootfs_builder.errors import Mistake, UsageError
 from rootfs_builder.recipe.options import BY_PARAMETER
 
@@ -29,7 +29,7 @@ _NAMES = {
 class Arguments(TypedDict, total=False):
     """What `Recipe.of` takes, by the names of `pack`'s options; texts are spelt as there."""
 
-    tag: str
+    tag: str | Texts
     library_path: Texts
     include_lib: Texts
     add: Texts
@@ -64,6 +64,9 @@ class Arguments(TypedDict, total=False):
     health_timeout: str
     health_start_period: str
     health_retries: str | int
+    exercise: Texts
+    exercise_compare: Compare
+    exercise_probe: str | Texts
     strip: bool
     max_size: str | int
 
@@ -124,6 +127,8 @@ def _as_option(name: str, value: Any) -> Any:
         return ("/",) if value else ()
     if isinstance(value, Mapping):
         return tuple(f"{key}={one}" for key, one in value.items())
+    if option.kind == "repeated" and isinstance(value, str):
+        return (value,)
     if isinstance(value, Sequence) and not isinstance(value, str):
         if option.takes_many:
             return tuple(value)

@@ -26,7 +26,7 @@ def parse(text: str) -> tuple[str, ...]:
         return tuple(map(values.plain, found))
     import shlex
 
-    if _is_for_a_shell(text):
+    if is_for_a_shell(text):
         raise UsageError(
             f"{text!r} is for a shell, and the image has no shell; give the program and its "
             'arguments, as words or as a JSON array: ["/usr/local/bin/app", "--flag"]'
@@ -40,7 +40,7 @@ def parse(text: str) -> tuple[str, ...]:
     return tuple(map(values.plain, found))
 
 
-def _is_for_a_shell(text: str) -> bool:
+def is_for_a_shell(text: str) -> bool:
     """Whether a shell would do more with the text than split it at blanks."""
     quote, escaped = "", False
     for character in text:

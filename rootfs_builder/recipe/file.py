@@ -8,27 +8,22 @@ the images, an image overrides them, and `--set` overrides both.
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec import UNSET, Struct
 
 from rootfs_builder.errors import Mistake, RootfsError, UsageError
 from rootfs_builder.paths import printable
 from rootfs_builder.recipe import keys as recipe_keys
-from rootfs_builder.recipe import toml_tables
+from rootfs_builder.recipe import toml_tables, variants
 from rootfs_builder.recipe.keys import AddedResult, Key, Step, StepResult, Values
 from rootfs_builder.recipe.toml_lines import Lines, Path
 from rootfs_builder.recipe.toml_tables import TableMistake
+from rootfs_builder.recipe.values import RequestedPlatform
+from rootfs_builder.recipe.variants import Value
 
 _TABLE: Path = ("tool", "rootfs-builder")
 _BY_SET = "--set"  # the first step of the path of a value from the command line
-
-
-class Value(NamedTuple):
-    """The value of a key, and where it is: each element, or the value itself as the only one."""
-
-    path: Path
-    elements: tuple[tuple[Path, Any], ...]
 
 
 class RecipeImage(Struct, frozen=True):
@@ -133,7 +128,20 @@ class _Reader:
             if isinstance(one, dict):  # it becomes KEY=VALUE
                 wrong = [(*path, name) for name in one if "=" in name]
                 self.mistakes += [(each, "a name with = in it") for each in wrong]
+        platforms = getattr(value, recipe_keys.PLATFORMS, UNSET)
+        found[recipe_keys.PLATFORMS] = ((*at, recipe_keys.PLATFORMS), platforms)
         return {name: one for name, one in found.items() if one[1] is not UNSET}
+
+    def platforms(self, table: dict[str, tuple[Path, Any]]) -> tuple[RequestedPlatform, ...]:
+        """The platforms of an image's table, which loses them."""
+        path, value = table.pop(recipe_keys.PLATFORMS, ((), None))
+        if value is None:
+            return ()
+        try:
+            return variants.parsed(value)
+        except UsageError as error:
+            self.mistakes += [(path, one.text) for one in error.mistakes]
+            return ()
 
     def steps(self) -> tuple[Step, ...]:
         """The steps, whose names are unique."""
@@ -200,12 +208,19 @@ def read(
     images = [(at, reader.image(table, at)) for at, table in reader.tables("image")]
     shared = reader.image(reader.document, reader.top)
     overrides = reader.sets(sets)
+    shared_platforms = reader.platforms(shared)
+    each = [
+        (at, own, reader.platforms(own) or shared_platforms)
+        for at, own in images or [(reader.top, {})]
+    ]
+    steps = variants.steps(steps, [one for _, _, several in each for one in several])
     found = []
-    for at, own in images or [(reader.top, {})]:
+    for at, own, several in each:
         keys_ = _overridden(_joined(shared, own, reader.keys), overrides)
-        found.append(_image(reader, keys_, {step.name for step in steps}))
-        for check in checks:
-            _check(reader, found[-1], at, check)
+        for variant in variants.of(keys_, several):
+            found.append(_image(reader, variant, {step.name for step in steps}))
+            for check in checks:
+                _check(reader, found[-1], at, check)
     reader.places.report(reader.mistakes)
     return RecipeFile(file, steps, tuple(found), reader.places)
 
@@ -232,7 +247,7 @@ def _elements(key: Key, path: Path, value: Any) -> tuple[tuple[Path, Any], ...]:
         return tuple(((*path, name), f"{name}={text}") for name, text in value.items())
     if isinstance(value, bool) and key.kind == "scope":
         return ((path, "/"),) if value else ()
-    if key.takes_many:
+    if key.takes_many and not isinstance(value, str):
         return tuple(((*path, index), one) for index, one in enumerate(value))
     return ((path, json.dumps(value) if isinstance(value, tuple) else value),)
 

@@ -85,6 +85,7 @@ class Step(Table, frozen=True):
 _TYPES: dict[ValueKind, Any] = {
     "text": str,
     "texts": tuple[str, ...],
+    "repeated": str | tuple[str, ...],
     "pairs": tuple[str, ...] | dict[str, str],
     "words": str | tuple[str, ...],
     "programs": tuple[str | StepResult, ...],
@@ -94,6 +95,8 @@ _TYPES: dict[ValueKind, Any] = {
     "number": int,
 }
 _WIDTH = 80
+PLATFORMS = "platforms"
+_PLATFORMS_HELP = "Build for each, as one index; {arch}, {platform}, {triplet} in values."
 
 
 def image(keys: Iterable[Key]) -> type[Struct]:
@@ -126,7 +129,11 @@ def schema(keys: Iterable[Key]) -> str:
 
 
 def _fields(keys: Iterable[Key]) -> list[tuple[str, Any, Any]]:
-    return [(key.parameter, _optional(_type(key), key.help), UNSET) for key in keys]
+    platforms = (PLATFORMS, _optional(tuple[str, ...], _PLATFORMS_HELP), UNSET)
+    return [
+        *((key.parameter, _optional(_type(key), key.help), UNSET) for key in keys),
+        platforms,
+    ]
 
 
 def _type(key: Key) -> Any:
@@ -175,7 +182,7 @@ def _example(key: Key) -> str:
         "number": "1",
         "choice": _quoted(next((one for one in key.choices if one != key.default), "")),
     }.get(key.kind, _quoted(key.metavar))
-    is_list = key.takes_many and key.kind != "scope"
+    is_list = key.takes_many and key.kind not in ("scope", "repeated")
     return f"{key.name} = [{value}]" if is_list else f"{key.name} = {value}"
 
 
@@ -186,6 +193,8 @@ def _toml(value: Any, key: Key) -> str:
         return _text(value, key)
     if key.kind == "scope" and "/" in value:
         return "true"
+    if key.kind == "repeated" and len(value) == 1:
+        return _text(value[0], key)
     texts = [_text(text, key) for text in value]
     line = f"[{', '.join(texts)}]"
     return line if len(line) <= _WIDTH else "[\n" + "".join(f"    {one},\n" for one in texts) + "]"

@@ -13,17 +13,27 @@ from typing import Any, Literal, TypeVar
 
 from msgspec import Struct
 
-from rootfs_builder.choices import COMPRESSIONS, DLOPEN, FORMATS, HWCAPS
+from rootfs_builder.choices import COMPARES, COMPRESSIONS, DLOPEN, FORMATS, HWCAPS
 from rootfs_builder.errors import EXECUTABLE, Mistake, UsageError
-from rootfs_builder.recipe import exec_form, reference, values
+from rootfs_builder.recipe import exec_form, exercise, reference, values
 
 T = TypeVar("T")
 
 ValueKind = Literal[
-    "text", "texts", "pairs", "words", "programs", "files", "scope", "flag", "number", "choice"
+    "text",
+    "texts",
+    "repeated",
+    "pairs",
+    "words",
+    "programs",
+    "files",
+    "scope",
+    "flag",
+    "number",
+    "choice",
 ]
 
-_MANY = ("texts", "pairs", "programs", "files", "scope")
+_MANY = ("texts", "repeated", "pairs", "programs", "files", "scope")
 _FROM_HERE = ("files", "scope")  # paths of this machine, by themselves or with something else
 
 
@@ -31,9 +41,10 @@ class Option(Struct, frozen=True):
     """An option: the name of its parameter, how messages spell it, and what it takes.
 
     It sets `field` of the Recipe; "" if it sets none, or one together with others. `parse` is given
-    the text, and of several each; if the text has a path of this machine, the directory in which a
-    relative one starts is given too. `choices` are the only texts that a choice may be. A scope is
-    paths, or all there is: "/", which is true in a recipe.
+    the text, and of several each; if the text has a path of this machine, or is run `from_here`,
+    the directory in which a relative path starts is given too. `choices` are the only texts that a
+    choice may be. A scope is paths, or all there is: "/", which is true in a recipe. What is
+    repeated is one text or several there.
     """
 
     parameter: str
@@ -44,6 +55,7 @@ class Option(Struct, frozen=True):
     default: str | None = None
     is_path: bool = False
     choices: tuple[str, ...] = ()
+    from_here: bool = False
 
     @property
     def takes_many(self) -> bool:
@@ -53,7 +65,7 @@ class Option(Struct, frozen=True):
 
 EXECUTABLES = Option("executables", EXECUTABLE, "programs")
 OPTIONS = (
-    Option("tag", "--tag", field="name", parse=reference.parse),
+    Option("tag", "--tag", "repeated", "names", reference.parse),
     Option("library_path", "-L", "texts", "library_path", values.library_directory, is_path=True),
     Option("include_lib", "--include-lib", "texts", "include_libraries", values.library),
     Option("add", "--add", "files", "added", values.added),
@@ -88,6 +100,16 @@ OPTIONS = (
     Option("health_timeout", "--health-timeout", parse=values.duration),
     Option("health_start_period", "--health-start-period", parse=values.duration),
     Option("health_retries", "--health-retries", parse=values.count),
+    Option("exercise", "--exercise", "texts", "exercises", exercise.parse, from_here=True),
+    Option(
+        "exercise_compare",
+        "--exercise-compare",
+        "choice",
+        "exercise_compare",
+        default="stdout",
+        choices=COMPARES,
+    ),
+    Option("exercise_probe", "--exercise-probe", "words", "exercise_probe", exercise.probe),
     Option("strip", "--strip", "flag", "strip"),
     Option("max_size", "--max-size", field="max_size", parse=values.size),
     # where a build reads and writes, which is no part of a Recipe
@@ -95,8 +117,12 @@ OPTIONS = (
     Option("iidfile", "--iidfile", is_path=True),
     Option("metadata_file", "--metadata-file", is_path=True),
     Option("depfile", "--depfile", is_path=True),
+    Option("seccomp", "--seccomp", is_path=True),
+    Option("security_context", "--security-context", is_path=True),
     Option("sysroot", "--sysroot", is_path=True),
+    Option("base", "--base", is_path=True),
     Option("rule_files", "--rules", "texts", is_path=True),
+    Option("policy", "--policy", "repeated", is_path=True),
     Option("no_plan", "--no-plan", "flag"),
 )
 BY_PARAMETER = {option.parameter: option for option in OPTIONS}
@@ -164,7 +190,7 @@ def _value(option: Option, value: Any, directory: str, mistakes: Mistakes) -> An
         return value
 
     def parsed(text: str) -> Any:
-        from_here = option.is_path or option.kind in _FROM_HERE
+        from_here = option.is_path or option.from_here or option.kind in _FROM_HERE
         return parse(text, directory) if from_here else parse(text)
 
     if option.takes_many:

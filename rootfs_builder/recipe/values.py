@@ -48,12 +48,15 @@ class Added(Struct, frozen=True):
     """`--add SRC:DEST`: a file or tree of this machine, and its path in the image.
 
     `into` is the directory that DEST with a slash at its end names, as for COPY in a Dockerfile: a
-    file goes into it, to `destination`; of a directory the content does.
+    file goes into it, to `destination`; of a directory the content does. What an exercise adds has
+    a `clue`, the run that used it; of a directory that is `bare` nothing but itself is added.
     """
 
     source: str
     destination: ImagePath
     into: ImagePath | None = None
+    clue: str = ""
+    bare: bool = False
 
 
 class Health(Struct, frozen=True):

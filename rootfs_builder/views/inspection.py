@@ -1,18 +1,21 @@
 """An image as it lies in a file → what is in it, as one document.
 
 Files, owners, modes and sizes are read from the layers, whoever made them; why a file is there only
-`rootfs-builder.json` knows.
+`rootfs-builder.json` knows. Packages are also those that the databases in the image know.
 """
 
 from typing import Any
 
 from msgspec import Struct, json
+from msgspec.structs import replace
 
 from rootfs_builder import image as images
+from rootfs_builder import packages
 from rootfs_builder.errors import NotFoundError
 from rootfs_builder.filesystem.content import Source
 from rootfs_builder.image import Image, provenance, unpack
-from rootfs_builder.plan import Plan
+from rootfs_builder.paths import SourcePath
+from rootfs_builder.plan import Plan, PlanRoot
 
 
 class LayerRecord(Struct, frozen=True, omit_defaults=True):
@@ -65,7 +68,7 @@ def of(image: Image, beside: Source | None, reader: unpack.Reader) -> Inspection
     except NotFoundError as error:
         absent = str(error)
     unpacked = provenance.unpacked(image, record, reader)
-    plan = unpacked.plan
+    plan = with_packages(unpacked.plan)
     files = plan.unique_files
     contents = {one.path: reader.digest(one.content) for one in files if one.content is not None}
     return Inspection(
@@ -74,7 +77,7 @@ def of(image: Image, beside: Source | None, reader: unpack.Reader) -> Inspection
         digest=image.digest,
         config_digest=image.config_digest,
         config=json.decode(image.document) if image.document else {},
-        layers=tuple(map(_layer, image.layers, unpacked.tars)),
+        layers=tuple(map(layer_record, image.layers, unpacked.tars)),
         totals=_totals(plan),
         findings=provenance.findings(plan.findings),
         entries=provenance.entries(plan, unpacked.numbers, contents),
@@ -83,7 +86,24 @@ def of(image: Image, beside: Source | None, reader: unpack.Reader) -> Inspection
     )
 
 
-def _layer(layer: images.Layer, tar: unpack.Tar) -> LayerRecord:
+def with_packages(plan: Plan) -> Plan:
+    """The plan with the packages that the databases in it know, beside those it names already.
+
+    Its findings get a warning for each database that is damaged.
+    """
+    owners = packages.owners(PlanRoot(plan))
+    owned = owners.of_all(SourcePath(one.path) for one in plan.entries)
+    entries = plan.entries
+    if owners.known:
+        entries = tuple(
+            one if one.package else replace(one, package=owned.packages[SourcePath(one.path)])
+            for one in entries
+        )
+    return replace(plan, entries=entries, findings=(*plan.findings, *owned.warnings))
+
+
+def layer_record(layer: images.Layer, tar: unpack.Tar) -> LayerRecord:
+    """What is known of a layer that was unpacked."""
     return LayerRecord(
         layer.blob.size,
         tar.size,

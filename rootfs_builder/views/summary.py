@@ -6,9 +6,10 @@ A line ends where it ends: whoever shows it on a terminal wraps it.
 import shlex
 from collections.abc import Iterable, Iterator
 
-from rootfs_builder.findings import MINOR, WITHHELD, Finding, Level
+from rootfs_builder.findings import MINOR, WITHHELD, Code, Finding, Level
 from rootfs_builder.image import Image
 from rootfs_builder.plan import Plan
+from rootfs_builder.recipe import reference
 from rootfs_builder.recipe.destination import Destination
 
 _ROWS = {  # by the ReasonKind of the first reason for a file; the others bring libraries too
@@ -54,8 +55,12 @@ def contents(plan: Plan) -> str:
 
 def short_name(image: Image) -> str:
     """The image's name as one types it after `docker run`."""
-    name = image.names[0].removeprefix("docker.io/").removeprefix("library/")
-    return name.removesuffix(":latest")
+    return short(image.names[0])
+
+
+def short(name: str) -> str:
+    """An image's full name without what goes without saying."""
+    return name.removeprefix("docker.io/").removeprefix("library/").removesuffix(":latest")
 
 
 def following(image: Image, destination: Destination, shape: str) -> str:
@@ -63,8 +68,11 @@ def following(image: Image, destination: Destination, shape: str) -> str:
     if destination.is_stdout:
         return ""
     name = shlex.quote(short_name(image))
-    if destination.is_layout:
-        return f"next: skopeo copy {shlex.quote(str(destination))} docker://REGISTRY/{name}"
+    several = len(image.names) > 1
+    if destination.is_layout or (shape == "oci" and several):  # podman loads no OCI with two names
+        which = f":{reference.parse(image.names[0]).tag}" if several else ""
+        place = str(destination) if destination.is_layout else f"oci-archive:{destination}"
+        return f"next: skopeo copy {shlex.quote(place + which)} docker://REGISTRY/{name}"
     engine = "podman" if shape == "oci" else "docker"
     return f"next: {engine} load -i {shlex.quote(str(destination))} && {engine} run --rm {name}"
 
@@ -90,7 +98,7 @@ def findings(found: Iterable[Finding], *, verbose: bool = False, flag: str = "")
 
     `flag` is the option that says why.
     """
-    ranked = sorted(found, key=lambda one: (_ORDER.index(one.level), one.code in MINOR))
+    ranked = sorted(found, key=_rank)
     names = [one.text.partition(": ")[0] for one in ranked if one.level is Level.ADDED]
     if names and not verbose:
         yield f"rules added {', '.join(names)}" + (f" ({flag} says why)" if flag else "")
@@ -99,6 +107,11 @@ def findings(found: Iterable[Finding], *, verbose: bool = False, flag: str = "")
             yield f"{one.level}: {one.text}"
         elif verbose:
             yield f"added {one.text}"
+
+
+def _rank(found: Finding) -> tuple[bool, int, bool]:
+    """Its place: what may be needed and cannot be seen is said last, as it says what to try."""
+    return found.code is Code.UNSEEN, _ORDER.index(found.level), found.code in MINOR
 
 
 def withheld(found: Iterable[Finding]) -> list[str]:

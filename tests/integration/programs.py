@@ -233,7 +233,7 @@ class Pack:
 
     def accepted(self, tar, result, said):
         """Whether all outside checkers take an archive that pack called `result`."""
-        name, _, digest = result.strip().partition("@")
+        name, _, digest = result.partition("\n")[0].partition("@")
         tag = name.rpartition(":")[2]
         found = [
             *conformance.problems(tar),

@@ -172,6 +172,32 @@ def test_name_is_by_default_that_of_the_program(pack, cc, engine, name):
         assert said(engine, name) == "said\n"
 
 
+@pytest.mark.parametrize("shape", ["hybrid", "docker"])
+def test_an_image_has_every_name_that_is_given(cli, cc, engine, name, shape, tmp_path):
+    names = [f"docker.io/library/{name}-a:1", f"localhost:5000/team/{name}-b:2"]
+    tags = [word for one in names for word in ("-t", one)]
+    program = cc(SAY, name=name)
+    cli("pack", program, "-o", "x.tar", *tags, "--format", shape, check=True)
+    printed = engine("load", "-i", tmp_path / "x.tar").stdout.splitlines()
+    loaded = [one.partition(": ")[2] for one in printed]
+    with image(engine, loaded[0]), image(engine, loaded[1]):
+        assert [engine.inspect(one)["Id"] for one in loaded] == [
+            engine.inspect(loaded[0])["Id"]
+        ] * 2
+        short = {one.removeprefix("docker.io/library/") for one in names}
+        assert {one.removeprefix("docker.io/library/") for one in loaded} == short
+        assert said(engine, loaded[1]) == "said\n"
+
+
+def test_skopeo_takes_one_of_several_names_by_its_tag(cli, cc, name, skopeo, tmp_path):
+    tags = ("-t", f"{name}-a:1", "-t", f"{name}-b:2")
+    cli("pack", cc(SAY), "-o", "x.tar", *tags, "--format", "oci", check=True)
+    place = f"oci-archive:{tmp_path}/x.tar"
+    found = {skopeo("inspect", f"{place}:{tag}", "--format", "{{.Digest}}").stdout for tag in "12"}
+    assert len(found) == 1
+    assert "choose an image" in skopeo("inspect", place, check=False).stderr
+
+
 def test_loading_twice_gives_one_image(pack, cc, engine, name):
     archive = pack(cc(SAY, name=name), "-t", f"{name}:1.0")
     with image(engine, engine.load(archive.tar)) as loaded:

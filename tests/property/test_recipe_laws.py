@@ -19,7 +19,15 @@ from tests.recipe_samples import KEYS, SAMPLES
 
 ROOT = Path(__file__).parent.parent.parent
 RECIPES = sorted([*ROOT.glob("tests/golden/recipes/*.toml"), *ROOT.glob("recipes/*/rootfs.toml")])
-OF_A_RUN = {"--print-recipe", "--no-cache", "--json", "--quiet", "--verbose", "--debug"}
+OF_A_RUN = {
+    "--dry-run",
+    "--print-recipe",
+    "--no-cache",
+    "--json",
+    "--quiet",
+    "--verbose",
+    "--debug",
+}
 
 
 def read(text, **options):
@@ -84,7 +92,7 @@ def run(capsys, words, command=None):
 def test_a_recipe_reproduces_the_digest_both_ways_round(seed, cc, tmp_path, capsys, monkeypatch):
     folder = recipe_samples.folder(tmp_path / "here", cc("int main(void) { return 0; }"))
     monkeypatch.chdir(folder)
-    said = recipe_samples.chosen(Random(1000 + seed))
+    said = recipe_samples.chosen(Random(1000 + seed), without=recipe_samples.RUNNING)
     typed, command = recipe_samples.words(said)
     code, packed, why = run(capsys, ["pack", *typed], command)
     printed_code, text, _ = run(capsys, ["pack", *typed, "--print-recipe"], command)

@@ -234,11 +234,11 @@ BROKEN = {
         ("index version", put("schemaVersion", 1), "index.json: schemaVersion is not 2"),
         ("index version type", put("schemaVersion", 2.0), "index.json: schemaVersion is not 2"),
         ("index media type", put("mediaType", "x"), "index.json: mediaType is not that of an OCI"),
-        ("no descriptor", put("manifests", []), "index.json: manifests is not one descriptor"),
+        ("no descriptor", put("manifests", []), "index.json: manifests is not one image"),
         (
             "two descriptors",
             lambda i: i["manifests"].append(i["manifests"][0]),
-            "not one descriptor",
+            "is not one image",
         ),
         ("no platform", cut("manifests 0 platform"), "index.json: the platform is not"),
         ("index os", put("manifests 0 platform os", "plan9"), "index.json: the platform is not"),

@@ -2,8 +2,7 @@
 
 import pytest
 
-from rootfs_builder.commands.terminal import escape_control
-from rootfs_builder.paths import parsed, printable
+from rootfs_builder.paths import escape_control, parsed, printable
 
 HIDDEN = [
     *map(chr, (0x1B, 0x7F, 0x85, 0x9B, 0xAD, 0x61C, 0xFEFF, 0xE0041)),

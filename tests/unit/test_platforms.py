@@ -22,8 +22,13 @@ TOLD = {  # what the documents say: architecture, glibc's loader, flags of its c
     (22, 64, False, 0): ("s390x", "ld64.so.1", (0x403,)),
     (21, 64, True, 2): ("ppc64le", "ld64.so.2", (0x503,)),
     (258, 64, True, 0x43): ("loong64", "ld-linux-loongarch-lp64d.so.1", (0x1203,)),
-    (8, 64, True, 0): ("mips64le", "ld.so.1", (0x3, 0x1)),
+    (8, 64, True, 0): ("mips64le", "ld.so.1", (0x703,)),
+    (8, 64, False, 0x400): ("mips64", "ld.so.1", (0xE03,)),
     (8, 32, True, 0): ("mipsle", "ld.so.1", (0x3, 0x1)),
+    (8, 32, False, 0x420): ("mips", "ld.so.1", (0xD03,)),
+    (8, 32, True, 0x20): ("mipsle", "ld.so.1", (0x603,)),
+    (8, 32, True, 0x400): ("mipsle", "ld.so.1", (0xC03,)),
+    (21, 64, False, 1): ("ppc64", "ld64.so.1", (0x503,)),
 }
 VARIANTS = {
     (183, 64, True, 0): "v8",
@@ -94,6 +99,37 @@ def test_what_documents_tell(header):
 def test_the_variant_of_a_platform(header):
     *key, flags = header
     assert made(*key).platform.abi(flags).variant == VARIANTS[header]
+
+
+@pytest.mark.parametrize(
+    ("header", "may", "never"),
+    [
+        ((40, 32, True, 0x400), {"v6", "v7", "v8"}, {"v5", "v9"}),
+        ((40, 32, True, 0), {"v5", "v6", "v7", "v8"}, {"v9"}),
+        ((183, 64, True, 0), {"v8", "v8.2", "v9", "v9.1"}, {"v7"}),
+        ((62, 64, True, 0), {"v1", "v3"}, set()),
+    ],
+)
+def test_the_variants_that_the_user_may_say(header, may, never):
+    *key, flags = header
+    abi = made(*key).platform.abi(flags)
+    assert {one for one in may | never if abi.may_be(one)} == may
+
+
+@pytest.mark.parametrize(
+    ("architecture", "variant", "triplet"),
+    [
+        ("amd64", "", "x86_64-linux-gnu"),
+        ("386", "", "i686-linux-gnu"),
+        ("arm", "v7", "arm-linux-gnueabihf"),
+        ("arm", "v5", "arm-linux-gnueabi"),
+        ("arm64", "", "aarch64-linux-gnu"),
+        ("ppc64le", "", "powerpc64le-linux-gnu"),
+        ("wasm", "", "wasm"),
+    ],
+)
+def test_what_gnu_tools_call_an_architecture(architecture, variant, triplet):
+    assert platforms.triplet(architecture, variant) == triplet
 
 
 @pytest.mark.parametrize(("number", "bits", "little", "flags", "program", "both"), TOGETHER)

@@ -51,3 +51,26 @@ def write(image: "Image", sink: "Sink", *, shape: str, beside: Mapping[str, byte
     import_module(f"{__name__}.{shape}").write(image, sink)
     for name, data in beside.items():
         sink.file(name, data)
+
+
+def write_index(
+    images: "tuple[Image, ...]", sink: "Sink", *, shape: str, beside: Mapping[str, bytes]
+) -> bytes:
+    """Put images of one name into a sink, as one index: its document; `beside` are further files.
+
+    In a `hybrid` the first is the one for readers that know no index.
+
+    Raises:
+        InputError: a blob is not what its digest says.
+    """
+    from rootfs_builder.image.archives import docker, oci
+
+    document = oci.index(images)
+    for image in images:
+        sink.image(image, {})
+    documents = oci.index_documents(document, images[0].names)
+    if shape == "hybrid":
+        documents |= docker.documents(images[0])
+    for name, data in {**documents, **beside}.items():
+        sink.file(name, data)
+    return document

@@ -7,12 +7,22 @@ that they have.
 from msgspec.structs import replace
 
 from rootfs_builder.errors import InputError
-from rootfs_builder.image import INDEXES, Descriptor, Image, Index, Manifest, canonical
+from rootfs_builder.image import (
+    INDEX,
+    INDEXES,
+    Descriptor,
+    Image,
+    Index,
+    Manifest,
+    canonical,
+    digests,
+)
 from rootfs_builder.image.archives.members import Members
 from rootfs_builder.image.archives.sinks import Sink, blob_path
 from rootfs_builder.recipe import reference
 
 _NAMES = ("io.containerd.image.name", "org.opencontainers.image.ref.name")
+_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 _ATTESTATION = "vnd.docker.reference.type"  # annotates one that is stored as if it were an image
 
 
@@ -100,20 +110,42 @@ def _names(descriptor: Descriptor) -> tuple[str, ...]:
     return tuple(one for one in found if one)[:1]
 
 
-def described(image: Image) -> Descriptor:
-    """What `index.json` says of an image: its manifest, its platform, its name."""
-    if not image.names:
-        return image.descriptor
-    name = reference.parse(image.names[0])
-    annotations = dict(zip(_NAMES, (str(name), name.tag), strict=True))
-    return replace(image.descriptor, annotations=annotations)
+def described(image: Image) -> tuple[Descriptor, ...]:
+    """What `index.json` says of an image: its manifest and platform, once for each name."""
+    return _called(image.descriptor, image.names) or (image.descriptor,)
+
+
+def _called(descriptor: Descriptor, names: tuple[str, ...]) -> tuple[Descriptor, ...]:
+    """The descriptor with each of the names."""
+    known = map(reference.parse, names)
+    annotations = (dict(zip(_NAMES, (str(one), one.tag), strict=True)) for one in known)
+    return tuple(replace(descriptor, annotations=one) for one in annotations)
+
+
+def index(images: tuple[Image, ...]) -> bytes:
+    """The document of an index of images for several platforms."""
+    return canonical(Index(tuple(one.descriptor for one in images)))
+
+
+def index_documents(document: bytes, names: tuple[str, ...]) -> dict[str, bytes]:
+    """What leads to an index with these names, and the index itself, by name.
+
+    Listed in index.json by itself, an image would be taken whatever its platform is.
+    """
+    digest = digests.of_bytes(document)
+    top = _called(Descriptor(INDEX, digest, len(document)), names)
+    return {
+        blob_path(digest): document,
+        "oci-layout": _LAYOUT,
+        "index.json": canonical(Index(top)),
+    }
 
 
 def documents(image: Image) -> dict[str, bytes]:
     """What leads to the blobs of an image, by name."""
     return {
-        "oci-layout": b'{"imageLayoutVersion":"1.0.0"}',
-        "index.json": canonical(Index((described(image),))),
+        "oci-layout": _LAYOUT,
+        "index.json": canonical(Index(described(image))),
     }
 
 

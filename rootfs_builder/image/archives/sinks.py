@@ -108,10 +108,14 @@ class Directory:
     def __init__(self, path: str) -> None:
         self._size = 0
         self._base = encode(path)
+        self._blobs: set[str] = set()
 
     def image(self, image: Image, documents: Mapping[str, bytes], path: Path = blob_path) -> None:
         """See Sink."""
         for digest, content in _blobs(image):
+            if digest in self._blobs:  # of another image of an index
+                continue
+            self._blobs.add(digest)
             confirmed = digests.confirmed(chunks(content, _UNIT), digest)
             self._write(path(digest), confirmed)
             self._size += content.size

@@ -20,6 +20,7 @@ from rootfs_builder.packages import Kin, Package
 from rootfs_builder.paths import (
     OpenedPath,
     SourcePath,
+    ancestors,
     below,
     decode,
     join,
@@ -37,7 +38,7 @@ class Place(Struct, frozen=True):
     """A path that is spelt out and exists: a file or a directory that is not everybody's."""
 
     path: str
-    real: str
+    real: SourcePath
     is_directory: bool
     is_program: bool = False
 
@@ -93,6 +94,18 @@ class Belongings:
             if place is not None and not is_covered(place.path) and not is_covered(place.real):
                 yield place
 
+    def private(self, files: Iterable[SourcePath]) -> Iterator[Place]:
+        """The outermost directories of a package's files that are not everybody's, nor decided."""
+        found = set[str]()
+        for directory in sorted(set(map(parent, files))):
+            above = (*reversed([*ancestors(directory)]), directory)
+            top = next((one for one in above if not standards.is_shared(one)), None)
+            if top is not None and top not in found:
+                found.add(top)
+                place = self._place(top)
+                if place is not None and place.is_directory and not self._files.covers(top):
+                    yield place
+
     def _existing(self, text: str, *, unterminated: bool) -> str | None:
         """The path that a text stands for."""
         path = text.rstrip(TEMPLATE)
@@ -138,7 +151,7 @@ class Belongings:
         if not is_directory and walk.node.mode & _SET_ID:
             return None  # which it would lose: plan/hints.py names it
         is_program = not is_directory and bool(walk.node.mode & _EXECUTABLE)
-        return Place(path, real, is_directory, is_program)
+        return Place(path, SourcePath(real), is_directory, is_program)
 
     # --- what is needed of it ---
 
@@ -150,11 +163,18 @@ class Belongings:
             clue = Clue(f"{printable(by)} names {printable(place.path)}", (by, place.path))
             if place.is_directory:
                 yield from self._directory(place, kin, clue, data)
-            elif kin.has(SourcePath(place.real)):
+            elif kin.has(place.real) or self._is_needed(place, kin):
                 yield from self._file(place, kin, clue)
 
+    def _is_needed(self, place: Place, kin: Kin) -> bool:
+        """Whether it is data of a package that the asking one needs at some distance."""
+        if kin.of is None or not standards.is_data(place.path):
+            return False
+        owner = self.owner(place.real)
+        return owner is not None and self._context.packages.reaches(kin.of, owner)
+
     def _file(self, place: Place, kin: Kin, clue: Clue) -> Iterator[Need]:
-        if place.is_program and place.real not in kin.own:
+        if place.is_program and not kin.owns(place.real):
             return  # plan/hints.py has one line for all of them
         size = self._size(SourcePath(place.real))
         if size > standards.MOST_BYTES and not self._lifted(place):
@@ -211,7 +231,7 @@ class Belongings:
             yield path
         for link in (join(path, one) for one in entries):
             walk = self._walk(link)
-            if not walk.errno and walk.real != link and kin.has(walk.real):
+            if not walk.errno and walk.real != link and kin.has(SourcePath(walk.real)):
                 yield link
 
     def _linked(

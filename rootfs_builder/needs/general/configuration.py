@@ -3,6 +3,7 @@
 No format is known: a path is a word. A text that comes in so is read in its turn.
 """
 
+import re
 from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
@@ -11,13 +12,17 @@ from msgspec.structs import replace
 
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.needs.finder import Context, Need, Text, TextKind
-from rootfs_builder.needs.general import strings
+from rootfs_builder.needs.general import settings, strings
 from rootfs_builder.needs.general.belongings import Belongings
 from rootfs_builder.needs.general.strings import Strings
-from rootfs_builder.paths import SourcePath
+from rootfs_builder.needs.image_files import MOST_BYTES
+from rootfs_builder.paths import SourcePath, decode, join, parent
 
 if TYPE_CHECKING:
     from rootfs_builder.packages import Kin
+
+
+_NAME = rb"(?<![\w./+-])\w[\w+-]*(?:\.[\w+-]+)+(?![\w/+-])"  # of a file beside
 
 
 def make(context: Context) -> "Configuration":
@@ -37,26 +42,37 @@ class Configuration:
         """See Finder."""
         return iter(())
 
+    def _beside(self, text: Text) -> Iterator[str]:
+        """The files beside a configuration that it names."""
+        data = settings.read(text, self._context.files)
+        named = {decode(one) for one in re.findall(_NAME, data)}
+        directory = parent(text.path)
+        there = self._context.files.names(directory) if named else ()
+        yield from (join(directory, one) for one in sorted(named.intersection(there)))
+
     def text(self, text: Text) -> Iterator[Need]:
         """See Finder."""
         if text.kind is TextKind.SETTINGS:
             return
         files, belongings = self._context.files, self._belongings
-        spelt = files.fact(text.path, "paths of text v2", Strings, strings.of_text, Strings())
-        is_covered = partial(files.covers, by_rule=True)
-        places = tuple(belongings.places(spelt, is_covered)) if spelt.paths else ()
-        real = files.real(text.path) if places else None
-        if real is None:
-            return
         if self._kin is None:
             program = self._context.program.real
             owner = belongings.owner(SourcePath(program)) if in_system(program) else None
             self._kin = belongings.kin(owner)
+        real = files.real(text.path)
+        if real is None or not (self._kin.of or in_system(real)):
+            return  # nobody's text about a program of nobody's
+        if files.size(text.path) > MOST_BYTES:
+            return  # no configuration: whose language it is says that it is not read
+        spelt = files.fact(text.path, "paths of text v2", Strings, strings.of_text, Strings())
+        is_covered = partial(files.covers, by_rule=True)
+        spelt = replace(spelt, paths=(*spelt.paths, *self._beside(text)))
+        places = tuple(belongings.places(spelt, is_covered)) if spelt.paths else ()
         yield from belongings.needs(places, self._kin, text.path, None)
         places = tuple(one for one in places if not self._kin.has_any(one.real))
-        if places and real not in self._kin.own:
+        if places and not self._kin.owns(real):
             own = belongings.kin(belongings.owner(real))
             if text.kind is not TextKind.STARTED:  # what it starts is not the program's business
-                own = replace(own, own=frozenset())
+                own = own.of_others()
             yield from belongings.needs(places, own, text.path, None)
         yield from belongings.findings

@@ -1,4 +1,4 @@
-"""What the user's own program spells out: libraries for dlopen, and files of this machine.
+"""What the user's own program and words spell out: libraries for dlopen, files of this machine.
 
 The user's own are the objects that no package has brought. A program's text is not the user's word:
 of the files that it names only those of the system's directories go in that everybody may read, and
@@ -16,7 +16,7 @@ from rootfs_builder.findings import Code, warning
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Library, Need, Text
-from rootfs_builder.needs.general import strings
+from rootfs_builder.needs.general import standards, strings
 from rootfs_builder.paths import (
     MOUNTED,
     SourcePath,
@@ -30,6 +30,7 @@ from rootfs_builder.paths import (
 
 PATHS = rb"/(?<![\w.+%}/-]/)(?P<path>\w[\w.+@/-]{1,250})"
 _SOURCE = r".*\.(?:c|cc|cpp|cxx|f90|go|h|hh|hpp|hxx|inc|java|m|rs|s|S|swift|zig)"
+_TOLD = r"(?<![\w.+%}/-])/[\w.+@/-]{2,250}"
 _MOST_BYTES = 1 << 22  # of a file or a directory that goes in
 _MOST_FILES = 1000  # of a directory
 _SHOWN = 5
@@ -70,18 +71,40 @@ class OwnCode:
         for one in self._own():
             yield from self._libraries(one)
             yield from self._named_files(one)
+        yield from self._told()
+
+    def _told(self) -> Iterator[Need]:
+        """The files of the system that the user's own words name: arguments, and variables' values.
+
+        What is elsewhere is most often in the container alone, from a volume.
+        """
+        context = self._context
+        if not context.is_named:
+            return
+        each = [(one, f"the argument {printable(one)}") for one in context.arguments]
+        each += [(one, f"-e {name}={printable(one)}") for name, one in context.environment.items()]
+        for text, where in each:
+            for path in map(normpath, re.findall(_TOLD, text)):
+                known = in_system(path) and not standards.is_shared(path)
+                if known and self._is_file_of_its_own(path):
+                    clue = Clue(f"{where} names {printable(path)}", (path,))
+                    if self._size(path) <= _MOST_BYTES:
+                        yield File(path, clue)
+                    else:
+                        yield _left_out(where, [path])
 
     def text(self, _: Text) -> Iterator[Need]:
         """No text: its importer reads it."""
         yield from ()
 
     def _own(self) -> tuple[Loaded, ...]:
-        """The objects of the process that no package has brought.
+        """The objects of the process that neither a package nor a base image has brought.
 
         Where nobody knows what packages have brought, what lies in the system is none of them.
         """
-        context = self._context
-        paths = {SourcePath(one.real): one for one in (context.program, *context.objects)}
+        context, base = self._context, self._context.elf_files.base
+        objects = (context.program, *context.objects)
+        paths = {SourcePath(one.real): one for one in objects if not (base and base.has(one.real))}
         system = [path for path in paths if in_system(path) and not below(path, _LOCAL)]
         if not system:
             return tuple(paths.values())
@@ -117,12 +140,7 @@ class OwnCode:
         }
         left_out: list[tuple[str, int]] = []
         for path in sorted(paths - built):
-            kind = None if self._is_no_file_of_its_own(path) else self._files.kind(path)
-            if (
-                kind not in ("file", "dir")
-                or self._files.is_added(path)
-                or self._files.covers(path)
-            ):
+            if not self._is_file_of_its_own(path):
                 continue
             size = self._size(path)
             if in_system(path) and size <= _MOST_BYTES:
@@ -131,6 +149,12 @@ class OwnCode:
                 left_out.append((path, size))
         if left_out:
             yield _left_out(_shown(one), [path for path, _ in left_out])
+
+    def _is_file_of_its_own(self, path: str) -> bool:
+        """Whether there is a file or directory of which nobody else decides."""
+        if self._is_no_file_of_its_own(path) or self._files.kind(path) not in ("file", "dir"):
+            return False
+        return not (self._files.is_added(path) or self._files.covers(path))
 
     def _is_no_file_of_its_own(self, path: str) -> bool:
         """Whether a path is a directory of all, a program, a library, or what others look after."""

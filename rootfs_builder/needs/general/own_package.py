@@ -11,7 +11,7 @@ from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.loader import dialects
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.clues import Clue
-from rootfs_builder.needs.finder import Context, LeftOut, Library, Need, Text
+from rootfs_builder.needs.finder import Context, LeftOut, Library, Need, Text, TextKind
 from rootfs_builder.needs.general import standards, strings
 from rootfs_builder.needs.general.belongings import Belongings, Place
 from rootfs_builder.needs.general.strings import Strings
@@ -45,7 +45,7 @@ class OwnPackage:
         yield from self._programs(started, kin)
         for loaded in objects:
             real = SourcePath(loaded.real)
-            if real == program or real in kin.own:
+            if real == program or kin.owns(real):
                 yield from belongings.needs(self._places(loaded), kin, loaded.opened, real)
             elif loaded in linked:
                 yield from self._of_library(loaded)
@@ -93,11 +93,12 @@ class OwnPackage:
         program, elf_files = self._context.program, self._context.elf_files
         if not in_system(program.real) or not elf_files.imports(program.real, strings.RUN):
             return
+        files = self._context.files
         for hit in elf_files.search(program.real, strings.COMMANDS):
             known = {"filled", "option"} & hit.keys()
-            paths = (f"{one}/{decode(hit['word'])}" for one in self._context.search_path)
-            path = next(filter(self._context.files.is_file, paths), None) if known else None
-            if path is not None and self._context.files.real(path) != program.real:
+            word = decode(hit["word"]) if known else ""
+            path = files.commands(self._context.search_path).get(word) if known else None
+            if path is not None and files.is_file(path) and files.real(path) != program.real:
                 yield path, len(known) > 1
 
     def _programs(self, started: Iterable[tuple[str, bool]], kin: Kin) -> Iterator[Need]:
@@ -105,13 +106,24 @@ class OwnPackage:
         shown = printable(name(self._context.program.opened))
         for path, certain in started:
             real = self._context.files.real(path)
-            if real is not None and real not in kin.own and (certain or kin.has(real)):
+            if real is not None and not kin.owns(real) and (certain or kin.has(real)):
                 yield LeftOut(path, Clue(f"{shown} runs {printable(name(path))}", (path,)))
 
     def text(self, text: Text) -> Iterator[Need]:
-        """See Finder."""
-        del text
-        return iter(())
+        """The directories that are the package's alone whose script is started: its data.
+
+        A script puts the names of its files together when it runs, most often from its own place.
+        """
+        real = self._context.files.real(text.path)
+        if text.kind is not TextKind.STARTED or real is None or not in_system(real):
+            return
+        belongings = self._belongings
+        package = belongings.owner(real)
+        if package is not None:
+            kin = belongings.kin(package, needed=False)
+            private = belongings.private(self._context.packages.files(package))
+            yield from belongings.needs(private, kin, text.path, None)
+        yield from belongings.findings
 
     def _places(self, loaded: Loaded) -> tuple[Place, ...]:
         """What one object spells out."""

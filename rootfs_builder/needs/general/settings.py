@@ -11,14 +11,18 @@ _NAMES = (  # what the names of configurations end in, outside /etc
     *("", ".cf", ".cfg", ".cnf", ".conf", ".config", ".env", ".ini", ".json", ".properties"),
     *(".service", ".toml", ".xml", ".yaml", ".yml"),
 )
+_SURELY = frozenset((".cf", ".cfg", ".cnf", ".conf", ".ini"))  # others may be data
 _MOST_BYTES = 1 << 18
 _COMMENT = rb"(?m)^[ \t]*(?:#|;|//)[^\n]*"
 
 
 def read(text: Text, files: ImageFiles) -> bytes:
     """The lines of a configuration that are not comments; empty for any other file."""
-    is_one = splitext(text.path)[1] in _NAMES or below(text.path, "/etc")
-    if not is_one or files.size(text.path) > _MOST_BYTES:
+    ending = splitext(text.path)[1]
+    if ending not in _NAMES and not below(text.path, "/etc"):
+        return b""
+    if files.size(text.path) > _MOST_BYTES:
+        files.unread.update((text.path,) if ending in _SURELY else ())
         return b""
     data = files.read(text.path) or b""
     return b"" if b"\0" in data or data.startswith(b"#!") else without_comments(data)

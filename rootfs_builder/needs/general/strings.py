@@ -46,6 +46,12 @@ class Strings(Struct, frozen=True):
     paths: tuple[str, ...] = ()
     unterminated: bool = False
 
+    @property
+    def whole(self) -> list[str]:
+        """Those that are no template, without empty parts, sorted."""
+        each = (one for one in self.paths if one[-1] not in TEMPLATE)
+        return sorted({"/" + "/".join(filter(None, one.split("/"))) for one in each})
+
 
 def of_program(data: bytes) -> Strings:
     """The paths in the data of a program."""

@@ -15,7 +15,9 @@ from msgspec import Struct
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.needs.clues import Clue
-from rootfs_builder.needs.finder import Context, File, Need, Text, TextKind
+from rootfs_builder.needs.finder import Context, File, LeftOut, Need, Text, TextKind
+from rootfs_builder.needs.importers import commands
+from rootfs_builder.needs.importers.commands import Commands
 from rootfs_builder.paths import below, decode, encode, join, name, named_in, parent, printable
 
 HERE, SCRIPT, BELOW = "\1", "\2", "\3"  # how a path begins that follows from a place
@@ -72,6 +74,7 @@ class Surroundings:
         self.files = context.files
         self.directory = context.directory
         self.libraries = libraries
+        self.commands = Commands(context)
         self.done = set[str]()
 
     @cached_property
@@ -137,6 +140,7 @@ class Walk(ABC):
         self._libraries = dict[str, Library]()
         self._todo = list[str]()
         self._needs = dict[str, File]()
+        self._started = dict[str, File | LeftOut]()
         self._findings = dict[str, Finding]()
         started = text is not None and text.kind is TextKind.STARTED
         self._script = self._files.real(self._path) if started else None
@@ -174,6 +178,7 @@ class Walk(ABC):
         self._around.done |= {real for real in map(self._files.real, seen) if real is not None}
         self._end()
         yield from self._needs.values()
+        yield from self._started.values()
         yield from self._findings.values()
 
     def _all(self) -> tuple[Library, ...]:
@@ -227,6 +232,20 @@ class Walk(ABC):
             return
         if place.path not in self._around.shared | and_above([path, self._path]):
             self._need(place.path, place, path, name(place.path))
+
+    def _run(self, path: str, text: str, *, is_line: bool) -> None:
+        """Programs that a text starts."""
+        for word in commands.started(text, is_line=is_line):
+            self._start(path, word)
+
+    def _start(self, path: str, word: str) -> None:
+        """A program that a text starts, by its place or in PATH."""
+        if word[:1] in MARKS:
+            for place in self._placed(path, word):
+                self._program(path, place)
+        elif path not in self._around.done and not self._around.is_core(path):
+            for one in self._around.commands.needs(word, path, self._path):
+                self._started.setdefault(one.path, one)
 
     def _program(self, path: str, place: Library) -> None:
         """A program that this one becomes."""

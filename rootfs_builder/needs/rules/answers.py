@@ -18,7 +18,7 @@ from rootfs_builder.needs.rules.files import FileOutput, RuleFiles
 from rootfs_builder.needs.rules.loads import Effect, Loads
 from rootfs_builder.needs.rules.outputs import Outputs
 from rootfs_builder.needs.users import User
-from rootfs_builder.paths import OpenedPath, printable
+from rootfs_builder.paths import OpenedPath, below, printable
 
 _MOST_SCRIPTS = 5  # a script whose interpreter is a script whose …
 
@@ -35,7 +35,7 @@ class Answers:
         user: User | None,
         search_path: tuple[str, ...],
     ) -> None:
-        self.findings = set[Finding]()
+        self._findings = set[Finding]()
         self._files = files
         self._outputs = outputs
         self._loads = loads
@@ -43,11 +43,20 @@ class Answers:
         self._user = user
         self._search_path = search_path
 
+    def findings(self) -> set[Finding]:
+        """What is to be said; of directories that are left out the outermost, each once."""
+        left_out = {one for one in self._findings if one.code is Code.PACKAGE_FILES_LEFT_OUT}
+        kept = dict[str, Finding]()  # by directory, which is the last path of each
+        for one in sorted(left_out, key=lambda one: (one.paths[-1], len(one.text), one.text)):
+            if not any(below(one.paths[-1], known) for known in kept if known != one.paths[-1]):
+                kept[one.paths[-1]] = one
+        return self._findings - left_out | {*kept.values()}
+
     def answer(self, need: Need, rule: Rule, maps: Process) -> tuple[Text, ...]:
         """Do what one need asks for, in the process whose finder has it; the texts that come in."""
         texts: list[Text] = []
         if isinstance(need, Finding):
-            self.findings.add(need)
+            self._findings.add(need)
             return ()
         if isinstance(need, LeftOut):
             self._outputs.leave_out(need.path)
@@ -70,7 +79,7 @@ class Answers:
             one for one in (need.name, *need.alternatives) if self._files.may_open(one, rule.name)
         ]
         if need.left_out:
-            self.findings |= {*self._loads.left_out(names, need.clue.text, maps)}
+            self._findings |= {*self._loads.left_out(names, need.clue.text, maps)}
             return False
         load = partial(self._loads.load, rule=rule, maps=maps)
         done = [load(one, optional=True) for one in names]
@@ -125,7 +134,7 @@ class Answers:
             return
         command = printable(script.looked_up)
         text = f"{shown}: its interpreter {command} is not in the image's PATH; install it"
-        self.findings.add(warning(Code.INTERPRETER_MISSING, text, need.path))
+        self._findings.add(warning(Code.INTERPRETER_MISSING, text, need.path))
 
     def _in_path(self, command: str) -> str | None:
         if command.startswith("/"):

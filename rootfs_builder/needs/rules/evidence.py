@@ -7,6 +7,7 @@ compiled in. The libc's own objects are no evidence: they hold everything for ev
 import re
 from collections.abc import Callable, Iterable
 from fnmatch import translate
+from functools import cache
 
 from msgspec import Struct
 
@@ -27,7 +28,8 @@ class Evidence(Struct, frozen=True, eq=False):
 
     `libc` is the loader's name, STATIC for a program without one; `version` that of its libc;
     `found` are the objects that are looked at, by their resolved paths, with what they import if
-    they are not of the libc; `imported` is all of that, `present` all objects that it has.
+    they are not of the libc; `imported` is all of that, `present` all objects that it has. `texts`
+    are those of the rules' that stand in the program.
     """
 
     libc: str
@@ -38,6 +40,7 @@ class Evidence(Struct, frozen=True, eq=False):
     imported: frozenset[bytes]
     present: dict[Key, Loaded]
     names: dict[Key, tuple[str, str]]
+    texts: frozenset[bytes]
     searches: UserInputSearch
     elf_files: ElfFiles
 
@@ -47,10 +50,10 @@ class Evidence(Struct, frozen=True, eq=False):
         return self.searches.user_input
 
     def importing(
-        self, symbols: Iterable[str], *, own: bool, besides: Callable[[str], bool]
+        self, symbols: tuple[str, ...], *, own: bool, besides: Callable[[str], bool]
     ) -> tuple[str, Loaded] | None:
         """The first of the symbols that an object imports, with that object."""
-        names = {symbol.encode(): symbol for symbol in symbols}
+        names = _by_bytes(symbols)
         if self.imported.isdisjoint(names):
             return None
         own_path = self.program.real
@@ -82,15 +85,12 @@ class Evidence(Struct, frozen=True, eq=False):
     ) -> list[dict[str, bytes]]:
         """The paths that an object spells out and that fit one of the globs, as a variable."""
         spelt = self.elf_files.fact(loaded.real, strings.FACT, Strings, strings.of_program)
-        whole = {_plain(one) for one in spelt.paths if one[-1] not in strings.TEMPLATE}
-        fits = re.compile("|".join(map(translate, globs))).match
-        return [{variable: encode(one)} for one in sorted(filter(fits, whole))]
+        return [{variable: encode(one)} for one in filter(_fitting(globs), spelt.whole)]
 
     def containing(self, texts: Iterable[str]) -> Clue | None:
         """Where the first of the texts is: in the program, or in what the user gives it."""
-        own = self.elf_files.contained(self.program.real, self.user_input.texts)
         for text in texts:
-            if text.encode() in own:
+            if text.encode() in self.texts:
                 return _names_text(shown(self.program), text)
         for text in texts:
             where = self.searches.first_containing(text.encode())
@@ -99,9 +99,16 @@ class Evidence(Struct, frozen=True, eq=False):
         return None
 
 
-def _plain(path: str) -> str:
-    """A path without empty parts."""
-    return "/" + "/".join(filter(None, path.split("/")))
+@cache
+def _by_bytes(symbols: tuple[str, ...]) -> dict[bytes, str]:
+    """Symbols, by how they stand in a file."""
+    return {symbol.encode(): symbol for symbol in symbols}
+
+
+@cache
+def _fitting(globs: tuple[str, ...]) -> Callable[[str], object]:
+    """Whether a path fits one of the globs."""
+    return re.compile("|".join(map(translate, globs))).match
 
 
 def _names_text(where: str, text: str) -> Clue:
@@ -130,6 +137,7 @@ def of(maps: tuple[LinkMap, ...], elf_files: ElfFiles, searches: UserInputSearch
         frozenset().union(*imports.values()),
         present,
         names,
+        elf_files.contained(first.program.real, user_input.texts),
         searches,
         elf_files,
     )

@@ -12,7 +12,7 @@ from rootfs_builder.findings import Finding
 from rootfs_builder.loader import locale_archive
 from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.needs.closure import Closure
-from rootfs_builder.needs.rules import evidence, matching
+from rootfs_builder.needs.rules import evidence, matching, requests
 from rootfs_builder.needs.rules.dlopen_calls import Process
 from rootfs_builder.needs.rules.evidence import Evidence
 from rootfs_builder.needs.rules.explanation import (
@@ -47,10 +47,10 @@ class _Explainer:
         self, rule: Rule, recipe: Recipe, sources: Sources, closure: Closure, all_rules: Rules
     ) -> None:
         self._rule = rule
-        self._without = rule.name in recipe.without
         self._requested = dict(recipe.with_rules)
+        self._without = rule.name in requests.left_out((rule,), self._requested, recipe.without)
         self._closure = closure
-        self._elf_files = ElfFiles(sources)
+        self._elf_files = ElfFiles(sources, base=sources.base)
         programs = closure.programs
         given = collect(recipe, programs, closure.added, self._elf_files, all_rules)
         self._searches = UserInputSearch(given)

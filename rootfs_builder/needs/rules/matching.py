@@ -2,8 +2,9 @@
 
 import itertools
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
+from functools import cache
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -141,6 +142,7 @@ def _version(text: str) -> tuple[int, int]:
     return int(major), int(minor)
 
 
+@cache
 def any_of(patterns: tuple[str, ...]) -> Callable[[str], bool]:
     """Whether a name matches: most fail by how they begin, before any pattern is compiled."""
     heads = tuple(re.split(r"[*?\[]", one, maxsplit=1)[0] for one in patterns)
@@ -184,7 +186,7 @@ def _places(find: Find, evidence: Evidence) -> Iterator[tuple[Loaded | None, Pla
         known = find.bind | ({"beside": parent(loaded.real)} if find.soname else {})
         hits = [evidence.elf_files.search(loaded.real, one.encode()) for one in find.text]
         hits += (evidence.spelling(loaded, name, globs) for name, globs in find.paths.items())
-        each = tuple(itertools.product(*hits))
+        each = () if any(_is_table(find, one) for one in hits) else (*itertools.product(*hits),)
         places = tuple(one | known | _variables(hit) for one in scripts for hit in each)
         if places:
             yield loaded if find.soname else None, places
@@ -201,12 +203,17 @@ def _with_words(
     if adds or rule.hint or rule.follow:
         yield found if adds else replace(found, words={})
     words = searches.search(find)
-    if words:
+    if words and not _is_table(find, words):
         named = {} if find.optional else _named(rule, searches.clues(find))
         variables = tuple(place | _variables([one]) for one in words for place in found.places)
         clue = searches.describe_match(find)
         decided = frozenset(name for one in words for name in one)
         yield replace(found, variables=variables, clue=clue, words=named, decided=decided)
+
+
+def _is_table(find: Find, hits: Sequence[object]) -> bool:
+    """Whether more is found than somebody chooses from."""
+    return 0 < find.most < len(hits)
 
 
 def _named(rule: Rule, words: Words) -> Words:

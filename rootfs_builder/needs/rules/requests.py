@@ -9,6 +9,17 @@ from rootfs_builder.recipe.toml_tables import near
 Requested = Mapping[str, tuple[str, ...]]  # of --with: the rule's name → its values
 
 
+ALL = "all"  # of --without: every rule that --with does not name
+
+
+def left_out(rules: Rules, requested: Requested, without: Iterable[str]) -> frozenset[str]:
+    """The names that `--without` keeps away."""
+    names = frozenset(without)
+    if ALL in names:
+        names |= {rule.name for rule in rules} - requested.keys()
+    return names
+
+
 def check(
     rules: Rules, requested: Requested, without: Iterable[str], variables: Mapping[str, str]
 ) -> None:
@@ -61,7 +72,7 @@ def check_without(rules: Rules, without: Iterable[str], noted: set[str]) -> None
     Raises:
         UsageError: all that do not.
     """
-    names = {rule.name for rule in rules} | noted
+    names = {ALL} | {rule.name for rule in rules} | noted
     unknown = [name for name in without if name not in names]
     if unknown:
         raise UsageError(

@@ -55,7 +55,8 @@ class Find(Table, frozen=True):
     In what the user gives, arguments too, `settings` are directives, see `directives`, by the
     variables that they set, and `words` are regular expressions. For each match of any of these
     with each of those above the rule acts once more. It is `optional` that there is any of it,
-    where more is found than what is meant.
+    where more is found than what is meant. More than `most` are a table of all that there is: then
+    nothing is found.
     """
 
     text: tuple[str, ...] = ()
@@ -63,6 +64,7 @@ class Find(Table, frozen=True):
     words: tuple[str, ...] = ()
     settings: Settings = field(default_factory=dict)
     optional: bool = False
+    most: int = 0
     paths: dict[str, tuple[str, ...]] = field(default_factory=dict)
     bind: dict[str, str] = field(default_factory=dict)
 

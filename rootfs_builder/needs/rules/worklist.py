@@ -84,7 +84,8 @@ def run(
     requests.check_without(all_rules, recipe.without, worklist.named_by_notes)
     if worklist.loads.missing_services:
         raise NotFoundError(*dict.fromkeys(worklist.loads.missing_services))
-    kept = tuple(rule for rule in all_rules if rule.name not in recipe.without)
+    without = requests.left_out(all_rules, requested, recipe.without)
+    kept = tuple(rule for rule in all_rules if rule.name not in without)
     requests.check_done(kept, requested, worklist.answered)
     return result
 
@@ -123,8 +124,9 @@ class _RuleWorklist:
         owners: Owners,
         user: User | None,
     ) -> None:
-        self._rules = tuple(rule for rule in all_rules if rule.name not in recipe.without)
         self._requested = dict(recipe.with_rules)
+        without = requests.left_out(all_rules, self._requested, recipe.without)
+        self._rules = tuple(rule for rule in all_rules if rule.name not in without)
         self._variables = user_input.variables
         self._searches = UserInputSearch(user_input)
         self._elf_files = startup.elf_files
@@ -165,8 +167,9 @@ class _RuleWorklist:
                 self._process(maps)
             if not self._sessions.step():
                 break
-        found = {*self._findings, *self.loads.findings, *self._answers.findings}
+        found = {*self._findings, *self.loads.findings, *self._answers.findings()}
         found |= {*self._hinted(), *self._files.left_out(self._there())}
+        found |= {*self._files.image.too_large()}
         self._nothing.told |= self.loads.told
         found.update(self._nothing.warnings(self._files.refused))
         findings = sorted(found, key=lambda one: (one.level, one.text))
@@ -195,7 +198,8 @@ class _RuleWorklist:
                 flag = f": --with {rule.name}" if rule.acts else ""
                 clue = self._hints[rule.name][-1]
                 text = f"{rule.hint}{flag} ({clue.text})"
-                yield hint(Code.RULE_HINT, text, *named(rule.hint, clue))
+                found = hint(Code.RULE_HINT, text, *named(rule.hint, clue))
+                yield replace(found, rule=rule.name if rule.acts else "")
         yield from self._notes.left_out()
 
     def _process(self, maps: Process) -> None:

@@ -267,7 +267,7 @@ def test_a_format_that_is_no_archive_of_blobs_replaces_what_the_store_wrote():
 
 def test_the_descriptor_is_the_one_of_the_index():
     index = json.loads(members(archive("oci"))["index.json"])
-    assert index["manifests"] == [json.loads(canonical(oci.described(image())))]
+    assert index["manifests"] == [json.loads(canonical(one)) for one in oci.described(image())]
 
 
 def test_archives_with_the_same_bytes_have_one_seal_and_others_another():

@@ -37,7 +37,7 @@ def test_a_hint_has_evidence_of_use(cc, source, expected):
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [('system("ls");', {SHELL}), ("print localtime;", set())]
+    ("text", "expected"), [('system("true");', {SHELL}), ("print localtime;", set())]
 )
 def test_what_an_interpreter_can_do_is_no_evidence_but_for_its_script(tmp_path, text, expected):
     script = tmp_path / "script"

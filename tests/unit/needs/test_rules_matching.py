@@ -1405,3 +1405,22 @@ def test_paths_that_an_object_spells_out(bench, globs, spelt, brought):
     bench.fill({f"/usr/share/{one}/x": one for one in ("one", "two")})
     result = bench.plan(rule(CALLS + f"find = {{ paths = {{ d = {globs} }} }}\ncopy = ['{{d}}']"))
     assert {path for path in result.paths if path.startswith("/usr/share")} == brought
+
+
+@pytest.mark.parametrize(("most", "comes"), [(0, 3), (3, 3), (2, 0)])
+def test_where_more_is_found_than_most_it_is_a_table_and_none_of_it_counts(bench, most, comes):
+    bench.fill({f"/data/{one}": "" for one in "abc"})
+    source = "const char *names[] = {" + ", ".join(f'"name-{one}"' for one in "abc") + "};"
+    bench.fill({PROGRAM: program("frob", source=source)})
+    find = rf"find = {{ most = {most}, text = ['\x00name-(?P<value>\w)(?=\x00)'] }}"
+    result = bench.plan(rule(f"{CALLS}{find}\ncopy = ['/data/{{value}}']"))
+    assert len({one for one in result.paths if one.startswith("/data")}) == comes
+
+
+@pytest.mark.parametrize(("arguments", "comes"), [("abc", 3), ("abcd", 0)])
+def test_the_same_counts_for_words(bench, arguments, comes):
+    bench.fill({f"/data/{one}": "" for one in "abcd"})
+    find = r"find = { most = 3, words = ['name-(?P<value>\w)'] }"
+    given = tuple(f"name-{one}" for one in arguments)
+    result = bench.plan(rule(f"{CALLS}{find}\ncopy = ['/data/{{value}}']"), command=given)
+    assert len({one for one in result.paths if one.startswith("/data")}) == comes

@@ -18,7 +18,8 @@ def mistakes(*executables, **arguments):
 @pytest.mark.parametrize(
     ("argument", "value", "given"),
     [
-        ("tag", "a:1", "a:1"),
+        ("tag", "a:1", ("a:1",)),
+        ("tag", ["a:1", "b"], ("a:1", "b")),
         ("add", ["a", "b:/c"], ("a", "b:/c")),
         ("add", ("a",), ("a",)),
         ("command", [], ()),
@@ -65,7 +66,7 @@ def test_retries_are_a_number_too(retries):
         ({"env": {"A=B": "1"}}, "env: 'A=B': a name with = in it"),
         ({"entrypoint": 3}, "entrypoint: 3 is not a string or a list of strings"),
         ({"nss": 3}, "nss: 3 is not a string or a list of strings"),
-        ({"tag": ["a"]}, "tag: ['a'] is not a string"),
+        ({"tag": 3}, "tag: 3 is not a string or a list of strings"),
         ({"at": Path("/a")}, "at: PosixPath('/a') is not a string"),
         ({"shape": 3}, "shape: 3 is not a string"),
         ({"strip": "no"}, "strip: 'no' is not True or False"),

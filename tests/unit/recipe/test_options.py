@@ -34,7 +34,7 @@ def test_click_takes_what_the_table_says(option):
     assert option.choices == tuple(getattr(param.type, "choices", ()))
     assert (option.kind == "number") == (param.type is click.INT)
     metavar = param.metavar or ""
-    is_path = re.fullmatch("FILE|DIR", metavar) is not None
+    is_path = re.fullmatch(r"FILE|DIR|IMAGE|DIR\|IMAGE", metavar) is not None
     assert option.is_path == (is_path and option.parameter != "output")
     assert (option.kind == "files") == metavar.startswith("SRC")
     assert (option.kind == "pairs") == (re.match("[A-Z]+=[A-Z]", metavar) is not None)

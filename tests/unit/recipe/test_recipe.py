@@ -25,7 +25,7 @@ def test_without_options_everything_has_its_default():
     assert options() == room.Recipe(
         executables=("/home/me/./hello",),
         display_names=("./hello",),
-        name=room.Reference("docker.io", "library/hello", "latest"),
+        names=(room.Reference("docker.io", "library/hello", "latest"),),
     )
 
 
@@ -136,7 +136,7 @@ REFUSED = [
         for text in ("", "10M", "10m", "MB", "-1MB", "1e3MB", "10MBB", "1.MB")
     ),
     ("health_interval", "1s", "--health-interval: of what? --health-cmd says what is run"),
-    ("tag", "Hello", "--tag: 'Hello': an image name must be lowercase: 'hello'"),
+    ("tag", ("Hello",), "--tag: 'Hello': an image name must be lowercase: 'hello'"),
     ("library_path", ("",), "-L: the directory has no name"),
     ("add", ("",), "--add: '' names no source"),
     ("add", (":/b",), "--add: ':/b' names no source"),
@@ -253,7 +253,7 @@ def test_a_quoted_word_is_no_shell_syntax(text, words):
 def test_all_mistakes_are_told_at_once_a_line_each():
     lines = refused(
         executables=("a", "b"),
-        tag="A",
+        tag=("A",),
         at="/x",
         env=("GOOD=1", "BAD", "WORSE"),
         user="ro ot",
@@ -273,8 +273,8 @@ def test_at_is_for_one_program():
 
 
 def test_the_name_is_the_tag_or_comes_from_the_first_program():
-    assert str(options(tag="host:1/x:y").name) == "host:1/x:y"
-    named = options(executables=("/x/My Prog!", "b")).name
+    assert str(options(tag=("host:1/x:y",)).names[0]) == "host:1/x:y"
+    named = options(executables=("/x/My Prog!", "b")).names[0]
     assert str(named) == "docker.io/library/my-prog:latest"
 
 

@@ -23,7 +23,7 @@ _BUILT_IN = frozenset(
 ) | {"string", "table", "utf8"}
 _HINT = "Lua's modules are left out, but for those that a script requires: --with lua=NAME, or all"
 _ALL = "all"
-_FACT = "lua-imports v2"
+_FACT = "lua-imports v3"
 
 
 def make(context: Context) -> "LuaFinder":
@@ -105,6 +105,8 @@ class _LuaWalk(Walk):
             self._module(path, one)
         elif one.kind is Kind.FAMILY:
             self._family(path, one)
+        elif one.kind is Kind.LINE:
+            self._run(path, one.name, is_line=True)
         elif one.kind is Kind.FILE:
             for start, file in self._beside(path, one.name):
                 if self._files.is_file(file):

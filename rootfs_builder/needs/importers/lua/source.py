@@ -6,10 +6,12 @@ from enum import StrEnum
 from msgspec import Struct
 from tree_sitter import Node
 
-from rootfs_builder.needs.importers import syntax
+from rootfs_builder.needs.importers import command_calls, syntax
+from rootfs_builder.needs.importers.command_calls import How
 
 _QUERY = "(function_call) @call (assignment_statement) @assign"
 _LOADING = ("dofile", "loadfile")
+_RUNS = dict.fromkeys(("io.popen", "os.execute"), How.LINE)
 _PATHS = ("package.path", "package.cpath")
 _GUARDS = ("function_definition", "function_declaration", "if_statement", "binary_expression")
 
@@ -21,6 +23,7 @@ class Kind(StrEnum):
     FAMILY = "family"  # any module below one
     FILE = "file"  # `dofile`, `loadfile`
     TEMPLATE = "template"  # of package.path
+    LINE = "line"  # a command line is run by a shell
 
 
 class Import(Struct, frozen=True, array_like=True):
@@ -54,6 +57,8 @@ def _called(node: Node, line: int) -> Iterator[Import]:
     if function in ("pcall", "xpcall") and words and syntax.text(words[0]) == "require":
         function, guarded = "require", True
         words = words[2:] if syntax.text(node.children[0]) == "xpcall" else words[1:]
+    for command in command_calls.of(function, words, _RUNS):
+        yield Import(Kind.LINE, command.text, line, guarded=True)
     if function not in ("require", *_LOADING) or not words:
         return
     value = _value(words[0])

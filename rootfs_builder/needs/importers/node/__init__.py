@@ -8,12 +8,15 @@ from collections import deque
 from collections.abc import Iterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from rootfs_builder.filesystem.sources import Sources, in_system
 from rootfs_builder.findings import Code, warning
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Finder, Need, Text, TextKind
 from rootfs_builder.needs.importers import started
+from rootfs_builder.needs.importers.command_calls import How
+from rootfs_builder.needs.importers.commands import Commands
 from rootfs_builder.needs.importers.node import imports
 from rootfs_builder.needs.importers.node.imports import Request
 from rootfs_builder.needs.importers.node.packages import Package, Packages
@@ -50,10 +53,14 @@ def make(context: Context) -> Finder:
 
 
 class _Place(Struct, frozen=True):
-    """Who asks: the script that was started, by its resolved path; None for what is added."""
+    """Who asks: the script that was started, by its resolved path; None for what is added.
+
+    Its `package`, if it is of one, comes whole.
+    """
 
     script: SourcePath | None
     warns: bool
+    package: str = ""
 
 
 class _Node:
@@ -68,6 +75,7 @@ class _Node:
         foreign = [f"prebuilds/{one}-*" for one in _OTHER_SYSTEMS]
         foreign += [f"prebuilds/linux-{m}*" for m in _MACHINES.values() if m != self._machine]
         self._omit = (*_OMIT, *foreign)
+        self._commands = Commands(context)
 
     def _compiled(self) -> Iterator[str]:
         """The package directories that are compiled into Node.js."""
@@ -114,6 +122,7 @@ class _Node:
             return
         why = Clue(f"{printable(name(path))} is of {printable(name(package))}", (path,))
         yield from self._whole(Package(package, parent(package)), why, place)
+        yield from self._follow(at, replace(place, warns=False, package=package))
 
     def _follow(self, path: str, place: _Place) -> Iterator[Need]:
         """A file, and those beside it that it leads to."""
@@ -122,12 +131,15 @@ class _Node:
             here = todo.popleft()
             yield from self._described(here, place)
             for request in self._requests(here):
+                if request.runs is not None:
+                    yield from self._run(request, here, path)
+                    continue
                 clue = Clue(f"{printable(name(here))}:{request.line} names {request.text}", (here,))
                 found = self._beside(request, here)
                 if found is None:
                     yield from self._module(request, here, clue, place)
                     continue
-                if not below(path, found):
+                if not below(path, found) and not _is_inside(found, place):
                     yield self._file(found, clue, place)
                 if found not in known and found.endswith(_SCRIPTS):
                     known.add(found)
@@ -136,6 +148,10 @@ class _Node:
                 text = f"{printable(path)} has over {_MOST_FILES} modules; not all were followed"
                 yield warning(Code.IMPORT_MISSING, text, path)
                 return
+
+    def _run(self, request: Request, here: str, script: str) -> Iterator[Need]:
+        is_line = request.runs is How.LINE
+        yield from self._commands.run(request.text, here, script, is_line=is_line)
 
     def _requests(self, path: str) -> tuple[Request, ...]:
         language = "typescript" if path.endswith(_TYPED) else "javascript"
@@ -150,7 +166,7 @@ class _Node:
     def _described(self, path: str, place: _Place) -> Iterator[Need]:
         """The package.json that says what kind of modules a directory has."""
         above = self._packages.above(path)
-        if above is not None:
+        if above is not None and not _is_inside(path, place):
             clue = Clue(f"it describes {printable(name(path))}", (path,))
             yield self._file(f"{above}/package.json", clue, place, above)
 
@@ -212,6 +228,8 @@ class _Node:
         while todo:
             here = todo.popleft()
             for request in self._requests(here) if here.endswith(_SCRIPTS) else ():
+                if request.runs is not None:
+                    continue
                 found = self._beside(request, here)
                 if found is not None:
                     if found not in known and len(known) < _FIRST_FILES and below(found, package):
@@ -232,6 +250,11 @@ class _Node:
         if place.script is None or in_system(path):
             return File(path, clue, omit=self._omit)
         return File(path, clue, start or parent(place.script), place.script, omit=self._omit)
+
+
+def _is_inside(path: str, place: _Place) -> bool:
+    """Whether a file comes with the package of who asks."""
+    return bool(place.package) and below(path, place.package)
 
 
 def _admits(words: tuple[str, ...], one: str) -> bool:

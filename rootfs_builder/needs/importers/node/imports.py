@@ -5,32 +5,40 @@ from collections.abc import Iterator
 from msgspec import Struct
 from tree_sitter import Node
 
-from rootfs_builder.needs.importers import syntax
+from rootfs_builder.needs.importers import command_calls, syntax
+from rootfs_builder.needs.importers.command_calls import How
 
-VERSION = 1  # of what is remembered
+VERSION = 2  # of what is remembered
 _JOINING = frozenset(("join", "resolve"))
+_RUNS = dict.fromkeys(("exec", "execSync"), How.LINE) | dict.fromkeys(
+    ("execFile", "execFileSync", "spawn", "spawnSync"), How.PROGRAM
+)
 _HERE = frozenset(("__dirname", "import.meta.dirname"))
 
 
 class Request(Struct, frozen=True, array_like=True):
-    """A module that is imported, or a `file` beside; `guarded` if the text is ready without it."""
+    """A module that is imported, or a `file` beside; `guarded` if the text is ready without it.
+
+    `runs` says how it is a command that is run, instead.
+    """
 
     text: str
     line: int
     file: bool = False
     guarded: bool = False
+    runs: How | None = None
 
 
 def find(text: bytes, language: str = "javascript") -> tuple[Request, ...]:
     """The requests of a text, each once."""
     root = syntax.parse(language, text)
     requiring = {"require", *_made(root)}
-    found: dict[tuple[str, bool], Request] = {}
+    found: dict[tuple[str, bool, How | None], Request] = {}
     todo = [(root, False)]
     while todo:
         node, guarded = todo.pop()
         for request in _requests(node, requiring, guarded=guarded):
-            key = request.text, request.file
+            key = request.text, request.file, request.runs
             known = found.setdefault(key, request)
             if known.guarded and not request.guarded:
                 found[key] = request
@@ -99,6 +107,10 @@ def _call(node: Node, requiring: set[str], line: int, *, guarded: bool) -> Itera
             yield Request("/".join((".", *parts)), line, file=True, guarded=guarded)
     elif called.rpartition(".")[2] == "fork" and text and text.startswith("."):
         yield Request(text, line, file=True, guarded=True)
+    else:
+        for command in command_calls.of(called.rpartition(".")[2], words, _RUNS):
+            runs = How.LINE if command.is_line else How.PROGRAM
+            yield Request(command.text, line, runs=runs)
 
 
 def _template(node: Node, line: int, *, guarded: bool) -> Iterator[Request]:

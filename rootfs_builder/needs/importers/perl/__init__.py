@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need, Text
 from rootfs_builder.needs.importers.perl import source
-from rootfs_builder.needs.importers.perl.source import Import, Kind
+from rootfs_builder.needs.importers.perl.imports import Import, Kind
 from rootfs_builder.needs.importers.perl.texts import PerlTexts
 from rootfs_builder.needs.importers.perl.walk import PerlWalk
 from rootfs_builder.paths import printable

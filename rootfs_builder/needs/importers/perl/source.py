@@ -1,13 +1,13 @@
 """The text of a Perl program or module → what it imports and names, as values to be remembered."""
 
 from collections.abc import Callable, Iterable
-from enum import StrEnum
 from posixpath import basename
 
-from msgspec import Struct
 from tree_sitter import Node
 
 from rootfs_builder.needs.importers import syntax
+from rootfs_builder.needs.importers.commands import UNKNOWN
+from rootfs_builder.needs.importers.perl.imports import Import, Imports, Kind
 from rootfs_builder.needs.importers.perl.values import STRINGS, Values, called
 from rootfs_builder.needs.importers.walk import MARKS
 
@@ -25,6 +25,7 @@ _QUERY = """
 (interpolated_string_literal) @string
 (quoted_word_list) @string
 (binary_expression) @string
+(command_string) @command
 (comment) @comment
 """
 _LOADERS = frozenset(  # functions of Module::Runtime and its like: their argument is a module
@@ -60,34 +61,9 @@ _GUARDS = frozenset(
         "try_statement",
     )
 )
+_RUNS = frozenset(("exec", "open", "readpipe", "system"))
 _MOST_WITHIN = 2  # texts of code in texts of code
 _WITH_VALUE, _REST_IS_VALUE = "eEmMI", "CDFdix"  # options of perl
-
-
-class Kind(StrEnum):
-    """What a name in a source stands for."""
-
-    MODULE = "module"  # Foo::Bar is loaded
-    MAYBE = "maybe"  # a text that may be the name of a module
-    FAMILY = "family"  # any module below Foo::Bar is loaded
-    FILE = "file"  # `require` or `do` of a file
-    LIBRARY = "library"  # a directory of @INC
-    PATH = "path"  # a path that starts from the place of the file or script
-    SHARE = "share"  # of File::ShareDir: a distribution or module
-    PROGRAM = "program"  # it becomes that program
-    PACKAGE = "package"  # a package that the text itself declares
-
-
-class Import(Struct, frozen=True, array_like=True):
-    """One name, and on which line it stands; where it is `guarded`, the text goes on without."""
-
-    kind: Kind
-    name: str
-    line: int
-    guarded: bool = False
-
-
-Imports = tuple[Import, ...]
 
 
 def read(text: bytes) -> Imports:
@@ -152,6 +128,7 @@ class _Reader:
         self._by_name: dict[str, Callable[[Node, int], None]] = {
             "assign": self._assign,
             "call": self._call,
+            "command": self._command,
             "comment": self._comment,
             "eval": self._eval,
             "package": self._declare,
@@ -259,15 +236,28 @@ class _Reader:
         elif name == "import" and syntax.text(node.children[0]) == "lib":
             for one in self._values.directories(arguments):
                 self._keep(Kind.LIBRARY, one, line)
-        elif name == "exec":
-            for one in [*self._values.words(arguments[:1])][:1]:
-                self._keep(Kind.PROGRAM, one.partition(" ")[0], line, guarded=True)
+        elif name in _RUNS and arguments:
+            self._run(arguments if name != "open" else _opened(arguments), line)
         elif name == "require" and node.type == "method_call_expression":
             self._computed(line)
         else:
             self._loaded(name, arguments, line)
         if node.end_byte > self._ended and self._path(node, line):
             self._ended = node.end_byte
+
+    def _run(self, arguments: list[Node], line: int) -> None:
+        """A command: as one text, or as a program and its arguments."""
+        if len(arguments) == 1:
+            self._command(arguments[0], line)
+        for one in arguments[:1] if len(arguments) > 1 else ():
+            word = self._values.line(one)
+            if UNKNOWN not in word:
+                self._keep(Kind.PROGRAM, word, line)
+
+    def _command(self, node: Node, line: int) -> None:
+        text = self._values.line(node).strip(" |\t\n")
+        if text.strip(UNKNOWN):
+            self._keep(Kind.COMMAND, text, line)
 
     def _loaded(self, name: str, arguments: list[Node], line: int) -> None:
         known = _LOADERS | _INHERITING | _FINDERS | _SHARES
@@ -316,10 +306,18 @@ class _Reader:
         """Whether a computed text begins as the names of all modules below one."""
         begin = self._values.beginning(node)
         name = begin.removesuffix("::")
-        if name == begin or not name or not is_module(name):
+        if "::" not in begin or not name or not is_module(name):
             return False
-        self._keep(Kind.FAMILY, name, line, guarded=True)
+        self._keep(Kind.FAMILY, name if name != begin else f"{name}*", line, guarded=True)
         return True
+
+
+def _opened(arguments: list[Node]) -> list[Node]:
+    """What `open` runs: see perlfunc(1)."""
+    mode = syntax.text(arguments[1]).strip("\"'") if len(arguments) > 1 else ""
+    if mode in ("|-", "-|"):
+        return arguments[2:]
+    return arguments[1:2] if mode.startswith("|") or mode.endswith("|") else []
 
 
 def _is_guarded(node: Node) -> bool:

@@ -2,7 +2,7 @@
 
 from rootfs_builder.needs.finder import Context
 from rootfs_builder.needs.importers.perl import source
-from rootfs_builder.needs.importers.perl.source import Imports
+from rootfs_builder.needs.importers.perl.imports import Imports
 from rootfs_builder.needs.importers.walk import Surroundings, compiled_in, kind_of
 from rootfs_builder.paths import name
 
@@ -12,7 +12,7 @@ _CORE = ("strict.pm", "Config.pm")  # what only the core library has
 _MODULES = (".pm", ".al", ".t")
 _SUFFIXES = (*_MODULES, ".pl", ".ph", ".psgi", ".PL")
 _SCRIPTS = ("", ".cgi", ".fcgi")
-_FACT = "perl-imports v2"
+_FACT = "perl-imports v4"
 
 
 class PerlTexts(Surroundings):

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from tree_sitter import Node
 
 from rootfs_builder.needs.importers import syntax
+from rootfs_builder.needs.importers.commands import UNKNOWN
 from rootfs_builder.needs.importers.walk import BELOW, HERE, SCRIPT
 
 STRINGS = ("string_literal", "interpolated_string_literal")
@@ -32,6 +33,7 @@ class Values:
     def __init__(self) -> None:
         self.package = "main"
         self._variables = dict[str, str]()
+        self._lines = dict[str, str]()
 
     def assign(self, node: Node) -> None:
         """A variable of the file that is given a constant: the first one counts."""
@@ -42,6 +44,8 @@ class Values:
             value = self.value(right)
             if value is not None:
                 self._variables.setdefault(_name(left), value)
+            elif right.type in (*STRINGS, "binary_expression"):
+                self._lines.setdefault(_name(left), self.line(right))
 
     def words(self, nodes: Iterable[Node]) -> Iterator[str]:
         """The constant texts of a list of expressions."""
@@ -143,21 +147,39 @@ class Values:
             return left + self.beginning(node.children[-1])
         return self.value(node) or ""
 
+    def line(self, node: Node) -> str:
+        """A command line, with UNKNOWN for what only the running program knows."""
+        value = self.value(node)
+        if value is not None:
+            return value
+        if node.type in ("command_string", "interpolated_string_literal"):
+            each = _pieces(node)
+            return "".join(one if isinstance(one, str) else self.line(one) for one in each)
+        if node.type == "binary_expression" and node.children[1].type == ".":
+            return self.line(node.children[0]) + self.line(node.children[-1])
+        return self._lines.get(_name(node), UNKNOWN) if node.type == "scalar" else UNKNOWN
+
     def _interpolated(self, node: Node) -> tuple[str, str | None]:
         """How a text with variables begins, and all of it, if that is constant."""
         whole = ""
-        for content in (one for one in node.named_children if one.type == "string_content"):
-            at, data = content.start_byte, content.text or b""
-            for part in content.named_children:
-                whole += _decoded(
-                    data, at - content.start_byte, part.start_byte - content.start_byte
-                )
-                value = _escaped(part) if "escape" in part.type else self.value(part)
-                if value is None:
-                    return whole, None
-                whole, at = whole + value, part.end_byte
-            whole += _decoded(data, at - content.start_byte, len(data))
+        for piece in _pieces(node):
+            value = piece if isinstance(piece, str) else self.value(piece)
+            if value is None:
+                return whole, None
+            whole += value
         return whole, whole
+
+
+def _pieces(node: Node) -> Iterator[str | Node]:
+    """The constant pieces of a text, and what stands between them."""
+    for content in (one for one in node.named_children if one.type == "string_content"):
+        at, data, start = 0, content.text or b"", content.start_byte
+        for part in content.named_children:
+            if part.type != "not-interpolated":
+                yield _decoded(data, at, part.start_byte - start)
+                yield _escaped(part) if "escape" in part.type else part
+                at = part.end_byte - start
+        yield _decoded(data, at, len(data))
 
 
 def called(node: Node) -> tuple[str, list[Node]]:

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from posixpath import normpath
 
 from rootfs_builder.needs.finder import Text
-from rootfs_builder.needs.importers.perl.source import Import, Imports, Kind
+from rootfs_builder.needs.importers.perl.imports import Import, Imports, Kind
 from rootfs_builder.needs.importers.perl.texts import PerlTexts
 from rootfs_builder.needs.importers.walk import MARKS, Library, Walk
-from rootfs_builder.paths import decode, join, parent, printable
+from rootfs_builder.paths import below, decode, join, parent, printable
 
 _CODE = (".pm", ".pl", ".pod", ".al", ".h", ".a", ".ix", ".t", ".PL", ".pmc")
 
@@ -68,12 +68,12 @@ class PerlWalk(Walk):
             self._file(path, one)
         elif one.kind is Kind.SHARE:
             self._share(path, one)
+        elif one.kind in (Kind.COMMAND, Kind.PROGRAM):
+            self._run(path, one.name, is_line=one.kind is Kind.COMMAND)
         elif one.kind is not Kind.PACKAGE:
             for place in self._placed(path, one.name):
                 if one.kind is Kind.LIBRARY:
                     self._library(place)
-                elif one.kind is Kind.PROGRAM:
-                    self._program(path, place)
                 else:
                     self._place(path, place)
 
@@ -93,16 +93,27 @@ class PerlWalk(Walk):
                 self._need(join(library.path, "pod/perldiag.pod"), library, path, one.name)
 
     def _maybe(self, path: str, one: Import) -> None:
-        """A text that names a module, or where plugins are looked for, outside the core library."""
-        if self._texts.is_core(path):
-            return  # lists of all there are, names of classes that others load
+        """A text that names a module, or where plugins are looked for.
+
+        In the core library these are lists of all there are, and names of classes that others load;
+        but those of a module's own family, which the rule may leave out, it loads itself.
+        """
+        is_core = self._texts.is_core(path)
+        if is_core and not self._is_family(path, one.name):
+            return
         found = [*self._found(_file_of(one.name))]
         for library in found:
-            if not library.core:
+            if is_core or not library.core:
                 self._load(library, _file_of(one.name), path, one.name)
         imports = self._texts.imports(path) if path and not found else ()
         if any(each.kind is Kind.FAMILY for each in imports):
             self._family(path, one)
+
+    def _is_family(self, path: str, module: str) -> bool:
+        """Whether a module has the first name of the one that a text of the core library is."""
+        tops = (one.path for one in self._all() if one.core and below(path, one.path))
+        first = module.partition("::")[0]
+        return any(path[len(top) + 1 :].startswith((f"{first}/", f"{first}.")) for top in tops)
 
     def _load(self, library: Library, part: str, by: str, what: str) -> None:
         """Take a file of code; of a module outside the core library what belongs to it, too."""
@@ -115,11 +126,15 @@ class PerlWalk(Walk):
             for base in self._files.names(directory):
                 if self._files.is_file(join(directory, base)):
                     self._need(join(directory, base), one, by, what)
-        for data in self._below(join(library.path, module)):
-            if not data.endswith(_CODE):
-                self._need(data, library, by, what)
+        self._data(library, module, by, what)
         for last in self._parts(join(library.path, module)):
             self._load(library, f"{module}/{last}.pm", by, what)
+
+    def _data(self, library: Library, directory: str, by: str, what: str) -> None:
+        """What is no code below a directory that modules have for themselves."""
+        for data in self._below(join(library.path, directory)):
+            if not data.endswith(_CODE):
+                self._need(data, library, by, what)
 
     def _parts(self, module: str) -> Iterator[str]:
         """Modules below another of which that has the last name as a word, to choose among them.
@@ -132,13 +147,17 @@ class PerlWalk(Walk):
         yield from sorted(names & words)
 
     def _family(self, path: str, one: Import) -> None:
-        """All modules whose names begin with one; those of the core library know their own."""
-        if self._texts.is_core(path):
+        """All modules whose names begin with one; of the core library those of its own family."""
+        is_core = self._texts.is_core(path)
+        if is_core and not self._is_family(path, one.name):
             return
         part = one.name.replace("::", "/")
+        part, begin = (parent(part), part[:-1]) if part.endswith("*") else (part, part)
         for library in self._found(part, "dir"):
-            for file in self._below(join(library.path, part)) if not library.core else ():
-                if file.endswith(".pm"):
+            if library.core and not is_core:
+                continue
+            for file in self._below(join(library.path, part)):
+                if file.endswith(".pm") and file.startswith(join(library.path, begin)):
                     self._load(library, file[len(library.path) + 1 :], path, one.name)
 
     def _file(self, path: str, one: Import) -> None:
@@ -151,6 +170,8 @@ class PerlWalk(Walk):
         found = [*self._found(part)]
         for library in found:
             self._load(library, part, path, one.name)
+            if "/" in part and not library.core and not part.endswith(".pm"):
+                self._data(library, parent(part), path, one.name)
         if not found:
             starts = [Library(parent(path), parent(path))] if path else []
             for place in (*starts, Library(self._texts.directory)):

@@ -17,6 +17,7 @@ from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.findings import Code, warning
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need, Text, TextKind
+from rootfs_builder.needs.importers.commands import Commands
 from rootfs_builder.needs.importers.php import source
 from rootfs_builder.needs.importers.php.source import FILE, Include, Source
 from rootfs_builder.paths import SourcePath, below, join, name, parent, printable
@@ -44,6 +45,7 @@ class Importer:
         self._added = frozenset(context.files.added)
         self._added_all = self._added | context.files.added_directories
         self._include_path = (context.directory, *context.variables.get("includes", "").split(":"))
+        self._commands = Commands(context)
         self._read = set[_Script]()
         self._whole = set[str]()
         self._todo = deque[_Script]()
@@ -93,7 +95,7 @@ class Importer:
             script = self._todo.popleft()
             if script not in self._read:
                 self._read.add(script)
-                found = self._files.fact(script.path, "php 1", Source, source.read, Source())
+                found = self._files.fact(script.path, "php 2", Source, source.read, Source())
                 self._follow(found, script)
         needs, self._needs = self._needs, {}
         yield from needs
@@ -101,6 +103,10 @@ class Importer:
     def _follow(self, shown: Source, script: _Script) -> None:
         for one in shown.includes:
             self._include(one, script)
+        for command in shown.commands:
+            by = str(script.script or script.path)
+            needs = self._commands.run(command.text, script.path, by, is_line=command.is_line)
+            self._needs.update(dict.fromkeys(needs))
         clue = Clue(f"{printable(name(script.path))} opens it by its own place")
         for text in shown.files:
             for path in self._places(text, script):

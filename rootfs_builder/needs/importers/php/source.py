@@ -9,7 +9,8 @@ from typing import NamedTuple
 from msgspec import Struct
 from tree_sitter import Node
 
-from rootfs_builder.needs.importers import syntax
+from rootfs_builder.needs.importers import command_calls, syntax
+from rootfs_builder.needs.importers.command_calls import Command, How
 
 FILE = "\0file"  # no literal path has a NUL
 _INCLUDES = {
@@ -35,6 +36,19 @@ _MAY_NOT_RUN = frozenset(
 _UNCHANGED = frozenset(("realpath", "rtrim", "strval"))
 _CONSTANTS = {"DIRECTORY_SEPARATOR": "/", "__FILE__": FILE, "__DIR__": f"{FILE}/.."}
 _MOST_LEVELS = 20
+_RUNS = dict.fromkeys(("exec", "passthru", "popen", "proc_open", "shell_exec", "system"), How.LINE)
+_WORDS = (
+    b"require",
+    b"include",
+    b"__dir__",
+    b"__file__",
+    b"exec",
+    b"popen",
+    b"system",
+    b"passthru",
+    b"proc_open",
+    b"`",
+)
 
 
 class Place(NamedTuple):
@@ -54,16 +68,17 @@ class Include(Struct, frozen=True, array_like=True):
 
 
 class Source(Struct, frozen=True, array_like=True):
-    """What a script includes, and the paths of what it opens by its own place."""
+    """What a script includes, the paths of what it opens by its own place, and what it runs."""
 
     includes: tuple[Include, ...] = ()
     files: tuple[str, ...] = ()
+    commands: tuple[Command, ...] = ()
 
 
 def read(data: bytes) -> Source:
     """What a text shows."""
     lower = data.lower()
-    if not any(word in lower for word in (b"require", b"include", b"__dir__", b"__file__")):
+    if not any(word in lower for word in _WORDS):
         return Source()
     return _Reader().read(syntax.parse("php", data))
 
@@ -75,6 +90,7 @@ class _Reader:
         self._names = dict[str, Place]()
         self._includes = dict[Include, None]()
         self._files = dict[str, None]()
+        self._commands = dict[Command, None]()
 
     def read(self, root: Node) -> Source:
         """All that it shows; a node is asked before those below it."""
@@ -85,11 +101,19 @@ class _Reader:
                 self._include(node, certain)
                 continue
             self._assign(node)
+            self._run(node)
             if node.type in _PATHS and self._is_beside(node):
                 continue
             certain = certain and node.type not in _MAY_NOT_RUN
             todo += [(child, certain) for child in reversed(node.named_children)]
-        return Source(tuple(self._includes), tuple(self._files))
+        return Source(tuple(self._includes), tuple(self._files), tuple(self._commands))
+
+    def _run(self, node: Node) -> None:
+        if node.type == "shell_command_expression":
+            self._commands[Command(command_calls.line(node), is_line=True)] = None
+        elif node.type == "function_call_expression":
+            for command in command_calls.of(_called(node), _arguments(node), _RUNS):
+                self._commands[command] = None
 
     def _include(self, node: Node, certain: bool) -> None:
         place = evaluate(node.named_children[0], self._names) if node.named_children else None

@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterable, Sequence
 
+from rootfs_builder.needs.importers.commands import UNKNOWN
 from rootfs_builder.needs.importers.python.place import FILE, Place
 from rootfs_builder.needs.importers.python.source import EntryPoint, How, Import, Opened
 
@@ -40,14 +41,17 @@ _RUNS = frozenset(
         "execlp",
         "execvp",
         "find_executable",
-        "getoutput",
-        "popen",
         "run",
-        "system",
+        "spawn",
         "which",
     )
 )
+_BY_SHELL = frozenset(
+    ("create_subprocess_shell", "getoutput", "getstatusoutput", "popen", "system")
+)
 _PROGRAM = re.compile(r"[\w/.+-]+")
+_COMMAND = re.compile(r"([a-z][\w.+-]+) (?:[\w./-]+ )*--?\w.*", re.DOTALL)
+_FILLED_IN = re.compile(r"%\w|\{[^{}]*\}")
 _OWN_NAMES = frozenset(("__name__", "__package__"))
 
 
@@ -62,6 +66,8 @@ class Asked:
         self.entry_points = dict[EntryPoint, None]()
         self.groups = dict[str, None]()
         self.programs = dict[str, None]()
+        self.lines = dict[str, None]()
+        self.commands = dict[str, None]()
         self.resources = dict[str, None]()
         self.in_loop = False
 
@@ -80,16 +86,30 @@ class Asked:
             self.imports.append(Import(package, (), 0, node.lineno, How.LATER))
             self.resources[package] = None
 
-        elif what in _RUNS and node.args:
-            self._program(node.args[0])
+    def run(self, node: ast.Call, what: str, command: ast.expr) -> None:
+        """Take in what a call runs: a program, or a line for a shell."""
+        shell = any(one.arg == "shell" and _is_true(one.value) for one in node.keywords)
+        if what in _BY_SHELL or (shell and what in _RUNS):
+            self.lines[_line(command)] = None
+        elif what in _RUNS:
+            if isinstance(command, ast.List | ast.Tuple):
+                command = command.elts[0] if command.elts else command
+            word = _line(command)
+            if _PROGRAM.fullmatch(word):
+                self.programs[word] = None
 
-    def _program(self, node: ast.expr) -> None:
-        """The first word of a command: a text, or a list of texts."""
-        if isinstance(node, ast.List | ast.Tuple) and node.elts:
-            node = node.elts[0]
-        word = (_beginning(node).split() or [""])[0]
-        if _PROGRAM.fullmatch(word):
-            self.programs[word] = None
+    def text(self, text: str) -> None:
+        """Take in a text that may be a command."""
+        found = _COMMAND.fullmatch(text)
+        if found:
+            self.commands[found[1]] = None
+
+    def words(self, texts: Sequence[object]) -> None:
+        """Take in the elements of a list that may be a command."""
+        match texts:
+            case [str(first), str(second), *_] if second.startswith("-"):
+                if _PROGRAM.fullmatch(first):
+                    self.commands[first] = None
 
     def _module(self, node: ast.Call, arguments: Sequence[Place | None], how: How) -> None:
         name = _whole(arguments[0])
@@ -144,6 +164,26 @@ def _whole(place: Place | None) -> str | None:
     if place is None or place.open or place.text.startswith(FILE):
         return None
     return place.text
+
+
+def _is_true(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is True
+
+
+def _line(node: ast.expr) -> str:
+    """A text, with UNKNOWN for what only the running program knows."""
+    text = _literal(node)
+    if text is not None:
+        return text
+    if isinstance(node, ast.JoinedStr):
+        return "".join(map(_line, node.values))
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        return _line(node.left) + _line(node.right)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
+        return _FILLED_IN.sub(UNKNOWN, _line(node.left))
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        return _FILLED_IN.sub(UNKNOWN, _line(node.func.value))
+    return UNKNOWN
 
 
 def _literal(node: ast.expr) -> str | None:

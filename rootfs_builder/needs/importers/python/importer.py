@@ -143,6 +143,7 @@ class Importer:
     def _started(self, path: str) -> None:
         script = self._files.real(path)
         if script is not None:
+            self._modules.begin(path)
             start = parent(script)
             scope = Scope((start, *self._here.roots), script, start)
             self._modules.visit(Module(path, How.MAIN, scope))
@@ -159,6 +160,7 @@ class Importer:
                 self._started(path)
         elif text.kind is TextKind.ADDED:
             if not self._python.in_environment(path) and self._is_python(path):
+                self._modules.begin(path)
                 level = How.GUARDED if _TESTS.search(path) else How.MAIN
                 self._modules.visit(Module(path, level, self._around(path)))
         elif self._is_new(path) and self._is_python(path):

@@ -106,7 +106,7 @@ class Modules:
         """What a file shows."""
         if path.endswith(".so"):
             return self._compiled(path)
-        fact, none = f"python 7 {self._version}", Source()
+        fact, none = f"python 9 {self._version}", Source()
         return self._files.fact(path, fact, Source, self.read, none)
 
     def _compiled(self, path: str) -> Source:
@@ -311,6 +311,10 @@ class Modules:
         if not self.is_own(module) or found.is_package or self.is_standard(found):
             return module.scope
         return self.with_search(module.scope, found.files[-1], self.source(found.files[-1]))
+
+    def begin(self, script: str) -> None:
+        """Take what is read from here on as texts of a script."""
+        self._outside.script = script
 
     def outside(self, source: Source, module: Module) -> None:
         """Take in what a text needs besides modules."""

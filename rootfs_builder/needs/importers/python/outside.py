@@ -6,27 +6,36 @@ from collections.abc import Set as AbstractSet
 from posixpath import normpath
 
 from rootfs_builder.filesystem.sources import in_system
+from rootfs_builder.findings import Code, Finding, hint
 from rootfs_builder.needs.clues import Clue
-from rootfs_builder.needs.finder import Context, File, LeftOut, Library, Need
+from rootfs_builder.needs.finder import Context, File, Library, Need
+from rootfs_builder.needs.importers import commands
+from rootfs_builder.needs.importers.commands import Commands
 from rootfs_builder.needs.importers.python.interpreter import Interpreter, Scope, opened_directories
 from rootfs_builder.needs.importers.python.place import FILE
 from rootfs_builder.needs.importers.python.source import How, Opened, Source
 from rootfs_builder.paths import below, join, name, parent, printable
 
 _ZONES = ("/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo")
+_LDCONFIG = "/sbin/ldconfig"  # by its path: ctypes/util.py
 _MOST_ZONES = 20  # that one text chooses from; one with more has all of them
 _MOST_FILES = 2000  # of a directory of one program
 _DEPTH = 3  # of such a directory, as /usr/share/NAME
 
 
 class Outside:
-    """Answers for one process; `knows_zones` once something imports zoneinfo."""
+    """Answers for one process; `knows_zones` once something imports zoneinfo.
+
+    `script` is the one of which texts are read.
+    """
 
     def __init__(self, context: Context, python: Interpreter) -> None:
         self.knows_zones = False
+        self.script = ""
         self._context = context
         self._files = context.files
         self._python = python
+        self._commands = Commands(context)
         self._added = frozenset(context.files.added)
         self._zones = {"UTC": Clue("zoneinfo is imported")}
         self._own = dict[str, bool]()
@@ -41,6 +50,12 @@ class Outside:
             yield from self._library(one, shown)
         if len(source.zones) <= _MOST_ZONES:
             yield from self._zone_names(source.zones, path)
+        elif self._is_own_text(path):
+            text = f"{printable(path)} names {len(source.zones)} time zones, which are left out"
+            yield hint(Code.RULE_HINT, f"{text}: --with tzdata", path)
+        if source.cut and self._is_own_text(path):
+            text = f"{printable(path)} names more modules than are looked for; name those you need"
+            yield hint(Code.IMPORT_MISSING, f"{text}: --with python3-modules=NAME,…", path)
         if source.files:
             yield from self._beside(source.files, path, scope, units)
         for package in source.resources:
@@ -48,22 +63,27 @@ class Outside:
                 directory = join(root, package.replace(".", "/"))
                 if self._is_data(directory):
                     yield File(directory, Clue(f"{shown} reads files of {printable(package)}"))
-        if source.programs and not any(below(path, one) for one in self._python.standard):
-            yield from self._programs(source.programs, shown)
+        if not any(below(path, one) for one in self._python.standard):
+            yield from self._programs(source, path)
+
+    def _is_own_text(self, path: str) -> bool:
+        """Whether it is the user's or the script itself: others have tables of all there is."""
+        return path == self.script or not in_system(path)
 
     def _is_data(self, directory: str) -> bool:
         """Whether it is a package without modules, which no import brings."""
         names = self._files.names(directory)
         return bool(names) and not any(one.endswith(".py") for one in names)
 
-    def _programs(self, programs: Iterable[str], shown: str) -> Iterator[Need]:
-        """Programs that a text starts: nobody knows when, so they are a hint."""
-        for one in programs:
-            each = [one] if "/" in one else [join(d, one) for d in self._context.search_path]
-            for path in [place for place in each if place.startswith("/")]:
-                if self._files.is_file(path):
-                    yield LeftOut(path, Clue(f"{shown} starts {printable(one)}"))
-                    break
+    def _programs(self, source: Source, path: str) -> Iterator[Need]:
+        """Programs that a text starts; a shell, where that runs a line that needs one."""
+        words = [*source.programs, *(one for line in source.lines for one in commands.words(line))]
+        if any(line.strip(commands.UNKNOWN) for line in source.lines):
+            words.append(commands.SHELL)
+        for one in dict.fromkeys(words):
+            yield from self._commands.needs(one, path, self.script)
+        for one in source.commands:
+            yield from self._commands.perhaps(one, path)
 
     def zones(self) -> Iterator[Need]:
         """The zones that texts name, once something can read them."""
@@ -90,6 +110,9 @@ class Outside:
         if soname is not None:
             clue = Clue(f"{shown} opens {printable(soname)}")
             yield Library(soname, clue, optional=one.how is not How.ALWAYS)
+        if soname is not None and one.linked and self._files.is_file(_LDCONFIG):
+            asks = Clue(f"{shown} looks for {printable(one.name)} in what ldconfig prints")
+            yield File(_LDCONFIG, asks, started=True)
 
     def _linked(self, library: str) -> str | None:
         """The SONAME that a linker would note for a library's short name."""
@@ -119,8 +142,8 @@ class Outside:
         if not (in_system(directory) or self._is_beside(directory, path)):
             yield File(directory, clue)  # which is refused, with the flag that adds it
         is_deep = directory.count("/") >= _DEPTH and not self._is_shared(directory)
-        if in_system(directory) and is_deep and self._is_small(directory):
-            yield File(directory, clue)
+        if in_system(directory) and is_deep:
+            yield File(directory, clue) if self._is_small(directory) else _too_many(directory)
 
     def _is_beside(self, directory: str, path: str) -> bool:
         """Whether it lies around a script, where its modules are found one by one, or is added."""
@@ -175,3 +198,9 @@ class Outside:
 
     def _may_own(self, directory: str) -> bool:
         return not self._is_shared(directory) and self._is_own(directory)
+
+
+def _too_many(directory: str) -> Finding:
+    shown = printable(directory)
+    text = f"{shown}, which is put on sys.path, has over {_MOST_FILES} files and is left out"
+    return hint(Code.IMPORT_MISSING, f"{text}: --add {shown}:{shown}", directory)

@@ -42,6 +42,7 @@ class _Reader:
         self._minor = minor
         self._looks_for_files = any(word in data for word in _PLACE_WORDS)
         self._names = dict[str, Place]()
+        self._values = dict[str, ast.expr]()  # what names were given, which may be a command
         self._imports = list[Import]()
         self._libraries = dict[str, Opened]()
         self._files = dict[str, None]()
@@ -70,8 +71,11 @@ class _Reader:
             entry_points=tuple(asked.entry_points),
             groups=tuple(asked.groups),
             zones=tuple(self._zones),
-            programs=tuple(asked.programs),
             resources=tuple(asked.resources),
+            programs=tuple(asked.programs),
+            lines=tuple(asked.lines),
+            commands=tuple(asked.commands),
+            cut=len(self._strings) > _MOST_NAMED,
         )
 
     def _block(self, body: Iterable[ast.stmt], how: How, unless: tuple[str, ...] = ()) -> None:
@@ -161,6 +165,7 @@ class _Reader:
             if isinstance(target, ast.Name) and not isinstance(node, ast.AugAssign):
                 if found is not None:
                     self._names[target.id] = found
+                self._values[target.id] = node.value
             else:
                 self._expression(target, how)
 
@@ -206,6 +211,8 @@ class _Reader:
         return True
 
     def _string(self, text: str, line: int) -> None:
+        if " -" in text:
+            self._asked.text(text)
         if len(text) > _LONGEST or ("." not in text and "/" not in text):
             return
         if _MODULE.fullmatch(text):
@@ -219,6 +226,7 @@ class _Reader:
         """A list in which one is the dotted name of a module may have names without a dot."""
         each = [one.value for one in node.elts if isinstance(one, ast.Constant)]
         names = [one for one in each if isinstance(one, str) and len(one) <= _LONGEST]
+        self._asked.words(each)
         if any("." in one and _MODULE.fullmatch(one) for one in names):
             single = tuple(filter(_NAME.fullmatch, names))
             if single:
@@ -235,6 +243,9 @@ class _Reader:
         if opened is not None:
             self._libraries[opened.name] = opened
         self._asked.call(node, what, arguments, how)
+        for one in node.args[:1]:
+            known = self._values.get(one.id, one) if isinstance(one, ast.Name) else one
+            self._asked.run(node, what, known)
 
 
 def _called_at_once(tree: ast.Module) -> frozenset[str]:

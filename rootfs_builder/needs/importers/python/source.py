@@ -58,8 +58,9 @@ class Source(Struct, frozen=True, array_like=True):
     lists with one of these. `dynamic` are beginnings of the names of modules that are put together
     when it runs, "" for one of its own package; in a loop with `*` behind it. `distributions` and
     `groups` are asked of the metadata; "" is the module's own. `zones` are names of time zones,
-    and directories of them. `programs` are started, by their names or paths,
-    and of the packages `resources` files are read.
+    and directories of them. Of the packages `resources` files are read. `programs` are started, by
+    their names or paths, `lines` are run by a shell, and `commands` are names with an option, which
+    something else may start. It is `cut` where there were more strings than are kept.
     """
 
     readable: bool = True
@@ -75,5 +76,8 @@ class Source(Struct, frozen=True, array_like=True):
     entry_points: tuple[EntryPoint, ...] = ()
     groups: tuple[str, ...] = ()
     zones: tuple[str, ...] = ()
-    programs: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()
+    programs: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+    cut: bool = False

@@ -7,7 +7,8 @@ from posixpath import basename
 from msgspec import Struct
 from tree_sitter import Node
 
-from rootfs_builder.needs.importers import syntax
+from rootfs_builder.needs.importers import command_calls, syntax
+from rootfs_builder.needs.importers.command_calls import How
 from rootfs_builder.needs.importers.ruby.values import Values, called
 from rootfs_builder.needs.importers.walk import BELOW, HERE, MARKS
 
@@ -18,6 +19,7 @@ _QUERY = """
 (comment) @comment
 (string) @string
 (string_array) @words
+(subshell) @shell
 """
 _PATH = frozenset(("$:", "$LOAD_PATH"))
 _ADDING = frozenset(("<<", "append", "concat", "insert", "prepend", "push", "unshift"))
@@ -27,6 +29,9 @@ _DEPENDENCIES = ("add_dependency", "add_runtime_dependency")
 _COMMANDS = ("activate_bin_path", "bin_path")
 _GEMS = ("gem", *_DEPENDENCIES)
 _FINDING = ("find_files", "find_latest_files", "try_activate")
+_RUNS = dict.fromkeys(
+    ("capture2", "capture2e", "capture3", "exec", "popen", "popen3", "spawn", "system"), How.EITHER
+)
 _GUARDS = frozenset(
     ("conditional", "if", "if_modifier", "rescue_modifier", "unless", "unless_modifier", "case")
 )
@@ -48,7 +53,8 @@ class Kind(StrEnum):
     COMMAND = "command"  # a program of a gem that is started: the gem, a space, its name
     REQUIRE_PATH = "require-path"  # of a gemspec
     BUNDLE = "bundle"  # a Gemfile beside says which gems there are
-    PROGRAM = "program"  # it becomes that program
+    PROGRAM = "program"  # a program is started
+    LINE = "line"  # a command line is run by a shell
 
 
 class Import(Struct, frozen=True, array_like=True):
@@ -111,6 +117,7 @@ class _Reader:
             "assign": self._assign,
             "call": self._call,
             "comment": self._comment,
+            "shell": self._shell,
             "shift": self._shift,
             "string": self._string,
             "words": self._words,
@@ -161,12 +168,22 @@ class _Reader:
             for one in [*self._values.texts(arguments[:1])]:
                 guarded = _is_guarded(node)
                 self._keep(Kind.GEM, one, line, guarded=guarded)
-        elif name == "exec" and receiver in _OBJECTS:
-            for one in self._values.texts(arguments[:1]):
-                if one.startswith(("/", *MARKS)):
-                    self._keep(Kind.PROGRAM, one.partition(" ")[0], line, guarded=True)
+        elif name in _RUNS and receiver in (*_OBJECTS, "IO", "Open3"):
+            self._run(name, arguments, line)
         if node.end_byte > self._ended and self._path(node, line):
             self._ended = node.end_byte
+
+    def _run(self, name: str, arguments: list[Node], line: int) -> None:
+        """A call that starts programs."""
+        places = [one for one in self._values.texts(arguments[:1]) if one.startswith(MARKS)]
+        for one in places:
+            self._keep(Kind.PROGRAM, one.partition(" ")[0], line, guarded=True)
+        for command in () if places else command_calls.of(name, arguments, _RUNS):
+            kind = Kind.LINE if command.is_line else Kind.PROGRAM
+            self._keep(kind, command.text, line, guarded=True)
+
+    def _shell(self, node: Node, line: int) -> None:
+        self._keep(Kind.LINE, command_calls.line(node), line, guarded=True)
 
     def _of_gems(self, name: str, arguments: list[Node], line: int) -> None:
         """A call of RubyGems or Bundler."""

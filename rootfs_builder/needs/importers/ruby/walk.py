@@ -71,6 +71,8 @@ class RubyWalk(Walk):
             self._command(path, one)
         elif one.kind is Kind.BUNDLE:
             self._bundle(path)
+        elif one.kind in (Kind.LINE, Kind.PROGRAM):
+            self._run(path, one.name, is_line=one.kind is Kind.LINE)
         elif one.kind is not Kind.REQUIRE_PATH:
             for place in self._placed(path, one.name):
                 self._at(path, place, one.kind)
@@ -78,8 +80,6 @@ class RubyWalk(Walk):
     def _at(self, path: str, place: Library, kind: Kind) -> None:
         if kind is Kind.LIBRARY:
             self._library(place)
-        elif kind is Kind.PROGRAM:
-            self._program(path, place)
         elif kind is Kind.FILES:
             names = () if place.path in self._around.shared else self._files.names(place.path)
             for base in names:

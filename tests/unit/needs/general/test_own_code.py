@@ -86,6 +86,32 @@ def test_where_the_sources_lie_is_not_where_the_data_is(bench):
     assert "own-code" not in result.applied
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"command": ("--config=/etc/my.conf", "/usr/share/my")},
+        {"env": ("MY_PATH=/usr/share/my:/etc/my.conf",)},
+    ],
+)
+def test_files_of_the_system_that_arguments_and_variables_name_go_in(bench, options):
+    files = {"/etc/my.conf": "a", "/usr/share/my/a": "b", "/usr/share/other": "c"}
+    bench.fill({PROGRAM: naming("none"), "/srv/x": "d", **files})
+    more = {"command": ("/srv/x", "/usr/share", "/etc/none", "%/etc/x"), "env": ("X=/srv/x",)}
+    both = {key: (*options.get(key, ()), *value) for key, value in more.items()}
+    result = bench.plan(OWN, **both)
+    assert result.tree.keys() >= {"/etc/my.conf", "/usr/share/my/a"}
+    assert not result.tree.keys() & {"/usr/share/other", "/srv/x"}
+    assert result.said("warning") == []
+
+
+def test_a_large_directory_that_a_variable_names_is_a_warning_with_the_flag(bench, monkeypatch):
+    monkeypatch.setattr("rootfs_builder.needs.general.own_code._MOST_BYTES", 1)
+    bench.fill({PROGRAM: naming("none"), "/usr/share/my/a": "bb"})
+    result = bench.plan(OWN, env=("MY_PATH=/usr/share/my",))
+    (said,) = result.said("warning")
+    assert "--add /usr/share/my:/usr/share/my" in said.replace(str(bench.root), "")
+
+
 def test_what_is_packaged_is_not_the_user_s_own(bench):
     bench.fill(
         {

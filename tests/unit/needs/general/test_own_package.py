@@ -97,7 +97,23 @@ def test_packages_of_its_source_and_those_that_it_needs_are_its_own(machine):
     machine.package("need", {"/usr/share/need/a": ""}, needs="Depends: far\n")
     machine.package("far", {"/usr/share/far/a": ""})
     machine.package("mta", {"/etc/virtual": ""}, needs="Provides: x, mail-agent (= 1)\n")
-    assert machine.brought() == {"/usr/share/tool-data/a", "/usr/share/need/a", "/etc/virtual"}
+    assert machine.brought() == {
+        "/usr/share/tool-data/a",
+        "/usr/share/need/a",
+        "/usr/share/far/a",
+        "/etc/virtual",
+    }
+
+
+def test_of_a_package_that_is_needed_from_afar_only_a_data_file_that_is_spelt_out_goes_in(machine):
+    machine.tool("/usr/share/far", "/usr/lib/far/a", "/usr/share/farther/a", "/usr/share/other/a")
+    machine.package("tool", {}, needs="Depends: need\n", files=(TOOL,))
+    machine.package("need", {"/usr/share/need/a": ""}, needs="Depends: far\n")
+    far = {"/usr/share/far/a": "", "/usr/lib/far/a": ""}
+    machine.package("far", far, needs="Depends: farther\n")
+    machine.package("farther", {"/usr/share/farther/a": ""}, needs="Depends: tool\n")
+    machine.package("other", {"/usr/share/other/a": ""})
+    assert machine.brought() == {"/usr/share/farther/a"}
 
 
 def test_a_directory_brings_what_its_packages_have_there_and_no_documentation(machine):
@@ -144,6 +160,21 @@ def test_a_large_directory_is_a_hint_and_its_flag_brings_it(machine, monkeypatch
     both = {"/usr/share/tool/a", "/usr/share/tool/b"}
     assert machine.brought(with_=("own-package=/usr/share/tool",)) == both
     assert machine.brought(with_=("own-package=all",)) == both
+
+
+def test_a_directory_is_left_out_with_one_line_however_often_it_is_named(machine, monkeypatch):
+    monkeypatch.setattr(standards, "MOST_BYTES", 3)
+    machine.tool("/usr/share/tool", "/usr/share/tool/in", "/etc/tool.conf")
+    conf = {"/etc/tool.conf": "/usr/share/tool/in /usr/share/tool"}
+    machine.package(
+        "tool", conf | {f"/usr/share/tool/{one}": "xxxx" for one in ("a", "in/b")}, files=(TOOL,)
+    )
+    monkeypatch.setattr(standards, "MOST_BYTES", 34)
+    assert machine.brought() == {"/etc/tool.conf"} | {f"/usr/share/tool/{x}" for x in ("a", "in/b")}
+    monkeypatch.setattr(standards, "MOST_BYTES", 3)
+    assert machine.brought() == set()
+    left_out = [one for one in machine.result.said("hint") if "/usr/share/tool" in one]
+    assert [one.rpartition(": ")[2] for one in left_out] == ["--with own-package=/usr/share/tool"]
 
 
 def test_of_a_large_directory_the_entries_go_in_that_are_named_beside_it(machine, monkeypatch):
@@ -225,6 +256,35 @@ def test_the_users_configuration_names_files_of_the_programs_packages(machine):
     assert machine.brought(add=added) == {"/etc/tool.conf", "/usr/share/tool/x"}
 
 
+def test_a_configuration_names_files_beside_it(machine):
+    machine.tool("nothing")
+    there = {f"/etc/tool/{one}": "" for one in ("map.xml", "more-2.xml", "other.xml", "x")}
+    machine.package("tool", there, files=(TOOL,))
+    machine.package("other", {"/etc/tool/foreign.xml": ""})
+    text = """<a path="map.xml" b='more-2.xml'/> foreign.xml x /srv/other.xml ../other.xml"""
+    machine.bench.fill({"/home/c": text})
+    added = (f"{machine.bench.root}/home/c:/etc/tool/tool.xml",)
+    comes = {"/etc/tool/tool.xml", "/etc/tool/map.xml", "/etc/tool/more-2.xml"}
+    assert machine.brought(add=added) == comes
+
+
+def test_a_script_gets_the_directories_that_are_its_packages_alone(machine, monkeypatch):
+    machine.tool("nothing", path="/usr/bin/sh2")
+    machine.package("sh2", {}, files=("/usr/bin/sh2",))
+    data = {"/usr/lib/tool/task_one": "", "/usr/share/tool/a": "", "/usr/share/perl5/Tool.pm": ""}
+    unread = {"/usr/share/doc/tool/x": "", "/usr/share/man/man1/tool.1": ""}
+    machine.package("tool", {TOOL: "#!/usr/bin/sh2\n", **data, **unread})
+    machine.package("other", {"/usr/share/tool/foreign": "", "/usr/lib/other/a": ""})
+    comes = {"/usr/lib/tool/task_one", "/usr/share/tool/a", "/usr/bin/sh2"}
+    assert machine.brought() == comes
+    monkeypatch.setattr(standards, "MOST_BYTES", -1)
+    assert machine.brought() == {"/usr/bin/sh2"}
+    assert [one.partition(" (")[0] for one in machine.result.said("hint")] == [
+        "/usr/bin/tool names /usr/lib/tool",
+        "/usr/bin/tool names /usr/share/tool",
+    ]
+
+
 def test_a_script_of_a_package_speaks_for_its_package(machine):
     machine.tool("nothing", path="/usr/bin/sh2")
     machine.package("sh2", {}, files=("/usr/bin/sh2",))
@@ -293,7 +353,7 @@ def test_commands_that_it_spells_out(bench):
     machine.package("tool", {}, needs="Depends: dep\n", files=own)
     machine.package("dep", {}, files=("/usr/bin/dep",))
     assert machine.brought(OWN) == set()
-    (hint,) = machine.result.said("hint")
+    (hint,) = (one for one in machine.result.said("hint") if "EXECUTABLEs" in one)
     assert hint.endswith(f"EXECUTABLEs: {bench.root}/usr/bin/ddlog {bench.root}/usr/bin/dep")
 
 

@@ -65,3 +65,15 @@ def test_without_a_script_there_is_a_hint_alone():
     assert run("", given=(), values=("c",)) == ({f"{LIB}/c.so"}, [])
     assert run("", given=(), values=("all",)) == ({SHARE, LIB}, [])
     assert run("", given=(), arguments=("-l", "c")) == ({f"{LIB}/c.so"}, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "comes"),
+    [
+        ("os.execute('cat ' .. file)", {"/usr/bin/cat"}),
+        ("io.popen('cat a | cat')", {"/usr/bin/cat", "/bin/sh"}),
+        ("os.execute(given)", set()),
+    ],
+)
+def test_programs_that_a_script_cannot_do_without_come(text, comes):
+    assert run(text, {"/usr/bin/cat": "x", "/bin/sh": "x"})[0] == comes

@@ -165,3 +165,27 @@ def test_what_is_nowhere_is_a_warning(bench):
 )
 def test_what_may_be_nowhere_is_no_warning(bench, text):
     assert packed(bench, text, {}).said("warning") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "comes"),
+    [
+        ("child_process.execSync(`cat ${file}`)", {"/usr/bin/cat"}),
+        ("exec('cat a | cat', done)", {"/usr/bin/cat", "/bin/sh"}),
+        ("spawn('cat', [file])", {"/usr/bin/cat"}),
+        ("spawn(process.execPath, [file])", set()),
+        ("require('./part').exec(given)", set()),
+    ],
+)
+def test_programs_that_a_script_cannot_do_without_come(bench, text, comes):
+    bench.fill({"/usr/bin/cat": program("frob"), "/bin/sh": program("frob")})
+    result = packed(bench, text, BESIDE)
+    assert result.paths & {"/usr/bin/cat", "/bin/sh"} == comes
+
+
+def test_a_text_that_is_too_large_to_be_read_is_a_hint(bench, monkeypatch):
+    monkeypatch.setattr("rootfs_builder.needs.image_files.MOST_BYTES", 40)
+    result = packed(bench, "require('./part')", {"/app/bin/part.js": "x" * 41})
+    assert brought(result) == {"/app/bin/part.js"}
+    (said,) = result.said("hint")
+    assert "/app/bin/part.js is too large to be searched" in said.replace(str(bench.root), "")

@@ -5,7 +5,7 @@ import pytest
 from rootfs_builder.needs.finder import Text, TextKind
 from rootfs_builder.needs.importers import perl
 from rootfs_builder.needs.importers.perl import source
-from rootfs_builder.needs.importers.perl.source import Kind
+from rootfs_builder.needs.importers.perl.imports import Kind
 from tests import importing
 
 CORE, VENDOR, ARCH = "/usr/share/perl/5.40", "/usr/share/perl5", "/usr/lib/perl5/5.40"
@@ -112,9 +112,76 @@ def test_files_of_share_dir_and_programs_that_it_becomes_are_needed():
     assert run('exec "/usr/bin/other", @ARGV', {"/usr/bin/other": "x"})[0] == {"/usr/bin/other"}
 
 
+COMMANDS = {f"/usr/bin/{one}": "x" for one in ("cat", "tool", "other")} | {"/bin/sh": "x"}
+OWNERS = {SCRIPT: "own", "/usr/bin/tool": "needed", "/usr/bin/other": "another"}
+
+
+@pytest.mark.parametrize(
+    ("text", "comes"),
+    [
+        ("my $x = `cat $file`;", {"/usr/bin/cat"}),
+        ("my @x = qx{tool $x | cat};", {"/usr/bin/tool", "/usr/bin/cat", "/bin/sh"}),
+        ('system("tool", "-x", $file);', {"/usr/bin/tool"}),
+        ('system "tool -x $file 2>/dev/null";', {"/usr/bin/tool", "/bin/sh"}),
+        ('exec "tool", @ARGV;', {"/usr/bin/tool"}),
+        ('open(F, "cat $file |") or die;', {"/usr/bin/cat"}),
+        ('open(my $f, "-|", "cat", $file);', {"/usr/bin/cat"}),
+        ('open F, "| tool -s x";', {"/usr/bin/tool"}),
+        ('my $run = "tool --to-$x " . $y; system($run);', {"/usr/bin/tool"}),
+        ('my $tool = "tool"; my $run = "$tool -f"; `$run $x`;', {"/usr/bin/tool"}),
+        ('open(F, "cat.txt"); open(F, "<", "tool");', set()),
+        ("system($given);", set()),
+    ],
+)
+def test_programs_that_a_script_cannot_do_without_come(text, comes):
+    packages = importing.Packages(OWNERS, {"own": ("needed",)})
+    assert run(text, COMMANDS, packages=packages)[0] == comes
+
+
+def test_other_programs_that_it_starts_are_a_hint():
+    root = TREE | COMMANDS | {SCRIPT: "#!/usr/bin/perl\nsystem('other -x'); `tool`;"}
+    packages = importing.Packages(OWNERS)
+    made = importing.finder(perl, root, compiled={"inc": (CORE, VENDOR, ARCH)}, packages=packages)
+    assert importing.left_out(made, SCRIPT) == {"/usr/bin/other", "/usr/bin/tool"}
+
+
+def test_a_text_with_a_dash_is_constant():
+    tree = {"/usr/lib/it/a-b.pl": "x"}
+    text = 'use FindBin qw($Bin); require "$Bin/../lib/it/a-b.pl";'
+    assert run(text, tree)[0] == {"/usr/lib/it/a-b.pl"}
+
+
 def test_a_list_of_names_in_the_core_library_loads_nothing():
     tree = {f"{CORE}/List.pm": "package List; our @all = ('A::B'); 1;"}
     assert run("use List;", tree)[0] == {f"{CORE}/List.pm"}
+
+
+def test_a_module_of_the_core_library_loads_those_of_its_own_family_by_their_names():
+    tree = {
+        f"{CORE}/Check/API.pm": """
+            package Check::API; sub x { $y->make('Check::Event::Pass') }
+            map { require "Check::Kind::$_" } qw(A B); 1;
+        """,
+        f"{CORE}/Check/Kind/A.pm": "1;",
+        f"{CORE}/Check/Event/Pass.pm": "1;",
+        f"{CORE}/Other/Event.pm": "1;",
+    }
+    assert run("use Check::API; 'Other::Event'", tree)[0] == {
+        f"{CORE}/Check/API.pm",
+        f"{CORE}/Check/Event/Pass.pm",
+        f"{CORE}/Check/Kind/A.pm",
+    }
+
+
+def test_modules_whose_names_begin_alike_are_a_family():
+    tree = {f"{VENDOR}/A/{one}.pm": "1;" for one in ("On_X", "On_Y", "Off")}
+    comes = {f"{VENDOR}/A/On_X.pm", f"{VENDOR}/A/On_Y.pm"}
+    assert run('my $c = "A::On_$x"; eval "require $c";', tree)[0] == comes
+
+
+def test_a_file_of_a_program_s_own_directory_comes_with_the_data_there():
+    tree = {f"{VENDOR}/it/app.pl": "1;", f"{VENDOR}/it/home": "x", f"{VENDOR}/it/more.pl": "1;"}
+    assert run('require "it/app.pl";', tree)[0] == {f"{VENDOR}/it/app.pl", f"{VENDOR}/it/home"}
 
 
 def test_options_load_modules():

@@ -33,7 +33,7 @@ def needs(files, *, script=SCRIPT, added=(), arguments=()):
         is_named=script is None,
         chosen=frozenset(),
         environment={},
-        search_path=(),
+        search_path=("/usr/bin",),
         directory="/srv",
         user="",
         files=ImageFiles(elf_files, [Tree(one, one, ((one, root.lstat(one)),)) for one in added]),
@@ -143,3 +143,16 @@ def test_arguments_of_the_interpreter(arguments):
 def test_added_files_find_each_other_without_being_copied():
     tree = {"/app/a.php": "<?php require __DIR__ . '/b.php';", "/app/b.php": "<?php"}
     assert needs(tree, script=None, added=list(tree)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "comes"),
+    [
+        ("$x = `cat $file`;", {"/usr/bin/cat"}),
+        ('exec("cat $file", $out);', {"/usr/bin/cat"}),
+        ('\\shell_exec("cat " . $file . " | cat");', {"/usr/bin/cat", "/bin/sh"}),
+        ("system($given);", set()),
+    ],
+)
+def test_programs_that_a_script_cannot_do_without_come(text, comes):
+    assert set(files(started(text, {"/usr/bin/cat": "x", "/bin/sh": "x"}))) == comes

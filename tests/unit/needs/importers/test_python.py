@@ -374,8 +374,12 @@ def test_libraries_are_opened_by_the_process():
         f"{LIBRARY}/ctypes/__init__.py": "",
         f"{LIBRARY}/ctypes/util.py": "",
         "/usr/lib/x86_64-linux-gnu/libc.so.3": "",
+        "/sbin/ldconfig": "",
     }
-    found = [one for one in started(text, more) if isinstance(one, Library)]
+    needed = started(text, more)
+    found = [one for one in needed if isinstance(one, Library)]
+    assert "/sbin/ldconfig" in files(needed)  # by which find_library looks
+    assert "/sbin/ldconfig" not in files(started("find_library('none')", more))
     assert [(one.name, one.optional) for one in found] == [
         ("liba.so.1", False),
         ("libb.so.2", True),
@@ -570,15 +574,57 @@ def test_what_a_module_calls_when_it_is_imported_is_no_later_import():
     assert modules(started("import a", more)) == {"a.py", "one.py"}
 
 
+PROGRAMS = {"/usr/bin/aid": "x", "/usr/bin/cat": "x", "/bin/sh": "x"}
+
+
 @pytest.mark.parametrize(
     "text",
     [
-        "subprocess.run(['/usr/bin/aid', '-x'])",
+        "subprocess.run(['aid', '-x'])",
         "subprocess.check_output('aid -x', shell=True)",
         "shutil.which('aid')",
+        "command = ['aid', where]\nPopen(command)",
+        "call(f'aid {where}', shell=True)",
+        "call('aid %s' % where, shell=True)",
+        "run_all('aid --list one')",
+        "self.aid(['aid', '--list'])",
     ],
 )
 def test_a_program_that_is_started_is_a_hint(text):
-    tree = {"/usr/bin/aid": "x"}
-    found = started(f"import os\n{text}\n", tree)
-    assert [one.path for one in found if isinstance(one, LeftOut)] == ["/usr/bin/aid"]
+    found = started(f"import os\n{text}\n", PROGRAMS)
+    assert {one.path for one in found if isinstance(one, LeftOut)} == {"/usr/bin/aid"}
+
+
+@pytest.mark.parametrize(
+    ("text", "comes"),
+    [
+        ("subprocess.run(['/usr/bin/aid', '-x'])", {"/usr/bin/aid"}),
+        ("subprocess.run(['cat', path])", {"/usr/bin/cat"}),
+        ("os.system('cat ' + path)", {"/usr/bin/cat", "/bin/sh"}),
+        ("os.popen(f'cat {path} | aid')", {"/usr/bin/cat", "/bin/sh"}),
+        ("os.system(given)", set()),
+        ("library.system('cat')", {"/usr/bin/cat", "/bin/sh"}),
+    ],
+)
+def test_a_program_that_no_one_can_do_without_comes(text, comes):
+    assert files(started(f"import os\n{text}\n", PROGRAMS)) == comes
+
+
+def test_what_a_module_of_others_starts_is_a_hint():
+    module = {f"{SITE}/yaml.py": "import os\nos.system('cat x')"}
+    found = started("import yaml", PROGRAMS | module)
+    assert files(found) == {f"{SITE}/yaml.py"}
+    hints = {one.path for one in found if isinstance(one, LeftOut)}
+    assert hints == {"/usr/bin/cat", "/bin/sh"}
+
+
+def test_a_ceiling_that_is_reached_is_a_line_with_its_flag():
+    zones = ", ".join(f"'Here/Z{'abcdefghijklmnopqrstuvwxyz'[at]}'" for at in range(21))
+    (said,) = warnings(started(f"all = [{zones}]"))
+    assert said.endswith("run names 21 time zones, which are left out: --with tzdata")
+    names = "\n".join(f"'a.b{at}'" for at in range(2001))
+    (said,) = warnings(started(names))
+    assert said.endswith(": --with python3-modules=NAME,…")
+    tree = {f"/opt/it/lib/f{at}.py": "" for at in range(2001)}
+    (said,) = warnings(started("import sys\nsys.path.append('/opt/it/lib')", tree))
+    assert said.endswith("and is left out: --add /opt/it/lib:/opt/it/lib")

@@ -123,3 +123,25 @@ def test_options_require():
     assert f"{VENDOR}/a.rb" in run("", arguments=("-ra", "-e", "1"))[0]
     assert f"{VENDOR}/a.rb" in run("", environment={"RUBYOPT": "-ra"})[0]
     assert f"{VENDOR}/a.rb" in run("", arguments=("-ne", "require 'a'"))[0]
+
+
+COMMANDS = {"/usr/bin/cat": "x", "/usr/bin/tool": "x", "/bin/sh": "x"}
+
+
+@pytest.mark.parametrize(
+    ("text", "comes"),
+    [
+        ("x = `cat #{f}`", {"/usr/bin/cat"}),
+        ("x = %x(cat #{f} | tool)", {"/usr/bin/cat", "/usr/bin/tool", "/bin/sh"}),
+        ("system('tool', '-x', file)", {"/usr/bin/tool"}),
+        ("Open3.capture2('tool -x ' + file)", {"/usr/bin/tool"}),
+        ("IO.popen(['cat', file])", {"/usr/bin/cat"}),
+        ("exec('tool -x > y')", {"/usr/bin/tool", "/bin/sh"}),
+        ("object.system('cat')", set()),
+        ("system(given)", set()),
+    ],
+)
+def test_programs_that_a_script_cannot_do_without_come(text, comes):
+    owners = {SCRIPT: "own", "/usr/bin/tool": "needed"}
+    packages = importing.Packages(owners, {"own": ("needed",)})
+    assert run(text, COMMANDS, packages=packages)[0] == comes

@@ -1,56 +1,62 @@
-"""IMAGE on the command line → the images in that file, directory or stream, whoever made them."""
+"""IMAGE as a user names it → the images in that file, directory or stream, whoever made them."""
 
 import os
+import shutil
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
+from rootfs_builder import temporary
 from rootfs_builder.errors import InputError, LimitError, NotFoundError
+from rootfs_builder.filesystem.content import Source
+from rootfs_builder.image import Image, archives, provenance, streams
+from rootfs_builder.image.archives import members as archive_members
+from rootfs_builder.image.limits import NO_LIMITS, Limits, Meter
+from rootfs_builder.image.tar import BLOCK
+from rootfs_builder.image.unpack import Reader
 from rootfs_builder.paths import decode, encode, printable
 
-if TYPE_CHECKING:  # imported when it is used: --help must be quick
-    from rootfs_builder.filesystem.content import Source
-    from rootfs_builder.image import Image
-    from rootfs_builder.image.limits import Limits, Meter
-    from rootfs_builder.image.unpack import Reader
+_SCHEMES = ("oci:", "dir:")  # as skopeo calls directories
 
 
 class Found:
-    """What is at the place: `images`, `record` beside them, `directory` where it is one.
+    """What is at the place: `images`, and `directory` where it is one.
 
     `meter` has the limits, and what reading them has cost so far.
     """
 
     def __init__(
         self,
-        images: "tuple[Image, ...]",
-        record: "Source | None",
-        meter: "Meter",
+        images: tuple[Image, ...],
+        find: Callable[[str], Source | None],
+        meter: Meter,
         directory: str = "",
     ) -> None:
         self.images = images
-        self.record = record
+        self._find = find
         self.meter = meter
         self.directory = directory
 
-    @contextmanager
-    def reader(self) -> "Iterator[Reader]":
-        """What reads the images' layers; their files can be read as long as the block runs."""
-        from rootfs_builder import temporary
-        from rootfs_builder.image.unpack import Reader
+    @property
+    def record(self) -> Source | None:
+        """The document about one of the images, the first that has one."""
+        return next(filter(None, map(self.record_of, self.images)), None)
 
+    def record_of(self, image: Image) -> Source | None:
+        """The document beside the images that may be about this one."""
+        return self._find(provenance.name_of(image)) or self._find(provenance.NAME)
+
+    @contextmanager
+    def reader(self) -> Iterator[Reader]:
+        """What reads the images' layers; their files can be read as long as the block runs."""
         with temporary.scratch() as scratch:
             yield Reader(scratch, self.meter)
 
 
 def is_image(path: str) -> bool:
-    """Whether a path looks like an image, and so not like a program."""
-    from rootfs_builder.image import archives, streams
-    from rootfs_builder.image.archives import members as archive_members
-    from rootfs_builder.image.tar import BLOCK
-
+    """Whether a path looks like an image, and so not like a program or a root."""
     raw = encode(path)
     if path == "-":
         return True
@@ -70,7 +76,7 @@ def is_image(path: str) -> bool:
 
 
 @contextmanager
-def found(path: str, verb: str, *, no_limits: bool = False) -> Iterator[Found]:
+def at(path: str, verb: str, *, no_limits: bool = False) -> Iterator[Found]:
     """The images at a path or, for `-`, on stdin, as long as the block runs.
 
     A tar without the documents of an image is one layer, as `docker export` writes it; a directory
@@ -81,11 +87,6 @@ def found(path: str, verb: str, *, no_limits: bool = False) -> Iterator[Found]:
         InputError: it is no image, or a damaged one; errors of the block get the name in front.
         LimitError: reading it would cost more than it may, unless there are `no_limits`.
     """
-    from rootfs_builder.image import archives
-    from rootfs_builder.image import provenance as record
-    from rootfs_builder.image.archives import members as archive_members
-    from rootfs_builder.image.limits import NO_LIMITS, Limits, Meter
-
     limits = NO_LIMITS if no_limits else Limits()
     raw = encode(path)
     shown = "stdin" if path == "-" else printable(path)
@@ -101,12 +102,12 @@ def found(path: str, verb: str, *, no_limits: bool = False) -> Iterator[Found]:
             directory = decode(os.path.realpath(raw))
             members = archive_members.of_directory(directory, Meter(limits))
             images = archives.read(members)
-            yield Found(images, members.find(record.NAME), members.meter, directory)
+            yield Found(images, members.find, members.meter, directory)
             return
         with _archive(raw, limits) as (file, meter):
             members = archive_members.of_archive(file, meter)
             images = archives.read(members) or (archive_members.of_tree(file),)
-            yield Found(images, members.find(record.NAME), meter)
+            yield Found(images, members.find, meter)
     except NotFoundError as error:
         raise NotFoundError(f"{shown}: {error}") from error
     except LimitError as error:
@@ -129,17 +130,11 @@ def _program(path: bytes, shown: str) -> str:
 
 
 @contextmanager
-def _archive(path: bytes, limits: "Limits") -> "Iterator[tuple[BinaryIO, Meter]]":
+def _archive(path: bytes, limits: Limits) -> Iterator[tuple[BinaryIO, Meter]]:
     """The archive at a path, or on stdin, as a file with a tar, and the meter of what it costs."""
-    from rootfs_builder import temporary
-    from rootfs_builder.image import streams
-    from rootfs_builder.image.limits import Meter
-
     with ExitStack() as stack:
         file: BinaryIO = sys.stdin.buffer if path == b"-" else stack.enter_context(open(path, "rb"))
         if not file.seekable():
-            import shutil
-
             copy = stack.enter_context(temporary.scratch())
             shutil.copyfileobj(file, copy, 1 << 20)
             file = copy

@@ -1,0 +1,93 @@
+"""`rootfs-builder diff`: how one image differs from another."""
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import click
+
+from rootfs_builder.commands import options, subjects
+from rootfs_builder.commands.verb import Verb
+from rootfs_builder.errors import RootfsError, UsageError
+from rootfs_builder.paths import escape_control
+
+if TYPE_CHECKING:  # imported when it is used: --help must be quick
+    from rootfs_builder.views.comparison import Comparison
+
+DIFFERENT = 1  # the exit code, as of diff(1)
+
+
+@click.command(
+    cls=Verb,
+    epilog="""\b
+Example: rootfs-builder diff old.tar new.tar
+  … diff hello.tar rootfs.toml
+  docker save hello | rootfs-builder diff - hello.tar --markdown
+""",
+)
+@click.argument("old", metavar="OLD", shell_complete=options.file_names)
+@click.argument("new", metavar="NEW", shell_complete=options.file_names)
+@click.option("--markdown", is_flag=True, help="Print Markdown, for a merge request.")
+@options.schema("comparison")
+@options.as_json
+@options.quiet
+@options.verbose
+@options.no_limits
+@options.debug
+@click.pass_obj
+def command(
+    cmd: tuple[str, ...] | None,
+    /,
+    *,
+    old: str,
+    new: str,
+    markdown: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+    no_limits: bool,
+    debug: bool,
+) -> None:
+    """Show how NEW differs from OLD: config, packages, files, layers.
+
+    Each is an image as docker save, docker export, podman, skopeo or we write it, or - for stdin;
+    any other directory, such as stage writes; or a recipe, a .toml file, whose image as it would be
+    now is compared, without running its steps.
+
+    The exit code is 0 if nothing differs, 1 if something does, and 2 or more if it cannot be told.
+    """
+    del debug
+    options.no_command(cmd, "diff")
+    if as_json and markdown:
+        raise UsageError("--json and --markdown: stdout takes one of them")
+    if old == new == "-":
+        raise UsageError("-: only one image can come from stdin")
+    found = _compared(old, new, no_limits=no_limits)
+    if as_json:
+        import json
+
+        from msgspec import to_builtins
+
+        click.echo(json.dumps(to_builtins(found), indent=2))
+    elif not quiet:
+        from rootfs_builder.views import comparison_text
+
+        shown = comparison_text.lines(found, verbose=verbose)
+        for line in comparison_text.markdown(found) if markdown else shown:
+            click.echo(escape_control(line))
+    if not found.equal:
+        raise click.exceptions.Exit(DIFFERENT)
+
+
+def _compared(old: str, new: str, *, no_limits: bool) -> "Comparison":
+    from rootfs_builder.paths import printable
+    from rootfs_builder.views import comparison
+
+    places = (printable(old), printable(new))
+    with ExitStack() as stack:
+        before = stack.enter_context(subjects.opened(old, "diff", no_limits=no_limits))
+        try:
+            second = subjects.opened(new, "diff", no_limits=no_limits, names=before.names)
+            return comparison.of(before, stack.enter_context(second), places=places)
+        except RootfsError as error:
+            failure = error  # raised behind the block, which would put the first one's name to it
+    raise failure

@@ -1,0 +1,86 @@
+"""`rootfs-builder index`: images for several platforms as one."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rootfs_builder.choices import FORMATS
+from rootfs_builder.commands import options
+from rootfs_builder.commands.verb import Verb
+
+if TYPE_CHECKING:  # imported when it is used: --help must be quick
+    from rootfs_builder.choices import Format
+    from rootfs_builder.pipeline.joining import Joined
+
+
+@click.command(
+    cls=Verb, epilog="Example: rootfs-builder index amd64.tar arm64.tar -o server.tar -t server:1.0"
+)
+@click.argument(
+    "images", nargs=-1, required=True, metavar="IMAGE...", shell_complete=options.file_names
+)
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="FILE",
+    shell_complete=options.file_names,
+    help="The archive; - is stdout, oci:DIR a directory.",
+)
+@click.option("-t", "--tag", metavar="NAME[:TAG]", help="Its name (default: that of all images).")
+@click.option(
+    "--format",
+    "shape",
+    type=click.Choice(FORMATS),
+    help="hybrid (the default), or oci; docker has no form for several platforms.",
+)
+@options.as_json
+@options.quiet
+@options.debug
+@click.pass_obj
+def command(
+    cmd: tuple[str, ...] | None,
+    /,
+    *,
+    images: tuple[str, ...],
+    output: str,
+    tag: str | None,
+    shape: "Format | None",
+    as_json: bool,
+    quiet: bool,
+    debug: bool,
+) -> None:
+    """Join images for several platforms: an engine takes the one for its machine.
+
+    Each keeps its digest. Engines that know no index take the first.
+    """
+    del debug
+    options.no_command(cmd, "index")
+    from rootfs_builder.pipeline import joining
+
+    made = joining.index(images, output, tag=options.reference(tag), shape=shape)
+    if not quiet:
+        platforms = ", ".join(str(one.platform) for one in made.images)
+        where = "on stdout" if output == "-" else f"in {output}"
+        click.echo(f"{made.names[0]} for {platforms}: {made.size:,} bytes {where}", err=True)
+    result = f"{made.names[0]}@{made.digest}"
+    if as_json:
+        import json
+
+        result = json.dumps(_facts(made), indent=2)
+    if output != "-" or not quiet:
+        click.echo(result, err=output == "-")
+
+
+def _facts(made: "Joined") -> dict[str, Any]:
+    images = [
+        {"platform": str(one.platform), "digest": one.digest, "config": one.config_digest}
+        for one in made.images
+    ]
+    return {
+        "name": made.names[0],
+        "names": list(made.names),
+        "digest": made.digest,
+        "images": images,
+        "archive_bytes": made.size,
+    }

@@ -1,0 +1,125 @@
+"""Commands that a script spells out → the programs that come in, and those that are a hint.
+
+A program comes in where the script that is started, or another text of its package, starts it and
+cannot do without: it is spelt with its path, is a utility of every system, which no package
+declares, or is of a package that the script's own needs, at any distance. Of any other nobody knows
+when it is started: one hint names them all.
+"""
+
+import re
+from collections.abc import Iterator
+
+from rootfs_builder.errors import InputError
+from rootfs_builder.filesystem.sources import in_system
+from rootfs_builder.needs.clues import Clue
+from rootfs_builder.needs.finder import Context, File, LeftOut
+from rootfs_builder.packages import Package
+from rootfs_builder.paths import SourcePath, name, parent, printable
+
+UNKNOWN = "\0"  # in a command line: what only the running program knows
+SHELL = "/bin/sh"
+_UTILITIES = """
+awk basename cat chgrp chmod chown cksum cmp comm cp csplit cut date dd df diff dirname du echo
+egrep env expand expr false fgrep find fold getconf getopt grep gunzip gzip head hostname iconv id
+install join kill link ln locale logname ls md5sum mkdir mkfifo mktemp mv nice nl nohup od paste
+pathchk pr printf ps pwd readlink realpath rm rmdir sed seq sh sha256sum sleep sort split stat stty
+tail tar tee test timeout touch tr true tsort tty uname unexpand uniq unlink wc which xargs zcat
+"""  # POSIX.1-2024, Shell and Utilities; LSB 5.0 Core, Commands and Utilities
+_BETWEEN = re.compile(r"\|\|?|&&?|;|\n|\(|`")
+_SET = re.compile(r"\w+=\S*")
+_SHELLS_OWN = re.compile(r"[&*()\[\]{}'\";\\|?<>~`\n$]")  # as perl's do_exec3, which knows best
+_BEFORE = ("!", "do", "else", "exec", "if", "nohup", "sudo", "then", "time", "until", "while", "{")
+_WORD = re.compile(r"[\x01-\x03A-Za-z_/][\w./+-]*")
+
+
+def words(line: str) -> Iterator[str]:
+    """The names and paths of the programs that a command line starts, as far as they are known."""
+    for part in _BETWEEN.split(line):
+        for word in part.split():
+            if word in _BEFORE or _SET.fullmatch(word):
+                continue
+            if _WORD.fullmatch(word):
+                yield word
+            break
+
+
+def needs_shell(line: str) -> bool:
+    """Whether a command line is more than words."""
+    return _SHELLS_OWN.search(line) is not None
+
+
+def started(text: str, *, is_line: bool) -> Iterator[str]:
+    """The programs that are started: one, or those of a line; the shell too, if that needs it."""
+    yield from words(text) if is_line else (text,)
+    if is_line and needs_shell(text):
+        yield SHELL
+
+
+class Commands:
+    """Answers for one process."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._files = context.files
+        self._owners = dict[str, Package | None]()
+
+    def run(self, text: str, by: str, script: str, *, is_line: bool) -> Iterator[File | LeftOut]:
+        """What a text needs that runs a program, or a line for a shell."""
+        for word in started(text, is_line=is_line):
+            yield from self.needs(word, by, script)
+
+    def needs(self, word: str, by: str, script: str) -> Iterator[File | LeftOut]:
+        """What a text needs that starts a program; `script` is the one that has loaded it."""
+        path = self._path(word)
+        if path is None:
+            return
+        clue = Clue(f"{printable(name(by or script))} starts {printable(name(word))}")
+        certain = self._is_own(by, script) and ("/" in word or self._is_needed(path, by))
+        yield File(path, clue, started=True) if certain else LeftOut(path, clue)
+
+    def perhaps(self, word: str, by: str) -> Iterator[LeftOut]:
+        """The hint about a program that a text only seems to start."""
+        path = self._path(word)
+        if path is not None:
+            yield LeftOut(path, Clue(f"{printable(name(by))} names {printable(name(word))}"))
+
+    def _path(self, word: str) -> str | None:
+        """Where a program is, first in PATH."""
+        if UNKNOWN in word:
+            return None
+        known = self._files.commands(self._context.search_path) if "/" not in word else {}
+        path = known.get(word, word)
+        return path if path.startswith("/") and self._files.is_file(path) else None
+
+    def _is_own(self, by: str, script: str) -> bool:
+        """Whether a text is the script, or of its package; of the user's, whether it is beside."""
+        if by in ("", script):
+            return True
+        owner = self._owner(script)
+        if owner is not None:
+            return self._owner(by) == owner
+        return not in_system(by) and parent(by) == parent(script)
+
+    def _is_needed(self, path: str, by: str) -> bool:
+        if name(path) in _UTILITIES.split():
+            return True
+        owner, other = self._owner(by), self._owner(path)
+        if owner is None or other is None:
+            return False
+        try:
+            return self._context.packages.reaches(owner, other)
+        except InputError:
+            return False  # which others say
+
+    def _owner(self, path: str) -> Package | None:
+        if path not in self._owners:
+            real = self._files.real(path)
+            known = real is not None and in_system(real)
+            self._owners[path] = self._asked(SourcePath(real)) if known and real else None
+        return self._owners[path]
+
+    def _asked(self, real: SourcePath) -> Package | None:
+        try:
+            return self._context.packages.of_all((real,)).packages[real]
+        except InputError:
+            return None

@@ -1,0 +1,1 @@
+"""What is proved by running: a command in a root of its own, without an engine."""

@@ -1,0 +1,121 @@
+"""The last way: chroot(2), for a root whom the system gives no namespaces, as in a container.
+
+Where it gives a namespace of mounts, /proc and /dev are mounted in it; else /proc is empty and the
+devices are made, if that is allowed. Processes and the network of this machine are not kept apart.
+"""
+
+import os
+import signal
+import stat
+import time
+from contextlib import suppress
+from typing import NoReturn
+
+from rootfs_builder.paths import encode
+from rootfs_builder.proof.sandbox import becoming, isolation, kernel, monitor, mounts
+from rootfs_builder.proof.sandbox.account import Account
+from rootfs_builder.proof.sandbox.command import Command
+from rootfs_builder.proof.sandbox.places import Places
+
+_CAPABILITIES = tuple(name for name in isolation.CAPABILITIES if name not in isolation.ESCAPES)
+_NUMBERS = {"full": 7, "null": 3, "random": 8, "urandom": 9, "zero": 5}  # major 1, mem(4)
+_PAUSE = 0.005  # seconds
+
+
+def problem() -> str:
+    """Why the root directory cannot be changed here; "" if it can."""
+    return monitor.tried(lambda: os.chroot("/"))
+
+
+def private_mounts() -> bool:
+    """Whether this process may have mounts of its own."""
+    return not monitor.tried(lambda: kernel.unshare(kernel.CLONE_NEWNS))
+
+
+def start(
+    places: Places, command: Command, account: Account, status: int, console: str
+) -> NoReturn:
+    """Be the process that waits for the command, in a process of its own."""
+    kernel.adopt_orphans()
+    signal.signal(signal.SIGTERM, _end)
+    kernel.die_with_parent(signal.SIGTERM)
+    monitor.watch(
+        lambda: _first(places, command, account, status, console), status, orphans=_end_children
+    )
+
+
+def _first(
+    places: Places, command: Command, account: Account, status: int, console: str
+) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    directory, alone = places.layers[0], True
+    try:
+        kernel.unshare(kernel.CLONE_NEWNS)
+    except PermissionError:
+        alone = False
+    try:
+        if alone:
+            directory = mounts.root(places)
+            mounts.populate(directory, places, console)
+        else:
+            _without_mounts(directory, places)
+        os.chroot(encode(directory))
+    except OSError as error:
+        becoming.failed(status, error, "chroot")
+    becoming.become(command, account, places.workdir, status, _CAPABILITIES)
+
+
+def _without_mounts(directory: str, places: Places) -> None:
+    """Put into the root itself what would be mounted: it is a copy that is thrown away."""
+    for one in places.mounts:
+        with open(encode(one.source), "rb") as source:
+            content = source.read()
+        with open(encode(f"{directory}{one.target}"), "wb") as file:
+            file.write(content)
+    _nodes(f"{directory}/dev")
+
+
+def _nodes(dev: str) -> None:
+    """Make the devices that docker lets the root of a container make."""
+    for name, minor in _NUMBERS.items():
+        with suppress(OSError):
+            os.mknod(f"{dev}/{name}", stat.S_IFCHR | 0o666, os.makedev(1, minor))
+            os.chmod(f"{dev}/{name}", 0o666)  # noqa: S103 - as everywhere, whatever the umask
+    for name, target in isolation.LINKS.items():
+        with suppress(FileExistsError):
+            os.symlink(target, f"{dev}/{name}")
+
+
+def _end(_number: int, _frame: object) -> None:
+    """Our parent has ended: so does all that the command has started."""
+    _end_children()
+    os._exit(0)
+
+
+def _end_children() -> None:
+    """Kill all descendants; what loses its parent becomes a child of this process."""
+    while True:
+        for one in _descendants(os.getpid()):
+            with suppress(OSError):
+                os.kill(one, signal.SIGKILL)
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return
+        time.sleep(_PAUSE)
+
+
+def _descendants(top: int) -> list[int]:
+    """The processes below one, as far as /proc shows them at one moment."""
+    children: dict[int, list[int]] = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
+            parent = int(file.read().rpartition(b")")[2].split()[1])
+            children.setdefault(parent, []).append(int(name))
+    found, todo = [], [top]
+    while todo:
+        below = children.get(todo.pop(), [])
+        found += below
+        todo += below
+    return found
