@@ -11,7 +11,6 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from rootfs_builder import __version__
 from scripts.benchmark import __main__ as script
 from scripts.benchmark import chart, figures, limits, page
 from scripts.benchmark.limits import Limit
@@ -257,12 +256,11 @@ def test_the_page_and_the_picture_show_the_data(data):
 
 
 def test_the_data_are_of_todays_jobs_and_programs(data):
-    """A job that was changed must be measured again; so must another version of ours."""
+    """A job that was changed must be measured again; `scripts/release` asks for our version."""
     expected = {name: {**definition(packer)} for name, packer in PACKERS.items()}
     versions = {name: one.pop("version") for name, one in data["packers"].items()}
     assert data["packers"] == expected, MEASURE
     assert list(versions) == list(PACKERS), MEASURE
-    assert versions[OURS] == __version__, MEASURE
     for name, program in PROGRAMS.items():
         measured = data["programs"][name]
         for key, value in dataclasses.asdict(program).items():
