@@ -120,7 +120,8 @@ def test_a_program_that_is_too_new_for_a_release(release, built, cli, cc, tmp_pa
     shutil.copy(folder / "base.tar", context / "root.tar")
     _, saved = built(context, "FROM scratch\nADD root.tar /\n")
     program = cc(
-        "#include <stdlib.h>\nint main(int n, char **w) { return strtol(w[0], 0, 0); }",
+        "#define _GNU_SOURCE\n#include <stdlib.h>\n"
+        "int main(int n, char **w) { return strtol(w[0], 0, 0); }",
         name="number",
     )
     done = cli("pack", program, "--base", saved, "-o", "x.tar")
