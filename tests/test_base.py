@@ -78,6 +78,15 @@ def unpacked(manifest, blobs, folder):
     return folder
 
 
+def above(manifest, blobs, below=1):
+    """The members of the layers that are not the base's."""
+    return {
+        name: one
+        for layer_ in manifest["layers"][below:]
+        for name, one in members(blobs[layer_["digest"]]).items()
+    }
+
+
 # --- layers ---
 
 
@@ -222,7 +231,7 @@ def test_the_libraries_of_the_base_are_searched_first(say, packs, tmp_path):
     shutil.copy(layouts.MULTIARCH / "libc.so.6", root / "lib")
     base_images.write(tmp_path / "base.tar", [of_tree(root)])
     done, _, manifest, blobs = packs(say)
-    own = members(blobs[manifest["layers"][-1]["digest"]])
+    own = above(manifest, blobs)
     files = {name for name, (kind, *_) in own.items() if kind == "file"}
     assert not [one for one in files if "libc.so" in one or "ld-linux" in one], files
     assert any(one.endswith("libm.so.6") for one in files)  # the base lacks it
@@ -242,7 +251,7 @@ def test_the_links_of_the_base_decide_where_files_go(say, packs, tmp_path):
     shutil.copy(layouts.MULTIARCH / "libc.so.6", root / "lib/x86_64-linux-gnu")
     base_images.write(tmp_path / "base.tar", [of_tree(root)])
     _, config, manifest, blobs = packs(say)
-    own = members(blobs[manifest["layers"][-1]["digest"]])
+    own = above(manifest, blobs)
     files = {name for name, (kind, *_) in own.items() if kind == "file"}
     assert files == {"var/local/bin/say", "lib/x86_64-linux-gnu/libm.so.6"}
     assert "usr/local" not in own
@@ -258,8 +267,7 @@ def test_whiteouts_and_opaque_directories_of_the_base_count(say, ubuntu, packs, 
     was = layer(("usr/local/", 0o755), ("usr/local/bin/", 0o755), ("usr/local/bin/say", b"x"))
     base_images.write(tmp_path / "base.tar", [ubuntu, was, gone])
     _, _, manifest, blobs = packs(say)
-    own = members(blobs[manifest["layers"][-1]["digest"]])
-    own |= members(blobs[manifest["layers"][-2]["digest"]])
+    own = above(manifest, blobs, 3)
     assert {f"{lib}/libm.so.6", "usr/local/bin/say"} <= set(own)
 
 
@@ -271,7 +279,7 @@ def test_directories_keep_the_mode_and_owner_that_they_have_in_the_base(
     )
     base_images.write(tmp_path / "base.tar", [ubuntu, closed])
     _, _, manifest, blobs = packs(say)
-    own = members(blobs[manifest["layers"][-1]["digest"]])
+    own = above(manifest, blobs, 2)
     assert own["usr/local"][:3] == ("dir", 0o750, (5, 0))
     assert own["usr/local/bin"][:3] == ("dir", 0o711, (7, 0))
     assert "srv" not in own
@@ -280,9 +288,7 @@ def test_directories_keep_the_mode_and_owner_that_they_have_in_the_base(
 def test_lines_that_the_base_lacks_are_added_to_its_file(say, ubuntu, packs, tmp_path):
     base_images.write(tmp_path / "base.tar", [ubuntu, layer(*ETC)])
     _, _, manifest, blobs = packs(say, "-u", "nonroot", "--with", "users")
-    own = members(blobs[manifest["layers"][-1]["digest"]])
-    if "etc/passwd" not in own:
-        own |= members(blobs[manifest["layers"][-2]["digest"]])
+    own = above(manifest, blobs, 2)
     text = own["etc/passwd"][3]
     assert text.startswith(PASSWD)
     assert b"\nnonroot:x:65532:" in text
@@ -490,8 +496,7 @@ def test_a_sysroot_and_a_base_that_are_images(say, ubuntu, packs, tmp_path):
     gone = layer(("usr/lib/x86_64-linux-gnu/.wh.libm.so.6", b""))
     base_images.write(tmp_path / "base.tar", [ubuntu, gone])
     _, _, manifest, blobs = packs(say, "--sysroot", "root.tar")
-    own = members(blobs[manifest["layers"][-1]["digest"]])
-    own |= members(blobs[manifest["layers"][-2]["digest"]])
+    own = above(manifest, blobs, 2)
     assert "usr/lib/x86_64-linux-gnu/libm.so.6" in own
 
 
@@ -522,3 +527,19 @@ def test_an_ordinary_pack_imports_nothing_of_it(say, tmp_path):
         "rootfs_builder.image.from_base",
         "rootfs_builder.image.unpack",
     }
+
+
+def test_a_secret_of_this_machine_is_one_under_any_name_over_a_base(cli, cc, ubuntu, tmp_path):
+    """The base has a file at the secret's path; a hard link of this machine's has another name."""
+    theirs = layer(("etc/shadow", b"root:*:1::::::\n", 0o644))
+    base_images.write(tmp_path / "base.tar", [ubuntu, theirs])
+    root = tmp_path / "root"
+    (root / "etc").mkdir(parents=True)
+    (root / "etc/shadow").write_text("root:$6$secret:1::::::\n")
+    (root / "srv").mkdir()
+    (root / "srv/innocent").hardlink_to(root / "etc/shadow")
+    program = cc("int main(void) { return 0; }", args=("-static",))
+    words = ("--sysroot", "root", "--add", "root/srv/innocent:/srv/innocent", "-o", "x.tar")
+    done = cli("pack", program, *words, "--base", "base.tar")
+    assert done.returncode == 5, done.stderr
+    assert "password hashes" in done.stderr

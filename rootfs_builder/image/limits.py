@@ -12,6 +12,7 @@ from msgspec.structs import fields
 from rootfs_builder.errors import LimitError
 
 OPTION = "--no-limits"  # lifts them all
+LIFTED = f"; {OPTION} lifts all limits"
 
 
 class Limits(Struct, frozen=True):
@@ -108,4 +109,4 @@ class Meter:
 def refusal(what: str, found: int, most: int) -> LimitError:
     """The error for more than the limit."""
     sentence = f"{found:,} {what} are more than the limit of {most:,}"
-    return LimitError(f"{sentence}; {OPTION} lifts all limits")
+    return LimitError(f"{sentence}{LIFTED}")

@@ -26,6 +26,7 @@ from rootfs_builder.filesystem.root import DirectoryRoot, Root
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, warning
 from rootfs_builder.image import Image, Platform, found, from_base
+from rootfs_builder.image.limits import LIFTED
 from rootfs_builder.image.unpack import Unpacked
 from rootfs_builder.needs import users
 from rootfs_builder.paths import decode, encode, printable
@@ -140,6 +141,9 @@ def image(path: str, option: str, recipe: Recipe | None) -> Iterator[tuple[Image
     """
     if not path or path == "-":
         raise UsageError(Mistake(option, "name a file or directory that has an image", path))
+    if not os.path.exists(encode(_place(path))):
+        text = "no such file or directory; of what an engine has: docker save NAME -o FILE"
+        raise NotFoundError(Mistake(option, text, path))
     with ExitStack() as stack:
         try:
             read = stack.enter_context(found.at(_place(path), "inspect"))
@@ -151,7 +155,7 @@ def image(path: str, option: str, recipe: Recipe | None) -> Iterator[tuple[Image
             unpacked = reader.unpacked(one.layers)
         except (NotFoundError, InputError, LimitError) as error:
             text = str(error).removeprefix(f"{printable(_place(path))}: ")
-            raise type(error)(Mistake(option, text, path)) from error
+            raise type(error)(Mistake(option, text.removesuffix(LIFTED), path)) from error
         files = stack.pop_all()
     try:
         yield one, unpacked

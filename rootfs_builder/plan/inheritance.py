@@ -17,12 +17,13 @@ from rootfs_builder.filesystem.content import BytesSource, Source, chunks, read
 from rootfs_builder.filesystem.root import Root, tree
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walker
-from rootfs_builder.paths import ImagePath, Key, OpenedPath, SourcePath, printable
+from rootfs_builder.paths import ImagePath, Key, OpenedPath, SourcePath, name, printable
 from rootfs_builder.plan import Entry, Plan, PlanRoot, ReasonKind, generated, with_parents
 from rootfs_builder.recipe import Recipe
 
 _UNIT = 1 << 20
 _SHOWN = 3  # conflicts that a message has
+_BY_NAME = ("passwd", "group", "shadow", "gshadow", "nsswitch.conf")  # NAME: is there once
 
 
 class Inherited(Struct, frozen=True):
@@ -115,7 +116,7 @@ def _over(
     if entry.content.identity == below.content.identity:
         return stays
     if entry.path in lines and isinstance(entry.content, BytesSource):
-        text = _with_lines(read(below.content), entry.content.data)
+        text = _with_lines(read(below.content), entry.content.data, entry.path)
         return stays if text is None else replace(stays, content=text, inherited=False)
     if entry.reasons[0].kind is ReasonKind.GENERATED:
         return replace(stays, content=entry.content, inherited=False)
@@ -128,20 +129,21 @@ def _same_rights(one: Entry, other: Entry) -> bool:
     return (one.mode, one.uid, one.gid) == (other.mode, other.uid, other.gid)
 
 
-def _with_lines(base: bytes, wanted: bytes) -> BytesSource | None:
+def _with_lines(base: bytes, wanted: bytes, path: ImagePath) -> BytesSource | None:
     """The base's text with the lines that it lacks; None if it lacks none."""
-    known = {_key(line) for line in base.splitlines()}
-    new = [line for line in wanted.splitlines(keepends=True) if _key(line) not in known]
+    by_name = name(path) in _BY_NAME
+    known = {_key(line, by_name=by_name) for line in base.splitlines()}
+    lines = wanted.splitlines(keepends=True)
+    new = [line for line in lines if _key(line, by_name=by_name) not in known]
     if not new:
         return None
     end = b"" if not base or base.endswith(b"\n") else b"\n"
     return BytesSource(base + end + b"".join(new))
 
 
-def _key(line: bytes) -> bytes:
-    """What a line is about: the account of passwd(5), the database of nsswitch.conf(5)."""
-    first, colon, _ = line.strip().partition(b":")
-    return first if colon else line.strip()
+def _key(line: bytes, *, by_name: bool) -> bytes:
+    """What a line is about: an account, a database of the name service switch; else all of it."""
+    return line.partition(b":")[0].strip() if by_name else line.strip()
 
 
 def same(one: Source, other: Source) -> bool:

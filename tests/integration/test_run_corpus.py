@@ -103,8 +103,10 @@ class Answers:
         return self._known[number]
 
     def again(self, args, extra, options):
-        """How a run ends now."""
-        return self._docker.run(self._loaded, *args, extra=extra, **options)
+        """How a run ends now: once, also if it says nothing, since it may have written."""
+        network = () if "--network" in extra else ("--network", "none")
+        words = ("run", "--rm", *network, *extra, self._loaded, *args)
+        return self._docker(*words, check=False, **options)
 
 
 class Both:

@@ -6,7 +6,7 @@ So a symlink to one, a hard link and a bind mount are secrets too.
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
-from rootfs_builder.filesystem.root import Identity, Node, tree
+from rootfs_builder.filesystem.root import Identity, Node, Root, tree
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.paths import OpenedPath, SourcePath, join, name, parent
@@ -54,23 +54,27 @@ def files(sources: Sources) -> tuple[dict[SourcePath, str], dict[Identity, str]]
                 paths.setdefault(path, why)
                 if node.size:  # what saves space makes all empty files one inode
                     identities.setdefault(node.identity, why)
+    if sources.base is not None:  # its files hide those of the machine, which have other names too
+        below = Walker(sources.system)
+        for pattern, why in _OF_THE_MACHINE:
+            for _, node in _matching(sources.system, below, OpenedPath(pattern)):
+                if node.size:
+                    identities.setdefault(node.identity, why)
     return paths, identities
 
 
-def _matching(
-    sources: Sources, walker: Walker, pattern: OpenedPath
-) -> Iterator[tuple[SourcePath, Node]]:
+def _matching(root: Root, walker: Walker, pattern: OpenedPath) -> Iterator[tuple[SourcePath, Node]]:
     """The files that a path of the table leads to, links followed."""
     above = walker.walk(parent(pattern))
     if above.node is None or above.node.kind != "dir":
         return
     wanted = name(pattern)
     try:
-        names = sources.list(above.real) if "*" in wanted else (wanted,)
+        names = root.list(above.real) if "*" in wanted else (wanted,)
         for one in names:
             walk = walker.walk(join(above.real, one))
             if walk.node is not None and fnmatchcase(one, wanted):
-                each = tree(sources, walk.real)
+                each = tree(root, walk.real)
                 yield from ((SourcePath(path), node) for path, node in each if node.kind == "file")
     except OSError:  # it cannot be listed, so what is in it cannot be packed
         return
