@@ -20,6 +20,7 @@ OTHERS = {  # of other programs: pip, docker, our own scripts
         "--init",
     ),
     *("--engines", "--only", "--quick", "--render", "--without-peer"),
+    *("--nodaemonize", "--omit", "--print-module-deps", "--target", "--tmpfs"),
 }
 
 

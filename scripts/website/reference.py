@@ -31,8 +31,8 @@ A failed command leaves the old output as it was. In `build` the code is that of
 or 1 where they differ. Interrupted by a signal, a command ends with 128 and the signal's
 number: Ctrl-C gives 130."""
 JSON = """\
-`pack`, `build`, `tree`, `why`, `inspect`, `verify`, `rules` and `cache info` take `--json`.
-Results go to stdout; errors are sentences on stderr, with an [exit code](exit-codes.md)."""
+Results go to stdout; errors are sentences on stderr, with an [exit code](exit-codes.md). These take
+`--json`: {verbs}."""
 SCHEMA = """\
 `rootfs-builder build --schema` prints the schema of recipes, which is also
 [here](../rootfs.schema.json). An editor with Taplo uses it after this first line of
@@ -187,7 +187,8 @@ def as_json() -> str:
         PARAGRAPH.join(
             [
                 "# JSON output and schemas",
-                JSON,
+                JSON.format(verbs=", ".join(f"`{name}`" for name in with_json())),
+                *schemas(),
                 SCHEMA,
                 "```toml\n#:schema ./rootfs.schema.json\n```",
                 "## Findings",
@@ -199,6 +200,25 @@ def as_json() -> str:
         )
         + "\n"
     )
+
+
+def with_json() -> Iterator[str]:
+    """The verbs that print JSON."""
+    for name in VERBS:
+        command = import_module(f"rootfs_builder.commands.{name}").command
+        parts = command.commands.values() if isinstance(command, click.Group) else [command]
+        if any("--json" in param.opts for part in parts for param in part.params):
+            yield name
+
+
+def schemas() -> Iterator[str]:
+    """The schemas of documents, each by its title."""
+    yield "## Schemas"
+    lines = []
+    for path in sorted((CHECKOUT / "docs").glob("*.schema.json")):
+        title = json.loads(path.read_text()).get("title", path.stem)
+        lines.append(f"- [{path.name}](../{path.name}): {title}")
+    yield "\n".join(lines)
 
 
 def glossary() -> str:

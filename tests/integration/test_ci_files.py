@@ -31,7 +31,7 @@ def machine(docker, bare, tmp_path, wheel, private_registry):
     run("echo 'int main(void) { return 0; }' >hello.c && gcc -o hello hello.c")
     entry = f'[[registry]]\nlocation = "{address}"\ninsecure = true\n'
     run('mkdir -p /etc/containers/registries.conf.d && echo "$E" >$_/tests.conf', E=entry)
-    run("skopeo login -u $U -p $P $A", U=user, P=password, A=address)
+    run('skopeo login -u "$U" -p "$P" "$A"', U=user, P=password, A=address)
     return run
 
 
