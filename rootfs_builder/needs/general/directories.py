@@ -1,4 +1,4 @@
-"""The directories in which a program writes: those below /var and /run that it names.
+"""The directories in which a program writes: those below /var and /run that it or its package has.
 
 A program of which a package made such a directory, or that would make a file there, fails where the
 directory is missing. Directories are made empty: state of this machine is never copied. What others
@@ -12,7 +12,8 @@ from posixpath import normpath
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, Directory, Need, Text
 from rootfs_builder.needs.general import settings
-from rootfs_builder.paths import below, decode, name, parent, printable
+from rootfs_builder.needs.general.belongings import Belongings
+from rootfs_builder.paths import SourcePath, below, decode, name, parent, printable
 
 NAMED = rb"(?<![\w.+-])(?P<path>/(?:var|run)/[\w.+%{}$@*/-]{1,200})"
 _PATTERN = NAMED
@@ -48,6 +49,17 @@ class Directories:
         hits = self._context.elf_files.search(program.real, NAMED)
         named = {decode(hit["path"]) for hit in hits}
         yield from self._needed(named, printable(name(program.opened)))
+        yield from self._made_by_package()
+
+    def _made_by_package(self) -> Iterator[Need]:
+        """The empty directories that came with the program: it may put their paths together."""
+        owner = Belongings(self._context).owner(SourcePath(self._context.program.real))
+        for path in sorted(self._context.packages.files(owner)) if owner else ():
+            if below(path, "/var") and self._context.files.kind(path) == "dir":
+                directory = self._directory(path)
+                if directory is not None:
+                    shown = printable(name(self._context.program.opened))
+                    yield Directory(directory, Clue(f"the package of {shown} has {path}", (path,)))
 
     def text(self, text: Text) -> Iterator[Need]:
         """The directories of the paths in a configuration."""

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests import package_roots
 from tests.rule_bench import PROGRAM, program, rule
 
 MADE = rule('when = { own-imports = ["mkdir"] }\nfinder = "directories"', "state-directories")
@@ -45,6 +46,18 @@ def test_they_are_empty_and_of_the_user(bench):
     entry = result.directories["/var/lib/my"]
     assert (entry.uid, entry.gid, entry.mode) == (1000, 1000, 0o755)
     assert result.applied == {"state-directories": "prog names /var/lib/my"}
+
+
+def test_an_empty_directory_that_came_with_the_program_is_there(bench):
+    """Its path may be put together, as corosync does."""
+    tool = "/usr/bin/tool"
+    files = (tool, "/var/lib/my", "/var/lib/my-cache/one", "/var/lib/mine")
+    bench.fill({tool: program("mkdir"), "/var/lib/my-cache/one": "x", "/var/lib/mine": "x"})
+    (bench.root / "var/lib/my").mkdir()
+    package_roots.install(bench.root, package_roots.Package("my", "1", files))
+    result = bench.plan(MADE, tool)
+    assert {path for path in result.directories if path.startswith("/var/lib/")} == {"/var/lib/my"}
+    assert result.applied == {"state-directories": "the package of tool has /var/lib/my"}
 
 
 def test_a_configuration_names_some(bench):
