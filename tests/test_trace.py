@@ -314,6 +314,7 @@ def test_a_hostile_program_leaves_no_files_either(cli, tmp_path):
 def test_what_no_file_shows_ends_the_summary_of_pack(cli, cc, options, said):
     cc(HOST, name="host")
     lines = cli("pack", "./host", "-o", "host.tar", *options, check=True).stderr.splitlines()
+    assert lines.pop().startswith("next: ")  # the command that uses what was written
     assert lines[-1].endswith("rootfs-builder trace -- ./host") is said
     assert any("calls dlopen" in line for line in lines) is said
 
