@@ -76,9 +76,8 @@ def _write(
         planned=terminal.reasons if verbose else lambda _: None,
     )
     lines = packing.lines(packed, output, time.monotonic() - begun, verbose=verbose)
-    terminal.show(lines, packed.plan.findings, quiet=quiet, verbose=verbose)
-    if not quiet:
-        terminal.say(packing.following(packed, values))
+    ending = packing.following(packed, values)
+    terminal.show(lines, packed.plan.findings, quiet=quiet, verbose=verbose, ending=ending)
     result = packing.name(packed)
     if as_json:
         import json

@@ -77,14 +77,28 @@ def _coloured(line: str) -> str:
     return click.style(mark, **_COLOURS[mark.rstrip(": ")]) + bold
 
 
-def show(lines: Iterable[str], found: "Iterable[Finding]", *, quiet: bool, verbose: bool) -> None:
-    """The lines and the findings, or where that is to be quiet what was withheld."""
+def show(
+    lines: Iterable[str],
+    found: "Iterable[Finding]",
+    *,
+    quiet: bool,
+    verbose: bool,
+    ending: Iterable[str] = (),
+) -> None:
+    """The lines, the findings and the ending, or where that is to be quiet what was withheld.
+
+    A run that would show what no file does is the very last line.
+    """
+    from rootfs_builder.findings import Code
     from rootfs_builder.views import summary
 
     if quiet:
         say(summary.withheld(found))
-    else:
-        say((*lines, *summary.findings(found, verbose=verbose, flag="-v")))
+        return
+    last = [one for one in found if one.code is Code.UNSEEN]
+    others = [one for one in found if one.code is not Code.UNSEEN]
+    say((*lines, *summary.findings(others, verbose=verbose, flag="-v"), *ending))
+    say(summary.findings(last))
 
 
 def warnings(found: "Iterable[Finding]") -> None:
