@@ -334,9 +334,9 @@ def test_source_date_epoch(pack, value):
     pack(PROGRAM, code=2, words=words, env={"SOURCE_DATE_EPOCH": value})
 
 
-def test_sysroot_is_no_directory(pack, tmp_path):
+def test_sysroot_is_neither_a_directory_nor_an_image(pack, tmp_path):
     (tmp_path / "file").touch()
-    pack(PROGRAM, "--sysroot", "file", code=1, words=["--sysroot file", "directory"])
+    pack(PROGRAM, "--sysroot", "file", code=1, words=["--sysroot file", "no tar archive"])
     pack(PROGRAM, "--sysroot", "none", code=3, words=["--sysroot none", "no such directory"])
 
 
