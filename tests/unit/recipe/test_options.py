@@ -83,7 +83,11 @@ def test_a_mistake_is_printed_with_what_it_is_about(mistake, text):
 def test_a_choice_is_one_of_its_words(option):
     def given(value):
         return recipe.from_options(
-            directory="/", executables=("a",), **{option.parameter: value}, compression_level=None
+            directory="/",
+            executables=("a",),
+            exercise=("./a",),
+            compression_level=None,
+            **{option.parameter: value},
         )
 
     assert option.default in {None, *option.choices}
