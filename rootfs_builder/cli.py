@@ -159,7 +159,7 @@ def _as_options(words: list[str]) -> list[str]:
 def run(words: list[str], command: tuple[str, ...] | None) -> int:
     """Run one command line; `command` has the arguments after `--`, None without one.
 
-    A verb whose answer is an exit code raises click's Exit, which is no failure.
+    A verb whose answer is an exit code raises click's Exit; that is not an error.
     """
     debug = "--debug" in words
     try:

@@ -229,7 +229,7 @@ def seconds(text: str) -> float:
     """The value of --timeout.
 
     Raises:
-        UsageError: it is no time.
+        UsageError: it is not a time.
     """
     from rootfs_builder.recipe import values
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-GROUPS = {  # in the order of --help; what is in none of them stands in the last
+GROUPS = {  # in the order of --help; options that are in none of them go into the last
     "Output": (
         *("output", "shape", "compression", "compression_level", "layers", "platform", "no_plan"),
         *("iidfile", "metadata_file", "max_size", "policy", "strip", "dry_run", "print_recipe"),

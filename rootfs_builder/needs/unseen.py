@@ -1,6 +1,6 @@
 """A closure → a program that loads or starts something, and nothing has shown what.
 
-A name that is computed stands in no file; one run shows it.
+No file has a name that is computed; one run shows it.
 """
 
 from collections.abc import Iterator

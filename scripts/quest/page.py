@@ -103,7 +103,7 @@ does.
 
 [article]: {ARTICLE}
 
-Base images are made of Debian's packages: `debian` stands in for `ubuntu`, `compiler` for an
+Base images are made of Debian's packages: `debian` replaces `ubuntu`, `compiler` for an
 `ubuntu` with gcc. `alpine` is busybox and musl. So sizes differ from the article's where a base is
 included. All sizes of images are as docker counts them. Measured on {known["system"]}, with
 gcc {known["gcc"]}, Go {known["go"]} and docker {known["docker"]}.

@@ -48,7 +48,7 @@ class Strings(Struct, frozen=True):
 
     @property
     def whole(self) -> list[str]:
-        """Those that are no template, without empty parts, sorted."""
+        """Those that are not templates, without empty parts, sorted."""
         each = (one for one in self.paths if one[-1] not in TEMPLATE)
         return sorted({"/" + "/".join(filter(None, one.split("/"))) for one in each})
 

@@ -29,7 +29,7 @@ class Evidence(Struct, frozen=True, eq=False):
     `libc` is the loader's name, STATIC for a program without one; `version` that of its libc;
     `found` are the objects that are looked at, by their resolved paths, with what they import if
     they are not of the libc; `imported` is all of that, `present` all objects that it has. `texts`
-    are those of the rules' that stand in the program.
+    are those of the rules that the program contains.
     """
 
     libc: str
@@ -101,7 +101,7 @@ class Evidence(Struct, frozen=True, eq=False):
 
 @cache
 def _by_bytes(symbols: tuple[str, ...]) -> dict[bytes, str]:
-    """Symbols, by how they stand in a file."""
+    """Symbols, by their bytes in a file."""
     return {symbol.encode(): symbol for symbol in symbols}
 
 
