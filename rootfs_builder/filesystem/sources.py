@@ -71,7 +71,8 @@ class Sources:
 
     `directory` is the sysroot's path, resolved, or that of the image that it was read from. Of an
     image, which is not a directory, an absolute path is enough: what it has is meant, unless that
-    lies below `here`, where relative paths of this machine start. `base` is the tree of a base image.
+    lies below `here`, where relative paths of this machine start. `base` is the tree of a base
+    image.
     """
 
     def __init__(

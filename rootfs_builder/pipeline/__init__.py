@@ -263,7 +263,9 @@ def _recorded(
     found = _planned(read, rules=rules, facts=facts, owners=owners)
     content, findings = depends.document((*rule_files, *read.files))
     elf_files = ElfFiles(read.sources, facts)
-    unknown = () if read.recipe.exercises else unseen.find(found.closure, elf_files)
+    is_here = not read.sources.sysroot  # a run is of this machine
+    ask = is_here and not read.recipe.exercises
+    unknown = unseen.find(found.closure, elf_files) if ask else ()
     plan = replace(found.plan, findings=(*found.plan.findings, *findings, *unknown))
     planned(plan)
     return found._replace(plan=plan), content
