@@ -47,7 +47,7 @@ PROGRAMS = {
 }
 
 
-@pytest.fixture(scope="module", params=MACHINES if ALL else ["arm64", "i386"])
+@pytest.fixture(scope="module", params=MACHINES if ALL else ["arm64"])
 def foreign(request, tmp_path_factory):
     """A root of a machine, the name of that, and the qemu that runs its programs."""
     release, machine = MACHINES[request.param]
