@@ -228,7 +228,7 @@ def test_stdout_into_load(pack, cc, cli, docker, podman, name, tmp_path):
 )
 def test_static_program_is_alone(pack, cc, compiler, option):
     archive = pack(cc(SAY, compiler=compiler, args=(option,)))
-    folders = ["/usr/", "/usr/local/", "/usr/local/bin/"]
+    folders = ["/tmp/", "/usr/", "/usr/local/", "/usr/local/bin/"]  # noqa: S108 - of the image
     assert list(tree(archive.rootfs)) == [*folders, "/usr/local/bin/hello"]
 
 
@@ -236,7 +236,7 @@ def test_small_program_gives_a_small_archive(pack, cc, engine, name):
     program = cc(SAY, compiler="musl-gcc", args=("-static", "-s"))
     assert 17_000 < program.stat().st_size < 19_000
     archive = pack(program, "-t", name)
-    assert archive.tar.stat().st_size <= 13_500
+    assert archive.tar.stat().st_size <= 14_000
     with image(engine, engine.load(archive.tar)) as loaded:
         assert said(engine, loaded) == "said\n"
 
