@@ -12,6 +12,8 @@ import pytest
 
 from tests.integration.programs import image
 
+pytestmark = pytest.mark.xdist_group("run")  # one image, loaded and removed by name
+
 RUN = (sys.executable, "-m", "rootfs_builder", "run")
 PROGRAMS = ("cat", "env", "id", "ls", "sleep", "touch", "tty")
 WAYS = [
