@@ -18,14 +18,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
 
 @click.command(cls=Verb, epilog="Example: rootfs-builder debug server.tar -o server-debug.tar")
 @click.argument("image", metavar="IMAGE", shell_complete=options.file_names)
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    metavar="FILE",
-    shell_complete=options.file_names,
-    help="The archive; - is stdout, oci:DIR a directory.",
-)
+@options.archive
 @click.option(
     "--with-tools",
     metavar="NAME,...",

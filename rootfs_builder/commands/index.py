@@ -19,14 +19,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
 @click.argument(
     "images", nargs=-1, required=True, metavar="IMAGE...", shell_complete=options.file_names
 )
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    metavar="FILE",
-    shell_complete=options.file_names,
-    help="The archive; - is stdout, oci:DIR a directory.",
-)
+@options.archive
 @click.option("-t", "--tag", metavar="NAME[:TAG]", help="Its name (default: that of all images).")
 @click.option(
     "--format",

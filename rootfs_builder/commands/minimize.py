@@ -26,14 +26,7 @@ _MOST = 10  # lines of what went, and of what stays; -v has all
     cls=Verb, epilog="Example: rootfs-builder minimize app.tar -o small.tar -- app --selftest"
 )
 @click.argument("image", metavar="IMAGE", shell_complete=options.file_names)
-@click.option(
-    "-o",
-    "--output",
-    required=True,
-    metavar="FILE",
-    shell_complete=options.file_names,
-    help="The archive; - is stdout, oci:DIR a directory.",
-)
+@options.archive
 @click.option("-t", "--tag", metavar="NAME[:TAG]", help="The image's new name.")
 @click.option(
     "--keep",

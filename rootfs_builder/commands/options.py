@@ -144,6 +144,14 @@ strip = click.option(
     is_flag=True,
     help="Remove symbols, with binutils' strip.",
 )
+archive = click.option(
+    "-o",
+    "--output",
+    required=True,
+    metavar="FILE",
+    shell_complete=file_names,
+    help="The archive; - is stdout, oci:DIR a directory.",
+)
 quiet = click.option(
     "-q", "--quiet", is_flag=True, help="Only errors, and what was withheld, on stderr."
 )

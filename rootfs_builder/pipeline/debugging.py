@@ -142,7 +142,7 @@ def _unfit(walk: Walk, walker: Walker, platform: Platform) -> str:
         with walker.root.open(walk.real).open() as content:
             file = elf.read(content)
     except ElfError as error:
-        return f"is no program: {error}"
+        return f"is not a program: {error}"
     if file.interpreter is not None:
         return "is not static"
     machine = file.header.platform.architecture

@@ -1,7 +1,7 @@
 r"""A line of strace → what one system call asked the kernel for, and what it got.
 
 strace runs with `-f -y -xx`: every string is `"\x2f\x65"`, every descriptor `3<\x2f\x65>`, so that
-no byte of a path can be taken for syntax. A call that another process interrupts stands in two
+no byte of a path can be taken for syntax. A call that another process interrupts takes two
 lines, which `Lines` joins.
 """
 
@@ -157,7 +157,7 @@ def _paths(name: bytes, arguments: bytes) -> Iterator[Named]:
 
 
 def _text(hexadecimal: bytes) -> str:
-    r"""The text of `\x2f\x65`; what strace leaves as it is, such as `pipe:[1]`, is no path."""
+    r"""The text of `\x2f\x65`; what strace leaves as it is, like `pipe:[1]`, is not a path."""
     digits = hexadecimal.replace(rb"\x", b"")
     if len(digits) * 2 != len(hexadecimal):
         return ""

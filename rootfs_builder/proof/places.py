@@ -82,7 +82,7 @@ class Places(Struct, frozen=True):
     def inputs(self, words: Iterable[str]) -> Iterator[tuple[str, str]]:
         """What words of the run name, here and in the image, if it is the user's own.
 
-        A word is a path, or ends in =PATH; a path of the system is no input.
+        A word is a path, or ends in =PATH; a path of the system is not an input.
         """
         for word in words:
             text = word.rpartition("=")[2] if word.startswith("-") else word

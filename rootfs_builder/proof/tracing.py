@@ -209,7 +209,7 @@ class _Session:
 
     def _words(self) -> list[str]:
         calls = "all" if self._run.every_call else ",".join(_FILES)
-        # A filter in the kernel lets other calls pass quickly; of all calls there are no others.
+        # A filter in the kernel lets other calls pass quickly; with all calls it has none to skip.
         quick = [one for one in self._tracer.options if one == _KILL or not self._run.every_call]
         options = [*quick, "-f", "-q", "-y", "-xx", "-s", "256"]
         options += ["-e", f"trace={calls}", "-e", "signal=none", "-o", self._fifo]

@@ -1,6 +1,6 @@
 """The article's base images, made on this machine, since it has no registry.
 
-Debian's packages stand in for Ubuntu and for Docker's own images: the sizes differ from those of
+Debian's packages replace Ubuntu's and Docker's own images: the sizes differ from those of
 the article, and what works and what fails does not. Packages are unpacked and not configured.
 """
 
