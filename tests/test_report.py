@@ -243,6 +243,18 @@ def test_the_keyboard_reaches_every_tile_and_opens_a_group(page, written):
 
 
 @pytest.mark.engines
+def test_another_width_does_not_take_the_focus_away(page, written):
+    page.size(1440)
+    show(page, written)
+    page.evaluate("document.querySelector('#map [tabindex=\"0\"]').focus()")
+    for width in (900, 600, 1200):
+        page.size(width)
+        drawn = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        page.evaluate(f"{drawn}.then(() => 0)")
+        assert page.evaluate("document.activeElement.closest('#map') !== null"), width
+
+
+@pytest.mark.engines
 def test_the_search_finds_files_and_dims_the_others(page, written):
     show(page, written)
     page.evaluate(

@@ -348,8 +348,15 @@ function sortable(table) {
 }
 document.querySelectorAll("table.sortable").forEach(sortable);
 
+// What is drawn anew for another width keeps the focus.
 let width = 0;
-new ResizeObserver(() => { if (at("map").clientWidth !== width) { width = at("map").clientWidth; draw(); } }).observe(at("map"));
+new ResizeObserver(() => {
+  const map = at("map"), held = [...map.querySelectorAll("button")].indexOf(document.activeElement);
+  if (map.clientWidth === width) return;
+  width = map.clientWidth;
+  draw();
+  if (held >= 0) rove(map.querySelectorAll("button")[held] || map.querySelector("button"), true);
+}).observe(at("map"));
 addEventListener("hashchange", follow);
 state.selected = ranked[0] || null;
 showDetails();
