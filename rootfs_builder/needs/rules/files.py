@@ -117,11 +117,11 @@ class RuleFiles:
                 yield FileOutput(found=True, made=(made,))
 
     def _has_value(self, rule: Rule, variables: Variables) -> bool:
-        """Whether the root has any of the paths that depend on {value}; without, all others go in.
+        """Whether there is no {value}, or the root has any of the paths that depend on it.
 
         So a zone that does not exist brings nothing, and of a wrong PAM service not the rest.
         """
-        templates = [one for one in rule.copy if "{value}" in one]
+        templates = [one for one in rule.copy if "{value}" in one and "value" in variables]
         return not templates or any(self._places.paths(one, variables, rule) for one in templates)
 
     def libraries(self, rule: Rule, variables: Variables) -> Iterator[str]:
