@@ -85,14 +85,16 @@ def six(cli, docker, podman, skopeo, registry, name, tmp_path):
     """Pack the six programs of a root on a base, push them, and use them in each engine.
 
     What is pushed is the own layer alone. Gives each image while it is there, with its engine.
+    A usual run takes two of the six.
     """
+    programs = PROGRAMS if ALL else {one: PROGRAMS[one] for one in ("/usr/bin/jq", "/usr/bin/file")}
 
     def on(base, root=""):
         place = f"{registry}/{name}"
         skopeo.push(base, "oci-archive", f"{place}:base")
         below = layers(skopeo, base)
         sysroot = ("--sysroot", root) if root else ()
-        for program, (words, said) in PROGRAMS.items():
+        for program, (words, said) in programs.items():
             packed = ("pack", f"{root}{program}", *sysroot, "--base", base)
             cli(*packed, "-o", "x.tar", "-t", name, check=True)
             all_ = layers(skopeo, tmp_path / "x.tar")
@@ -228,7 +230,7 @@ def test_the_memory_that_an_image_of_a_gigabyte_takes(cc, tmp_path):
     root = tmp_path / "root"
     root.mkdir()
     layouts.ubuntu(root)
-    for number in range(4):
+    for number in range(4 if ALL else 1):
         with (root / f"usr/lib/large{number}").open("wb") as file:
             for _ in range(256):
                 file.write(os.urandom(1 << 16) * 16)  # 1 MiB
