@@ -19,7 +19,8 @@ class Claim(NamedTuple):
 def stays(known: Claim, new: Claim, walker: Walker, sources: Sources) -> Claim:
     """The entry that stays: the known one if they are equal, a link of a file and that file.
 
-    Somebody may add by its name what somebody else finds through the link that has this name.
+    Somebody may add by its name what somebody else finds through the link that has this name. What
+    a rule writes for the image stays before this machine's file, unless the user named that.
 
     Raises:
         InputError: they are different.
@@ -33,6 +34,8 @@ def stays(known: Claim, new: Claim, walker: Walker, sources: Sources) -> Claim:
         return known
     if _leads_to(new, known, walker):
         return new
+    if None in (known.origin, new.origin) and _by_rules(known) and _by_rules(new):
+        return known if known.origin is None else new
     first, second = (
         "generated" if one is None else printable(sources.display(one))
         for one in (known.origin, new.origin)
@@ -44,6 +47,11 @@ def stays(known: Claim, new: Claim, walker: Walker, sources: Sources) -> Claim:
         f"{printable(known.entry.path)}: two different files for one path of the image: "
         f"{first} and {second}; rename one, or {advice}"
     )
+
+
+def _by_rules(claim: Claim) -> bool:
+    """Whether only rules want an entry."""
+    return all(one.kind == ReasonKind.RULE for one in claim.entry.reasons)
 
 
 def _leads_to(link: Claim, file: Claim, walker: Walker) -> bool:

@@ -287,8 +287,11 @@ class _Planner:
             return  # what the user adds counts
         old = conflicts.Claim(known, self.origins.get(entry.path))
         new = conflicts.Claim(entry, origin)
-        if conflicts.stays(old, new, self._walker, self._sources) is new and origin is not None:
-            self.entries[entry.path], self.origins[entry.path] = entry, origin
+        if conflicts.stays(old, new, self._walker, self._sources) is new:
+            self.entries[entry.path] = entry
+            self.origins.pop(entry.path, None)
+            if origin is not None:
+                self.origins[entry.path] = origin
             entry = known
         elif entry.kind == "dir" and origin is not None and entry.path in self._ways:
             self.entries[entry.path] = replace(known, mode=entry.mode)

@@ -24,7 +24,15 @@ from rootfs_builder.needs.rules.schema import expand, uses, with_any
 from rootfs_builder.needs.rules.user_input import UserInput
 from rootfs_builder.needs.startup import Startup
 from rootfs_builder.needs.users import User
-from rootfs_builder.paths import ImagePath, OpenedPath, SourcePath, decode, parent
+from rootfs_builder.paths import (
+    MOUNTED,
+    ImagePath,
+    OpenedPath,
+    SourcePath,
+    below,
+    decode,
+    parent,
+)
 from rootfs_builder.recipe.values import KEEP, is_account
 
 
@@ -85,8 +93,13 @@ class RuleFiles:
         return frozenset((path, rule) for path, rule, _ in self._places.refused)
 
     def left_out(self, there: AbstractSet[SourcePath]) -> Iterator[Finding]:
-        """A warning for each path that no rule may follow, but for what is there anyway."""
+        """A warning for each path that no rule may follow, but for what is there anyway.
+
+        What every runtime mounts is.
+        """
         for path, rule, spelt in sorted(self._places.refused):
+            if any(below(path, one) for one in MOUNTED):
+                continue
             walk = self._elf_files.walker.walk(path)
             if walk.real not in there:
                 place = path if spelt else ""

@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from rootfs_builder import elf
-from rootfs_builder.errors import InputError, NotFoundError, UsageError
+from rootfs_builder.errors import NotFoundError, UsageError
 from tests.loader.oracle import GLIBC, MUSL
 from tests.rule_bench import LIB, PROGRAM, Bench, libc, library, program, rule
 
@@ -932,11 +932,12 @@ def test_what_the_user_adds_stands_beside_what_the_rule_brings(bench):
     assert result.tree == {"/etc/d/x": "mine", "/etc/d/y": "y", "/etc/d/z": "z"}
 
 
-def test_two_rules_that_want_different_files_at_one_path_stop_it(bench):
+@pytest.mark.parametrize("names", [("one", "two"), ("two", "one")])
+def test_what_a_rule_writes_stays_before_what_another_copies(bench, names):
     bench.fill({"/etc/f": "machine"})
-    text = rule(CALLS + 'copy = ["/etc/f"]') + rule(CALLS + 'write = { "/etc/f" = "x" }', "two")
-    with pytest.raises(InputError, match="/etc/f: two different files"):
-        bench.plan(text)
+    bodies = ('copy = ["/etc/f"]', 'write = { "/etc/f" = "x" }')
+    text = "".join(rule(CALLS + body, name) for body, name in zip(bodies, names, strict=True))
+    assert bench.plan(text).tree == {"/etc/f": "x\n"}
 
 
 def test_a_directory_has_its_mode(bench):
