@@ -49,7 +49,7 @@ def command(
     from rootfs_builder.recipe import destination
     from rootfs_builder.views import summary
 
-    destination.check_spelling(output)
+    destination.check_directory(output)
     read = options.inputs(given)
     plan = pipeline.stage(
         options.recipe(**given),

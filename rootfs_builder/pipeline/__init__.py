@@ -197,7 +197,7 @@ def pack(
                 image = writer.write(whole, parts, place, usable)
                 _fill(fill, image, dependencies, metadata_file)
     memory.keep()
-    return Result(_detached(image), _remarked(whole, place), place.size)
+    return Result(_detached(image), _remarked(whole, place, destination), place.size)
 
 
 def _beside(
@@ -227,9 +227,11 @@ def _fill(fill: Fill, image: Image, dependencies: bytes, metadata: str | None) -
         fill("--metadata-file", buildx_metadata.document(image))
 
 
-def _remarked(plan: Plan, place: Place) -> Plan:
+def _remarked(plan: Plan, place: Place, destination: Destination) -> Plan:
     """The plan with what is to be said of its place, now that the image is there."""
-    found = (warning(Code.OUTPUT_LEFTOVER, text) for text in place.remarks)
+    found = [warning(Code.OUTPUT_LEFTOVER, text) for text in place.remarks]
+    if destination.misnomer:
+        found.append(warning(Code.OUTPUT_NAME, destination.misnomer))
     return replace(plan, findings=(*plan.findings, *found))
 
 
