@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.plan import Plan
     from rootfs_builder.recipe import Recipe
     from rootfs_builder.recipe.destination import Destination
+    from rootfs_builder.views.documents.images import Packed
 
 _OUTPUT = (
     click.option(
@@ -310,35 +311,8 @@ def name(result: "Result") -> str:
     return "\n".join(f"{one}@{result.image.digest}" for one in result.image.names)
 
 
-def facts(result: "Result") -> dict[str, Any]:
+def document(result: "Result") -> "Packed":
     """What `--json` says of an image."""
-    image, plan = result.image, result.plan
-    return {
-        "name": image.names[0],
-        "names": list(image.names),
-        "digest": image.digest,
-        "config": image.config_digest,
-        "platform": str(image.platform),
-        "layers": [
-            {
-                "digest": layer.descriptor.digest,
-                "size": layer.descriptor.size,
-                "diff_id": layer.diff_id,
-                "content": layer.history.created_by or "",
-            }
-            for layer in image.layers
-        ],
-        "archive_bytes": result.size,
-        **plan_facts(plan),
-    }
+    from rootfs_builder.views.documents import images
 
-
-def plan_facts(plan: "Plan") -> dict[str, Any]:
-    """What `--json` says of what is in an image."""
-    return {
-        "files": len(plan.unique_files),
-        "bytes": plan.size,
-        "findings": [
-            {"level": one.level, "code": one.code, "text": one.text} for one in plan.findings
-        ],
-    }
+    return images.packed(result.image, result.plan, result.size)
