@@ -49,7 +49,7 @@ def command(
     """Write a container image with EXECUTABLE and exactly the files it needs.
 
     The first EXECUTABLE is what the container starts; arguments after -- are passed to it. docker
-    load, podman load and skopeo (docker-archive: and oci-archive:) take the archive.
+    load, podman load and skopeo take the archive.
     """
     del debug
     values = {"command": cmd or (), **given}
@@ -99,10 +99,13 @@ def _print_recipe(values: dict[str, Any]) -> None:
 
 def _dry_run(values: dict[str, Any], *, as_json: bool, quiet: bool, verbose: bool) -> None:
     from rootfs_builder import pipeline
+    from rootfs_builder.commands.spinner import spinning
     from rootfs_builder.views import summary
 
     recipe = packing.recipe({**values, "output": values["output"] or "-"})
-    found = pipeline.plan(recipe, policy_files=values["policy"], **options.inputs(values))
+    read = options.inputs(values)
+    with spinning(quiet=quiet) as spinner:
+        found = pipeline.plan(recipe, policy_files=values["policy"], opened=spinner.opened, **read)
     if verbose:
         terminal.reasons(found.plan)
     table = summary.of_kinds(found.plan) if verbose else ()

@@ -260,8 +260,15 @@ def pack(
     """Write the image of these options; `planned` is called before anything is written."""
     from rootfs_builder import pipeline
     from rootfs_builder.commands import memory
+    from rootfs_builder.commands import spinner as spinners
 
-    with terminal.progress(quiet=quiet) as progress:
+    silent = quiet or bool(values.get("exercise"))  # whose program says what it likes
+
+    def begin(plan: "Plan") -> None:
+        spinner.stop()
+        planned(plan)
+
+    with spinners.spinning(quiet=silent) as spinner, terminal.progress(quiet=quiet) as progress:
         return pipeline.pack(
             recipe(values, directory=directory),
             destination(values),
@@ -275,8 +282,9 @@ def pack(
             keep=_keeps_times(values),
             cache=memory.cache() if cached else None,
             threads=jobserver.threads(threads),
-            planned=planned,
+            planned=begin,
             progress=progress,
+            opened=spinner.opened,
         )
 
 

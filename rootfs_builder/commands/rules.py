@@ -83,10 +83,12 @@ def _check(match: str | None, explain: str | None, executable: str | None) -> No
 
 def _match(recipe: "Recipe", read: dict[str, Any], *, as_json: bool) -> None:
     from rootfs_builder import pipeline
+    from rootfs_builder.commands.spinner import spinning
     from rootfs_builder.findings import Level
     from rootfs_builder.views import summary
 
-    closure, plan, _ = pipeline.plan(recipe, **read)
+    with spinning(quiet=False) as spinner:
+        closure, plan, _ = pipeline.plan(recipe, **read, opened=spinner.opened)
     applied = closure.supply.applied
     if as_json:
         documents.show(_document(applied, plan))
@@ -106,13 +108,17 @@ def _document(applied: "tuple[RuleApplication, ...]", plan: "Plan") -> "Matched"
 
 def _explain(name: str, recipe: "Recipe", read: dict[str, Any], *, as_json: bool) -> None:
     from rootfs_builder.commands import explanation
+    from rootfs_builder.commands.spinner import spinning
     from rootfs_builder.needs import collector
     from rootfs_builder.needs.rules import explain, requests
     from rootfs_builder.pipeline import inputs, reading
 
     known = inputs.rules(read.pop("rule_files"))
     rule = requests.rule_named(known, name, "--explain")
-    with reading.opened(recipe, **read) as opened:
+    with (
+        spinning(quiet=False) as spinner,
+        reading.opened(recipe, **read, record=spinner.opened) as opened,
+    ):
         closure = collector.collect(opened.recipe, opened.sources, rules=known)
         found = explain.explain(rule, opened.recipe, opened.sources, closure, known)
     if as_json:

@@ -1,11 +1,14 @@
 """`rootfs-builder stage`: the same files as pack, in a directory."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from rootfs_builder.commands import documents, options, terminal
 from rootfs_builder.commands.verb import Verb
+
+if TYPE_CHECKING:  # imported when it is used: --help must be quick
+    from rootfs_builder.plan import Plan
 
 
 @click.command(
@@ -43,19 +46,28 @@ def command(
     del debug
     options.no_command(cmd, "stage")
     from rootfs_builder import pipeline
+    from rootfs_builder.commands.spinner import spinning
     from rootfs_builder.recipe import destination
     from rootfs_builder.views import summary
     from rootfs_builder.views.documents import images
 
     destination.check_directory(output)
     read = options.inputs(given)
-    plan = pipeline.stage(
-        options.recipe(**given),
-        output,
-        epoch=options.epoch(),
-        planned=terminal.reasons if verbose else lambda _: None,
-        **read,
-    )
+    with spinning(quiet=quiet) as spinner:
+
+        def begin(plan: "Plan") -> None:
+            spinner.stop()
+            if verbose:
+                terminal.reasons(plan)
+
+        plan = pipeline.stage(
+            options.recipe(**given),
+            output,
+            epoch=options.epoch(),
+            planned=begin,
+            opened=spinner.opened,
+            **read,
+        )
     document = images.staged(plan, output)
     lines = [*(summary.of_kinds(plan) if verbose else ()), summary.contents(plan)]
     terminal.show(lines, plan.findings, quiet=quiet, verbose=verbose)

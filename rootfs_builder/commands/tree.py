@@ -51,12 +51,17 @@ def command(
     """
     options.no_command(cmd, "tree")
     del debug
+    from rootfs_builder.commands.spinner import spinning
     from rootfs_builder.needs import additions, collector
     from rootfs_builder.pipeline import inputs, reading
 
     read = options.inputs(given)
     rules = inputs.rules(read.pop("rule_files"))
-    with reading.opened(options.recipe(**given), **read) as opened:
+    recipe = options.recipe(**given)
+    with (
+        spinning(quiet=quiet) as spinner,
+        reading.opened(recipe, **read, record=spinner.opened) as opened,
+    ):
         sources = opened.sources
         recipe = additions.placed(opened.recipe, sources)
         closure = collector.collect(recipe, sources, rules=rules)

@@ -58,9 +58,11 @@ def command(
     else:
         lists = "tree"
         from rootfs_builder import pipeline
+        from rootfs_builder.commands.spinner import spinning
 
         recipe = options.recipe(executables=(source,), **given)
-        plan = pipeline.plan(recipe, **read).plan
+        with spinning(quiet=quiet) as spinner:
+            plan = pipeline.plan(recipe, **read, opened=spinner.opened).plan
     if not quiet:
         terminal.warnings(plan.findings)
     _show(plan, _find(plan, path, lists), as_json=as_json)
