@@ -183,3 +183,15 @@ def test_json_and_an_archive_do_not_share_stdout(cli, folder):
         done = cli(verb, *words, "-o", "-", "--json", cwd=folder)
         assert done.returncode == 2
         assert json.loads(done.stdout)["error"]["code"] == "usage"
+
+
+def test_every_code_of_an_error_is_documented():
+    from rootfs_builder import errors
+
+    kinds = [errors.RootfsError]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    codes = [kind.code for kind in kinds]
+    assert len(set(codes)) == len(codes)
+    page = (CHECKOUT / "docs/python.md").read_text()
+    assert [code for code in codes if f"`{code}`" not in page] == []

@@ -1,5 +1,6 @@
 """`rootfs-builder why`: the chain of reasons from one file up to what the user asked for."""
 
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +78,9 @@ def _show(plan: "Plan", entry: "Entry", *, as_json: bool) -> None:
         documents.show(_document(entry, found))
         return
     for line in _lines(entry, found):
-        click.echo(escape_control(line))
+        shown = escape_control(line)
+        indent = " " * (len(shown) - len(shown.lstrip()) + 2)
+        click.echo(terminal.wrapped(shown, indent) if sys.stdout.isatty() else shown)
 
 
 def _of_image(path: str, *, no_limits: bool) -> "Plan":
