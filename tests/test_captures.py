@@ -52,7 +52,7 @@ class Terminal:
 
     def show(self, line, *, width, colour):
         """The lines on the screen after a command; and whether tmux had to break one."""
-        setting = "FORCE_COLOR=1" if colour else "NO_COLOR=1"
+        setting = f"-u COLUMNS -u LINES {'FORCE_COLOR' if colour else 'NO_COLOR'}=1"
         inside = f"cd '{self.folder}' && env {setting} '{sys.executable}' -m rootfs_builder {line}"
         self.run(
             *("new-session", "-d", "-s", "one", "-x", str(width), "-y", str(HEIGHT)),
@@ -67,7 +67,8 @@ class Terminal:
             joined = self.run("capture-pane", "-p", "-J", "-t", "one")
         finally:
             self.run("kill-session", "-t", "one")
-        return stripped(lines), stripped(joined)
+        here = str(self.folder)
+        return stripped(lines.replace(here, "/folder")), stripped(joined)
 
 
 def stripped(text):
@@ -79,7 +80,8 @@ def usual(lines):
     text = "\n".join(lines)
     text = re.sub(r"\d+\.\d(?= s\b)", "0.0", text)
     text = re.sub(r"[\d,.]*\d(?= (?:[kMG]?B|bytes)\b)", zeros, text)
-    text = re.sub(r"[\d,.]*\d(?=  /)", zeros, text)
+    text = re.sub(r"\b\d+(?:,\d{3})+\b|\d+(?=  /)", zeros, text)
+    text = re.sub(r"(?<=libc6 )\d\S+|(?<=rootfs-builder )\d+\.\d+\S*", "…", text)
     return re.sub(r"(?<=sha256:)[0-9a-f]+|\b[0-9a-f]{12,64}\b", "…", text) + "\n"
 
 
