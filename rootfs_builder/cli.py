@@ -15,7 +15,7 @@ from importlib import import_module
 import click
 
 from rootfs_builder.commands import VERBS, terminal
-from rootfs_builder.errors import RootfsError
+from rootfs_builder.errors import InternalError, Mistake, RootfsError, UsageError
 from rootfs_builder.paths import decode, printable
 from rootfs_builder.version import __version__
 
@@ -138,15 +138,14 @@ def _say(sentence: str) -> None:
     terminal.say(f"rootfs-builder: {sentence}".split("\n"))
 
 
-def _explain(error: click.ClickException, words: list[str], command: tuple[str, ...] | None) -> int:
-    """Print what is wrong with the command line; without arguments, the help."""
-    if not words:
-        error.show()
-    else:
-        from rootfs_builder.commands import mistakes
+def _mistake(
+    error: click.ClickException, words: list[str], command: tuple[str, ...] | None
+) -> UsageError:
+    """What is wrong with the command line, as one of our errors."""
+    from rootfs_builder.commands import mistakes
 
-        _say(mistakes.sentence(error, words, command))
-    return error.exit_code
+    text, _, advice = mistakes.sentence(error, words, command).partition("\n")
+    return UsageError(text, Mistake("", advice, advice="" if "; " in text else advice))
 
 
 def _as_options(words: list[str]) -> list[str]:
@@ -165,13 +164,17 @@ def run(words: list[str], command: tuple[str, ...] | None) -> int:
     try:
         done = _group.main(_as_options(words), "rootfs-builder", standalone_mode=False, obj=command)
         sys.stdout.flush()
+        return done if isinstance(done, int) else 0
     except RootfsError as error:
         if debug:
             raise
-        _say(str(error))
-        code = error.exit_code
+        code = _report(error, words)
     except click.ClickException as error:
-        code = _explain(error, words, command)
+        if words:
+            code = _report(_mistake(error, words, command), words)
+        else:
+            error.show()  # the help
+            code = error.exit_code
     except OSError as error:
         if debug:
             raise
@@ -182,8 +185,24 @@ def run(words: list[str], command: tuple[str, ...] | None) -> int:
     except Exception as error:
         if debug:
             raise
-        _say(terminal.defect(error))
-        code = 1
-    else:
-        return done if isinstance(done, int) else 0
+        code = _report(InternalError(terminal.defect(error)), words)
+    return _code(code, words)
+
+
+def _code(code: int, words: list[str]) -> int:
+    """The exit code of a verb, where 1 may mean something else."""
     return _TROUBLE.get(words[0], code) if code == 1 and words else code
+
+
+def _report(error: RootfsError, words: list[str]) -> int:
+    """Say what went wrong, on stdout too if that is for JSON: the exit code."""
+    _say(str(error))
+    if "--json" in words:
+        from rootfs_builder.commands import documents
+
+        try:
+            documents.show_error(error, _code(error.exit_code, words))
+            sys.stdout.flush()
+        except OSError as broken:
+            return _not_written(broken)
+    return error.exit_code

@@ -12,7 +12,8 @@
     │   └── LimitError       exit 5   … an image of others that would cost more than it may
     ├── StepError            exit 1   a step of a recipe failed
     ├── LostError            exit 1   the worker or scheduler that did the work is gone
-    └── OutputError          exit 1   the result could not be written
+    ├── OutputError          exit 1   the result could not be written
+    └── InternalError        exit 1   a defect of this program
 
 A message is a sentence for the person at the terminal: it names the thing and says what to do. A
 `Mistake` in an option is a value until it is printed: a recipe prints it with the line of its key.
@@ -39,12 +40,20 @@ class Mistake(NamedTuple):
     """A mistake in an option, or in no particular one, "".
 
     `value` is the option's value if the text does not name it, `position` which of several it is.
+    `advice` says what to type, if that is not what follows the first semicolon of a text in one
+    line, as it most often is.
     """
 
     option: str
     text: str
     value: str = ""
     position: int | None = None
+    advice: str = ""
+
+    @property
+    def hint(self) -> str:
+        """What to type; empty if the text does not say it."""
+        return self.advice or ("" if "\n" in self.text else self.text.partition("; ")[2])
 
     @property
     def about(self) -> str:
@@ -60,13 +69,16 @@ class Mistake(NamedTuple):
 class RootfsError(Exception):
     """The root of the tree: one or more sentences, or mistakes.
 
-    `exit_code` is what the command line ends with (DESIGN: exit codes).
+    `exit_code` is what the command line ends with (DESIGN: exit codes), `code` what `--json` calls
+    it. `paths` are the files that it is about, as far as they are known, not escaped.
     """
 
     exit_code: ClassVar[int] = 1
+    code: ClassVar[str] = "failed"
 
-    def __init__(self, *parts: str | Mistake) -> None:
+    def __init__(self, *parts: str | Mistake, paths: tuple[str, ...] = ()) -> None:
         super().__init__(*parts)
+        self.paths = paths
         self.mistakes = tuple(
             Mistake("", part) if isinstance(part, str) else part for part in parts
         )
@@ -79,22 +91,25 @@ class UsageError(RootfsError):
     """Options that are malformed, or that contradict each other or the program."""
 
     exit_code = 2
+    code = "usage"
 
 
 class InputError(RootfsError):
-    """A file is not what it has to be; the message names it, and `paths` has its path if known."""
+    """A file is not what it has to be."""
 
-    def __init__(self, *parts: str | Mistake, paths: tuple[str, ...] = ()) -> None:
-        super().__init__(*parts)
-        self.paths = paths
+    code = "input"
 
 
 class ElfError(InputError):
     """An ELF file that no loader would take; the message is in the loader's own words."""
 
+    code = "elf"
+
 
 class ChangedError(RootfsError):
     """A file is no longer what it was when it was first looked at."""
+
+    code = "changed"
 
 
 class ReadError(RootfsError):
@@ -103,36 +118,55 @@ class ReadError(RootfsError):
     What a file is or lacks is an InputError, which some who ask can do without.
     """
 
+    code = "read"
+
 
 class NotFoundError(RootfsError):
     """Something needed is not there: its name, what needs it, which places were searched."""
 
     exit_code = 3
+    code = "not-found"
 
 
 class VerificationError(RootfsError):
     """Resolving inside the image gives something else than resolving in the source."""
 
     exit_code = 4
+    code = "verification"
 
 
 class PolicyError(RootfsError):
     """A secret, or more bytes, would get into the image than the user allows."""
 
     exit_code = 5
+    code = "policy"
 
 
 class LimitError(PolicyError):
     """An image of others would cost more memory, time or disk than reading one may."""
 
+    code = "limit"
+
 
 class StepError(RootfsError):
     """A step of a recipe failed, or could not be run."""
+
+    code = "step"
 
 
 class LostError(RootfsError):
     """A worker died again and again, or the scheduler of a cluster is gone."""
 
+    code = "lost"
+
 
 class OutputError(RootfsError):
     """The result could not be written; what was there before is untouched."""
+
+    code = "output"
+
+
+class InternalError(RootfsError):
+    """A defect of this program, for the person who meets it."""
+
+    code = "internal"

@@ -60,6 +60,7 @@ class Code(StrEnum):
     LINKS_SUPPLIED = "links-supplied"
     TRIGGERS_NOT_RUN = "triggers-not-run"
     OUTPUT_LEFTOVER = "output-leftover"
+    OUTPUT_NAME = "output-name"
 
 
 WITHHELD = frozenset((Code.SECRET_LEFT_OUT, Code.OUT_OF_REACH))  # said even where little is
@@ -70,6 +71,7 @@ MINOR = frozenset(  # said after others: the image works the same
         Code.NOT_IN_DEPFILE,
         Code.NOT_STRIPPED,
         Code.OUTPUT_LEFTOVER,
+        Code.OUTPUT_NAME,
         Code.UNNEEDED_FILES,
     )
 )

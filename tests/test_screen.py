@@ -82,3 +82,27 @@ def test_the_summary_is_at_most_six_lines(tmp_path, cc):
     program = cc('#include <netdb.h>\nint main(void) { return !gethostbyname("x"); }', name="n")
     said = ESCAPE.sub("", on_a_terminal("pack", str(program), "-o", "x.tar", folder=tmp_path))
     assert len(said.splitlines()) <= 6
+
+
+SLOW = """\
+import time
+from rootfs_builder.filesystem.directory import Directory
+quick = Directory.lstat
+Directory.lstat = lambda self, key: time.sleep(0.05) or quick(self, key)
+"""
+
+
+def test_a_spinner_counts_after_a_second_of_silence_on_a_terminal_alone(tmp_path, cc):
+    cc(ASKS, name="asks")
+    (tmp_path / "sitecustomize.py").write_text(SLOW)
+    slow = {"PYTHONPATH": str(tmp_path)}
+    quiet = [*RIGHT, "--no-cache", "-q"]
+    for words in (RIGHT, ("tree", "./asks")):
+        shown = on_a_terminal(*words, folder=tmp_path, **slow)
+        counts = [int(one) for one in re.findall(r"reading: (\d+) files", shown)]
+        assert counts == sorted(counts)
+        assert len(set(counts)) > 1
+        after = shown.rpartition("reading: ")[2].partition(" files")[2]
+        assert after.startswith("\n\x1b[?25h\r\x1b[1A\x1b[2K")  # the line is cleared
+    assert on_a_terminal(*quiet, folder=tmp_path, **slow) == ""
+    assert "reading: " not in in_a_pipe(*RIGHT, folder=tmp_path, **slow)

@@ -26,7 +26,7 @@ _DIED = "its worker died, twice"
 
 
 class Outcome(Struct, frozen=True):
-    """How a task ended: what went wrong, the lines that it printed, and facts of its result.
+    """How a task ended: what went wrong, the lines that it printed, and what `--json` prints.
 
     `withheld` are the lines that are shown even where few are.
     """
@@ -34,7 +34,7 @@ class Outcome(Struct, frozen=True):
     error: Exception | None = None
     lines: tuple[str, ...] = ()
     withheld: tuple[str, ...] = ()
-    facts: dict[str, Any] = {}
+    document: Any = None
 
 
 class Task(Struct, frozen=True):

@@ -2,14 +2,14 @@
 
 import os
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from rootfs_builder.commands import jobserver, options, recipe_files, terminal
+from rootfs_builder.commands import documents, jobserver, options, recipe_files, terminal
 from rootfs_builder.commands.recipe_files import Requested
 from rootfs_builder.commands.verb import Verb
 from rootfs_builder.errors import LostError, Mistake, RootfsError, UsageError
@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.commands.building import BuildOptions
     from rootfs_builder.recipe.file import RecipeFile
     from rootfs_builder.recipe.keys import Key
+    from rootfs_builder.views.documents.images import Built, BuiltIndex, NotBuilt
 
 _SEVERAL = 8  # failed images that a sentence names
 
@@ -37,9 +38,11 @@ _SEVERAL = 8  # failed images that a sentence names
     help="Build N images at a time (default: one per CPU).",
 )
 @click.option("--scheduler", metavar="ADDRESS", help="Build on the workers of a Dask cluster.")
-@click.option("--schema", is_flag=True, help="Print the JSON Schema of recipes, for editors.")
+@click.option(
+    "--schema", is_flag=True, help="Print the JSON Schema of recipes; with --json, of that."
+)
 @click.option("--no-cache", is_flag=True, help="Do not read or write the cache.")
-@options.as_json
+@options.json_alone
 @options.quiet
 @options.debug
 @click.pass_obj
@@ -66,9 +69,7 @@ def command(
     from rootfs_builder.commands.keys import keys
 
     if schema:
-        from rootfs_builder.recipe import keys as recipe_keys
-
-        click.echo(recipe_keys.schema(keys()), nl=False)
+        click.echo(_schema(as_json=as_json), nl=False)
         return
     from rootfs_builder.commands.building import BuildOptions
 
@@ -84,6 +85,15 @@ def command(
     finally:
         built.show(as_json=as_json)
     built.report()
+
+
+def _schema(*, as_json: bool) -> str:
+    """The schema of recipes, or of what --json prints."""
+    from rootfs_builder.commands.keys import keys
+    from rootfs_builder.recipe import keys as recipe_keys
+    from rootfs_builder.views import documents as views
+
+    return views.schema("build") if as_json else recipe_keys.schema(keys())
 
 
 def _requested(
@@ -153,7 +163,7 @@ class _Built:
         self._requested = {one.task.label: one for one in requested}
         self._quiet = quiet
         self._debug = debug
-        self._facts: dict[str, Mapping[str, Any]] = {}
+        self._documents: dict[str, Built | BuiltIndex] = {}
         self._failed: dict[str, Exception] = {}
 
     def add(self, task: "Task", outcome: "Outcome") -> list[str]:
@@ -164,7 +174,7 @@ class _Built:
             error = _not_here(one)
         if error is None:
             if one is not None:
-                self._facts[task.name] = outcome.facts
+                self._documents[task.name] = outcome.document
             return list(outcome.withheld if self._quiet else outcome.lines)
         if one is not None and isinstance(error, RootfsError):
             error = _located(error, one)
@@ -182,20 +192,31 @@ class _Built:
 
     def show(self, *, as_json: bool) -> None:
         """The result of each image that is written, in the order of the recipes."""
-        facts = [self._facts[name] for name in self._requested if name in self._facts]
         if as_json:
-            import json
-
-            click.echo(json.dumps(facts, indent=2))
+            each = (self._document(name) for name in self._requested)
+            documents.show([one for one in each if one is not None])
             return
-        for one in facts:
-            for name in one["names"]:
-                click.echo(f"{name}@{one['digest']}")
+        written = (self._documents[one] for one in self._requested if one in self._documents)
+        for one in written:
+            for name in one.names:
+                click.echo(f"{name}@{one.digest}")
+
+    def _document(self, name: str) -> "Built | BuiltIndex | NotBuilt | None":
+        """What --json prints of an image; nothing of one at which the run was stopped."""
+        error = self._failed.get(name)
+        if error is None:
+            return self._documents.get(name)
+        from rootfs_builder.views.documents import failure
+        from rootfs_builder.views.documents.images import NotBuilt
+
+        if not isinstance(error, RootfsError):
+            error = RootfsError(terminal.defect(error))
+        return NotBuilt(name, failure(error, error.exit_code))
 
     def lost(self, scheduler: str) -> LostError:
         """The error for a cluster that is gone."""
         return LostError(
-            f"--scheduler {scheduler}: gone in the middle; {len(self._facts)} of "
+            f"--scheduler {scheduler}: gone in the middle; {len(self._documents)} of "
             f"{len(self._requested)} images are written, and the same command writes the rest"
         )
 

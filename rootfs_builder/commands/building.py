@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
-from msgspec import Struct
+from msgspec import Struct, structs
 from msgspec.structs import replace
 
 from rootfs_builder.commands import batch, packing
@@ -22,6 +22,7 @@ from rootfs_builder.recipe import steps
 from rootfs_builder.recipe.keys import Step, StepResult
 from rootfs_builder.version import __version__
 from rootfs_builder.views import summary
+from rootfs_builder.views.documents.images import Built, BuiltIndex
 
 
 class BuildOptions(Struct, frozen=True):
@@ -101,8 +102,8 @@ def _image(task: ImageTask, values: Mapping[str, Any], options: BuildOptions) ->
     else:
         warnings = (one for one in found if one.level is Level.WARNING)
         lines += [f"{task.label} | {text}" for text in summary.findings(warnings)]
-    facts = {**packing.facts(packed), "output": task.label}
-    return batch.Outcome(lines=tuple(lines), withheld=tuple(withheld), facts=facts)
+    document = Built(**structs.asdict(packing.document(packed)), output=task.label)
+    return batch.Outcome(lines=tuple(lines), withheld=tuple(withheld), document=document)
 
 
 def _index(task: ImageTask, options: BuildOptions) -> batch.Outcome:
@@ -123,18 +124,18 @@ def _index(task: ImageTask, options: BuildOptions) -> batch.Outcome:
         )
     platforms = ", ".join(str(one.platform) for one in made.images)
     line = f"{made.names[0]} for {platforms}, packed to {task.label} ({summary.size(made.size)})"
-    facts = {
-        "name": made.names[0],
-        "names": list(made.names),
-        "digest": made.digest,
-        "images": [one.facts for one in outcomes],
-        "archive_bytes": made.size,
-        "output": task.label,
-    }
+    document = BuiltIndex(
+        name=made.names[0],
+        names=made.names,
+        digest=made.digest,
+        images=tuple(one.document for one in outcomes if isinstance(one.document, Built)),
+        archive_bytes=made.size,
+        output=task.label,
+    )
     return batch.Outcome(
         lines=(*(text for one in outcomes for text in one.lines), line),
         withheld=tuple(text for one in outcomes for text in one.withheld),
-        facts=facts,
+        document=document,
     )
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rootfs_builder.commands import options, subjects
+from rootfs_builder.commands import documents, options, subjects
 from rootfs_builder.commands.verb import Verb
 from rootfs_builder.errors import Mistake, UsageError
 from rootfs_builder.paths import printable
@@ -31,8 +31,7 @@ Example: rootfs-builder check hello.tar --policy policy.toml
 )
 @click.option("--sarif", metavar="FILE", help="Write what was found as SARIF 2.1.0.")
 @click.option("--junit", metavar="FILE", help="Write what was found as JUnit's XML.")
-@options.schema("policy.checking")
-@options.as_json
+@options.as_json("check")
 @options.quiet
 @options.no_limits
 @options.debug
@@ -64,11 +63,7 @@ def command(
     found = _checked(image, policy, no_limits=no_limits)
     _write(found, sarif, junit)
     if as_json:
-        import json
-
-        from msgspec import to_builtins
-
-        click.echo(json.dumps(to_builtins(found), indent=2))
+        documents.show(found)
     elif not quiet:
         for one in found.unchecked:
             click.echo(f"warning: not checked: {one}", err=True)

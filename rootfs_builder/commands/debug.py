@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rootfs_builder.choices import FORMATS
-from rootfs_builder.commands import options, terminal
+from rootfs_builder.commands import documents, options, terminal
 from rootfs_builder.commands.verb import Verb
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
 
     from rootfs_builder.choices import Format
     from rootfs_builder.pipeline.debugging import Debugged
+    from rootfs_builder.views.documents import images as documented
 
 
 @click.command(cls=Verb, epilog="Example: rootfs-builder debug server.tar -o server-debug.tar")
@@ -35,7 +36,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
 @click.option(
     "--format", "shape", type=click.Choice(FORMATS), help="What the archive is: as pack has it."
 )
-@options.as_json
+@options.as_json("debug")
 @options.quiet
 @options.debug
 @click.pass_obj
@@ -59,6 +60,7 @@ def command(
     """
     del debug
     options.no_command(cmd, "debug")
+    options.check_stdout(output, as_json=as_json)
     from rootfs_builder.pipeline import debugging
 
     tools = with_tools.split(",") if with_tools else []
@@ -75,13 +77,10 @@ def command(
         terminal.warnings(made.plan.findings)
         for line in _lines(made, output):
             terminal.say((line,))
-    result = f"{made.image.names[0]}@{made.image.digest}"
     if as_json:
-        import json
-
-        result = json.dumps(_facts(made), indent=2)
-    if output != "-" or not quiet:
-        click.echo(result, err=output == "-")
+        documents.show(_document(made))
+    elif output != "-" or not quiet:
+        click.echo(f"{made.image.names[0]}@{made.image.digest}", err=output == "-")
 
 
 def _lines(made: "Debugged", output: str) -> "Iterator[str]":
@@ -114,13 +113,15 @@ def _lines(made: "Debugged", output: str) -> "Iterator[str]":
     )
 
 
-def _facts(made: "Debugged") -> dict[str, object]:
+def _document(made: "Debugged") -> "documented.Debugged":
+    from rootfs_builder.views.documents import images
+
     image = made.image
-    return {
-        "name": image.names[0],
-        "digest": image.digest,
-        "config": image.config_digest,
-        "platform": str(image.platform),
-        "layers": [layer.descriptor.digest for layer in image.layers],
-        "archive_bytes": made.size,
-    }
+    return images.Debugged(
+        name=image.names[0],
+        digest=image.digest,
+        config=image.config_digest,
+        platform=str(image.platform),
+        layers=tuple(layer.descriptor.digest for layer in image.layers),
+        archive_bytes=made.size,
+    )

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rootfs_builder.commands import options, subjects
+from rootfs_builder.commands import documents, options, subjects
 from rootfs_builder.commands.verb import Verb
 from rootfs_builder.errors import RootfsError, UsageError
 from rootfs_builder.paths import escape_control
@@ -27,8 +27,7 @@ Example: rootfs-builder diff old.tar new.tar
 @click.argument("old", metavar="OLD", shell_complete=options.file_names)
 @click.argument("new", metavar="NEW", shell_complete=options.file_names)
 @click.option("--markdown", is_flag=True, help="Print Markdown, for a merge request.")
-@options.schema("comparison")
-@options.as_json
+@options.as_json("diff")
 @options.quiet
 @options.verbose
 @options.no_limits
@@ -63,11 +62,7 @@ def command(
         raise UsageError("-: only one image can come from stdin")
     found = _compared(old, new, no_limits=no_limits)
     if as_json:
-        import json
-
-        from msgspec import to_builtins
-
-        click.echo(json.dumps(to_builtins(found), indent=2))
+        documents.show(found)
     elif not quiet:
         from rootfs_builder.views import comparison_text
 

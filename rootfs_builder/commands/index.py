@@ -1,16 +1,17 @@
 """`rootfs-builder index`: images for several platforms as one."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from rootfs_builder.choices import FORMATS
-from rootfs_builder.commands import options
+from rootfs_builder.commands import documents, options
 from rootfs_builder.commands.verb import Verb
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.choices import Format
     from rootfs_builder.pipeline.joining import Joined
+    from rootfs_builder.views.documents import images as documented
 
 
 @click.command(
@@ -27,7 +28,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     type=click.Choice(FORMATS),
     help="hybrid (the default), or oci; docker has no form for several platforms.",
 )
-@options.as_json
+@options.as_json("index")
 @options.quiet
 @options.debug
 @click.pass_obj
@@ -49,6 +50,7 @@ def command(
     """
     del debug
     options.no_command(cmd, "index")
+    options.check_stdout(output, as_json=as_json)
     from rootfs_builder.pipeline import joining
 
     made = joining.index(images, output, tag=options.reference(tag), shape=shape)
@@ -56,24 +58,16 @@ def command(
         platforms = ", ".join(str(one.platform) for one in made.images)
         where = "on stdout" if output == "-" else f"in {output}"
         click.echo(f"{made.names[0]} for {platforms}: {made.size:,} bytes {where}", err=True)
-    result = f"{made.names[0]}@{made.digest}"
     if as_json:
-        import json
-
-        result = json.dumps(_facts(made), indent=2)
-    if output != "-" or not quiet:
-        click.echo(result, err=output == "-")
+        documents.show(_document(made))
+    elif output != "-" or not quiet:
+        click.echo(f"{made.names[0]}@{made.digest}", err=output == "-")
 
 
-def _facts(made: "Joined") -> dict[str, Any]:
-    images = [
-        {"platform": str(one.platform), "digest": one.digest, "config": one.config_digest}
-        for one in made.images
-    ]
-    return {
-        "name": made.names[0],
-        "names": list(made.names),
-        "digest": made.digest,
-        "images": images,
-        "archive_bytes": made.size,
-    }
+def _document(made: "Joined") -> "documented.Joined":
+    from rootfs_builder.views.documents import images
+
+    members = (
+        images.Member(str(one.platform), one.digest, one.config_digest) for one in made.images
+    )
+    return images.Joined(made.names[0], made.names, made.digest, tuple(members), made.size)

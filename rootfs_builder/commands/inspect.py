@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rootfs_builder.commands import options, terminal
+from rootfs_builder.commands import documents, options, terminal
 from rootfs_builder.commands.verb import Verb
 from rootfs_builder.errors import InputError
 from rootfs_builder.paths import escape_control
@@ -32,7 +32,7 @@ _SETTINGS = {  # keys of the config (image-spec, config.md), as they are shown
 
 @click.command(cls=Verb, epilog="Example: rootfs-builder inspect hello.tar")
 @click.argument("image", metavar="IMAGE", shell_complete=options.file_names)
-@options.as_json
+@options.as_json("inspect")
 @options.quiet
 @options.verbose
 @options.no_limits
@@ -67,11 +67,7 @@ def command(
                 inspection.of(packed, found.record_of(packed), reader) for packed in found.images
             ]
     if as_json:
-        import json
-
-        from msgspec import to_builtins
-
-        click.echo(json.dumps(to_builtins(seen), indent=2))
+        documents.show(seen)
         return
     for number, one in enumerate(seen):
         if number:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rootfs_builder.choices import SUCCESSES
-from rootfs_builder.commands import options, terminal
+from rootfs_builder.commands import documents, options, terminal
 from rootfs_builder.commands.verb import Verb
 from rootfs_builder.errors import InputError, UsageError
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.image.found import Found
     from rootfs_builder.image.provenance import Record
     from rootfs_builder.pipeline.minimizing import Minimized
+    from rootfs_builder.views.documents import images as documented
 
 _MOST = 10  # lines of what went, and of what stays; -v has all
 
@@ -52,7 +53,7 @@ _MOST = 10  # lines of what went, and of what stays; -v has all
     default="none",
     help="The command's network: none but loopback (the default), or this machine's.",
 )
-@options.as_json
+@options.as_json("minimize")
 @options.quiet
 @options.verbose
 @options.no_limits
@@ -77,6 +78,7 @@ def command(
     left resolves as before, and the config stays. IMAGE is as for inspect.
     """
     del debug
+    options.check_stdout(given["output"], as_json=as_json)
     from rootfs_builder.image import found as images
 
     with images.at(image, "minimize", no_limits=no_limits) as found:
@@ -87,12 +89,11 @@ def command(
     if not quiet:
         for line in _lines(done, verbose=verbose):
             terminal.say((line,))
-    result = "@".join((*done.image.names[:1], done.image.digest))
     if as_json:
-        import json
-
-        result = json.dumps(_facts(done), indent=2)
-    click.echo(result, err=given["output"] == "-")
+        documents.show(_document(done))
+    else:
+        name = "@".join((*done.image.names[:1], done.image.digest))
+        click.echo(name, err=given["output"] == "-")
 
 
 def _minimized(
@@ -184,15 +185,16 @@ def _directories(done: "Minimized") -> "Iterator[str]":
     yield from (f"  {size:>13,}  {path}" for path, size in largest if size)
 
 
-def _facts(done: "Minimized") -> dict[str, Any]:
+def _document(done: "Minimized") -> "documented.Smaller":
     from rootfs_builder.paths import printable
+    from rootfs_builder.views.documents import images
 
-    return {
-        "digest": done.image.digest,
-        "config": done.image.config_digest,
-        "trials": done.trials,
-        "bytes_before": done.before.size,
-        "bytes": done.plan.size,
-        "gone": [printable(entry.path) for entry in done.gone],
-        "kept": [{"path": printable(one.path), "why": one.sentence} for one in done.kept],
-    }
+    return images.Smaller(
+        digest=done.image.digest,
+        config=done.image.config_digest,
+        trials=done.trials,
+        bytes_before=done.before.size,
+        bytes=done.plan.size,
+        gone=tuple(printable(entry.path) for entry in done.gone),
+        kept=tuple(images.Kept(printable(one.path), one.sentence) for one in done.kept),
+    )

@@ -26,7 +26,13 @@ _ELSEWHERE = {  # verbs of docker, of other packers and of the tools that people
     "list": "tree",
     "test": "verify",
 }
-_OF_ENGINES = ("load", "push", "start", "exec")
+_RUN = "docker load -i hello.tar && docker run --rm hello"
+_OF_ENGINES = {  # verbs that an engine or another tool has, and how it is called
+    "load": _RUN,
+    "start": _RUN,
+    "exec": _RUN,
+    "push": "skopeo copy oci-archive:hello.tar docker://REGISTRY/hello",
+}
 _OTHER_SPELLINGS = {  # options that others spell otherwise
     "--name": "the image's name is -t NAME",
     "--image": "the image's name is -t NAME",
@@ -46,7 +52,7 @@ _OTHER_SPELLINGS = {  # options that others spell otherwise
     "--cwd": "-w PATH is the directory that the program starts in",
     "--dir": "-w PATH is the directory that the program starts in",
     "--force": "there is nothing to force: an older archive is replaced",
-    "--from": "--sysroot DIR is where another machine's files are",
+    "--from": "--base IMAGE puts the files on top of an image",
     "--env-file": "-e NAME=VALUE sets a variable; a recipe has them as a list, env = [...]",
     "--cap-add": "an option of docker run; --cap PATH=CAPABILITIES gives a file some",
     "--cap-drop": "an option of docker run, where --cap-drop ALL works for most images",
@@ -55,11 +61,21 @@ _OTHER_SPELLINGS = {  # options that others spell otherwise
     "--squash": "--layers single makes one layer",
     "--shell": "there is no shell unless you add one: name /bin/sh as a further EXECUTABLE",
     "--push": "the archive is a file; skopeo copy oci-archive:FILE docker://… pushes it",
+    "--sbom": "scanners make one of the archive, such as syft FILE",
+    "--provenance": "why and inspect show the reasons of an image's files",
+    "--trace": "rootfs-builder trace runs a program and says what its image lacks",
+    "--ignorefile": "--exclude PATTERN leaves files out; .rootfsignore holds such patterns",
+    "--exclude-from": "--exclude PATTERN leaves files out; .rootfsignore holds such patterns",
     "--load": "the archive is a file; docker load -i FILE loads it",
     "-p": "an option of docker run, for a port; --expose PORT documents one in the image",
     "--publish": "an option of docker run, for a port; --expose PORT documents one in the image",
 }
-_OF_RUN = {"--rm", "-i", "--interactive", "--tty", "-d", "--detach", "--network", "--restart"}
+_OF_STAGE = {"--force": "a directory that is not empty stays as it is; remove it first"}
+_OF_RUN = {
+    *("--rm", "-i", "--interactive", "--tty", "-d", "--detach", "--network", "--restart"),
+    *("--device", "--gpus", "--mount", "--memory", "--privileged", "--pull", "--tmpfs", "--ulimit"),
+}
+_SHORTEST = 4  # characters of an option's beginning that say which is meant
 
 
 def sentence(error: click.ClickException, words: list[str], command: Command) -> str:
@@ -87,10 +103,7 @@ def no_such_verb(words: list[str]) -> str:
     word, *rest = words
     pack = "rootfs-builder pack {} -o {}.tar"
     if word in _OF_ENGINES:
-        return (
-            f"{word}: not a command, since an engine does that: docker load -i hello.tar && "
-            "docker run --rm hello"
-        )
+        return f"{word}: unknown command; other tools do that: {_OF_ENGINES[word]}"
     if word in _ELSEWHERE:
         verb = _ELSEWHERE[word]
         return f"{word}: unknown command; here it is called {verb}: {_line(verb, *rest)}"
@@ -128,14 +141,16 @@ def _no_such_option(error: click.NoSuchOption, words: list[str], path: str) -> s
             f"{option}: an option of pack; a recipe has the key {key}, and --set {key}=VALUE "
             "overrides it here"
         )
-    if option in _OTHER_SPELLINGS:
-        return f"{option}: no such option; {_OTHER_SPELLINGS[option]}"
+    spellings = _OTHER_SPELLINGS | (_OF_STAGE if path.endswith(" stage") else {})
+    if option in spellings:
+        return f"{option}: no such option; {spellings[option]}"
     if option in _OF_RUN:
         return f"{option}: no such option; it is one of docker run, for when the image is loaded"
     known = [name for param in command.params for name in param.opts] if command else []
-    near = _nearest(option, known, 0.8)
+    begun = [name for name in known if name.startswith(option) and len(option) >= _SHORTEST]
+    near = begun or _nearest(option, known, 0.8)
     if near:
-        return f"{option}: no such option; did you mean {near[0]}?"
+        return f"{option}: no such option; did you mean {' or '.join(near)}?"
     if path.endswith("pack"):
         return f"{option}: no such option; the program's own options go after --: … -- {option}"
     return f"{option}: no such option"
@@ -163,11 +178,19 @@ def _missing(error: click.MissingParameter, words: list[str], command: Command) 
     executables = [one for one in ctx.params.get("executables") or () if one]
     if not executables:
         return f"{shown}: missing; for example: {line}"
-    suffix = ".tar" if param.metavar == "FILE" else "-rootfs"
-    line_ = [*words, "-o", os.path.basename(executables[0].rstrip("/")) + suffix]
+    line_ = _with_output(words, executables, ".tar" if param.metavar == "FILE" else "-rootfs")
     if command is not None:
         line_ += ["--", *command]
     return f"{shown}: missing; say where the result goes: {_line(*line_)}"
+
+
+def _with_output(words: list[str], executables: list[str], suffix: str) -> list[str]:
+    """The command line with an output: the last of several programs, if that is its name."""
+    last = executables[-1]
+    if len(executables) > 1 and last.endswith(suffix):
+        at = len(words) - 1 - words[::-1].index(last)
+        return [*words[:at], *words[at + 1 :], "-o", last]
+    return [*words, "-o", os.path.basename(executables[0].rstrip("/")) + suffix]
 
 
 def _with_program(words: list[str]) -> list[str]:

@@ -204,17 +204,20 @@ policy = click.option(
 )
 
 
-def schema(view: str) -> Callable[[F], F]:
-    """An option that prints the JSON Schema of what `--json` prints; a module of views has it."""
+json_alone = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+
+
+def as_json(verb: str) -> Callable[[F], F]:
+    """The options that print JSON, and the JSON Schema of what a verb prints so."""
 
     def show(ctx: click.Context, _param: click.Parameter, value: object) -> None:
         if value and not ctx.resilient_parsing:
-            from importlib import import_module
+            from rootfs_builder.views import documents
 
-            click.echo(import_module(f"rootfs_builder.views.{view}").schema(), nl=False)
+            click.echo(documents.schema(verb), nl=False)
             ctx.exit()
 
-    return click.option(
+    schema = click.option(
         "--schema",
         is_flag=True,
         is_eager=True,
@@ -222,9 +225,13 @@ def schema(view: str) -> Callable[[F], F]:
         callback=show,
         help="Print the JSON Schema of --json.",
     )
+    return each((json_alone, schema))
 
 
-as_json = click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")
+def check_stdout(output: str, *, as_json: bool) -> None:
+    """Refuse an archive on a stdout that is for JSON."""
+    if output == "-" and as_json:
+        raise UsageError("-o - and --json: stdout takes one of them")
 
 
 def no_command(command: tuple[str, ...] | None, verb: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from rootfs_builder.commands import options, packing, terminal
+from rootfs_builder.commands import documents, options, packing, terminal
 from rootfs_builder.commands.verb import Verb
 from rootfs_builder.errors import UsageError
 
@@ -28,7 +28,7 @@ Example: rootfs-builder pack ./hello -o hello.tar
 )
 @click.option("--print-recipe", is_flag=True, help="Write no image: print its recipe.")
 @click.option("--no-cache", is_flag=True, help="Do not read or write the cache.")
-@options.as_json
+@options.as_json("pack")
 @options.quiet
 @options.verbose
 @options.debug
@@ -49,7 +49,7 @@ def command(
     """Write a container image with EXECUTABLE and exactly the files it needs.
 
     The first EXECUTABLE is what the container starts; arguments after -- are passed to it. docker
-    load, podman load and skopeo (docker-archive: and oci-archive:) take the archive.
+    load, podman load and skopeo take the archive.
     """
     del debug
     values = {"command": cmd or (), **given}
@@ -66,7 +66,11 @@ def _write(
     values: dict[str, Any], *, cached: bool, as_json: bool, quiet: bool, verbose: bool
 ) -> None:
     output = "-" if packing.destination(values).is_stdout else values["output"]
-    _check_stdout(output, as_json=as_json)
+    if output == "-" and sys.stdout.isatty():
+        raise UsageError(
+            "-o -: an archive is not for a terminal; redirect it: … -o - | docker load"
+        )
+    options.check_stdout(output, as_json=as_json)
     begun = time.monotonic()
     packed = packing.pack(
         values,
@@ -78,23 +82,10 @@ def _write(
     lines = packing.lines(packed, output, time.monotonic() - begun, verbose=verbose)
     ending = packing.following(packed, values)
     terminal.show(lines, packed.plan.findings, quiet=quiet, verbose=verbose, ending=ending)
-    result = packing.name(packed)
     if as_json:
-        import json
-
-        result = json.dumps(packing.facts(packed), indent=2)
-    if output != "-" or not quiet:
-        click.echo(result, err=output == "-")
-
-
-def _check_stdout(output: str, *, as_json: bool) -> None:
-    """Refuse an archive on a stdout that is for something else."""
-    if output == "-" and sys.stdout.isatty():
-        raise UsageError(
-            "-o -: an archive is not for a terminal; redirect it: … -o - | docker load"
-        )
-    if output == "-" and as_json:
-        raise UsageError("-o - and --json: stdout takes one of them")
+        documents.show(packing.document(packed))
+    elif output != "-" or not quiet:
+        click.echo(packing.name(packed), err=output == "-")
 
 
 def _print_recipe(values: dict[str, Any]) -> None:
@@ -108,17 +99,19 @@ def _print_recipe(values: dict[str, Any]) -> None:
 
 def _dry_run(values: dict[str, Any], *, as_json: bool, quiet: bool, verbose: bool) -> None:
     from rootfs_builder import pipeline
+    from rootfs_builder.commands.spinner import spinning
     from rootfs_builder.views import summary
 
     recipe = packing.recipe({**values, "output": values["output"] or "-"})
-    found = pipeline.plan(recipe, policy_files=values["policy"], **options.inputs(values))
+    read = options.inputs(values)
+    with spinning(quiet=quiet) as spinner:
+        found = pipeline.plan(recipe, policy_files=values["policy"], opened=spinner.opened, **read)
     if verbose:
         terminal.reasons(found.plan)
     table = summary.of_kinds(found.plan) if verbose else ()
     line = f"would be packed for {found.platform}: {summary.contents(found.plan)}"
     terminal.show([*table, line], found.plan.findings, quiet=quiet, verbose=verbose)
     if as_json:
-        import json
+        from rootfs_builder.views.documents import images
 
-        facts = {"platform": str(found.platform), **packing.plan_facts(found.plan)}
-        click.echo(json.dumps(facts, indent=2))
+        documents.show(images.planned(found.plan, found.platform))

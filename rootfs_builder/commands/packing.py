@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.plan import Plan
     from rootfs_builder.recipe import Recipe
     from rootfs_builder.recipe.destination import Destination
+    from rootfs_builder.views.documents.images import Packed
 
 _OUTPUT = (
     click.option(
@@ -259,8 +260,15 @@ def pack(
     """Write the image of these options; `planned` is called before anything is written."""
     from rootfs_builder import pipeline
     from rootfs_builder.commands import memory
+    from rootfs_builder.commands import spinner as spinners
 
-    with terminal.progress(quiet=quiet) as progress:
+    silent = quiet or bool(values.get("exercise"))  # whose program says what it likes
+
+    def begin(plan: "Plan") -> None:
+        spinner.stop()
+        planned(plan)
+
+    with spinners.spinning(quiet=silent) as spinner, terminal.progress(quiet=quiet) as progress:
         return pipeline.pack(
             recipe(values, directory=directory),
             destination(values),
@@ -274,8 +282,9 @@ def pack(
             keep=_keeps_times(values),
             cache=memory.cache() if cached else None,
             threads=jobserver.threads(threads),
-            planned=planned,
+            planned=begin,
             progress=progress,
+            opened=spinner.opened,
         )
 
 
@@ -310,35 +319,8 @@ def name(result: "Result") -> str:
     return "\n".join(f"{one}@{result.image.digest}" for one in result.image.names)
 
 
-def facts(result: "Result") -> dict[str, Any]:
+def document(result: "Result") -> "Packed":
     """What `--json` says of an image."""
-    image, plan = result.image, result.plan
-    return {
-        "name": image.names[0],
-        "names": list(image.names),
-        "digest": image.digest,
-        "config": image.config_digest,
-        "platform": str(image.platform),
-        "layers": [
-            {
-                "digest": layer.descriptor.digest,
-                "size": layer.descriptor.size,
-                "diff_id": layer.diff_id,
-                "content": layer.history.created_by or "",
-            }
-            for layer in image.layers
-        ],
-        "archive_bytes": result.size,
-        **plan_facts(plan),
-    }
+    from rootfs_builder.views.documents import images
 
-
-def plan_facts(plan: "Plan") -> dict[str, Any]:
-    """What `--json` says of what is in an image."""
-    return {
-        "files": len(plan.unique_files),
-        "bytes": plan.size,
-        "findings": [
-            {"level": one.level, "code": one.code, "text": one.text} for one in plan.findings
-        ],
-    }
+    return images.packed(result.image, result.plan, result.size)

@@ -1,6 +1,7 @@
 """RECIPE on the command line → the images that it describes, each with the task that writes it."""
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -74,6 +75,7 @@ def found(
 
 
 def _text(path: str) -> str:
+    from rootfs_builder.loader import kinds
     from rootfs_builder.pipeline import inputs
 
     shown = printable(path)
@@ -84,6 +86,8 @@ def _text(path: str) -> str:
             f"{shown}: a program where a recipe is expected; rootfs-builder init {shown} writes "
             "one, and pack needs none"
         )
+    if re.match(kinds.DOCKERFILE, data):
+        raise UsageError(f"{shown}: a Dockerfile where a recipe is expected{advice}")
     if len(data) > _MAX_RECIPE:
         raise InputError(f"{shown}: over {_MAX_RECIPE:,} bytes, which no recipe has")
     return inputs.toml_text(data, ("", path))

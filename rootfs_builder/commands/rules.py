@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rootfs_builder.commands import options, terminal
+from rootfs_builder.commands import documents, options, terminal
 from rootfs_builder.commands.verb import Verb
 from rootfs_builder.errors import Mistake, UsageError
 from rootfs_builder.paths import escape_control
@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.needs.rules import Rule, Rules
     from rootfs_builder.plan import Plan
     from rootfs_builder.recipe import Recipe
+    from rootfs_builder.views.documents.programs import Matched
 
 
 @click.command(cls=Verb, epilog="Example: rootfs-builder rules --match /usr/bin/curl")
@@ -34,7 +35,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
 @click.option("-e", "--env", multiple=True, metavar="NAME=VALUE", help="As pack has it: evidence.")
 @click.option("-u", "--user", metavar="NAME[:GROUP]", help="As pack has it: evidence.")
 @options.files
-@options.as_json
+@options.as_json("rules")
 @options.debug
 @click.pass_obj
 def command(
@@ -82,46 +83,46 @@ def _check(match: str | None, explain: str | None, executable: str | None) -> No
 
 def _match(recipe: "Recipe", read: dict[str, Any], *, as_json: bool) -> None:
     from rootfs_builder import pipeline
+    from rootfs_builder.commands.spinner import spinning
     from rootfs_builder.findings import Level
     from rootfs_builder.views import summary
 
-    closure, plan, _ = pipeline.plan(recipe, **read)
+    with spinning(quiet=False) as spinner:
+        closure, plan, _ = pipeline.plan(recipe, **read, opened=spinner.opened)
     applied = closure.supply.applied
     if as_json:
-        import json
-
-        click.echo(json.dumps(_facts(applied, plan), indent=2))
+        documents.show(_document(applied, plan))
         return
     for one in applied:
         click.echo(f"{one.rule:<18} {one.evidence}")
     terminal.say(summary.findings(one for one in plan.findings if one.level is not Level.ADDED))
 
 
-def _facts(applied: "tuple[RuleApplication, ...]", plan: "Plan") -> dict[str, Any]:
-    rules = [
-        {"name": one.rule, "because": one.because, "evidence": one.evidence} for one in applied
-    ]
-    findings = [{"level": one.level, "code": one.code, "text": one.text} for one in plan.findings]
-    return {"rules": rules, "findings": findings}
+def _document(applied: "tuple[RuleApplication, ...]", plan: "Plan") -> "Matched":
+    from rootfs_builder.views.documents import images
+    from rootfs_builder.views.documents.programs import Applied, Matched
+
+    rules = tuple(Applied(one.rule, one.because, str(one.evidence)) for one in applied)
+    return Matched(rules, images.findings(plan))
 
 
 def _explain(name: str, recipe: "Recipe", read: dict[str, Any], *, as_json: bool) -> None:
     from rootfs_builder.commands import explanation
+    from rootfs_builder.commands.spinner import spinning
     from rootfs_builder.needs import collector
     from rootfs_builder.needs.rules import explain, requests
     from rootfs_builder.pipeline import inputs, reading
 
     known = inputs.rules(read.pop("rule_files"))
     rule = requests.rule_named(known, name, "--explain")
-    with reading.opened(recipe, **read) as opened:
+    with (
+        spinning(quiet=False) as spinner,
+        reading.opened(recipe, **read, record=spinner.opened) as opened,
+    ):
         closure = collector.collect(opened.recipe, opened.sources, rules=known)
         found = explain.explain(rule, opened.recipe, opened.sources, closure, known)
     if as_json:
-        import json
-
-        import msgspec
-
-        click.echo(json.dumps(msgspec.to_builtins(found), indent=2))
+        documents.show(found)
         return
     for line in explanation.lines(rule, found):
         click.echo(escape_control(line))
@@ -129,11 +130,7 @@ def _explain(name: str, recipe: "Recipe", read: dict[str, Any], *, as_json: bool
 
 def _list(known: "Rules", *, as_json: bool) -> None:
     if as_json:
-        import json
-
-        import msgspec
-
-        click.echo(json.dumps(msgspec.to_builtins(known), indent=2))
+        documents.show(known)
         return
     for rule in known:
         click.echo(f"{rule.name:<18} {_how(rule):<10} {rule.because}")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rootfs_builder.commands import options, terminal
+from rootfs_builder.commands import documents, options, terminal
 from rootfs_builder.commands.verb import Verb
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
 )
 @options.files
 @options.strip
-@options.as_json
+@options.as_json("stage")
 @options.quiet
 @options.verbose
 @options.debug
@@ -46,42 +46,35 @@ def command(
     del debug
     options.no_command(cmd, "stage")
     from rootfs_builder import pipeline
+    from rootfs_builder.commands.spinner import spinning
     from rootfs_builder.recipe import destination
     from rootfs_builder.views import summary
+    from rootfs_builder.views.documents import images
 
-    destination.check_spelling(output)
+    destination.check_directory(output)
     read = options.inputs(given)
-    plan = pipeline.stage(
-        options.recipe(**given),
-        output,
-        epoch=options.epoch(),
-        planned=terminal.reasons if verbose else lambda _: None,
-        **read,
-    )
-    env = _env(plan)
+    with spinning(quiet=quiet) as spinner:
+
+        def begin(plan: "Plan") -> None:
+            spinner.stop()
+            if verbose:
+                terminal.reasons(plan)
+
+        plan = pipeline.stage(
+            options.recipe(**given),
+            output,
+            epoch=options.epoch(),
+            planned=begin,
+            opened=spinner.opened,
+            **read,
+        )
+    document = images.staged(plan, output)
     lines = [*(summary.of_kinds(plan) if verbose else ()), summary.contents(plan)]
     terminal.show(lines, plan.findings, quiet=quiet, verbose=verbose)
     if not quiet:
         said = "an image has to set it, by ENV in a Dockerfile"
-        terminal.say(f"variable {variable}: {said}" for variable in env)
+        terminal.say(f"variable {variable}: {said}" for variable in document.env)
     if as_json:
-        import json
-
-        facts = {"directory": output, "env": env, "entries": _entries(plan)}
-        output = json.dumps(facts, indent=2)
-    click.echo(output)
-
-
-def _env(plan: "Plan") -> list[str]:
-    from rootfs_builder.paths import printable
-
-    return [f"{name}={printable(value)}" for name, value in plan.env]
-
-
-def _entries(plan: "Plan") -> list[dict[str, Any]]:
-    from rootfs_builder.paths import printable
-
-    return [
-        {"path": printable(e.path), "kind": e.kind, "mode": f"{e.mode:04o}", "size": e.size}
-        for e in plan.entries
-    ]
+        documents.show(document)
+    else:
+        click.echo(output)

@@ -111,10 +111,11 @@ def warnings(found: "Iterable[Finding]") -> None:
 
 def reasons(plan: "Plan") -> None:
     """Every file and link, and the first reason for it."""
-    for entry in plan.entries:
-        if entry.kind == "dir":
-            continue
-        click.echo(f"{printable(entry.path)}: {entry.reasons[0].sentence}", err=True)
+    say(
+        f"{printable(entry.path)}: {entry.reasons[0].sentence}"
+        for entry in plan.entries
+        if entry.kind != "dir"
+    )
 
 
 class Counter(NamedTuple):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rootfs_builder.commands import options
+from rootfs_builder.commands import documents, options
 from rootfs_builder.commands.verb import Verb
 from rootfs_builder.errors import UsageError
 from rootfs_builder.paths import escape_control
@@ -34,7 +34,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     shell_complete=options.file_names,
     help="Write a recipe that packs the program with all that the run used.",
 )
-@options.as_json
+@options.as_json("trace")
 @options.quiet
 @click.option("-v", "--verbose", is_flag=True, help="List what was looked for in vain, too.")
 @options.debug
@@ -74,9 +74,7 @@ def command(
         for line in view.lines(cmd, *found, verbose=verbose):
             click.echo(escape_control(line), err=True)
     if as_json:
-        import json
-
-        click.echo(json.dumps(view.facts(*found), indent=2))
+        documents.show(view.document(*found))
     else:
         for flag in flags:
             click.echo(" ".join(map(_quoted, flag.words)))

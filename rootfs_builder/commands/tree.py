@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rootfs_builder.commands import options, terminal
+from rootfs_builder.commands import documents, options, terminal
 from rootfs_builder.commands.verb import Verb
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.loader.link_map import LinkMap
     from rootfs_builder.loader.resolution import Loaded, Resolution
     from rootfs_builder.needs.closure import Closure, Program
+    from rootfs_builder.views.documents import programs as documented
 
 
 @click.command(
@@ -29,7 +30,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     help="Show only what is loaded in so many steps (default: all).",
 )
 @options.files
-@options.as_json
+@options.as_json("tree")
 @options.quiet
 @options.debug
 @click.pass_obj
@@ -50,21 +51,24 @@ def command(
     """
     options.no_command(cmd, "tree")
     del debug
+    from rootfs_builder.commands.spinner import spinning
     from rootfs_builder.needs import additions, collector
     from rootfs_builder.pipeline import inputs, reading
 
     read = options.inputs(given)
     rules = inputs.rules(read.pop("rule_files"))
-    with reading.opened(options.recipe(**given), **read) as opened:
+    recipe = options.recipe(**given)
+    with (
+        spinning(quiet=quiet) as spinner,
+        reading.opened(recipe, **read, record=spinner.opened) as opened,
+    ):
         sources = opened.sources
         recipe = additions.placed(opened.recipe, sources)
         closure = collector.collect(recipe, sources, rules=rules)
     if not quiet:
         terminal.warnings(closure.findings)
     if as_json:
-        import json
-
-        click.echo(json.dumps(_facts(closure, sources), indent=2))
+        documents.show(_document(closure, sources))
         return
     for program in closure.programs:
         for line in _program(sources, program, depth):
@@ -176,38 +180,35 @@ class _Tree:
         return f"{kind}{_text(self._sources, one.request.name)}"
 
 
-def _facts(closure: "Closure", sources: "Sources") -> dict[str, Any]:
+def _document(closure: "Closure", sources: "Sources") -> "documented.Tree":
+    from rootfs_builder.views.documents import programs
+
     files: set[str] = set()
     executables = []
     for program in closure.programs:
         files.add(program.real)
-        maps = []
-        for link_map in program.link_maps:
-            files.update(loaded.real for loaded in link_map.objects)
-            maps.append(
-                {
-                    "hwcaps": list(link_map.hwcaps),
-                    "calls": [_text(sources, call.name) for call in link_map.calls],
-                    "objects": [_object(sources, loaded) for loaded in link_map.objects],
-                }
+        files.update(one.real for each in program.link_maps for one in each.objects)
+        maps = (
+            programs.LinkMap(
+                link_map.hwcaps,
+                tuple(_text(sources, call.name) for call in link_map.calls),
+                tuple(_object(sources, loaded) for loaded in link_map.objects),
             )
-        executables.append(
-            {
-                "path": _text(sources, program.key),
-                "real": _text(sources, program.real),
-                "kind": program.kind,
-                "link_maps": maps,
-            }
+            for link_map in program.link_maps
         )
-    return {"executables": executables, "files": sorted(_text(sources, one) for one in files)}
+        path, real = _text(sources, program.key), _text(sources, program.real)
+        executables.append(programs.Executable(path, real, program.kind, tuple(maps)))
+    return programs.Tree(tuple(executables), tuple(sorted(_text(sources, one) for one in files)))
 
 
-def _object(sources: "Sources", loaded: "Loaded") -> dict[str, Any]:
-    return {
-        "name": _text(sources, loaded.requested),
-        "opened": _text(sources, loaded.opened),
-        "real": _text(sources, loaded.real),
-        "size": loaded.source.size,
-        "by": _text(sources, loaded.by.real) if loaded.by else None,
-        "found_by": loaded.candidate.found_by if loaded.candidate else None,
-    }
+def _object(sources: "Sources", loaded: "Loaded") -> "documented.Object":
+    from rootfs_builder.views.documents import programs
+
+    return programs.Object(
+        name=_text(sources, loaded.requested),
+        opened=_text(sources, loaded.opened),
+        real=_text(sources, loaded.real),
+        size=loaded.source.size,
+        by=_text(sources, loaded.by.real) if loaded.by else None,
+        found_by=loaded.candidate.found_by if loaded.candidate else None,
+    )

@@ -1,5 +1,8 @@
 """The click command of each verb, whose errors say in values what is wrong."""
 
+import os
+import re
+from itertools import pairwise
 from typing import Any
 
 import click
@@ -99,6 +102,7 @@ class Verb(click.Command):
         bare = {name for param in optional for name in param.opts}
         args = [f"{arg}={OptionalValue.ALL}" if arg in bare else arg for arg in args]
         try:
+            self._refuse_spellings(args, ctx)
             self._refuse_again(self.make_parser(ctx).parse_args([*args])[2], ctx)
             rest = super().parse_args(ctx, args)
         except click.UsageError as error:
@@ -106,7 +110,29 @@ class Verb(click.Command):
             raise
         if rest and not ctx.resilient_parsing:
             raise ExtraArgumentsError(rest, ctx)
+        if ctx.params.get("quiet") and ctx.params.get("verbose"):
+            raise click.UsageError("-q and -v: one of them", ctx)
         return rest
+
+    def _refuse_spellings(self, args: list[str], ctx: click.Context) -> None:
+        """Refuse what click takes for something else: `-o=FILE`, and a volume after -v."""
+        takes = {
+            name for one in self.params if not getattr(one, "is_flag", False) for name in one.opts
+        }
+        for arg in args:
+            found = re.fullmatch("(-[A-Za-z])=(.*)", arg)
+            if found and found[1] in takes:
+                text = f"{arg}: a short option has no =; write {found[1]} {found[2]}"
+                raise click.UsageError(text, ctx)
+        if not {"executables", "verbose"} <= {one.name for one in self.params}:
+            return
+        for flag, value in pairwise(args):
+            if flag == "-v" and value.startswith("/") and not os.path.isfile(value):
+                text = (
+                    f"-v {value}: -v lists files here; --volume declares a volume of the image, "
+                    "and docker run -v mounts one"
+                )
+                raise click.UsageError(text, ctx)
 
     @staticmethod
     def _refuse_again(given: list[click.Parameter], ctx: click.Context) -> None:

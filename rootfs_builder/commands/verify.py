@@ -1,12 +1,12 @@
 """`rootfs-builder verify`: resolve the programs of an image, whoever made it."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
 
 from rootfs_builder.choices import NETWORKS
-from rootfs_builder.commands import options
+from rootfs_builder.commands import documents, options
 from rootfs_builder.commands.verb import Verb
 from rootfs_builder.errors import Mistake, UsageError, VerificationError
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.image import Image
     from rootfs_builder.image.unpack import Reader
     from rootfs_builder.plan.verify import Report
+    from rootfs_builder.views.documents.programs import Verified
 
 
 @click.command(cls=Verb, epilog="Example: rootfs-builder verify hello.tar")
@@ -26,7 +27,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     help="The network of the command: none but loopback (the default), or this machine's.",
 )
 @options.timeout
-@options.as_json
+@options.as_json("verify")
 @options.quiet
 @options.no_limits
 @options.debug
@@ -60,9 +61,7 @@ def command(
     for one in unchecked:
         click.echo(f"warning: not checked: {one}", err=True)
     if as_json:
-        import json
-
-        click.echo(json.dumps([_facts(one) for one in reports], indent=2))
+        documents.show([_document(one) for one in reports])
     if problems:
         raise VerificationError("\n".join(problems))
     if cmd:
@@ -74,13 +73,10 @@ def command(
         click.echo(f"{image}: {found if programs else 'its programs are static, or scripts'}")
 
 
-def _facts(one: "Report") -> dict[str, Any]:
-    return {
-        "programs": one.programs,
-        "files": one.files,
-        "problems": list(one.problems),
-        "unchecked": list(one.unchecked),
-    }
+def _document(one: "Report") -> "Verified":
+    from rootfs_builder.views.documents.programs import Verified
+
+    return Verified(one.programs, one.files, tuple(one.problems), tuple(one.unchecked))
 
 
 def _seconds(cmd: tuple[str, ...] | None, timeout: str) -> float:

@@ -1,18 +1,20 @@
 """`rootfs-builder why`: the chain of reasons from one file up to what the user asked for."""
 
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
-from rootfs_builder.commands import options, terminal
+from rootfs_builder.commands import documents, options, terminal
 from rootfs_builder.commands.verb import Verb
 from rootfs_builder.errors import NotFoundError, UsageError
 from rootfs_builder.paths import escape_control
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.plan import Cause, Entry, Plan, Reason
+    from rootfs_builder.views.documents import programs as documented
 
 _OF_BOTH = ("as_json", "quiet", "no_limits", "debug")
 _MOST = 5  # further reasons that are shown to a person
@@ -22,7 +24,7 @@ _MOST = 5  # further reasons that are shown to a person
 @click.argument("source", metavar="EXECUTABLE|IMAGE", shell_complete=options.file_names)
 @click.argument("path")
 @options.files
-@options.as_json
+@options.as_json("why")
 @options.quiet
 @options.no_limits
 @options.debug
@@ -57,9 +59,11 @@ def command(
     else:
         lists = "tree"
         from rootfs_builder import pipeline
+        from rootfs_builder.commands.spinner import spinning
 
         recipe = options.recipe(executables=(source,), **given)
-        plan = pipeline.plan(recipe, **read).plan
+        with spinning(quiet=quiet) as spinner:
+            plan = pipeline.plan(recipe, **read, opened=spinner.opened).plan
     if not quiet:
         terminal.warnings(plan.findings)
     _show(plan, _find(plan, path, lists), as_json=as_json)
@@ -71,12 +75,12 @@ def _show(plan: "Plan", entry: "Entry", *, as_json: bool) -> None:
 
     found = chain(plan, entry.path)
     if as_json:
-        import json
-
-        click.echo(json.dumps(_facts(entry, found), indent=2))
+        documents.show(_document(entry, found))
         return
     for line in _lines(entry, found):
-        click.echo(escape_control(line))
+        shown = escape_control(line)
+        indent = " " * (len(shown) - len(shown.lstrip()) + 2)
+        click.echo(terminal.wrapped(shown, indent) if sys.stdout.isatty() else shown)
 
 
 def _of_image(path: str, *, no_limits: bool) -> "Plan":
@@ -138,22 +142,18 @@ def _sentence(entry: "Entry", reason: "Reason") -> str:
     return f"{printable(entry.path)}{arrow}: {reason.sentence}"
 
 
-def _facts(entry: "Entry", chain: "tuple[Cause, ...]") -> dict[str, Any]:
+def _document(entry: "Entry", chain: "tuple[Cause, ...]") -> "documented.Why":
     from rootfs_builder.paths import printable
+    from rootfs_builder.views.documents import programs
 
-    def reason(path: str, one: "Reason") -> dict[str, Any]:
-        return {
-            "path": printable(path),
-            "kind": one.kind,
-            "asked": printable(one.asked),
-            "by": printable(one.by) if one.by else None,
-            "found_by": one.found_by,
-        }
+    def cause(path: str, one: "Reason") -> "documented.Cause":
+        by = printable(one.by) if one.by else None
+        return programs.Cause(printable(path), one.kind, printable(one.asked), by, one.found_by)
 
-    return {
-        "path": printable(entry.path),
-        "kind": entry.kind,
-        "size": entry.size,
-        "chain": [reason(one.path, why) for one, why in chain],
-        "reasons": [reason(entry.path, one) for one in entry.reasons],
-    }
+    return programs.Why(
+        path=printable(entry.path),
+        kind=entry.kind,
+        size=entry.size,
+        chain=tuple(cause(one.path, why) for one, why in chain),
+        reasons=tuple(cause(entry.path, one) for one in entry.reasons),
+    )

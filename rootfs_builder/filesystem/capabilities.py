@@ -77,9 +77,11 @@ def parse(text: str) -> bytes:
     for clause in text.split():
         found = _CLAUSE.fullmatch(clause)
         if found is None or (not found[1] and not re.fullmatch("=[eip]*", found[2])):
-            raise UsageError(
-                f"{text!r} is not a valid text of capabilities: cap_net_bind_service+ep"
-            )
+            if all(one in NAMES for one in text.lower().split(",")):
+                what = f"does not say which sets; did you mean {text.lower()}+ep?"
+            else:
+                what = "is not a valid text of capabilities: cap_net_bind_service+ep"
+            raise UsageError(f"{text!r} {what}")
         mask = _mask(found[1])
         for action in re.findall("[=+-][eip]*", found[2]):
             for flag in "eip":

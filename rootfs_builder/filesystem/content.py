@@ -153,7 +153,7 @@ def _unreadable(path: bytes, error: OSError) -> RootfsError:
         return read_error(path, error)
     if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):  # it was a file when first seen
         return changed(path)
-    advice = "; chmod +r it, or run as its owner" if error.errno == errno.EACCES else ""
+    advice = "; run as its owner, or as root" if error.errno == errno.EACCES else ""
     text = f"{printable(decode(path))}: cannot be read: {error.strerror}{advice}"
     return InputError(text, paths=(decode(path),))
 

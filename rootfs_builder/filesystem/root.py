@@ -97,6 +97,11 @@ class DirectoryRoot:
         self._capabilities: dict[str, bytes] = {}
         self._lists: dict[str, tuple[str, ...]] = {}
 
+    @property
+    def asked(self) -> int:
+        """How many paths were looked at, and files opened."""
+        return len(self._nodes) + len(self._files)
+
     @staticmethod
     def _node(info: os.stat_result) -> Node:
         kind = _KINDS.get(stat.S_IFMT(info.st_mode), "special")

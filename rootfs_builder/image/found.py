@@ -93,10 +93,11 @@ def at(path: str, verb: str, *, no_limits: bool = False) -> Iterator[Found]:
     if path != "-" and not os.path.exists(raw):
         raise NotFoundError(
             f"{shown}: no such file or directory; for an image that an engine has: "
-            f"docker save {shown} | rootfs-builder {verb} -"
+            f"docker save {shown} | rootfs-builder {verb} -",
+            paths=(path,),
         )
     if path != "-" and stat.S_ISCHR(os.stat(raw).st_mode):
-        raise InputError(f"{shown}: a device; name a file or directory")
+        raise InputError(f"{shown}: a device; name a file or directory", paths=(path,))
     try:
         if os.path.isdir(raw):
             directory = decode(os.path.realpath(raw))
@@ -109,11 +110,12 @@ def at(path: str, verb: str, *, no_limits: bool = False) -> Iterator[Found]:
             images = archives.read(members) or (archive_members.of_tree(file),)
             yield Found(images, members.find, meter)
     except NotFoundError as error:
-        raise NotFoundError(f"{shown}: {error}") from error
+        raise NotFoundError(f"{shown}: {error}", paths=(path,)) from error
     except LimitError as error:
-        raise LimitError(f"{shown}: {error}") from error
+        raise LimitError(f"{shown}: {error}", paths=(path,)) from error
     except InputError as error:
-        raise InputError(f"{shown}: {_program(raw, shown) or error}") from error
+        text = f"{shown}: {_program(raw, shown) or error}"
+        raise InputError(text, paths=(path,)) from error
 
 
 def _program(path: bytes, shown: str) -> str:

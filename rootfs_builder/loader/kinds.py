@@ -13,6 +13,7 @@ from msgspec import Struct
 from rootfs_builder.filesystem.content import Source
 from rootfs_builder.paths import name, parent, printable
 
+DOCKERFILE = rb"(?i)(?:\s*#[^\n]*\n|\s*\n|ARG[^\n]*\n)*FROM[ \t]+\S"
 _HEAD, _TAIL = 4096, 8192  # bytes; PyInstaller's magic stands before the section headers
 
 
@@ -224,7 +225,7 @@ KINDS = (
     ),
     Kind(
         "a Dockerfile, whose steps an engine runs; name the program itself",
-        pattern=rb"(?i)(?:\s*#[^\n]*\n|\s*\n|ARG[^\n]*\n)*FROM[ \t]+\S",
+        pattern=DOCKERFILE,
     ),
     Kind(
         "text that is not a script: its first line has no #!; if it is source, name the program "

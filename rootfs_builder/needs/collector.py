@@ -96,6 +96,7 @@ class _Collector:
         self._elf_files = ElfFiles(sources, facts, base=sources.base)
         self._owners = owners or Owners(sources, facts)
         self._missing: list[str | Mistake] = []
+        self._asking: dict[str, None] = {}  # the paths of what needs it
         self._older: list[MissingVersion] = []
         library_path = tuple(self._directory(path) for path in recipe.library_path)
         self._startup = Startup(
@@ -169,7 +170,7 @@ class _Collector:
 
             raise VerificationError(*older.texts(self._older, self._elf_files))
         if self._missing:
-            raise NotFoundError(*dict.fromkeys(self._missing))
+            raise NotFoundError(*dict.fromkeys(self._missing), paths=tuple(self._asking))
 
     def _program(self, todo: _Todo) -> list[_Todo]:
         """Take one program in; what it asks for is the answer."""
@@ -231,7 +232,8 @@ class _Collector:
         if isinstance(started, NoLoader):
             if started.state is not LoaderState.ABSENT:
                 raise InputError(started.text, paths=started.paths)
-            self._missing.append(started.text)
+            self._missing.append(Mistake("", started.text, advice=started.advice))
+            self._asking |= dict.fromkeys(started.paths)
             return
         self._findings += started.findings
         self._findings += hidden.in_program(program, self._recipe, self._sources, self._elf_files)
@@ -242,13 +244,15 @@ class _Collector:
     def _advice(self) -> str:
         return missing.IN_SYSROOT if self._sources.sysroot else missing.ADVICE
 
-    def _lacking(self, link_maps: Iterable[LinkMap]) -> Iterator[str]:
+    def _lacking(self, link_maps: Iterable[LinkMap]) -> Iterator[Mistake]:
         for link_map in link_maps:
             for one in missing.find(link_map):
                 if isinstance(one, MissingVersion) and self._sources.in_base(one.provider):
                     self._older.append(one)
                 else:
-                    yield missing.text(one, self._sources.display, self._advice)
+                    text = missing.text(one, self._sources.display, self._advice)
+                    self._asking[self._sources.display(one.by)] = None
+                    yield Mistake("", text, advice=self._advice)
 
     def _interpreters(self, program: Program, script: Script, depth: int) -> list[_Todo]:
         if depth > _MAX_SCRIPTS:

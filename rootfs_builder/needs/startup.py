@@ -48,18 +48,24 @@ class NoLoader(Struct, frozen=True):
     sysroot: bool = False
 
     @property
+    def advice(self) -> str:
+        """What to do about one that is absent."""
+        known = f"; {self.root} may be one" if self.root else ""
+        return (
+            f"install the libc it was built for, or name a root that has it: --sysroot DIR{known}"
+        )
+
+    @property
     def text(self) -> str:
         """What is wrong, and what to do."""
         shown, interpreter = printable(self.program), printable(self.interpreter)
         if self.state is LoaderState.ABSENT:
             where = "not found in the sysroot" if self.sysroot else "not found"
-            known = f"; {self.root} may be one" if self.root else ""
             machine = f" for {self.machine}" if self.machine else ""
             return (
                 f"{interpreter}: {where}\n"
                 f"  needed by {shown}, a program{machine}, as the dynamic loader that starts it\n"
-                f"  install the libc it was built for, or name a root that has it: --sysroot DIR"
-                f"{known}"
+                f"  {self.advice}"
             )
         if self.state is LoaderState.DAMAGED:
             return f"{interpreter}: a damaged loader: {self.error}"

@@ -7,6 +7,7 @@ from rootfs_builder.paths import OpenedPath, join, name, parent, printable
 
 _URL = r"[a-z][a-z0-9+.-]*://"
 _WINDOWS = r"[A-Za-z]:\\|[^/]*\\[^/ ]*\\"
+_ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.zst")
 _IMAGE = r"(?:[\w.-]+(?::\d+)?/)*[a-z0-9][\w.-]*(?::[\w][\w.-]*|@sha256:[0-9a-f]+)\Z"
 
 
@@ -25,6 +26,8 @@ def advice(named: str, path: OpenedPath, walker: Walker) -> str:
     if " " in named:
         word, _, rest = named.partition(" ")
         return f"no such file; arguments go after --: {printable(word)} … -- {printable(rest)}"
+    if named.endswith(_ARCHIVES):
+        return "no such file; is the image packed, and is the path right?"
     text = "no such file; is it built, and is the path right?"
     if "/" not in named:
         text += f" PATH is not searched; for a program in it: $(command -v {shown})"

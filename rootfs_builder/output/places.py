@@ -35,7 +35,7 @@ def errors(destination: str) -> Iterator[None]:
             errno.ENOSPC: "the disk is full; the old file, if any, is untouched",
             errno.EDQUOT: "the disk quota is used up; the old file, if any, is untouched",
         }.get(error.errno or 0, error.strerror or str(error))
-        raise OutputError(f"{shown}: cannot be written: {advice}") from error
+        raise OutputError(f"{shown}: cannot be written: {advice}", paths=(destination,)) from error
 
 
 def file(destination: str) -> bytes:
@@ -49,12 +49,18 @@ def file(destination: str) -> bytes:
     if not destination:
         raise UsageError(Mistake("-o", "no name is given; name a file, such as x.tar"))
     if destination.endswith("/"):
-        raise OutputError(f"{shown}: the name of a directory; name a file, such as x.tar")
+        raise OutputError(
+            f"{shown}: the name of a directory; name a file, such as x.tar", paths=(destination,)
+        )
     path, mode = _resolved(destination)
     if stat.S_ISDIR(mode):
-        raise OutputError(f"{shown}: a directory; name a file, such as {shown}/x.tar")
+        raise OutputError(
+            f"{shown}: a directory; name a file, such as {shown}/x.tar", paths=(destination,)
+        )
     if mode and not stat.S_ISREG(mode):
-        raise OutputError(f"{shown}: not a regular file; to write into a pipe use -o -")
+        raise OutputError(
+            f"{shown}: not a regular file; to write into a pipe use -o -", paths=(destination,)
+        )
     return path
 
 
@@ -74,14 +80,19 @@ def directory(
     path, mode = _resolved(destination)
     if mode and not usable(path) and not (stat.S_ISDIR(mode) and not os.listdir(path)):
         what = f"neither an empty directory {nor}" if nor else "not an empty directory"
-        raise OutputError(f"{shown}: exists and is {what}; name a new one, or remove it first")
+        raise OutputError(
+            f"{shown}: exists and is {what}; name a new one, or remove it first",
+            paths=(destination,),
+        )
     if path == os.path.realpath(os.getcwdb()):
         raise OutputError(
-            f"{shown}: the working directory, which would be replaced; name a new one below it"
+            f"{shown}: the working directory, which would be replaced; name a new one below it",
+            paths=(destination,),
         )
     if os.path.ismount(path):
         raise OutputError(
-            f"{shown}: a mount point, which cannot be replaced; name a directory below it"
+            f"{shown}: a mount point, which cannot be replaced; name a directory below it",
+            paths=(destination,),
         )
     return path
 
@@ -106,7 +117,10 @@ def _resolved(destination: str) -> tuple[bytes, int]:
         is_direct = path == os.path.join(os.path.realpath(above), name)
         if special or is_direct or _is_at(path, found):
             return path, mode
-    raise OutputError(f"{printable(destination)}: a link that keeps changing; name its target")
+    raise OutputError(
+        f"{printable(destination)}: a link that keeps changing; name its target",
+        paths=(destination,),
+    )
 
 
 def _kernels(named: bytes, destination: str) -> os.stat_result | None:
@@ -120,7 +134,8 @@ def _kernels(named: bytes, destination: str) -> os.stat_result | None:
             raise
         shown = printable(destination)
         raise OutputError(
-            f"{shown}: a link that the kernel does not follow: {error.strerror}; name its target"
+            f"{shown}: a link that the kernel does not follow: {error.strerror}; name its target",
+            paths=(destination,),
         ) from error
     try:
         return os.fstat(descriptor)

@@ -22,6 +22,7 @@ from rootfs_builder.needs import unseen
 from rootfs_builder.pipeline import destinations, exercised, inputs, planning, policies, reading
 from rootfs_builder.pipeline.dependencies import Dependencies
 from rootfs_builder.pipeline.destinations import Place, Written
+from rootfs_builder.pipeline.inputs import Opened
 from rootfs_builder.pipeline.planning import Planned
 from rootfs_builder.pipeline.reading import Inputs
 from rootfs_builder.pipeline.writing import Progress, Writer
@@ -57,19 +58,21 @@ def plan(
     base: str | None = None,
     rule_files: Iterable[str] = (),
     policy_files: Iterable[str] = (),
+    opened: Opened = inputs.as_it_is,
 ) -> Planned:
     """Work out what an image of `recipe` holds, and why; nothing is written.
 
     System files are those of this machine, or of the directory or image `sysroot`; the image goes
     on top of that of the archive or OCI layout `base`. `rule_files` are additional rule files,
     `policy_files` policies that the image has to keep. Files of an image cannot be opened
-    afterwards.
+    afterwards. `opened` is given each directory that is read as a Root, and what it returns is
+    read instead.
 
     Raises:
         RootfsError: see `rootfs_builder.errors`.
     """
     kept = policies.read(policy_files)
-    with reading.opened(recipe, sysroot, base) as read:
+    with reading.opened(recipe, sysroot, base, record=opened) as read:
         found = _planned(read, rules=inputs.rules(rule_files))
         policies.enforce(kept, found.plan, read)
     return found
@@ -111,11 +114,12 @@ def stage(
     rule_files: Iterable[str] = (),
     epoch: int = 0,
     planned: Callable[[Plan], None] = lambda _: None,
+    opened: Opened = inputs.as_it_is,
 ) -> Plan:
     """Write the files of an image into a new or empty directory: the plan that is there now.
 
     Of a `base` nothing is written. Every time is `epoch`, in seconds since 1970. `sysroot` and
-    `rule_files` are as for `plan`, `planned` as for `pack`.
+    `rule_files` and `opened` are as for `plan`, `planned` as for `pack`.
 
     Raises:
         OutputError: the directory cannot be written, or is not empty.
@@ -123,7 +127,7 @@ def stage(
     """
     from rootfs_builder.plan import stage as staging
 
-    with reading.opened(recipe, sysroot, base) as read:
+    with reading.opened(recipe, sysroot, base, record=opened) as read:
         found = _planned(read, rules=inputs.rules(rule_files)).plan
         planned(found)
         with _scratch(recipe) as scratch, outputs.directory(directory) as staged:
@@ -152,6 +156,7 @@ def pack(
     threads: Threads | int | None = None,
     planned: Callable[[Plan], None] = lambda _: None,
     progress: Progress = lambda _done, _total: None,
+    opened: Opened = inputs.as_it_is,
 ) -> Result:
     """Write a container image with the executables of `recipe` and exactly the files they need.
 
@@ -175,13 +180,14 @@ def pack(
             yields that number.
         planned: is called with the plan before anything is written.
         progress: is called with the bytes that are packed, and the bytes of all files.
+        opened: is given each directory that is read as a Root; what it returns is read instead.
 
     Raises:
         RootfsError: see `rootfs_builder.errors`; then `output` is as it was.
     """
     destination = output if isinstance(output, Destination) else Destination.parse(output)
     rules = policies.read(policy_files := tuple(policy_files))
-    depends = Dependencies(depfile, destination, policy_files)
+    depends = Dependencies(depfile, destination, policy_files, opened)
     memory = BuildFacts(cache := cache or Cache(), (sysroot or "", base or "", *recipe.executables))
     files = _beside(iidfile, metadata_file, depfile, seccomp, security_context)
     recipe = _in_format(recipe, destination)
@@ -197,7 +203,7 @@ def pack(
                 image = writer.write(whole, parts, place, usable)
                 _fill(fill, image, dependencies, metadata_file)
     memory.keep()
-    return Result(_detached(image), _remarked(whole, place), place.size)
+    return Result(_detached(image), _remarked(whole, place, destination), place.size)
 
 
 def _beside(
@@ -227,9 +233,11 @@ def _fill(fill: Fill, image: Image, dependencies: bytes, metadata: str | None) -
         fill("--metadata-file", buildx_metadata.document(image))
 
 
-def _remarked(plan: Plan, place: Place) -> Plan:
+def _remarked(plan: Plan, place: Place, destination: Destination) -> Plan:
     """The plan with what is to be said of its place, now that the image is there."""
-    found = (warning(Code.OUTPUT_LEFTOVER, text) for text in place.remarks)
+    found = [warning(Code.OUTPUT_LEFTOVER, text) for text in place.remarks]
+    if destination.misnomer:
+        found.append(warning(Code.OUTPUT_NAME, destination.misnomer))
     return replace(plan, findings=(*plan.findings, *found))
 
 

@@ -12,6 +12,8 @@ from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.packages import Owners
 from rootfs_builder.paths import decode, encode, printable
+from rootfs_builder.pipeline import inputs
+from rootfs_builder.pipeline.inputs import Opened
 from rootfs_builder.recipe.destination import Destination
 
 if TYPE_CHECKING:  # only a build with a depfile pays for it
@@ -23,19 +25,28 @@ _MAKEFILE = ".mk"
 class Dependencies:
     """What an output depends on; nothing is recorded where no `depfile` is wanted.
 
-    `files` are read in any case, besides those of rules.
+    `files` are read in any case, besides those of rules. What `opened` makes of a directory is what
+    is read.
     """
 
-    def __init__(self, depfile: str | None, output: Destination, files: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        depfile: str | None,
+        output: Destination,
+        files: Iterable[str] = (),
+        opened: Opened = inputs.as_it_is,
+    ) -> None:
         if depfile is not None and output.is_stdout:
             raise UsageError("-o - and --depfile: stdout is not a target; name a file")
         self._depfile = depfile
+        self._opened = opened
         self._files = tuple(files)
         self._output = output.target
         self._recorders: list[Recorder] = []
 
     def opened(self, root: Root, directory: str) -> Root:
         """A directory as a Root, with what records what is asked of it."""
+        root = self._opened(root, directory)
         if self._depfile is None:
             return root
         from rootfs_builder.filesystem.depfile import Recorder

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from rootfs_builder.choices import Format
 from rootfs_builder.errors import Mistake, UsageError
+from rootfs_builder.paths import printable
 from rootfs_builder.recipe.values import absolute
 
 _LAYOUT = "oci:"
@@ -20,6 +21,8 @@ _ARCHIVES: dict[str, Format] = {  # what skopeo and podman call them
     "oci-archive": "oci",
     "docker-archive": "docker",
 }
+_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip")  # of an archive, which no directory is
+_OTHERS = (".gz", ".tgz", ".bz2", ".xz", ".zst", ".zip")
 
 
 class DestinationKind(Enum):
@@ -76,6 +79,18 @@ class Destination(Struct, frozen=True):
         """The file whose time tells a build tool when the image was written, "" for stdout."""
         return f"{self.path.rstrip('/')}/{_INDEX}" if self.is_layout else self.path
 
+    @property
+    def misnomer(self) -> str:
+        """What to say of an archive whose name promises another format; else empty."""
+        suffix = next((one for one in _OTHERS if self.path.endswith(one)), "")
+        if self.kind is not DestinationKind.ARCHIVE or not suffix:
+            return ""
+        shown = printable(self.path)
+        return (
+            f"{shown}: a tar archive, of which only the layers are compressed; name it "
+            f"{shown.removesuffix(suffix).removesuffix('.tar')}.tar"
+        )
+
     def under(self, directory: str) -> "Destination":
         """The same, with a relative path taken from `directory`."""
         return self if self.is_stdout else replace(self, path=absolute(self.path, directory))
@@ -112,6 +127,18 @@ def check_spelling(output: str) -> None:
     if output.startswith(("type=", "dest=")):
         path = dict(part.partition("=")[::2] for part in output.split(",")).get("dest") or "x"
         raise _mistake(output, f"docker's spelling; name the path alone: -o {path}")
+
+
+def check_directory(output: str) -> None:
+    """Refuse a directory with the name of an archive.
+
+    Raises:
+        UsageError: what to type instead.
+    """
+    check_spelling(output)
+    if output.endswith(_SUFFIXES):
+        what = "stage writes a directory; an archive is what pack writes: pack … -o"
+        raise _mistake(output, f"{what} {output}; for a directory of that name: -o {output}/")
 
 
 def _mistake(output: str, what: str) -> UsageError:

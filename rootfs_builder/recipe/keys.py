@@ -14,6 +14,7 @@ from msgspec import UNSET, Struct, UnsetType, field
 
 from rootfs_builder.errors import Mistake, UsageError
 from rootfs_builder.paths import printable
+from rootfs_builder.recipe.examples import EXAMPLES
 from rootfs_builder.recipe.options import Option, ValueKind
 from rootfs_builder.recipe.toml_tables import Table
 
@@ -176,14 +177,15 @@ def template(values: Mapping[str, Any], keys: Sequence[Key]) -> str:
 
 
 def _example(key: Key) -> str:
+    if key.parameter in EXAMPLES:
+        return f"{key.name} = {_toml(EXAMPLES[key.parameter], key)}"
     value = {
         "flag": "true",
         "scope": "true",
         "number": "1",
         "choice": _quoted(next((one for one in key.choices if one != key.default), "")),
-    }.get(key.kind, _quoted(key.metavar))
-    is_list = key.takes_many and key.kind not in ("scope", "repeated")
-    return f"{key.name} = [{value}]" if is_list else f"{key.name} = {value}"
+    }[key.kind]
+    return f"{key.name} = {value}"
 
 
 def _toml(value: Any, key: Key) -> str:

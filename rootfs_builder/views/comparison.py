@@ -8,7 +8,7 @@ is stored in are not.
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from msgspec import Struct, json
+from msgspec import Struct
 
 from rootfs_builder.filesystem import capabilities
 from rootfs_builder.filesystem.content import Source
@@ -143,16 +143,6 @@ def of(
         layers=layers,
         equal=not (settings or found or touched or layers.pushed or layers.dropped),
     )
-
-
-def schema() -> str:
-    """The JSON Schema of the document."""
-    found = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "What rootfs-builder diff --json prints",
-        **json.schema(Comparison),
-    }
-    return json.format(json.encode(found), indent=2).decode() + "\n"
 
 
 def _side(subject: Subject, place: str) -> Side:

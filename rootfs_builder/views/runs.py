@@ -1,13 +1,13 @@
-"""A run and how it compares with a plan → lines for a person, and facts for --json."""
+"""A run and how it compares with a plan → lines for a person, and a document for --json."""
 
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from rootfs_builder.paths import printable
 from rootfs_builder.proof.difference import Difference
 from rootfs_builder.proof.flags import Flag
 from rootfs_builder.proof.observation import Observation
+from rootfs_builder.views.documents.programs import Lacking, Left, Traced
 
 _SHOWN = 10  # paths of a kind that are shown of many
 
@@ -64,26 +64,24 @@ def _some(what: str, paths: Sequence[str], most: int) -> Iterator[str]:
         yield f"{what}: {len(paths) - most:,} more, with -v"
 
 
-def facts(run: Observation, found: Difference, flags: Sequence[Flag]) -> dict[str, Any]:
+def document(run: Observation, found: Difference, flags: Sequence[Flag]) -> Traced:
     """The same for --json."""
-    return {
-        "exit_code": run.code,
-        "stopped": run.stopped,
-        "present": found.present,
-        "flags": [[flag.option, printable(flag.value)] for flag in flags],
-        "lacking": [
-            {
-                "path": printable(one.source),
-                "destination": printable(one.destination),
-                "use": one.use.word,
-                "by": printable(one.by),
-                "directory": one.bare,
-            }
+    return Traced(
+        exit_code=run.code,
+        stopped=run.stopped,
+        present=found.present,
+        flags=tuple((flag.option, printable(flag.value)) for flag in flags),
+        lacking=tuple(
+            Lacking(
+                path=printable(one.source),
+                destination=printable(one.destination),
+                use=one.use.word,
+                by=printable(one.by),
+                directory=one.bare,
+            )
             for one in found.lacking
-        ],
-        "inputs": [printable(one.source) for one in found.inputs],
-        "left_alone": [
-            {"path": printable(one.path), "because": one.rule.because} for one in found.alone
-        ],
-        "missing": [printable(one.path) for one in run.missed()],
-    }
+        ),
+        inputs=tuple(printable(one.source) for one in found.inputs),
+        left_alone=tuple(Left(printable(one.path), one.rule.because) for one in found.alone),
+        missing=tuple(printable(one.path) for one in run.missed()),
+    )

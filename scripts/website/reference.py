@@ -32,7 +32,12 @@ or 1 where they differ. Interrupted by a signal, a command ends with 128 and the
 number: Ctrl-C gives 130."""
 JSON = """\
 Results go to stdout; errors are sentences on stderr, with an [exit code](exit-codes.md). These take
-`--json`: {verbs}."""
+`--json`: {verbs}.
+
+Each run prints one document: a result, or `{{"error": …}}` with the error's `code`, `message`,
+`hint`, `paths` and `exit_code`; [Python](../python.md) lists the codes. `--schema` prints the JSON
+Schema of what a command prints; for `build`, whose `--schema` is that of recipes, `--schema
+--json`."""
 SCHEMA = """\
 `rootfs-builder build --schema` prints the schema of recipes, which is also
 [here](../rootfs.schema.json). An editor with Taplo uses it after this first line of

@@ -85,11 +85,12 @@ def refuse(secrets: Mapping[str, tuple[Secret, ...]]) -> None:
             mistakes.append(Mistake("--add", text, added))
     if mistakes:
         found = [one for those in secrets.values() for one in those]
-        raise PolicyError(
-            *mistakes,
+        advice = (
             "mount them when the container runs, docker run -v FILE:PATH, or leave them out with "
-            f"--exclude; {_allowing(found)}",
+            f"--exclude; {_allowing(found)}"
         )
+        paths = tuple(Sources.display(one.path) for one in found)
+        raise PolicyError(*mistakes, Mistake("", advice, advice=advice), paths=paths)
 
 
 def _allowing(secrets: Sequence[Secret]) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from operator import eq, ge, gt, le, lt
 
-from msgspec import Struct, json
+from msgspec import Struct
 
 from rootfs_builder import elf
 from rootfs_builder.errors import ElfError, Mistake, PolicyError
@@ -80,16 +80,6 @@ def enforce(found: Checked, option: str) -> None:
         lines = "".join(f"\n  {one}" for one in found.violations)
         text = f"{count} {'violation' if count == 1 else 'violations'}:{lines}"
         raise PolicyError(Mistake(option, text))
-
-
-def schema() -> str:
-    """The JSON Schema of the document."""
-    found = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "What rootfs-builder check --json prints",
-        **json.schema(Checked),
-    }
-    return json.format(json.encode(found), indent=2).decode() + "\n"
 
 
 def _violations(named: Named, plan: Plan, files: Files, user: str | None) -> Iterator[Violation]:

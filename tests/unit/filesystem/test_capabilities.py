@@ -135,7 +135,11 @@ def test_an_xattr_of_another_form_is_refused(raw):
         ("cap_zzz=p", "capabilities(7) names them"),
         (
             "cap_net_raw",
-            "'cap_net_raw' is not a valid text of capabilities: cap_net_bind_service+ep",
+            "'cap_net_raw' does not say which sets; did you mean cap_net_raw+ep?",
+        ),
+        (
+            "cap_net_raw;ep",
+            "'cap_net_raw;ep' is not a valid text of capabilities: cap_net_bind_service+ep",
         ),
         ("cap_net_raw=ep cap_chown+p", "one effective bit for all"),
         (" ", "it names no capabilities"),
