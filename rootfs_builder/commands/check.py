@@ -29,8 +29,8 @@ Example: rootfs-builder check hello.tar --policy policy.toml
     shell_complete=options.file_names,
     help="The rules, a TOML file; may be given several times.",
 )
-@click.option("--sarif", metavar="FILE", help="Write what was found as SARIF 2.1.0.")
-@click.option("--junit", metavar="FILE", help="Write what was found as JUnit's XML.")
+@click.option("--sarif", metavar="FILE", help="Write the results as SARIF 2.1.0.")
+@click.option("--junit", metavar="FILE", help="Write the results as JUnit XML.")
 @options.schema("policy.checking")
 @options.as_json
 @options.quiet
@@ -52,9 +52,9 @@ def command(
 ) -> None:
     """Check that an image keeps the rules of a policy.
 
-    IMAGE is an image as docker save, docker export, podman, skopeo or we write it, or - for stdin;
-    DIR any other directory; RECIPE a .toml file, whose image as it would be now is checked. Exit
-    code 5 says that a rule is broken; every file that breaks one is named, with the reason.
+    IMAGE is as for inspect, DIR is any other directory, and RECIPE is a .toml file, whose image is
+    computed but not written. Exit code 5 means that a rule is broken; every file that breaks one is
+    listed, with the reason.
     """
     del debug
     options.no_command(cmd, "check")

@@ -20,7 +20,9 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     "images", nargs=-1, required=True, metavar="IMAGE...", shell_complete=options.file_names
 )
 @options.archive
-@click.option("-t", "--tag", metavar="NAME[:TAG]", help="Its name (default: that of all images).")
+@click.option(
+    "-t", "--tag", metavar="NAME[:TAG]", help="Its name (default: the images' common name)."
+)
 @click.option(
     "--format",
     "shape",

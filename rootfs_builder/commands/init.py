@@ -38,7 +38,7 @@ def command(cmd: tuple[str, ...] | None, /, *, executables: tuple[str, ...], deb
             stream.write(text)
     except FileExistsError:
         raise OutputError(
-            f"{_RECIPE}: is there already and stays as it is; edit it, or remove it first"
+            f"{_RECIPE}: already exists and is not changed; edit it, or remove it first"
         ) from None
     except OSError as error:
         raise OutputError(f"{_RECIPE}: cannot be written: {error.strerror}") from error

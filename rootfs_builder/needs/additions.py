@@ -103,14 +103,14 @@ def _missing(added: Added, walk: Walk, sources: Sources, walker: Walker) -> Mist
     source, colon, destination = added.source.rpartition(":")
     if colon and source and walker.walk(sources.locate(source)).node is not None:
         text = (
-            f"{shown(destination)} is no absolute path of the image; write "
+            f"{shown(destination)} is not an absolute path; write "
             f"{shown(source)}:/{shown(destination)}"
         )
         raise UsageError(Mistake("--add", text, added.source))
     why = os.strerror(walk.errno)
     if set("*?[") & set(added.source):
         why += ", and wildcards are not expanded"
-    text = f"{why}; SRC is a path of this machine: is it right?"
+    text = f"{why}; SRC is a path on the host: is it right?"
     return Mistake("--add", text, added.source)
 
 
