@@ -84,4 +84,4 @@ def messages():
                 yield Paragraph(place, " ".join(text.split()))
 
 
-SOURCES = {"help": helps, "rules": rules, "messages": messages}
+SOURCES = {"pages": pages, "help": helps, "rules": rules, "messages": messages}

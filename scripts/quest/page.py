@@ -52,7 +52,8 @@ def pitfall(row: Row, found: dict[str, Any]) -> str:
         here["says"].rpartition("unable to start container process: ")[2].removesuffix(": unknown.")
     )
     message = message or f"(no message; the exit code is {row.code})"
-    where = "It fails here, too:" if row.build or row.fails is not None else "Here it works:"
+    fails = row.build or row.fails is not None
+    where = "It fails here, too:" if fails else "Here it works:"
     typed = "\n".join([*row.pack, *row.use])
     return f"""\
 ### {row.title}
@@ -65,8 +66,8 @@ The article says: {row.article}. {where}
 {message}
 ```
 
-With rootfs-builder (image {size(ours["image"])}, archive {size(ours["archive"])}); the last line is the
-container's output:
+With rootfs-builder (image {size(ours["image"])}, archive {size(ours["archive"])}); the last line is
+the container's output:
 
 ```text
 {typed}
