@@ -27,8 +27,8 @@ RULES = """\
 which rules act for a program and why, and `--without NAME` stops one."""
 EXIT = """\
 A failed command leaves the old output as it was. For `build` the code is that of the failed
-images, or 1 if they differ. If a signal interrupts a command, the code is 128 plus the signal's number:
-130 for Ctrl-C."""
+images, or 1 if they differ. If a signal interrupts a command, the code is 128 plus the signal's
+number: 130 for Ctrl-C."""
 JSON = """\
 Results are printed on stdout, errors on stderr, with an [exit code](exit-codes.md). These commands
 have `--json`: {verbs}."""
