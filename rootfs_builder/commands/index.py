@@ -47,7 +47,7 @@ def command(
 ) -> None:
     """Join images for several platforms: an engine takes the one for its machine.
 
-    Each keeps its digest. Engines that know no index take the first.
+    Each keeps its digest. Engines without support for indexes use the first image.
     """
     del debug
     options.no_command(cmd, "index")

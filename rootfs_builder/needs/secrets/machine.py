@@ -13,7 +13,7 @@ from rootfs_builder.paths import OpenedPath, SourcePath, join, name, parent
 
 _ACCOUNTS = "accounts of the host"
 _HASHES = "password hashes"
-_NETWORK = "what the machine knows of its network"
+_NETWORK = "the host's network configuration"
 _ID = "what identifies the machine"
 _TLS_KEYS = "where the machine keeps the keys of its certificates"
 
