@@ -210,5 +210,7 @@ class Dpkg:
 
 
 def read(walker: Walker) -> Dpkg | None:
-    """See the folder."""
-    return None if find(walker, _STATUS) is None else Dpkg(walker)
+    """See the folder. An empty `status` is of a root into which packages were only unpacked."""
+    status = find(walker, _STATUS)
+    node = status and walker.root.lstat(status)
+    return Dpkg(walker) if node and node.size else None

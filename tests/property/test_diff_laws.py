@@ -161,7 +161,7 @@ def compared(folder, *models_):
         return comparison.of(old, new)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(model=models(), data=st.data())
 def test_a_diff_reports_every_edit_and_no_more(tmp_path_factory, model, data):
     edits = Edits(model, data.draw)
@@ -188,7 +188,7 @@ def test_a_diff_reports_every_edit_and_no_more(tmp_path_factory, model, data):
     assert all(path in shown for path in (*edits.added, *edits.removed, *edits.changed))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(model=models())
 def test_a_diff_of_an_image_and_itself_is_empty(tmp_path_factory, model):
     again = Model(reversed(model.paths.items()), model.packages, dict(reversed(model.env.items())))
@@ -197,7 +197,7 @@ def test_a_diff_of_an_image_and_itself_is_empty(tmp_path_factory, model):
     assert [*comparison_text.lines(found)] == []
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(old=models(), new=models())
 def test_the_way_back_is_the_same_reversed(tmp_path_factory, old, new):
     there = compared(tmp_path_factory.mktemp("pair"), old, new)

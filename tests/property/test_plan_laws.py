@@ -58,7 +58,7 @@ def planned(path):
 
 PATH_ALONE = {"PATH": os.environ["PATH"]}  # no LD_LIBRARY_PATH
 ANY = st.deferred(lambda: st.sampled_from(programs()))
-FEW = settings(max_examples=15, deadline=None)
+FEW = settings(max_examples=15)
 
 
 def check(plan):
@@ -116,7 +116,7 @@ def tar(plan):
     return store.file.getvalue()[blob.offset : blob.offset + blob.size]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(plan=trees.plans(), data=st.data())
 def test_a_layer_depends_on_the_plans_tree_alone(plan, data):
     other = replace(

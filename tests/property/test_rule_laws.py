@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(not os.path.exists(GLIBC), reason="needs the gli
 CALLS = ("f0", "f1", "f2", "f3")
 PROGRAMS = ("/app/first", "/app/second", "/app/static")
 OPTIONS = {"env": ("TZ=a",), "user": "nonroot"}
-MANY = settings(max_examples=80, deadline=None)
+MANY = settings(max_examples=80)
 NOTE = json.dumps(json.dumps([{"soname": ["liby.so.1"]}]))
 NOTING = f"""
 static const struct {{ unsigned a, b, c; char owner[4]; char text[sizeof {NOTE}]; }} note

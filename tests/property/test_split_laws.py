@@ -19,7 +19,7 @@ PACKAGES = [
 ]
 WHOSE = st.sampled_from([None, "own", *PACKAGES])
 BUDGETS = st.sampled_from([1, 2, 3, 4, 60])
-MANY = settings(max_examples=80, deadline=None)
+MANY = settings(max_examples=80)
 
 
 @st.composite

@@ -20,7 +20,7 @@ from rootfs_builder.needs.rules import Rule, Variables, copies
 from rootfs_builder.needs.rules.copies import Copy, TreeCopies, prefix
 from rootfs_builder.needs.rules.places import Places
 from rootfs_builder.needs.rules.reach import Reach, anchor
-from rootfs_builder.needs.rules.schema import expand, uses
+from rootfs_builder.needs.rules.schema import expand, uses, with_any
 from rootfs_builder.needs.rules.user_input import UserInput
 from rootfs_builder.needs.startup import Startup
 from rootfs_builder.needs.users import User
@@ -117,11 +117,11 @@ class RuleFiles:
                 yield FileOutput(found=True, made=(made,))
 
     def _has_value(self, rule: Rule, variables: Variables) -> bool:
-        """Whether the root has any of the paths that depend on {value}; without, all others go in.
+        """Whether there is no {value}, or the root has any of the paths that depend on it.
 
         So a zone that does not exist brings nothing, and of a wrong PAM service not the rest.
         """
-        templates = [one for one in rule.copy if "{value}" in one]
+        templates = [one for one in rule.copy if "{value}" in one and "value" in variables]
         return not templates or any(self._places.paths(one, variables, rule) for one in templates)
 
     def libraries(self, rule: Rule, variables: Variables) -> Iterator[str]:
@@ -154,12 +154,14 @@ class RuleFiles:
         made = GeneratedFile(place, rule.name, mode, uid=uid, gid=gid)
         return FileOutput(found=True, made=(made,))
 
-    def has_all(self, rule: Rule, there: AbstractSet[SourcePath]) -> bool:
-        """Whether the files that a rule would copy, all known by their paths, are in already."""
-        plain = [one for one in rule.copy if "{" not in one]
-        if not plain or len(plain) < len(rule.copy):
+    def has_all(
+        self, rule: Rule, places: tuple[Variables, ...], there: AbstractSet[SourcePath]
+    ) -> bool:
+        """Whether nothing that a rule could copy from these places, by any name, is left out."""
+        each = [(one, with_any(one, place)) for one in rule.copy for place in places]
+        if not each or any(not (expand(*one) or "").startswith("/") for one in each):
             return False
-        found = [path for one in plain for path in self._places.paths(one, {}, rule)]
+        found = (path for one in each for path, may in self._places.candidates(*one, rule) if may)
         return all(self._elf_files.walker.walk(path).real in there for path in found)
 
     def located(self, rule: Rule, variables: Variables, program: Loaded) -> Variables:

@@ -250,6 +250,11 @@ def uses(template: str, variables: AbstractSet[str]) -> bool:
     return not variables.isdisjoint(used((template,)))
 
 
+def with_any(template: str, variables: dict[str, str]) -> dict[str, str]:
+    """The variables, and for each other of a template whatever there is."""
+    return dict.fromkeys(VARIABLE.findall(template), "*") | variables
+
+
 def expand(template: str, variables: dict[str, str]) -> str | None:
     """A template with its variables put in; None where one is not bound."""
     if any(name not in variables for name in VARIABLE.findall(template)):

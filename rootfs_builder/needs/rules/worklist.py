@@ -38,6 +38,7 @@ from rootfs_builder.paths import SourcePath, named_in
 from rootfs_builder.recipe import Recipe
 
 _Next = dict[Bound, tuple[Variables, frozenset[str]]]  # with what decides in them
+_Hint = tuple[bool, int, Clue, tuple[Variables, ...]]  # how far its evidence is, that, its places
 
 
 class RuleResult(Struct, frozen=True):
@@ -90,9 +91,6 @@ def run(
     return result
 
 
-_Bound = frozenset[tuple[str, str]]  # variables with their values, as a key
-
-
 class _Key(Struct, frozen=True):
     """One application of a rule: in a program, with a set of variables, by an object's bytes."""
 
@@ -138,7 +136,7 @@ class _RuleWorklist:
         self._notes = DlopenNotes(recipe, self._calls, files.may_open)
         self._done: dict[_Key, _Applied] = {}
         self._outputs = Outputs()
-        self._hints = dict[str, tuple[bool, int, Clue]]()
+        self._hints = dict[str, _Hint]()
         self._findings: set[Finding] = set()
         self._nothing = FoundNothing()
         self.answered: set[tuple[str, str]] = set()  # (rule, value) of what acted
@@ -194,9 +192,11 @@ class _RuleWorklist:
         """One hint a rule, of the nearest evidence, unless all that it would add is there."""
         there = self._there()
         for rule in self._rules:
-            if rule.name in self._hints and not self._files.has_all(rule, there):
+            if rule.name not in self._hints:
+                continue
+            *_, clue, places = self._hints[rule.name]
+            if not self._files.has_all(rule, places, there):
                 flag = f": --with {rule.name}" if rule.acts else ""
-                clue = self._hints[rule.name][-1]
                 text = f"{rule.hint}{flag} ({clue.text})"
                 found = hint(Code.RULE_HINT, text, *named(rule.hint, clue))
                 yield replace(found, rule=rule.name if rule.acts else "")
@@ -219,8 +219,8 @@ class _RuleWorklist:
         rule, requested = match.rule, match.rule.name in self._requested
         if not match.variables and not self._is_answered(rule):
             helper = maps[0].program.real not in self._own
-            nearest = (helper, len(maps[0].calls), match.evidence)
-            self._hints[rule.name] = min(self._hints.get(rule.name, nearest), nearest)
+            nearest = (helper, len(maps[0].calls), match.evidence, match.places)
+            self._hints[rule.name] = min(self._hints.get(rule.name, nearest), nearest, key=_near)
         effects = self._effects(match, maps)
         self.answered |= {(rule.name, value) for value, effect in effects.items() if effect}
         if not requested:
@@ -330,6 +330,10 @@ class _RuleWorklist:
                 self._outputs.set(variable, value, rule.name)
                 done = Effect.ADDED
         return done
+
+
+def _near(one: _Hint) -> tuple[bool, int, Clue]:
+    return one[:3]
 
 
 def _bounds(match: Match) -> tuple[Bound, ...]:

@@ -71,7 +71,7 @@ WILD = st.lists(clauses(wild=True), min_size=1, max_size=2).map(" ".join)
 
 
 @needs_setcap
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(text=TEXTS | WILD)
 @example("=ep cap_chown-ep")
 @example("cap_net_raw=ep\tcap_chown+ep")

@@ -90,7 +90,7 @@ def grow(top, nodes):
             Path(top + path).touch()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(nodes=forests(), paths=st.lists(PATHS, min_size=30, max_size=60))
 def test_a_walk_ends_where_the_kernel_ends(nodes, paths):
     with trees.scratch() as top:
@@ -225,7 +225,7 @@ def test_what_may_not_be_asked_is_an_errno_not_a_crash():
     assert Walker(Forbidden()).walk("/x/y").errno == errno.EACCES
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(plan=trees.plans(), data=st.data())
 def test_a_plan_answers_as_the_directory_it_is_written_to(plan, data):
     with trees.scratch() as top:

@@ -5,7 +5,7 @@ import tempfile
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -46,7 +46,6 @@ def test_a_printable_path_is_parsed_again(path):
     assert parsed(printable(path)) == path
 
 
-@settings(deadline=None)
 @given(trees.plans(), st.data())
 def test_a_plan_read_from_its_layers_is_explained_again(plan, data):
     paths = [entry.path for entry in plan.entries]

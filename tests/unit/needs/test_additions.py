@@ -210,7 +210,8 @@ def copied(added):
 
 
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=150,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 @given(st.lists(ADDED, min_size=1, max_size=4))
 def test_trees_over_each_other_are_what_copying_in_this_order_gives(

@@ -753,7 +753,7 @@ def test_a_directory_that_tells_of_changes_is_recorded(machine, monkeypatch):
     ],
 )
 def test_all_that_changes_with_an_answer_is_watched(machine, manager, path, states):
-    machine.fill({path: ""})
+    machine.fill({path: "a"})
     database = manager.read(Walker(DirectoryRoot(str(machine.folder))))
     assert set(database.states) == states
     assert states <= set(manager.STATES)
@@ -881,3 +881,10 @@ def test_of_a_damaged_database_nothing_belongs_together(machine):
     assert machine.owners.related(one) == packages.Related()
     assert machine.owners.files(one) == frozenset()
     assert len(machine.warnings) == 1
+
+
+def test_an_empty_database_is_of_packages_that_were_only_unpacked(machine):
+    machine.fill({"/var/lib/dpkg/status": "", f"{INFO}/format": "1\n", "/usr/bin/a": "a"})
+    assert not machine.owners.known
+    assert machine.of("/usr/bin/a") is None
+    assert machine.warnings == ()

@@ -68,7 +68,7 @@ def untar(plan, top):
         tar.extractall(top)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(plan=trees.plans())
 def test_what_is_staged_is_what_the_layer_unpacks_to(plan):
     with trees.scratch() as one, trees.scratch() as other:

@@ -23,7 +23,7 @@ def area(box):
     return box.width * box.height / 10_000**2
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SIZES)
 def test_a_file_with_bytes_is_in_one_group_and_every_byte_is_in_a_tile(sizes):
     files = numbered(sizes)
@@ -37,7 +37,7 @@ def test_a_file_with_bytes_is_in_one_group_and_every_byte_is_in_a_tile(sizes):
     assert sum(group.size for group in some) == sum(map(sum, sizes.values()))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(SIZES)
 def test_areas_are_bytes_and_nothing_lies_on_another(sizes):
     some = treemap.groups(numbered(sizes), rest="small groups")
