@@ -29,8 +29,8 @@ Example: rootfs-builder check hello.tar --policy policy.toml
     shell_complete=options.file_names,
     help="The rules, a TOML file; may be given several times.",
 )
-@click.option("--sarif", metavar="FILE", help="Write the results as SARIF 2.1.0.")
-@click.option("--junit", metavar="FILE", help="Write the results as JUnit XML.")
+@click.option("--sarif", metavar="FILE", help="Write what was found as SARIF 2.1.0.")
+@click.option("--junit", metavar="FILE", help="Write what was found as JUnit's XML.")
 @options.schema("policy.checking")
 @options.as_json
 @options.quiet

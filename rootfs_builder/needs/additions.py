@@ -103,7 +103,7 @@ def _missing(added: Added, walk: Walk, sources: Sources, walker: Walker) -> Mist
     source, colon, destination = added.source.rpartition(":")
     if colon and source and walker.walk(sources.locate(source)).node is not None:
         text = (
-            f"{shown(destination)} is not an absolute path; write "
+            f"{shown(destination)} is not an absolute path of the image; write "
             f"{shown(source)}:/{shown(destination)}"
         )
         raise UsageError(Mistake("--add", text, added.source))
