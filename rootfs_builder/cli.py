@@ -67,7 +67,7 @@ class _Verbs(click.Group):
     cls=_Verbs,
     context_settings={"help_option_names": ["-h", "--help"]},
     help=_WHAT_TO_DO,
-    epilog="rootfs-builder COMMAND --help explains a command, with an example.",
+    epilog="rootfs-builder COMMAND --help explains a command and gives an example.",
 )
 @click.version_option(__version__, "-V", "--version", prog_name="rootfs-builder")
 def _group() -> None:

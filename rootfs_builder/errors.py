@@ -29,9 +29,9 @@ EXIT_CODES = {  # as the man page and the documentation explain them
     1: "The job failed: a file is damaged, something could not be read or written, a step failed.",
     2: "The command line or a recipe is wrong.",
     3: "Something needed was not found.",
-    4: "The image would not resolve as the machine does; or `verify` found something missing.",
-    5: "Refused: a secret would get into the image, it is larger than --max-size, or an image of "
-    "others exceeds a limit.",
+    4: "The image would not resolve as the host does, or `verify` found something missing.",
+    5: "Refused: the image would contain a secret or exceed --max-size, or somebody else's image "
+    "exceeds a limit.",
 }
 EXECUTABLE = "EXECUTABLE"  # as an option: the programs, which need no other name
 

@@ -213,7 +213,7 @@ def test_pyinstaller_in_one_file(cli):
 def test_pyinstaller_in_a_folder(cli, frozen):
     (frozen.parent / "_internal").mkdir()
     (line,) = warned(cli("pack", "dist/app", "-o", "o.tar"))
-    assert "in _internal beside it" in line
+    assert "in _internal next to it" in line
     advised = line.partition("add the whole folder: ")[2]
     assert advised == "--add dist:/opt/app --at /opt/app/app"
     assert not warned(cli("pack", "dist/app", "-o", "o.tar", *advised.split()))

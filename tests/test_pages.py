@@ -12,6 +12,7 @@ HERE = [page for page in PAGES if any(block.where == "" for block in pages.block
 OTHERS = {  # of other programs: pip, docker, our own scripts
     *(
         "--cap-add",
+        "--chown",
         "--pid",
         "--image",
         "--output-oci",

@@ -10,6 +10,8 @@ import pytest
 
 from rootfs_builder.needs import rules
 from rootfs_builder.needs.rules import Rule
+from rootfs_builder.needs.rules.schema import Find, When
+from tests.pages import CHECKOUT
 from tests.test_bad_input import pack, refused
 
 __all__ = ["pack", "refused"]  # fixtures
@@ -91,6 +93,17 @@ def test_rules_lists_each_rule_with_when_it_acts_and_why(cli):
         _, how, because = line.split(maxsplit=2)
         assert because == rule.because
         assert how == ("asked" if not rule.evidence else "hinted" if rule.hint else "found")
+
+
+def test_the_page_names_each_rule_and_each_key():
+    text = (CHECKOUT / "docs/rules.md").read_text()
+    names = {rule.name for rule in rules.load()}
+    keys = {field for table in (Rule, When, Find) for field in table.__struct_fields__}
+    keys = {key.replace("_", "-") for key in keys - {"name"}}
+    assert {name for name in names | keys if f"`{name}`" not in text} == set()
+    tables = text.split("## Rules of your own")[0]
+    named = set(re.findall(r"`([a-z0-9-]+)`", "".join(re.findall(r"\| ([^|\n]*) \|\n", tables))))
+    assert named - {"rules"} == names
 
 
 def test_rules_of_ones_own_are_listed_among_them(cli, names):

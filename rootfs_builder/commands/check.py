@@ -51,9 +51,9 @@ def command(
 ) -> None:
     """Check that an image keeps the rules of a policy.
 
-    IMAGE is an image as docker save, docker export, podman, skopeo or we write it, or - for stdin;
-    DIR any other directory; RECIPE a .toml file, whose image as it would be now is checked. Exit
-    code 5 says that a rule is broken; every file that breaks one is named, with the reason.
+    IMAGE is as for inspect, DIR is any other directory, and RECIPE is a .toml file, whose image is
+    computed but not written. Exit code 5 means that a rule is broken; every file that breaks one is
+    listed, with the reason.
     """
     del debug
     options.no_command(cmd, "check")

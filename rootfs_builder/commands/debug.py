@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     "--with-tools",
     metavar="NAME,...",
     default="",
-    help="Add these programs too, with what they need: strace,gdb,curl.",
+    help="Add these programs too, with the files they need: strace,gdb,curl.",
 )
 @click.option(
     "--sysroot",
@@ -32,9 +32,9 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     shell_complete=options.file_names,
     help="Take busybox and the tools from this root, not from /.",
 )
-@click.option("-t", "--tag", metavar="NAME[:TAG]", help="Its name (default: IMAGE's, as :debug).")
+@click.option("-t", "--tag", metavar="NAME[:TAG]", help="Its name (default: IMAGE's, tag debug).")
 @click.option(
-    "--format", "shape", type=click.Choice(FORMATS), help="What the archive is: as pack has it."
+    "--format", "shape", type=click.Choice(FORMATS), help="Format of the archive; see pack."
 )
 @options.as_json("debug")
 @options.quiet
@@ -101,7 +101,7 @@ def _lines(made: "Debugged", output: str) -> "Iterator[str]":
     yield f"  docker run -d --name {called}-debug {shown}"
     yield f"  docker exec -it -u 0 {called}-debug {SHELL}"
     yield f"  docker cp {called}-debug:{shlex.quote(program)} ."
-    yield f"beside a container of the image, here called {called}:"
+    yield f"next to a container of the image, here called {called}:"
     yield (
         f"  docker run --rm -it -u 0 --pid container:{called} --network container:{called} "
         f"--cap-add SYS_PTRACE --entrypoint {SHELL} {shown}"

@@ -48,11 +48,10 @@ def command(
 ) -> None:
     """Show how NEW differs from OLD: config, packages, files, layers.
 
-    Each is an image as docker save, docker export, podman, skopeo or we write it, or - for stdin;
-    any other directory, such as stage writes; or a recipe, a .toml file, whose image as it would be
-    now is compared, without running its steps.
+    Each is an image (as for inspect, or - for stdin), a directory such as stage writes, or a recipe
+    (a .toml file). A recipe's image is computed, but not written, and its steps are not run.
 
-    The exit code is 0 if nothing differs, 1 if something does, and 2 or more if it cannot be told.
+    The exit code is 0 if nothing differs, 1 if something does, and 2 or more after an error.
     """
     del debug
     options.no_command(cmd, "diff")

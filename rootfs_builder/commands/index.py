@@ -21,7 +21,9 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     "images", nargs=-1, required=True, metavar="IMAGE...", shell_complete=options.file_names
 )
 @options.archive
-@click.option("-t", "--tag", metavar="NAME[:TAG]", help="Its name (default: that of all images).")
+@click.option(
+    "-t", "--tag", metavar="NAME[:TAG]", help="Its name (default: the images' common name)."
+)
 @click.option(
     "--format",
     "shape",
@@ -46,7 +48,7 @@ def command(
 ) -> None:
     """Join images for several platforms: an engine takes the one for its machine.
 
-    Each keeps its digest. Engines that know no index take the first.
+    Each keeps its digest. Engines without support for indexes use the first image.
     """
     del debug
     options.no_command(cmd, "index")

@@ -72,7 +72,7 @@ def command(cmd: tuple[str, ...] | None, /, *, executables: tuple[str, ...], deb
 
 def _there() -> OutputError:
     return OutputError(
-        f"{_RECIPE}: is there already and stays as it is; edit it, or remove it first"
+        f"{_RECIPE}: already exists and is not changed; edit it, or remove it first"
     )
 
 

@@ -51,8 +51,9 @@ def command(
 ) -> None:
     """Show what is in an image: config, layers, files, owners, sizes, and reasons.
 
-    IMAGE is what docker save, docker export, podman, skopeo (also dir: and oci:) or we write, also
-    compressed, or - for stdin. Why a file is there is known of images that we wrote.
+    IMAGE is an archive or layout directory of docker save, docker export, podman, skopeo (also dir:
+    and oci:) or rootfs-builder, compressed or not, or - for stdin. Only images by rootfs-builder
+    have the reasons.
     """
     del debug
     options.no_command(cmd, "inspect")

@@ -14,8 +14,8 @@ _FOLDER = os.path.join(os.path.dirname(rootfs_builder.__file__), "build_tools")
 @click.command(
     cls=Verb, epilog="Example: rootfs-builder makefile > rootfs.mk   # then: include rootfs.mk"
 )
-@click.option("--cmake", is_flag=True, help="The module for CMake: rootfs_image(TARGET).")
-@click.option("--path", is_flag=True, help="Print the path of the installed file, not its text.")
+@click.option("--cmake", is_flag=True, help="Print the CMake module: rootfs_image(TARGET).")
+@click.option("--path", is_flag=True, help="Print the path of the installed file instead.")
 @options.debug
 @click.pass_obj
 def command(cmd: tuple[str, ...] | None, /, *, cmake: bool, path: bool, debug: bool) -> None:

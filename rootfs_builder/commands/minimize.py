@@ -33,25 +33,25 @@ _MOST = 10  # lines of what went, and of what stays; -v has all
     "--keep",
     multiple=True,
     metavar="GLOB",
-    help="Keep what matches, as in .dockerignore: etc/**, **/*.conf.",
+    help="Keep matching paths, as in .dockerignore: etc/**, **/*.conf.",
 )
 @click.option(
     "--success",
     type=click.Choice(SUCCESSES),
     default="stdout",
-    help="What counts: exit code 0 and the same output (the default), or exit code 0 alone.",
+    help="Success is exit code 0 and the same output (the default), or exit code 0.",
 )
 @click.option(
     "--aggressive",
     is_flag=True,
-    help="Also leave out what only other programs need, and the entrypoint.",
+    help="Also leave out files of other programs, and the entrypoint.",
 )
 @click.option("--timeout", metavar="TIME", help="Longest time for one run of the command.")
 @click.option(
     "--network",
     type=click.Choice(("none", "host")),
     default="none",
-    help="The command's network: none but loopback (the default), or this machine's.",
+    help="Network of the command: only loopback (the default), or the host's.",
 )
 @options.as_json("minimize")
 @options.quiet
@@ -73,9 +73,9 @@ def command(
 ) -> None:
     """Leave out of an image each file that a command does not need to succeed.
 
-    The command after -- is run in the image again and again, without an engine; without -- it is
-    what the image starts. It fails if a needed file is missing: let it check its own work. What is
-    left resolves as before, and the config stays. IMAGE is as for inspect.
+    The command after -- (default: what the image starts) is run in the image again and again,
+    without an engine. It must fail if a file that matters is missing, so let it check its work. The
+    remaining files resolve as before, and the config stays. IMAGE is as for inspect.
     """
     del debug
     options.check_stdout(given["output"], as_json=as_json)

@@ -39,13 +39,13 @@ _FILES = (
         "--sysroot",
         metavar="DIR|IMAGE",
         shell_complete=file_names,
-        help="Take libraries, loader and scripts' interpreters from this root, not from /.",
+        help="Take libraries, loader and interpreters from this root instead of /.",
     ),
     click.option(
         "--base",
         metavar="IMAGE",
         shell_complete=file_names,
-        help="Put the files on top of this image, as FROM does: what it has is not packed again.",
+        help="Build on top of this image, as FROM does; its files are not packed again.",
     ),
     click.option(
         "-L",
@@ -59,7 +59,7 @@ _FILES = (
         "--include-lib",
         multiple=True,
         metavar="NAME",
-        help="Add a library that the program loads by dlopen, and what it needs.",
+        help="Add a library that the program loads by dlopen, with its dependencies.",
     ),
     click.option(
         "--add",
@@ -72,7 +72,7 @@ _FILES = (
         "--exclude",
         multiple=True,
         metavar="PATTERN",
-        help="Leave out what matches in trees of --add, as in .dockerignore: **/__pycache__.",
+        help="Leave out matching paths of --add, as in .dockerignore: **/__pycache__.",
     ),
     click.option(
         "--allow-sensitive",
@@ -80,7 +80,7 @@ _FILES = (
         multiple=True,
         metavar="[=PATH]",
         shell_complete=file_names,
-        help="Let --add include secrets: passwords, private keys …; all, or those at PATH.",
+        help="Let --add include secrets such as private keys: all, or those at PATH.",
     ),
     click.option(
         "--hwcaps",
@@ -111,13 +111,13 @@ _FILES = (
         "with_",
         multiple=True,
         metavar="NAME[=VALUE]",
-        help="Add what this rule adds (`rootfs-builder rules` lists the rules).",
+        help="Make this rule act (`rootfs-builder rules` lists the rules).",
     ),
     click.option(
         "--without",
         multiple=True,
         metavar="NAME",
-        help="Leave out what this rule would add; all: what any rule would that --with names not.",
+        help="Stop this rule from acting; all stops every rule not named by --with.",
     ),
     click.option(
         "--rules",
@@ -130,7 +130,7 @@ _FILES = (
     click.option(
         "--nss",
         metavar="files|keep|SERVICE,...",
-        help="How users and hosts are looked up: files and DNS, as here, or by these services too.",
+        help="Look up users and hosts in files and DNS, as on the host, or in these services.",
     ),
     click.option(
         "--dlopen",
@@ -153,7 +153,7 @@ archive = click.option(
     help="The archive; - is stdout, oci:DIR a directory.",
 )
 quiet = click.option(
-    "-q", "--quiet", is_flag=True, help="Only errors, and what was withheld, on stderr."
+    "-q", "--quiet", is_flag=True, help="Print only errors and withheld files on stderr."
 )
 verbose = click.option("-v", "--verbose", is_flag=True, help="List every file and why it is there.")
 debug = click.option("--debug", is_flag=True, help="Show a traceback with an error.")

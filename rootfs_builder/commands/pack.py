@@ -24,9 +24,9 @@ Example: rootfs-builder pack ./hello -o hello.tar
     "--dry-run",
     is_flag=True,
     is_eager=True,
-    help="Write no image: say what would be in it.",
+    help="Write no image; describe it.",
 )
-@click.option("--print-recipe", is_flag=True, help="Write no image: print its recipe.")
+@click.option("--print-recipe", is_flag=True, help="Write no image; print its recipe.")
 @click.option("--no-cache", is_flag=True, help="Do not read or write the cache.")
 @options.as_json("pack")
 @options.quiet

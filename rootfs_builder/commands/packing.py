@@ -37,7 +37,7 @@ _OUTPUT = (
         "--format",
         "shape",
         type=click.Choice(FORMATS),
-        help="What the archive is: an OCI layout, what docker save writes, or both (the default).",
+        help="Format of the archive: OCI layout, docker save, or both (the default).",
     ),
     click.option(
         "--iidfile",
@@ -49,7 +49,7 @@ _OUTPUT = (
         "--metadata-file",
         metavar="FILE",
         shell_complete=options.file_names,
-        help="Write what buildx writes there: name and digests, as JSON.",
+        help="Write name and digests in buildx's format.",
     ),
     click.option(
         "--max-size",
@@ -67,14 +67,14 @@ _CONFIG = (
         help="The image's name; may be given several times.",
     ),
     click.option(
-        "--entrypoint", metavar="WORDS", help="Command that starts, as words or a JSON array."
+        "--entrypoint", metavar="WORDS", help="Command to start, as plain text or a JSON array."
     ),
     click.option("-e", "--env", multiple=True, metavar="NAME=VALUE", help="Set a variable."),
     click.option(
         "-u",
         "--user",
         metavar="NAME[:GROUP]",
-        help="Run as this user: digits, nonroot, or a name in the /etc/passwd here.",
+        help="Run as this user: a number, nonroot, or a name in the host's /etc/passwd.",
     ),
     click.option("-w", "--workdir", metavar="PATH", help="Start in this directory."),
     click.option("-l", "--label", multiple=True, metavar="KEY=VALUE", help="Add a label."),
@@ -84,7 +84,7 @@ _CONFIG = (
     click.option("--stop-signal", metavar="SIGNAL", help="Signal that stops the container."),
     click.option("--health-cmd", metavar="WORDS", help="Health-check command (exec form)."),
     click.option("--health-interval", metavar="TIME", help="Time between two checks: 30s."),
-    click.option("--health-timeout", metavar="TIME", help="Longest time that a check may take."),
+    click.option("--health-timeout", metavar="TIME", help="Longest duration of a check."),
     click.option(
         "--health-start-period",
         metavar="TIME",
@@ -95,23 +95,23 @@ _CONFIG = (
     click.option(
         "--layers",
         metavar="auto|single|package[:N]",
-        help="The system below your files (the default), one layer, or one a package, at most N.",
+        help="Two layers, system and own files (default); one; or one per package, at most N.",
     ),
     click.option(
         "--compression",
         type=click.Choice(COMPRESSIONS),
-        help="How layers are compressed; zstd needs docker 23 or newer. The default is gzip.",
+        help="Compression of layers (default: gzip); zstd needs docker 23 or newer.",
     ),
     click.option(
         "--compression-level",
         type=int,
         metavar="N",
-        help="1 to 12 for gzip (6 is the default), 1 to 22 for zstd (3).",
+        help="1 to 12 for gzip (default 6), 1 to 22 for zstd (3).",
     ),
     click.option(
         "--no-plan",
         is_flag=True,
-        help="Leave out rootfs-builder.json, which tells `why` and `inspect` the reasons.",
+        help="Leave out rootfs-builder.json, the reasons that `why` and `inspect` show.",
     ),
 )
 
@@ -120,17 +120,17 @@ _EXERCISE = (
         "--exercise",
         multiple=True,
         metavar="CMD",
-        help="Run CMD here under strace, add what it uses, and do the same in the image.",
+        help="Run CMD under strace, add the files it uses, and repeat it in the image.",
     ),
     click.option(
         "--exercise-compare",
         type=click.Choice(COMPARES),
-        help="What has to be the same in the image: exit code and stdout (the default), or less.",
+        help="Compare exit code and stdout (default), exit code alone, or nothing.",
     ),
     click.option(
         "--exercise-probe",
         metavar="CMD",
-        help="The exercise is a daemon: run CMD here until it succeeds, then stop the daemon.",
+        help="For a daemon: repeat CMD until it succeeds, then stop the daemon.",
     ),
     click.option(
         "--seccomp",
@@ -142,7 +142,7 @@ _EXERCISE = (
         "--security-context",
         metavar="FILE",
         shell_complete=options.file_names,
-        help="Write a Kubernetes securityContext for them, with volumes for what they write.",
+        help="Write a Kubernetes securityContext, with volumes for written directories.",
     ),
 )
 _DEPFILE = click.option(

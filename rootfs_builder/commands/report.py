@@ -36,7 +36,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     shell_complete=options.file_names,
     help="Also show what changed since this image, directory or recipe's result.",
 )
-@click.option("--platform", metavar="OS/CPU", help="Which image, where IMAGE has several.")
+@click.option("--platform", metavar="OS/CPU", help="The image to use, if IMAGE has several.")
 @options.quiet
 @options.no_limits
 @options.debug
@@ -53,11 +53,10 @@ def command(
     no_limits: bool,
     debug: bool,
 ) -> None:
-    """Write a page about an image: what takes the bytes, and why each file is there.
+    """Write a page about an image: its size by package and layer, and why each file is there.
 
-    It is one HTML file that loads nothing. IMAGE is what `inspect` takes: an archive or a
-    directory, whoever made it, or - for stdin. Why a file is there is known of images that we
-    wrote.
+    The page is one HTML file that loads nothing from elsewhere. IMAGE is any archive or directory
+    that `inspect` reads, or - for stdin. Only images by rootfs-builder have the reasons.
     """
     del debug
     options.no_command(cmd, "report")

@@ -27,13 +27,13 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
 @click.option(
     "--explain",
     metavar="NAME",
-    help="Show why this rule acts for EXECUTABLE, or what it lacks.",
+    help="Show why this rule acts for EXECUTABLE, or which evidence it lacks.",
 )
 @click.argument(
     "executable", required=False, metavar="[EXECUTABLE]", shell_complete=options.file_names
 )
-@click.option("-e", "--env", multiple=True, metavar="NAME=VALUE", help="As pack has it: evidence.")
-@click.option("-u", "--user", metavar="NAME[:GROUP]", help="As pack has it: evidence.")
+@click.option("-e", "--env", multiple=True, metavar="NAME=VALUE", help="As for pack; evidence.")
+@click.option("-u", "--user", metavar="NAME[:GROUP]", help="As for pack; evidence.")
 @options.files
 @options.as_json("rules")
 @options.debug
@@ -49,10 +49,10 @@ def command(
     debug: bool,
     **given: Any,
 ) -> None:
-    """List the rules: what each adds, on what evidence, and where that is written.
+    """List the rules: what each adds, on what evidence, and its source.
 
-    A rule acts by itself where its evidence is found; --with NAME makes it act, --without NAME
-    stops it. With --explain, arguments after -- are those of EXECUTABLE.
+    A rule acts if its evidence is found; --with NAME makes it act, --without NAME stops it. With
+    --explain, arguments after -- are those of EXECUTABLE.
     """
     del debug
     from rootfs_builder.pipeline import inputs

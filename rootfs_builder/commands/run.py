@@ -31,13 +31,13 @@ _CONTAINER = (
         multiple=True,
         metavar="SRC:DEST[:ro]",
         shell_complete=options.file_names,
-        help="Mount a file or directory of this machine.",
+        help="Mount a file or directory of the host.",
     ),
     click.option(
         "--network",
         type=click.Choice(NETWORKS),
         default="none",
-        help="The network: none but loopback (the default), or this machine's.",
+        help="Network: only loopback (the default), or the host's.",
     ),
     click.option("--dns", multiple=True, metavar="ADDRESS", help="Use this name server."),
     click.option(
@@ -53,10 +53,10 @@ _CONTAINER = (
         "--timeout", metavar="TIME", help="Stop the program after this time: 30s; exit code 124."
     ),
     click.option(
-        "-m", "--memory", metavar="SIZE", help="Most memory for data of each process: 512MiB."
+        "-m", "--memory", metavar="SIZE", help="Memory limit for the data of each process: 512MiB."
     ),
-    click.option("--platform", metavar="OS/ARCH", help="Which of several images to start."),
-    click.option("--way", type=click.Choice(WAYS), help="Isolate it this way, or fail."),
+    click.option("--platform", metavar="OS/ARCH", help="The image to start, if IMAGE has several."),
+    click.option("--way", type=click.Choice(WAYS), help="Isolate the program this way, or fail."),
 )
 
 
@@ -82,10 +82,9 @@ def command(
 ) -> None:
     """Start an image without an engine; the exit code is the program's.
 
-    IMAGE is what docker save, podman, skopeo (also dir: and oci:) or we write, also compressed, or
-    - for stdin; DIR any other directory, which stays as it is. Arguments after -- replace the
-    image's Cmd. Isolation is bubblewrap's where it is installed, else namespaces', else, for root,
-    that of chroot; which one is said on stderr.
+    IMAGE is as for inspect; DIR is any other directory, which is not changed. Arguments after --
+    replace the image's Cmd. The program is isolated with bubblewrap if it is installed, otherwise
+    with namespaces, otherwise (as root) with chroot; stderr shows which.
     """
     del debug
     from rootfs_builder.proof import sandbox

@@ -102,7 +102,7 @@ def _meant(found: "list[Requested]", path: str, names: tuple[str, ...]) -> "Requ
     if len(fitting) != 1:
         each = ", ".join(min(called(one)) for one in found)
         raise InputError(
-            f"{printable(path)}: {len(found)} images ({each}), of which not one alone has the "
-            "name of the other image"
+            f"{printable(path)}: {len(found)} images ({each}), and none or several of them "
+            "have the name of the other image"
         )
     return fitting[0]

@@ -23,20 +23,18 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
 )
 @options.files_here
 @click.option("-e", "--env", multiple=True, metavar="NAME=VALUE", help="Set a variable.")
-@click.option("-w", "--workdir", metavar="PATH", help="Where the image's program starts.")
-@click.option(
-    "--keep-home", is_flag=True, help="Run with your own HOME and TMPDIR, not with empty ones."
-)
+@click.option("-w", "--workdir", metavar="PATH", help="Working directory of the image's program.")
+@click.option("--keep-home", is_flag=True, help="Use your own HOME and TMPDIR, not empty ones.")
 @options.timeout
 @click.option(
     "--write-recipe",
     metavar="FILE",
     shell_complete=options.file_names,
-    help="Write a recipe that packs the program with all that the run used.",
+    help="Write a recipe that packs the program with everything the run used.",
 )
 @options.as_json("trace")
 @options.quiet
-@click.option("-v", "--verbose", is_flag=True, help="List what was looked for in vain, too.")
+@click.option("-v", "--verbose", is_flag=True, help="Also list paths that were not found.")
 @options.debug
 @click.pass_obj
 def command(
@@ -53,11 +51,11 @@ def command(
     rule_files: tuple[str, ...],
     **given: Any,
 ) -> None:
-    """Run the command after -- here, under strace, and say what the image of its program lacks.
+    """Run the command after -- on the host under strace, and show what its image would lack.
 
-    The command runs with the variables of -e and PATH alone, and with an empty HOME and TMPDIR. The
-    options of pack that bring what is lacking go to stdout, what the command says to stderr. Ctrl-C
-    stops the command, and what it used until then is shown.
+    The command gets only PATH and the variables of -e, and an empty HOME and TMPDIR. The options of
+    pack that add the missing files go to stdout, the command's own output to stderr. Ctrl-C stops
+    the command and shows what it has used so far.
     """
     del debug
     if not cmd:

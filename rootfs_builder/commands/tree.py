@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     "--depth",
     type=click.IntRange(min=1),
     metavar="LEVELS",
-    help="Show only what is loaded in so many steps (default: all).",
+    help="Show only this many levels (default: all).",
 )
 @options.files
 @options.as_json("tree")
@@ -44,10 +44,10 @@ def command(
     debug: bool,
     **given: Any,
 ) -> None:
-    """Show what EXECUTABLE loads: who needs what, where it was found, by which rule.
+    """Show what EXECUTABLE loads: each library, what needs it, and where it was found.
 
-    The sizes are those of a file, and of it with all that is loaded for it: each file is in the
-    tree once, below what asks for it first.
+    Sizes are those of the file, and of the file with everything loaded for it. Each file is shown
+    once, below the first object that needs it.
     """
     options.no_command(cmd, "tree")
     del debug

@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     "--network",
     type=click.Choice(NETWORKS),
     default="none",
-    help="The network of the command: none but loopback (the default), or this machine's.",
+    help="Network of the command: only loopback (the default), or the host's.",
 )
 @options.timeout
 @options.as_json("verify")
@@ -46,12 +46,12 @@ def command(
 ) -> None:
     """Check that an image's programs find their linked libraries.
 
-    IMAGE is what docker save, docker export, podman, skopeo (also dir: and oci:) or we write, also
-    compressed, or - for stdin; DIR any other directory, taken as a root. Nothing is run, so what a
-    program opens later is not known. Exit code 4 says that something is missing.
+    IMAGE is as for inspect; DIR is any other directory, taken as a root. Nothing is run, so
+    libraries that a program opens later are not checked. Exit code 4 means that something is
+    missing.
 
-    A command after -- is then run in the image, without an engine. If it does not succeed, exit
-    code 4 comes with what it said, and with the files that it looked for in vain.
+    A command after -- is then run in the image, without an engine. If it fails, the exit code is 4,
+    and its output and the files that it did not find are shown.
     """
     del debug
     seconds = _seconds(cmd, timeout)
@@ -86,7 +86,7 @@ def _seconds(cmd: tuple[str, ...] | None, timeout: str) -> float:
     context = click.get_current_context()
     for name in ("network", "timeout") if cmd is None else ():
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
-            raise UsageError(Mistake(f"--{name}", "of what? a command after -- is run"))
+            raise UsageError(Mistake(f"--{name}", "needs a command to run after --"))
     return options.seconds(timeout)
 
 

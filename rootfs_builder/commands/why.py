@@ -43,8 +43,8 @@ def command(
 ) -> None:
     """Explain why PATH is in IMAGE, or would be in the image of EXECUTABLE.
 
-    PATH is a path of the image, or a file name or SONAME alone. IMAGE is what `pack` wrote, or -
-    for stdin; it takes no option that decides which files go in.
+    PATH is a path in the image, or only a file name or SONAME. IMAGE was written by `pack`, or is -
+    for stdin; options that decide which files are included apply only to EXECUTABLE.
     """
     options.no_command(cmd, "why")
     del debug

@@ -102,7 +102,7 @@ def _count(data: Buffer, dynamic: Dynamic, size: int) -> int:
         return hashed
     end = min((tags[tag] for tag in _TABLES if tags.get(tag, 0) > tags[_DT_SYMTAB]), default=0)
     if not end:
-        raise ElfError("its dynamic segment does not tell how many symbols it has")
+        raise ElfError("its dynamic segment does not say how many symbols it has")
     return (end - tags[_DT_SYMTAB]) // size
 
 

@@ -147,7 +147,9 @@ def _expression(pattern: str) -> str:
         part = _PART.match(pattern, at)
         if part is None or part[0] in {"[", "\\"}:
             rest, first = pattern[at:], pattern[at]
-            raise ValueError(f"{pattern!r}: {rest!r} is no pattern; for a {first} write \\{first}")
+            raise ValueError(
+                f"{pattern!r}: {rest!r} is not a valid pattern; for a {first} write \\{first}"
+            )
         at = part.end()
         if part["deep"]:
             anywhere = at == len(pattern) or (part.start() == 0 and part[0] == "**")

@@ -84,7 +84,7 @@ ELF_KINDS = (
         starts=True,
     ),
     Kind(
-        "made by PyInstaller, whose files it looks for in _internal beside it; add the whole "
+        "made by PyInstaller, which looks for its files in _internal next to it; add the whole "
         "folder: --add {folder}:/opt/{stem} --at /opt/{stem}/{base}",
         magic=(_PYINSTALLER,),
         at=-1,
@@ -111,7 +111,7 @@ KINDS = (
     ),
     Kind("text in UTF-16; save it as UTF-8", magic=(b"\xff\xfe", b"\xfe\xff")),
     Kind(
-        "a Windows library, or a program for .NET; name the program without .dll beside it",
+        "a Windows library, or a program for .NET; name the program without .dll next to it",
         magic=(b"MZ",),
         suffixes=(".dll",),
     ),

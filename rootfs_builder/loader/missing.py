@@ -21,7 +21,7 @@ IN_SYSROOT = (
 )
 _OPTIONAL = (RequestKind.AUXILIARY, RequestKind.PRELOAD)  # a loader goes on without them
 _NO_SONAME = "it is asked for by this path: build it with a SONAME, -Wl,-soname,NAME"
-_FOREIGN = "name a root of the machine that it was built for: --sysroot DIR"
+_FOREIGN = "name a root for that architecture: --sysroot DIR"
 
 
 class MissingObject(Struct, frozen=True):

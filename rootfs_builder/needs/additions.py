@@ -110,7 +110,7 @@ def _missing(added: Added, walk: Walk, sources: Sources, walker: Walker) -> Mist
     why = os.strerror(walk.errno)
     if set("*?[") & set(added.source):
         why += ", and wildcards are not expanded"
-    text = f"{why}; SRC is a path of this machine: is it right?"
+    text = f"{why}; SRC is a path on the host: is it right?"
     return Mistake("--add", text, added.source)
 
 

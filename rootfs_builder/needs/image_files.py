@@ -147,7 +147,7 @@ class ImageFiles:
         """A hint for each text that was too large to be read."""
         for path in sorted(self.unread):
             shown = printable(Sources.display(path))
-            text = f"{shown} is too large to be searched for what it needs; give that with --add, "
+            text = f"{shown} is too large to be searched for its needs; give them with --add, "
             yield hint(Code.IMPORT_MISSING, f"{text}programs as further EXECUTABLEs", path)
 
     def head(self, path: str, size: int = 4096) -> bytes:

@@ -22,7 +22,7 @@ def advice(named: str, path: OpenedPath, walker: Walker) -> str:
     if re.match(_WINDOWS, named):
         return "a path of Windows; name a program compiled for Linux, with / in its path"
     if re.match(_IMAGE, named):
-        return "no such file; is it an image? EXECUTABLE is a program of this machine"
+        return "no such file; is it an image? EXECUTABLE is a program on the host"
     if " " in named:
         word, _, rest = named.partition(" ")
         return f"no such file; arguments go after --: {printable(word)} … -- {printable(rest)}"

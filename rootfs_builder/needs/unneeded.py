@@ -165,7 +165,7 @@ def _twice(trees: Sequence[Tree], sources: Sources) -> Iterator[Finding]:
                 continue
             shown, flag = sources.display(tree.source), shlex.quote(patterns.literal(inside))
             text = (
-                f"{printable(shown)} goes in twice, as {printable(tree.destination)} and "
+                f"{printable(shown)} is included twice, as {printable(tree.destination)} and "
                 f"{printable(again)}; to leave out the second: --exclude {printable(flag)}"
             )
             yield warning(Code.UNNEEDED_FILES, text, tree.source)

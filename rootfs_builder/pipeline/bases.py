@@ -142,7 +142,7 @@ def image(path: str, option: str, recipe: Recipe | None) -> Iterator[tuple[Image
     if not path or path == "-":
         raise UsageError(Mistake(option, "name a file or directory that has an image", path))
     if not os.path.exists(encode(_place(path))):
-        text = "no such file or directory; of what an engine has: docker save NAME -o FILE"
+        text = "no such file or directory; for an image in an engine: docker save NAME -o FILE"
         raise NotFoundError(Mistake(option, text, path))
     with ExitStack() as stack:
         try:

@@ -40,7 +40,7 @@ class MoveReason(StrEnum):
     ADDED = "--add sends it there"
     AT = "--at sends it there"
     OUTSIDE = "it comes from outside the system directories"
-    ANCHOR = "a program finds it by its own place"
+    ANCHOR = "a program finds it relative to its own location"
     LIBRARY_PATH = "-L names its directory"
     RULE = "a rule sends it there"
 

@@ -215,7 +215,7 @@ class _Planner:
         if not self._sources.outside(path):
             return
         text = (
-            f"{printable(self._sources.display(path))} keeps its path of this machine, because "
+            f"{printable(self._sources.display(path))} keeps its path on the host, because "
             f"{printable(by)} looks for it there ({found_by}); {advice} to avoid that"
         )
         self._findings.append(warning(Code.BUILD_PATH, text, path, by))

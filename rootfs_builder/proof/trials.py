@@ -55,7 +55,8 @@ class Trials:
         self._wanted = first.stdout
         if not self._passes(self._run()):
             raise VerificationError(
-                "the command does not say the same twice; with --success exit its exit code counts"
+                "the command's output differs between runs; "
+                "--success exit compares the exit code alone"
             )
 
     def passes(self, gone: frozenset[ImagePath]) -> bool:

@@ -183,7 +183,7 @@ def _health(
     if arguments.get("health_cmd") is None:
         for parameter in _HEALTH:
             if arguments.get(parameter) is not None:
-                text = "of what? --health-cmd says what is run"
+                text = "needs --health-cmd"
                 mistakes.add(BY_PARAMETER[parameter].name, text)
     if "health_cmd" not in parsed:
         return None
@@ -213,7 +213,7 @@ def _check_docker_types(recipe: Recipe, mistakes: Mistakes) -> None:
 
 def _check_exercises(recipe: Recipe, arguments: Mapping[str, Any], mistakes: Mistakes) -> None:
     if arguments.get("exercise_compare") is not None and not recipe.exercises:
-        mistakes.add("--exercise-compare", "of what? --exercise says what is run")
+        mistakes.add("--exercise-compare", "needs --exercise")
     if recipe.exercise_probe and len(recipe.exercises) != 1:
         text = f"speaks with the daemon of one --exercise, {len(recipe.exercises)} are given"
         mistakes.add("--exercise-probe", text)

@@ -34,7 +34,7 @@ def lines(
     if len(brought) > most:
         yield f"to include: {len(brought) - most:,} more, with -v"
     bare = [one.destination for one in found.lacking if one.bare]
-    yield from _some("directory that it needs, and the image has not", bare, most)
+    yield from _some("directory that it needs and the image lacks", bare, most)
     yield from _some(
         "named by the command, so taken for its input; --add packs it",
         [one.source for one in found.inputs],

@@ -8,7 +8,7 @@ from typing import Any
 from scripts.benchmark.packers import OURS
 
 PROGRAMS = ("hello", "ffmpeg")
-WIDTH, LEFT, RIGHT = 760, 250, 90  # pixels: all, the names, the figures
+WIDTH, LEFT, RIGHT = 800, 300, 90  # pixels: all, the names, the figures
 ROW, BAR, HEAD = 24, 14, 50
 LEGEND = (  # a kind of bar, what it means, and the pixels until the next
     ("ours", "ours", 70),

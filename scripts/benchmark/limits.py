@@ -31,9 +31,13 @@ LIMITS = (
     Limit(program="ffmpeg", packer=LEVEL_1, figure="wall", most=0.75, times="umoci"),
     Limit(program="ffmpeg", packer=LEVEL_1, figure="bytes", most=1, times="umoci"),
     Limit(program="ffmpeg", packer=ZSTD, figure="wall", most=1.6, times="tar | zstd -3 -T2"),
-    Limit(program="ffmpeg", packer=f"{OURS}, again", figure="wall", most=0.20),
-    Limit(program="ffmpeg", packer=f"{OURS}, output removed", figure="wall", most=0.20),
-    Limit(program="ffmpeg", packer=f"{OURS}, program changed", figure="wall", most=0.30),
+    Limit(program="ffmpeg", packer=f"{OURS}, warm cache, unchanged", figure="wall", most=0.20),
+    Limit(
+        program="ffmpeg", packer=f"{OURS}, warm cache, archive deleted", figure="wall", most=0.20
+    ),
+    Limit(
+        program="ffmpeg", packer=f"{OURS}, warm cache, program rebuilt", figure="wall", most=0.30
+    ),
     Limit(program="ffmpeg", figure="memory", most=150e6),
     Limit(program="ffmpeg", packer=LEVEL_1, figure="memory", most=150e6),
 )

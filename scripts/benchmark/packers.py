@@ -66,14 +66,14 @@ PACKERS = {
         output=IMAGE,
         version=OUR_VERSION,
     ),
-    f"{OURS}, again": Packer(
+    f"{OURS}, warm cache, unchanged": Packer(
         before=PACK,
         job=PACK,
         gives="archive",
         output=IMAGE,
         version=OUR_VERSION,
     ),
-    f"{OURS}, output removed": Packer(
+    f"{OURS}, warm cache, archive deleted": Packer(
         before=f"{PACK}\nrm image.tar\n",
         job=PACK,
         gives="archive",
@@ -81,7 +81,7 @@ PACKERS = {
         version=OUR_VERSION,
         programs=("ffmpeg",),
     ),
-    f"{OURS}, program changed": Packer(
+    f"{OURS}, warm cache, program rebuilt": Packer(
         before=f"{APP}{PACK_APP}{APP}",
         job=PACK_APP,
         gives="archive",

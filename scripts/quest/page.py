@@ -52,12 +52,13 @@ def pitfall(row: Row, found: dict[str, Any]) -> str:
         here["says"].rpartition("unable to start container process: ")[2].removesuffix(": unknown.")
     )
     message = message or f"(no message; the exit code is {row.code})"
-    where = "Here it says:" if row.build or row.fails is not None else "Here it runs:"
+    fails = row.build or row.fails is not None
+    where = "It fails here, too:" if fails else "Here it works:"
     typed = "\n".join([*row.pack, *row.use])
     return f"""\
 ### {row.title}
 
-The article: {row.article}. {where}
+The article says: {row.article}. {where}
 
 ```text
 {row.dockerfile.strip().replace("base:", "")}
@@ -65,8 +66,8 @@ The article: {row.article}. {where}
 {message}
 ```
 
-Type this instead (image {size(ours["image"])}, archive {size(ours["archive"])}); the container then
-prints the last line:
+With rootfs-builder (image {size(ours["image"])}, archive {size(ours["archive"])}); the last line is
+the container's output:
 
 ```text
 {typed}
@@ -97,51 +98,50 @@ def render(data: dict[str, Any]) -> str:
 # The Quest, replayed
 
 [The Quest for Minimal Docker Images, part 1][article] takes a hello world in C and in Go and
-shrinks its image step by step. `scripts/article` builds and runs each of its rows, and next to
-it the image that rootfs-builder makes. What fails in the article must fail here too, or the script
-does.
+shrinks its image step by step. `scripts/article` builds and runs each of its examples, and the
+same program with rootfs-builder. It also checks that examples that fail in the article fail here.
 
 [article]: {ARTICLE}
 
-Base images are made of Debian's packages: `debian` replaces `ubuntu`, `compiler` for an
-`ubuntu` with gcc. `alpine` is busybox and musl. So sizes differ from the article's where a base is
-included. All sizes of images are as docker counts them. Measured on {known["system"]}, with
-gcc {known["gcc"]}, Go {known["go"]} and docker {known["docker"]}.
+The base images are built from Debian packages: `debian` replaces `ubuntu`, `compiler` replaces an
+`ubuntu` with gcc, and `alpine` is busybox with musl. So sizes of images with a base differ from
+those in the article. Image sizes are as shown by docker. Measured on {known["system"]}, with gcc
+{known["gcc"]}, Go {known["go"]} and docker {known["docker"]}.
 
-## The rows
+## The examples
 
-Every image of ours is made by two lines: the one in the last column, and
-`rootfs-builder pack ./hello -o hello.tar`. There is no Dockerfile and no base image, and a program
-that is linked dynamically stays so.
+Each image in the column rootfs-builder is built with two commands: the one in the last column, and
+`rootfs-builder pack ./hello -o hello.tar`. There is no Dockerfile and no base image. Dynamically
+linked programs stay dynamically linked.
 
-| row | article | replayed | rootfs-builder | archive | compiled by |
+| example | article | replayed | rootfs-builder | archive | compiled with |
 |---|---:|---:|---:|---:|---|
 {lines}
 
 ## A dynamic hello world in less than 940 kB
 
-940 kB is the article's *static* program on scratch. A dynamic one needs glibc and its loader, 2.2
-MB in the image, and still travels in less:
+940 kB is the article's *static* program on scratch. A dynamic program needs glibc and its loader,
+2.2 MB in the image. But the archive can be smaller than 940 kB:
 
 | `rootfs-builder pack ./hello -o hello.tar` | archive |
 |---|---:|
 {small}
 
-So the options are `{best}`; [Formats](formats.md) lists which engines
-read zstd. With musl the same program is {size(musl["image"])} in the image and
-{size(musl["archive"])} in the archive, without any option.
+`{best}` is enough; [Formats](formats.md) lists the engines that read
+zstd. With musl the same program is {size(musl["image"])} in the image and
+{size(musl["archive"])} in the archive, without options.
 
 ## What static linking costs
 
-The program alone, in bytes on disk:
+Size of the program itself:
 
 | command | program |
 |---|---:|
 {costs}
 
-One static program is smaller than one dynamic program with its libraries. Of several programs each
-carries its own copy of libc, and a static glibc cannot load name services, locales or plugins of
-another version. `pack` takes both kinds.
+One static program is smaller than one dynamic program with its libraries. But every static program
+contains its own copy of libc, and static glibc cannot load name services, locales or plugins of
+another version. `pack` supports both.
 
 ## The pitfalls
 

@@ -17,38 +17,36 @@ from scripts.website.sources import CHECKOUT
 
 PARAGRAPH = "\n\n"
 CLI = """\
-Generated from the texts of `--help`. `rootfs-builder COMMAND --help` shows the same in a
-terminal, `man rootfs-builder` too."""
+Generated from the help texts. `rootfs-builder COMMAND --help` and `man rootfs-builder` show the
+same in a terminal."""
 RECIPE = """\
-The keys of `rootfs.toml`, and of `[tool.rootfs-builder]` in `pyproject.toml`, from
-[rootfs.schema.json](../rootfs.schema.json). [Recipes](../recipes.md) explains how they are
-used."""
+The keys of `rootfs.toml`, and of `[tool.rootfs-builder]` in `pyproject.toml`, generated from
+[rootfs.schema.json](../rootfs.schema.json). [Recipes](../recipes.md) explains how to use them."""
 RULES = """\
-Each acts on evidence; [Rules](../rules.md) explains their keys, `rootfs-builder rules --match
-PROGRAM` shows which act for a program and why, and `--without NAME` leaves one out."""
+[Rules](../rules.md) explains rules and their keys. `rootfs-builder rules --match PROGRAM` shows
+which rules act for a program and why, and `--without NAME` stops one."""
 EXIT = """\
-A failed command leaves the old output as it was. In `build` the code is that of the failures,
-or 1 where they differ. Interrupted by a signal, a command ends with 128 and the signal's
-number: Ctrl-C gives 130."""
+A failed command leaves the old output as it was. For `build` the code is that of the failed
+images, or 1 if they differ. If a signal interrupts a command, the code is 128 plus the signal's
+number: 130 for Ctrl-C."""
 JSON = """\
-Results go to stdout; errors are sentences on stderr, with an [exit code](exit-codes.md). These take
-`--json`: {verbs}.
+Results are printed on stdout, errors on stderr, with an [exit code](exit-codes.md). These commands
+have `--json`: {verbs}.
 
 Each run prints one document: a result, or `{{"error": …}}` with the error's `code`, `message`,
 `hint`, `paths` and `exit_code`; [Python](../python.md) lists the codes. `--schema` prints the JSON
 Schema of what a command prints; for `build`, whose `--schema` is that of recipes, `--schema
 --json`."""
 SCHEMA = """\
-`rootfs-builder build --schema` prints the schema of recipes, which is also
-[here](../rootfs.schema.json). An editor with Taplo uses it after this first line of
-`rootfs.toml`:"""
+`rootfs-builder build --schema` prints the [schema of recipes](../rootfs.schema.json). Editors with
+Taplo use it if this is the first line of `rootfs.toml`:"""
 FINDINGS = """\
-What `pack` tells besides its result: each finding has `level` (`added`, `hint`, `warning`),
-`code`, `text` and `paths`. A code never changes its meaning."""
+Messages of `pack` in addition to the result. Each finding has `level` (`added`, `hint`, `warning`),
+`code`, `text` and `paths`. The meaning of a code never changes."""
 PROVENANCE = """\
-The document beside an image, which `why` and `inspect` read: `schema_version`, the programs,
-the findings, and each path of the image with its reasons. No digest depends on it, and no path
-of the build machine is in it."""
+A document in the archive that `why` and `inspect` read. It has `schema_version`, the programs, the
+findings, and each path in the image with its reasons. It affects no digest, and contains no paths
+of the build machine."""
 
 
 def cell(text: str) -> str:
@@ -163,7 +161,7 @@ def all_rules() -> str:
         data = msgspec.to_builtins(rule)
         about = data["hint"] or data["because"] or "(see the rules of its file)"
         rows.append((f"`{data['name']}`", cell(about), cell(data["source"])))
-    parts.append(table(("rule", "why it acts, or what it hints at", "source"), rows))
+    parts.append(table(("rule", "reason or hint", "source"), rows))
     return PARAGRAPH.join(parts) + "\n"
 
 

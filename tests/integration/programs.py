@@ -149,7 +149,7 @@ PROGRAMS = {
     "library by $ORIGIN, in a folder with a space": Program(words=private_library, **GREETING),
     "library by -L": Program(words=library_path, **GREETING),
     "library by an absolute RUNPATH": Program(
-        words=absolute_runpath, warning="keeps its path of this machine", **GREETING
+        words=absolute_runpath, warning="keeps its path on the host", **GREETING
     ),
     "sh script": Program(
         words=script('#!/bin/sh\nwhile read -r line; do echo "$1: $line"; done\n'),

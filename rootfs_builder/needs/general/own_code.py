@@ -200,5 +200,5 @@ def _left_out(shown: str, paths: Iterable[str]) -> Need:
     paths = tuple(paths)
     flags = " ".join(f"--add {printable(one)}:{printable(one)}" for one in paths[:_SHOWN])
     more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
-    text = f"{shown} names files of this machine that were not included: {flags}{more}"
+    text = f"{shown} names files of the host that were not included: {flags}{more}"
     return warning(Code.OUT_OF_REACH, text, *paths[:_SHOWN])

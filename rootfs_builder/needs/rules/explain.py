@@ -128,10 +128,10 @@ class _Explainer:
             yield Pattern("what is loaded", " or ".join(find.sonames), ())
         for pattern in find.words:
             found = shows.searches.search(Find(words=(pattern,)))
-            yield _pattern("your words", pattern, found)
+            yield _pattern("your input", pattern, found)
         for name, directives in find.settings.items():
             found = shows.searches.search(Find(settings={name: directives}))
-            yield _pattern("your words", f"{name} = {', '.join(directives)}", found)
+            yield _pattern("your input", f"{name} = {', '.join(directives)}", found)
         for loaded in objects:
             where = evidence.shown(loaded)
             if find.soname and not (find.text or find.paths):

@@ -38,7 +38,7 @@ def of(rule: Rule, table: dict[str, Any]) -> Iterator[TableMistake]:
             yield (key,), "empty; every rule says why it exists and where that is written"
     for key in ("hint", "more"):
         if getattr(rule, key) and not rule.evidence:
-            yield (key,), "without `when` it would never be said"
+            yield (key,), "without `when` it would never be shown"
     if rule.more and (rule.hint or not rule.values):
         yield ("more",), "it is for a rule that acts on `values` of its own"
     yield from _evidence_mistakes(rule, table)

@@ -47,7 +47,7 @@ def _with_shared(table: Any, tables: dict[str, Any]) -> tuple[Any, list[TableMis
     other = tables.get(like)
     if not isinstance(other, dict) or "like" in other:
         return table, [
-            (("like",), f"{printable(like)!r} is no rule of this file with its own keys")
+            (("like",), f"{printable(like)!r} is not a rule of this file with keys of its own")
         ]
     return {key: other[key] for key in SHARED if key in other} | table, []
 

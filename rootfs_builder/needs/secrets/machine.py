@@ -11,9 +11,9 @@ from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.paths import OpenedPath, SourcePath, join, name, parent
 
-_ACCOUNTS = "accounts of the machine"
+_ACCOUNTS = "accounts of the host"
 _HASHES = "password hashes"
-_NETWORK = "what the machine knows of its network"
+_NETWORK = "the host's network configuration"
 _ID = "what identifies the machine"
 _TLS_KEYS = "where the machine keeps the keys of its certificates"
 
@@ -35,7 +35,7 @@ _OF_THE_MACHINE = (  # a directory stands for all in it, * for anything in a nam
     ("/etc/machine-id", _ID),
     ("/var/lib/dbus/machine-id", _ID),
     ("/etc/krb5.keytab", "the machine's Kerberos keys"),
-    ("/etc/ssh/ssh_host_*_key", "a key by which the machine proves that it is itself"),
+    ("/etc/ssh/ssh_host_*_key", "a key that identifies the host"),
     ("/etc/ssl/private", _TLS_KEYS),
     ("/etc/pki/tls/private", _TLS_KEYS),
     ("/etc/wireguard", "keys of the machine's VPN"),

@@ -164,7 +164,7 @@ def _rule(name: str, value: Any) -> tuple[Rule | None, list[TableMistake]]:
         return None, []
     rule, mistakes = toml_tables.convert(_merged(known or {}, own), Rule)
     if "takes" in own:
-        mistakes.append((("takes",), "only rules of ours take a value"))
+        mistakes.append((("takes",), "only built-in rules take a value"))
     if rule is not None and not mistakes:
         mistakes += _wrong(rule)
     return rule, mistakes

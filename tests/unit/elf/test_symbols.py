@@ -171,7 +171,7 @@ def test_a_library_that_defines_nothing_may_want_much(cc, style):
         (b"", "file too short"),
         (b"#!/bin/sh" + bytes(64), "invalid ELF header"),
         (make(tags=[(SYMTAB, 1)]), "names a table that is not in the file"),
-        (make(tags=[(SYMTAB, lambda start: start)]), "does not tell how many symbols"),
+        (make(tags=[(SYMTAB, lambda start: start)]), "does not say how many symbols"),
         (make(tags=[(SYMTAB, 1), (HASH, 1)]), "names a table that is not in the file"),
         (with_hash(64, "<", HASH, sysv("<", 6), tags=[(5, 1)]), "a table that is not in the file"),
         (with_hash(64, "<", HASH, sysv("<", 6), tags=[(SYMENT, 16)]), "size that does not exist"),

@@ -152,7 +152,7 @@ def test_a_program_in_what_is_excluded_goes_where_it_would_without_the_tree(mach
 
 def test_a_relative_place_is_refused_by_its_name(machine):
     machine.fill({"site/a": "a", "c:d": "a file of that name"})
-    with pytest.raises(UsageError, match=r"srv is no absolute path .*; write .*/site:/srv"):
+    with pytest.raises(UsageError, match=r"srv is not an absolute path .*; write .*/site:/srv"):
         machine.plan("site:srv")
     assert machine.tree("c:d") == {"/c:d": "a file of that name"}
 
@@ -271,7 +271,7 @@ def test_what_no_image_needs_is_said_with_the_flag(machine):
 def test_a_tree_that_is_in_another_one_goes_in_twice(machine):
     machine.fill({"app/a": "a", "app/venv/b": "b"})
     (line,) = said(machine.plan("app:/srv", "app/venv:/venv"), "unneeded-files")
-    assert "goes in twice, as /venv and /srv/venv" in line
+    assert "is included twice, as /venv and /srv/venv" in line
     assert line.endswith("--exclude venv")
     assert not machine.plan("app:/srv", "app/a:/a").findings
     for options in ({"exclude": ("venv",)}, {}):

@@ -73,7 +73,7 @@ def marked(body):
         pytest.param(
             'generates = "hosts"  # HERE', "generates", "not one of", id="generates: what?"
         ),
-        pytest.param('like = "two"  # HERE', "like", "no rule of this file", id="like: none"),
+        pytest.param('like = "two"  # HERE', "like", "not a rule of this file", id="like: none"),
         pytest.param('load = ["x"]\nwhen = "x"  # HERE', "when", "got `str`", id="when is text"),
         pytest.param(
             'load = ["x"]\nwhen = { import = ["x"] }  # HERE',
@@ -305,12 +305,12 @@ def marked(body):
             'environment = { A = "\\u0000" }  # HERE', "environment", "not a variable", id="NUL"
         ),
         pytest.param(
-            'load = ["x"]\nhint = "x"  # HERE', "hint", "would never be said", id="no when"
+            'load = ["x"]\nhint = "x"  # HERE', "hint", "would never be shown", id="no when"
         ),
         pytest.param(
             'load = ["{value}"]\nvalues = ["x"]\nmore = "x"  # HERE',
             "more",
-            "would never be said",
+            "would never be shown",
             id="more: no when",
         ),
         pytest.param(

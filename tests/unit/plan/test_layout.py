@@ -369,7 +369,7 @@ def test_an_absolute_runpath_that_leads_into_the_system_has_a_warning_too(machin
     machine.link(f"{HOME}/libs/libx.so.1", system)
     plan = machine.plan(machine.program(f"{HOME}/prog", system, rpath=f"{HOME}/libs"))
     assert f"{HOME}/libs/libx.so.1" in files(plan)
-    assert f"{HOME}/libs/libx.so.1 keeps its path of this machine" in " ".join(warnings(plan))
+    assert f"{HOME}/libs/libx.so.1 keeps its path on the host" in " ".join(warnings(plan))
 
 
 def test_an_absolute_runpath_keeps_its_path_with_a_warning(machine):
@@ -377,7 +377,7 @@ def test_an_absolute_runpath_keeps_its_path_with_a_warning(machine):
     plan = machine.plan(machine.program(f"{HOME}/prog", library, rpath=f"{HOME}/libs"))
     assert files(plan) == {"/usr/local/bin/prog", library}
     (warning,) = warnings(plan)
-    assert f"{library} keeps its path of this machine" in warning
+    assert f"{library} keeps its path on the host" in warning
     assert "/usr/local/bin/prog looks for it there" in warning
 
 
@@ -1002,7 +1002,7 @@ def test_a_program_that_a_link_leads_to_stays_if_things_are_found_by_the_link(ma
     assert {f"{place}/mark", own} <= files(plan)
     assert Walker(PlanRoot(plan)).walk(plan.programs[0]).real == own
     (text,) = warnings(plan)
-    assert f"{own} keeps its path of this machine, because {place}/bin/python" in text
+    assert f"{own} keeps its path on the host, because {place}/bin/python" in text
 
 
 def test_what_a_rule_finds_by_the_link_that_a_script_names_stays_as_that_does(machine, app):
@@ -1010,7 +1010,7 @@ def test_what_a_rule_finds_by_the_link_that_a_script_names_stays_as_that_does(ma
     plan = machine.plan(f"{app}/bin/run", rules=CALLED)
     assert {f"{app}/bin/python", f"{app}/mark", f"{app}/lib/libx.so.1"} <= files(plan)
     (text,) = warnings(plan)
-    assert f"{app}/bin/python keeps its path of this machine" in text
+    assert f"{app}/bin/python keeps its path on the host" in text
 
 
 # --- what a rule finds beside a program ---

@@ -135,7 +135,7 @@ REFUSED = [
         ("max_size", text, f"--max-size: {text!r} is not a size: 500kB, 10MB")
         for text in ("", "10M", "10m", "MB", "-1MB", "1e3MB", "10MBB", "1.MB")
     ),
-    ("health_interval", "1s", "--health-interval: of what? --health-cmd says what is run"),
+    ("health_interval", "1s", "--health-interval: needs --health-cmd"),
     ("tag", ("Hello",), "--tag: 'Hello': an image name must be lowercase: 'hello'"),
     ("library_path", ("",), "-L: the directory has no name"),
     ("add", ("",), "--add: '' names no source"),

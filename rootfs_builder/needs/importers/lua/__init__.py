@@ -21,7 +21,7 @@ _LIBRARY = re.compile(r"liblua[\w.-]*\.so")
 _BUILT_IN = frozenset(
     ("_G", "bit", "bit32", "coroutine", "debug", "ffi", "io", "jit", "math", "os", "package")
 ) | {"string", "table", "utf8"}
-_HINT = "Lua's modules are left out, but for those that a script requires: --with lua=NAME, or all"
+_HINT = "only Lua modules that a script requires are included: --with lua=NAME, or all"
 _ALL = "all"
 _FACT = "lua-imports v3"
 

@@ -107,7 +107,7 @@ class Importer:
             by = str(script.script or script.path)
             needs = self._commands.run(command.text, script.path, by, is_line=command.is_line)
             self._needs.update(dict.fromkeys(needs))
-        clue = Clue(f"{printable(name(script.path))} opens it by its own place")
+        clue = Clue(f"{printable(name(script.path))} opens it relative to its own location")
         for text in shown.files:
             for path in self._places(text, script):
                 if not below(script.path, path):

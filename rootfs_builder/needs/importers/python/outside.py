@@ -184,7 +184,7 @@ class Outside:
     def _beside(
         self, paths: Iterable[str], path: str, scope: Scope, units: AbstractSet[str]
     ) -> Iterator[Need]:
-        clue = Clue(f"{printable(name(path))} opens it by its own place")
+        clue = Clue(f"{printable(name(path))} opens it relative to its own location")
         for one in paths:
             for base in self._bases(path):
                 found = normpath(one.replace(FILE, base, 1))
