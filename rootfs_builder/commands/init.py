@@ -71,9 +71,7 @@ def command(cmd: tuple[str, ...] | None, /, *, executables: tuple[str, ...], deb
 
 
 def _there() -> OutputError:
-    return OutputError(
-        f"{_RECIPE}: already exists and is not changed; edit it, or remove it first"
-    )
+    return OutputError(f"{_RECIPE}: already exists and is not changed; edit it, or remove it first")
 
 
 def _values(executables: tuple[str, ...], cmd: tuple[str, ...] | None) -> dict[str, Any]:
