@@ -67,7 +67,7 @@ def test_a_recipe_that_is_there_stays_before_anything_is_asked(tmp_path):
     (tmp_path / "rootfs.toml").write_text("mine\n")
     code, _, shown = answered(tmp_path, answers="")
     assert code == 1
-    assert "rootfs.toml: is there already" in shown
+    assert "rootfs.toml: already exists" in shown
     assert "Program" not in shown
 
 

@@ -87,7 +87,7 @@ class Destination(Struct, frozen=True):
             return ""
         shown = printable(self.path)
         return (
-            f"{shown}: a tar archive, of which only the layers are compressed; name it "
+            f"{shown}: a tar archive; only its layers are compressed; name it "
             f"{shown.removesuffix(suffix).removesuffix('.tar')}.tar"
         )
 

@@ -5,6 +5,7 @@ Every run prints one document: a result, or what went wrong.
 
 from collections.abc import Iterable
 from importlib import import_module
+from inspect import cleandoc
 from typing import Any
 
 from msgspec import Struct, json
@@ -76,6 +77,9 @@ def schema(verb: str) -> str:
     references, definitions = json.schema_components(
         [*types, Failed], ref_template="#/$defs/{name}"
     )
+    for one in definitions.values():
+        if "description" in one:  # some versions of msgspec leave a docstring's indentation
+            one["description"] = cleandoc(one["description"])
     *results, failed = references
     found = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
