@@ -34,7 +34,7 @@ def test_every_option_of_pack_stands_in_a_group_of_few(cli):
     wanted = ["Output", "Image config", "Files", "Ownership", "Libraries", "Rules"]
     assert [*groups] == [*wanted, "Exercise", "Build", "Diagnostics"]
     last = re.findall(r"(?m)^  (?:-\w, )?(--[\w-]+)", groups["Diagnostics"])
-    assert last == ["--json", "--quiet", "--verbose", "--debug", "--help"]
+    assert last == ["--json", "--schema", "--quiet", "--verbose", "--debug", "--help"]
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "pack"])

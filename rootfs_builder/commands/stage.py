@@ -9,6 +9,7 @@ from rootfs_builder.commands.verb import Verb
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.plan import Plan
+    from rootfs_builder.recipe import Recipe
 
 
 @click.command(
@@ -45,29 +46,14 @@ def command(
     """Write EXECUTABLE and exactly the files it needs into a directory."""
     del debug
     options.no_command(cmd, "stage")
-    from rootfs_builder import pipeline
-    from rootfs_builder.commands.spinner import spinning
     from rootfs_builder.recipe import destination
     from rootfs_builder.views import summary
     from rootfs_builder.views.documents import images
 
     destination.check_directory(output)
     read = options.inputs(given)
-    with spinning(quiet=quiet) as spinner:
-
-        def begin(plan: "Plan") -> None:
-            spinner.stop()
-            if verbose:
-                terminal.reasons(plan)
-
-        plan = pipeline.stage(
-            options.recipe(**given),
-            output,
-            epoch=options.epoch(),
-            planned=begin,
-            opened=spinner.opened,
-            **read,
-        )
+    how = {**read, "epoch": options.epoch()}
+    plan = _written(options.recipe(**given), output, how, quiet=quiet, verbose=verbose)
     document = images.staged(plan, output)
     lines = [*(summary.of_kinds(plan) if verbose else ()), summary.contents(plan)]
     terminal.show(lines, plan.findings, quiet=quiet, verbose=verbose)
@@ -78,3 +64,20 @@ def command(
         documents.show(document)
     else:
         click.echo(output)
+
+
+def _written(
+    recipe: "Recipe", output: str, how: dict[str, Any], *, quiet: bool, verbose: bool
+) -> "Plan":
+    """Write the directory."""
+    from rootfs_builder import pipeline
+    from rootfs_builder.commands.spinner import spinning
+
+    with spinning(quiet=quiet) as spinner:
+
+        def begin(plan: "Plan") -> None:
+            spinner.stop()
+            if verbose:
+                terminal.reasons(plan)
+
+        return pipeline.stage(recipe, output, planned=begin, opened=spinner.opened, **how)

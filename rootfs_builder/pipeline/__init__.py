@@ -185,12 +185,11 @@ def pack(
     Raises:
         RootfsError: see `rootfs_builder.errors`; then `output` is as it was.
     """
-    destination = output if isinstance(output, Destination) else Destination.parse(output)
+    recipe, destination = _addressed(recipe, output)
     rules = policies.read(policy_files := tuple(policy_files))
     depends = Dependencies(depfile, destination, policy_files, opened)
     memory = BuildFacts(cache := cache or Cache(), (sysroot or "", base or "", *recipe.executables))
     files = _beside(iidfile, metadata_file, depfile, seccomp, security_context)
-    recipe = _in_format(recipe, destination)
     recipe, check = exercised.of(recipe, sysroot or base, rule_files, memory.facts, files)
     with reading.opened(recipe, sysroot, base, record=depends.opened) as read:
         found, dependencies = _recorded(read, rule_files, depends, memory.facts, planned)
@@ -241,12 +240,13 @@ def _remarked(plan: Plan, place: Place, destination: Destination) -> Plan:
     return replace(plan, findings=(*plan.findings, *found))
 
 
-def _in_format(recipe: Recipe, destination: Destination) -> Recipe:
-    """The recipe of an image in the format that its destination takes."""
+def _addressed(recipe: Recipe, output: str | Destination) -> tuple[Recipe, Destination]:
+    """Where the image goes, and the recipe of one in the format that is taken there."""
+    destination = output if isinstance(output, Destination) else Destination.parse(output)
     if not destination.is_layout:
-        return recipe
+        return recipe, destination
     wanted = None if recipe.shape == "hybrid" else recipe.shape
-    return replace(recipe, shape=destination.format(wanted))
+    return replace(recipe, shape=destination.format(wanted)), destination
 
 
 def _detached(image: Image) -> Image:

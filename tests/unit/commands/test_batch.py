@@ -38,7 +38,7 @@ def ended(outcome):
 
 
 def pid():
-    return Outcome(facts={"pid": os.getpid()})
+    return Outcome(document={"pid": os.getpid()})
 
 
 def dies(marker):
@@ -146,11 +146,11 @@ def test_nothing_to_do_starts_nothing():
 
 
 def test_one_job_stays_in_this_process_and_several_do_not():
-    assert run([Task("a", pid, ())], (lambda: workers.local(1), 1))["a"].facts == {
+    assert run([Task("a", pid, ())], (lambda: workers.local(1), 1))["a"].document == {
         "pid": os.getpid()
     }
     found = run([Task(str(n), pid, ()) for n in range(8)], (lambda: workers.local(2), 2))
-    pids = {outcome.facts["pid"] for outcome in found.values()}
+    pids = {outcome.document["pid"] for outcome in found.values()}
     assert os.getpid() not in pids
     assert 1 <= len(pids) <= 2
 
@@ -264,7 +264,7 @@ def test_tasks_run_here_where_the_pool_gets_no_thread(monkeypatch):
     monkeypatch.setattr(threading.Thread, "start", refused)
     tasks = [Task(str(n), pid, ()) for n in range(4)]
     found = run(tasks, (lambda: workers.local(2), 2))
-    assert {outcome.facts["pid"] for outcome in found.values()} == {os.getpid()}
+    assert {outcome.document["pid"] for outcome in found.values()} == {os.getpid()}
 
 
 def test_workers_end_when_they_are_told_and_print_nothing(capfd):
