@@ -20,7 +20,7 @@ from rootfs_builder.needs.rules import Rule, Variables, copies
 from rootfs_builder.needs.rules.copies import Copy, TreeCopies, prefix
 from rootfs_builder.needs.rules.places import Places
 from rootfs_builder.needs.rules.reach import Reach, anchor
-from rootfs_builder.needs.rules.schema import expand, uses, with_any
+from rootfs_builder.needs.rules.schema import VARIABLE, expand, uses, with_any
 from rootfs_builder.needs.rules.user_input import UserInput
 from rootfs_builder.needs.startup import Startup
 from rootfs_builder.needs.users import User
@@ -170,12 +170,16 @@ class RuleFiles:
     def has_all(
         self, rule: Rule, places: tuple[Variables, ...], there: AbstractSet[SourcePath]
     ) -> bool:
-        """Whether nothing that a rule could copy from these places, by any name, is left out."""
+        """Whether nothing that a rule could copy from these places is left out.
+
+        A name that somebody has yet to say may be any. Where there is none at all, the hint says
+        that too.
+        """
         each = [(one, with_any(one, place)) for one in rule.copy for place in places]
-        if not each or any(not (expand(*one) or "").startswith("/") for one in each):
+        found = {path for one in each for path, may in self._places.candidates(*one, rule) if may}
+        if not each or (not found and any(VARIABLE.search(one) for one in rule.copy)):
             return False
-        found = (path for one in each for path, may in self._places.candidates(*one, rule) if may)
-        return all(self._elf_files.walker.walk(path).real in there for path in found)
+        return all(self._elf_files.walker.walk(one).real in there for one in found)
 
     def located(self, rule: Rule, variables: Variables, program: Loaded) -> Variables:
         """The variables, with the program's prefixes and the directories of the landmarks."""
