@@ -60,6 +60,9 @@ class Elf:
         name = pattern.partition(b"P<")[2].partition(b">")[0].decode()
         return [{name: one.encode()} for one in self.texts.get(name, ())]
 
+    def imports(self, _path, symbols):
+        return bool(symbols & {one.encode() for one in self.texts.get("symbols", ())})
+
 
 class Packages:
     """Whose files are, by path, and what each package needs: `{"own": ("other",)}`."""

@@ -13,6 +13,9 @@ from rootfs_builder.needs.importers.walk import MARKS
 
 _QUERY = """
 (package_statement) @package
+(class_statement) @package
+(role_statement) @package
+(attribute name: (attribute_name) value: (attribute_value)) @attribute
 (use_statement) @use
 (require_expression) @require
 (eval_expression) @eval
@@ -43,6 +46,7 @@ _LOADERS = frozenset(  # functions of Module::Runtime and its like: their argume
     )
 )
 _INHERITING = frozenset(("extends", "load", "with"))  # the same, if it is a constant
+_PARENTS = frozenset(("does", "extends", "implements", "isa"))  # attributes of a class
 _FINDERS = frozenset(("findallmod", "findsubmod", "useall", "usesub"))  # all modules below a name
 _SHARES = frozenset(
     ("class_dir", "class_file", "dist_dir", "dist_file", "module_dir", "module_file")
@@ -127,6 +131,7 @@ class _Reader:
         self._ended = -1  # of the outermost constant expression
         self._by_name: dict[str, Callable[[Node, int], None]] = {
             "assign": self._assign,
+            "attribute": self._attribute,
             "call": self._call,
             "command": self._command,
             "comment": self._comment,
@@ -156,6 +161,13 @@ class _Reader:
         if names:
             self._values.package = names[0]
             self._keep(Kind.PACKAGE, names[0], line)
+
+    def _attribute(self, node: Node, line: int) -> None:
+        """`:isa(PARENT)` of a class, and `:does(ROLE)`: perlclass(1), Object::Pad."""
+        name, value = (syntax.text(one) for one in node.named_children)
+        module = value.split()[:1]
+        if name in _PARENTS and module and is_module(module[0]):
+            self._keep(Kind.MODULE, module[0], line)
 
     def _comment(self, node: Node, line: int) -> None:
         """The first line of a script has options, too."""

@@ -1,10 +1,11 @@
 """What one process of perl sees: its @INC, and the Perl texts of the image with their imports."""
 
+from rootfs_builder.errors import ElfError
 from rootfs_builder.needs.finder import Context
 from rootfs_builder.needs.importers.perl import source
 from rootfs_builder.needs.importers.perl.imports import Imports
 from rootfs_builder.needs.importers.walk import Surroundings, compiled_in, kind_of
-from rootfs_builder.paths import name
+from rootfs_builder.paths import decode, name
 
 _INC = rb"\x00(?P<inc>/(?=[\w/.+-]*perl)[\w/.+-]+)(?=\x00)"  # in perl or libperl
 _LIBRARY = r"libperl\.so\."
@@ -12,7 +13,9 @@ _CORE = ("strict.pm", "Config.pm")  # what only the core library has
 _MODULES = (".pm", ".al", ".t")
 _SUFFIXES = (*_MODULES, ".pl", ".ph", ".psgi", ".PL")
 _SCRIPTS = ("", ".cgi", ".fcgi")
-_FACT = "perl-imports v4"
+_FACT = "perl-imports v5"
+_LOADS = frozenset((b"Perl_load_module", b"Perl_load_module_nocontext", b"Perl_require_pv"))
+_NAMES = rb"\x00(?P<module>[A-Za-z_]\w*(?:::\w+)+)(?=\x00)"
 
 
 class PerlTexts(Surroundings):
@@ -41,3 +44,15 @@ class PerlTexts(Surroundings):
             none: Imports = ()
             self._known[path] = self.files.fact(path, _FACT, Imports, source.read, none)
         return self._known[path]
+
+    def loaded_by(self, path: str) -> tuple[str, ...]:
+        """The names in a module's library in C, if that loads modules."""
+        real = self.files.real(path)
+        if real is None or not path.endswith(".so"):
+            return ()
+        elf_files = self.context.elf_files
+        try:
+            hits = elf_files.search(real, _NAMES) if elf_files.imports(real, _LOADS) else []
+        except ElfError:  # for another machine, or damaged
+            return ()
+        return tuple(decode(one["module"]) for one in hits)

@@ -126,6 +126,8 @@ class PerlWalk(Walk):
             for base in self._files.names(directory):
                 if self._files.is_file(join(directory, base)):
                     self._need(join(directory, base), one, by, what)
+                    for other in self._texts.loaded_by(join(directory, base)):
+                        self._maybe(join(library.path, part), Import(Kind.MAYBE, other, 0))
         self._data(library, module, by, what)
         for last in self._parts(join(library.path, module)):
             self._load(library, f"{module}/{last}.pm", by, what)

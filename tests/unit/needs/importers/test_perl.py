@@ -15,7 +15,8 @@ TREE = {f"{CORE}/strict.pm": "package strict; 1;", f"{VENDOR}/A/B.pm": "package 
 
 def run(text, tree=None, script=SCRIPT, **options):
     root = TREE | {script: f"#!/usr/bin/perl\n{text}"} | (tree or {})
-    made = importing.finder(perl, root, compiled={"inc": (CORE, VENDOR, ARCH)}, **options)
+    compiled = {"inc": (CORE, VENDOR, ARCH)} | options.pop("compiled", {})
+    made = importing.finder(perl, root, compiled=compiled, **options)
     return importing.started(made, script)
 
 
@@ -28,6 +29,8 @@ def run(text, tree=None, script=SCRIPT, **options):
         "require A::B;",
         "use parent qw(A::B);",
         "use base 'A::B';",
+        "class My :isa(A::B 1.2);",
+        "use Object::Pad; class My :does(A::B) { method m { 1 } }",
         "eval { require A::B };",
         'eval "require A::B" or die;',
         "require A::B if $x;",
@@ -66,6 +69,16 @@ def test_what_a_module_loads_is_needed_with_its_library_in_c_and_its_data():
     }
     expected = {f"{VENDOR}/A/B/table.dat", f"{ARCH}/C.pm", f"{ARCH}/auto/C/C.so"}
     assert expected < run("use A::B;", more)[0]
+
+
+@pytest.mark.parametrize(
+    ("symbol", "loads"), [("Perl_load_module", True), ("Perl_sv_setiv", False)]
+)
+def test_a_library_in_c_that_loads_modules_names_them(symbol, loads):
+    more = {f"{ARCH}/C.pm": "package C; 1;", f"{ARCH}/auto/C/C.so": "x"}
+    compiled = {"module": ("A::B", "No::Where"), "symbols": (symbol,)}
+    needed, said = run("use C;", more, compiled=compiled)
+    assert (f"{VENDOR}/A/B.pm" in needed, said) == (loads, [])
 
 
 def test_a_module_that_is_nowhere_is_a_warning_unless_the_program_goes_on():
