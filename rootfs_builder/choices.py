@@ -14,6 +14,8 @@ Network = Literal["none", "host"]
 Success = Literal["stdout", "exit"]  # of a trial: the same output and exit code 0, or that alone
 Way = Literal["bubblewrap", "unshare", "chroot"]
 
+EPOCH = 1  # every time in an image where nobody says one: to some programs 0 is no time at all
+
 HWCAPS: tuple[Hwcaps, ...] = get_args(Hwcaps)
 DLOPEN: tuple[Dlopen, ...] = get_args(Dlopen)
 COMPARES: tuple[Compare, ...] = get_args(Compare)

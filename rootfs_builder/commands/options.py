@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from rootfs_builder.choices import DLOPEN, HWCAPS
+from rootfs_builder.choices import DLOPEN, EPOCH, HWCAPS
 from rootfs_builder.commands.verb import OptionalValue
 from rootfs_builder.errors import InputError, Mistake, UsageError
 from rootfs_builder.paths import decode
@@ -286,10 +286,10 @@ def reference(tag: str | None) -> "Reference | None":
 
 
 def epoch() -> int:
-    """SOURCE_DATE_EPOCH, in seconds since 1970; 0 if it is not set."""
+    """SOURCE_DATE_EPOCH, in seconds since 1970; EPOCH if it is not set."""
     from rootfs_builder.image.tar import MAX_TIME
 
-    value = os.environ.get("SOURCE_DATE_EPOCH", "").strip() or "0"
+    value = os.environ.get("SOURCE_DATE_EPOCH", "").strip() or str(EPOCH)
     if not value.isascii() or not value.isdigit() or int(value) > MAX_TIME:
         raise UsageError(f"SOURCE_DATE_EPOCH={value}: seconds since 1970, 0 to {MAX_TIME}")
     return int(value)

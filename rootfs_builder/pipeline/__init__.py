@@ -15,6 +15,7 @@ from rootfs_builder import temporary
 from rootfs_builder.cache import Cache
 from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.cache.memory import BuildFacts
+from rootfs_builder.choices import EPOCH
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.image import Image
 from rootfs_builder.loader.elf_files import ElfFiles
@@ -112,7 +113,7 @@ def stage(
     sysroot: str | None = None,
     base: str | None = None,
     rule_files: Iterable[str] = (),
-    epoch: int = 0,
+    epoch: int = EPOCH,
     planned: Callable[[Plan], None] = lambda _: None,
     opened: Opened = inputs.as_it_is,
 ) -> Plan:
@@ -143,7 +144,7 @@ def pack(
     sysroot: str | None = None,
     base: str | None = None,
     rule_files: Iterable[str] = (),
-    epoch: int = 0,
+    epoch: int = EPOCH,
     with_plan: bool = True,
     policy_files: Iterable[str] = (),
     iidfile: str | None = None,

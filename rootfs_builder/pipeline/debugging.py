@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from rootfs_builder import elf
 from rootfs_builder.cache import Cache
-from rootfs_builder.choices import Format
+from rootfs_builder.choices import EPOCH, Format
 from rootfs_builder.errors import ElfError, InputError, Mistake, NotFoundError
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walk, Walker
@@ -51,7 +51,7 @@ def debug(
     sysroot: str | None = None,
     tag: Reference | None = None,
     shape: Format | None = None,
-    epoch: int = 0,
+    epoch: int = EPOCH,
 ) -> Debugged:
     """Write the image at `path` with a busybox, and the `tools`, in a layer on top of it.
 

@@ -11,7 +11,7 @@ from msgspec import UNSET
 from msgspec.structs import replace
 
 from rootfs_builder.cache import Cache
-from rootfs_builder.choices import Success
+from rootfs_builder.choices import EPOCH, Success
 from rootfs_builder.errors import UsageError
 from rootfs_builder.filesystem.patterns import Matcher, Pattern
 from rootfs_builder.image import (
@@ -69,7 +69,7 @@ def minimize(
     keep: tuple[Pattern, ...] = (),
     aggressive: bool = False,
     names: tuple[str, ...] | None = None,
-    epoch: int = 0,
+    epoch: int = EPOCH,
 ) -> Minimized:
     """Write an image without the files that a command does not need, each of which was tried.
 

@@ -48,7 +48,7 @@ class PerlTexts(Surroundings):
     def loaded_by(self, path: str) -> tuple[str, ...]:
         """The names in a module's library in C, if that loads modules."""
         real = self.files.real(path)
-        if real is None or not path.endswith(".so"):
+        if real is None:
             return ()
         elf_files = self.context.elf_files
         try:

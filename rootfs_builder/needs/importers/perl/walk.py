@@ -43,9 +43,13 @@ class PerlWalk(Walk):
             del self._findings[key]
 
     def _is_text(self, path: str) -> bool:
-        return self._texts.is_perl(path)
+        return path.endswith(".so") or self._texts.is_perl(path)
 
     def _read(self, path: str) -> None:
+        if path.endswith(".so"):
+            for module in self._texts.loaded_by(path):
+                self._maybe(path, Import(Kind.MAYBE, module, 0))
+            return
         imports = self._texts.imports(path)
         for one in imports:
             end = f"/{_file_of(one.name)}"
@@ -105,7 +109,8 @@ class PerlWalk(Walk):
         for library in found:
             if is_core or not library.core:
                 self._load(library, _file_of(one.name), path, one.name)
-        imports = self._texts.imports(path) if path and not found else ()
+        is_source = path and not path.endswith(".so")
+        imports = self._texts.imports(path) if is_source and not found else ()
         if any(each.kind is Kind.FAMILY for each in imports):
             self._family(path, one)
 
@@ -126,8 +131,6 @@ class PerlWalk(Walk):
             for base in self._files.names(directory):
                 if self._files.is_file(join(directory, base)):
                     self._need(join(directory, base), one, by, what)
-                    for other in self._texts.loaded_by(join(directory, base)):
-                        self._maybe(join(library.path, part), Import(Kind.MAYBE, other, 0))
         self._data(library, module, by, what)
         for last in self._parts(join(library.path, module)):
             self._load(library, f"{module}/{last}.pm", by, what)

@@ -76,7 +76,8 @@ def test_what_a_module_loads_is_needed_with_its_library_in_c_and_its_data():
 )
 def test_a_library_in_c_that_loads_modules_names_them(symbol, loads):
     more = {f"{ARCH}/C.pm": "package C; 1;", f"{ARCH}/auto/C/C.so": "x"}
-    compiled = {"module": ("A::B", "No::Where"), "symbols": (symbol,)}
+    more |= {f"{ARCH}/D/E.pm": "package D::E; 1;", f"{ARCH}/auto/D/E/E.so": "x"}
+    compiled = {"module": ("A::B", "D::E", "No::Where"), "symbols": (symbol,)}
     needed, said = run("use C;", more, compiled=compiled)
     assert (f"{VENDOR}/A/B.pm" in needed, said) == (loads, [])
 
