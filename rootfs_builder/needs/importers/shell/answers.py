@@ -13,7 +13,7 @@ from rootfs_builder.needs.importers.shell.run import Run
 from rootfs_builder.needs.importers.shell.uses import Mode, Use
 from rootfs_builder.needs.importers.shell.values import Value, Values
 from rootfs_builder.packages import Package
-from rootfs_builder.paths import MOUNTED, SourcePath, below, name, parent, printable
+from rootfs_builder.paths import MOUNTED, SourcePath, below, join, name, parent, printable
 
 _OMIT = ("doc", "docs", "examples", "man", "test", "tests")
 _DATA = ("/usr", "/opt")  # where a path that no package shares with a script may be data of it
@@ -44,6 +44,8 @@ class Answers:
         for use in run.uses:
             if use.kind == "command":
                 yield from self._command(use, asked, lacking)
+            elif use.kind == "commands":
+                yield from self._commands(use, asked)
             elif use.kind == "source":
                 yield from self._source(use)
             else:
@@ -65,6 +67,14 @@ class Answers:
             yield from self._started(value, use, asked)
         if values and not found and not known:
             yield from self._missing(use, values, asked, lacking)
+
+    def _commands(self, use: Use, asked: _Asked) -> Iterator[Need]:
+        """All programs of a directory."""
+        for directory in use.values:
+            for base in self._files.names(directory.text):
+                one = Value(join(directory.text, base), directory.place)
+                if self._is_program(one.text):
+                    yield from self._started(one, use, asked)
 
     def _paths(self, value: Value) -> Iterator[Value]:
         """Where a command is, first in PATH."""

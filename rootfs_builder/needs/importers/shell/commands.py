@@ -89,6 +89,8 @@ class Commands:
             for at, values in enumerate(words):
                 if values and values[0].text in _RUNNING:
                     self.follow(words[at + 1 :], line, scope, mode)
+        if called == "run-parts" and words[1:]:
+            self._run.use("commands", placed(words[-1], scope), line, mode)
         if called in SHELLS:
             options = [values[0].text if values else "" for values in words]
             each = (n for n, one in enumerate(options) if n and one[:1] == "-" and "c" in one)

@@ -241,3 +241,13 @@ def test_a_script_is_read_in_time_in_proportion_to_its_size(bench, unit):
     started = time.process_time()
     packed(bench, text)
     assert time.process_time() - started < 10
+
+
+def test_run_parts_starts_all_that_is_in_a_directory(bench):
+    files = {
+        "/usr/bin/run-parts": program("frob"),
+        "/usr/share/parts/10-first": "#!/usr/bin/dash\nsed p\n",
+        "/usr/share/parts/20-second": "#!/usr/bin/dash\nls\n",
+    }
+    found = brought(packed(bench, "P=/usr/share/parts\nrun-parts -v -a start $P", files))
+    assert found >= {*files, "/usr/bin/ls", "/usr/bin/sed"}
