@@ -31,7 +31,7 @@ def refused(cli, tmp_path):
         assert done.stderr.startswith(("rootfs-builder: ", "Usage: ")), done.stderr
         for word in words:
             assert word in done.stderr
-        assert not done.stdout
+        assert done.stdout.startswith('{\n  "error": ') if "--json" in args else not done.stdout
         assert snapshot(tmp_path) == before
         return done.stderr
 

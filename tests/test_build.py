@@ -414,7 +414,7 @@ def test_init_writes_a_recipe_that_builds(cli, folder):
     assert digests(cli("build", check=True)) == digests(packed)
     before = (folder / "rootfs.toml").read_bytes()
     again = cli("init", "./other")
-    assert (again.returncode, "stays as it is" in again.stderr) == (1, True)
+    assert (again.returncode, "already exists" in again.stderr) == (1, True)
     assert (folder / "rootfs.toml").read_bytes() == before
 
 

@@ -265,7 +265,7 @@ def free_port():
         (["--exercise", "./hello | cat"], 2, "is for a shell"),
         (["--exercise", "./hello", "--sysroot", "root"], 2, "another system"),
         (["--exercise-probe", "true"], 2, "one --exercise, 0 are given"),
-        (["--exercise-compare", "exit"], 2, "of what?"),
+        (["--exercise-compare", "exit"], 2, "needs --exercise"),
     ],
 )
 def test_mistakes(cli, cc, tmp_path, words, code, text):

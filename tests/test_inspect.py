@@ -253,7 +253,8 @@ def layered(*layers, config=None):
 
 def inspected(cli, tmp_path, archive, *options):
     (tmp_path / "x.tar").write_bytes(archive)
-    return cli("inspect", "x.tar", "-q", *options, check=True).stdout
+    quiet = () if "-v" in options else ("-q",)
+    return cli("inspect", "x.tar", *quiet, *options, check=True).stdout
 
 
 def test_the_files_of_anybodys_image_are_those_of_its_layers(cli, tmp_path):

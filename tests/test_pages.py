@@ -17,6 +17,7 @@ OTHERS = {  # of other programs: pip, docker, our own scripts
         "--image",
         "--output-oci",
         "--break-system-packages",
+        "--device",
         "--from",
         "--init",
     ),

@@ -24,6 +24,7 @@ OF_A_RUN = {
     "--print-recipe",
     "--no-cache",
     "--json",
+    "--schema",
     "--quiet",
     "--verbose",
     "--debug",
