@@ -41,7 +41,7 @@ def test_what_docker_builds_on_top_is_the_difference(cli, docker, packed, name, 
     assert [one["path"] for one in found["added"]] == ["/srv", "/srv/words"]
     assert found["removed"] == found["changed"] == found["packages"] == []
     settings = {one["key"]: (one["old"], one["new"]) for one in found["config"]}
-    assert settings.pop("created")[0] == "1970-01-01T00:00:00Z"
+    assert settings.pop("created")[0] == "1970-01-01T00:00:01Z"
     assert settings == {"config.Env.WORDS": (None, "1"), "config.User": ("1000", "0")}
     assert len(found["layers"]["pushed"]) == 1
     assert not found["layers"]["dropped"]
