@@ -63,7 +63,11 @@ class Terminal:
             while self.run("display", "-p", "-t", "one", "#{pane_dead}").strip() != "1":
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
-            lines = self.run("capture-pane", "-p", "-t", "one", *(["-e"] if colour else []))
+            capture = ("capture-pane", "-p", "-t", "one", *(["-e"] if colour else []))
+            lines, before = self.run(*capture), None
+            while lines != before:  # what the command said last may still be on its way
+                time.sleep(0.3)
+                lines, before = self.run(*capture), lines
             joined = self.run("capture-pane", "-p", "-J", "-t", "one")
         finally:
             self.run("kill-session", "-t", "one")
