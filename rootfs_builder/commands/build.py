@@ -12,7 +12,7 @@ import click
 from rootfs_builder.commands import documents, jobserver, options, recipe_files, terminal
 from rootfs_builder.commands.recipe_files import Requested
 from rootfs_builder.commands.verb import Verb
-from rootfs_builder.errors import LostError, Mistake, RootfsError, UsageError
+from rootfs_builder.errors import InternalError, LostError, Mistake, RootfsError, UsageError
 from rootfs_builder.paths import encode, printable
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
@@ -210,7 +210,7 @@ class _Built:
         from rootfs_builder.views.documents.images import NotBuilt
 
         if not isinstance(error, RootfsError):
-            error = RootfsError(terminal.defect(error))
+            error = InternalError(terminal.defect(error))
         return NotBuilt(name, failure(error, error.exit_code))
 
     def lost(self, scheduler: str) -> LostError:
