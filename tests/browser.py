@@ -85,10 +85,12 @@ class Page:
         self.call("Input.dispatchKeyEvent", type="keyUp", **told)
 
     def click(self, selector):
-        """Click in the middle of an element."""
+        """Click in the middle of an element, once the browser has drawn where it is."""
         x, y = self.evaluate(
-            f"(() => {{ const one = document.querySelector({json.dumps(selector)});"
+            f"(async () => {{ const one = document.querySelector({json.dumps(selector)});"
             "one.scrollIntoView({block: 'center', behavior: 'instant'});"
+            "const frame = () => new Promise(requestAnimationFrame);"
+            "await frame(); await frame();"
             "const box = one.getBoundingClientRect();"
             "return [box.left + box.width / 2, box.top + box.height / 2]; })()"
         )

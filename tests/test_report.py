@@ -209,6 +209,13 @@ def test_a_click_on_a_file_shows_the_chain_of_why(cli, page, written):
     assert chain(page)[-1] == "/usr/local/bin/prog"
     page.click(".chain button")
     assert chain(page) == ["/usr/local/bin/prog"]
+    assert (
+        page.evaluate(
+            "new Promise(done => { addEventListener('hashchange', () => done("
+            "document.querySelector('#details .path').textContent)); history.back(); })"
+        )
+        == told["path"]
+    )
 
 
 @pytest.mark.engines

@@ -145,8 +145,8 @@ function showDetails() {
 
 function select(file) {
   const hash = `#${encodeURI(file.path)}`;
-  if (location.hash === hash) follow();
-  else location.hash = hash;
+  if (location.hash !== hash) history.pushState(null, "", hash);
+  follow();
 }
 
 function follow() {
