@@ -106,3 +106,38 @@ def test_a_spinner_counts_after_a_second_of_silence_on_a_terminal_alone(tmp_path
         assert after.startswith("\n\x1b[?25h\r\x1b[1A\x1b[2K")  # the line is cleared
     assert on_a_terminal(*quiet, folder=tmp_path, **slow) == ""
     assert "reading: " not in in_a_pipe(*RIGHT, folder=tmp_path, **slow)
+
+
+SLOWLY = """\
+import time
+from rootfs_builder.filesystem.root import DirectoryRoot
+from rootfs_builder.image.limits import Meter
+count, lstat = Meter.count, DirectoryRoot.lstat
+Meter.count = lambda self, *told: time.sleep(0.1) or count(self, *told)
+DirectoryRoot.lstat = lambda self, path: time.sleep(0.1) or lstat(self, path)
+"""
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "inspect x.tar",
+        "why x.tar /etc",
+        "report x.tar -o x.html",
+        "run x.tar",
+        *("verify x.tar", "verify x"),
+        *("diff x.tar old", "diff x old"),
+        *("check x.tar --policy no.toml", "check x --policy no.toml"),
+    ],
+)
+def test_a_verb_that_reads_an_image_counts_what_it_reads(tmp_path, cc, words):
+    cc("int main(void) { return 0; }", name="asks")
+    in_a_pipe(*RIGHT, folder=tmp_path)
+    in_a_pipe("stage", "./asks", "-o", "x", folder=tmp_path)
+    (tmp_path / "old").mkdir()
+    (tmp_path / "no.toml").write_text("no-shell = true\n")
+    (tmp_path / "sitecustomize.py").write_text(SLOWLY)
+    shown = on_a_terminal(*words.split(), folder=tmp_path, PYTHONPATH=str(tmp_path))
+    counts = [int(one) for one in re.findall(r"reading: (\d+) files", shown)]
+    assert counts == sorted(counts)
+    assert len(set(counts)) > 1, shown

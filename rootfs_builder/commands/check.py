@@ -60,7 +60,7 @@ def command(
     for option, path in (("--sarif", sarif), ("--junit", junit)):
         if path in ("", "-"):
             raise UsageError(Mistake(option, "name a file"))
-    found = _checked(image, policy, no_limits=no_limits)
+    found = _checked(image, policy, quiet=quiet, no_limits=no_limits)
     _write(found, sarif, junit)
     if as_json:
         documents.show(found)
@@ -76,12 +76,16 @@ def command(
         click.echo(f"{found.image}: keeps {rules} of {', '.join(map(printable, policy))}")
 
 
-def _checked(image: str, files: tuple[str, ...], *, no_limits: bool) -> "Checked":
+def _checked(image: str, files: tuple[str, ...], *, quiet: bool, no_limits: bool) -> "Checked":
+    from rootfs_builder.commands.spinner import spinning
     from rootfs_builder.pipeline import policies
     from rootfs_builder.views.policy import checking
 
     rules = policies.read(files)
-    with subjects.opened(image, "check", no_limits=no_limits) as subject:
+    with (
+        spinning(quiet=quiet) as spinner,
+        subjects.opened(image, "check", spinner, no_limits=no_limits) as subject,
+    ):
         settings = None if subject.config is None else subject.config.get("config") or {}
         return checking.check(
             rules,

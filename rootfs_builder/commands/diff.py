@@ -59,7 +59,7 @@ def command(
         raise UsageError("--json and --markdown: stdout takes one of them")
     if old == new == "-":
         raise UsageError("-: only one image can come from stdin")
-    found = _compared(old, new, no_limits=no_limits)
+    found = _compared(old, new, quiet=quiet, no_limits=no_limits)
     if as_json:
         documents.show(found)
     elif not quiet:
@@ -72,15 +72,19 @@ def command(
         raise click.exceptions.Exit(DIFFERENT)
 
 
-def _compared(old: str, new: str, *, no_limits: bool) -> "Comparison":
+def _compared(old: str, new: str, *, quiet: bool, no_limits: bool) -> "Comparison":
+    from rootfs_builder.commands.spinner import spinning
     from rootfs_builder.paths import printable
     from rootfs_builder.views import comparison
 
     places = (printable(old), printable(new))
     with ExitStack() as stack:
-        before = stack.enter_context(subjects.opened(old, "diff", no_limits=no_limits))
+        spinner = stack.enter_context(spinning(quiet=quiet))
+        first = subjects.opened(old, "diff", spinner, no_limits=no_limits)
+        before = stack.enter_context(first)
         try:
-            second = subjects.opened(new, "diff", no_limits=no_limits, names=before.names)
+            names = before.names
+            second = subjects.opened(new, "diff", spinner, no_limits=no_limits, names=names)
             return comparison.of(before, stack.enter_context(second), places=places)
         except RootfsError as error:
             failure = error  # raised behind the block, which would put the first one's name to it

@@ -57,10 +57,15 @@ def command(
     """
     del debug
     options.no_command(cmd, "inspect")
+    from rootfs_builder.commands.spinner import spinning
     from rootfs_builder.image import found as images
     from rootfs_builder.views import inspection
 
-    with images.at(image, "inspect", no_limits=no_limits) as found:
+    with (
+        spinning(quiet=quiet) as spinner,
+        images.at(image, "inspect", no_limits=no_limits) as found,
+    ):
+        spinner.reading(found)
         if not found.images:
             raise InputError("no image is in it; `verify` takes any directory")
         with found.reader() as reader:

@@ -11,7 +11,7 @@ from rootfs_builder.commands.verb import Verb
 from rootfs_builder.errors import InputError, UsageError
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from rootfs_builder.choices import Network, Success
     from rootfs_builder.filesystem.patterns import Pattern
@@ -85,7 +85,8 @@ def command(
         if len(found.images) != 1:
             count = len(found.images) or "no"
             raise InputError(f"{count} images are in it; minimize takes one")
-        done = _minimized(found, cmd, **given)
+        with terminal.tally("runs", quiet=quiet) as tried:
+            done = _minimized(found, cmd, tried, **given)
     if not quiet:
         for line in _lines(done, verbose=verbose):
             terminal.say((line,))
@@ -99,6 +100,7 @@ def command(
 def _minimized(
     found: "Found",
     cmd: tuple[str, ...] | None,
+    tried: "Callable[[int], None]",
     *,
     output: str,
     tag: str | None,
@@ -129,6 +131,7 @@ def _minimized(
             aggressive=aggressive,
             names=None if tag is None else (str(reference.parse(tag)),),
             epoch=options.epoch(),
+            tried=tried,
         )
 
 

@@ -11,6 +11,7 @@ from rootfs_builder.errors import InputError, RootfsError, UsageError
 from rootfs_builder.paths import printable
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
+    from rootfs_builder.commands.spinner import Spinner
     from rootfs_builder.image import Image
     from rootfs_builder.views.report import Report
     from rootfs_builder.views.report.changes import Changes
@@ -64,7 +65,7 @@ def command(
 
     if image == against == "-":
         raise UsageError("-: only one image can come from stdin")
-    written = page.html(_report(image, against, platform, no_limits=no_limits))
+    written = page.html(_report(image, against, platform, quiet=quiet, no_limits=no_limits))
     _write(output, written)
     if not quiet and output != "-":
         from rootfs_builder.commands import terminal
@@ -73,31 +74,40 @@ def command(
         terminal.say((f"{output}: {summary.size(len(written))}",))
 
 
-def _report(path: str, against: str | None, platform: str | None, *, no_limits: bool) -> "Report":
+def _report(
+    path: str, against: str | None, platform: str | None, *, quiet: bool, no_limits: bool
+) -> "Report":
+    from rootfs_builder.commands.spinner import spinning
     from rootfs_builder.image import found as images
     from rootfs_builder.views import inspection, report, subject
 
     title = printable(path)
-    with images.at(path, "report", no_limits=no_limits) as found, found.reader() as reader:
+    with (
+        spinning(quiet=quiet) as spinner,
+        images.at(path, "report", no_limits=no_limits) as found,
+        found.reader() as reader,
+    ):
+        spinner.reading(found)
         one = _one(found.images, platform)
         seen = inspection.of(one, found.record, reader)
         if against is None:
             return report.of(seen, title=title)
         now = subject.of_image(one, found.record, reader)
         try:
-            return report.of(seen, title=title, changes=_changes(against, now, no_limits=no_limits))
+            changes = _changes(against, now, spinner, no_limits=no_limits)
+            return report.of(seen, title=title, changes=changes)
         except RootfsError as error:
             failure = error  # raised behind the block, which would put the image's name to it
     raise failure
 
 
-def _changes(against: str, now: "Subject", *, no_limits: bool) -> "Changes":
+def _changes(against: str, now: "Subject", spinner: "Spinner", *, no_limits: bool) -> "Changes":
     """What an image has that the one at `against` has not, or has otherwise."""
     from rootfs_builder.commands import subjects
     from rootfs_builder.views import comparison
     from rootfs_builder.views.report import changes
 
-    old = subjects.opened(against, "report", no_limits=no_limits, names=now.names)
+    old = subjects.opened(against, "report", spinner, no_limits=no_limits, names=now.names)
     with old as before:
         places = (printable(against), "")
         return changes.of(comparison.of(before, now, places=places))

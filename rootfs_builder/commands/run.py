@@ -92,7 +92,7 @@ def command(
 
     if image == "-" and given["interactive"]:
         raise UsageError("-i: stdin is the image already; name a file")
-    with _started(image, cmd, no_limits=no_limits, given=given) as (rootfs, wanted):
+    with _started(image, cmd, quiet=quiet, no_limits=no_limits, given=given) as (rootfs, wanted):
         chosen = ways.choose(rootfs, wanted, wanted=None if way is None else sandbox.Way(way))
         if not quiet:
             click.echo(f"{image}: {chosen.sentence(wanted)}", err=True)
@@ -108,19 +108,30 @@ def command(
 
 @contextmanager
 def _started(
-    path: str, cmd: tuple[str, ...] | None, *, no_limits: bool, given: dict[str, Any]
+    path: str,
+    cmd: tuple[str, ...] | None,
+    *,
+    quiet: bool,
+    no_limits: bool,
+    given: dict[str, Any],
 ) -> "Iterator[tuple[Rootfs, Command]]":
     """The root directory at a path, and what is to run in it."""
+    from rootfs_builder.commands.spinner import spinning
     from rootfs_builder.image import Config
     from rootfs_builder.image import found as images
     from rootfs_builder.proof.sandbox import rootfs
 
     platform = given.pop("platform")
-    with images.at(path, "run", no_limits=no_limits) as found:
+    with (
+        spinning(quiet=quiet) as spinner,
+        images.at(path, "run", no_limits=no_limits) as found,
+    ):
+        spinner.reading(found)
         if found.directory and not found.images:
             if platform is not None or no_limits:
                 option = "--no-limits" if no_limits else "--platform"
                 raise UsageError(f"{option}: only for IMAGE, not DIR")
+            spinner.stop()
             with rootfs.over(found.directory) as root:
                 yield root, _command(Config(), cmd, **given)
             return
@@ -128,6 +139,7 @@ def _started(
         wanted = _command(chosen.config, cmd, **given)
         with found.reader() as reader:
             plan = reader.unpacked(chosen.layers).plan
+            spinner.stop()  # its thread, too: what comes now forks
             with rootfs.unpacked(plan) as root:
                 yield root, wanted
 

@@ -1,30 +1,38 @@
 """A spinner, where a terminal has shown nothing for a second: how many files were looked at."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.filesystem.root import Root
+    from rootfs_builder.image.found import Found
 
 _SILENCE = 1.0  # seconds after which people wonder
 _STEP = 0.2  # seconds between two counts
 
 
 class Spinner:
-    """Counts what is asked of the roots that it is told of, until it is stopped."""
+    """Counts what is read of the roots and images that it is told of, until it is stopped."""
 
     def __init__(self) -> None:
-        self._roots: list[Root] = []
+        self._counts: list[Callable[[], int]] = []
         self._stopped = Event()
         self._thread: Thread | None = None
 
-    def opened(self, root: "Root", _directory: str) -> "Root":
+    def opened(self, root: "Root", _directory: str = "") -> "Root":
         """Count what is asked of a directory, which is returned as it is."""
-        self._roots.append(root)
+        from rootfs_builder.filesystem.root import DirectoryRoot
+
+        if isinstance(root, DirectoryRoot):
+            self._counts.append(lambda: root.asked)
         return root
+
+    def reading(self, found: "Found") -> None:
+        """Count what is read of the images at a place."""
+        self._counts.append(lambda: found.meter.members)
 
     def start(self) -> None:
         """Show it after a while."""
@@ -48,10 +56,7 @@ class Spinner:
                 status.update(self._text())
 
     def _text(self) -> str:
-        from rootfs_builder.filesystem.root import DirectoryRoot
-
-        count = sum(one.asked for one in self._roots if isinstance(one, DirectoryRoot))
-        return f"reading: {count:,} files"
+        return f"reading: {sum(count() for count in self._counts):,} files"
 
 
 @contextmanager

@@ -11,16 +11,17 @@ from rootfs_builder.paths import encode, printable
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.commands.recipe_files import Requested
+    from rootfs_builder.commands.spinner import Spinner
     from rootfs_builder.views.subject import Subject
 
 
 @contextmanager
 def opened(
-    path: str, verb: str, *, no_limits: bool = False, names: tuple[str, ...] = ()
+    path: str, verb: str, spinner: "Spinner", *, no_limits: bool, names: tuple[str, ...] = ()
 ) -> Iterator["Subject"]:
     """The subject at a path, whose files can be read as long as the block runs.
 
-    Of several images it is the one that has one of the `names`.
+    Of several images it is the one that has one of the `names`. The spinner counts what is read.
 
     Raises:
         RootfsError: nothing is there, it is damaged, or it is several images.
@@ -28,25 +29,29 @@ def opened(
     if path.endswith(".toml") and os.path.isfile(encode(path)):
         with (
             _built(path, names) as archive,
-            _read(archive, verb, no_limits=no_limits, names=names) as subject,
+            _read(archive, verb, spinner, no_limits=no_limits, names=names) as subject,
         ):
             yield subject
         return
-    with _read(path, verb, no_limits=no_limits, names=names) as subject:
+    with _read(path, verb, spinner, no_limits=no_limits, names=names) as subject:
         yield subject
 
 
 @contextmanager
-def _read(path: str, verb: str, *, no_limits: bool, names: tuple[str, ...]) -> Iterator["Subject"]:
+def _read(
+    path: str, verb: str, spinner: "Spinner", *, no_limits: bool, names: tuple[str, ...]
+) -> Iterator["Subject"]:
+    from rootfs_builder.filesystem.root import DirectoryRoot
     from rootfs_builder.image import found as images
     from rootfs_builder.views import subject
 
     with images.at(path, verb, no_limits=no_limits) as found:
+        spinner.reading(found)
         if found.directory and not found.images:
             if no_limits:
                 raise UsageError("--no-limits: only IMAGE has limits, not DIR")
             try:
-                seen = subject.of_directory(found.directory)
+                seen = subject.of_directory(spinner.opened(DirectoryRoot(found.directory)))
             except OSError as error:
                 shown = printable(os.fsdecode(error.filename or path))
                 raise InputError(f"{shown}: {error.strerror}") from error

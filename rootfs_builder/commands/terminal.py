@@ -180,3 +180,23 @@ def _bar(total: int) -> Iterator[Callable[[int], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("packing", total=total)
         yield lambda done: bar.update(task, completed=done)
+
+
+@contextmanager
+def tally(what: str, *, quiet: bool) -> Iterator[Callable[[int], None]]:
+    """Shows how many of something there were, in the plural, where stderr is a terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress, TextColumn
+
+    column = TextColumn(f"{what}: {{task.completed:,}}")
+    # No thread draws it, as above.
+    with Progress(column, console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
+        task = bar.add_task(what)
+
+        def counted(count: int) -> None:
+            bar.update(task, completed=count, refresh=True)
+
+        yield counted

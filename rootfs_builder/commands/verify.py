@@ -12,6 +12,7 @@ from rootfs_builder.errors import Mistake, UsageError, VerificationError
 
 if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.choices import Network
+    from rootfs_builder.filesystem.root import Root
     from rootfs_builder.image import Image
     from rootfs_builder.image.unpack import Reader
     from rootfs_builder.plan.verify import Report
@@ -55,7 +56,7 @@ def command(
     """
     del debug
     seconds = _seconds(cmd, timeout)
-    reports = _reports(image, no_limits=no_limits)
+    reports = _reports(image, quiet=quiet, no_limits=no_limits)
     problems = [problem for report in reports for problem in report.problems]
     unchecked = () if quiet or as_json else dict.fromkeys(o for r in reports for o in r.unchecked)
     for one in unchecked:
@@ -111,24 +112,29 @@ def _run(
             verification.of_image(found.images, reader, cmd, network=network, seconds=seconds)
 
 
-def _reports(path: str, *, no_limits: bool) -> "list[Report]":
+def _reports(path: str, *, quiet: bool, no_limits: bool) -> "list[Report]":
+    from rootfs_builder.commands.spinner import spinning
+    from rootfs_builder.filesystem.root import DirectoryRoot
     from rootfs_builder.image import found as images
 
-    with images.at(path, "verify", no_limits=no_limits) as found:
+    with (
+        spinning(quiet=quiet) as spinner,
+        images.at(path, "verify", no_limits=no_limits) as found,
+    ):
         if found.directory and not found.images:
             if no_limits:
                 raise UsageError("--no-limits: only IMAGE has limits, not DIR")
-            return [_of_directory(found.directory)]
+            return [_of_directory(spinner.opened(DirectoryRoot(found.directory)))]
+        spinner.reading(found)
         with found.reader() as reader:
             return [_report(one, reader) for one in found.images]
 
 
-def _of_directory(directory: str) -> "Report":
-    from rootfs_builder.filesystem.root import DirectoryRoot
+def _of_directory(root: "Root") -> "Report":
     from rootfs_builder.plan import verify
     from rootfs_builder.recipe import DEFAULT_PATH
 
-    return verify.check(DirectoryRoot(directory), path=tuple(DEFAULT_PATH.split(":")))
+    return verify.check(root, path=tuple(DEFAULT_PATH.split(":")))
 
 
 def _report(image: "Image", reader: "Reader") -> "Report":

@@ -53,7 +53,7 @@ def command(
 
     lists = "inspect -v"
     if images.is_image(source):
-        plan = _of_image(source, no_limits=no_limits)
+        plan = _of_image(source, quiet=quiet, no_limits=no_limits)
     elif no_limits:
         raise UsageError("--no-limits: only IMAGE has limits, not EXECUTABLE")
     else:
@@ -83,8 +83,9 @@ def _show(plan: "Plan", entry: "Entry", *, as_json: bool) -> None:
         click.echo(terminal.wrapped(shown, indent) if sys.stdout.isatty() else shown)
 
 
-def _of_image(path: str, *, no_limits: bool) -> "Plan":
+def _of_image(path: str, *, quiet: bool, no_limits: bool) -> "Plan":
     """The plan of the image that its document is about."""
+    from rootfs_builder.commands.spinner import spinning
     from rootfs_builder.image import found as images
     from rootfs_builder.image import provenance
 
@@ -93,7 +94,12 @@ def _of_image(path: str, *, no_limits: bool) -> "Plan":
         given = context.get_parameter_source(option.name or "") == ParameterSource.COMMANDLINE
         if given and isinstance(option, click.Option) and option.name not in _OF_BOTH:
             raise UsageError(f"{option.opts[0]}: IMAGE has its files; only EXECUTABLE takes this")
-    with images.at(path, "why", no_limits=no_limits) as found, found.reader() as reader:
+    with (
+        spinning(quiet=quiet) as spinner,
+        images.at(path, "why", no_limits=no_limits) as found,
+        found.reader() as reader,
+    ):
+        spinner.reading(found)
         record = provenance.load(found.record, found.images, found.meter)
         image = next(one for one in found.images if one.config_digest == record.config)
         return provenance.unpacked(image, record, reader).plan

@@ -77,6 +77,11 @@ class Meter:
         if found > most:
             raise refusal(what, found, most)
 
+    @property
+    def members(self) -> int:
+        """How many members of the archive and its layers were read so far."""
+        return self._counts.get("members", 0)
+
     def blob(self, size: int) -> None:
         """Count a blob that is read, for an archive whose size is not known."""
         self._blobs += size

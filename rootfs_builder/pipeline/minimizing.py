@@ -4,7 +4,7 @@ What is left resolves as before (`proof.ties`), unless that is not asked for. Th
 and the config stays as it is; every time in the layers becomes `epoch`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from msgspec import UNSET
@@ -70,6 +70,7 @@ def minimize(
     aggressive: bool = False,
     names: tuple[str, ...] | None = None,
     epoch: int = EPOCH,
+    tried: Callable[[int], object] = lambda _: None,
 ) -> Minimized:
     """Write an image without the files that a command does not need, each of which was tried.
 
@@ -84,6 +85,7 @@ def minimize(
         aggressive: let go of what only other programs of the image need, and of its entrypoint.
         names: other names than those that the image has.
         epoch: every time in the image, in seconds since 1970.
+        tried: called before each run, with how many there were.
 
     Raises:
         VerificationError: the command does not succeed in the whole image.
@@ -93,7 +95,7 @@ def minimize(
     unpacked = provenance.unpacked(image, record, reader)
     whole = unpacked.plan
     with rootfs.unpacked(whole, discard=True) as root:
-        trials = Trials(root, command, success=success)
+        trials = Trials(root, command, success=success, tried=tried)
         trials.begin()
         search = _search(image, whole, trials, keep, aggressive=aggressive)
         search.reduce(_groups(whole))

@@ -6,6 +6,7 @@ the files of the image.
 
 import os
 import time
+from collections.abc import Callable
 
 from msgspec.structs import replace
 
@@ -21,12 +22,23 @@ _LINES = 5  # of what a command said, for a message
 
 
 class Trials:
-    """Runs of one command in one root; `count` and `seconds` are what they have cost."""
+    """Runs of one command in one root; `count` and `seconds` are what they have cost.
 
-    def __init__(self, rootfs: Rootfs, command: Command, *, success: Success) -> None:
+    `tried` is called before each run, with how many there were.
+    """
+
+    def __init__(
+        self,
+        rootfs: Rootfs,
+        command: Command,
+        *,
+        success: Success,
+        tried: Callable[[int], object] = lambda _: None,
+    ) -> None:
         self._rootfs = rootfs
         self._command = replace(command, capture=_KEPT)
         self._success = success
+        self._tried = tried
         self._aside = os.path.join(rootfs.scratch, "aside")
         self._gone: dict[ImagePath, bytes] = {}
         self._number = 0
@@ -77,6 +89,7 @@ class Trials:
         return encode(self._rootfs.directory) + encode(path)
 
     def _run(self) -> Outcome:
+        self._tried(self.count)
         self.count += 1
         began = time.monotonic()
         outcome = sandbox.run(self._rootfs, self._command, chosen=self.chosen)

@@ -11,7 +11,7 @@ from msgspec import Struct, json
 
 from rootfs_builder.errors import NotFoundError
 from rootfs_builder.filesystem.content import Source
-from rootfs_builder.filesystem.root import DirectoryRoot, tree
+from rootfs_builder.filesystem.root import Root, tree
 from rootfs_builder.image import Image, provenance, unpack
 from rootfs_builder.paths import ROOT, ImagePath
 from rootfs_builder.plan import Entry, Plan, Reason, ReasonKind, order
@@ -59,14 +59,13 @@ def of_image(image: Image, beside: Source | None, reader: unpack.Reader) -> Subj
     )
 
 
-def of_directory(directory: str) -> Subject:
+def of_directory(root: Root) -> Subject:
     """Read a directory as the root of an image; devices, sockets and the like are left out.
 
     Raises:
         InputError: a file cannot be read, or has a name that no image can have.
         OSError: a directory cannot be listed.
     """
-    root = DirectoryRoot(directory)
     entries = []
     for path, node in tree(root):
         if path == ROOT or node.kind == "special":
