@@ -32,8 +32,8 @@ MACHINES = {  # Debian's name: the release that has it, qemu's name, the cross c
     "armhf": ("trixie", "arm", "arm-linux-gnueabihf"),
     "i386": ("trixie", "i386", "i686-linux-gnu"),
     "riscv64": ("trixie", "riscv64", "riscv64-linux-gnu"),
-    "ppc64el": ("trixie", "ppc64le", "powerpc64le-linux-gnu"),
-    "s390x": ("trixie", "s390x", "s390x-linux-gnu"),
+    "ppc64el": ("bookworm", "ppc64le", "powerpc64le-linux-gnu"),
+    "s390x": ("bookworm", "s390x", "s390x-linux-gnu"),
 }
 ALL = bool(os.environ.get("ROOTFS_BUILDER_ALL_CASES"))  # else a sample
 PATIENCE = 120  # seconds: qemu starts a server
@@ -42,7 +42,7 @@ SQL = (
     " sqlite3.connect(':memory:').execute('select 6 * 7').fetchone()[0])"
 )
 THROWS = """
-#include <iostream>
+#include <cstdio>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -53,7 +53,7 @@ int main() {
         catch (const std::exception &error) { said = error.what(); }
     });
     other.join();
-    std::cout << said << std::endl;
+    return std::puts(said.c_str()) < 0;
 }
 """
 LOCALE = """
