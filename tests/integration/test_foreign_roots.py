@@ -82,13 +82,16 @@ http {
 """
 
 
+def _need(tool, package):
+    if shutil.which(tool) is None:
+        pytest.fail(f"{tool} is not installed: apt-get install {package}", False)
+
+
 @pytest.fixture(scope="module", params=MACHINES if ALL else ["arm64"])
 def foreign(request, tmp_path_factory):
     """A root of a machine: the name of that, the root, its qemu and its cross compiler."""
     release, machine, triplet = MACHINES[request.param]
-    for tool, package in ((f"qemu-{machine}", "qemu-user"), (f"{triplet}-g++", f"g++-{triplet}")):
-        if shutil.which(tool) is None:
-            pytest.fail(f"{tool} is not installed: apt-get install {package}", False)
+    _need(f"qemu-{machine}", "qemu-user")
     root = tmp_path_factory.mktemp("roots") / request.param
     options = ("--quiet", "--variant=extract", f"--architectures={request.param}")
     include = f"--include={PACKAGES}"
@@ -108,6 +111,7 @@ class Foreign:
 
     def compile(self, source, result, *words, language="c++"):
         """A program for the root's machine."""
+        _need(f"{self._triplet}-g++", f"g++-{self._triplet}")
         result.parent.mkdir(parents=True, exist_ok=True)
         subprocess.run(
             [f"{self._triplet}-g++", "-x", language, "-", "-x", "none", "-o", result, *words],
@@ -296,6 +300,26 @@ def test_a_locale(foreign, packed, tmp_path):
     root = packed(program, "-e", "LC_ALL=C.UTF-8", at="/locale")
     done = foreign.run(root, "-E", "LC_ALL=C.UTF-8", "/locale")
     assert (done.returncode, done.stdout) == (0, "C.UTF-8 2\n"), done
+
+
+NATIVE = {  # what docker runs of i386 without qemu: arguments, and how the output starts
+    "jq": (("-n", "6 * 7"), "42\n"),
+    "python3": (("-c", "import ssl, ctypes; print(ctypes.sizeof(ctypes.c_void_p))"), "4\n"),
+    "redis-server": (("--version",), "Redis server v="),
+    "curl": (("--version",), "curl "),
+    "bash": (("-c", "words=(b a); echo ${words[1]}"), "a\n"),
+}
+
+
+@pytest.mark.parametrize("name", NATIVE)
+@pytest.mark.parametrize("foreign", ["i386"], indirect=True)
+def test_docker_runs_i386(foreign, packed, docker, tmp_path, name):
+    words, said = NATIVE[name]
+    packed(foreign.root / "usr/bin" / name, "-t", f"i386-{name}", "--", *words)
+    docker.load(tmp_path / "x.tar")
+    done = docker.run(f"i386-{name}", extra=("--platform", "linux/386"))
+    docker.remove(f"i386-{name}")
+    assert done.stdout.startswith(said), done.stderr
 
 
 def test_a_program_without_its_root_is_told_which_it_needs(foreign, cli, tmp_path):
