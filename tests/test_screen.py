@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from rootfs_builder.commands import terminal
+
 TOOL = (sys.executable, "-m", "rootfs_builder")
 ESCAPE = re.compile(r"\x1b\[[\d;]*m")
 ASKS = '#include <netdb.h>\nint main(void) { return !gethostbyname("x"); }'
@@ -141,3 +143,11 @@ def test_a_verb_that_reads_an_image_counts_what_it_reads(tmp_path, cc, words):
     counts = [int(one) for one in re.findall(r"reading: (\d+) files", shown)]
     assert counts == sorted(counts)
     assert len(set(counts)) > 1, shown
+
+
+def test_flags_are_bold_in_every_line_of_an_error(monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    terminal.say(("rootfs-builder: two are missing", "  try --library-path DIR", "/a --b"))
+    said = capsys.readouterr().err
+    assert "  try \x1b[1m--library-path\x1b[0m DIR\n" in said
+    assert said.endswith("/a --b\n")

@@ -68,13 +68,14 @@ def _has_colour() -> bool:
 
 
 def _coloured(line: str) -> str:
-    """The first word by what it means, and flags bold."""
-    found = re.match(_MARKS, line)
+    """The first word by what it means; flags bold there, and in what is indented below."""
+    found = re.match(rf"({_MARKS})|  ", line)
     if found is None:
         return line
-    mark, rest = found[0], line[found.end() :]
+    rest = line[found.end() :]
     bold = re.sub(_FLAG, lambda flag: click.style(flag[0], bold=True), rest)
-    return click.style(mark, **_COLOURS[mark.rstrip(": ")]) + bold
+    mark = found[1]
+    return (click.style(mark, **_COLOURS[mark.rstrip(": ")]) if mark else found[0]) + bold
 
 
 def show(
