@@ -112,10 +112,14 @@ class Account(Struct, frozen=True):
 
 
 class Directory(Struct, frozen=True):
-    """The process expects a directory, in which it writes: it is made, for the image's user."""
+    """The process expects a directory, in which it writes: it is made, for the image's user.
+
+    `shared` is one in which others have their files, too.
+    """
 
     path: str
     clue: Clue
+    shared: bool = False
 
 
 class LeftOut(Struct, frozen=True):

@@ -6,15 +6,19 @@ bytes here either: its content would choose other files.
 
 import errno
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import cached_property
 from posixpath import normpath
 from typing import Any, TypeVar
 
+from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem.content import Source, read
 from rootfs_builder.filesystem.root import NodeKind
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, hint
+from rootfs_builder.loader import executable
 from rootfs_builder.loader.elf_files import ElfFiles
+from rootfs_builder.loader.executable import Script
 from rootfs_builder.needs.closure import Tree
 from rootfs_builder.paths import OpenedPath, SourcePath, ancestors, join, name, parent, printable
 
@@ -41,11 +45,13 @@ class ImageFiles:
         self._walker = elf_files.walker
         self._is_closed = is_closed
         self._added = dict[str, tuple[SourcePath, NodeKind]]()
+        self._alone = set[str]()  # what is added, and no directory
         self._names = dict[str, set[str]]()
         self._commands = dict[tuple[str, ...], dict[str, str]]()
         self._taken = {True: set[str](), False: set[str]()}  # by rules, and by importers too
         self._around = {True: set[str](), False: set[str]()}  # the directories of those
         for tree in added:
+            self._alone |= {tree.destination} if len(tree.nodes) == 1 else set()
             for path, node in tree.nodes:
                 inside = path[len(tree.source) :].strip("/")
                 place = join(tree.destination, inside) if inside else tree.destination
@@ -81,6 +87,26 @@ class ImageFiles:
         if path in taken or path in self._around[by_rule]:
             return True
         return any(one in taken for one in ancestors(path))
+
+    def is_added_alone(self, path: str) -> bool:
+        """Whether the user adds a file by itself, and not a directory that it is in."""
+        return path in self._alone
+
+    def may_execute(self, path: str) -> bool:
+        """Whether it is a file that may be executed."""
+        real = self.real(path)
+        node = self._walker.walk(real).node if real is not None else None
+        return node is not None and node.kind == "file" and bool(node.mode & 0o111)
+
+    def script(self, path: str) -> Script | None:
+        """The first line of a script, None for any other file."""
+        walk = self._walker.walk(self.real(path) or OpenedPath(path))
+        if walk.node is None or walk.node.kind != "file":
+            return None
+        with suppress(InputError):  # a text that its interpreter is given
+            found = executable.look(path, walk, self.elf_files)
+            return found if isinstance(found, Script) else None
+        return None
 
     def is_closed(self, path: str) -> bool:
         """Whether it is a file of the root that no rule may publish."""

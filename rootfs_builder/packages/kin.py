@@ -51,6 +51,11 @@ class Kin:
         return self.all[begin:end]
 
     @cached_property
+    def own(self) -> frozenset[SourcePath]:
+        """All files of the packages of the source."""
+        return frozenset[SourcePath]().union(*map(self._files, self._own))
+
+    @cached_property
     def all(self) -> tuple[SourcePath, ...]:
         """All files, sorted."""
         return tuple(sorted(frozenset[SourcePath]().union(*map(self._files, self._all))))

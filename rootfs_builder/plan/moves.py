@@ -32,6 +32,7 @@ from rootfs_builder.plan.anchors import Anchors, View
 BIN = ImagePath("/usr/local/bin")
 _LIB = ImagePath("/usr/local/lib")
 _OPT = ImagePath("/opt")
+_STATE = ("/var/lock", "/var/run")  # FHS 3.0, 5.9 and 5.13: links to what is below /run
 
 
 class MoveReason(StrEnum):
@@ -138,10 +139,11 @@ class _Decision(Struct, frozen=True):
 
 
 def landing(path: ImagePath, walker: Walker, sources: Sources) -> Landing:
-    """Where a chosen path is: links of the root lead on, such as /lib on Debian."""
-    for directory in ancestors(path):
+    """Where a chosen path is: links of the root lead on, such as /lib and /var/run on Debian."""
+    state = any(below(path, one) for one in _STATE)
+    for directory in (path, *ancestors(path)) if state else ancestors(path):
         walk = walker.walk(directory)
-        if in_system(path) and walk.node is not None and walk.node.kind == "dir":
+        if (state or in_system(path)) and walk.node is not None and walk.node.kind == "dir":
             return Landing(ImagePath(walk.real + path[len(directory) :]), walk)
     return Landing(sources.landed(path))
 

@@ -15,6 +15,7 @@ from rootfs_builder.findings import Code, Finding, hint, warning
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need
 from rootfs_builder.needs.general import standards
+from rootfs_builder.needs.general.modules import Modules
 from rootfs_builder.needs.general.strings import TEMPLATE, Strings
 from rootfs_builder.packages import Kin, Package
 from rootfs_builder.paths import (
@@ -48,6 +49,7 @@ class Belongings:
 
     def __init__(self, context: Context) -> None:
         self.findings: tuple[Finding, ...] = ()  # why no package was asked
+        self.modules = Modules(context)  # in the directories that are left out
         self._context = context
         self._files = context.files
         self._walk = context.elf_files.walker.walk
@@ -209,6 +211,7 @@ class Belongings:
             yield from (File(path, clue, omit=omit) for path in pieces)
             if not pieces:
                 yield self._left_out(place, len(files), size, clue)
+            self.modules.add(place.path)
             return
         closed = frozenset(one for one in files if self._files.is_closed(one))
         if closed:

@@ -72,7 +72,7 @@ class Directories:
             directory = self._directory(path)
             if directory is not None:
                 clue = Clue(f"{where} names {printable(path)}", (path,))
-                yield Directory(directory, clue)
+                yield Directory(directory, clue, shared=directory in _OF_FILES)
 
     def _directory(self, path: str) -> str | None:
         """The directory that has to be there for a path; None for one that need not."""

@@ -15,7 +15,7 @@ from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.findings import Code, warning
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.clues import Clue
-from rootfs_builder.needs.finder import Context, File, Library, Need, Text
+from rootfs_builder.needs.finder import Context, File, LeftOut, Library, Need, Text, TextKind
 from rootfs_builder.needs.general import standards, strings
 from rootfs_builder.paths import (
     MOUNTED,
@@ -93,9 +93,20 @@ class OwnCode:
                     else:
                         yield _left_out(where, [path])
 
-    def text(self, _: Text) -> Iterator[Need]:
-        """No text: its importer reads it."""
-        yield from ()
+    def text(self, text: Text) -> Iterator[Need]:
+        """A script that the user adds by itself, and may execute: somebody will start it.
+
+        Of a directory's scripts nobody knows, so their interpreters are a hint.
+        """
+        if text.kind is not TextKind.ADDED or not self._files.may_execute(text.path):
+            return
+        script = self._files.script(text.path)
+        if script is not None:
+            clue = Clue(f"{printable(name(text.path))} may be executed", (text.path,))
+            if self._files.is_added_alone(text.path):
+                yield File(text.path, clue, started=True)
+            else:
+                yield LeftOut(script.interpreter, clue)
 
     def _own(self) -> tuple[Loaded, ...]:
         """The objects of the process that neither a package nor a base image has brought.

@@ -11,7 +11,7 @@ from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.loader import dialects
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.clues import Clue
-from rootfs_builder.needs.finder import Context, LeftOut, Library, Need, Text, TextKind
+from rootfs_builder.needs.finder import Context, File, LeftOut, Library, Need, Text, TextKind
 from rootfs_builder.needs.general import standards, strings
 from rootfs_builder.needs.general.belongings import Belongings, Place
 from rootfs_builder.needs.general.strings import Strings
@@ -37,18 +37,22 @@ class OwnPackage:
         objects = [one for one in self._context.objects if in_system(one.real)]
         linked = [one for one in objects if self._is_near(one) and not _is_libc(one)]
         opened, started = tuple(self._opened()), tuple(self._started())
-        if not (opened or started or any(map(self._places, linked))):
+        program = SourcePath(self._context.program.real)
+        starts = in_system(program) and self._context.elf_files.imports(program, strings.EXEC)
+        if not (opened or starts or any(map(self._places, linked))):
             return
-        belongings, program = self._belongings, SourcePath(self._context.program.real)
+        belongings = self._belongings
         kin = belongings.kin(belongings.owner(program))
         yield from self._libraries(opened, kin)
         yield from self._programs(started, kin)
+        yield from self._siblings(kin) if starts else ()
         for loaded in objects:
             real = SourcePath(loaded.real)
             if real == program or kin.owns(real):
                 yield from belongings.needs(self._places(loaded), kin, loaded.opened, real)
             elif loaded in linked:
                 yield from self._of_library(loaded)
+        yield from belongings.modules.told()
         yield from belongings.findings
 
     def _is_near(self, loaded: Loaded) -> bool:
@@ -63,6 +67,9 @@ class OwnPackage:
         if data:
             kin = belongings.kin(belongings.owner(real), needed=False)
             yield from belongings.needs(data, kin, loaded.opened, real)
+        for place in self._places(loaded):
+            if place.is_directory and place not in data:
+                belongings.modules.add(place.path)
 
     def _opened(self) -> Iterator[str]:
         """The libraries that the program opens by names that it spells out."""
@@ -109,11 +116,29 @@ class OwnPackage:
             if real is not None and not kin.owns(real) and (certain or kin.has(real)):
                 yield LeftOut(path, Clue(f"{shown} runs {printable(name(path))}", (path,)))
 
+    def _siblings(self, kin: Kin) -> Iterator[Need]:
+        """The programs of PATH from its own source whose names are whole strings of the program."""
+        program, files = self._context.program, self._context.files
+        commands = files.commands(self._context.search_path)
+        others = {name(path): path for path in kin.own if path != program.real}
+        paths = {
+            f"\0{one}\0".encode(): commands[one]
+            for one in others.keys() & commands.keys()
+            if files.real(commands[one]) == others[one]
+        }
+        for text in sorted(self._context.elf_files.contained(program.real, paths) if paths else ()):
+            shown = printable(name(program.opened))
+            clue = Clue(f"{shown} names {printable(name(paths[text]))}", (paths[text],))
+            yield File(paths[text], clue, started=True)
+
     def text(self, text: Text) -> Iterator[Need]:
-        """The directories that are the package's alone whose script is started: its data.
+        """What belongs to the package whose script is started: its own directories, and programs.
 
         A script puts the names of its files together when it runs, most often from its own place.
+        The programs are those that it quotes, of its package and of those that this names as
+        needed.
         """
+        yield from self._belongings.modules.text(text)
         real = self._context.files.real(text.path)
         if text.kind is not TextKind.STARTED or real is None or not in_system(real):
             return
@@ -123,7 +148,32 @@ class OwnPackage:
             kin = belongings.kin(package, needed=False)
             private = belongings.private(self._context.packages.files(package))
             yield from belongings.needs(private, kin, text.path, None)
+            yield from self._quoted(text, belongings.kin(package))
         yield from belongings.findings
+
+    def _quoted(self, text: Text, kin: Kin) -> Iterator[Need]:
+        """The programs of PATH whose names are whole strings of a script, if they belong to it.
+
+        Others that it looks for are a hint.
+        """
+        files, shown = self._context.files, printable(name(text.path))
+        data = files.read(text.path) or b""
+        sought = {
+            decode(word)
+            for hit in strings.SOUGHT.finditer(data)
+            for word in hit[0].split(hit["quote"])[1::2]
+        }
+        words = {decode(hit["word"]) for hit in strings.QUOTED.finditer(data)}
+        commands = files.commands(self._context.search_path) if words else {}
+        for word in sorted(words & commands.keys()):
+            path, clue = commands[word], Clue(f"{shown} names {printable(word)}", (text.path,))
+            real = files.real(path)
+            if real is None or not files.is_file(real):
+                continue
+            if kin.has(real):
+                yield File(path, clue, started=True)
+            elif word in sought:
+                yield LeftOut(path, clue)
 
     def _places(self, loaded: Loaded) -> tuple[Place, ...]:
         """What one object spells out."""

@@ -30,6 +30,11 @@ COMMANDS = (  # a word with arguments, for system(3): what is filled in, and an 
     rb"(?<=\x00)(?P<word>[a-z][\w.+-]{1,40})(?= )(?=(?P<filled> [^\x00]{0,100}%s)?)"
     rb"(?=(?P<option> [^\x00]{0,100} ?-\w)?)"
 )
+QUOTED = re.compile(rb"""(?P<quote>["'])(?P<word>[a-z][\w.+-]{1,40})(?P=quote)""")
+SOUGHT = re.compile(  # what a function looks for in PATH, by its name
+    rb"""(?:which|can_run|find_?(?:exec?|executable|program|command))\(\s?"""
+    rb"""(?P<quote>["'])[\w.+-]{1,40}(?P=quote)(?:,\s?(?P=quote)[\w.+-]{1,40}(?P=quote)){0,9}"""
+)
 RUN = frozenset(
     (b"execlp", b"execvp", b"execvpe", b"popen", b"posix_spawnp", b"system", b"g_spawn_async")
 )

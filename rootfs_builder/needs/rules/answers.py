@@ -3,10 +3,8 @@
 from collections.abc import Iterator
 from functools import partial
 
-from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.findings import Code, Finding, warning
-from rootfs_builder.loader import executable
 from rootfs_builder.loader.executable import Script
 from rootfs_builder.needs import general
 from rootfs_builder.needs.closure import Tree
@@ -18,7 +16,7 @@ from rootfs_builder.needs.rules.files import FileOutput, RuleFiles
 from rootfs_builder.needs.rules.loads import Effect, Loads
 from rootfs_builder.needs.rules.outputs import Outputs
 from rootfs_builder.needs.users import User
-from rootfs_builder.paths import OpenedPath, below, printable
+from rootfs_builder.paths import below, printable
 
 _MOST_SCRIPTS = 5  # a script whose interpreter is a script whose …
 
@@ -68,7 +66,7 @@ class Answers:
         elif isinstance(need, Account):
             added = self._take(self._files.known_account(rule, need.name), rule)
         else:
-            added = self._take(self._files.directory(rule, need.path, self._user), rule)
+            added = self._take(self._files.directory(rule, need, self._user), rule)
         if added:
             self._outputs.remember(rule.name, rule.because, need.clue, maps)
         return tuple(texts)
@@ -92,14 +90,15 @@ class Answers:
     ) -> bool:
         """Take a file; `texts` grows by those that come with it."""
         host = maps[0] if maps[0].loader else None
-        output = self._files.place(rule, need, host)
+        there = need.started and self._files.image.is_added(need.path)
+        output = FileOutput(found=True) if there else self._files.place(rule, need, host)
         added = self._take(output, rule)
         texts += (Text(path, TextKind.BROUGHT) for tree in output.trees for path in _texts(tree))
-        script = self._script(need) if need.started and output.found else None
+        script = self._files.image.script(need.path) if need.started and output.found else None
         if script is not None and depth < _MOST_SCRIPTS:
             texts.insert(0, Text(need.path, TextKind.STARTED))
             for other in self._interpreters(need, script):
-                self._file(other, rule, maps, texts, depth + 1)
+                added |= self._file(other, rule, maps, texts, depth + 1)
         return added
 
     def _take(self, output: FileOutput, rule: Rule) -> bool:
@@ -110,17 +109,6 @@ class Answers:
             if rule.finder not in general.NAMES:
                 self._files.image.cover(tree.destination, by_rule=False)
         return bool(output.trees or output.lines or output.made)
-
-    def _script(self, need: File) -> Script | None:
-        real = self._files.image.real(need.path)
-        walk = self._elf_files.walker.walk(OpenedPath(real or need.path))
-        if walk.node is None or walk.node.kind != "file":
-            return None
-        try:
-            found = executable.look(need.path, walk, self._elf_files)
-        except InputError:
-            return None  # a text that its interpreter is given
-        return found if isinstance(found, Script) else None
 
     def _interpreters(self, need: File, script: Script) -> Iterator[File]:
         shown = printable(need.path)

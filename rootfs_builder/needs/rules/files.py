@@ -14,7 +14,7 @@ from rootfs_builder.loader.link_map import LinkMap
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs import unneeded, users
 from rootfs_builder.needs.closure import GeneratedFile, GeneratedLine, Program, Tree
-from rootfs_builder.needs.finder import File
+from rootfs_builder.needs.finder import Directory, File
 from rootfs_builder.needs.image_files import ImageFiles
 from rootfs_builder.needs.rules import Rule, Variables, copies
 from rootfs_builder.needs.rules.copies import Copy, TreeCopies, prefix
@@ -160,9 +160,12 @@ class RuleFiles:
         )
         return self._taken(path, copy)
 
-    def directory(self, rule: Rule, path: str, user: User | None) -> FileOutput:
-        """A directory of the image's user, or without one for whoever runs it."""
-        place, mode = ImagePath(path), 0o755 if user else 0o1777
+    def directory(self, rule: Rule, need: Directory, user: User | None) -> FileOutput:
+        """A directory of the image's user, or without one for whoever runs it.
+
+        One that is shared is then root's: some programs refuse to start where others may write.
+        """
+        place, mode = ImagePath(need.path), 0o755 if user or need.shared else 0o1777
         uid, gid = (user.uid, user.gid or 0) if user else (0, 0)
         made = GeneratedFile(place, rule.name, mode, uid=uid, gid=gid)
         return FileOutput(found=True, made=(made,))

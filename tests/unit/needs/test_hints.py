@@ -25,7 +25,7 @@ def hints(program):
         ('system("rm -rf /var/cache/it")', {SHELL}),
         ('popen("sort words 2>&1", "r")', {SHELL}),
         ('execl("/bin/sh", "sh", "-c", argv[1], (char *)0)', {SHELL}),
-        ("system(argv[1])", set()),  # what it is told: who does so, knows
+        ("system(argv[1])", {SHELL}),
         ('puts(ctime(&now)), localtime(&now), getenv("TZ")', {ZONE}),
         ("localtime(&now)", set()),
     ],

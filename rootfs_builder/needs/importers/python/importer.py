@@ -12,10 +12,11 @@ from rootfs_builder.needs.importers.python.follow import Follower
 from rootfs_builder.needs.importers.python.interpreter import Interpreter, Scope
 from rootfs_builder.needs.importers.python.modules import Module, Modules
 from rootfs_builder.needs.importers.python.source import How
-from rootfs_builder.paths import ancestors, below, join, name, parent, printable
+from rootfs_builder.paths import ancestors, below, decode, encode, join, name, parent, printable
 
 _WITH_VALUE = frozenset("WX")  # options of Python whose value may be a word of its own
 _TARGET = re.compile(r"([A-Za-z_]\w*(?:\.\w+)*):[A-Za-z_][\w.]*(?:\(.*\))?")
+_MAIN = rb"\bpython[\d.]*[\"']? (?:-[bBdEiIOPqsSuvx]+ ){0,5}-m[ \"']?(?P<module>[A-Za-z_][\w.]*)"
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+")
 _TESTS = re.compile(
     r"(?:^|/)(?:tests?|docs?|examples?)/|/(?:test_[^/]*|[^/]*_test|conftest|setup)\.py$"
@@ -103,7 +104,7 @@ class Importer:
                 continue
             value = letters[at + 1 :] or (todo.pop(0) if todo else "")
             if letters[at] == "m":
-                yield from self._main(value)
+                yield from self._main(value, f"the argument -m {printable(value)}")
                 return
             if letters[at] == "c":
                 source = self._modules.read(value.encode("utf-8", "surrogateescape"))
@@ -116,12 +117,12 @@ class Importer:
         else:
             yield from self._hint()
 
-    def _main(self, module: str) -> Iterator[Need]:
-        clue = Clue(f"the argument -m {printable(module)}")
+    def _main(self, module: str, where: str) -> Iterator[Need]:
+        clue = Clue(where)
         found = self._modules.reach(module, How.MAIN, self._here, clue)
         if found is None or not found.whole:
             text = (
-                f"-m {printable(module)}: no such module was found; install it, or --add the "
+                f"{where}: no such module was found; install it, or --add the "
                 "directory that has it and set PYTHONPATH with -e"
             )
             yield warning(Code.IMPORT_MISSING, text)
@@ -158,6 +159,11 @@ class Importer:
         elif text.kind is TextKind.STARTED:
             if self._is_script(path):
                 self._started(path)
+            else:
+                for hit in re.finditer(_MAIN, self._files.read(path) or b""):
+                    module = decode(hit["module"])
+                    where = f"{printable(name(path))} runs python3 -m {printable(module)}"
+                    yield from self._main(module, where)
         elif text.kind is TextKind.ADDED:
             if not self._python.in_environment(path) and self._is_python(path):
                 self._modules.begin(path)
@@ -186,12 +192,12 @@ class Importer:
         return last.endswith((".py", ".pyw")) or ("." not in last and self._is_script(path))
 
     def _is_script(self, path: str) -> bool:
-        """Whether the first line, or that for a shell below it, names Python."""
-        lines = self._files.head(path, 512).split(b"\n")[:2]
-        program = name(self._context.program.opened).encode("utf-8", "surrogateescape")
-        return lines[0].startswith(b"#!") and any(
-            b"python" in one or program in one for one in lines
-        )
+        """Whether the first line, or that for a shell below it, which Python quotes, names it."""
+        first, _, rest = self._files.head(path, 512).partition(b"\n")
+        second = rest.partition(b"\n")[0]
+        lines = (first, second) if second.startswith((b"'", b'"')) else (first,)
+        program = encode(name(self._context.program.opened))
+        return first.startswith(b"#!") and any(b"python" in one or program in one for one in lines)
 
     def _environment(self, directory: str) -> None:
         """Read the modules of an environment that are not added, but come with it."""

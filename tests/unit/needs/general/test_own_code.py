@@ -129,3 +129,17 @@ def test_a_finder_that_is_none_is_a_mistake():
 
     with pytest.raises(UsageError, match=r"finder: 'x' is not one of "):
         read(rule('when = { user = true }\nfinder = "x"'), "my.toml")
+
+
+def test_a_script_that_is_added_by_itself_brings_its_interpreter(bench):
+    bench.fill({PROGRAM: program(), "/bin/sh": program("dlopen"), "/home/s": "#!/bin/sh\n"})
+    result = bench.plan(OWN, add=(f"{bench.root}/home/s:/srv/hook",))
+    assert "/bin/sh" not in result.paths  # nobody may execute it
+    (bench.root / "home/s").chmod(0o755)
+    result = bench.plan(OWN, add=(f"{bench.root}/home/s:/srv/hook",))
+    assert {"/bin/sh", "/srv/hook"} <= result.paths
+    assert result.applied == {"own-code": "hook may be executed"}
+    result = bench.plan(OWN, add=(f"{bench.root}/home:/srv",))
+    assert "/bin/sh" not in result.paths
+    (hint,) = result.said("hint")
+    assert hint.endswith(f"EXECUTABLEs: {bench.root}/bin/sh")

@@ -372,3 +372,75 @@ def test_libraries_that_it_opens_by_name(bench):
     (hint,) = machine.result.said("hint")
     assert "--include-lib libother.so.1" in hint
     assert machine.result.said("warning") == []
+
+
+def test_programs_of_its_source_whose_names_are_whole_strings_of_it(bench):
+    """As minicom starts runscript: execvp(3), and no path."""
+    machine = Machine(bench)
+    names = ("helper", "mate", "dep", "other")
+    texts = [f"\\0{one}" for one in ("helper", "dep", "other", "not mate")]
+    bench.fill({f"/usr/bin/{one}": program() for one in names})
+    machine.package("tool", {}, "s", "Depends: dep\n", files=(TOOL, "/usr/bin/mate"))
+    machine.package("tool-bin", {}, "s", files=("/usr/bin/helper",))
+    machine.package("dep", {}, files=("/usr/bin/dep",))
+    machine.package("other", {}, files=("/usr/bin/other",))
+    machine.tool(*texts)
+    assert machine.brought(OWN) == set()  # it starts nothing
+    bench.fill({f"{LIB}/libc.so.6": libc("frob", "execvp")})
+    bench.fill({TOOL: program("frob", "execvp", source=spelling(*texts))})
+    assert machine.brought(OWN) == {"/usr/bin/helper"}
+
+
+def test_programs_that_a_script_quotes(machine):
+    machine.tool("nothing", path="/usr/bin/sh2")
+    names = ("mate", "dep", "sought", "more", "other")
+    machine.bench.fill({f"/usr/bin/{one}": program("frob") for one in names})
+    text = (
+        """#!/usr/bin/sh2\nA => find_it('mate'), "dep", which("more", "sought"), "other", 'no'\n"""
+    )
+    machine.package("tool", {TOOL: text}, needs="Depends: dep\n", files=("/usr/bin/mate",))
+    machine.package("dep", {}, files=("/usr/bin/dep",))
+    machine.package("sh2", {}, files=("/usr/bin/sh2",))
+    (machine.bench.root / TOOL[1:]).chmod(0o755)
+    assert machine.brought(OWN) == {"/usr/bin/sh2", "/usr/bin/mate", "/usr/bin/dep"}
+    (hint,) = machine.result.said("hint")
+    assert hint.split("EXECUTABLEs: ")[1].split() == [
+        f"{machine.bench.root}/usr/bin/{one}" for one in ("more", "sought")
+    ]
+
+
+MODULES = {
+    f"/usr/lib/x/{one}": library(one)
+    for one in ("libx-file.so.1", "libx-net.so.1", "libx-test.so.1", "libx-usb.so.1")
+}
+
+
+def module_host(machine):
+    """`tool`, linked to a library that loads modules by the names in a configuration."""
+    lib = library("libx.so.1", source=spelling("/usr/lib/x"))
+    machine.bench.fill({f"{LIB}/libx.so.1": lib})
+    machine.tool("nothing", libraries=(lib,))
+    machine.package("libx1", MODULES, files=(f"{LIB}/libx.so.1",))
+    machine.package("tool", {}, files=(TOOL,))
+
+
+def test_modules_of_a_library_that_a_configuration_or_the_arguments_choose(machine):
+    module_host(machine)
+    assert machine.brought(OWN) == set()
+    machine.bench.fill({"/home/c": "# net\nload test\n"})
+    added = (f"{machine.bench.root}/home/c:/etc/x.conf",)
+    assert machine.brought(OWN, add=added) == {"/etc/x.conf", "/usr/lib/x/libx-test.so.1"}
+    assert machine.result.applied == {"own-package": "x.conf names test"}
+    chosen = machine.brought(OWN, command=("--use=net", "file.txt"))
+    assert chosen == {"/usr/lib/x/libx-net.so.1"}
+    assert machine.brought(OWN, env=("X_MODULE=usb",)) == {"/usr/lib/x/libx-usb.so.1"}
+
+
+def test_modules_of_a_directory_that_is_too_large_to_come_whole(machine, monkeypatch):
+    monkeypatch.setattr(standards, "MOST_BYTES", 10)
+    machine.tool("/usr/lib/tool")
+    names = ("tool_a.so", "tool_b.so", "tool_c.so")
+    tree = {f"/usr/lib/tool/{one}": library(one) for one in names}
+    machine.package("tool", tree, files=(TOOL,))
+    assert machine.brought(OWN, command=("b",)) == set()  # a letter is no name
+    assert machine.brought(OWN, command=("tool_b",)) == {"/usr/lib/tool/tool_b.so"}

@@ -76,3 +76,25 @@ def test_what_the_user_adds_there_counts(bench):
     add = (f"{bench.root}/home/state:/var/lib/my",)
     _, result = made(bench, "/var/lib/my/", add=add, user="1000")
     assert result.directories["/var/lib/my"].uid == 0
+
+
+def test_they_lie_where_the_links_of_the_root_lead(bench):
+    bench.fill({"/var/run": "-> /run"})
+    bench.fill({"/run": None})
+    found, result = made(bench, "/var/run/my/my.sock", "/var/lock/my/a")
+    assert found == {"/run/my", "/var/lock/my"}
+    assert "/var/run" in result.paths
+    assert "/var/run" not in result.directories
+
+
+def test_one_that_others_share_is_roots(bench):
+    """Some refuse to start below a directory that everybody may write, as ladvd does."""
+    bench.fill({"/var/run": "-> /run"})
+    bench.fill({"/run": None})
+    _, result = made(bench, "/var/run/my.pid", "/run/my/")
+    assert {path: result.directories[path].mode for path in ("/run", "/run/my")} == {
+        "/run": 0o755,
+        "/run/my": 0o1777,
+    }
+    _, result = made(bench, "/var/run/my.pid", user="1000")
+    assert (result.directories["/run"].uid, result.directories["/run"].mode) == (1000, 0o755)

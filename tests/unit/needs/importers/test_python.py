@@ -414,7 +414,14 @@ def test_arguments_of_the_interpreter(arguments, expected):
 
 def test_a_module_of_m_that_is_nowhere_is_a_warning():
     (text,) = warnings(needs({}, script=None, arguments=("-m", "nowhere")))
-    assert text.startswith("-m nowhere: no such module")
+    assert text.startswith("the argument -m nowhere: no such module")
+
+
+def test_a_shell_script_that_runs_a_module():
+    """Such as pyuic6; a second line for the shell is only Python's where that quotes it."""
+    run = '#!/bin/sh\nexec /usr/bin/python3 -m tool.run ${1+"$@"}\n'
+    tree = {f"{SITE}/tool/__init__.py": "", f"{SITE}/tool/run.py": "import json\n"}
+    assert files(needs({SCRIPT: run, **tree})) == {f"{SITE}/tool"}
 
 
 def test_the_hint_about_modules_is_for_an_interpreter_alone():
