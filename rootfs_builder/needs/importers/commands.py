@@ -111,6 +111,19 @@ class Commands:
         except InputError:
             return False  # which others say
 
+    def declares(self, by: str, path: str) -> bool:
+        """Whether the package of a text names that of a file as needed, at any distance.
+
+        Of what no package has brought, and of what nobody knows, everything is expected.
+        """
+        owner, other = self._owner(by) if by else None, self._owner(path)
+        if owner is None or other is None:
+            return True
+        try:
+            return self._context.packages.reaches(owner, other)
+        except InputError:
+            return True
+
     def _owner(self, path: str) -> Package | None:
         if path not in self._owners:
             real = self._files.real(path)

@@ -270,7 +270,7 @@ class Walk(ABC):
             return
         who = printable(name(by)) if by else f"an option of {self._interpreter}"
         start = library.path if library.core else library.start
-        script = None if library.start is None else self._script
+        script = None if library.start is None or in_system(path) else self._script
         clue = Clue(f"{who} uses {printable(what)}", named_in(what))
         self._needs[path] = File(path, clue, start, script, started=started)
 

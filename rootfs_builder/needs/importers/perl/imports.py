@@ -11,6 +11,7 @@ class Kind(StrEnum):
     MODULE = "module"  # Foo::Bar is loaded
     MAYBE = "maybe"  # a text that may be the name of a module
     FAMILY = "family"  # any module below Foo::Bar is loaded, or beside it whose name begins so
+    PLUGINS = "plugins"  # all modules below Foo::Bar are loaded, whoever has brought them
     FILE = "file"  # `require` or `do` of a file
     LIBRARY = "library"  # a directory of @INC
     PATH = "path"  # a path that starts from the place of the file or script

@@ -149,7 +149,7 @@ class _Reader:
             self._by_name[name](node, line or syntax.line(node))
 
     def _keep(self, kind: Kind, name: str, line: int, *, guarded: bool = False) -> None:
-        if kind is Kind.FAMILY and name == "main":
+        if kind in (Kind.FAMILY, Kind.PLUGINS) and name == "main":
             return  # a script: what it loads by a computed name is below none of its own
         self.found.append(Import(kind, name, line, guarded or self._within > 0))
 
@@ -280,7 +280,7 @@ class _Reader:
             self._keep(Kind.SHARE, share, line, guarded=True)
         elif name in _FINDERS:
             for one in modules or [self._values.package]:
-                self._keep(Kind.FAMILY, one, line, guarded=True)
+                self._keep(Kind.PLUGINS, one, line, guarded=True)
         for one in modules if name in _LOADERS | _INHERITING else ():
             self._keep(Kind.MAYBE, one, line, guarded=True)
         if name in _LOADERS and not words:

@@ -66,7 +66,7 @@ class PerlWalk(Walk):
             self._module(path, one)
         elif one.kind is Kind.MAYBE:
             self._maybe(path, one)
-        elif one.kind is Kind.FAMILY:
+        elif one.kind in (Kind.FAMILY, Kind.PLUGINS):
             self._family(path, one)
         elif one.kind is Kind.FILE:
             self._file(path, one)
@@ -100,14 +100,16 @@ class PerlWalk(Walk):
         """A text that names a module, or where plugins are looked for.
 
         In the core library these are lists of all there are, and names of classes that others load;
-        but those of a module's own family, which the rule may leave out, it loads itself.
+        but those of a module's own family, which the rule may leave out, it loads itself. Of other
+        packages it is one that the text's own needs: others name what would do, too.
         """
         is_core = self._texts.is_core(path)
         if is_core and not self._is_family(path, one.name):
             return
         found = [*self._found(_file_of(one.name))]
         for library in found:
-            if is_core or not library.core:
+            file = join(library.path, _file_of(one.name))
+            if (is_core or not library.core) and self._around.commands.declares(path, file):
                 self._load(library, _file_of(one.name), path, one.name)
         is_source = path and not path.endswith(".so")
         imports = self._texts.imports(path) if is_source and not found else ()
@@ -152,7 +154,10 @@ class PerlWalk(Walk):
         yield from sorted(names & words)
 
     def _family(self, path: str, one: Import) -> None:
-        """All modules whose names begin with one; of the core library those of its own family."""
+        """All modules whose names begin with one; of the core library those of its own family.
+
+        Those of other packages count where the text's own needs them, or all are plugins.
+        """
         is_core = self._texts.is_core(path)
         if is_core and not self._is_family(path, one.name):
             return
@@ -162,7 +167,9 @@ class PerlWalk(Walk):
             if library.core and not is_core:
                 continue
             for file in self._below(join(library.path, part)):
-                if file.endswith(".pm") and file.startswith(join(library.path, begin)):
+                if not file.endswith(".pm") or not file.startswith(join(library.path, begin)):
+                    continue
+                if one.kind is Kind.PLUGINS or self._around.commands.declares(path, file):
                     self._load(library, file[len(library.path) + 1 :], path, one.name)
 
     def _file(self, path: str, one: Import) -> None:
