@@ -7,6 +7,7 @@ writing into one changes its time and may need a mode that it does not keep.
 
 import os
 
+from rootfs_builder.choices import EPOCH
 from rootfs_builder.errors import OutputError
 from rootfs_builder.filesystem import capabilities
 from rootfs_builder.filesystem.content import chunks
@@ -16,7 +17,7 @@ from rootfs_builder.plan import Entry, Plan, hard_links, order
 _UNIT = 1 << 20
 
 
-def write(plan: Plan, directory: str, *, epoch: int = 0, owned: bool = True) -> None:
+def write(plan: Plan, directory: str, *, epoch: int = EPOCH, owned: bool = True) -> None:
     """Write every entry of `plan` below `directory`, which exists, is empty and becomes 0755.
 
     `epoch` is every file's time, in seconds since 1970. Unless they are to be `owned`, owners and

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from rootfs_builder import tools
 from rootfs_builder.paths import encode
-from rootfs_builder.proof.sandbox import becoming, isolation, kernel
+from rootfs_builder.proof.sandbox import becoming, isolation, kernel, monitor
 from rootfs_builder.proof.sandbox.account import Account
 from rootfs_builder.proof.sandbox.command import Command, host_name
 from rootfs_builder.proof.sandbox.places import Places
@@ -50,9 +50,15 @@ _NAMESPACES = (
 def start(
     places: Places, command: Command, account: Account, status: int, console: str
 ) -> NoReturn:
-    """Become bwrap, in a process of its own; `status` takes what it tells of the command."""
-    if console:
-        becoming.take_terminal()
+    """Be the process that waits for bwrap; `status` takes what that tells of the command."""
+    del console  # bwrap has its own /dev
+    child = monitor.started(lambda: _become(places, command, account, status))
+    os.close(status)
+    monitor.waited(child)
+    os._exit(0)
+
+
+def _become(places: Places, command: Command, account: Account, status: int) -> NoReturn:
     if os.geteuid() == 0:
         if account.uid:
             places = _within_reach(places)

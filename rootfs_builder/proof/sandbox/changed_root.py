@@ -5,9 +5,7 @@ devices are made, if that is allowed. Processes and the network of this machine 
 """
 
 import os
-import signal
 import stat
-import time
 from contextlib import suppress
 from typing import NoReturn
 
@@ -19,7 +17,6 @@ from rootfs_builder.proof.sandbox.places import Places
 
 _CAPABILITIES = tuple(name for name in isolation.CAPABILITIES if name not in isolation.ESCAPES)
 _NUMBERS = {"full": 7, "null": 3, "random": 8, "urandom": 9, "zero": 5}  # major 1, mem(4)
-_PAUSE = 0.005  # seconds
 
 
 def problem() -> str:
@@ -36,18 +33,12 @@ def start(
     places: Places, command: Command, account: Account, status: int, console: str
 ) -> NoReturn:
     """Be the process that waits for the command, in a process of its own."""
-    kernel.adopt_orphans()
-    signal.signal(signal.SIGTERM, _end)
-    kernel.die_with_parent(signal.SIGTERM)
-    monitor.watch(
-        lambda: _first(places, command, account, status, console), status, orphans=_end_children
-    )
+    monitor.watch(lambda: _first(places, command, account, status, console), status)
 
 
 def _first(
     places: Places, command: Command, account: Account, status: int, console: str
 ) -> NoReturn:
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     directory, alone = places.layers[0], True
     try:
         kernel.unshare(kernel.CLONE_NEWNS)
@@ -84,38 +75,3 @@ def _nodes(dev: str) -> None:
     for name, target in isolation.LINKS.items():
         with suppress(FileExistsError):
             os.symlink(target, f"{dev}/{name}")
-
-
-def _end(_number: int, _frame: object) -> None:
-    """Our parent has ended: so does all that the command has started."""
-    _end_children()
-    os._exit(0)
-
-
-def _end_children() -> None:
-    """Kill all descendants; what loses its parent becomes a child of this process."""
-    while True:
-        for one in _descendants(os.getpid()):
-            with suppress(OSError):
-                os.kill(one, signal.SIGKILL)
-        try:
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
-        except ChildProcessError:
-            return
-        time.sleep(_PAUSE)
-
-
-def _descendants(top: int) -> list[int]:
-    """The processes below one, as far as /proc shows them at one moment."""
-    children: dict[int, list[int]] = {}
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        with suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
-            parent = int(file.read().rpartition(b")")[2].split()[1])
-            children.setdefault(parent, []).append(int(name))
-    found, todo = [], [top]
-    while todo:
-        below = children.get(todo.pop(), [])
-        found += below
-        todo += below
-    return found

@@ -5,6 +5,7 @@ It tells which process the command is and how that ended, in the words of `bwrap
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
@@ -12,30 +13,93 @@ from typing import NoReturn
 from rootfs_builder.proof.sandbox import becoming, kernel
 
 _SIGNALLED = 128
+_PAUSE = 0.005  # seconds
 
 
-def watch(
-    command: Callable[[], NoReturn], status: int, *, orphans: Callable[[], None] = lambda: None
-) -> NoReturn:
-    """Start what becomes the command, and wait; `orphans` ends what it leaves behind."""
+def watch(command: Callable[[], NoReturn], status: int) -> NoReturn:
+    """Start what becomes the command, and wait; what it leaves behind is ended."""
+    child = started(command)
+    becoming.report(status, **{"child-pid": child})
+    code = waited(child)
+    becoming.report(status, **{"exit-code": code if code >= 0 else _SIGNALLED - code})
+    os._exit(0)
+
+
+def started(command: Callable[[], NoReturn]) -> int:
+    """Start what becomes the command; all that it starts ends when our parent has.
+
+    A process that changes its user is no longer told by the kernel of its parent's end, so this one
+    is, and ends it.
+    """
+    child = 0
+
+    def end(_number: int, _frame: object) -> None:
+        _end_all(child)
+        os._exit(0)
+
+    kernel.adopt_orphans()
+    signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGTERM,))
+    signal.signal(signal.SIGTERM, end)
+    kernel.die_with_parent(signal.SIGTERM)
     parent = os.getpid()
     child = os.fork()
     if child == 0:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
         kernel.die_with_parent(signal.SIGKILL)
         becoming.take_terminal()
         if os.getppid() not in (parent, 0):  # 0: a parent outside of this namespace
             os._exit(_SIGNALLED + signal.SIGKILL)
         command()
-    becoming.report(status, **{"child-pid": child})
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGTERM,))
+    return child
+
+
+def waited(child: int) -> int:
+    """The child's exit code, or less than 0 for a signal; then no other descendant is left."""
     null = os.open(os.devnull, os.O_RDWR)
     for one in range(3):
         os.dup2(null, one)  # their end is for the command to make
-    code = -signal.SIGKILL
-    with suppress(InterruptedError):
-        code = _waited(child)
-    orphans()
-    becoming.report(status, **{"exit-code": code if code >= 0 else _SIGNALLED - code})
-    os._exit(0)
+    code = _waited(child)
+    _end_all(0)
+    return code
+
+
+def _end_all(child: int) -> None:
+    """Kill a child, and all descendants; what loses its parent becomes a child of this process.
+
+    Of a container with processes of its own the first is enough; this process may see no other, for
+    its root is the container's then.
+    """
+    while True:
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return
+        for one in (*filter(None, (child,)), *_descendants(os.getpid())):
+            with suppress(OSError):
+                os.kill(one, signal.SIGKILL)
+        time.sleep(_PAUSE)
+
+
+def _descendants(top: int) -> list[int]:
+    """The processes below one, as far as /proc shows them at one moment."""
+    children: dict[int, list[int]] = {}
+    try:
+        names = os.listdir("/proc")
+    except OSError:
+        return []
+    for name in filter(str.isdigit, names):
+        with suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
+            parent = int(file.read().rpartition(b")")[2].split()[1])
+            children.setdefault(parent, []).append(int(name))
+    found, todo = [], [top]
+    while todo:
+        below = children.get(todo.pop(), [])
+        found += below
+        todo += below
+    return found
 
 
 def _waited(child: int) -> int:
