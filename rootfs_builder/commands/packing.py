@@ -5,6 +5,7 @@ The options stand here once: `pack` takes them from the command line, a recipe h
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -22,6 +23,10 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.recipe.destination import Destination
     from rootfs_builder.views.documents.images import Packed
 
+_SAYING = (  # what the end needs: it is there before anything is written, or nothing is
+    "rootfs_builder.views.summary",
+    "rootfs_builder.views.documents.images",
+)
 _OUTPUT = (
     click.option(
         "-o",
@@ -266,6 +271,8 @@ def pack(
 
     def begin(plan: "Plan") -> None:
         spinner.stop()
+        for one in _SAYING:
+            import_module(one)
         planned(plan)
 
     with spinners.spinning(quiet=silent) as spinner, terminal.progress(quiet=quiet) as progress:

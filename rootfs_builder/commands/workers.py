@@ -17,6 +17,7 @@ from rootfs_builder.commands.batch import Serial
 from rootfs_builder.errors import LostError, UsageError
 
 T = TypeVar("T")
+_SOON = 0.01  # seconds, in which a destructor has ended
 _PATIENCE = 10  # seconds that a scheduler has to answer
 
 
@@ -74,6 +75,7 @@ def _begin() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    sys.unraisablehook = _raise_again
     parent = multiprocessing.parent_process()
     if parent is not None:
         Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
@@ -87,6 +89,15 @@ def _end_with(sentinel: int) -> None:
 def _end(*_: object) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # the pool may ask twice, while we clean up
     sys.exit(1)
+
+
+def _raise_again(swallowed: "sys.UnraisableHookArgs") -> None:
+    """Have a signal soon again where SIGTERM came in a destructor, whose exceptions are lost."""
+    if swallowed.exc_type is SystemExit:
+        signal.signal(signal.SIGALRM, _end)
+        signal.setitimer(signal.ITIMER_REAL, _SOON)
+    else:
+        sys.__unraisablehook__(swallowed)
 
 
 def _call(fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
