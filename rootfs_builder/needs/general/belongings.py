@@ -49,7 +49,7 @@ class Belongings:
 
     def __init__(self, context: Context) -> None:
         self.findings: tuple[Finding, ...] = ()  # why no package was asked
-        self.modules = Modules(context)  # in the directories that are left out
+        self.modules = Modules(context)  # in the directories that are spelt out
         self._context = context
         self._files = context.files
         self._walk = context.elf_files.walker.walk
@@ -162,6 +162,8 @@ class Belongings:
     ) -> Iterator[Need]:
         """What belongs, as needs; `by` names the places, `data` is its ELF file, if it is one."""
         for place in places:
+            if place.is_directory:
+                self.modules.add(place.path)
             clue = Clue(f"{printable(by)} names {printable(place.path)}", (by, place.path))
             if place.is_directory:
                 yield from self._directory(place, kin, clue, data)
@@ -211,7 +213,6 @@ class Belongings:
             yield from (File(path, clue, omit=omit) for path in pieces)
             if not pieces:
                 yield self._left_out(place, len(files), size, clue)
-            self.modules.add(place.path)
             return
         closed = frozenset(one for one in files if self._files.is_closed(one))
         if closed:

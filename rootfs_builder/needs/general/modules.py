@@ -1,14 +1,15 @@
-"""A directory of modules → those that arguments, variables and configurations choose by name.
+"""Directories that a program spells out → the files there that the user's words choose.
 
-A module is a shared object in a directory that is spelt out, and too large or too little certain to
-come whole. It is called by its file's name, by that without `lib` and `.so`, or by what sets it
-apart from the others beside it: `libsane-test.so.1` is `test`, `python3_plugin.so` is `python3`.
+Modules are chosen by arguments, variables and configurations; any other file by an argument alone,
+where words are few and deliberate: `tesseract -l deu`. A file is called by its name, by what stands
+before the first dot, or by what sets it apart from the others beside it: `libsane-test.so.1` is
+`test`, `python3_plugin.so` is `python3`.
 """
 
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Text, TextKind
@@ -16,47 +17,64 @@ from rootfs_builder.needs.general import settings
 from rootfs_builder.paths import below, decode, name, printable
 
 _MODULE = re.compile(r"(?:lib)?(?P<stem>[\w.+-]+?)\.so(?:\.\d+)*")
-_WORD = re.compile(rb"[\w.+-]{2,80}")
+_WORD = re.compile(rb"[\w.-]{2,80}")
 _FEW = 3  # modules, of which nobody can tell what sets them apart
+_MOST = 2_000  # entries of a directory in which somebody chooses
+
+Called = Mapping[str, set[str]]
 
 
 class Modules:
-    """The directories of modules of one process, and what of them is chosen."""
+    """The directories of one process, and what of them is chosen."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._called: dict[str, Mapping[str, set[str]]] = {}
+        self._modules: dict[str, Called] = {}
+        self._files: dict[str, Called] = {}
 
-    def add(self, directory: str) -> bool:
-        """Look in one more directory; whether it is one of modules."""
-        if directory not in self._called:
-            self._called[directory] = _called(self._context.files.names(directory))
-        return bool(self._called[directory])
+    def add(self, directory: str) -> None:
+        """Look in one more directory, and in those that are in it."""
+        files = self._context.files
+        if directory in self._modules:
+            return
+        names = files.names(directory)[:_MOST]
+        for one in (directory, *(f"{directory}/{one}" for one in names if "." not in one)):
+            inside = names if one == directory else files.names(one)[:_MOST]
+            self._modules[one], self._files[one] = _modules(inside), _stems(inside)
 
     def told(self) -> Iterator[File]:
-        """The modules that the image's command line and variables name, and what the user adds."""
+        """What the image's command line and variables choose, and what the user adds."""
         context = self._context
-        for word in (*context.arguments, *context.environment.values()):
-            yield from self._chosen(os.fsencode(word), "an argument or a variable")
+        for word in context.arguments:
+            where = f"the argument {printable(word)}"
+            yield from self._chosen(os.fsencode(word), where, (self._modules, self._files))
+        for variable, value in context.environment.items():
+            yield from self._chosen(os.fsencode(value), f"-e {variable}", (self._modules,))
         for text in context.given:
             yield from self.text(text)
 
     def text(self, text: Text) -> Iterator[File]:
-        """The modules that a configuration names."""
-        if self._called and (text.kind is not TextKind.BROUGHT or below(text.path, "/etc")):
-            found = settings.read(text, self._context.files)
-            yield from self._chosen(found, printable(name(text.path)))
+        """The modules that a configuration, or any text that the user adds, names."""
+        if self._modules and (text.kind is not TextKind.BROUGHT or below(text.path, "/etc")):
+            files = self._context.files
+            is_added = text.kind is TextKind.ADDED  # whatever its name: a script of awk, an LDIF
+            found = settings.read(text, files, any_name=is_added)
+            yield from self._chosen(found, printable(name(text.path)), (self._modules,))
 
-    def _chosen(self, text: bytes, where: str) -> Iterator[File]:
+    def _chosen(
+        self, text: bytes, where: str, tables: Iterable[Mapping[str, Called]]
+    ) -> Iterator[File]:
         words = set(map(decode, _WORD.findall(text)))
-        for directory, called in self._called.items():
+        each = [(directory, called) for table in tables for directory, called in table.items()]
+        for directory, called in each:
             for word in sorted(called.keys() & words):
-                for one in sorted(called[word]):
-                    yield File(f"{directory}/{one}", Clue(f"{where} names {printable(word)}"))
+                for path in sorted(f"{directory}/{one}" for one in called[word]):
+                    if self._context.files.is_file(path):
+                        yield File(path, Clue(f"{where} names {printable(word)}", (path,)))
 
 
-def _called(names: tuple[str, ...]) -> Mapping[str, set[str]]:
-    """The files of the modules among the names, by what each may be called."""
+def _modules(names: Iterable[str]) -> Called:
+    """The modules among the names, by what each may be called."""
     stems = {one: hit["stem"] for one in names if (hit := _MODULE.fullmatch(one))}
     each = {*stems.values()}
     apart = len(each) >= _FEW
@@ -65,8 +83,20 @@ def _called(names: tuple[str, ...]) -> Mapping[str, set[str]]:
     found = defaultdict[str, set[str]](set)
     for one, stem in stems.items():
         short = stem[before : len(stem) - after]
-        for word in (one, one.partition(".so")[0], stem, short):
+        base = one.partition(".so")[0]
+        for word in (one, base, stem, short):
             found[word].add(one)
+        found[f"{base}.la"] |= {one, f"{base}.la"}  # of libtool, which reads it first
+    return found
+
+
+def _stems(names: Iterable[str]) -> Called:
+    """The other files, by their names with and without what follows the first dot."""
+    found = defaultdict[str, set[str]](set)
+    for one in names:
+        if not _MODULE.fullmatch(one):
+            for word in (one, one.partition(".")[0]):
+                found[word].add(one)
     return found
 
 

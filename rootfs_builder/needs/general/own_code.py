@@ -17,6 +17,7 @@ from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, LeftOut, Library, Need, Text, TextKind
 from rootfs_builder.needs.general import standards, strings
+from rootfs_builder.needs.general.modules import Modules
 from rootfs_builder.paths import (
     MOUNTED,
     SourcePath,
@@ -65,6 +66,7 @@ class OwnCode:
         self._context = context
         self._files = context.files
         self._search = context.elf_files.search
+        self._modules = Modules(context)
 
     def process(self) -> Iterator[Need]:
         """The libraries and files that the user's own objects name."""
@@ -72,6 +74,7 @@ class OwnCode:
             yield from self._libraries(one)
             yield from self._named_files(one)
         yield from self._told()
+        yield from self._modules.told()
 
     def _told(self) -> Iterator[Need]:
         """The files of the system that the user's own words name: arguments, and variables' values.
@@ -98,6 +101,7 @@ class OwnCode:
 
         Of a directory's scripts nobody knows, so their interpreters are a hint.
         """
+        yield from self._modules.text(text)
         if text.kind is not TextKind.ADDED or not self._files.may_execute(text.path):
             return
         script = self._files.script(text.path)
@@ -151,6 +155,12 @@ class OwnCode:
         }
         left_out: list[tuple[str, int]] = []
         for path in sorted(paths - built):
+            if (
+                in_system(path)
+                and not standards.is_shared(path)
+                and self._files.kind(path) == "dir"
+            ):
+                self._modules.add(path)
             if not self._is_file_of_its_own(path):
                 continue
             size = self._size(path)

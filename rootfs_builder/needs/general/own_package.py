@@ -18,6 +18,8 @@ from rootfs_builder.needs.general.strings import Strings
 from rootfs_builder.packages import Kin
 from rootfs_builder.paths import SourcePath, decode, name, parent, printable
 
+_MOST_SIBLINGS = 30  # programs of one source: coreutils has 100, samba 40, git 5
+
 
 def make(context: Context) -> "OwnPackage":
     """See FinderModule."""
@@ -68,7 +70,7 @@ class OwnPackage:
             kin = belongings.kin(belongings.owner(real), needed=False)
             yield from belongings.needs(data, kin, loaded.opened, real)
         for place in self._places(loaded):
-            if place.is_directory and place not in data:
+            if place.is_directory:
                 belongings.modules.add(place.path)
 
     def _opened(self) -> Iterator[str]:
@@ -117,7 +119,10 @@ class OwnPackage:
                 yield LeftOut(path, Clue(f"{shown} runs {printable(name(path))}", (path,)))
 
     def _siblings(self, kin: Kin) -> Iterator[Need]:
-        """The programs of PATH from its own source whose names are whole strings of the program."""
+        """The programs of PATH from its own source whose names are whole strings of the program.
+
+        Not those of a box of tools, which name each other to people: `env` has "sha256sum" in it.
+        """
         program, files = self._context.program, self._context.files
         commands = files.commands(self._context.search_path)
         others = {name(path): path for path in kin.own if path != program.real}
@@ -126,7 +131,8 @@ class OwnPackage:
             for one in others.keys() & commands.keys()
             if files.real(commands[one]) == others[one]
         }
-        for text in sorted(self._context.elf_files.contained(program.real, paths) if paths else ()):
+        few = 0 < len(paths) <= _MOST_SIBLINGS
+        for text in sorted(self._context.elf_files.contained(program.real, paths)) if few else ():
             shown = printable(name(program.opened))
             clue = Clue(f"{shown} names {printable(name(paths[text]))}", (paths[text],))
             yield File(paths[text], clue, started=True)

@@ -13,19 +13,23 @@ _NAMES = (  # what the names of configurations end in, outside /etc
 )
 _SURELY = frozenset((".cf", ".cfg", ".cnf", ".conf", ".ini"))  # others may be data
 _MOST_BYTES = 1 << 18
+_SCRIPT = rb"#![ \t]*/"
 _COMMENT = rb"(?m)^[ \t]*(?:#|;|//)[^\n]*"
 
 
-def read(text: Text, files: ImageFiles) -> bytes:
-    """The lines of a configuration that are not comments; empty for any other file."""
+def read(text: Text, files: ImageFiles, *, any_name: bool = False) -> bytes:
+    """The lines of a configuration that are not comments; empty for any other file.
+
+    With `any_name` it may be called what it likes.
+    """
     ending = splitext(text.path)[1]
-    if ending not in _NAMES and not below(text.path, "/etc"):
+    if not any_name and ending not in _NAMES and not below(text.path, "/etc"):
         return b""
     if files.size(text.path) > _MOST_BYTES:
         files.unread.update((text.path,) if ending in _SURELY else ())
         return b""
     data = files.read(text.path) or b""
-    return b"" if b"\0" in data or data.startswith(b"#!") else without_comments(data)
+    return b"" if b"\0" in data or re.match(_SCRIPT, data) else without_comments(data)
 
 
 def without_comments(data: bytes) -> bytes:

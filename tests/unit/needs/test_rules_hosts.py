@@ -67,7 +67,11 @@ HOSTS = {  # texts of the program, what is in the root, what the user adds, what
         ["UWSGI_PLUGINS", "/usr/lib64/uwsgi"],
         {"/usr/lib64/uwsgi/python3_plugin.so": None, "/usr/lib64/uwsgi/http_plugin.so": None},
         {"/srv/uwsgi.yaml": "uwsgi:\n  plugins: python3\n"},
-        {"/usr/lib64/uwsgi/python3_plugin.so", "/srv/uwsgi.yaml"},
+        {  # a small directory comes whole
+            "/usr/lib64/uwsgi/python3_plugin.so",
+            "/usr/lib64/uwsgi/http_plugin.so",
+            "/srv/uwsgi.yaml",
+        },
     ),
     "slapd of Fedora": (
         ["moduleload", "/usr/lib64/openldap"],
@@ -80,6 +84,7 @@ HOSTS = {  # texts of the program, what is in the root, what the user adds, what
         {
             "/usr/lib64/openldap/back_mdb.so",
             "/usr/lib64/openldap/back_mdb.so.2",
+            "/usr/lib64/openldap/memberof.so.2",
             "/srv/db.ldif",
         },
     ),
