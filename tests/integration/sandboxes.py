@@ -75,8 +75,9 @@ class Sandbox:
 
     def _rm(self, *words):
         process, log = self._daemons.pop(words[-1])
-        process.kill()
-        process.wait()
+        while process.poll() is None:  # the third signal ends it, and then nothing is left
+            process.terminate()
+            time.sleep(0.05)
         log.close()
         return _done()
 
