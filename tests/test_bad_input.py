@@ -245,9 +245,7 @@ def test_platforms_of_two_programs_differ(pack, cc, tmp_path):
 
 def test_library_for_another_machine(pack, tmp_path):
     patched(PROGRAM, tmp_path / "foreign", 18, 183)
-    words = ["libc.so.6: not found", "another kind of machine", "--sysroot DIR"]
-    said = pack("./foreign", code=3, words=words)
-    assert len(said.splitlines()) == len(set(said.splitlines()))
+    pack("./foreign", code=3, words=["another kind of machine", "/lib64/ld-", "--sysroot DIR"])
 
 
 def test_machine_that_no_platform_has(pack, cc, tmp_path):

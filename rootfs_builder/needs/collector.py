@@ -230,7 +230,7 @@ class _Collector:
     def _start(self, program: Program, file: elf.ElfFile) -> None:
         started = self._startup.start(program, file)
         if isinstance(started, NoLoader):
-            if started.state is not LoaderState.ABSENT:
+            if started.state not in (LoaderState.ABSENT, LoaderState.FOREIGN):
                 raise InputError(started.text, paths=started.paths)
             self._missing.append(Mistake("", started.text, advice=started.advice))
             self._asking |= dict.fromkeys(started.paths)

@@ -12,7 +12,7 @@ from rootfs_builder.loader import dialects, loading, missing
 from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.loader.link_map import LinkMap
 from rootfs_builder.loader.protocol import Loader
-from rootfs_builder.loader.resolution import Loaded
+from rootfs_builder.loader.resolution import Loaded, Rejected
 from rootfs_builder.needs.closure import Program
 from rootfs_builder.paths import OpenedPath, absolute, decode, printable
 
@@ -30,6 +30,7 @@ class LoaderState(Enum):
     ABSENT = auto()
     DAMAGED = auto()
     UNKNOWN = auto()
+    FOREIGN = auto()
 
 
 class NoLoader(Struct, frozen=True):
@@ -69,6 +70,11 @@ class NoLoader(Struct, frozen=True):
             )
         if self.state is LoaderState.DAMAGED:
             return f"{interpreter}: a damaged loader: {self.error}"
+        if self.state is LoaderState.FOREIGN:
+            return (
+                f"{shown}: a program for another kind of machine than its dynamic loader "
+                f"{interpreter}; build it again, or name a root for its machine: --sysroot DIR"
+            )
         return (
             f"{shown}: its interpreter {interpreter} is not a dynamic loader of "
             f"{' or '.join(dialects.NAMES)}; no other is known"
@@ -132,14 +138,20 @@ class Startup:
         if file.interpreter is None:
             return None
         interpreter = OpenedPath(decode(file.interpreter))
-        node = self.elf_files.walker.walk(interpreter).node
-        if node is None or node.kind != "file":
+        walk = self.elf_files.walker.walk(interpreter)
+        if walk.node is None or walk.node.kind != "file":
             return self._absent(program, file, interpreter)
         try:
             loader = self.elf_files.loader(interpreter)
+            itself = self.elf_files.header(walk.real)
         except ElfError as error:
             return NoLoader(LoaderState.DAMAGED, program.display_name, interpreter, str(error))
-        return loader or NoLoader(LoaderState.UNKNOWN, program.display_name, interpreter)
+        if loader is None:
+            return NoLoader(LoaderState.UNKNOWN, program.display_name, interpreter)
+        other = loader.rejected(file.header, itself)
+        if other is not None and other.reason in (Rejected.OTHER_CLASS, Rejected.OTHER_MACHINE):
+            return NoLoader(LoaderState.FOREIGN, program.display_name, interpreter)
+        return loader
 
     def _absent(self, program: Program, file: elf.ElfFile, interpreter: OpenedPath) -> NoLoader:
         """What is said of a loader that is not there: cross compilers have a root for it."""

@@ -171,7 +171,7 @@ class Rpm:
 
         try:
             return read()
-        except (sqlite3.Error, HeaderError) as error:
+        except (sqlite3.Error, HeaderError, UnicodeDecodeError) as error:  # also of its messages
             why = f"no database of rpm, so that its packages are unknown: {_words(error)}"
             raise DamagedError(self._path, why) from error
 

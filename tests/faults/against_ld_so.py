@@ -9,6 +9,9 @@ import re
 
 from rootfs_builder.elf import Dependency
 from rootfs_builder.errors import RootfsError
+from rootfs_builder.filesystem.root import DirectoryRoot
+from rootfs_builder.loader.elf_files import ElfFiles
+from rootfs_builder.loader.resolution import Rejected
 from tests.faults import damage
 from tests.faults.subjects import Subject, regions, root
 from tests.loader import oracle
@@ -74,6 +77,11 @@ class AgainstLdSo(Subject):
         self._in_front = False
         try:
             link_map = oracle.start(self.top, "/usr/bin/prog", loader=oracle.GLIBC)
+            elf_files = ElfFiles(DirectoryRoot(str(self.top)))
+            itself = elf_files.header(elf_files.walker.walk(oracle.GLIBC).real)
+            other = link_map.loader.rejected(link_map.program.elf.header, itself)
+            if other is not None and other.reason in (Rejected.OTHER_CLASS, Rejected.OTHER_MACHINE):
+                return oracle.Trace(error="for another kind of machine: see needs/startup.py")
             kinds = {kind for kind, _ in link_map.program.elf.dependencies}
             self._in_front = bool(kinds - {Dependency.NEEDED})
             return oracle.ours(link_map)
