@@ -35,6 +35,7 @@ _TOLD = r"(?<![\w.+%}/-])/[\w.+@/-]{2,250}"
 _MOST_BYTES = 1 << 22  # of a file or a directory that goes in
 _MOST_FILES = 1000  # of a directory
 _SHOWN = 5
+_OF_OTHERS = {".git", "dist-packages", "node_modules", "site-packages", "test", "tests"}
 _LOCAL = "/usr/local"
 _SHARED = (  # FHS 3.0: directories in which everybody has something
     *("/bin", "/boot", "/etc", "/home", "/lib", "/lib32", "/lib64", "/media", "/mnt"),
@@ -99,7 +100,7 @@ class OwnCode:
     def text(self, text: Text) -> Iterator[Need]:
         """A script that the user adds by itself, and may execute: somebody will start it.
 
-        Of a directory's scripts nobody knows, so their interpreters are a hint.
+        Of a directory's own scripts nobody knows, so their interpreters are a hint.
         """
         yield from self._modules.text(text)
         if text.kind is not TextKind.ADDED or not self._files.may_execute(text.path):
@@ -109,8 +110,9 @@ class OwnCode:
             clue = Clue(f"{printable(name(text.path))} may be executed", (text.path,))
             if self._files.is_added_alone(text.path):
                 yield File(text.path, clue, started=True)
-            else:
-                yield LeftOut(script.interpreter, clue)
+            elif _OF_OTHERS.isdisjoint(text.path.split("/")):
+                commands = self._files.commands(self._context.search_path)
+                yield LeftOut(commands.get(script.looked_up or "", script.interpreter), clue)
 
     def _own(self) -> tuple[Loaded, ...]:
         """The objects of the process that neither a package nor a base image has brought.
