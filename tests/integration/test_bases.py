@@ -30,6 +30,46 @@ PROGRAMS = {  # of a release: how each is used, and what it then says
 }
 MORE = ("/bin/bash", "/bin/grep", "/bin/sed", "/usr/bin/curl")  # of a root as an image
 HELLO = '#include <stdio.h>\nint main(void) { return puts("hello") < 0; }'
+MUSL = {  # for a root with musl: their sources, and what they say
+    "hello": (HELLO, "hello\n"),
+    "thread": (
+        """#include <pthread.h>
+        #include <stdio.h>
+        void *run(void *text) { puts(text); return 0; }
+        int main(void) {
+            pthread_t one;
+            return pthread_create(&one, 0, run, "from a thread") || pthread_join(one, 0);
+        }""",
+        "from a thread\n",
+    ),
+    "number": (
+        """#include <math.h>
+        #include <stdio.h>
+        int main(int count, char **_) { return printf("%.2f\\n", sqrt(count + 1)) < 0; }""",
+        "1.41\n",
+    ),
+    "address": (
+        """#include <netdb.h>
+        #include <stdio.h>
+        int main(void) {
+            struct addrinfo *found;
+            return getaddrinfo("localhost", "80", 0, &found) || puts("found") < 0;
+        }""",
+        "found\n",
+    ),
+    "user": (
+        """#include <pwd.h>
+        #include <stdio.h>
+        int main(void) { return printf("%d\\n", getpwnam("root")->pw_uid) < 0; }""",
+        "0\n",
+    ),
+    "library": (
+        """#include <stdio.h>
+        int answer(void);
+        int main(void) { return printf("%d\\n", answer()) < 0; }""",
+        "42\n",
+    ),
+}
 
 
 @pytest.fixture(scope="session", params=["trixie", "bookworm", "bullseye"] if ALL else ["bookworm"])
@@ -150,20 +190,31 @@ def test_a_program_that_is_too_new_for_a_release(release, built, cli, cc, tmp_pa
     assert not (tmp_path / "x.tar").exists()
 
 
-def test_musl_programs_on_a_musl_base(built, cli, docker, podman, name, tmp_path):
+def test_six_musl_programs_on_a_musl_base(built, cli, docker, podman, skopeo, name, tmp_path):
     root = tmp_path / "context/root"
     root.mkdir(parents=True)
     layouts.alpine(root)
     _, saved = built(root.parent, "FROM scratch\nADD root /\nENV HERE=musl\n")
-    source = root.parent / "hello.c"
-    source.write_text(HELLO)
-    subprocess.run(["musl-gcc", "-o", tmp_path / "hello", source], check=True)
-    cli("pack", "hello", "--base", saved, "-o", "x.tar", "-t", name, check=True)
-    for engine in (docker, podman):
-        with image(engine, engine.load(tmp_path / "x.tar")) as loaded:
-            assert engine.run(loaded).stdout == "hello\n"
-            said = engine.run(loaded, "sh", "-c", "echo $HERE", extra=("--entrypoint", "busybox"))
-            assert said.stdout == "musl\n"
+    base = converted(skopeo, saved, tmp_path)
+    below = layers(skopeo, base)
+    (tmp_path / "lib").mkdir()
+    answer = ("-shared", "-fPIC", "-Wl,-soname,libanswer.so", "-o", tmp_path / "lib/libanswer.so")
+    _musl(answer, "int answer(void) { return 42; }")
+    beside = (f"-L{tmp_path}/lib", "-lanswer", "-Wl,-rpath,$ORIGIN/lib")
+    for program, (source, said) in MUSL.items() if ALL else [*MUSL.items()][-2:]:
+        _musl(("-o", tmp_path / program, *(beside if "answer" in source else ())), source)
+        cli("pack", program, "--base", base, "-o", "x.tar", "-t", name, check=True)
+        assert layers(skopeo, tmp_path / "x.tar")[: len(below)] == below
+        for engine in (docker, podman):
+            with image(engine, engine.load(tmp_path / "x.tar")) as loaded:
+                assert engine.run(loaded).stdout == said, program
+                assert shell(engine, loaded, "echo $HERE") == "musl\n"
+
+
+def _musl(options, source):
+    """Compile for musl."""
+    words = ["musl-gcc", "-w", "-x", "c", "-", "-x", "none", *options]
+    subprocess.run(words, input=source, text=True, check=True)
 
 
 @pytest.fixture
