@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rootfs_builder.commands import subjects
+from rootfs_builder.commands.spinner import Spinner
 from rootfs_builder.views import comparison, comparison_text
 
 NAMES = st.text("abcdef", min_size=1, max_size=3)
@@ -156,7 +157,9 @@ def compared(folder, *models_):
     for number, model in enumerate(models_):
         places.append(folder / f"{number}.tar")
         places[-1].write_bytes(model.archive())
-    first, second = (subjects.opened(str(one), "diff") for one in places)
+    first, second = (
+        subjects.opened(str(one), "diff", Spinner(), no_limits=False) for one in places
+    )
     with first as old, second as new:
         return comparison.of(old, new)
 

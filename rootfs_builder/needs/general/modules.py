@@ -6,7 +6,6 @@ before the first dot, or by what sets it apart from the others beside it: `libsa
 `test`, `python3_plugin.so` is `python3`.
 """
 
-import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Text, TextKind
 from rootfs_builder.needs.general import settings
-from rootfs_builder.paths import below, decode, name, printable
+from rootfs_builder.paths import below, decode, encode, name, printable
 
 _MODULE = re.compile(r"(?:lib)?(?P<stem>[\w.+-]+?)\.so(?:\.\d+)*")
 _WORD = re.compile(rb"[\w.-]{2,80}")
@@ -47,9 +46,9 @@ class Modules:
         context = self._context
         for word in context.arguments:
             where = f"the argument {printable(word)}"
-            yield from self._chosen(os.fsencode(word), where, (self._modules, self._files))
+            yield from self._chosen(encode(word), where, (self._modules, self._files))
         for variable, value in context.environment.items():
-            yield from self._chosen(os.fsencode(value), f"-e {variable}", (self._modules,))
+            yield from self._chosen(encode(value), f"-e {variable}", (self._modules,))
         for text in context.given:
             yield from self.text(text)
 
