@@ -108,6 +108,8 @@ def _call(fn: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
             return fn(*args, **kwargs)
         finally:
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            if any(signal.setitimer(signal.ITIMER_REAL, 0)):  # see _raise_again
+                os._exit(1)
     except SystemExit:
         os._exit(1)
 

@@ -8,6 +8,7 @@ import os
 import random
 import shutil
 import subprocess
+from abc import ABC, abstractmethod
 from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
@@ -64,7 +65,7 @@ def root(folder):
     return top
 
 
-class Subject:
+class Subject(ABC):
     """Input that is damaged: `name` in the table, `short` for a command line."""
 
     name = ""
@@ -74,9 +75,9 @@ class Subject:
         self.folder = Path(folder)
         self.laid = self.folder / "mutant"
 
+    @abstractmethod
     def lay(self, chance):
         """Damage it: the command lines to run."""
-        raise NotImplementedError
 
     def check(self, *commands):
         """Sound input must pass: damage would show nothing in what is refused at once."""

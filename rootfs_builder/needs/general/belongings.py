@@ -15,7 +15,6 @@ from rootfs_builder.findings import Code, Finding, hint, warning
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need
 from rootfs_builder.needs.general import standards
-from rootfs_builder.needs.general.modules import Modules
 from rootfs_builder.needs.general.strings import TEMPLATE, Strings
 from rootfs_builder.packages import Kin, Package
 from rootfs_builder.paths import (
@@ -49,7 +48,6 @@ class Belongings:
 
     def __init__(self, context: Context) -> None:
         self.findings: tuple[Finding, ...] = ()  # why no package was asked
-        self.modules = Modules(context)  # in the directories that are spelt out
         self._context = context
         self._files = context.files
         self._walk = context.elf_files.walker.walk
@@ -162,8 +160,6 @@ class Belongings:
     ) -> Iterator[Need]:
         """What belongs, as needs; `by` names the places, `data` is its ELF file, if it is one."""
         for place in places:
-            if place.is_directory:
-                self.modules.add(place.path)
             clue = Clue(f"{printable(by)} names {printable(place.path)}", (by, place.path))
             if place.is_directory:
                 yield from self._directory(place, kin, clue, data)

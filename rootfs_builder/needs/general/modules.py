@@ -42,19 +42,19 @@ class Modules:
             self._modules[one], self._files[one] = _modules(inside), _stems(inside)
 
     def told(self) -> Iterator[File]:
-        """What the image's command line and variables choose, and what the user adds."""
+        """What the image's command line and variables choose."""
         context = self._context
         for word in context.arguments:
             where = f"the argument {printable(word)}"
             yield from self._chosen(encode(word), where, (self._modules, self._files))
         for variable, value in context.environment.items():
             yield from self._chosen(encode(value), f"-e {variable}", (self._modules,))
-        for text in context.given:
-            yield from self.text(text)
 
     def text(self, text: Text) -> Iterator[File]:
         """The modules that a configuration, or any text that the user adds, names."""
-        if self._modules and (text.kind is not TextKind.BROUGHT or below(text.path, "/etc")):
+        if any(self._modules.values()) and (
+            text.kind is not TextKind.BROUGHT or below(text.path, "/etc")
+        ):
             files = self._context.files
             is_added = text.kind is TextKind.ADDED  # whatever its name: a script of awk, an LDIF
             found = settings.read(text, files, any_name=is_added)

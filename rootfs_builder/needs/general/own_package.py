@@ -14,6 +14,7 @@ from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, LeftOut, Library, Need, Text, TextKind
 from rootfs_builder.needs.general import standards, strings
 from rootfs_builder.needs.general.belongings import Belongings, Place
+from rootfs_builder.needs.general.modules import Modules
 from rootfs_builder.needs.general.strings import Strings
 from rootfs_builder.packages import Kin
 from rootfs_builder.paths import SourcePath, decode, name, parent, printable
@@ -32,6 +33,7 @@ class OwnPackage:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._belongings = Belongings(context)
+        self._modules = Modules(context)
         self._found: dict[str, tuple[Place, ...]] = {}
 
     def process(self) -> Iterator[Need]:
@@ -54,7 +56,7 @@ class OwnPackage:
                 yield from belongings.needs(self._places(loaded), kin, loaded.opened, real)
             elif loaded in linked:
                 yield from self._of_library(loaded)
-        yield from belongings.modules.told()
+        yield from self._modules.told()
         yield from belongings.findings
 
     def _is_near(self, loaded: Loaded) -> bool:
@@ -69,9 +71,6 @@ class OwnPackage:
         if data:
             kin = belongings.kin(belongings.owner(real), needed=False)
             yield from belongings.needs(data, kin, loaded.opened, real)
-        for place in self._places(loaded):
-            if place.is_directory:
-                belongings.modules.add(place.path)
 
     def _opened(self) -> Iterator[str]:
         """The libraries that the program opens by names that it spells out."""
@@ -144,7 +143,7 @@ class OwnPackage:
         The programs are those that it quotes, of its package and of those that this names as
         needed.
         """
-        yield from self._belongings.modules.text(text)
+        yield from self._modules.text(text)
         real = self._context.files.real(text.path)
         if text.kind is not TextKind.STARTED or real is None or not in_system(real):
             return
@@ -191,6 +190,9 @@ class OwnPackage:
             self._found[loaded.real] = tuple(
                 one for one in places if starts or not (one.is_program and _is_in_path(one.path))
             )
+            for one in self._found[loaded.real]:
+                if one.is_directory:
+                    self._modules.add(one.path)
         return self._found[loaded.real]
 
 

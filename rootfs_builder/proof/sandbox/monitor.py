@@ -16,25 +16,29 @@ _SIGNALLED = 128
 _PAUSE = 0.005  # seconds
 
 
-def watch(command: Callable[[], NoReturn], status: int) -> NoReturn:
-    """Start what becomes the command, and wait; what it leaves behind is ended."""
-    child = started(command)
+def watch(command: Callable[[], NoReturn], status: int, *, first: bool = False) -> NoReturn:
+    """Start what becomes the command, and wait; what it leaves behind is ended. See `started`."""
+    child = started(command, first=first)
     becoming.report(status, **{"child-pid": child})
     code = waited(child)
     becoming.report(status, **{"exit-code": code if code >= 0 else _SIGNALLED - code})
     os._exit(0)
 
 
-def started(command: Callable[[], NoReturn]) -> int:
+def started(command: Callable[[], NoReturn], *, first: bool = False) -> int:
     """Start what becomes the command; all that it starts ends when our parent has.
 
     A process that changes its user is no longer told by the kernel of its parent's end, so this one
-    is, and ends it.
+    is, and ends it. With `first` the child is the first of a namespace of processes, all of which
+    end with it; /proc may be the container's then, where numbers mean other processes.
     """
     child = 0
 
     def end(_number: int, _frame: object) -> None:
-        _end_all(child)
+        if first:
+            os.kill(child, signal.SIGKILL)
+        else:
+            _end_children()
         os._exit(0)
 
     kernel.adopt_orphans()
@@ -61,23 +65,19 @@ def waited(child: int) -> int:
     for one in range(3):
         os.dup2(null, one)  # their end is for the command to make
     code = _waited(child)
-    _end_all(0)
+    _end_children()
     return code
 
 
-def _end_all(child: int) -> None:
-    """Kill a child, and all descendants; what loses its parent becomes a child of this process.
-
-    Of a container with processes of its own the first is enough; this process may see no other, for
-    its root is the container's then.
-    """
+def _end_children() -> None:
+    """Kill all descendants; what loses its parent becomes a child of this process."""
     while True:
         try:
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
         except ChildProcessError:
             return
-        for one in (*filter(None, (child,)), *_descendants(os.getpid())):
+        for one in _descendants(os.getpid()):
             with suppress(OSError):
                 os.kill(one, signal.SIGKILL)
         time.sleep(_PAUSE)
@@ -86,11 +86,7 @@ def _end_all(child: int) -> None:
 def _descendants(top: int) -> list[int]:
     """The processes below one, as far as /proc shows them at one moment."""
     children: dict[int, list[int]] = {}
-    try:
-        names = os.listdir("/proc")
-    except OSError:
-        return []
-    for name in filter(str.isdigit, names):
+    for name in filter(str.isdigit, os.listdir("/proc")):
         with suppress(OSError), open(f"/proc/{name}/stat", "rb") as file:
             parent = int(file.read().rpartition(b")")[2].split()[1])
             children.setdefault(parent, []).append(int(name))

@@ -6,6 +6,7 @@ container, builds the tree of mounts, and becomes the command.
 """
 
 import os
+from functools import partial
 from typing import NoReturn
 
 from rootfs_builder.choices import Network
@@ -53,7 +54,8 @@ def start(
         _unshare(account, command.network)
     except OSError as error:
         becoming.failed(status, error, "namespaces")
-    monitor.watch(lambda: _first(places, command, account, status, console), status)
+    begin = partial(_first, places, command, account, status, console)
+    monitor.watch(begin, status, first=True)
 
 
 def _unshare(account: Account, network: Network) -> None:

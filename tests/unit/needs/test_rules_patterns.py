@@ -75,7 +75,7 @@ OWN = {
     "a directive again and again": (r"load_module", b"\n", b"load_module "),
     "a list without an end": (r"load_module", b"\nload_module ", b"a,"),
     "a list of assignments": (r"load_module", b"\nload_module ", b"a=b;"),
-    "what is no list": (r"load_module", b"\nload_module ", b"a;{0}"),
+    "words that are not a list": (r"load_module", b"\nload_module ", b"a;{0}"),
     "'guile' again and again": (r"guile", b"\0/", b"guile"),
     "'nodejs' again and again": (r"/nodejs/", b"/", b"/nodejs/"),
     "a user and spaces": (r"setuid", b"\nuser", b" "),
