@@ -66,14 +66,19 @@ def nodes_without(
 
 
 def with_closures(
-    added: Tree, startup: Startup, sources: Sources, host: LinkMap | None
+    added: Tree,
+    startup: Startup,
+    sources: Sources,
+    host: LinkMap | None,
+    *,
+    again: bool = False,
 ) -> tuple[Tree, tuple[Finding, ...]]:
     """A tree with the link maps of its programs, and of what the process `host` may load of it.
 
     What is missing there is a warning: nobody knows whether that file is ever used. It is none
     where the tree itself has a file of that name: whoever loads the one loads that first, since no
     path leads there. What is for another machine or libc is data, as packages bring it along for
-    all of them.
+    all of them. If the tree was taken before, for another process, its programs are known.
     """
     programs: list[Program] = []
     plugins: list[LinkMap] = []
@@ -81,6 +86,8 @@ def with_closures(
     findings: list[Finding] = []
     within = {name(path) for path, node in added.nodes if node.kind != "dir"}
     for path, file in _elf_files(added, startup):
+        if again and file.interpreter is not None:
+            continue
         if file.interpreter is not None or not file.dependencies:
             program = _program(path, startup, sources)
             findings += hidden.in_tree(program.display_name, program.walk, startup.elf_files)

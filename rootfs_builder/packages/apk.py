@@ -57,7 +57,8 @@ class Apk:
         for one in self._stanzas:
             if one.provides & terms:
                 needed.add(one.package)
-        return Related(tuple(sorted(same)), tuple(sorted(needed - same)))
+        required = tuple(sorted(needed - same))
+        return Related(tuple(sorted(same)), required, required)
 
     def files(self, package: Package) -> Iterator[str]:
         """See Database."""

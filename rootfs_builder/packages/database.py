@@ -46,10 +46,12 @@ class Related(Struct, frozen=True):
     """The installed packages of one source, and those that one of them names as needed.
 
     `needed` has one level: what it depends on, pre-depends on or recommends, every alternative.
+    `required` are those of them that it does not only recommend.
     """
 
     same: tuple[Package, ...] = ()
     needed: tuple[Package, ...] = ()
+    required: tuple[Package, ...] = ()
 
 
 Brought = tuple[str, Package]  # a file, by a path that may lead through links, and whose it is

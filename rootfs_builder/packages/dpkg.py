@@ -33,9 +33,11 @@ STATES = (_STATUS, _DIVERSIONS)  # dpkg writes the first anew with whatever it d
 _OF_EVERY_PROGRAM = ("libc6:", "libgcc-s1:", "libstdc++6:")
 _ALIKE = 6  # letters that the names of a file and of its package share: libssl, libcurl4t64
 _FEW = 12  # files, for which less than all lists is read
+_OFTEN = 20  # questions about all lists, of 12 ms each, after which an index is made, in 0.4 s
 _NAME = re.compile(rb"^Package:[ \t]*(\S+)", re.MULTILINE)
 _FIELD = re.compile(r"^(Version|Architecture|Source):(.*)$", re.MULTILINE)
-_NEEDS = re.compile(rb"^(?:Pre-Depends|Depends|Recommends):(.*(?:\n[ \t].*)*)", re.MULTILINE)
+_REQUIRES = re.compile(rb"^(?:Pre-Depends|Depends):(.*(?:\n[ \t].*)*)", re.MULTILINE)
+_RECOMMENDS = re.compile(rb"^Recommends:(.*(?:\n[ \t].*)*)", re.MULTILINE)
 _PROVIDES = re.compile(rb"^Provides:(.*(?:\n[ \t].*)*)", re.MULTILINE)
 _TERM = re.compile(rb"(?:^|[,|])\s*([^\s,|:(]+)")  # NAME:ARCH (>= VERSION) [ARCH…]
 _SOURCE_FIELD = re.compile(rb"^Source:[ \t]*(\S+)", re.MULTILINE)
@@ -51,6 +53,7 @@ class Dpkg:
     def __init__(self, walker: Walker) -> None:
         self._walker = walker
         self._packages: dict[str, Package | None] = {}
+        self._questions = 0
         self._texts: dict[str, bytes] = {}  # all lists of a machine have a few megabytes
         self._fields: dict[str, dict[str, dict[str, str]]] = {}
 
@@ -59,12 +62,21 @@ class Dpkg:
         if len(names) <= _FEW:
             like = (*_OF_EVERY_PROGRAM, *(one[:_ALIKE].lower() for one in names))
             yield self._brought(names, (label for label in self._names if label.startswith(like)))
-        yield self._brought(names, self._names)
+        self._questions += 1
+        yield self._brought(names, self._names if self._questions <= _OFTEN else self._with(names))
+
+    def _with(self, names: AbstractSet[str]) -> set[str]:
+        """The labels of the lists that have files with these names."""
+        return {label for one in self._wanted(names) for label in self._index.get(one, ())}
+
+    def _wanted(self, names: AbstractSet[str]) -> set[bytes]:
+        """The last components of these files as the lists have them."""
+        moved = {last(spelt) for spelt, (to, _) in self._diversions.items() if last(to) in names}
+        return {encode(one) for one in names | moved}
 
     def _brought(self, names: AbstractSet[str], labels: Iterable[str]) -> Iterator[Brought]:
         """Where the files of those lists stand whose names are among these."""
-        moved = {last(spelt) for spelt, (to, _) in self._diversions.items() if last(to) in names}
-        wanted = {encode(one) for one in names | moved}
+        wanted = self._wanted(names)
         few = [b"/" + one for one in wanted] if len(wanted) <= _FEW else []
         for label, text in self._lists(labels):
             if few and not any(one in text for one in few):
@@ -94,6 +106,15 @@ class Dpkg:
             raise unreadable(f"{_ADMIN}/info", str(error.strerror)) from error
         lists = (one for one in names if one.endswith(_LIST))
         return {one[: -len(_LIST)]: SourcePath(f"{info}/{one}") for one in lists}
+
+    @cached_property
+    def _index(self) -> dict[bytes, list[str]]:
+        """The labels by the last components of their files: 40 MB for 4,000 packages."""
+        index: dict[bytes, list[str]] = {}
+        for label, text in self._lists(self._names):
+            for one in {line[line.rfind(b"/") + 1 :] for line in text.split(b"\n")}:
+                index.setdefault(one, []).append(label)
+        return index
 
     def _lists(self, labels: Iterable[str]) -> Iterator[tuple[str, bytes]]:
         for label in labels:
@@ -150,16 +171,21 @@ class Dpkg:
         """See Database."""
         names = {package.source, *self._built_from.get(package.source, ())}
         same = {one for name in names for one in self._installed(name)}
+        own = {one for one in same if one.source == package.source}
+        required = self._that_are(_REQUIRES, package) - own
+        needed = self._that_are(_RECOMMENDS, package) - own | required
+        return Related(tuple(sorted(own)), tuple(sorted(needed)), tuple(sorted(required)))
+
+    def _that_are(self, field: re.Pattern[bytes], package: Package) -> set[Package]:
+        """The installed packages that a field of a package names, or that provide what it names."""
         terms = {
             decode(term)
             for stanza in self._stanzas.get(package.name, ())
-            for field in _NEEDS.findall(stanza)
-            for term in _TERM.findall(field)
+            for text in field.findall(stanza)
+            for term in _TERM.findall(text)
         }
         provided = {name for term in terms for name in self._provided.get(term, ())}
-        needed = {one for name in terms | provided for one in self._installed(name)}
-        own = {one for one in same if one.source == package.source}
-        return Related(tuple(sorted(own)), tuple(sorted(needed - own)))
+        return {one for name in terms | provided for one in self._installed(name)}
 
     def files(self, package: Package) -> Iterator[str]:
         """See Database."""

@@ -1,7 +1,7 @@
 """Packages that belong together, for questions about single paths and directories."""
 
 from bisect import bisect_left
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 
 from rootfs_builder.packages.database import Package
@@ -24,12 +24,14 @@ class Kin:
         needed: frozenset[Package] = frozenset(),
         of: Package | None = None,
         *,
+        required: Iterable[Package] = (),
         owner: Owner = lambda _: None,
         files: Files = lambda _: frozenset(),
     ) -> None:
         self.of = of
         self._own = own
         self._all = own | needed
+        self._required = tuple(required)
         self._owner = owner
         self._files = files
 
@@ -54,6 +56,10 @@ class Kin:
     def own(self) -> frozenset[SourcePath]:
         """All files of the packages of the source."""
         return frozenset[SourcePath]().union(*map(self._files, self._own))
+
+    def required(self) -> Iterator[frozenset[SourcePath]]:
+        """The files of each package that `of` cannot do without."""
+        return map(self._files, self._required)
 
     @cached_property
     def all(self) -> tuple[SourcePath, ...]:

@@ -49,7 +49,6 @@ _PROVIDES, _REQUIRES, _RECOMMENDS = 1047, 1049, 5046
 _FILESTATES, _DIRINDEXES, _BASENAMES, _DIRNAMES = 1029, 1116, 1117, 1118
 _COUNTS = struct.Struct(">2I")  # of a header: its entries, the bytes of their values
 _INSTALLED = 0  # of the states of a file; others: replaced, not installed, of another colour
-_NEEDS = (_REQUIRES, _RECOMMENDS)
 _SOURCE = re.compile(r"(.+)-([^-]+-[^-]+)\.[^.]+\.rpm")
 _REAL = (  # no view, nothing virtual, no column that is computed: SQL of the database's own
     "SELECT 1 FROM sqlite_master WHERE name = ?1 AND type = 'table' AND rootpage > 0 "
@@ -176,15 +175,19 @@ class Rpm:
             raise DamagedError(self._path, why) from error
 
     def _related(self, package: Package) -> Related:
-        own = [header for header, one in self._all if one == package]
-        needs = {text for one in own for tag in _NEEDS for text in one.texts_of(tag)}
-        paths = {name(one) for one in needs if one.startswith("/")}
         same = {one for _, one in self._all if one.source == package.source}
-        needed = {one for found in paths for path, one in self._named(found) if path in needs}
-        for header, one in self._all:
-            if one not in same and not needs.isdisjoint(header.texts_of(_PROVIDES)):
-                needed.add(one)
-        return Related(tuple(sorted(same)), tuple(sorted(needed - same)))
+        required = self._that_provide(_REQUIRES, package) - same
+        needed = self._that_provide(_RECOMMENDS, package) - same | required
+        return Related(tuple(sorted(same)), tuple(sorted(needed)), tuple(sorted(required)))
+
+    def _that_provide(self, tag: int, package: Package) -> set[Package]:
+        """The packages that provide what a tag of a package names: capabilities and files."""
+        own = [header for header, one in self._all if one == package]
+        needs = {text for one in own for text in one.texts_of(tag)}
+        paths = {name(one) for one in needs if one.startswith("/")}
+        found = {one for last in paths for path, one in self._named(last) if path in needs}
+        each = self._all if needs else ()
+        return found | {one for header, one in each if needs & {*header.texts_of(_PROVIDES)}}
 
     def _files(self, package: Package) -> list[str]:
         return [

@@ -172,11 +172,14 @@ def _added_steps(program: Program, every: Moves, sources: Sources) -> tuple[Sour
 
 
 def _by_source(trees: Iterable[TreeMove]) -> dict[SourcePath, tuple[tuple[int, Move], ...]]:
-    found: dict[SourcePath, tuple[tuple[int, Move], ...]] = {}
+    """The moves by what they move, each once with the number of its first tree."""
+    found: dict[SourcePath, dict[Move, int]] = {}
     for number, tree in enumerate(trees):
-        source = tree.move.source
-        found[source] = (*found.get(source, ()), (number, tree.move))
-    return found
+        found.setdefault(tree.move.source, {}).setdefault(tree.move, number)
+    return {
+        source: tuple((number, move) for move, number in each.items())
+        for source, each in found.items()
+    }
 
 
 def _objects(every: Moves, here: View) -> Iterator[tuple[Loaded, Move]]:

@@ -177,7 +177,7 @@ class Belongings:
         if place.is_program and not kin.owns(place.real):
             return  # plan/hints.py has one line for all of them
         size = self._size(SourcePath(place.real))
-        if size > standards.MOST_BYTES and not self._lifted(place):
+        if size > _most(place) and not self._lifted(place):
             yield self._left_out(place, 1, size, clue)
             return
         yield File(place.path, clue, started=place.is_program)
@@ -192,9 +192,11 @@ class Belongings:
     ) -> Iterator[Need]:
         """The files of a directory that belong, or of a large one those that `data` names.
 
-        A link to another directory, of `above` none, is one more that is named.
+        A link to another directory, of `above` none, is one more that is named. Source code is data
+        where it is the same for machines of all kinds: skeletons, templates.
         """
-        headers = () if name(place.path) == "include" else standards.HEADERS
+        is_data = standards.is_data(place.path) or name(place.path) == "include"
+        headers = () if is_data else standards.HEADERS
         omit = (*standards.OMIT, *headers)
         needless = standards.omitted(omit)
         begin = len(place.real) + 1
@@ -204,11 +206,10 @@ class Belongings:
             return
         size = 0 if self._lifted(place) else sum(map(self._size, files[: standards.MOST_FILES]))
         many = len(files) > standards.MOST_FILES and not self._lifted(place)
-        if size > standards.MOST_BYTES or many:
+        if size > _most(place) or many:
             pieces = tuple(self._pieces(place, files, data))
             yield from (File(path, clue, omit=omit) for path in pieces)
-            if not pieces:
-                yield self._left_out(place, len(files), size, clue)
+            yield self._left_out(place, len(files), size, clue, some=bool(pieces))
             return
         closed = frozenset(one for one in files if self._files.is_closed(one))
         if closed:
@@ -255,10 +256,13 @@ class Belongings:
         return node.size if node is not None and node.kind == "file" else 0
 
     @staticmethod
-    def _left_out(place: Place, count: int, size: int, clue: Clue) -> Finding:
+    def _left_out(
+        place: Place, count: int, size: int, clue: Clue, *, some: bool = False
+    ) -> Finding:
         shown = printable(place.path)
         many = f" ({count:,} files, {size / 1e6:,.0f} MB)"
-        text = f"{clue.text}{many}, which is left out: --with {RULE}={shown}"
+        which = "of which it gets what it names" if some else "which is left out"
+        text = f"{clue.text}{many}, {which}: --with {RULE}={shown}{' adds all' * some}"
         return hint(Code.PACKAGE_FILES_LEFT_OUT, text, *clue.paths)
 
     @staticmethod
@@ -309,6 +313,11 @@ class Belongings:
         """Whether it is a link, that no package has, to one of the files."""
         walk = self._walk(link)
         return not walk.errno and walk.real != link and walk.real in files
+
+
+def _most(place: Place) -> int:
+    """The bytes above which a place is a hint."""
+    return standards.MOST_DATA if standards.is_data(place.path) else standards.MOST_BYTES
 
 
 def _interpreter(context: Context) -> str:

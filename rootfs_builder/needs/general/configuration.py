@@ -44,7 +44,7 @@ class Configuration:
 
     def _beside(self, text: Text) -> Iterator[str]:
         """The files beside a configuration that it names."""
-        data = settings.read(text, self._context.files)
+        data = settings.read(text, self._context.files, any_name=True)
         named = {decode(one) for one in re.findall(_NAME, data)}
         directory = parent(text.path)
         there = self._context.files.names(directory) if named else ()

@@ -7,6 +7,8 @@ which are as many as programs could use, nor is a library evidence that other li
 
 from collections.abc import Iterable, Iterator
 
+from msgspec.structs import replace
+
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.loader import dialects
 from rootfs_builder.loader.resolution import Loaded
@@ -19,7 +21,9 @@ from rootfs_builder.needs.general.strings import Strings
 from rootfs_builder.packages import Kin
 from rootfs_builder.paths import SourcePath, decode, name, parent, printable
 
-_MOST_SIBLINGS = 30  # programs of one source: coreutils has 100, samba 40, git 5
+_MOST_COMMANDS = 30  # of one source or package: coreutils has 100, samba 40, git 5
+
+_STARTS = ("\0", "\0/", "bin/")  # of the name of a program
 
 
 def make(context: Context) -> "OwnPackage":
@@ -49,7 +53,7 @@ class OwnPackage:
         kin = belongings.kin(belongings.owner(program))
         yield from self._libraries(opened, kin)
         yield from self._programs(started, kin)
-        yield from self._siblings(kin) if starts else ()
+        yield from self._named(kin) if starts else ()
         for loaded in objects:
             real = SourcePath(loaded.real)
             if real == program or kin.owns(real):
@@ -117,24 +121,38 @@ class OwnPackage:
             if real is not None and not kin.owns(real) and (certain or kin.has(real)):
                 yield LeftOut(path, Clue(f"{shown} runs {printable(name(path))}", (path,)))
 
-    def _siblings(self, kin: Kin) -> Iterator[Need]:
-        """The programs of PATH from its own source whose names are whole strings of the program.
+    def _named(self, kin: Kin) -> Iterator[Need]:
+        """The programs whose names, with or without a path, are whole strings of the program.
 
-        Not those of a box of tools, which name each other to people: `env` has "sha256sum" in it.
+        They are of its own source, in PATH or beside it, or of a package that its own requires. Not
+        those of a box of tools, which name each other to people: `env` has "sha256sum" in it.
         """
-        program, files = self._context.program, self._context.files
+        program = self._context.program
+        for group in (kin.own, *kin.required()):
+            paths = dict(self._commands(group, beside=group is kin.own))
+            if not 0 < len(paths) <= _MOST_COMMANDS:
+                continue
+            texts = {f"{at}{one}\0".encode(): one for one in paths for at in _STARTS}
+            found = self._context.elf_files.contained(program.real, texts)
+            for one in sorted({texts[text] for text in found}):
+                clue = Clue(
+                    f"{printable(name(program.opened))} names {printable(one)}", (paths[one],)
+                )
+                yield File(paths[one], clue, started=True)
+
+    def _commands(self, group: Iterable[SourcePath], *, beside: bool) -> Iterator[tuple[str, str]]:
+        """The programs among files, by name: those that PATH finds, and those beside this one."""
+        program, files = SourcePath(self._context.program.real), self._context.files
         commands = files.commands(self._context.search_path)
-        others = {name(path): path for path in kin.own if path != program.real}
-        paths = {
-            f"\0{one}\0".encode(): commands[one]
-            for one in others.keys() & commands.keys()
-            if files.real(commands[one]) == others[one]
-        }
-        few = 0 < len(paths) <= _MOST_SIBLINGS
-        for text in sorted(self._context.elf_files.contained(program.real, paths)) if few else ():
-            shown = printable(name(program.opened))
-            clue = Clue(f"{shown} names {printable(name(paths[text]))}", (paths[text],))
-            yield File(paths[text], clue, started=True)
+        for path in group:
+            last = name(path)
+            if path == program:
+                continue
+            if last in commands:
+                if files.real(commands[last]) == path:
+                    yield last, commands[last]
+            elif beside and parent(path) == parent(program) and files.may_execute(path):
+                yield last, path
 
     def text(self, text: Text) -> Iterator[Need]:
         """What belongs to the package whose script is started: its own directories, and programs.
@@ -185,6 +203,9 @@ class OwnPackage:
         if loaded.real not in self._found:
             files, elf_files = self._context.files, self._context.elf_files
             spelt = elf_files.fact(loaded.real, strings.FACT, Strings, strings.of_program)
+            top = parent(parent(loaded.real)).rstrip("/")
+            relative = (f"{top}/{one}" for one in spelt.relative)
+            spelt = replace(spelt, paths=(*spelt.paths, *relative))
             places = self._belongings.places(spelt, files.covers)
             starts = elf_files.imports(loaded.real, strings.EXEC)
             self._found[loaded.real] = tuple(

@@ -1,7 +1,8 @@
 """The bytes of a program or a text → the absolute paths that are spelt out in them.
 
 A path ends where no name goes on, so a list with `:` or `;` gives each of its paths. One that ends
-in a template's first character (`%s`, `*`, `${NAME}`) stands for the directory before it. Where a
+in a template's first character (`%s`, `*`, `${NAME}`) stands for the directory before it. What a
+program looks for from its own place on (`/../share/NAME`, `lib/NAME`) is relative. Where a
 language lays texts end to end without a NUL (Go, Rust), the next one follows at once: how much of
 it is a path only the root can tell.
 """
@@ -21,7 +22,10 @@ _SOURCE_CODE = (
 )
 _UNTERMINATED = (b"\xff Go buildinf:", b"/rustc/", b"GNAT")
 _BINARY = 4096  # bytes at the beginning, of which no text has a NUL
-FACT = "paths v1"  # its name among facts of files
+_RELATIVE = (  # a whole string, or what follows the program's directory in one
+    rb"(?:(?<=\x00)/?|/\.\./)(?P<path>(?:libexec|lib|share)/[\w.+-][\w.+~@=/-]{1,200})(?=[\x00/%$])"
+)
+FACT = "paths v2"  # its name among facts of files
 TEMPLATE = "%$*{[?"
 LIBRARIES = (  # as a whole string, for dlopen(3)
     rb"(?<=\x00)(?P<name>(?:/[\w.+/-]{1,200}/)?lib[\w.+-]{1,100}\.so(?:\.\d+)*)(?=\x00)"
@@ -46,10 +50,12 @@ class Strings(Struct, frozen=True):
     """The paths below the system's directories, sorted, each as it is spelt.
 
     The last character of one may be of TEMPLATE. Where they are `unterminated`, more may follow.
+    The `relative` ones start above the directory of the program.
     """
 
     paths: tuple[str, ...] = ()
     unterminated: bool = False
+    relative: tuple[str, ...] = ()
 
     @property
     def whole(self) -> list[str]:
@@ -60,7 +66,12 @@ class Strings(Struct, frozen=True):
 
 def of_program(data: bytes) -> Strings:
     """The paths in the data of a program."""
-    return Strings(_paths(data), any(one in data for one in _UNTERMINATED))
+    relative = sorted({decode(hit["path"]).rstrip("/") for hit in re.finditer(_RELATIVE, data)})
+    return Strings(
+        _paths(data),
+        any(one in data for one in _UNTERMINATED),
+        tuple(one for one in relative if ".." not in one),
+    )
 
 
 def of_text(data: bytes) -> Strings:

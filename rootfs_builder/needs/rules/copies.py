@@ -8,7 +8,6 @@ from collections.abc import Collection, Container
 from posixpath import normpath
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from rootfs_builder.filesystem.root import Node
 from rootfs_builder.filesystem.sources import Sources, in_system
@@ -114,8 +113,8 @@ class TreeCopies:
         taken[copy.program] = bool(nodes)
         if not nodes:
             return Copied(findings=findings)
-        tree, more = self._tree(walk, nodes, copy)
-        result = Copied(True, (replace(tree, programs=()) if again else tree,), (*findings, *more))
+        tree, more = self._tree(walk, nodes, copy, again=again)
+        result = Copied(True, (tree,), (*findings, *more))
         for inside, node in nodes:
             if node.kind == "symlink" and not self._leads_up(inside):
                 result |= self._follow(inside, copy)
@@ -152,11 +151,13 @@ class TreeCopies:
             return (), findings
         return tuple((p, n) for p, n in there if n.kind != "special" and p not in found), findings
 
-    def _tree(self, walk: Walk, nodes: _Nodes, copy: Copy) -> tuple[Tree, tuple[Finding, ...]]:
+    def _tree(
+        self, walk: Walk, nodes: _Nodes, copy: Copy, *, again: bool
+    ) -> tuple[Tree, tuple[Finding, ...]]:
         real = SourcePath(walk.real)
         anchor = copy.script or (_anchor(copy.program, real) if copy.program else None)
         tree = Tree(real, ImagePath(real), nodes, copy.rule, walk, anchor, clue=copy.clue)
-        return trees.with_closures(tree, self._startup, self._sources, copy.host)
+        return trees.with_closures(tree, self._startup, self._sources, copy.host, again=again)
 
     def _leads_up(self, link: SourcePath) -> bool:
         """Whether a link leads to a directory that it is in: no reason to take all of that."""

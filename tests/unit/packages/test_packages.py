@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from msgspec import structs
 
 from rootfs_builder import packages
 from rootfs_builder.cache import write_back
@@ -781,9 +782,9 @@ folders = SimpleNamespace(STATES=("/db",), read=Folders)
 
 
 def kin(machine, path):
-    """The names of the packages of a file's source, and of those that its package needs."""
+    """The names of the packages of a file's source, of what its package needs, and requires."""
     related = machine.owners.related(machine.of(path))
-    return {one.name for one in related.same}, {one.name for one in related.needed}
+    return tuple({one.name for one in each} for each in structs.astuple(related))
 
 
 def test_dpkg_knows_the_packages_of_a_source_and_what_one_needs(machine):
@@ -823,11 +824,35 @@ def test_dpkg_knows_the_packages_of_a_source_and_what_one_needs(machine):
             "/lib": "-> usr/lib",
         }
     )
-    same, needed = kin(machine, "/usr/bin/tool")
+    same, needed, required = kin(machine, "/usr/bin/tool")
     assert same == {"tool", "tool-doc", "tools"}
     assert needed == {"dpkg", "liba", "postfix", "data"}
+    assert required == {"dpkg", "liba", "postfix"}
     files = machine.owners.files(machine.of("/usr/bin/tool"))
     assert files == {"/usr/bin/tool"}  # there is no /opt
+
+
+def test_dpkg_answers_many_questions_as_it_answers_the_first(machine):
+    """After so many that an index is worth its time."""
+    names = [f"p{number}" for number in range(40)]
+    files = {one: [f"/usr/bin/{one}", f"/usr/lib/{one}/same", "/lib/moved"] for one in names}
+    machine.fill(
+        {
+            **status(*map(stanza, names)),
+            **lists(**files),
+            "/var/lib/dpkg/diversions": "/lib/moved\n/lib/moved.old\np7\n",
+            "/lib": "-> usr/lib",
+            "/usr/lib/moved": "",
+            "/usr/lib/moved.old": "",
+        }
+        | {path: "" for each in files.values() for path in each[:2]}
+    )
+    assert [machine.name(path) for one in names for path in files[one][:2]] == [
+        one for one in names for _ in range(2)
+    ]
+    assert machine.name("/usr/lib/moved.old") == "p0"
+    assert machine.name("/usr/lib/moved") == "p7"
+    assert machine.name("/usr/lib/none") is None
 
 
 def test_files_stand_where_the_links_of_the_root_lead(machine):
@@ -852,7 +877,8 @@ def test_apk_knows_the_packages_of_an_origin_and_what_one_needs(machine):
         "P:postfix\nV:1\nA:x\np:mail\n\nP:bad\nV:1\nA:x\n\nP:data\nV:2\nA:x\n\nP:far\nV:1\nA:x\n"
     )
     machine.fill({"/lib/apk/db/installed": text, "/usr/bin/tool": ""})
-    assert kin(machine, "/usr/bin/tool") == ({"tool", "tools-doc"}, {"liba", "postfix", "data"})
+    needs = {"liba", "postfix", "data"}
+    assert kin(machine, "/usr/bin/tool") == ({"tool", "tools-doc"}, needs, needs)
     assert machine.owners.files(machine.of("/usr/bin/tool")) == {"/usr/bin/tool"}
 
 
@@ -870,8 +896,9 @@ def test_rpm_knows_the_packages_of_a_source_and_what_one_needs(machine):
         rpm_package("far", ["/usr/lib/far"], more={1047: (ARRAY, ["far"])}),
     )
     machine.fill({DATABASE: database, "/usr/bin/tool": ""})
-    same, needed = kin(machine, "/usr/bin/tool")
+    same, needed, required = kin(machine, "/usr/bin/tool")
     assert (same, needed) == ({"tool", "tool-libs"}, {"liba", "perl", "data"})
+    assert required == {"liba", "perl"}
     assert machine.owners.files(machine.of("/usr/bin/tool")) == {"/usr/bin/tool"}
 
 

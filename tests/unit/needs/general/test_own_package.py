@@ -117,13 +117,29 @@ def test_of_a_package_that_is_needed_from_afar_only_a_data_file_that_is_spelt_ou
 
 
 def test_a_directory_brings_what_its_packages_have_there_and_no_documentation(machine):
-    machine.tool("/usr/share/tool/%s.dat")
-    own = ("a.dat", "sub/b", "sub/c", "README.txt", "x.h", "lang/de.mo", "man/x.1", "lib.a")
-    machine.package("tool", {f"/usr/share/tool/{one}": "" for one in own}, files=(TOOL,))
+    machine.tool("/usr/share/tool/%s.dat", "/usr/lib/tool")
+    own = ("a.dat", "sub/b", "sub/c", "README.txt", "lang/de.mo", "man/x.1", "lib.a")
+    tree = {f"/usr/share/tool/{one}": "" for one in own} | {"/usr/lib/tool/x.h": ""}
+    machine.package("tool", tree, files=(TOOL,))
     machine.package("plugin", {"/usr/share/tool/sub/foreign": ""})
     machine.bench.fill({"/usr/share/tool/made": ""})
     names = {path.removeprefix("/usr/share/tool/") for path in machine.brought()}
     assert names == {"a.dat", "sub/b", "sub/c"}
+
+
+def test_source_code_is_data_where_it_is_the_same_on_machines_of_all_kinds(machine):
+    """As the skeletons of a parser generator."""
+    machine.tool("/usr/share/tool", "/usr/lib/tool")
+    tree = {f"/usr/{top}/tool/{one}": "" for top in ("share", "lib") for one in ("a.cc", "b.hh")}
+    machine.package("tool", tree, files=(TOOL,))
+    assert machine.brought() == {"/usr/share/tool/a.cc", "/usr/share/tool/b.hh"}
+
+
+def test_a_path_that_starts_above_the_program_may_be_its_packages(machine):
+    machine.tool("/share/one/x", "share/two", "%s/../lib/three/%s", "%sshare/four")
+    paths = [f"/usr/share/{one}/x" for one in ("one", "two", "four")] + ["/usr/lib/three/x"]
+    machine.package("tool", dict.fromkeys(paths, ""), files=(TOOL,))
+    assert machine.brought() == {"/usr/share/one/x", "/usr/share/two/x", "/usr/lib/three/x"}
 
 
 def test_a_shared_directory_brings_nothing(machine):
@@ -148,7 +164,7 @@ def test_links_are_followed_to_what_belongs(machine):
 
 
 def test_a_large_directory_is_a_hint_and_its_flag_brings_it(machine, monkeypatch):
-    monkeypatch.setattr(standards, "MOST_BYTES", 10)
+    monkeypatch.setattr(standards, "MOST_DATA", 10)
     machine.tool("/usr/share/tool")
     machine.package("tool", {"/usr/share/tool/a": "x" * 11, "/usr/share/tool/b": ""}, files=(TOOL,))
     assert machine.brought() == set()
@@ -163,27 +179,28 @@ def test_a_large_directory_is_a_hint_and_its_flag_brings_it(machine, monkeypatch
 
 
 def test_a_directory_is_left_out_with_one_line_however_often_it_is_named(machine, monkeypatch):
-    monkeypatch.setattr(standards, "MOST_BYTES", 3)
+    monkeypatch.setattr(standards, "MOST_DATA", 3)
     machine.tool("/usr/share/tool", "/usr/share/tool/in", "/etc/tool.conf")
     conf = {"/etc/tool.conf": "/usr/share/tool/in /usr/share/tool"}
     machine.package(
         "tool", conf | {f"/usr/share/tool/{one}": "xxxx" for one in ("a", "in/b")}, files=(TOOL,)
     )
-    monkeypatch.setattr(standards, "MOST_BYTES", 34)
+    monkeypatch.setattr(standards, "MOST_DATA", 34)
     assert machine.brought() == {"/etc/tool.conf"} | {f"/usr/share/tool/{x}" for x in ("a", "in/b")}
-    monkeypatch.setattr(standards, "MOST_BYTES", 3)
+    monkeypatch.setattr(standards, "MOST_DATA", 3)
     assert machine.brought() == set()
     left_out = [one for one in machine.result.said("hint") if "/usr/share/tool" in one]
     assert [one.rpartition(": ")[2] for one in left_out] == ["--with own-package=/usr/share/tool"]
 
 
 def test_of_a_large_directory_the_entries_go_in_that_are_named_beside_it(machine, monkeypatch):
-    monkeypatch.setattr(standards, "MOST_BYTES", 10)
+    monkeypatch.setattr(standards, "MOST_DATA", 10)
     machine.tool("/usr/share/tool", "a/b", "c", "d")
     tree = {f"/usr/share/tool/{one}": "x" * 6 for one in ("a/b", "a/e", "c/f", "g")}
     machine.package("tool", tree, files=(TOOL,))
     assert machine.brought() == {"/usr/share/tool/a/b", "/usr/share/tool/c/f"}
-    assert machine.result.said("hint") == []
+    (hint,) = machine.result.said("hint")
+    assert "of which it gets what it names: --with own-package=/usr/share/tool adds all" in hint
 
 
 def test_where_a_rule_copies_the_rule_decides(machine):
@@ -277,7 +294,8 @@ def test_a_script_gets_the_directories_that_are_its_packages_alone(machine, monk
     machine.package("other", {"/usr/share/tool/foreign": "", "/usr/lib/other/a": ""})
     comes = {"/usr/lib/tool/task_one", "/usr/share/tool/a", "/usr/bin/sh2"}
     assert machine.brought() == comes
-    monkeypatch.setattr(standards, "MOST_BYTES", -1)
+    for one in ("MOST_BYTES", "MOST_DATA"):
+        monkeypatch.setattr(standards, one, -1)
     assert machine.brought() == {"/usr/bin/sh2"}
     assert [one.partition(" (")[0] for one in machine.result.said("hint")] == [
         "/usr/bin/tool names /usr/lib/tool",
@@ -377,18 +395,32 @@ def test_libraries_that_it_opens_by_name(bench):
 def test_programs_of_its_source_whose_names_are_whole_strings_of_it(bench):
     """As minicom starts runscript: execvp(3), and no path."""
     machine = Machine(bench)
-    names = ("helper", "mate", "dep", "other")
-    texts = [f"\\0{one}" for one in ("helper", "dep", "other", "not mate")]
+    names = ("helper", "mate", "dep", "help", "other")
+    texts = [f"\\0{one}" for one in ("helper", "dep", "help", "other", "not mate")]
     bench.fill({f"/usr/bin/{one}": program() for one in names})
-    machine.package("tool", {}, "s", "Depends: dep\n", files=(TOOL, "/usr/bin/mate"))
+    needs = "Depends: dep\nRecommends: help\n"
+    machine.package("tool", {}, "s", needs, files=(TOOL, "/usr/bin/mate"))
     machine.package("tool-bin", {}, "s", files=("/usr/bin/helper",))
-    machine.package("dep", {}, files=("/usr/bin/dep",))
-    machine.package("other", {}, files=("/usr/bin/other",))
+    for one in ("dep", "help", "other"):
+        machine.package(one, {}, files=(f"/usr/bin/{one}",))
     machine.tool(*texts)
     assert machine.brought(OWN) == set()  # it starts nothing
     bench.fill({f"{LIB}/libc.so.6": libc("frob", "execvp")})
     bench.fill({TOOL: program("frob", "execvp", source=spelling(*texts))})
-    assert machine.brought(OWN) == {"/usr/bin/helper"}
+    assert machine.brought(OWN) == {"/usr/bin/helper", "/usr/bin/dep"}
+
+
+def test_programs_beside_it_that_it_names(bench):
+    """As initdb starts postgres, in a directory that is not in PATH."""
+    machine = Machine(bench)
+    tool = "/usr/lib/tool/bin/tool"
+    bench.fill({f"{LIB}/libc.so.6": libc("frob", "execvp")})
+    texts = ("\\0mate", "\\0/slashed", "/usr/lib/tool/bin/whole", "\\0data")
+    bench.fill({tool: program("frob", "execvp", source=spelling(*texts))})
+    paths = [f"/usr/lib/tool/bin/{one}" for one in ("mate", "slashed", "whole", "other")]
+    bench.fill({one: program() for one in paths})
+    machine.package("tool", {"/usr/lib/tool/bin/data": ""}, files=(tool, *paths))
+    assert machine.brought(OWN, program=tool) == {tool, *paths[:3]}
 
 
 def test_programs_that_a_script_quotes(machine):
