@@ -19,11 +19,15 @@ from rootfs_builder.needs.general.belongings import Belongings, Place
 from rootfs_builder.needs.general.modules import Modules
 from rootfs_builder.needs.general.strings import Strings
 from rootfs_builder.packages import Kin
-from rootfs_builder.paths import SourcePath, decode, name, parent, printable
+from rootfs_builder.paths import OpenedPath, SourcePath, decode, name, parent, printable
 
-_MOST_COMMANDS = 30  # of one source or package: coreutils has 100, samba 40, git 5
+_MOST_COMMANDS = 30  # of one package: coreutils has 100, groff 29, git 5
 
-_STARTS = ("\0", "\0/", "bin/")  # of the name of a program
+# What stands before the name of a program. Linkers keep a text once that is the end of another:
+# `tar` in `control.tar`, `/gpg-agent` in `/run/agent/gpg-agent`.
+_BEFORE = ("\0", "\0/", ".", "bin/")
+_PERHAPS = "/"
+_DIRECTORIES = ("/etc", "/usr/lib", "/usr/libexec", "/usr/share", "/var/lib", "/run")
 
 
 def make(context: Context) -> "OwnPackage":
@@ -124,23 +128,27 @@ class OwnPackage:
     def _named(self, kin: Kin) -> Iterator[Need]:
         """The programs whose names, with or without a path, are whole strings of the program.
 
-        They are of its own source, in PATH or beside it, or of a package that its own requires. Not
+        They are of its own source or of a package that its own requires, in PATH or beside it. Not
         those of a box of tools, which name each other to people: `env` has "sha256sum" in it.
         """
-        program = self._context.program
-        for group in (kin.own, *kin.required()):
-            paths = dict(self._commands(group, beside=group is kin.own))
-            if not 0 < len(paths) <= _MOST_COMMANDS:
+        program, elf_files = self._context.program, self._context.elf_files
+        for group in kin.close():
+            paths = dict(self._commands(group))
+            if len(paths) > _MOST_COMMANDS:
                 continue
-            texts = {f"{at}{one}\0".encode(): one for one in paths for at in _STARTS}
-            found = self._context.elf_files.contained(program.real, texts)
+            texts = {f"{at}{one}\0".encode(): one for one in paths for at in self._before(one)}
+            found = elf_files.contained(program.real, texts) if texts else ()
             for one in sorted({texts[text] for text in found}):
-                clue = Clue(
-                    f"{printable(name(program.opened))} names {printable(one)}", (paths[one],)
-                )
-                yield File(paths[one], clue, started=True)
+                shown = f"{printable(name(program.opened))} names {printable(one)}"
+                yield File(paths[one], Clue(shown, (paths[one],)), started=True)
 
-    def _commands(self, group: Iterable[SourcePath], *, beside: bool) -> Iterator[tuple[str, str]]:
+    def _before(self, command: str) -> tuple[str, ...]:
+        """What may stand before a name; a path's end is none if others have a directory so."""
+        named = (OpenedPath(f"{top}/{command}") for top in _DIRECTORIES)
+        walk = self._context.elf_files.walker.walk
+        return (*_BEFORE, _PERHAPS) if all(walk(one).errno for one in named) else _BEFORE
+
+    def _commands(self, group: Iterable[SourcePath]) -> Iterator[tuple[str, str]]:
         """The programs among files, by name: those that PATH finds, and those beside this one."""
         program, files = SourcePath(self._context.program.real), self._context.files
         commands = files.commands(self._context.search_path)
@@ -151,7 +159,7 @@ class OwnPackage:
             if last in commands:
                 if files.real(commands[last]) == path:
                     yield last, commands[last]
-            elif beside and parent(path) == parent(program) and files.may_execute(path):
+            elif parent(path) == parent(program) and files.may_execute(path):
                 yield last, path
 
     def text(self, text: Text) -> Iterator[Need]:

@@ -12,7 +12,7 @@ _NAMES = (  # what the names of configurations end in, outside /etc
     *(".service", ".toml", ".xml", ".yaml", ".yml"),
 )
 _SURELY = frozenset((".cf", ".cfg", ".cnf", ".conf", ".ini"))  # others may be data
-_MOST_BYTES = 1 << 18
+_MOST_BYTES = 1 << 20
 _SCRIPT = rb"#![ \t]*/"
 _COMMENT = rb"(?m)^[ \t]*(?:#|;|//)[^\n]*"
 
