@@ -57,9 +57,9 @@ class Kin:
         """All files of the packages of the source."""
         return frozenset[SourcePath]().union(*map(self._files, self._own))
 
-    def close(self) -> Iterator[frozenset[SourcePath]]:
-        """The files of each package of the source, and of each that `of` cannot do without."""
-        return map(self._files, sorted({*self._own, *self._required}))
+    def required(self) -> Iterator[frozenset[SourcePath]]:
+        """The files of each package that `of` cannot do without."""
+        return map(self._files, self._required)
 
     @cached_property
     def all(self) -> tuple[SourcePath, ...]:

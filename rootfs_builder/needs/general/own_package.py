@@ -19,15 +19,13 @@ from rootfs_builder.needs.general.belongings import Belongings, Place
 from rootfs_builder.needs.general.modules import Modules
 from rootfs_builder.needs.general.strings import Strings
 from rootfs_builder.packages import Kin
-from rootfs_builder.paths import OpenedPath, SourcePath, decode, name, parent, printable
+from rootfs_builder.paths import SourcePath, decode, name, parent, printable
 
-_MOST_COMMANDS = 30  # of one package: coreutils has 100, groff 29, git 5
-
-# What stands before the name of a program. Linkers keep a text once that is the end of another:
-# `tar` in `control.tar`, `/gpg-agent` in `/run/agent/gpg-agent`.
-_BEFORE = ("\0", "\0/", ".", "bin/")
-_PERHAPS = "/"
-_DIRECTORIES = ("/etc", "/usr/lib", "/usr/libexec", "/usr/share", "/var/lib", "/run")
+# Up to how many programs a package names each of them because it starts it, and what stands before
+# a name. Those of one source speak of each other: coreutils has 100 programs, samba 40, git 5. Of a
+# package that is required it is the program: procps has `free` and `top`, words of people. Linkers
+# keep a text once that is the end of another: `tar` in `control.tar`.
+_OWN, _REQUIRED = (30, ("\0",)), (4, ("\0", "\0/", ".", "bin/"))
 
 
 def make(context: Context) -> "OwnPackage":
@@ -126,27 +124,22 @@ class OwnPackage:
                 yield LeftOut(path, Clue(f"{shown} runs {printable(name(path))}", (path,)))
 
     def _named(self, kin: Kin) -> Iterator[Need]:
-        """The programs whose names, with or without a path, are whole strings of the program.
+        """The programs whose names are whole strings of the program, in PATH or beside it.
 
-        They are of its own source or of a package that its own requires, in PATH or beside it. Not
-        those of a box of tools, which name each other to people: `env` has "sha256sum" in it.
+        They are of its own source, or of a package that its own requires. Not those of a box of
+        tools, which name each other to people: `env` has "sha256sum" in it.
         """
-        program, elf_files = self._context.program, self._context.elf_files
-        for group in kin.close():
+        program = self._context.program
+        groups = [(kin.own, _OWN), *((one, _REQUIRED) for one in kin.required())]
+        for group, (most, before) in groups:
             paths = dict(self._commands(group))
-            if len(paths) > _MOST_COMMANDS:
+            if not 0 < len(paths) <= most:
                 continue
-            texts = {f"{at}{one}\0".encode(): one for one in paths for at in self._before(one)}
-            found = elf_files.contained(program.real, texts) if texts else ()
+            texts = {f"{at}{one}\0".encode(): one for one in paths for at in before}
+            found = self._context.elf_files.contained(program.real, texts)
             for one in sorted({texts[text] for text in found}):
                 shown = f"{printable(name(program.opened))} names {printable(one)}"
                 yield File(paths[one], Clue(shown, (paths[one],)), started=True)
-
-    def _before(self, command: str) -> tuple[str, ...]:
-        """What may stand before a name; a path's end is none if others have a directory so."""
-        named = (OpenedPath(f"{top}/{command}") for top in _DIRECTORIES)
-        walk = self._context.elf_files.walker.walk
-        return (*_BEFORE, _PERHAPS) if all(walk(one).errno for one in named) else _BEFORE
 
     def _commands(self, group: Iterable[SourcePath]) -> Iterator[tuple[str, str]]:
         """The programs among files, by name: those that PATH finds, and those beside this one."""
