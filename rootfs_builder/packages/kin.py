@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 
 from rootfs_builder.packages.database import Package
-from rootfs_builder.paths import SourcePath
+from rootfs_builder.paths import SourcePath, name
 
 Owner = Callable[[SourcePath], Package | None]
 Files = Callable[[Package], frozenset[SourcePath]]
@@ -57,9 +57,11 @@ class Kin:
         """All files of the packages of the source."""
         return frozenset[SourcePath]().union(*map(self._files, self._own))
 
-    def required(self) -> Iterator[frozenset[SourcePath]]:
-        """The files of each package that `of` cannot do without."""
-        return map(self._files, self._required)
+    @property
+    def required(self) -> Iterator[SourcePath]:
+        """Of each package that `of` cannot do without the files with the package's own name."""
+        for one in self._required:
+            yield from (path for path in self._files(one) if name(path) == one.name)
 
     @cached_property
     def all(self) -> tuple[SourcePath, ...]:

@@ -21,11 +21,10 @@ from rootfs_builder.needs.general.strings import Strings
 from rootfs_builder.packages import Kin
 from rootfs_builder.paths import SourcePath, decode, name, parent, printable
 
-# Up to how many programs a package names each of them because it starts it, and what stands before
-# a name. Those of one source speak of each other: coreutils has 100 programs, samba 40, git 5. Of a
-# package that is required it is the program: procps has `free` and `top`, words of people. Linkers
-# keep a text once that is the end of another: `tar` in `control.tar`.
-_OWN, _REQUIRED = (30, ("\0",)), (4, ("\0", "\0/", ".", "bin/"))
+_MOST_OWN = 30  # programs of one source: coreutils has 100, samba 40, git 5
+# What stands before the name of a program. Linkers keep a text once that is the end of another:
+# `tar` in `control.tar`.
+_BEFORE = ("\0", "\0/", ".", "bin/")
 
 
 def make(context: Context) -> "OwnPackage":
@@ -126,20 +125,18 @@ class OwnPackage:
     def _named(self, kin: Kin) -> Iterator[Need]:
         """The programs whose names are whole strings of the program, in PATH or beside it.
 
-        They are of its own source, or of a package that its own requires. Not those of a box of
-        tools, which name each other to people: `env` has "sha256sum" in it.
+        They are of its own source, but not of a box of tools, which name each other to people:
+        `env` has "sha256sum" in it. Or a package that its own requires is called so: `m4`.
         """
         program = self._context.program
-        groups = [(kin.own, _OWN), *((one, _REQUIRED) for one in kin.required())]
-        for group, (most, before) in groups:
-            paths = dict(self._commands(group))
-            if not 0 < len(paths) <= most:
-                continue
-            texts = {f"{at}{one}\0".encode(): one for one in paths for at in before}
-            found = self._context.elf_files.contained(program.real, texts)
-            for one in sorted({texts[text] for text in found}):
-                shown = f"{printable(name(program.opened))} names {printable(one)}"
-                yield File(paths[one], Clue(shown, (paths[one],)), started=True)
+        own, required = dict(self._commands(kin.own)), dict(self._commands(kin.required))
+        paths = required | (own if len(own) <= _MOST_OWN else {})
+        texts = {f"\0{one}\0".encode(): one for one in paths}
+        texts |= {f"{at}{one}\0".encode(): one for one in required for at in _BEFORE}
+        found = self._context.elf_files.contained(program.real, texts) if texts else ()
+        for one in sorted({texts[text] for text in found}):
+            shown = f"{printable(name(program.opened))} names {printable(one)}"
+            yield File(paths[one], Clue(shown, (paths[one],)), started=True)
 
     def _commands(self, group: Iterable[SourcePath]) -> Iterator[tuple[str, str]]:
         """The programs among files, by name: those that PATH finds, and those beside this one."""

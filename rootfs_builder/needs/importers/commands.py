@@ -111,16 +111,19 @@ class Commands:
         except InputError:
             return False  # which others say
 
-    def declares(self, by: str, path: str) -> bool:
+    def declares(self, by: str, path: str, script: str) -> bool:
         """Whether the package of a text names that of a file as needed, at any distance.
 
+        Or the package of the script that has loaded the text: a database's driver is its business.
         Of what no package has brought, and of what nobody knows, everything is expected.
         """
         owner, other = self._owner(by) if by else None, self._owner(path)
         if owner is None or other is None:
             return True
+        also = self._owner(script) if script else None
         try:
-            return self._context.packages.reaches(owner, other)
+            asked = (one for one in (owner, also) if one is not None)
+            return any(self._context.packages.reaches(one, other) for one in asked)
         except InputError:
             return True
 

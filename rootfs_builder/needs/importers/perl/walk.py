@@ -109,7 +109,9 @@ class PerlWalk(Walk):
         found = [*self._found(_file_of(one.name))]
         for library in found:
             file = join(library.path, _file_of(one.name))
-            if (is_core or not library.core) and self._around.commands.declares(path, file):
+            if (is_core or not library.core) and self._around.commands.declares(
+                path, file, self._path
+            ):
                 self._load(library, _file_of(one.name), path, one.name)
         is_source = path and not path.endswith(".so")
         imports = self._texts.imports(path) if is_source and not found else ()
@@ -169,7 +171,9 @@ class PerlWalk(Walk):
             for file in self._below(join(library.path, part)):
                 if not file.endswith(".pm") or not file.startswith(join(library.path, begin)):
                     continue
-                if one.kind is Kind.PLUGINS or self._around.commands.declares(path, file):
+                if one.kind is Kind.PLUGINS or self._around.commands.declares(
+                    path, file, self._path
+                ):
                     self._load(library, file[len(library.path) + 1 :], path, one.name)
 
     def _file(self, path: str, one: Import) -> None:

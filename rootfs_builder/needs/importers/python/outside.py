@@ -21,6 +21,7 @@ _LDCONFIG = "/sbin/ldconfig"  # by its path: ctypes/util.py
 _MOST_ZONES = 20  # that one text chooses from; one with more has all of them
 _MOST_FILES = 2000  # of a directory of one program
 _DEPTH = 3  # of such a directory, as /usr/share/NAME
+_MOST_OWNERS = 3  # packages that have files in it: a program, its modules, a plugin
 
 
 class Outside:
@@ -38,7 +39,7 @@ class Outside:
         self._commands = Commands(context)
         self._added = frozenset(context.files.added)
         self._zones = {"UTC": Clue("zoneinfo is imported")}
-        self._own = dict[str, bool]()
+        self._owned = dict[str, int]()
         self._database = next((one for one in _ZONES if self._files.kind(one) == "dir"), None)
 
     def of(
@@ -137,12 +138,15 @@ class Outside:
                     yield directory
 
     def own_directory(self, directory: str, path: str) -> Iterator[Need]:
-        """A directory on sys.path that is a program's own comes whole, with its data."""
+        """A directory on sys.path that is a program's own comes whole, with its data.
+
+        Of one that many packages share come the modules that are imported, as of any other.
+        """
         clue = Clue(f"{printable(name(path))} has it on sys.path")
         if not (in_system(directory) or self._is_beside(directory, path)):
             yield File(directory, clue)  # which is refused, with the flag that adds it
         is_deep = directory.count("/") >= _DEPTH and not self._is_shared(directory)
-        if in_system(directory) and is_deep:
+        if in_system(directory) and is_deep and self._owners(directory) <= _MOST_OWNERS:
             yield File(directory, clue) if self._is_small(directory) else _too_many(directory)
 
     def _is_beside(self, directory: str, path: str) -> bool:
@@ -158,14 +162,14 @@ class Outside:
     def _is_small(self, directory: str) -> bool:
         return sum(1 for _ in self._below(directory)) <= _MOST_FILES
 
-    def _is_own(self, directory: str) -> bool:
-        """Whether all files of a directory are of one package, or none."""
-        if directory not in self._own:
-            files = list(self._below(directory))
-            real = [one for one in map(self._files.real, files[:_MOST_FILES]) if one is not None]
+    def _owners(self, directory: str) -> int:
+        """How many packages have files in a directory."""
+        if directory not in self._owned:
+            files = [*self._below(directory)][:_MOST_FILES]
+            real = [one for one in map(self._files.real, files) if one is not None]
             owners = set(self._context.packages.of_all(real).packages.values())
-            self._own[directory] = len(files) <= _MOST_FILES and len(owners) <= 1
-        return self._own[directory]
+            self._owned[directory] = len(owners)
+        return self._owned[directory]
 
     def _below(self, directory: str) -> Iterator[str]:
         """The files below a directory, at most one more than one program has."""
@@ -197,7 +201,11 @@ class Outside:
                     yield File(found, clue, start=scope.start, script=script)
 
     def _may_own(self, directory: str) -> bool:
-        return not self._is_shared(directory) and self._is_own(directory)
+        return (
+            not self._is_shared(directory)
+            and self._is_small(directory)
+            and self._owners(directory) <= 1
+        )
 
 
 def _too_many(directory: str) -> Finding:

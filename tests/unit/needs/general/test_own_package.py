@@ -395,14 +395,15 @@ def test_libraries_that_it_opens_by_name(bench):
 def test_programs_of_its_source_whose_names_are_whole_strings_of_it(bench):
     """As minicom starts runscript: execvp(3), and no path."""
     machine = Machine(bench)
-    names = ("helper", "mate", "dep", "help", "other")
-    texts = [f"\\0{one}" for one in ("helper", "dep", "help", "other", "not mate")]
+    names = ("helper", "mate", "dep", "dep2", "help", "other")
+    texts = [f"\\0{one}" for one in ("helper", "dep", "dep2", "help", "other", "not mate")]
     bench.fill({f"/usr/bin/{one}": program() for one in names})
     needs = "Depends: dep\nRecommends: help\n"
     machine.package("tool", {}, "s", needs, files=(TOOL, "/usr/bin/mate"))
     machine.package("tool-bin", {}, "s", files=("/usr/bin/helper",))
     for one in ("dep", "help", "other"):
-        machine.package(one, {}, files=(f"/usr/bin/{one}",))
+        also = {"dep": ("/usr/bin/dep2",)}.get(one, ())  # a word of people, as free and top are
+        machine.package(one, {}, files=(f"/usr/bin/{one}", *also))
     machine.tool(*texts)
     assert machine.brought(OWN) == set()  # it starts nothing
     bench.fill({f"{LIB}/libc.so.6": libc("frob", "execvp")})

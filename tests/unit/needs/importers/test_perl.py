@@ -193,6 +193,17 @@ def test_modules_whose_names_begin_alike_are_a_family():
     assert run('my $c = "A::On_$x"; eval "require $c";', tree)[0] == comes
 
 
+def test_of_a_family_come_those_that_the_module_or_the_script_declares():
+    """As DBI loads DBD::SQLite, which the package of the script names as needed."""
+    tree = {f"{VENDOR}/DB.pm": 'my $d = "DB::By::$name"; eval "require $d";'}
+    tree |= {f"{VENDOR}/DB/By/{one}.pm": "1;" for one in ("A", "B", "C")}
+    owners = {SCRIPT: "own", f"{VENDOR}/DB.pm": "db"}
+    owners |= {f"{VENDOR}/DB/By/{one}.pm": one for one in ("A", "B", "C")}
+    packages = importing.Packages(owners, {"own": ("A",), "db": ("B",)})
+    comes, _ = run("use DB;", tree, packages=packages)
+    assert comes == {f"{VENDOR}/{one}.pm" for one in ("DB", "DB/By/A", "DB/By/B")}
+
+
 def test_a_file_of_a_program_s_own_directory_comes_with_the_data_there():
     tree = {f"{VENDOR}/it/app.pl": "1;", f"{VENDOR}/it/home": "x", f"{VENDOR}/it/more.pl": "1;"}
     assert run('require "it/app.pl";', tree)[0] == {f"{VENDOR}/it/app.pl", f"{VENDOR}/it/home"}

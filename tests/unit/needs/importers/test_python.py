@@ -28,10 +28,15 @@ NAMED = {COMPILED: [b"yaml.cyaml", b"an", b"yaml.nothing", b"sys"]}  # texts in 
 
 
 class Packages:
-    """Everything of a directory of /usr/share belongs to the package of its name."""
+    """Everything of a directory of /usr/share belongs to the package of its name.
+
+    But in `all` each file is of another.
+    """
 
     def of_all(self, paths):
-        return SimpleNamespace(packages={one: one.split("/")[3] for one in paths})
+        return SimpleNamespace(
+            packages={one: one if "/all/" in one else one.split("/")[3] for one in paths}
+        )
 
 
 def needs(files, *, script=SCRIPT, added=(), arguments=(), variables=(), entry="", **options):
@@ -237,6 +242,11 @@ IMPORTS = {
         "import sys\nsys.path.insert(0, '/usr/share/tool')\nimport inside",
         {"/usr/share/tool/inside.py": "import yaml", "/usr/share/tool/data": "", **PACKAGE},
         {"/usr/share/tool", "/usr/share/tool/inside.py", f"{SITE}/yaml"},
+    ),
+    "not all of one that many packages share": (
+        "import sys\nsys.path.insert(0, '/usr/share/all')\nimport inside",
+        {f"/usr/share/all/{one}": "" for one in ("inside.py", "a.py", "b.py", "c.py")},
+        {"/usr/share/all/inside.py"},
     ),
     "one beside the script": (
         "import sys\nsys.path.append(join(dirname(__file__), 'lib'))\nimport inside",
