@@ -64,6 +64,7 @@ class Owners:
         self._directories: dict[str, SourcePath | None] = {}
         self._files: dict[Package, frozenset[SourcePath]] = {}
         self._kin: dict[tuple[Package, bool], Kin] = {}
+        self._sums: dict[Package, dict[SourcePath, str]] = {}
         self._reached: dict[Package, frozenset[Package]] = {}
 
     @cached_property
@@ -141,6 +142,27 @@ class Owners:
             InputError: see `of_all`.
         """
         return self._asked(package, lambda one: one.licences(package)) or ()
+
+    def is_unchanged(self, path: SourcePath) -> bool:
+        """Whether a file is as its package has brought it, and so as everybody has it.
+
+        Raises:
+            InputError: see `of_all`.
+        """
+        package = self._owner(path)
+        digest = self._sums_of(package).get(path) if package else None
+        if digest is None:
+            return False
+        with self._walker.root.open(path).open() as content:
+            found = hashlib.md5(content[0 : len(content)], usedforsecurity=False)
+        return found.hexdigest() == digest
+
+    def _sums_of(self, package: Package) -> dict[SourcePath, str]:
+        if package not in self._sums:
+            each = self._asked(package, lambda one: tuple(one.sums(package))) or ()
+            stand = ((self._stands(spelt), digest) for spelt, digest in each)
+            self._sums[package] = {path: digest for path, digest in stand if path is not None}
+        return self._sums[package]
 
     def _owner(self, path: SourcePath) -> Package | None:
         return self.of_all((path,)).packages[path]

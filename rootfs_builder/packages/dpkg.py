@@ -26,7 +26,7 @@ from rootfs_builder.paths import SourcePath, decode, encode
 from rootfs_builder.paths import name as last
 
 _ADMIN = "/var/lib/dpkg"
-_LIST = ".list"
+_LIST, _SUMS = ".list", ".md5sums"
 _STATUS = f"{_ADMIN}/status"
 _DIVERSIONS = f"{_ADMIN}/diversions"
 STATES = (_STATUS, _DIVERSIONS)  # dpkg writes the first anew with whatever it does to a package
@@ -122,6 +122,13 @@ class Dpkg:
                 self._texts[label] = self._text(self._names[label])
             yield label, self._texts[label]
 
+    def _info(self, package: Package, ending: str) -> str:
+        """The text of a package's own file in `info`."""
+        labels = (f"{package.name}:{package.architecture}", package.name)
+        found = (find(self._walker, f"{_ADMIN}/info/{one}{ending}") for one in labels)
+        path = next((one for one in found if one is not None), None)
+        return "" if path is None else decode(self._text(path))
+
     def _text(self, path: SourcePath) -> bytes:
         root = self._walker.root
         try:
@@ -189,14 +196,16 @@ class Dpkg:
 
     def files(self, package: Package) -> Iterator[str]:
         """See Database."""
-        labels = (f"{package.name}:{package.architecture}", package.name)
-        found = (find(self._walker, f"{_ADMIN}/info/{one}{_LIST}") for one in labels)
-        path = next((one for one in found if one is not None), None)
-        text = b"" if path is None else self._text(path)
-        for spelt in decode(text).split("\n"):
+        for spelt in self._info(package, _LIST).split("\n"):
             if spelt not in ("", "/."):
                 to, by = self._diversions.get(spelt, (spelt, package.name))
                 yield spelt if by == package.name else to
+
+    def sums(self, package: Package) -> Iterator[tuple[str, str]]:
+        """See Database. Source: deb-md5sums(5)."""
+        for line in self._info(package, _SUMS).splitlines():
+            digest, _, path = line.partition("  ")
+            yield f"/{path}", digest
 
     def licences(self, package: Package) -> tuple[str, ...]:
         """See Database."""

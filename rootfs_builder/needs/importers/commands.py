@@ -95,15 +95,15 @@ class Commands:
         """Whether a text is the script, or of its package; of the user's, whether it is beside."""
         if by in ("", script):
             return True
-        owner = self._owner(script)
+        owner = self.owner(script)
         if owner is not None:
-            return self._owner(by) == owner
+            return self.owner(by) == owner
         return not in_system(by) and parent(by) == parent(script)
 
     def _is_needed(self, path: str, by: str) -> bool:
         if name(path) in _UTILITIES.split():
             return True
-        owner, other = self._owner(by), self._owner(path)
+        owner, other = self.owner(by), self.owner(path)
         if owner is None or other is None:
             return False
         try:
@@ -117,17 +117,18 @@ class Commands:
         Or the package of the script that has loaded the text: a database's driver is its business.
         Of what no package has brought, and of what nobody knows, everything is expected.
         """
-        owner, other = self._owner(by) if by else None, self._owner(path)
+        owner, other = self.owner(by) if by else None, self.owner(path)
         if owner is None or other is None:
             return True
-        also = self._owner(script) if script else None
+        also = self.owner(script) if script else None
         try:
             asked = (one for one in (owner, also) if one is not None)
             return any(self._context.packages.reaches(one, other) for one in asked)
         except InputError:
             return True
 
-    def _owner(self, path: str) -> Package | None:
+    def owner(self, path: str) -> Package | None:
+        """Whose a file is, None if nobody knows."""
         if path not in self._owners:
             real = self._files.real(path)
             known = real is not None and in_system(real)

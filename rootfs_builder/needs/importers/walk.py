@@ -149,6 +149,10 @@ class Walk(ABC):
     def _begin(self) -> None:
         """Take what the options of the interpreter say."""
 
+    def _more(self) -> bool:
+        """Take what only all the rest can tell to be needed; whether there was any."""
+        return False
+
     def _end(self) -> None:  # noqa: B027 - most have nothing to drop
         """Drop what has been found after all."""
 
@@ -169,9 +173,9 @@ class Walk(ABC):
             self._todo = [self._path] if self._path else []
             seen = set()
             self._begin()
-            while self._todo:
-                path = self._todo.pop()
-                if path not in seen:
+            while self._todo or self._more():
+                path = self._todo.pop() if self._todo else ""
+                if path and path not in seen:
                     seen.add(path)
                     self._read(path)
         self._around.done |= seen  # a text comes in by the path that it has without links

@@ -12,11 +12,12 @@ from functools import cached_property
 from msgspec import Struct
 
 from rootfs_builder.cache.file_facts import FileFacts
-from rootfs_builder.errors import Mistake, PolicyError
+from rootfs_builder.errors import InputError, Mistake, PolicyError
 from rootfs_builder.filesystem.root import Identity, Node
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.needs.secrets import machine, names
-from rootfs_builder.paths import SourcePath, printable
+from rootfs_builder.packages import Owners
+from rootfs_builder.paths import SourcePath, below, printable
 
 _FEW = 3  # secrets whose options fit a sentence
 
@@ -52,9 +53,20 @@ class Secrets:
                 continue
             why = paths.get(path) or identities.get(node.identity) or names.why(path)
             why = why or (self._by_content(path) if node.size else "")
-            if why:
+            if why and not self._is_published(path):
                 secrets.append(Secret(path, why))
         return tuple(secrets)
+
+    def _is_published(self, path: SourcePath) -> bool:
+        """Whether a package has brought just this file: a key for tests, an example."""
+        try:
+            return below(path, "/usr") and self._owners.is_unchanged(path)
+        except InputError:
+            return False  # nobody knows
+
+    @cached_property
+    def _owners(self) -> Owners:
+        return Owners(self._sources, self._facts)
 
     @cached_property
     def _of_the_machine(self) -> tuple[dict[SourcePath, str], dict[Identity, str]]:

@@ -3,6 +3,7 @@
 The keys are made by openssl, ssh-keygen and gpg; what must not be taken for one is this machine's.
 """
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from rootfs_builder.filesystem.root import DirectoryRoot, tree
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.needs import secrets as sensitive
+from tests import package_roots
 
 OF_THE_MACHINE = [
     "/etc/passwd",
@@ -309,6 +311,21 @@ def test_public_halves_are_none(tmp_path):
     made(request, tmp_path)
     assert (tmp_path / "certificate").stat().st_size
     assert secrets(sources(tmp_path)) == {"/k"}
+
+
+def test_a_key_that_a_package_has_brought_is_none_until_it_is_changed(tmp_path, key):
+    paths = ["/usr/share/tool/key", "/usr/share/tool/other", "/etc/tool.key"]
+    root = tmp_path / "root"
+    root.mkdir()
+    package_roots.install(root, package_roots.Package("tool", "1", tuple(paths)))
+    digest = hashlib.md5(key, usedforsecurity=False).hexdigest()
+    sums = "".join(f"{digest}  {path[1:]}\n" for path in paths)
+    (root / "var/lib/dpkg/info/tool.md5sums").write_text(sums)
+    fill(root, paths)
+    for path in paths:
+        (root / path[1:]).write_bytes(key)
+    (root / "usr/share/tool/other").write_bytes(key + b"\n")
+    assert secrets(sources(root)) == {"/usr/share/tool/other", "/etc/tool.key"}
 
 
 @pytest.mark.parametrize(

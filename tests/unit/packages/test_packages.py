@@ -1,5 +1,6 @@
 """Who owns what: databases written out here as each package manager writes them."""
 
+import hashlib
 import os
 import sqlite3
 import struct
@@ -853,6 +854,27 @@ def test_dpkg_answers_many_questions_as_it_answers_the_first(machine):
     assert machine.name("/usr/lib/moved.old") == "p0"
     assert machine.name("/usr/lib/moved") == "p7"
     assert machine.name("/usr/lib/none") is None
+
+
+def test_dpkg_knows_whether_a_file_is_as_its_package_has_brought_it(machine):
+    sums = {
+        one: hashlib.md5(one.encode(), usedforsecurity=False).hexdigest()
+        for one in ("same", "other")
+    }
+    text = f"{sums['same']}  lib/tool/same\n{sums['other']}  lib/tool/changed\n"
+    paths = [f"/lib/tool/{one}" for one in ("same", "changed", "unlisted")]
+    machine.fill(
+        {
+            **status(stanza("tool")),
+            **lists(tool=paths),
+            f"{INFO}/tool.md5sums": text,
+            "/lib": "-> usr/lib",
+            **{f"/usr{path}": path.rpartition("/")[2] for path in paths},
+            "/usr/lib/none": "same",
+        }
+    )
+    each = (*(f"/usr{path}" for path in paths), "/usr/lib/none")
+    assert [machine.owners.is_unchanged(one) for one in each] == [True, False, False, False]
 
 
 def test_files_stand_where_the_links_of_the_root_lead(machine):

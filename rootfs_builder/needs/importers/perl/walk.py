@@ -31,11 +31,21 @@ class PerlWalk(Walk):
         super().__init__(texts, text, "perl")
         self._texts = texts
         self._options = options
+        self._perhaps = dict[str, tuple[Library, str, str, str]]()
         self._packages = {one.name for one in options if one.kind is Kind.PACKAGE}
 
     def _begin(self) -> None:
         for one in self._options:
             self._follow("", one)
+
+    def _more(self) -> bool:
+        """Of what was named by others the modules of packages of which something is loaded."""
+        owner = self._around.commands.owner
+        packages = {owner(one) for one in self._needs} if self._perhaps else set()
+        come = [one for one in self._perhaps if owner(one) in packages]
+        for one in come:
+            self._load(*self._perhaps.pop(one))
+        return bool(come)
 
     def _end(self) -> None:
         declared = tuple(f"\0{_file_of(one)}" for one in self._packages)
@@ -109,10 +119,8 @@ class PerlWalk(Walk):
         found = [*self._found(_file_of(one.name))]
         for library in found:
             file = join(library.path, _file_of(one.name))
-            if (is_core or not library.core) and self._around.commands.declares(
-                path, file, self._path
-            ):
-                self._load(library, _file_of(one.name), path, one.name)
+            if is_core or not library.core:
+                self._load_if_declared(library, file, path, one)
         is_source = path and not path.endswith(".so")
         imports = self._texts.imports(path) if is_source and not found else ()
         if any(each.kind is Kind.FAMILY for each in imports):
@@ -171,10 +179,16 @@ class PerlWalk(Walk):
             for file in self._below(join(library.path, part)):
                 if not file.endswith(".pm") or not file.startswith(join(library.path, begin)):
                     continue
-                if one.kind is Kind.PLUGINS or self._around.commands.declares(
-                    path, file, self._path
-                ):
-                    self._load(library, file[len(library.path) + 1 :], path, one.name)
+                self._load_if_declared(library, file, path, one)
+
+    def _load_if_declared(self, library: Library, file: str, path: str, one: Import) -> None:
+        """Take a plugin, or a module that the text's package needs; others perhaps later."""
+        part = file[len(library.path) + 1 :]
+        is_plugin = one.kind is Kind.PLUGINS
+        if is_plugin or self._around.commands.declares(path, file, self._path):
+            self._load(library, part, path, one.name)
+        else:
+            self._perhaps[file] = (library, part, path, one.name)
 
     def _file(self, path: str, one: Import) -> None:
         """What `require` or `do` reads: by its path, in @INC, or beside."""

@@ -202,6 +202,13 @@ def test_of_a_family_come_those_that_the_module_or_the_script_declares():
     packages = importing.Packages(owners, {"own": ("A",), "db": ("B",)})
     comes, _ = run("use DB;", tree, packages=packages)
     assert comes == {f"{VENDOR}/{one}.pm" for one in ("DB", "DB/By/A", "DB/By/B")}
+    # What a text only names comes if anything else of its package does.
+    tree |= {f"{VENDOR}/C/Main.pm": "1;"}
+    owners |= {f"{VENDOR}/C/Main.pm": "C"}
+    packages = importing.Packages(owners, {"own": ("A",), "db": ("B",)})
+    comes, _ = run("my @l = qw(DB::By::C Other); use C::Main;", tree, packages=packages)
+    assert comes == {f"{VENDOR}/C/Main.pm", f"{VENDOR}/DB/By/C.pm"}
+    assert run("my @l = qw(DB::By::C Other);", tree, packages=packages)[0] == set()
 
 
 def test_a_file_of_a_program_s_own_directory_comes_with_the_data_there():
