@@ -29,6 +29,9 @@ class Files:
     def real(self, path):
         return normpath(path) if self.kind(path) else None
 
+    def size(self, path):
+        return len(self.tree[path])
+
     def names(self, directory):
         inside = normpath(directory).rstrip("/") + "/"
         below = (one[len(inside) :] for one in self.tree if one.startswith(inside))

@@ -22,6 +22,7 @@ from rootfs_builder.packages import Kin
 from rootfs_builder.paths import SourcePath, decode, name, parent, printable
 
 _MOST_OWN = 30  # programs of one source: coreutils has 100, samba 40, git 5
+_SHELL = "/bin/sh"  # of system(3) and popen(3)
 # What stands before the name of a program. Linkers keep a text once that is the end of another:
 # `tar` in `control.tar`.
 _BEFORE = ("\0", "\0/", ".", "bin/")
@@ -115,12 +116,21 @@ class OwnPackage:
                 yield path, len(known) > 1
 
     def _programs(self, started: Iterable[tuple[str, bool]], kin: Kin) -> Iterator[Need]:
-        """Of those, the certain ones and those that its package needs: nobody knows when."""
+        """Of those, what is certain and of its packages, with the shell that starts it.
+
+        What is either is a hint: nobody knows when.
+        """
         shown = printable(name(self._context.program.opened))
         for path, certain in started:
+            clue = Clue(f"{shown} runs {printable(name(path))}", (path,))
             real = self._context.files.real(path)
-            if real is not None and not kin.owns(real) and (certain or kin.has(real)):
-                yield LeftOut(path, Clue(f"{shown} runs {printable(name(path))}", (path,)))
+            if real is None:
+                continue
+            if certain and kin.has(real):
+                yield File(path, clue, started=True)
+                yield File(_SHELL, clue, started=True)
+            elif (certain or kin.has(real)) and not kin.owns(real):
+                yield LeftOut(path, clue)
 
     def _named(self, kin: Kin) -> Iterator[Need]:
         """The programs whose names are whole strings of the program, in PATH or beside it.

@@ -6,15 +6,19 @@ it is loaded by name comes whatever that leaves out; of any other module the fil
 and its data come.
 """
 
+import re
 from collections.abc import Iterator
 
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need, Text
+from rootfs_builder.needs.general import settings
 from rootfs_builder.needs.importers.perl import source
 from rootfs_builder.needs.importers.perl.imports import Import, Kind
 from rootfs_builder.needs.importers.perl.texts import PerlTexts
 from rootfs_builder.needs.importers.perl.walk import PerlWalk
-from rootfs_builder.paths import printable
+from rootfs_builder.paths import decode, printable
+
+_MODULE = re.compile(rb"(?<![\w:])[A-Z]\w*(?:::\w+)+(?![\w:])")
 
 
 def make(context: Context) -> "PerlFinder":
@@ -42,6 +46,13 @@ class PerlFinder:
             yield File(script, Clue(f"the argument {printable(script)} names it", (script,)))
 
     def text(self, text: Text) -> Iterator[Need]:
-        """What a program or module loads."""
-        if text.path not in self._texts.done and self._texts.is_perl(text.path):
+        """What a program or module loads, and the modules that a configuration names."""
+        if text.path in self._texts.done:
+            return
+        if self._texts.is_perl(text.path):
             yield from PerlWalk(self._texts, self._options, text).needs()
+            return
+        words = {decode(one) for one in _MODULE.findall(settings.read(text, self._texts.files))}
+        modules = tuple(Import(Kind.MAYBE, one, 0, guarded=True) for one in sorted(words))
+        if modules:
+            yield from PerlWalk(self._texts, self._options, named=modules, by=text.path).needs()

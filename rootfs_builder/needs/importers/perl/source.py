@@ -221,14 +221,15 @@ class _Reader:
             if one.type == "filename" and node.children[0].type == "do":
                 for value in self._values.words([one]):
                     self._keep(Kind.FILE, value, line, guarded=True)
-            elif one.type in STRINGS:
+            elif one.type in (*STRINGS, "binary_expression"):
                 self._evaluated(one, line)
 
     def _evaluated(self, node: Node, line: int) -> None:
         """A text of code: what is constant of it, and what is loaded by a computed name."""
-        begin = self._values.beginning(node)
-        first, _, name = begin.strip().partition(" ")
-        if self._values.value(node) is None and first in ("require", "use"):
+        begin, certain = self._values.beginning(node), self._values.certain(node)
+        first, _, name = certain.strip().partition(" ")
+        is_whole = self._values.value(node) == certain
+        if not is_whole and first in ("require", "use"):
             if name.endswith("::"):
                 self._keep(Kind.FAMILY, name[:-2], line, guarded=True)
             elif not name:

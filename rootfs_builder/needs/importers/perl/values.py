@@ -33,6 +33,7 @@ class Values:
     def __init__(self) -> None:
         self.package = "main"
         self._variables = dict[str, str]()
+        self._several = set[str]()  # that are given different constants
         self._lines = dict[str, str]()
 
     def assign(self, node: Node) -> None:
@@ -42,9 +43,9 @@ class Values:
             left = left.named_children[0] if len(left.named_children) == 1 else left
         if left.type == "scalar" and node.children[1].type in ("=", "||=", "//="):
             value = self.value(right)
-            if value is not None:
-                self._variables.setdefault(_name(left), value)
-            elif right.type in (*STRINGS, "binary_expression"):
+            if value is not None and self._variables.setdefault(_name(left), value) != value:
+                self._several.add(_name(left))
+            elif value is None and right.type in (*STRINGS, "binary_expression"):
                 self._lines.setdefault(_name(left), self.line(right))
 
     def words(self, nodes: Iterable[Node]) -> Iterator[str]:
@@ -146,6 +147,16 @@ class Values:
                 return self.beginning(node.children[0])
             return left + self.beginning(node.children[-1])
         return self.value(node) or ""
+
+    def certain(self, node: Node) -> str:
+        """The same, up to a variable that is given several constants."""
+        kept, self._variables = (
+            self._variables,
+            {one: value for one, value in self._variables.items() if one not in self._several},
+        )
+        begin = self.beginning(node)
+        self._variables = kept
+        return begin
 
     def line(self, node: Node) -> str:
         """A command line, with UNKNOWN for what only the running program knows."""

@@ -26,9 +26,18 @@ class PerlWalk(Walk):
         ("Test2",),
     )
 
-    def __init__(self, texts: PerlTexts, options: Imports, text: Text | None = None) -> None:
-        """`text` is None for the options alone."""
+    def __init__(
+        self,
+        texts: PerlTexts,
+        options: Imports,
+        text: Text | None = None,
+        *,
+        named: Imports = (),
+        by: str = "",
+    ) -> None:
+        """`text` is None for the options alone, or for what is `named` by a configuration."""
         super().__init__(texts, text, "perl")
+        self._named, self._by = named, by
         self._texts = texts
         self._options = options
         self._perhaps = dict[str, tuple[Library, str, str, str]]()
@@ -37,6 +46,8 @@ class PerlWalk(Walk):
     def _begin(self) -> None:
         for one in self._options:
             self._follow("", one)
+        for one in self._named:
+            self._follow(self._by, one)
 
     def _more(self) -> bool:
         """Of what was named by others the modules of packages of which something is loaded."""
@@ -121,7 +132,7 @@ class PerlWalk(Walk):
             file = join(library.path, _file_of(one.name))
             if is_core or not library.core:
                 self._load_if_declared(library, file, path, one)
-        is_source = path and not path.endswith(".so")
+        is_source = path != self._by and not path.endswith(".so")
         imports = self._texts.imports(path) if is_source and not found else ()
         if any(each.kind is Kind.FAMILY for each in imports):
             self._family(path, one)

@@ -191,6 +191,10 @@ def test_modules_whose_names_begin_alike_are_a_family():
     tree = {f"{VENDOR}/A/{one}.pm": "1;" for one in ("On_X", "On_Y", "Off")}
     comes = {f"{VENDOR}/A/On_X.pm", f"{VENDOR}/A/On_Y.pm"}
     assert run('my $c = "A::On_$x"; eval "require $c";', tree)[0] == comes
+    computed = "eval '\n use A::'.$x.';\n A::'.$x.'->new' or die;"
+    assert comes | {f"{VENDOR}/A/Off.pm"} <= run(computed, tree)[0]
+    either = "my $x; if ($y) { $x = 'Off' } else { $x = 'On_X' }"
+    assert comes | {f"{VENDOR}/A/Off.pm"} <= run(either + computed, tree)[0]
 
 
 def test_of_a_family_come_those_that_the_module_or_the_script_declares():
@@ -231,6 +235,15 @@ def test_what_the_user_adds_is_there():
     made = importing.finder(perl, root, compiled={"inc": (CORE,)}, added=tuple(tree))
     needs = [*made.text(Text("/srv/lib/My.pm", TextKind.ADDED))]
     assert importing.split(needs) == (set(), [])
+
+
+def test_a_configuration_names_modules():
+    conf = "# load No::Comment\nload A::B\nplugin=C::XS;\nan Unknown::One, cc::d"
+    tree = {f"{VENDOR}/C/XS.pm": "1;", "/etc/tool/x.pre": conf, "/usr/share/x.txt": conf}
+    made = importing.finder(perl, TREE | tree, compiled={"inc": (CORE, VENDOR)})
+    paths, said = importing.split(made.text(Text("/etc/tool/x.pre", TextKind.BROUGHT)))
+    assert (paths, said) == ({f"{VENDOR}/A/B.pm", f"{VENDOR}/C/XS.pm"}, [])
+    assert importing.split(made.text(Text("/usr/share/x.txt", TextKind.BROUGHT))) == (set(), [])
 
 
 def test_other_languages_are_not_read():
