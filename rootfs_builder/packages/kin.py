@@ -35,6 +35,11 @@ class Kin:
         self._owner = owner
         self._files = files
 
+    @property
+    def is_own(self) -> bool:
+        """Whether there are packages of the source: who asks speaks for them."""
+        return bool(self._own)
+
     def owns(self, path: SourcePath) -> bool:
         """Whether a file is of the packages of the source."""
         return bool(self._own) and self._owner(path) in self._own

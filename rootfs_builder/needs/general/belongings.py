@@ -163,8 +163,12 @@ class Belongings:
             clue = Clue(f"{printable(by)} names {printable(place.path)}", (by, place.path))
             if place.is_directory:
                 yield from self._directory(place, kin, clue, data)
+            elif place.is_program and not kin.owns(place.real):
+                if data is None and kin.is_own and kin.has(place.real):  # a script starts it
+                    yield File(place.path, clue, started=True)
+                # else plan/hints.py has one line for all of them
             elif kin.has(place.real) or self._is_needed(place, kin):
-                yield from self._file(place, kin, clue)
+                yield from self._file(place, clue)
 
     def _is_needed(self, place: Place, kin: Kin) -> bool:
         """Whether it is data of a package that the asking one needs at some distance."""
@@ -173,9 +177,7 @@ class Belongings:
         owner = self.owner(place.real)
         return owner is not None and self._context.packages.reaches(kin.of, owner)
 
-    def _file(self, place: Place, kin: Kin, clue: Clue) -> Iterator[Need]:
-        if place.is_program and not kin.owns(place.real):
-            return  # plan/hints.py has one line for all of them
+    def _file(self, place: Place, clue: Clue) -> Iterator[Need]:
         size = self._size(SourcePath(place.real))
         if size > _most(place) and not self._lifted(place):
             yield self._left_out(place, 1, size, clue)

@@ -4,24 +4,26 @@ No format is known: a path is a word. A text that comes in so is read in its tur
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from rootfs_builder.filesystem.sources import in_system
-from rootfs_builder.needs.finder import Context, Need, Text, TextKind
+from rootfs_builder.needs.clues import Clue
+from rootfs_builder.needs.finder import Context, File, Need, Text, TextKind
 from rootfs_builder.needs.general import settings, strings
-from rootfs_builder.needs.general.belongings import Belongings
+from rootfs_builder.needs.general.belongings import Belongings, Place
 from rootfs_builder.needs.general.strings import Strings
 from rootfs_builder.needs.image_files import MOST_BYTES
-from rootfs_builder.paths import SourcePath, decode, join, parent
+from rootfs_builder.paths import SourcePath, decode, join, name, parent, printable
 
 if TYPE_CHECKING:
     from rootfs_builder.packages import Kin
 
-
+_SHELL = "/bin/sh"  # of system(3) and popen(3)
+_BY_SHELL = frozenset((b"popen", b"system"))
 _NAME = rb"(?<![\w./+-])\w[\w+-]*(?:\.[\w+-]+)+(?![\w/+-])"  # of a file beside
 
 
@@ -50,6 +52,20 @@ class Configuration:
         there = self._context.files.names(directory) if named else ()
         yield from (join(directory, one) for one in sorted(named.intersection(there)))
 
+    def _started(self, text: Text, places: Iterable[Place]) -> Iterator[Need]:
+        """The programs that a configuration of the user's names, whosever they are."""
+        files, program = self._context.files, self._context.program.real
+        if text.kind is not TextKind.ADDED or not files.is_added_alone(text.path):
+            return
+        by_shell = self._context.elf_files.imports(program, _BY_SHELL)
+        for place in places:
+            if place.is_program:
+                shown = f"{printable(name(text.path))} names {printable(place.path)}"
+                clue = Clue(shown, (text.path, place.path))
+                yield File(place.path, clue, started=True)
+                if by_shell:
+                    yield File(_SHELL, clue, started=True)
+
     def text(self, text: Text) -> Iterator[Need]:
         """See Finder."""
         if text.kind is TextKind.SETTINGS:
@@ -68,6 +84,7 @@ class Configuration:
         is_covered = partial(files.covers, by_rule=True)
         spelt = replace(spelt, paths=(*spelt.paths, *self._beside(text)))
         places = tuple(belongings.places(spelt, is_covered)) if spelt.paths else ()
+        yield from self._started(text, places)
         yield from belongings.needs(places, self._kin, text.path, None)
         places = tuple(one for one in places if not self._kin.has_any(one.real))
         if places and not self._kin.owns(real):

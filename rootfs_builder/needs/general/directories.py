@@ -13,6 +13,7 @@ from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, Directory, Need, Text
 from rootfs_builder.needs.general import settings
 from rootfs_builder.needs.general.belongings import Belongings
+from rootfs_builder.packages import Package
 from rootfs_builder.paths import SourcePath, below, decode, name, parent, printable
 
 NAMED = rb"(?<![\w.+-])(?P<path>/(?:var|run)/[\w.+%{}$@*/-]{1,200})"
@@ -44,16 +45,19 @@ class Directories:
         self._context = context
 
     def process(self) -> Iterator[Need]:
-        """The directories of the paths that are compiled in."""
-        program = self._context.program
-        hits = self._context.elf_files.search(program.real, NAMED)
-        named = {decode(hit["path"]) for hit in hits}
-        yield from self._needed(named, printable(name(program.opened)))
-        yield from self._made_by_package()
+        """The directories of the paths that are compiled in, also into libraries of its source."""
+        program, belongings = self._context.program, Belongings(self._context)
+        owner = belongings.owner(SourcePath(program.real))
+        kin = belongings.kin(owner, needed=False)
+        for one in self._context.objects:
+            if one.real == program.real or kin.owns(SourcePath(one.real)):
+                hits = self._context.elf_files.search(one.real, NAMED)
+                named = {decode(hit["path"]) for hit in hits}
+                yield from self._needed(named, printable(name(one.opened)))
+        yield from self._made_by_package(owner)
 
-    def _made_by_package(self) -> Iterator[Need]:
+    def _made_by_package(self, owner: Package | None) -> Iterator[Need]:
         """The empty directories that came with the program: it may put their paths together."""
-        owner = Belongings(self._context).owner(SourcePath(self._context.program.real))
         for path in sorted(self._context.packages.files(owner)) if owner else ():
             if below(path, "/var") and self._context.files.kind(path) == "dir":
                 directory = self._directory(path)

@@ -425,6 +425,31 @@ def test_programs_beside_it_that_it_names(bench):
     assert machine.brought(OWN, program=tool) == {tool, *paths[:2]}
 
 
+def test_a_program_that_a_script_spells_out_comes_if_its_package_needs_that(machine):
+    machine.tool("nothing", path="/usr/bin/sh2")
+    machine.bench.fill({f"/usr/bin/{one}": program("frob") for one in ("dep", "other")})
+    text = "#!/usr/bin/sh2\nrun = '/usr/bin/dep'; other = '/usr/bin/other'\n"
+    machine.package("tool", {TOOL: text}, needs="Depends: dep\n")
+    for one in ("dep", "other", "sh2"):
+        machine.package(one, {}, files=(f"/usr/bin/{one}",))
+    (machine.bench.root / TOOL[1:]).chmod(0o755)
+    assert machine.brought() == {"/usr/bin/sh2", "/usr/bin/dep"}
+
+
+def test_programs_that_the_users_configuration_names(bench):
+    """As knockd runs the commands of its configuration through the shell."""
+    machine = Machine(bench)
+    machine.tool("nothing")
+    machine.package("tool", {}, files=(TOOL,))
+    bench.fill({f"/usr/bin/{one}": program() for one in ("other", "listed")})
+    bench.fill({"/bin/sh": program(), "/home/c": "run = /usr/bin/other -x\n# /usr/bin/listed"})
+    added = (f"{bench.root}/home/c:/etc/tool.conf",)
+    assert machine.brought(add=added) == {"/etc/tool.conf", "/usr/bin/other"}
+    bench.fill({f"{LIB}/libc.so.6": libc("frob", "system")})
+    bench.fill({TOOL: program("frob", "system")})
+    assert machine.brought(add=added) == {"/etc/tool.conf", "/usr/bin/other", "/bin/sh"}
+
+
 def test_programs_that_a_script_quotes(machine):
     machine.tool("nothing", path="/usr/bin/sh2")
     names = ("mate", "dep", "sought", "more", "other")
