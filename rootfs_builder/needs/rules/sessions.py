@@ -23,6 +23,8 @@ from rootfs_builder.recipe import Recipe
 
 _STAGES = (importers, general)
 
+_JARS = (".jar", ".war")
+
 
 class Session(Struct, eq=False):
     """A finder at work in one process; `read` counts the texts of all that it was asked about.
@@ -110,9 +112,10 @@ class Sessions:
     def _bring(self, text: Text, session: Session) -> None:
         """Have a text read that has come in: a script by all finders, as any may be its language's.
 
-        Another text is read in the process that needs it: its words are about that.
+        So is a jar, which a script may name and java reads. Another text is read in the process
+        that needs it: its words are about that.
         """
-        if text.kind is not TextKind.STARTED:
+        if text.kind is not TextKind.STARTED and not text.path.endswith(_JARS):
             if text not in self._known:
                 self._known.add(text)
                 session.own.append(text)
