@@ -11,7 +11,7 @@ from posixpath import normpath
 from msgspec import Struct
 from msgspec.structs import replace
 
-from rootfs_builder.errors import ElfError
+from rootfs_builder.errors import ElfError, InputError
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need
@@ -212,13 +212,28 @@ class Modules:
         return (found is not None and found.whole) or self.is_built_in(name)
 
     def is_required(self, target: str, module: Module) -> bool:
-        """Whether a package needs what it imports at times, by its own metadata if it has any."""
+        """Whether a package needs what it imports at times, by its metadata or its system package.
+
+        Without metadata it does.
+        """
         own = self.installed.of_module(module.name) if module.name else ()
         others = {one.name for one in self.installed.of_module(target)}
         if not own or not others or any(one.requires is None for one in own):
             return True
         known = {one.name for one in own}.union(*(one.requires or () for one in own))
-        return not known.isdisjoint(others)
+        return not known.isdisjoint(others) or self._is_declared(target, module)
+
+    def _is_declared(self, target: str, module: Module) -> bool:
+        """Whether the system package of a module names that of another as needed."""
+        found, packages = self.find(target, Scope()), self._context.packages
+        paths = (module.path, *(found.files[:1] if found else ()))
+        real = [one for one in map(self._files.real, paths) if one is not None and in_system(one)]
+        try:
+            owners = [packages.of_all((one,)).packages[one] for one in real]
+            needed = packages.related(owners[0]).needed if owners and owners[0] else ()
+        except InputError:
+            return False  # which others say
+        return len(owners) > 1 and owners[1] in needed
 
     def _site(self, root: str) -> str | None:
         """The directory of installed modules that a directory is in."""

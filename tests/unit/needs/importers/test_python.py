@@ -38,6 +38,9 @@ class Packages:
             packages={one: one if "/all/" in one else one.split("/")[3] for one in paths}
         )
 
+    def related(self, _):
+        return SimpleNamespace(needed=())
+
 
 def needs(files, *, script=SCRIPT, added=(), arguments=(), variables=(), entry="", **options):
     """What is needed where a script is started, or the interpreter itself with arguments."""
@@ -552,6 +555,29 @@ def test_of_modules_that_are_loaded_in_a_loop_comes_what_they_can_do_without():
         ),
         f"{SITE}/a/plugins/__init__.py": "",
         f"{SITE}/a/plugins/p.py": "try:\n    import one\nexcept ImportError: pass\nimport two",
+        f"{SITE}/one.py": "",
+        f"{SITE}/two.py": "",
+        **distribution("a"),
+        **distribution("one"),
+        **distribution("two"),
+    }
+    assert modules(started("import a", more)) == {"a", "one.py"}
+
+
+def test_what_the_system_package_needs_is_no_less_than_what_the_metadata_say(monkeypatch):
+    """As Debian's docutils imports roman, which it has patched into it."""
+    owner = {"a": "a", "one.py": "one", "two.py": "two"}
+    monkeypatch.setattr(
+        Packages,
+        "of_all",
+        lambda _, paths: SimpleNamespace(
+            packages={one: owner.get(one[len(SITE) + 1 :].split("/")[0]) for one in paths}
+        ),
+    )
+    monkeypatch.setattr(Packages, "related", lambda *_: SimpleNamespace(needed=("one",)))
+    more = {
+        f"{SITE}/a/__init__.py": "names = ['a.late']",
+        f"{SITE}/a/late.py": "import one\nimport two",
         f"{SITE}/one.py": "",
         f"{SITE}/two.py": "",
         **distribution("a"),
