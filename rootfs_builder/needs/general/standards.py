@@ -63,10 +63,8 @@ OMIT = (  # names within a directory: documentation, what compiles and links, tr
     *("*.gmo", "*.mo", "*.po", "*.pot", "*.qm", "__pycache__"),
 )
 HEADERS = ("*.h", "*.hh", "*.hpp", "*.c", "*.cc", "*.cpp", "*.go", "*.rs", "*.vala")
-MOST_BYTES, MOST_DATA = (
-    16 << 20,
-    32 << 20,
-)  # of what a program alone asks for: code, which loads more
+MOST_BYTES = 16 << 20  # of what a program alone asks for: code, which loads more
+MOST_DATA = 32 << 20  # the same of data
 MOST_FILES = 20_000
 
 
