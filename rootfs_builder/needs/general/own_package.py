@@ -116,7 +116,7 @@ class OwnPackage:
                 yield path, len(known) > 1
 
     def _programs(self, started: Iterable[tuple[str, bool]], kin: Kin) -> Iterator[Need]:
-        """Of those, what is certain and of its packages, with the shell that starts it.
+        """Of those of other sources, what is certain and needed, with the shell that starts it.
 
         What is either is a hint: nobody knows when.
         """
@@ -124,12 +124,12 @@ class OwnPackage:
         for path, certain in started:
             clue = Clue(f"{shown} runs {printable(name(path))}", (path,))
             real = self._context.files.real(path)
-            if real is None:
+            if real is None or kin.owns(real):
                 continue
             if certain and kin.has(real):
                 yield File(path, clue, started=True)
                 yield File(_SHELL, clue, started=True)
-            elif (certain or kin.has(real)) and not kin.owns(real):
+            elif certain or kin.has(real):
                 yield LeftOut(path, clue)
 
     def _named(self, kin: Kin) -> Iterator[Need]:

@@ -360,18 +360,19 @@ def test_commands_that_it_spells_out(bench):
         "mate -x %s",
         "friend of %s",
         "dep -q",
+        "sure -x %s",
         "ddlog -t '%s' >> %s",
         "other words",
         "more -x",
     )
     bench.fill({TOOL: program("frob", "system", source=spelling(*texts))})
-    names = ("dep", "ddlog", "other", "more")
+    names = ("dep", "sure", "ddlog", "other", "more")
     bench.fill({f"/usr/bin/{one}": program() for one in ("mate", "friend", *names)})
     bench.fill({"/bin/sh": program()})
     own = (TOOL, "/usr/bin/mate", "/usr/bin/friend")
     machine.package("tool", {}, needs="Depends: dep\n", files=own)
-    machine.package("dep", {}, files=("/usr/bin/dep",))
-    assert machine.brought(OWN) == {"/usr/bin/mate", "/bin/sh"}  # certain, and of its package
+    machine.package("dep", {}, files=("/usr/bin/dep", "/usr/bin/sure"))
+    assert machine.brought(OWN) == {"/usr/bin/sure", "/bin/sh"}  # certain, and needed
     (hint,) = (one for one in machine.result.said("hint") if "EXECUTABLEs" in one)
     assert hint.endswith(f"EXECUTABLEs: {bench.root}/usr/bin/ddlog {bench.root}/usr/bin/dep")
 
