@@ -17,7 +17,7 @@ _CLASS_PATH = re.compile(r"(?im)^Class-Path: ([^\r\n]*)")
 
 
 def class_path(source: Source) -> tuple[str, ...]:
-    """The entries, each once, as they are written; () for what is no jar."""
+    """The entries without duplicates, as they are written; none if the file is no jar."""
     if source.size > _MOST_BYTES:
         return ()
     try:
