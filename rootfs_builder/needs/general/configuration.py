@@ -22,8 +22,6 @@ from rootfs_builder.paths import SourcePath, decode, join, name, parent, printab
 if TYPE_CHECKING:
     from rootfs_builder.packages import Kin
 
-_SHELL = "/bin/sh"  # of system(3) and popen(3)
-_BY_SHELL = frozenset((b"popen", b"system"))
 _NAME = rb"(?<![\w./+-])\w[\w+-]*(?:\.[\w+-]+)+(?![\w/+-])"  # of a file beside
 
 
@@ -57,14 +55,14 @@ class Configuration:
         files, program = self._context.files, self._context.program.real
         if text.kind is not TextKind.ADDED or not files.is_added_alone(text.path):
             return
-        by_shell = self._context.elf_files.imports(program, _BY_SHELL)
+        by_shell = self._context.elf_files.imports(program, strings.BY_SHELL)
         for place in places:
             if place.is_program:
                 shown = f"{printable(name(text.path))} names {printable(place.path)}"
                 clue = Clue(shown, (text.path, place.path))
                 yield File(place.path, clue, started=True)
                 if by_shell:
-                    yield File(_SHELL, clue, started=True)
+                    yield File(strings.SHELL, clue, started=True)
 
     def text(self, text: Text) -> Iterator[Need]:
         """See Finder."""

@@ -22,7 +22,6 @@ from rootfs_builder.packages import Kin
 from rootfs_builder.paths import SourcePath, decode, name, parent, printable
 
 _MOST_OWN = 30  # programs of one source: coreutils has 100, samba 40, git 5
-_SHELL = "/bin/sh"  # of system(3) and popen(3)
 # What stands before the name of a program. Linkers keep a text once that is the end of another:
 # `tar` in `control.tar`.
 _BEFORE = ("\0", "\0/", ".", "bin/")
@@ -128,7 +127,7 @@ class OwnPackage:
                 continue
             if certain and kin.has(real):
                 yield File(path, clue, started=True)
-                yield File(_SHELL, clue, started=True)
+                yield File(strings.SHELL, clue, started=True)
             elif certain or kin.has(real):
                 yield LeftOut(path, clue)
 

@@ -39,6 +39,8 @@ SOUGHT = re.compile(  # what a function looks for in PATH, by its name
     rb"""(?:which|can_run|find_?(?:exec?|executable|program|command))\(\s?"""
     rb"""(?P<quote>["'])[\w.+-]{1,40}(?P=quote)(?:,\s?(?P=quote)[\w.+-]{1,40}(?P=quote)){0,9}"""
 )
+SHELL = "/bin/sh"  # of system(3) and popen(3)
+BY_SHELL = frozenset((b"popen", b"system"))
 RUN = frozenset(
     (b"execlp", b"execvp", b"execvpe", b"popen", b"posix_spawnp", b"system", b"g_spawn_async")
 )

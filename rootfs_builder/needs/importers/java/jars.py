@@ -12,20 +12,23 @@ ENDINGS = (".jar", ".war")
 _MANIFEST = "META-INF/MANIFEST.MF"
 _MOST_BYTES = 256 << 20  # of a jar, whose directory is read whole
 _MOST_MANIFEST = 1 << 20
+_UNREADABLE = (
+    *(InputError, ChangedError),
+    *(zipfile.BadZipFile, zlib.error, EOFError, ValueError),  # damaged or truncated
+    *(KeyError, RuntimeError),  # without a manifest; encrypted, or in another compression
+)
 _CONTINUED = re.compile(r"\r?\n ")
 _CLASS_PATH = re.compile(r"(?im)^Class-Path: ([^\r\n]*)")
 
 
 def class_path(source: Source) -> tuple[str, ...]:
-    """The entries without duplicates, as they are written; none if the file is no jar."""
+    """The entries as written, without duplicates. Empty if the file is not a readable jar."""
     if source.size > _MOST_BYTES:
         return ()
     try:
         with source.open() as content:
             text = _manifest(content)
-    except (InputError, ChangedError, KeyError, ValueError, zipfile.BadZipFile, zlib.error):
-        return ()
-    except (EOFError, NotImplementedError, RuntimeError):  # truncated, compressed otherwise, locked
+    except _UNREADABLE:
         return ()
     found = _CLASS_PATH.search(_CONTINUED.sub("", text))
     return tuple(dict.fromkeys(found[1].split())) if found else ()
