@@ -11,10 +11,10 @@ from msgspec import Struct
 
 from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem.sources import in_system
-from rootfs_builder.findings import Code, Finding, hint, warning
+from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need
-from rootfs_builder.needs.general import standards
+from rootfs_builder.needs.general import left_out, standards
 from rootfs_builder.needs.general.strings import TEMPLATE, Strings
 from rootfs_builder.packages import Kin, Package
 from rootfs_builder.paths import (
@@ -29,7 +29,6 @@ from rootfs_builder.paths import (
     printable,
 )
 
-RULE = "own-package"
 ALL = "all"
 _EXECUTABLE, _SET_ID = 0o111, 0o6000
 
@@ -44,11 +43,17 @@ class Place(Struct, frozen=True):
 
 
 class Belongings:
-    """Answers for the process of one context."""
+    """Answers for the process of one context.
 
-    def __init__(self, context: Context) -> None:
+    `spared` says which files of a directory are not needed, since the user chooses others there.
+    """
+
+    def __init__(
+        self, context: Context, spared: Callable[[str], frozenset[str]] = lambda _: frozenset()
+    ) -> None:
         self.findings: tuple[Finding, ...] = ()  # why no package was asked
         self._context = context
+        self._spared = spared
         self._files = context.files
         self._walk = context.elf_files.walker.walk
         self._loaded = {one.real for one in context.objects} | {_interpreter(context)}
@@ -180,7 +185,7 @@ class Belongings:
     def _file(self, place: Place, clue: Clue) -> Iterator[Need]:
         size = self._size(SourcePath(place.real))
         if size > _most(place) and not self._lifted(place):
-            yield self._left_out(place, 1, size, clue)
+            yield left_out.too_large(place.path, 1, size, clue)
             return
         yield File(place.path, clue, started=place.is_program)
 
@@ -204,6 +209,17 @@ class Belongings:
         begin = len(place.real) + 1
         found = (one for path in kin.within(place.real) for one in self._filled(path, kin))
         files = tuple(one for one in found if not needless.fullmatch(one[begin:]))
+        spared = frozenset() if self._lifted(place) else self._spared(place.path)
+        if spared:
+            whole = files
+            files = tuple(
+                one for one in files if f"{place.path}{one[len(place.real) :]}" not in spared
+            )
+            if len(files) < len(whole):
+                size = sum(map(self._size, whole))
+                yield left_out.too_large(
+                    place.path, len(whole), size, clue, "it gets what you choose"
+                )
         if not files:
             return
         size = 0 if self._lifted(place) else sum(map(self._size, files[: standards.MOST_FILES]))
@@ -211,11 +227,12 @@ class Belongings:
         if size > _most(place) or many:
             pieces = tuple(self._pieces(place, files, data))
             yield from (File(path, clue, omit=omit) for path in pieces)
-            yield self._left_out(place, len(files), size, clue, some=bool(pieces))
+            got = "it gets what it names" if pieces else ""
+            yield left_out.too_large(place.path, len(files), size, clue, got)
             return
         closed = frozenset(one for one in files if self._files.is_closed(one))
         if closed:
-            yield self._closed(place, len(closed), clue)
+            yield left_out.closed(place.path, len(closed), clue)
             files = tuple(one for one in files if one not in closed)
         links = tuple(self._linked(place, files))
         plain = frozenset(files).difference(link for link, _ in links)
@@ -256,24 +273,6 @@ class Belongings:
     def _size(self, path: SourcePath) -> int:
         node = self._context.elf_files.root.lstat(path)
         return node.size if node is not None and node.kind == "file" else 0
-
-    @staticmethod
-    def _left_out(
-        place: Place, count: int, size: int, clue: Clue, *, some: bool = False
-    ) -> Finding:
-        shown = printable(place.path)
-        many = f" ({count:,} files, {size / 1e6:,.0f} MB)"
-        which = "of which it gets what it names" if some else "which is left out"
-        text = f"{clue.text}{many}, {which}: --with {RULE}={shown}{' adds all' * some}"
-        return hint(Code.PACKAGE_FILES_LEFT_OUT, text, *clue.paths)
-
-    @staticmethod
-    def _closed(place: Place, count: int, clue: Clue) -> Finding:
-        """One sentence for all files that not everybody may read: they may hold passwords."""
-        shown = printable(place.path)
-        text = f"{clue.text}: {count:,} files in it were not included: they are not readable by "
-        text += f"everyone on this machine; to include them: --add {shown}:{shown}"
-        return warning(Code.SECRET_LEFT_OUT, text, *clue.paths)
 
     def _pieces(
         self, place: Place, files: tuple[SourcePath, ...], data: SourcePath | None

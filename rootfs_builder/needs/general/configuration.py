@@ -15,6 +15,7 @@ from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need, Text, TextKind
 from rootfs_builder.needs.general import settings, strings
 from rootfs_builder.needs.general.belongings import Belongings, Place
+from rootfs_builder.needs.general.modules import Modules
 from rootfs_builder.needs.general.strings import Strings
 from rootfs_builder.needs.image_files import MOST_BYTES
 from rootfs_builder.paths import SourcePath, decode, join, name, parent, printable
@@ -35,7 +36,7 @@ class Configuration:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._belongings = Belongings(context)
+        self._belongings = Belongings(context, Modules(context).spared)
         self._kin: Kin | None = None
 
     def process(self) -> Iterator[Need]:
@@ -81,7 +82,9 @@ class Configuration:
         spelt = files.fact(text.path, "paths of text v2", Strings, strings.of_text, Strings())
         is_covered = partial(files.covers, by_rule=True)
         spelt = replace(spelt, paths=(*spelt.paths, *self._beside(text)))
-        places = tuple(belongings.places(spelt, is_covered)) if spelt.paths else ()
+        found = belongings.places(spelt, is_covered) if spelt.paths else ()
+        idle = text.kind is TextKind.BROUGHT and files.script(text.path) is not None
+        places = tuple(one for one in found if not (idle and one.is_program))
         yield from self._started(text, places)
         yield from belongings.needs(places, self._kin, text.path, None)
         places = tuple(one for one in places if not self._kin.has_any(one.real))

@@ -9,6 +9,7 @@ before the first dot, or by what sets it apart from the others beside it: `libsa
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Text, TextKind
@@ -17,6 +18,8 @@ from rootfs_builder.paths import below, decode, encode, name, printable
 
 _MODULE = re.compile(r"(?:lib)?(?P<stem>[\w.+-]+?)\.so(?:\.\d+)*")
 _WORD = re.compile(rb"[\w.-]{2,80}")
+_LOADS = re.compile(rb"(?i)(?<!auto)(?<!no)load|module|plugin")  # in a line that chooses
+_LOADS_ALL = re.compile(rb"(?i)\bautoload\s*[=:]?\s*(?:1|on|true|yes)\b")
 _FEW = 3  # modules, of which nobody can tell what sets them apart
 _MOST = 2_000  # entries of a directory in which somebody chooses
 
@@ -49,6 +52,34 @@ class Modules:
             yield from self._chosen(encode(word), where, (self._modules, self._files))
         for variable, value in context.environment.items():
             yield from self._chosen(encode(value), f"-e {variable}", (self._modules,))
+
+    def spared(self, directory: str) -> frozenset[str]:
+        """The modules of a directory, and of those in it, that the user does not choose.
+
+        None where he chooses none: then nobody can tell which are needed.
+        """
+        self.add(directory)
+        words = self._deliberate
+        tables = {one: called for one, called in self._modules.items() if below(one, directory)}
+        chosen, others = set[str](), set[str]()
+        for one, called in tables.items():
+            for word, names in called.items():
+                into = chosen if word in words else others
+                into.update(f"{one}/{file}" for file in names)
+        return frozenset(others - chosen) if chosen else frozenset()
+
+    @cached_property
+    def _deliberate(self) -> frozenset[str]:
+        """The words of the arguments, and of the lines of the user's configurations that load."""
+        context = self._context
+        found = [*map(encode, context.arguments)]
+        for text in context.given:
+            if text.kind is TextKind.ADDED:
+                data = settings.read(text, context.files, any_name=True)
+                if _LOADS_ALL.search(data):
+                    return frozenset()
+                found += filter(_LOADS.search, data.splitlines())
+        return frozenset(decode(word) for one in found for word in _WORD.findall(one))
 
     def text(self, text: Text) -> Iterator[File]:
         """The modules that a configuration, or any text that the user adds, names."""

@@ -37,8 +37,8 @@ class OwnPackage:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._belongings = Belongings(context)
         self._modules = Modules(context)
+        self._belongings = Belongings(context, self._modules.spared)
         self._found: dict[str, tuple[Place, ...]] = {}
 
     def process(self) -> Iterator[Need]:

@@ -250,6 +250,17 @@ def test_a_program_that_is_named_comes_with_its_interpreter_if_it_is_of_the_same
     assert machine.brought() == {*tree, "/usr/bin/sh2"}
 
 
+def test_a_script_that_nobody_starts_starts_no_other(machine):
+    machine.tool("/usr/lib/tool")
+    tree = {"/usr/lib/tool/idle": "#!/usr/bin/sh2\n/usr/lib/tool2/more /usr/share/tool/data\n"}
+    tree |= {"/usr/lib/tool2/more": "#!/usr/bin/sh2\n", "/usr/share/tool/data": "d"}
+    machine.package("tool", tree, files=(TOOL,))
+    machine.bench.fill({"/usr/bin/sh2": program("frob")})
+    for path in ("/usr/lib/tool/idle", "/usr/lib/tool2/more"):
+        (machine.bench.root / path[1:]).chmod(0o755)
+    assert machine.brought() == {"/usr/lib/tool/idle", "/usr/share/tool/data"}
+
+
 def test_texts_that_come_in_are_read_in_their_turn(machine):
     machine.tool("/etc/tool.conf")
     tree = {
@@ -504,3 +515,28 @@ def test_modules_of_a_directory_that_is_too_large_to_come_whole(machine, monkeyp
     machine.package("tool", tree, files=(TOOL,))
     assert machine.brought(OWN, command=("b",)) == set()  # a letter is no name
     assert machine.brought(OWN, command=("tool_b",)) == {"/usr/lib/tool/tool_b.so"}
+
+
+def test_of_modules_that_the_user_chooses_no_others_come(machine):
+    """The whole directory is for those who choose none."""
+    machine.tool("/usr/lib/tool")
+    names = ("tool_cpu.so", "tool_net.so", "tool_usb.so")
+    tree = {f"/usr/lib/tool/{one}": library(one) for one in names}
+    tree["/usr/lib/tool/data"] = "d"
+    machine.package("tool", tree, files=(TOOL,))
+    everything, chosen = set(tree), {"/usr/lib/tool/data", "/usr/lib/tool/tool_cpu.so"}
+    assert machine.brought() == everything
+    assert machine.brought(command=("cpu",)) == chosen
+    (line,) = machine.result.said("hint")
+    assert "of which it gets what you choose: --with own-package=/usr/lib/tool adds all" in line
+    assert machine.brought(with_=("own-package=/usr/lib/tool",)) == everything
+    for text, expected in {
+        "cpu\n": everything,  # a word is no choice
+        "LoadPlugin cpu\n": chosen,
+        "#LoadPlugin net\nmodule { name = cpu }\n": chosen,
+        "noload = cpu\n": everything,
+        "autoload = yes\nload = cpu\n": everything,
+    }.items():
+        machine.bench.fill({"/home/c": text})
+        brought = machine.brought(add=(f"{machine.bench.root}/home/c:/etc/x.conf",))
+        assert brought - {"/etc/x.conf"} == expected, text

@@ -1,0 +1,23 @@
+"""What of a program's packages stays away, in a sentence, with the option that brings it."""
+
+from rootfs_builder.findings import Code, Finding, hint, warning
+from rootfs_builder.needs.clues import Clue
+from rootfs_builder.paths import printable
+
+RULE = "own-package"
+
+
+def too_large(path: str, count: int, size: int, clue: Clue, got: str = "") -> Finding:
+    """A file, or a directory of `count` files and `size` bytes; the program may have `got` some."""
+    option = f"--with {RULE}={printable(path)}"
+    which = f"of which {got}: {option} adds all" if got else f"which is left out: {option}"
+    text = f"{clue.text} ({count:,} files, {size / 1e6:,.0f} MB), {which}"
+    return hint(Code.PACKAGE_FILES_LEFT_OUT, text, *clue.paths)
+
+
+def closed(path: str, count: int, clue: Clue) -> Finding:
+    """One sentence for all files that not everybody may read: they may hold passwords."""
+    shown = printable(path)
+    text = f"{clue.text}: {count:,} files in it were not included: they are not readable by "
+    text += f"everyone on this machine; to include them: --add {shown}:{shown}"
+    return warning(Code.SECRET_LEFT_OUT, text, *clue.paths)
