@@ -5,7 +5,7 @@ of those that its package needs. A directory is what such packages have below it
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 from msgspec import Struct
 
@@ -173,7 +173,7 @@ class Belongings:
                     yield File(place.path, clue, started=True)
                 # else plan/hints.py has one line for all of them
             elif kin.has(place.real) or self._is_needed(place, kin):
-                yield from self._file(place, clue)
+                yield from self._file(place, kin, clue)
 
     def _is_needed(self, place: Place, kin: Kin) -> bool:
         """Whether it is data of a package that the asking one needs at some distance."""
@@ -182,12 +182,11 @@ class Belongings:
         owner = self.owner(place.real)
         return owner is not None and self._context.packages.reaches(kin.of, owner)
 
-    def _file(self, place: Place, clue: Clue) -> Iterator[Need]:
-        size = self._size(SourcePath(place.real))
-        if size > _most(place) and not self._lifted(place):
-            yield left_out.too_large(place.path, 1, size, clue)
-            return
-        yield File(place.path, clue, started=place.is_program)
+    def _file(self, place: Place, kin: Kin, clue: Clue) -> Iterator[Need]:
+        if self._is_too_large(place, (place.real,), kin):
+            yield left_out.too_large(place.path, 1, self._size(place.real), clue)
+        else:
+            yield File(place.path, clue, started=place.is_program)
 
     def _directory(
         self,
@@ -222,12 +221,11 @@ class Belongings:
                 )
         if not files:
             return
-        size = 0 if self._lifted(place) else sum(map(self._size, files[: standards.MOST_FILES]))
-        many = len(files) > standards.MOST_FILES and not self._lifted(place)
-        if size > _most(place) or many:
+        if self._is_too_large(place, files, kin):
             pieces = tuple(self._pieces(place, files, data))
             yield from (File(path, clue, omit=omit) for path in pieces)
             got = "it gets what it names" if pieces else ""
+            size = sum(map(self._size, files))
             yield left_out.too_large(place.path, len(files), size, clue, got)
             return
         closed = frozenset(one for one in files if self._files.is_closed(one))
@@ -242,6 +240,16 @@ class Belongings:
         for _, other in links:
             if other.real not in above and not self._files.covers(other.real):
                 yield from self._directory(other, kin, clue, data, above)
+
+    def _is_too_large(self, place: Place, files: Collection[SourcePath], kin: Kin) -> bool:
+        """Whether nobody wants a directory without being asked: what is its own counts for less."""
+        if self._lifted(place):
+            return False
+        own = tuple(one for one in files if one in kin.own)
+        size = sum(map(self._size, files))
+        others = size - sum(map(self._size, own))
+        too_many = len(files) > standards.MOST_FILES
+        return too_many or others > standards.most(place.path) or size > standards.MOST_OWN
 
     def _filled(self, path: SourcePath, kin: Kin) -> Iterator[SourcePath]:
         """A file; of a directory that only its package has empty, the links to what belongs."""
@@ -314,11 +322,6 @@ class Belongings:
         """Whether it is a link, that no package has, to one of the files."""
         walk = self._walk(link)
         return not walk.errno and walk.real != link and walk.real in files
-
-
-def _most(place: Place) -> int:
-    """The bytes above which a place is a hint."""
-    return standards.MOST_DATA if standards.is_data(place.path) else standards.MOST_BYTES
 
 
 def _interpreter(context: Context) -> str:

@@ -74,7 +74,7 @@ class OwnPackage:
         real, belongings = SourcePath(loaded.real), self._belongings
         data = tuple(one for one in self._places(loaded) if standards.is_data(one.path))
         if data:
-            kin = belongings.kin(belongings.owner(real), needed=False)
+            kin = belongings.kin(belongings.owner(real), needed=False).of_others()
             yield from belongings.needs(data, kin, loaded.opened, real)
 
     def _opened(self) -> Iterator[str]:

@@ -164,7 +164,7 @@ def test_links_are_followed_to_what_belongs(machine):
 
 
 def test_a_large_directory_is_a_hint_and_its_flag_brings_it(machine, monkeypatch):
-    monkeypatch.setattr(standards, "MOST_DATA", 10)
+    monkeypatch.setattr(standards, "MOST_OWN", 10)
     machine.tool("/usr/share/tool")
     machine.package("tool", {"/usr/share/tool/a": "x" * 11, "/usr/share/tool/b": ""}, files=(TOOL,))
     assert machine.brought() == set()
@@ -178,23 +178,34 @@ def test_a_large_directory_is_a_hint_and_its_flag_brings_it(machine, monkeypatch
     assert machine.brought(with_=("own-package=all",)) == both
 
 
+def test_more_of_its_own_comes_than_of_what_it_needs(machine, monkeypatch):
+    monkeypatch.setattr(standards, "MOST_DATA", 10)
+    machine.tool("/usr/share/own", "/usr/share/need")
+    tree = {"/usr/share/own/data": "x" * 20, "/usr/share/own/more": ""}
+    machine.package("tool", tree, needs="Depends: need\n", files=(TOOL,))
+    machine.package("need", {"/usr/share/need/data": "x" * 20})
+    assert machine.brought() == tree.keys()
+    (line,) = machine.result.said("hint")
+    assert "which is left out: --with own-package=/usr/share/need" in line
+
+
 def test_a_directory_is_left_out_with_one_line_however_often_it_is_named(machine, monkeypatch):
-    monkeypatch.setattr(standards, "MOST_DATA", 3)
+    monkeypatch.setattr(standards, "MOST_OWN", 3)
     machine.tool("/usr/share/tool", "/usr/share/tool/in", "/etc/tool.conf")
     conf = {"/etc/tool.conf": "/usr/share/tool/in /usr/share/tool"}
     machine.package(
         "tool", conf | {f"/usr/share/tool/{one}": "xxxx" for one in ("a", "in/b")}, files=(TOOL,)
     )
-    monkeypatch.setattr(standards, "MOST_DATA", 34)
+    monkeypatch.setattr(standards, "MOST_OWN", 34)
     assert machine.brought() == {"/etc/tool.conf"} | {f"/usr/share/tool/{x}" for x in ("a", "in/b")}
-    monkeypatch.setattr(standards, "MOST_DATA", 3)
+    monkeypatch.setattr(standards, "MOST_OWN", 3)
     assert machine.brought() == set()
     left_out = [one for one in machine.result.said("hint") if "/usr/share/tool" in one]
     assert [one.rpartition(": ")[2] for one in left_out] == ["--with own-package=/usr/share/tool"]
 
 
 def test_of_a_large_directory_the_entries_go_in_that_are_named_beside_it(machine, monkeypatch):
-    monkeypatch.setattr(standards, "MOST_DATA", 10)
+    monkeypatch.setattr(standards, "MOST_OWN", 10)
     machine.tool("/usr/share/tool", "a/b", "c", "d")
     tree = {f"/usr/share/tool/{one}": "x" * 6 for one in ("a/b", "a/e", "c/f", "g")}
     machine.package("tool", tree, files=(TOOL,))
@@ -305,7 +316,7 @@ def test_a_script_gets_the_directories_that_are_its_packages_alone(machine, monk
     machine.package("other", {"/usr/share/tool/foreign": "", "/usr/lib/other/a": ""})
     comes = {"/usr/lib/tool/task_one", "/usr/share/tool/a", "/usr/bin/sh2"}
     assert machine.brought() == comes
-    for one in ("MOST_BYTES", "MOST_DATA"):
+    for one in ("MOST_BYTES", "MOST_DATA", "MOST_OWN"):
         monkeypatch.setattr(standards, one, -1)
     assert machine.brought() == {"/usr/bin/sh2"}
     assert [one.partition(" (")[0] for one in machine.result.said("hint")] == [
@@ -508,7 +519,7 @@ def test_modules_of_a_library_that_a_configuration_or_the_arguments_choose(machi
 
 
 def test_modules_of_a_directory_that_is_too_large_to_come_whole(machine, monkeypatch):
-    monkeypatch.setattr(standards, "MOST_BYTES", 10)
+    monkeypatch.setattr(standards, "MOST_OWN", 10)
     machine.tool("/usr/lib/tool")
     names = ("tool_a.so", "tool_b.so", "tool_c.so")
     tree = {f"/usr/lib/tool/{one}": library(one) for one in names}
