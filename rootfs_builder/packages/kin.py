@@ -27,8 +27,10 @@ class Kin:
         required: Iterable[Package] = (),
         owner: Owner = lambda _: None,
         files: Files = lambda _: frozenset(),
+        speaks: bool = True,
     ) -> None:
         self.of = of
+        self._speaks = speaks
         self._own = own
         self._all = own | needed
         self._required = tuple(required)
@@ -38,11 +40,11 @@ class Kin:
     @property
     def is_own(self) -> bool:
         """Whether there are packages of the source: who asks speaks for them."""
-        return bool(self._own)
+        return self._speaks and bool(self._own)
 
     def owns(self, path: SourcePath) -> bool:
         """Whether a file is of the packages of the source."""
-        return bool(self._own) and self._owner(path) in self._own
+        return self.is_own and self._owner(path) in self._own
 
     def has(self, path: SourcePath) -> bool:
         """Whether a file is one of all."""
@@ -74,6 +76,6 @@ class Kin:
         return tuple(sorted(frozenset[SourcePath]().union(*map(self._files, self._all))))
 
     def of_others(self) -> "Kin":
-        """The same, but nothing is its own."""
-        needed = self._all
-        return Kin(frozenset(), needed, self.of, owner=self._owner, files=self._files)
+        """The same, for one who does not speak for the source: it starts none of its programs."""
+        needed = self._all - self._own
+        return Kin(self._own, needed, self.of, owner=self._owner, files=self._files, speaks=False)

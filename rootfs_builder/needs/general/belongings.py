@@ -242,10 +242,10 @@ class Belongings:
                 yield from self._directory(other, kin, clue, data, above)
 
     def _is_too_large(self, place: Place, files: Collection[SourcePath], kin: Kin) -> bool:
-        """Whether nobody wants a directory without being asked: what is its own counts for less."""
+        """Whether nobody wants a place without being asked: what is a program's own counts less."""
         if self._lifted(place):
             return False
-        own = tuple(one for one in files if one in kin.own)
+        own = tuple(one for one in files if one in kin.own) if kin.of else ()
         size = sum(map(self._size, files))
         others = size - sum(map(self._size, own))
         too_many = len(files) > standards.MOST_FILES

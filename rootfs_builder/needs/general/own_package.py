@@ -74,7 +74,7 @@ class OwnPackage:
         real, belongings = SourcePath(loaded.real), self._belongings
         data = tuple(one for one in self._places(loaded) if standards.is_data(one.path))
         if data:
-            kin = belongings.kin(belongings.owner(real), needed=False).of_others()
+            kin = belongings.kin(belongings.owner(real), needed=False)
             yield from belongings.needs(data, kin, loaded.opened, real)
 
     def _opened(self) -> Iterator[str]:
@@ -175,10 +175,10 @@ class OwnPackage:
         belongings = self._belongings
         package = belongings.owner(real)
         if package is not None:
-            kin = belongings.kin(package, needed=False)
+            kin = belongings.kin(package)
             private = belongings.private(self._context.packages.files(package))
             yield from belongings.needs(private, kin, text.path, None)
-            yield from self._quoted(text, belongings.kin(package))
+            yield from self._quoted(text, kin)
         yield from belongings.findings
 
     def _quoted(self, text: Text, kin: Kin) -> Iterator[Need]:
