@@ -167,7 +167,7 @@ class Belongings:
         for place in places:
             clue = Clue(f"{printable(by)} names {printable(place.path)}", (by, place.path))
             if place.is_directory:
-                yield from self._directory(place, kin, clue, data)
+                yield from self.directory(place, kin, clue, data)
             elif place.is_program and not kin.owns(place.real):
                 if data is None and kin.is_own and kin.has(place.real):  # a script starts it
                     yield File(place.path, clue, started=True)
@@ -188,7 +188,7 @@ class Belongings:
         else:
             yield File(place.path, clue, started=place.is_program)
 
-    def _directory(
+    def directory(
         self,
         place: Place,
         kin: Kin,
@@ -239,7 +239,7 @@ class Belongings:
         above |= {place.real}
         for _, other in links:
             if other.real not in above and not self._files.covers(other.real):
-                yield from self._directory(other, kin, clue, data, above)
+                yield from self.directory(other, kin, clue, data, above)
 
     def _is_too_large(self, place: Place, files: Collection[SourcePath], kin: Kin) -> bool:
         """Whether nobody wants a place without being asked: what is a program's own counts less."""

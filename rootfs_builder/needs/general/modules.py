@@ -103,6 +103,11 @@ class Modules:
                         yield File(path, Clue(f"{where} names {printable(word)}", (path,)))
 
 
+def is_module(name: str) -> bool:
+    """Whether a file is called as what dlopen(3) loads."""
+    return _MODULE.fullmatch(name) is not None
+
+
 def _modules(names: Iterable[str]) -> Called:
     """The modules among the names, by what each may be called."""
     stems = {one: hit["stem"] for one in names if (hit := _MODULE.fullmatch(one))}

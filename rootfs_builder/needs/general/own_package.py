@@ -16,10 +16,10 @@ from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, LeftOut, Library, Need, Text, TextKind
 from rootfs_builder.needs.general import standards, strings
 from rootfs_builder.needs.general.belongings import Belongings, Place
-from rootfs_builder.needs.general.modules import Modules
+from rootfs_builder.needs.general.modules import Modules, is_module
 from rootfs_builder.needs.general.strings import Strings
-from rootfs_builder.packages import Kin
-from rootfs_builder.paths import SourcePath, decode, name, parent, printable
+from rootfs_builder.packages import Kin, Package
+from rootfs_builder.paths import SourcePath, below, decode, name, parent, printable
 
 _MOST_OWN = 30  # programs of one source: coreutils has 100, samba 40, git 5
 # What stands before the name of a program. Linkers keep a text once that is the end of another:
@@ -47,14 +47,18 @@ class OwnPackage:
         linked = [one for one in objects if self._is_near(one) and not _is_libc(one)]
         opened, started = tuple(self._opened()), tuple(self._started())
         program = SourcePath(self._context.program.real)
-        starts = in_system(program) and self._context.elf_files.imports(program, strings.EXEC)
-        if not (opened or starts or any(map(self._places, linked))):
+        imports = self._context.elf_files.imports
+        starts = in_system(program) and imports(program, strings.EXEC)
+        loads = in_system(program) and imports(program, strings.DLOPEN)
+        if not (starts or loads or any(map(self._places, linked))):
             return
         belongings = self._belongings
-        kin = belongings.kin(belongings.owner(program))
+        package = belongings.owner(program)
+        kin = belongings.kin(package)
         yield from self._libraries(opened, kin)
         yield from self._programs(started, kin)
         yield from self._named(kin) if starts else ()
+        yield from self._unnamed(package, kin) if package is not None and loads else ()
         for loaded in objects:
             real = SourcePath(loaded.real)
             if real == program or kin.owns(real):
@@ -146,6 +150,20 @@ class OwnPackage:
         for one in sorted({texts[text] for text in found}):
             shown = f"{printable(name(program.opened))} names {printable(one)}"
             yield File(paths[one], Clue(shown, (paths[one],)), started=True)
+
+    def _unnamed(self, package: Package, kin: Kin) -> Iterator[Need]:
+        """The directories of modules that the package alone has, and that no text spells out.
+
+        A compiler may have put a short path into the code, in pieces.
+        """
+        program, files = self._context.program, self._context.packages.files(package)
+        spelt = [one.path for each in self._context.objects for one in self._places(each)]
+        for place in self._belongings.private(one for one in files if is_module(name(one))):
+            if not any(below(one, place.path) or below(place.path, one) for one in spelt):
+                shown = f"{printable(program.opened)} calls dlopen, and its package has modules in"
+                clue = Clue(f"{shown} {printable(place.path)}", (program.opened, place.path))
+                self._modules.add(place.path)
+                yield from self._belongings.directory(place, kin, clue, SourcePath(program.real))
 
     def _commands(self, group: Iterable[SourcePath]) -> Iterator[tuple[str, str]]:
         """The programs among files, by name: those that PATH finds, and those beside this one."""

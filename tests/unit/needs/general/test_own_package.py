@@ -551,3 +551,19 @@ def test_of_modules_that_the_user_chooses_no_others_come(machine):
         machine.bench.fill({"/home/c": text})
         brought = machine.brought(add=(f"{machine.bench.root}/home/c:/etc/x.conf",))
         assert brought - {"/etc/x.conf"} == expected, text
+
+
+def test_modules_of_its_package_that_no_text_spells_out(machine, bench):
+    """A short path is put together by code, and is no text."""
+    bench.fill({TOOL: program("dlopen", source=spelling("x"))})
+    tree = {"/usr/lib/tool/modules/one.so": library("one.so"), "/usr/lib/tool/conf": "c"}
+    machine.package("tool", tree | {"/usr/lib/other/two": "t"}, files=(TOOL,))
+    machine.package("more", {"/usr/lib/more/one.so": library("one.so")}, source="tool")
+    assert machine.brought(OWN) == tree.keys()
+    (clue,) = machine.result.applied.values()
+    assert clue == "/usr/bin/tool calls dlopen, and its package has modules in /usr/lib/tool"
+    machine.tool("x")
+    assert machine.brought(OWN) == set()
+    bench.fill({TOOL: program("dlopen", source=spelling("/usr/lib/tool/conf"))})
+    bench.fill({f"{LIB}/libc.so.6": libc("frob", "dlopen")})
+    assert machine.brought(OWN) == {"/usr/lib/tool/conf"}
