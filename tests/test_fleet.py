@@ -7,7 +7,7 @@ import pytest
 from rootfs_builder.recipe.codec import Codec
 from tests import fleet
 
-PROGRAMS = 40
+PROGRAMS = 16
 OF_FILES = 1.05  # bytes of layers to bytes of files: headers, and files in more layers than one
 
 pytestmark = [

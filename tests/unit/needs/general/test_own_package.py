@@ -261,6 +261,17 @@ def test_a_program_that_is_named_comes_with_its_interpreter_if_it_is_of_the_same
     assert machine.brought() == {*tree, "/usr/bin/sh2"}
 
 
+def test_the_directory_of_a_program_that_a_script_starts_comes(machine):
+    """Who starts one file of a directory has not decided what of that is needed."""
+    machine.tool("OPTIND", path="/usr/bin/sh2")
+    tree = {"/usr/lib/tool/program": program("frob"), "/usr/lib/tool/beside": "b"}
+    machine.package("tool", tree | {TOOL: "#!/usr/bin/sh2\nexec /usr/lib/tool/program\n"})
+    for path in (TOOL, "/usr/lib/tool/program"):
+        (machine.bench.root / path[1:]).chmod(0o755)
+    shell = rule('when = { text = ["OPTIND"] }\nfinder = "shell"', "shell-commands")
+    assert machine.brought(OWN, shell) == {"/usr/bin/sh2", *tree}
+
+
 def test_a_script_that_nobody_starts_starts_no_other(machine):
     machine.tool("/usr/lib/tool")
     tree = {"/usr/lib/tool/idle": "#!/usr/bin/sh2\n/usr/lib/tool2/more /usr/share/tool/data\n"}
