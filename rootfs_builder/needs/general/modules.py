@@ -56,17 +56,26 @@ class Modules:
     def spared(self, directory: str) -> frozenset[str]:
         """The modules of a directory, and of those in it, that the user does not choose.
 
+        Nor does the program, or a module that is chosen, have the name of one as a whole string.
         None where he chooses none: then nobody can tell which are needed.
         """
         self.add(directory)
-        words = self._deliberate
-        tables = {one: called for one, called in self._modules.items() if below(one, directory)}
-        chosen, others = set[str](), set[str]()
-        for one, called in tables.items():
-            for word, names in called.items():
-                into = chosen if word in words else others
-                into.update(f"{one}/{file}" for file in names)
-        return frozenset(others - chosen) if chosen else frozenset()
+        called = defaultdict[str, set[str]](set)
+        for one, table in self._modules.items():
+            for word, names in table.items() if below(one, directory) else ():
+                called[word].update(f"{one}/{file}" for file in names)
+        chosen = set[str]().union(*(called[word] for word in called.keys() & self._deliberate))
+        if not chosen:
+            return frozenset()
+        texts = {f"\0{word}\0".encode(errors="surrogateescape"): word for word in called}
+        todo = [self._context.program.real, *chosen]
+        while todo:
+            real = self._context.files.real(todo.pop())
+            found = self._context.elf_files.contained(real, texts) if real is not None else ()
+            more = set[str]().union(*(called[texts[one]] for one in found)) - chosen
+            chosen |= more
+            todo += more
+        return frozenset(set[str]().union(*called.values()) - chosen)
 
     @cached_property
     def _deliberate(self) -> frozenset[str]:

@@ -564,6 +564,14 @@ def test_of_modules_that_the_user_chooses_no_others_come(machine):
         assert brought - {"/etc/x.conf"} == expected, text
 
 
+def test_modules_that_the_program_or_a_chosen_one_names_come_too(machine):
+    machine.tool("/usr/lib/tool", "net")
+    tree = {f"/usr/lib/tool/tool_{one}.so": library(f"{one}.so") for one in ("net", "sub", "usb")}
+    tree["/usr/lib/tool/tool_cpu.so"] = library("cpu.so", source=spelling("sub"))
+    machine.package("tool", tree, files=(TOOL,))
+    assert machine.brought(command=("cpu",)) == tree.keys() - {"/usr/lib/tool/tool_usb.so"}
+
+
 def test_modules_of_its_package_that_no_text_spells_out(machine, bench):
     """A short path is put together by code, and is no text."""
     bench.fill({TOOL: program("dlopen", source=spelling("x"))})
