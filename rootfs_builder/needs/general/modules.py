@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 
+from rootfs_builder.errors import InputError
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Text, TextKind
 from rootfs_builder.needs.general import settings
@@ -54,41 +55,63 @@ class Modules:
             yield from self._chosen(encode(value), f"-e {variable}", (self._modules,))
 
     def spared(self, directory: str) -> frozenset[str]:
-        """The modules of a directory, and of those in it, that the user does not choose.
+        """The modules of a directory, and of those in it, that nobody asks for and that cost much.
 
-        Nor does the program, or a module that is chosen, have the name of one as a whole string.
-        None where he chooses none: then nobody can tell which are needed.
+        None where the user chooses none, since then nobody can tell which are needed. One that is
+        linked to nothing new stays: it is small, and another may need its symbols. So does one
+        whose name is a whole string of the program, or of a module that is chosen.
         """
         self.add(directory)
         called = defaultdict[str, set[str]](set)
         for one, table in self._modules.items():
             for word, names in table.items() if below(one, directory) else ():
                 called[word].update(f"{one}/{file}" for file in names)
-        chosen = set[str]().union(*(called[word] for word in called.keys() & self._deliberate))
-        if not chosen:
+        loaded, named = self._user_words
+        if loaded.isdisjoint(called):
             return frozenset()
         texts = {f"\0{word}\0".encode(errors="surrogateescape"): word for word in called}
+        chosen = {
+            one for word in called if not named.isdisjoint(_parts(word)) for one in called[word]
+        }
+        known = {one.soname or name(one.opened) for one in self._context.objects}
         todo = [self._context.program.real, *chosen]
         while todo:
-            real = self._context.files.real(todo.pop())
+            path = todo.pop()
+            known |= self._needed(path)
+            real = self._context.files.real(path)
             found = self._context.elf_files.contained(real, texts) if real is not None else ()
             more = set[str]().union(*(called[texts[one]] for one in found)) - chosen
             chosen |= more
             todo += more
-        return frozenset(set[str]().union(*called.values()) - chosen)
+        others = set[str]().union(*called.values()) - chosen
+        return frozenset(one for one in others if not self._needed(one) <= known)
+
+    def _needed(self, module: str) -> set[str]:
+        """The libraries that a module is linked to."""
+        real = self._context.files.real(module)
+        try:
+            elf = self._context.elf_files.file(real) if real is not None else None
+        except InputError:  # no ELF file: a script of the linker
+            return set()
+        return set(map(decode, elf.needed)) if elf is not None else set()
 
     @cached_property
-    def _deliberate(self) -> frozenset[str]:
-        """The words of the arguments, and of the lines of the user's configurations that load."""
+    def _user_words(self) -> tuple[set[str], set[str]]:
+        """The words by which the user chooses what is loaded, and all that he says.
+
+        He chooses by arguments, and in lines of his configurations that load something.
+        """
         context = self._context
-        found = [*map(encode, context.arguments)]
+        lines = [*map(encode, context.arguments)]
+        loading, loads_all = [*lines], False
         for text in context.given:
             if text.kind is TextKind.ADDED:
                 data = settings.read(text, context.files, any_name=True)
-                if _LOADS_ALL.search(data):
-                    return frozenset()
-                found += filter(_LOADS.search, data.splitlines())
-        return frozenset(decode(word) for one in found for word in _WORD.findall(one))
+                loads_all |= _LOADS_ALL.search(data) is not None
+                lines += data.splitlines()
+                loading += filter(_LOADS.search, data.splitlines())
+        chosen = set[str]() if loads_all else _words(loading)
+        return chosen, _words(lines)
 
     def text(self, text: Text) -> Iterator[File]:
         """The modules that a configuration, or any text that the user adds, names."""
@@ -103,13 +126,22 @@ class Modules:
     def _chosen(
         self, text: bytes, where: str, tables: Iterable[Mapping[str, Called]]
     ) -> Iterator[File]:
-        words = set(map(decode, _WORD.findall(text)))
+        words = _words((text,))
         each = [(directory, called) for table in tables for directory, called in table.items()]
         for directory, called in each:
             for word in sorted(called.keys() & words):
                 for path in sorted(f"{directory}/{one}" for one in called[word]):
                     if self._context.files.is_file(path):
                         yield File(path, Clue(f"{where} names {printable(word)}", (path,)))
+
+
+def _words(lines: Iterable[bytes]) -> set[str]:
+    return {decode(word) for one in lines for word in _WORD.findall(one)}
+
+
+def _parts(word: str) -> set[str]:
+    """A module's name, and what is between the hyphens and underscores in it."""
+    return {word, *re.split(r"[_-]", word)}
 
 
 def is_module(name: str) -> bool:

@@ -8,6 +8,7 @@ from rootfs_builder.needs.general import standards
 from rootfs_builder.packages import Owners
 from rootfs_builder.packages.database import unreadable
 from tests import package_roots
+from tests.loader import objects
 from tests.loader.oracle import GLIBC
 from tests.rule_bench import LIB, Bench, libc, library, program, rule
 
@@ -542,11 +543,12 @@ def test_modules_of_a_directory_that_is_too_large_to_come_whole(machine, monkeyp
 def test_of_modules_that_the_user_chooses_no_others_come(machine):
     """The whole directory is for those who choose none."""
     machine.tool("/usr/lib/tool")
-    names = ("tool_cpu.so", "tool_net.so", "tool_usb.so")
-    tree = {f"/usr/lib/tool/{one}": library(one) for one in names}
-    tree["/usr/lib/tool/data"] = "d"
+    machine.bench.fill({f"{LIB}/libmore.so": library("libmore.so")})
+    tree = {f"/usr/lib/tool/tool_{one}.so": objects.library("libmore.so") for one in ("net", "usb")}
+    small = {f"/usr/lib/tool/tool_{one}.so": library(f"{one}.so") for one in ("cpu", "own")}
+    tree |= small | {"/usr/lib/tool/data": "d"}
     machine.package("tool", tree, files=(TOOL,))
-    everything, chosen = set(tree), {"/usr/lib/tool/data", "/usr/lib/tool/tool_cpu.so"}
+    everything, chosen = set(tree), {"/usr/lib/tool/data", *small}
     assert machine.brought() == everything
     assert machine.brought(command=("cpu",)) == chosen
     (line,) = machine.result.said("hint")
@@ -558,6 +560,7 @@ def test_of_modules_that_the_user_chooses_no_others_come(machine):
         "#LoadPlugin net\nmodule { name = cpu }\n": chosen,
         "noload = cpu\n": everything,
         "autoload = yes\nload = cpu\n": everything,
+        "load = cpu\ndriver = usb\n": chosen | {"/usr/lib/tool/tool_usb.so"},
     }.items():
         machine.bench.fill({"/home/c": text})
         brought = machine.brought(add=(f"{machine.bench.root}/home/c:/etc/x.conf",))
@@ -566,7 +569,11 @@ def test_of_modules_that_the_user_chooses_no_others_come(machine):
 
 def test_modules_that_the_program_or_a_chosen_one_names_come_too(machine):
     machine.tool("/usr/lib/tool", "net")
-    tree = {f"/usr/lib/tool/tool_{one}.so": library(f"{one}.so") for one in ("net", "sub", "usb")}
+    machine.bench.fill({f"{LIB}/libmore.so": library("libmore.so")})
+    tree = {
+        f"/usr/lib/tool/tool_{one}.so": library(f"{one}.so", "libmore.so")
+        for one in ("net", "sub", "usb")
+    }
     tree["/usr/lib/tool/tool_cpu.so"] = library("cpu.so", source=spelling("sub"))
     machine.package("tool", tree, files=(TOOL,))
     assert machine.brought(command=("cpu",)) == tree.keys() - {"/usr/lib/tool/tool_usb.so"}
