@@ -540,11 +540,17 @@ def test_modules_of_a_directory_that_is_too_large_to_come_whole(machine, monkeyp
     assert machine.brought(OWN, command=("tool_b",)) == {"/usr/lib/tool/tool_b.so"}
 
 
+def linked_to_more(machine, *names):
+    """Modules, each of which needs a library of its own."""
+    more = {f"{LIB}/lib{one}.so.1": library(f"lib{one}.so.1") for one in names}
+    machine.bench.fill(more)
+    return {f"/usr/lib/tool/tool_{one}.so": objects.library(f"lib{one}.so.1") for one in names}
+
+
 def test_of_modules_that_the_user_chooses_no_others_come(machine):
     """The whole directory is for those who choose none."""
     machine.tool("/usr/lib/tool")
-    machine.bench.fill({f"{LIB}/libmore.so": library("libmore.so")})
-    tree = {f"/usr/lib/tool/tool_{one}.so": objects.library("libmore.so") for one in ("net", "usb")}
+    tree = linked_to_more(machine, "net", "usb")
     small = {f"/usr/lib/tool/tool_{one}.so": library(f"{one}.so") for one in ("cpu", "own")}
     tree |= small | {"/usr/lib/tool/data": "d"}
     machine.package("tool", tree, files=(TOOL,))
@@ -569,11 +575,7 @@ def test_of_modules_that_the_user_chooses_no_others_come(machine):
 
 def test_modules_that_the_program_or_a_chosen_one_names_come_too(machine):
     machine.tool("/usr/lib/tool", "net")
-    machine.bench.fill({f"{LIB}/libmore.so": library("libmore.so")})
-    tree = {
-        f"/usr/lib/tool/tool_{one}.so": library(f"{one}.so", "libmore.so")
-        for one in ("net", "sub", "usb")
-    }
+    tree = linked_to_more(machine, "net", "sub", "usb")
     tree["/usr/lib/tool/tool_cpu.so"] = library("cpu.so", source=spelling("sub"))
     machine.package("tool", tree, files=(TOOL,))
     assert machine.brought(command=("cpu",)) == tree.keys() - {"/usr/lib/tool/tool_usb.so"}
