@@ -105,6 +105,7 @@ def patched(source, path, offset, value):
         pytest.param(b"#!\n", ["no interpreter"], id="script without interpreter"),
         pytest.param(b"#!sh\n", ["sh", "absolute path", "#!/"], id="script by a relative path"),
         pytest.param(b"#!/bin/sh\r\n", ["Windows line ends", "convert it"], id="script with CRLF"),
+        pytest.param(b"#!/usr/bin/env sh\r\n", ["Windows line ends"], id="env with CRLF"),
         pytest.param(b"#!/usr/bin/env\n", ["which program"], id="env without a program"),
         pytest.param(b"#!/usr/bin/env -S A=b\n", ["which program"], id="env with options only"),
     ],
@@ -113,6 +114,13 @@ def test_file_that_cannot_be_started(pack, tmp_path, content, words):
     (tmp_path / "prog").write_bytes(content)
     (tmp_path / "prog").chmod(0o755)
     pack("./prog", code=1, words=["./prog: ", *words])
+
+
+def test_an_option_of_an_interpreter_may_end_in_cr(cli, tmp_path):
+    """The kernel finds the interpreter: perl -w takes it."""
+    (tmp_path / "prog").write_bytes(b"#!/bin/sh -e\r\n")
+    (tmp_path / "prog").chmod(0o755)
+    cli("tree", "./prog", check=True)
 
 
 def test_missing_file(pack):

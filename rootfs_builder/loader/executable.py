@@ -115,7 +115,8 @@ def _mistake(named: str, text: str) -> InputError:
 
 def _script(named: str, head: bytes, second: str) -> Script:
     line = head[2:].partition(b"\n")[0].partition(b"\0")[0].strip(b" \t")
-    if line.endswith(b"\r"):
+    first, _, others = line.partition(b" ")
+    if line.endswith(b"\r") and (not others or first.endswith(b"/env")):  # an option's end is its
         raise _mistake(
             named,
             "a script with Windows line ends, whose interpreter the kernel would not "

@@ -1,7 +1,7 @@
 """The accounts that a program becomes: those that it has compiled in, or is told.
 
 A whole string of a program that looks accounts up by name and changes its user is an account if the
-root has a system account of that name. What a configuration or an argument calls a user is one if
+root has a system account of that name; so is the program's own name. What a configuration or an argument calls a user is one if
 the root has it at all.
 """
 
@@ -33,7 +33,7 @@ _FIRST_PERSON = 1000  # uid: below it are accounts of the system; login.defs(5),
 _IN_EVERY_IMAGE = ("root", "nobody")
 TOLD = (
     rb"(?im)(?:^|[\x00\s])(?:-u\x00?|--?user(?:name)?[=\x00]"
-    rb"|(?:user(?:name)?|group|setuid)(?:[ \t]*[=:][ \t]*|[ \t]+))"
+    rb"|(?:user(?:id|name)?|group|setuid)(?:[ \t]*[=:][ \t]*|[ \t]+))"
     rb'"?(?P<account>[a-z_][\w.-]*)(?=["\s;\x00]|$)'
 )
 
@@ -76,6 +76,7 @@ class Accounts:
         # A linker lets a string share the end of another one, as of the name of its directory.
         texts |= {encode(f"/{one}\0"): one for one in system if self._known[one] >= _PACKAGES}
         found = {texts[text] for text in elf_files.contained(program.real, texts)}
+        found |= {name(program.opened)}.intersection(system)
         functions = elf_files.imports(program.real, frozenset(map(encode, found)))  # as bind(2)
         for one in sorted(found.difference(_IN_EVERY_IMAGE, map(decode, functions))):
             yield Account(one, Clue(f"{printable(name(program.opened))} names the account {one}"))

@@ -6,6 +6,7 @@ which are as many as programs could use, nor is a library evidence that other li
 """
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 
 from msgspec.structs import replace
 
@@ -48,7 +49,7 @@ class OwnPackage:
         opened, started = tuple(self._opened()), tuple(self._started())
         program = SourcePath(self._context.program.real)
         imports = self._context.elf_files.imports
-        starts = in_system(program) and imports(program, strings.EXEC)
+        starts = in_system(program) and (imports(program, strings.EXEC) or self._is_go)
         loads = in_system(program) and imports(program, strings.DLOPEN)
         if not (starts or loads or any(map(self._places, linked))):
             return
@@ -146,10 +147,19 @@ class OwnPackage:
         paths = required | (own if len(own) <= _MOST_OWN else {})
         texts = {f"\0{one}\0".encode(): one for one in paths}
         texts |= {f"{at}{one}\0".encode(): one for one in required for at in _BEFORE}
+        if self._is_go:  # whose texts have no ends
+            texts |= {one.encode(): one for one in required}
         found = self._context.elf_files.contained(program.real, texts) if texts else ()
         for one in sorted({texts[text] for text in found}):
             shown = f"{printable(name(program.opened))} names {printable(one)}"
             yield File(paths[one], Clue(shown, (paths[one],)), started=True)
+
+    @cached_property
+    def _is_go(self) -> bool:
+        """Whether it looks programs up in PATH as Go's os/exec does."""
+        return bool(
+            self._context.elf_files.contained(self._context.program.real, (strings.GO_EXEC,))
+        )
 
     def _unnamed(self, package: Package, kin: Kin) -> Iterator[Need]:
         """The directories of modules that the package alone has, and that no text spells out.

@@ -44,6 +44,7 @@ BY_SHELL = frozenset((b"popen", b"system"))
 RUN = frozenset(
     (b"execlp", b"execvp", b"execvpe", b"popen", b"posix_spawnp", b"system", b"g_spawn_async")
 )
+GO_EXEC = b"executable file not found in $PATH"  # os/exec, ErrNotFound
 EXEC = RUN | {b"execl", b"execle", b"execv", b"execve", b"posix_spawn"}
 DLOPEN = frozenset((b"dlopen", b"dlmopen"))
 

@@ -43,7 +43,15 @@ def test_who_never_changes_its_user_has_none(bench):
     assert passwd(bench, "Debian-my", symbols=("getpwnam",)) == ""
 
 
-@pytest.mark.parametrize("words", [("--user", "me"), ("--user=me",), ("-u", "me"), ("user me",)])
+def test_its_own_name_is_one(bench):
+    bench.fill({"/usr/bin/my-d": program("getpwnam", "setuid")})
+    bench.fill({"/etc/passwd": "my-d:x:107:78::/:/bin/sh\nmy:x:108:78::/:/bin/sh\n"})
+    assert bench.plan(ACCOUNTS, "/usr/bin/my-d").tree["/etc/passwd"].startswith("my-d:x:107:")
+
+
+@pytest.mark.parametrize(
+    "words", [("--user", "me"), ("--user=me",), ("-u", "me"), ("user me",), ("UserID me",)]
+)
 def test_an_argument_names_one(bench, words):
     assert passwd(bench, "", command=words).startswith("me:x:1000:")
 

@@ -595,3 +595,17 @@ def test_modules_of_its_package_that_no_text_spells_out(machine, bench):
     bench.fill({TOOL: program("dlopen", source=spelling("/usr/lib/tool/conf"))})
     bench.fill({f"{LIB}/libc.so.6": libc("frob", "dlopen")})
     assert machine.brought(OWN) == {"/usr/lib/tool/conf"}
+
+
+def test_a_program_in_go_starts_what_its_package_requires(machine):
+    """Its texts have no ends, so whole strings cannot be told."""
+    go = "executable file not found in $PATH"
+    machine.bench.fill({f"{LIB}/libc.so.6": libc("frob")})
+    machine.bench.fill({f"/usr/bin/{one}": program("frob") for one in ("dep", "other")})
+    machine.package("tool", {}, needs="Depends: dep\nRecommends: other\n", files=(TOOL,))
+    for one in ("dep", "other"):
+        machine.package(one, {}, files=(f"/usr/bin/{one}",))
+    machine.tool(f"xdepother{go}")
+    assert machine.brought() == {"/usr/bin/dep"}
+    machine.tool("xdepother")
+    assert machine.brought() == set()
