@@ -1,8 +1,8 @@
 """The accounts that a program becomes: those that it has compiled in, or is told.
 
 A whole string of a program that looks accounts up by name and changes its user is an account if the
-root has a system account of that name; so is the program's own name. What a configuration or an argument calls a user is one if
-the root has it at all.
+root has a system account of that name; so is the program's own name. What a configuration or an
+argument calls a user is one if the root has it at all.
 """
 
 import re

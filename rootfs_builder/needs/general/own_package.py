@@ -190,7 +190,7 @@ class OwnPackage:
                 yield last, path
 
     def text(self, text: Text) -> Iterator[Need]:
-        """What belongs to the package whose script is started: its own directories, and programs.
+        """What belongs to the package whose script is started: directories, settings, and programs.
 
         A script puts the names of its files together when it runs, most often from its own place.
         The programs are those that it quotes, of its package and of those that this names as
@@ -204,8 +204,11 @@ class OwnPackage:
         package = belongings.owner(real)
         if package is not None:
             kin = belongings.kin(package)
-            private = belongings.private(self._context.packages.files(package))
-            yield from belongings.needs(private, kin, text.path, None)
+            files = self._context.packages.files(package)
+            in_etc = Strings(tuple(sorted(one for one in files if parent(one) == "/etc")))
+            places = belongings.places(in_etc, self._context.files.covers)
+            yield from belongings.needs(places, kin, text.path, None)
+            yield from belongings.needs(belongings.private(files), kin, text.path, None)
             yield from self._quoted(text, kin)
         yield from belongings.findings
 

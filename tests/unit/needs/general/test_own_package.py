@@ -323,15 +323,17 @@ def test_a_script_gets_the_directories_that_are_its_packages_alone(machine, monk
     machine.tool("nothing", path="/usr/bin/sh2")
     machine.package("sh2", {}, files=("/usr/bin/sh2",))
     data = {"/usr/lib/tool/task_one": "", "/usr/share/tool/a": "", "/usr/share/perl5/Tool.pm": ""}
+    data["/etc/tool.conf"] = ""
     unread = {"/usr/share/doc/tool/x": "", "/usr/share/man/man1/tool.1": ""}
     machine.package("tool", {TOOL: "#!/usr/bin/sh2\n", **data, **unread})
     machine.package("other", {"/usr/share/tool/foreign": "", "/usr/lib/other/a": ""})
-    comes = {"/usr/lib/tool/task_one", "/usr/share/tool/a", "/usr/bin/sh2"}
+    comes = {"/etc/tool.conf", "/usr/lib/tool/task_one", "/usr/share/tool/a", "/usr/bin/sh2"}
     assert machine.brought() == comes
     for one in ("MOST_BYTES", "MOST_DATA", "MOST_OWN"):
         monkeypatch.setattr(standards, one, -1)
     assert machine.brought() == {"/usr/bin/sh2"}
     assert [one.partition(" (")[0] for one in machine.result.said("hint")] == [
+        "/usr/bin/tool names /etc/tool.conf",
         "/usr/bin/tool names /usr/lib/tool",
         "/usr/bin/tool names /usr/share/tool",
     ]
