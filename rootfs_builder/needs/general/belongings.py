@@ -202,23 +202,14 @@ class Belongings:
         where it is the same for machines of all kinds: skeletons, templates.
         """
         is_data = standards.is_data(place.path) or name(place.path) == "include"
-        headers = () if is_data else standards.HEADERS
-        omit = (*standards.OMIT, *headers)
+        omit = (*standards.OMIT, *(() if is_data else standards.HEADERS))
         needless = standards.omitted(omit)
-        begin = len(place.real) + 1
-        found = (one for path in kin.within(place.real) for one in self._filled(path, kin))
-        files = tuple(one for one in found if not needless.fullmatch(one[begin:]))
-        spared = frozenset() if self._lifted(place) else self._spared(place.path)
-        if spared:
-            whole = files
-            files = tuple(
-                one for one in files if f"{place.path}{one[len(place.real) :]}" not in spared
-            )
-            if len(files) < len(whole):
-                size = sum(map(self._size, whole))
-                yield left_out.too_large(
-                    place.path, len(whole), size, clue, "it gets what you choose"
-                )
+        whole = tuple(self._whole(place, kin, needless))
+        spared = self._spared(place.path) if whole and not self._lifted(place) else frozenset[str]()
+        files = tuple(one for one in whole if place.path + one[len(place.real) :] not in spared)
+        if len(files) < len(whole):
+            size, got = sum(map(self._size, whole)), "it gets what you choose"
+            yield left_out.too_large(place.path, len(whole), size, clue, got)
         if not files:
             return
         if self._is_too_large(place, files, kin):
@@ -240,6 +231,13 @@ class Belongings:
         for _, other in links:
             if other.real not in above and not self._files.covers(other.real):
                 yield from self.directory(other, kin, clue, data, above)
+
+    def _whole(self, place: Place, kin: Kin, needless: re.Pattern[str]) -> Iterator[SourcePath]:
+        """All files of a directory that belong, less what nobody needs."""
+        for path in kin.within(place.real):
+            for one in self._filled(path, kin):
+                if not needless.fullmatch(one[len(place.real) + 1 :]):
+                    yield one
 
     def _is_too_large(self, place: Place, files: Collection[SourcePath], kin: Kin) -> bool:
         """Whether nobody wants a place without being asked: what is a program's own counts less."""
