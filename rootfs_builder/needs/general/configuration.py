@@ -21,7 +21,7 @@ from rootfs_builder.needs.image_files import MOST_BYTES
 from rootfs_builder.paths import SourcePath, decode, join, name, parent, printable
 
 if TYPE_CHECKING:
-    from rootfs_builder.packages import Kin
+    from rootfs_builder.packages import Kin, Package
 
 _NAME = rb"(?<![\w./+-])\w[\w+-]*(?:\.[\w+-]+)+(?![\w/+-])"  # of a file beside
 
@@ -38,6 +38,7 @@ class Configuration:
         self._context = context
         self._belongings = Belongings(context, Modules(context).spared)
         self._kin: Kin | None = None
+        self._speaking: set[Package | None] = set()  # whose scripts are started
 
     def process(self) -> Iterator[Need]:
         """See Finder."""
@@ -79,6 +80,8 @@ class Configuration:
             return  # nobody's text about a program of nobody's
         if files.size(text.path) > MOST_BYTES:
             return  # no configuration: whose language it is says that it is not read
+        if text.kind is TextKind.STARTED:
+            self._speaking.add(belongings.owner(real))
         spelt = files.fact(text.path, "paths of text v2", Strings, strings.of_text, Strings())
         is_covered = partial(files.covers, by_rule=True)
         spelt = replace(spelt, paths=(*spelt.paths, *self._beside(text)))
@@ -89,8 +92,9 @@ class Configuration:
         yield from belongings.needs(places, self._kin, text.path, None)
         places = tuple(one for one in places if not self._kin.has_any(one.real))
         if places and not self._kin.owns(real):
-            own = belongings.kin(belongings.owner(real))
-            if text.kind is not TextKind.STARTED:  # what it starts is not the program's business
+            owner = belongings.owner(real)
+            own = belongings.kin(owner)
+            if owner not in self._speaking:  # what it starts is not the program's business
                 own = own.of_others()
             yield from belongings.needs(places, own, text.path, None)
         yield from belongings.findings

@@ -473,6 +473,17 @@ def test_a_program_that_a_script_spells_out_comes_if_its_package_needs_that(mach
     assert machine.brought() == {"/usr/bin/sh2", "/usr/bin/dep"}
 
 
+def test_a_program_that_the_configuration_of_a_scripts_package_spells_out_comes(machine):
+    machine.tool("nothing", path="/usr/bin/sh2")
+    machine.bench.fill({f"/usr/bin/{one}": program("frob") for one in ("dep", "other")})
+    tree = {TOOL: "#!/usr/bin/sh2\n", "/etc/tool.conf": "x /usr/bin/dep:/usr/bin/other\n"}
+    machine.package("tool", tree, needs="Depends: dep\n")
+    for one in ("dep", "other", "sh2"):
+        machine.package(one, {}, files=(f"/usr/bin/{one}",))
+    (machine.bench.root / TOOL[1:]).chmod(0o755)
+    assert machine.brought() == {"/usr/bin/sh2", "/usr/bin/dep", "/etc/tool.conf"}
+
+
 def test_programs_that_the_users_configuration_names(bench):
     """As knockd runs the commands of its configuration through the shell."""
     machine = Machine(bench)
