@@ -167,7 +167,7 @@ class OwnPackage:
         A compiler may have put a short path into the code, in pieces.
         """
         program, files = self._context.program, self._context.packages.files(package)
-        spelt = [one.path for each in self._context.objects for one in self._places(each)]
+        spelt = [one.path for one in self._places(program)]
         for place in self._belongings.private(one for one in files if is_module(name(one))):
             if not any(below(one, place.path) or below(place.path, one) for one in spelt):
                 shown = f"{printable(program.opened)} calls dlopen, and its package has modules in"
