@@ -115,14 +115,13 @@ def _mistake(named: str, text: str) -> InputError:
 
 def _script(named: str, head: bytes, second: str) -> Script:
     line = head[2:].partition(b"\n")[0].partition(b"\0")[0].strip(b" \t")
-    first, _, others = line.partition(b" ")
-    if line.endswith(b"\r") and (not others or first.endswith(b"/env")):  # an option's end is its
+    words = [decode(word) for word in line.split(None, 1)]
+    if line.endswith(b"\r") and (len(words) == 1 or name(words[0]) == "env"):
         raise _mistake(
             named,
             "a script with Windows line ends, whose interpreter the kernel would not "
             r"find; convert it: sed -i 's/\r$//'",
         )
-    words = [decode(word) for word in line.split(None, 1)]
     if not words:
         raise _mistake(named, "its first line names no interpreter after #!")
     if not words[0].startswith("/"):
