@@ -75,6 +75,12 @@ class Kin:
         """All files, sorted."""
         return tuple(sorted(frozenset[SourcePath]().union(*map(self._files, self._all))))
 
+    @cached_property
+    def alone(self) -> "Kin":
+        """The same, without the packages of other sources."""
+        return Kin(self._own, frozenset(), self.of, owner=self._owner, files=self._files)
+
+    @cached_property
     def of_others(self) -> "Kin":
         """The same, for one who does not speak for the source: it starts none of its programs."""
         needed = self._all - self._own

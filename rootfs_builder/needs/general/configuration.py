@@ -18,7 +18,7 @@ from rootfs_builder.needs.general.belongings import Belongings, Place
 from rootfs_builder.needs.general.modules import Modules
 from rootfs_builder.needs.general.strings import Strings
 from rootfs_builder.needs.image_files import MOST_BYTES
-from rootfs_builder.paths import SourcePath, decode, join, name, parent, printable
+from rootfs_builder.paths import SourcePath, below, decode, join, name, parent, printable
 
 if TYPE_CHECKING:
     from rootfs_builder.packages import Kin, Package
@@ -86,7 +86,7 @@ class Configuration:
         is_covered = partial(files.covers, by_rule=True)
         spelt = replace(spelt, paths=(*spelt.paths, *self._beside(text)))
         found = belongings.places(spelt, is_covered) if spelt.paths else ()
-        idle = text.kind is TextKind.BROUGHT and files.script(text.path) is not None
+        idle = text.kind is TextKind.BROUGHT and (files.read(text.path) or b"").startswith(b"#!")
         places = tuple(one for one in found if not (idle and one.is_program))
         yield from self._started(text, places)
         yield from belongings.needs(places, self._kin, text.path, None)
@@ -94,7 +94,8 @@ class Configuration:
         if places and not self._kin.owns(real):
             owner = belongings.owner(real)
             own = belongings.kin(owner)
-            if owner not in self._speaking:  # what it starts is not the program's business
-                own = own.of_others()
+            of_script = below(text.path, "/etc") and owner in self._speaking
+            if text.kind is not TextKind.STARTED and not of_script:
+                own = own.of_others  # what it starts is not the program's business
             yield from belongings.needs(places, own, text.path, None)
         yield from belongings.findings

@@ -208,7 +208,7 @@ class OwnPackage:
             in_etc = Strings(tuple(sorted(one for one in files if parent(one) == "/etc")))
             places = belongings.places(in_etc, self._context.files.covers)
             yield from belongings.needs(places, kin, text.path, None)
-            yield from belongings.needs(belongings.private(files), kin, text.path, None)
+            yield from belongings.needs(belongings.private(files), kin.alone, text.path, None)
             yield from self._quoted(text, kin)
         yield from belongings.findings
 
