@@ -595,7 +595,7 @@ def test_modules_that_the_program_or_a_chosen_one_names_come_too(machine):
 
 
 def test_modules_of_its_package_that_no_text_spells_out(machine, bench):
-    """A short path is put together by code, and is no text."""
+    """A compiler puts a short path into the code in pieces."""
     bench.fill({TOOL: program("dlopen", source=spelling("x"))})
     tree = {"/usr/lib/tool/modules/one.so": library("one.so"), "/usr/lib/tool/conf": "c"}
     machine.package("tool", tree | {"/usr/lib/other/two": "t"}, files=(TOOL,))
