@@ -63,8 +63,8 @@ OMIT = (  # names within a directory: documentation, what compiles and links, tr
     *("*.gmo", "*.mo", "*.po", "*.pot", "*.qm", "__pycache__"),
 )
 HEADERS = ("*.h", "*.hh", "*.hpp", "*.c", "*.cc", "*.cpp", "*.go", "*.rs", "*.vala")
-# Of six programs of 217 that nobody here had seen, each of which failed without it, their own
-# directory had 20 to 1,500 MB.
+# Of 217 programs that nobody here had seen, six had directories of their own with 20 to 1,500 MB.
+# Each failed without.
 MOST_OWN = 256 << 20  # of a directory of the program's own source
 MOST_BYTES = 16 << 20  # of what is others' code, which loads more
 MOST_DATA = 32 << 20  # the same of data
