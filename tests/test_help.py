@@ -2,7 +2,6 @@
 
 import json
 import re
-import resource
 import shutil
 import subprocess
 import sys
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from rootfs_builder.commands import VERBS
+from tests.timing import of_children
 
 HEAVY = ("msgspec", "elftools", "rich", "deflate", "zstandard", "tempfile", "subprocess")
 BASH = """\
@@ -76,17 +76,7 @@ def test_without_arguments_help_goes_to_stderr_and_the_exit_code_is_that_of_usag
 
 def test_help_takes_less_than_an_eighth_of_a_second(cli):
     """Of CPU time, which a busy machine does not stretch as it does the clock's."""
-
-    def spent():
-        usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return usage.ru_utime + usage.ru_stime
-
-    times = []
-    for _ in range(5):
-        before = spent()
-        cli("--help", check=True)
-        times.append(spent() - before)
-    assert min(times) < 0.12
+    assert min(of_children(lambda: cli("--help", check=True)) for _ in range(5)) < 0.12
 
 
 @pytest.mark.parametrize("verb", ["", *VERBS])
