@@ -130,7 +130,6 @@ class Owners:
                 frozenset(related.needed if needed else ()),
                 package if needed else None,
                 required=related.required if needed else (),
-                owner=self._owner,
                 files=self.files,
             )
         return self._kin[package, needed]

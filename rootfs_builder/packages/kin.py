@@ -7,7 +7,6 @@ from functools import cached_property
 from rootfs_builder.packages.database import Package
 from rootfs_builder.paths import SourcePath, name
 
-Owner = Callable[[SourcePath], Package | None]
 Files = Callable[[Package], frozenset[SourcePath]]
 
 
@@ -15,7 +14,7 @@ class Kin:
     """The packages of one source, and all, with those that one of them needs.
 
     `of` is the package that was asked about, None where only its own source counts. Whose a path is
-    the databases say; all `files` are listed where a directory is asked for.
+    the lists of these few packages say: to look for the owner of any path, all lists are read.
     """
 
     def __init__(
@@ -25,7 +24,6 @@ class Kin:
         of: Package | None = None,
         *,
         required: Iterable[Package] = (),
-        owner: Owner = lambda _: None,
         files: Files = lambda _: frozenset(),
         speaks: bool = True,
     ) -> None:
@@ -34,7 +32,6 @@ class Kin:
         self._own = own
         self._all = own | needed
         self._required = tuple(required)
-        self._owner = owner
         self._files = files
 
     @property
@@ -44,11 +41,11 @@ class Kin:
 
     def owns(self, path: SourcePath) -> bool:
         """Whether a file is of the packages of the source."""
-        return self.is_own and self._owner(path) in self._own
+        return self.is_own and path in self.own
 
     def has(self, path: SourcePath) -> bool:
         """Whether a file is one of all."""
-        return bool(self._all) and self._owner(path) in self._all
+        return path in self._every
 
     def has_any(self, path: SourcePath) -> bool:
         """Whether it is one of all, or a directory that has one of them."""
@@ -73,15 +70,19 @@ class Kin:
     @cached_property
     def all(self) -> tuple[SourcePath, ...]:
         """All files, sorted."""
-        return tuple(sorted(frozenset[SourcePath]().union(*map(self._files, self._all))))
+        return tuple(sorted(self._every))
+
+    @cached_property
+    def _every(self) -> frozenset[SourcePath]:
+        return frozenset[SourcePath]().union(*map(self._files, self._all))
 
     @cached_property
     def alone(self) -> "Kin":
         """The same, without the packages of other sources."""
-        return Kin(self._own, frozenset(), self.of, owner=self._owner, files=self._files)
+        return Kin(self._own, frozenset(), self.of, files=self._files)
 
     @cached_property
     def of_others(self) -> "Kin":
         """The same, for one who does not speak for the source: it starts none of its programs."""
         needed = self._all - self._own
-        return Kin(self._own, needed, self.of, owner=self._owner, files=self._files, speaks=False)
+        return Kin(self._own, needed, self.of, files=self._files, speaks=False)

@@ -16,7 +16,7 @@ from rootfs_builder.needs.general.belongings import Belongings
 from rootfs_builder.packages import Package
 from rootfs_builder.paths import SourcePath, below, decode, name, parent, printable
 
-NAMED = rb"(?<![\w.+-])(?P<path>/(?:var|run)/[\w.+%{}$@*/-]{1,200})"
+NAMED = rb"(?P<path>/(?<![\w.+-]/)(?:var|run)/[\w.+%{}$@*/-]{1,200})"
 _PATTERN = NAMED
 _FILLED_IN = r"[%{}$@*]"
 _OF_ALL = (  # FHS 3.0, 5 and 3.15: who has something there has it in a directory

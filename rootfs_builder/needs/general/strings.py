@@ -22,16 +22,15 @@ _SOURCE_CODE = (
 )
 _UNTERMINATED = (b"\xff Go buildinf:", b"/rustc/", b"GNAT")
 _BINARY = 4096  # bytes at the beginning, of which no text has a NUL
-_RELATIVE = (  # a whole string, or what follows the program's directory in one
-    rb"(?:(?<=\x00)/?|/\.\./)(?P<path>(?:libexec|lib|share)/[\w.+-][\w.+~@=/-]{1,200})(?=[\x00/%$])"
-)
+_RELATIVE = rb"(?P<path>(?:libexec|lib|share)/[\w.+-][\w.+~@=/-]{1,200})(?=[\x00/%$])"
+_BEFORE = (rb"\x00/?", rb"/\.\./")  # a whole string, or what follows the program's directory in one
 FACT = "paths v2"  # its name among facts of files
 TEMPLATE = "%$*{[?"
 LIBRARIES = (  # as a whole string, for dlopen(3)
-    rb"(?<=\x00)(?P<name>(?:/[\w.+/-]{1,200}/)?lib[\w.+-]{1,100}\.so(?:\.\d+)*)(?=\x00)"
+    rb"\x00(?P<name>(?:/[\w.+/-]{1,200}/)?lib[\w.+-]{1,100}\.so(?:\.\d+)*)(?=\x00)"
 )
 COMMANDS = (  # a word with arguments, for system(3): what is filled in, and an option
-    rb"(?<=\x00)(?P<word>[a-z][\w.+-]{1,40})(?= )(?=(?P<filled> [^\x00]{0,100}%s)?)"
+    rb"\x00(?P<word>[a-z][\w.+-]{1,40})(?= )(?=(?P<filled> [^\x00]{0,100}%s)?)"
     rb"(?=(?P<option> [^\x00]{0,100} ?-\w)?)"
 )
 QUOTED = re.compile(rb"""(?P<quote>["'])(?P<word>[a-z][\w.+-]{1,40})(?P=quote)""")
@@ -69,7 +68,8 @@ class Strings(Struct, frozen=True):
 
 def of_program(data: bytes) -> Strings:
     """The paths in the data of a program."""
-    relative = sorted({decode(hit["path"]).rstrip("/") for hit in re.finditer(_RELATIVE, data)})
+    hits = (hit for before in _BEFORE for hit in re.finditer(before + _RELATIVE, data))
+    relative = sorted({decode(hit["path"]).rstrip("/") for hit in hits})
     return Strings(
         _paths(data),
         any(one in data for one in _UNTERMINATED),
