@@ -8,11 +8,13 @@ which are as many as programs could use, nor is a library evidence that other li
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.loader import dialects
 from rootfs_builder.loader.resolution import Loaded
+from rootfs_builder.needs import utilities
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, LeftOut, Library, Need, Text, TextKind
 from rootfs_builder.needs.general import standards, strings
@@ -26,6 +28,18 @@ _MOST_OWN = 30  # programs of one source: coreutils has 100, samba 40, git 5
 # What stands before the name of a program. Linkers keep a text once that is the end of another:
 # `tar` in `control.tar`.
 _BEFORE = ("\0", "\0/", ".", "bin/")
+
+
+class _Started(Struct, frozen=True):
+    """A program that a command starts which another program spells out.
+
+    It is one for `certain` with an option and something that is filled in: a sentence has at most
+    one of these, as a rule. A utility of every system, with an option at once, is for a shell.
+    """
+
+    path: str
+    certain: bool
+    is_utility: bool
 
 
 def make(context: Context) -> "OwnPackage":
@@ -102,39 +116,39 @@ class OwnPackage:
             )
             yield Library(library, clue, optional=True, left_out=name(library) not in there)
 
-    def _started(self) -> Iterator[tuple[str, bool]]:
-        """The programs of PATH that are the first words of commands that the program spells out.
-
-        And whether it is one for certain, with an option and something that is filled in; a
-        sentence has at most one of these, as a rule.
-        """
+    def _started(self) -> Iterator[_Started]:
+        """The programs of PATH that are the first words of commands that the program spells out."""
         program, elf_files = self._context.program, self._context.elf_files
         if not in_system(program.real) or not elf_files.imports(program.real, strings.RUN):
             return
         files = self._context.files
+        by_shell = elf_files.imports(program.real, strings.BY_SHELL)
         for hit in elf_files.search(program.real, strings.COMMANDS):
             known = {"filled", "option"} & hit.keys()
             word = decode(hit["word"]) if known else ""
             path = files.commands(self._context.search_path).get(word) if known else None
             if path is not None and files.is_file(path) and files.real(path) != program.real:
-                yield path, len(known) > 1
+                is_utility = word in utilities.ALL - utilities.BUILT_IN
+                yield _Started(
+                    path, len(known) > 1, bool(by_shell) and "first" in hit and is_utility
+                )
 
-    def _programs(self, started: Iterable[tuple[str, bool]], kin: Kin) -> Iterator[Need]:
+    def _programs(self, started: Iterable[_Started], kin: Kin) -> Iterator[Need]:
         """Of those of other sources, what is certain and needed, with the shell that starts it.
 
         What is either is a hint: nobody knows when.
         """
         shown = printable(name(self._context.program.opened))
-        for path, certain in started:
-            clue = Clue(f"{shown} runs {printable(name(path))}", (path,))
-            real = self._context.files.real(path)
+        for one in started:
+            clue = Clue(f"{shown} runs {printable(name(one.path))}", (one.path,))
+            real = self._context.files.real(one.path)
             if real is None or kin.owns(real):
                 continue
-            if certain and kin.has(real):
-                yield File(path, clue, started=True)
+            if one.is_utility or (one.certain and kin.has(real)):
+                yield File(one.path, clue, started=True)
                 yield File(strings.SHELL, clue, started=True)
-            elif certain or kin.has(real):
-                yield LeftOut(path, clue)
+            elif one.certain or kin.has(real):
+                yield LeftOut(one.path, clue)
 
     def _named(self, kin: Kin) -> Iterator[Need]:
         """The programs whose names are whole strings of the program, in PATH or beside it.

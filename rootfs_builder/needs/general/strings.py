@@ -29,9 +29,9 @@ TEMPLATE = "%$*{[?"
 LIBRARIES = (  # as a whole string, for dlopen(3)
     rb"\x00(?P<name>(?:/[\w.+/-]{1,200}/)?lib[\w.+-]{1,100}\.so(?:\.\d+)*)(?=\x00)"
 )
-COMMANDS = (  # a word with arguments, for system(3): what is filled in, and an option
+COMMANDS = (  # a word with arguments, for system(3): what is filled in, an option, one at once
     rb"\x00(?P<word>[a-z][\w.+-]{1,40})(?= )(?=(?P<filled> [^\x00]{0,100}%s)?)"
-    rb"(?=(?P<option> [^\x00]{0,100} ?-\w)?)"
+    rb"(?=(?P<option> [^\x00]{0,100} ?-\w)?)(?=(?P<first> -[a-zA-Z])?)"
 )
 QUOTED = re.compile(rb"""(?P<quote>["'])(?P<word>[a-z][\w.+-]{1,40})(?P=quote)""")
 SOUGHT = re.compile(  # what a function looks for in PATH, by its name

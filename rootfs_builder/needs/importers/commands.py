@@ -11,6 +11,7 @@ from collections.abc import Iterator
 
 from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem.sources import in_system
+from rootfs_builder.needs import utilities
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, LeftOut
 from rootfs_builder.packages import Package
@@ -18,13 +19,6 @@ from rootfs_builder.paths import SourcePath, name, parent, printable
 
 UNKNOWN = "\0"  # in a command line: what only the running program knows
 SHELL = "/bin/sh"
-_UTILITIES = """
-awk basename cat chgrp chmod chown cksum cmp comm cp csplit cut date dd df diff dirname du echo
-egrep env expand expr false fgrep find fold getconf getopt grep gunzip gzip head hostname iconv id
-install join kill link ln locale logname ls md5sum mkdir mkfifo mktemp mv nice nl nohup od paste
-pathchk pr printf ps pwd readlink realpath rm rmdir sed seq sh sha256sum sleep sort split stat stty
-tail tar tee test timeout touch tr true tsort tty uname unexpand uniq unlink wc which xargs zcat
-"""  # POSIX.1-2024, Shell and Utilities; LSB 5.0 Core, Commands and Utilities
 _BETWEEN = re.compile(r"\|\|?|&&?|;|\n|\(|`")
 _SET = re.compile(r"\w+=\S*")
 _SHELLS_OWN = re.compile(r"[&*()\[\]{}'\";\\|?<>~`\n$]")  # as perl's do_exec3, which knows best
@@ -101,7 +95,7 @@ class Commands:
         return not in_system(by) and parent(by) == parent(script)
 
     def _is_needed(self, path: str, by: str) -> bool:
-        if name(path) in _UTILITIES.split():
+        if name(path) in utilities.ALL:
             return True
         owner, other = self.owner(by), self.owner(path)
         if owner is None or other is None:

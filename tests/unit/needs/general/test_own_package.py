@@ -413,6 +413,19 @@ def test_commands_that_it_spells_out(bench):
     assert hint.endswith(f"EXECUTABLEs: {bench.root}/usr/bin/ddlog {bench.root}/usr/bin/dep")
 
 
+def test_a_utility_that_it_has_a_shell_start(bench):
+    """As varnishd runs `rm -rf`: no package declares what every system has."""
+    machine = Machine(bench)
+    texts = ("rm -rf %s", "sort of %s", "test -x %s", "cp %s", "other -x")
+    names = ("cp", "other", "rm", "sort", "test")
+    bench.fill({f"{LIB}/libc.so.6": libc("frob", "system")})
+    bench.fill({TOOL: program("frob", "system", source=spelling(*texts))})
+    bench.fill({f"/usr/bin/{one}": program() for one in names})
+    bench.fill({"/bin/sh": program()})
+    machine.package("tool", {}, files=(TOOL,))
+    assert machine.brought(OWN) == {"/usr/bin/rm", "/bin/sh"}
+
+
 def test_libraries_that_it_opens_by_name(bench):
     machine = Machine(bench)
     bench.fill({f"{LIB}/libc.so.6": libc("frob", "dlopen")})
