@@ -13,7 +13,8 @@ from rootfs_builder.needs.general import settings
 from rootfs_builder.paths import decode, encode, name, printable
 
 NAMED = (
-    rb"\x00(?P<name>(?i:big-?5|cn-|cp|euc|gb|georgian|hp-|ibm|iso|johab|koi|ks_?c|mac|ms|shift|"
+    rb"\x00(?=[bceghijkmstuvwBCEGHIJKMSTUVW])"  # which is quicker to tell than the names
+    rb"(?P<name>(?i:big-?5|cn-|cp|euc|gb|georgian|hp-|ibm|iso|johab|koi|ks_?c|mac|ms|shift|"
     rb"sjis|tcvn|tis|uhc|utf-|viscii|win)[\w:.+()-]{0,24})(?=\x00)"
 )
 IN_TEXT = (
