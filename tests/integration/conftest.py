@@ -185,6 +185,19 @@ def debian(docker):
     docker.remove(name)
 
 
+@pytest.fixture(scope="session")
+def equipped(docker, debian):
+    """The same with what CI's machines have: a compiler, pipx and skopeo."""
+    install = "apt-get update -qq && apt-get install -qq --no-install-recommends"
+    script = f"{install} gcc libc6-dev pipx skopeo >/dev/null"
+    name = f"equipped-{uuid.uuid4().hex}"
+    docker("run", "--name", name, "--network", "host", debian, "sh", "-ec", script)
+    docker("commit", name, name)
+    docker("rm", name)
+    yield name
+    docker.remove(name)
+
+
 @pytest.fixture
 def bare(docker, debian):
     """Starts a container of a bare Debian, once, with a folder as its /src; its name.
@@ -194,10 +207,10 @@ def bare(docker, debian):
     name = f"bare-{uuid.uuid4().hex}"
 
     @cache
-    def start(folder):
+    def start(folder, image=debian):
         options = ("--network", "host", "--security-opt", "no-new-privileges")
         mount = ("-v", f"{folder}:/src", "-w", "/src")
-        docker("run", "-d", "--init", "--name", name, *options, *mount, debian, "sleep", "infinity")
+        docker("run", "-d", "--init", "--name", name, *options, *mount, image, "sleep", "infinity")
         return name
 
     yield start

@@ -10,12 +10,11 @@ import yaml
 from tests import pages
 from tests.integration.engines import Skopeo
 
-pytestmark = pytest.mark.engines
+pytestmark = [pytest.mark.engines, pytest.mark.xdist_group("ci")]  # of one machine
 
 PAGE = "docs/build.md"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 REVISION = "org.opencontainers.image.revision"
-ON_GITHUB = "gcc libc6-dev pipx skopeo"  # of what its Ubuntu has: what the job uses
 
 
 @pytest.fixture
@@ -29,18 +28,22 @@ def files(tmp_path, wheel):
 
 @pytest.fixture
 def machine(docker, bare, files, private_registry):
-    """Runs a script in a bare Debian; skopeo there takes the registry without TLS."""
-    container = bare(files)
-
-    def run(script, *, by=("sh", "-e"), user="root", variables=()):
-        options = [word for name, value in variables for word in ("-e", f"{name}={value}")]
-        return docker("exec", "-u", user, *options, container, *by, "-c", script)
-
+    """Makes a machine of an image: it runs scripts, and takes the registry without TLS."""
     address, _, _ = private_registry
     entry = f'[[registry]]\nlocation = "{address}"\ninsecure = true\n'
     place = "/etc/containers/registries.conf.d"
-    run(f"mkdir -p {place} && echo {shlex.quote(entry)} >{place}/tests.conf")
-    return run
+
+    def start(image):
+        container = bare(files, image)
+
+        def run(script, *, by=("sh", "-e"), user="root", variables=()):
+            options = [word for name, value in variables for word in ("-e", f"{name}={value}")]
+            return docker("exec", "-u", user, *options, container, *by, "-c", script)
+
+        run(f"mkdir -p {place} && echo {shlex.quote(entry)} >{place}/tests.conf")
+        return run
+
+    return start
 
 
 def pushed(registry, name):
@@ -50,7 +53,7 @@ def pushed(registry, name):
     return skopeo.inspect(f"docker://{address}/{name}", "--creds", f"{user}:{password}")
 
 
-def test_the_job_for_gitlab_packs_and_pushes(files, machine, private_registry):
+def test_the_job_for_gitlab_packs_and_pushes(files, machine, debian, private_registry):
     """Its docker executor: root in a container of the job's image, both scripts in one shell."""
     address, user, password = private_registry
     job = yaml.safe_load((files / ".gitlab-ci.yml").read_text())
@@ -64,18 +67,21 @@ def test_the_job_for_gitlab_packs_and_pushes(files, machine, private_registry):
         "CI_REGISTRY_PASSWORD": password,
     }
     ((_, job),) = job.items()
-    machine("\n".join(job["before_script"] + job["script"]), variables=variables.items())
+    run = machine(debian)
+    run("\n".join(job["before_script"] + job["script"]), variables=variables.items())
     assert all((files / path).exists() for path in job["artifacts"]["paths"])
     assert pushed(private_registry, f"team/project/hello:{COMMIT[:8]}")["Labels"] == {
         REVISION: COMMIT
     }
 
 
-def test_the_job_for_github_packs_and_pushes_as_an_ordinary_user(files, machine, private_registry):
+def test_the_job_for_github_packs_and_pushes_as_an_ordinary_user(
+    files, machine, equipped, private_registry
+):
     address, user, password = private_registry
     (job,) = yaml.safe_load((files / ".github/workflows/image.yml").read_text())["jobs"].values()
-    machine(f"apt-get update -qq && apt-get install -qq --no-install-recommends {ON_GITHUB}")
-    machine("useradd -m runner && chown -R runner .")
+    run = machine(equipped)
+    run("useradd -m runner && chown -R runner .")
     assert set(job["env"]) == {"ROOTFS_BUILDER", "REGISTRY"}
     fixed = job["env"] | {
         "REGISTRY": address,
@@ -91,5 +97,5 @@ def test_the_job_for_github_packs_and_pushes_as_an_ordinary_user(files, machine,
                 name: re.sub(r"\$\{\{ (\S+) \}\}", lambda found: known[found[1]], value)
                 for name, value in step.get("env", {}).items()
             }
-            machine(step["run"], by=("bash", "-e"), user="runner", variables=(fixed | own).items())
+            run(step["run"], by=("bash", "-e"), user="runner", variables=(fixed | own).items())
     assert pushed(private_registry, f"team/project:{COMMIT}")["Labels"] == {REVISION: COMMIT}

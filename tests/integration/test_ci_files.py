@@ -9,25 +9,23 @@ import yaml
 from tests.integration.test_pages import checkout
 from tests.pages import CHECKOUT
 
-pytestmark = pytest.mark.engines
+pytestmark = [pytest.mark.engines, pytest.mark.xdist_group("ci")]  # of one machine
 
 INPUT = re.compile(r"\$\{\{ inputs\.(\w+) \}\}")
-NEEDED = "gcc libc6-dev pipx skopeo"
 
 
 @pytest.fixture
-def machine(docker, bare, tmp_path, wheel, private_registry):
+def machine(docker, bare, equipped, tmp_path, wheel, private_registry):
     """Runs a script in a bare Debian, in a folder with a program and the package."""
     address, user, password = private_registry
     checkout(tmp_path / "action")
     shutil.copy(wheel, tmp_path)
-    container = bare(tmp_path)
+    container = bare(tmp_path, equipped)
 
     def run(script, **variables):
         options = [word for name, value in variables.items() for word in ("-e", f"{name}={value}")]
         return docker("exec", *options, container, "bash", "-eo", "pipefail", "-c", script).stdout
 
-    run(f"apt-get update -qq && apt-get install -qq --no-install-recommends {NEEDED} >/dev/null")
     run("echo 'int main(void) { return 0; }' >hello.c && gcc -o hello hello.c")
     entry = f'[[registry]]\nlocation = "{address}"\ninsecure = true\n'
     run('mkdir -p /etc/containers/registries.conf.d && echo "$E" >$_/tests.conf', E=entry)

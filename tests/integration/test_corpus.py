@@ -60,13 +60,13 @@ def use(cli, docker, name, tmp_path, request):
 
 
 @pytest.mark.engines
-@each(CASES, every=8)
+@each(CASES, every=10)
 def test_works_packed_without_a_flag(case, use, folder, services):
     use(case.ready(folder, services))
 
 
 @pytest.mark.engines
-@each([case for case in CASES if case.moves], first=1, every=16)
+@each([case for case in CASES if case.moves], first=1, every=24)
 def test_its_name_and_place_do_not_matter(case, use, folder, services):
     use(case.ready(folder, services).moved())
 

@@ -152,7 +152,7 @@ def fails_as_it_says(probe, attempt, ready, *options):
 
 
 @pytest.mark.engines
-@test_corpus.each(PROBES, every=10)
+@test_corpus.each(PROBES, every=16)
 def test_fails_without_its_rule_and_passes_with_it(case, attempt, folder, services):
     ready = case.ready(folder, {**services, "python": sys.executable})
     left_out = (case.rule, *case.also) if case.acts else case.also
