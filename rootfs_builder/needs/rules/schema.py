@@ -24,7 +24,7 @@ Settings = dict[str, tuple[str, ...]]
 
 
 STEM = "_stem"  # what the name of a variable ends in that is the stem of another
-SHARED = ("product", "when", "find", "landmarks")
+SHARED = ("product", "when", "find", "landmarks", "omit")
 
 
 class When(Table, frozen=True):

@@ -217,14 +217,15 @@ class _RuleWorklist:
     def _match(self, match: Match, maps: Process) -> None:
         """Apply a rule that holds, and say what came of it."""
         rule, requested = match.rule, match.rule.name in self._requested
+        program = maps[0].program
         if not match.variables and not self._is_answered(rule):
-            helper = maps[0].program.real not in self._own
-            nearest = (helper, len(maps[0].calls), match.evidence, match.places)
+            helper = program.real not in self._own
+            places = tuple(self._files.located(rule, one, program) for one in match.places)
+            nearest = (helper, len(maps[0].calls), match.evidence, places)
             self._hints[rule.name] = min(self._hints.get(rule.name, nearest), nearest, key=_near)
         effects = self._effects(match, maps)
         self.answered |= {(rule.name, value) for value, effect in effects.items() if effect}
         if not requested:
-            program = maps[0].program
             keys = {one: _Key(rule.name, one, program, match.by) for one in _bounds(match)}
             each = {one: self._done[key].effect for one, key in keys.items()}
             self._nothing.remember(match, program.real, effects, each)

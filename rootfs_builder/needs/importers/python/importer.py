@@ -8,6 +8,7 @@ from posixpath import normpath
 from rootfs_builder.findings import Code, hint, warning
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, Need, Text, TextKind
+from rootfs_builder.needs.importers.python import interpreter
 from rootfs_builder.needs.importers.python.follow import Follower
 from rootfs_builder.needs.importers.python.interpreter import Interpreter, Scope
 from rootfs_builder.needs.importers.python.modules import Module, Modules
@@ -64,7 +65,7 @@ class Importer:
             yield from self._asked(value)
             return
         if self._context.is_named:
-            yield from self._arguments(self._context.arguments)
+            yield from self._told()
         for word in self._context.arguments:
             if target := _TARGET.fullmatch(word):
                 self._name(target[1], How.ALWAYS, word)
@@ -77,6 +78,15 @@ class Importer:
             if directory not in self._files.added_directories:
                 self._environment(directory)
         yield from self._taken()
+
+    def _told(self) -> Iterator[Need]:
+        """What the interpreter's own arguments name, or the package of a program that has it."""
+        if not interpreter.embeds(self._context):
+            yield from self._arguments(self._context.arguments)
+            return
+        for module in sorted(set(interpreter.modules_of_source(self._context, self._python))):
+            clue = Clue(f"its package has the module {printable(module)}")
+            self._modules.reach(module, How.ALWAYS, Scope(), clue)
 
     def _taken(self) -> Iterator[Need]:
         """What is needed when all that was reached is read."""

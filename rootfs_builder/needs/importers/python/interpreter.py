@@ -10,6 +10,8 @@ from posixpath import normpath
 
 from msgspec import Struct
 
+from rootfs_builder.errors import InputError
+from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.needs.finder import Context
 from rootfs_builder.needs.image_files import ImageFiles
 from rootfs_builder.paths import SourcePath, below, join, name, parent
@@ -23,6 +25,7 @@ _MODULES = (  # of packages, below the prefix; Debian's, then everybody's
     "lib/python{0}/site-packages",
     "lib64/python{0}/site-packages",
 )
+_STARTS = frozenset((b"Py_Initialize", b"Py_InitializeEx", b"Py_InitializeFromConfig"))
 _LIBS = ("lib", "lib64")
 _MARKS = ("/site-packages", "/dist-packages")
 
@@ -135,6 +138,25 @@ def _links(files: ImageFiles, sites: Iterable[str]) -> Iterator[tuple[str, str]]
                     directory = normpath(join(site, line) if line[0] != "/" else line)
                     if files.kind(directory) == "dir":
                         yield directory, join(site, one)
+
+
+def embeds(context: Context) -> bool:
+    """Whether the program of a process is another, which has Python in it."""
+    return bool(context.elf_files.imports(context.program.real, _STARTS))
+
+
+def modules_of_source(context: Context, python: Interpreter) -> Iterator[str]:
+    """The modules that packages of the program's source have installed."""
+    packages, program = context.packages, SourcePath(context.program.real)
+    try:
+        owner = packages.of_all((program,)).packages[program] if in_system(program) else None
+        own = packages.kin(owner, needed=False).own if owner is not None else ()
+    except InputError:  # which others say
+        return
+    for path in own:
+        for site in python.sites:
+            if below(path, site):
+                yield path[len(site) + 1 :].partition("/")[0].partition(".")[0]
 
 
 def is_built_in(module: str, context: Context) -> bool:

@@ -41,8 +41,14 @@ class Packages:
     def related(self, _):
         return SimpleNamespace(needed=())
 
+    def kin(self, _, *, needed):
+        assert not needed
+        return SimpleNamespace(own={f"{SITE}/yaml/__init__.py", "/usr/share/doc/yaml"})
 
-def needs(files, *, script=SCRIPT, added=(), arguments=(), variables=(), entry="", **options):
+
+def needs(
+    files, *, script=SCRIPT, added=(), arguments=(), variables=(), entry="", embeds=False, **options
+):
     """What is needed where a script is started, or the interpreter itself with arguments."""
     tree = {f"{LIBRARY}/os.py": "", f"{LIBRARY}/lib-dynload/": "dir 0755", f"{SITE}/": "dir 0755"}
     for path, text in files.items():
@@ -73,7 +79,7 @@ def needs(files, *, script=SCRIPT, added=(), arguments=(), variables=(), entry="
         user="",
         files=ImageFiles(elf_files, trees_added),
         elf_files=SimpleNamespace(
-            imports=lambda _, symbols: symbols,
+            imports=lambda path, symbols: symbols if embeds or ".so" in path else frozenset(),
             search=lambda path, _: [{"name": one} for one in NAMED.get(path, ())],
             contained=lambda _, texts: {b"sys\0", b"time\0"} & set(texts),
         ),
@@ -671,3 +677,10 @@ def test_a_ceiling_that_is_reached_is_a_line_with_its_flag():
     tree = {f"/opt/it/lib/f{at}.py": "" for at in range(2001)}
     (said,) = warnings(started("import sys\nsys.path.append('/opt/it/lib')", tree))
     assert said.endswith("and is left out: --add /opt/it/lib:/opt/it/lib")
+
+
+def test_a_program_with_python_in_it_has_the_modules_of_its_source_and_its_own_arguments():
+    tree = PACKAGE | FAST | {"/srv/run.py": "import other", f"{SITE}/other.py": ""}
+    tree[f"{SITE}/yaml/__init__.py"] = "import fast"
+    found = needs(tree, script=None, arguments=("/srv/run.py",), embeds=True)
+    assert files(found) == {f"{SITE}/yaml", COMPILED}
