@@ -30,7 +30,17 @@ _LIST, _SUMS = ".list", ".md5sums"
 _STATUS = f"{_ADMIN}/status"
 _DIVERSIONS = f"{_ADMIN}/diversions"
 STATES = (_STATUS, _DIVERSIONS)  # dpkg writes the first anew with whatever it does to a package
-_OF_EVERY_PROGRAM = ("libc6:", "libgcc-s1:", "libstdc++6:")
+_OF_EVERY_PROGRAM = (  # what programs and scripts ask for most, as their names do not tell
+    "base-files",
+    "bash",
+    "coreutils",
+    "dash",
+    "libc-bin",
+    "libc6:",
+    "libgcc-s1:",
+    "libstdc++6:",
+    "netbase",
+)
 _ALIKE = 6  # letters that the names of a file and of its package share: libssl, libcurl4t64
 _FEW = 12  # files, for which less than all lists is read
 _OFTEN = 4  # questions about all lists, of 80 ms each for 4,500 packages; an index takes 0.4 s

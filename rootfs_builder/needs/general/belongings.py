@@ -6,6 +6,7 @@ of those that its package needs. A directory is what such packages have below it
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 
 from msgspec import Struct
 
@@ -164,6 +165,11 @@ class Belongings:
         self, places: Iterable[Place], kin: Kin, by: str, data: SourcePath | None
     ) -> Iterator[Need]:
         """What belongs, as needs; `by` names the places, `data` is its ELF file, if it is one."""
+        places = tuple(places)
+        data_files = [one for one in places if not one.is_directory and standards.is_data(one.path)]
+        with suppress(InputError):  # which `owner` says; at once, as all packages may be read
+            asked = (one.real for one in data_files if kin.of and not kin.has(one.real))
+            self._context.packages.of_all(asked)
         for place in places:
             clue = Clue(f"{printable(by)} names {printable(place.path)}", (by, place.path))
             if place.is_directory:
