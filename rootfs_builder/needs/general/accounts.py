@@ -1,17 +1,20 @@
 """The accounts that a program becomes: those that it has compiled in, or is told.
 
 A whole string of a program that looks accounts up by name and changes its user is an account if the
-root has a system account of that name; so is the program's own name. What a configuration or an
-argument calls a user is one if the root has it at all.
+root has a system account of that name; so is the name of the program, or of its package. What a
+configuration or an argument calls a user is one if the root has it at all.
 """
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 
+from rootfs_builder.errors import InputError
+from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Account, Context, Need, Text
 from rootfs_builder.needs.general import settings
-from rootfs_builder.paths import decode, encode, name, printable
+from rootfs_builder.paths import SourcePath, decode, encode, name, printable
 
 _CHANGES = frozenset(
     (
@@ -76,10 +79,21 @@ class Accounts:
         # A linker lets a string share the end of another one, as of the name of its directory.
         texts |= {encode(f"/{one}\0"): one for one in system if self._known[one] >= _PACKAGES}
         found = {texts[text] for text in elf_files.contained(program.real, texts)}
-        found |= {name(program.opened)}.intersection(system)
+        found |= self._called_alike().intersection(system)
         functions = elf_files.imports(program.real, frozenset(map(encode, found)))  # as bind(2)
         for one in sorted(found.difference(_IN_EVERY_IMAGE, map(decode, functions))):
             yield Account(one, Clue(f"{printable(name(program.opened))} names the account {one}"))
+
+    def _called_alike(self) -> set[str]:
+        """How an account may be called that is for the program or its package alone."""
+        program, packages = self._context.program, self._context.packages
+        names = {name(program.opened)}
+        real = SourcePath(program.real)
+        if in_system(real):
+            with suppress(InputError):  # which others say
+                owner = packages.of_all((real,)).packages[real]
+                names |= {owner.name, owner.source} if owner is not None else set()
+        return names | {f"_{one}" for one in names}
 
     def _told(self, data: bytes, where: str) -> Iterator[Need]:
         for one in sorted({decode(hit["account"]) for hit in re.finditer(TOLD, data)}):

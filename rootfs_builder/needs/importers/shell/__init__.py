@@ -3,7 +3,8 @@
 A script is followed when it is started: one of the user's, or one that another starts. A command is
 looked up as the shell does, in the image's PATH or that which the script sets; a path may begin at
 the script's own place. What is run for an option alone, in an error, or after the script has asked
-whether it is there, is left out, and one hint names it.
+whether it is there, is left out, and one hint names it; but for utilities of every system, and what
+the script's package depends on.
 """
 
 from collections.abc import Iterator

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from rootfs_builder.filesystem.sources import Sources, in_system
 from rootfs_builder.findings import Code, Finding, hint, warning
+from rootfs_builder.needs import utilities
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, LeftOut, Need
 from rootfs_builder.needs.importers.shell.names import built_in
@@ -92,7 +93,8 @@ class Answers:
         guarded = bool({value.text, name(value.text)} & use.mode.guards)
         own = self._is_own(value, asked)
         clue = self._clue(use, f"starts {printable(name(value.text))}")
-        if (use.mode.sometimes or guarded) and not own and not use.last:
+        expected = own or use.last or self._is_expected(value, asked)
+        if (use.mode.sometimes or guarded) and not expected:
             yield LeftOut(value.text, clue)
         else:
             yield self._file(value, clue, started=True)
@@ -102,6 +104,15 @@ class Answers:
         if value.place and not in_system(value.text):
             return True
         return asked.package is not None and self._package(value.text) == asked.package
+
+    def _is_expected(self, value: Value, asked: _Asked) -> bool:
+        """Whether every system has a program, or the package of the script depends on it."""
+        if name(value.text) in utilities.ALL:
+            return True
+        package = self._package(value.text) if asked.package is not None else None
+        if package is None or asked.package is None:
+            return False
+        return package in self._context.packages.related(asked.package).required
 
     def _package(self, path: str) -> Package | None:
         real = self._files.real(path)

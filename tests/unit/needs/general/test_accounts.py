@@ -49,6 +49,17 @@ def test_its_own_name_is_one(bench):
     assert bench.plan(ACCOUNTS, "/usr/bin/my-d").tree["/etc/passwd"].startswith("my-d:x:107:")
 
 
+def test_its_packages_name_is_one(bench):
+    """As of dqcache, whose dqcache-start changes its user."""
+    bench.fill({"/usr/bin/my-start": program("getpwnam", "setuid")})
+    bench.fill({"/etc/passwd": "me:x:107:78::/:/bin/sh\n_my-d:x:108:78::/:/bin/sh\n"})
+    status = "Package: my-d\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n"
+    bench.fill({"/var/lib/dpkg/status": status})
+    bench.fill({"/var/lib/dpkg/info/my-d.list": "/usr/bin/my-start\n"})
+    tree = bench.plan(ACCOUNTS, "/usr/bin/my-start").tree
+    assert tree["/etc/passwd"].startswith("_my-d:x:108:")
+
+
 @pytest.mark.parametrize(
     "words", [("--user", "me"), ("--user=me",), ("-u", "me"), ("user me",), ("UserID me",)]
 )

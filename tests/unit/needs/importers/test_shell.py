@@ -91,18 +91,20 @@ def test_what_is_no_command_stays_away(bench, text):
 @pytest.mark.parametrize(
     "text",
     [
-        "if command -v ls; then ls; fi",
-        "[ -x /usr/bin/ls ] && /usr/bin/ls",
-        "ls || true",
-        "case $1 in --list) ls ;; esac",
-        "[ -f /x ] || { ls; exit 1; }",
-        "usage() { ls; exit 2; }; [ $# = 1 ] || usage",
+        "if command -v tool; then tool; fi",
+        "[ -x /usr/bin/tool ] && /usr/bin/tool",
+        "tool || true",
+        "case $1 in --list) tool ;; esac",
+        "[ -f /x ] || { tool; exit 1; }",
+        "usage() { tool; exit 2; }; [ $# = 1 ] || usage",
     ],
 )
 def test_what_is_run_sometimes_is_a_hint(bench, text):
+    bench.fill({"/usr/bin/tool": program("frob")})
     result = packed(bench, text)
     assert brought(result) == set()
-    assert result.said("hint") == [f"{LEFT_OUT}{bench.root}/usr/bin/ls"]
+    assert result.said("hint") == [f"{LEFT_OUT}{bench.root}/usr/bin/tool"]
+    assert brought(packed(bench, text.replace("tool", "ls"))) == {"/usr/bin/ls"}  # all have it
 
 
 def test_commands_between_files_become_programs(bench):
