@@ -9,7 +9,7 @@ from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Need
 from rootfs_builder.needs.importers.python.interpreter import Scope
 from rootfs_builder.needs.importers.python.modules import Module, Modules
-from rootfs_builder.needs.importers.python.source import How, Import, Source
+from rootfs_builder.needs.importers.python.source import REMOVED, How, Import, Source
 from rootfs_builder.paths import name, parent, printable
 
 _NOT_LOADED = frozenset(("console_scripts", "gui_scripts"))  # groups that no program asks for
@@ -60,6 +60,8 @@ class Follower:
     def _is_needed(self, one: Import, module: Module) -> bool:
         """Whether what may not be reached needs a module of another package when it is."""
         if module.level is How.EACH and one.how is How.GUARDED:
+            return True
+        if one.module.partition(".")[0] in REMOVED:
             return True
         return self._modules.is_required(one.module, module)
 

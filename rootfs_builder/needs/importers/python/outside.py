@@ -84,7 +84,10 @@ class Outside:
         for one in dict.fromkeys(words):
             yield from self._commands.needs(one, path, self.script)
         for one in source.commands:
-            yield from self._commands.perhaps(one, path)
+            if "/" in one:
+                yield from self._commands.named(one, path, self.script)
+            else:
+                yield from self._commands.perhaps(one, path)
 
     def zones(self) -> Iterator[Need]:
         """The zones that texts name, once something can read them."""

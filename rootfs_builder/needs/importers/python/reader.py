@@ -17,6 +17,7 @@ _LIBRARY = re.compile(r"(?:/[\w./+-]*/)?lib[\w.+-]+\.so\.\d[\d.]*")
 _MODULE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _ZONE = re.compile(r"[A-Z][A-Za-z_+-]+(?:/[A-Z][\w+-]+)+|/[\w./-]*/zoneinfo/?")
+_PROGRAM = re.compile(r"/(?:usr/)?s?bin/[\w.+-]+")
 _MOST_NAMED = 2000  # strings of one text
 _LONGEST = 200  # characters of a name
 _LATER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.For, ast.AsyncFor, ast.While, ast.Match)
@@ -221,6 +222,8 @@ class _Reader:
             self._libraries.setdefault(text, Opened(text, line, How.GUARDED))
         elif _ZONE.fullmatch(text):
             self._zones[text] = None
+        elif _PROGRAM.fullmatch(text):
+            self._asked.commands[text] = None
 
     def _list(self, node: ast.List | ast.Tuple | ast.Set) -> None:
         """A list in which one is the dotted name of a module may have names without a dot."""

@@ -19,6 +19,13 @@ class How(IntEnum):
     MAIN = 4
 
 
+_NAMES = """
+aifc asynchat asyncore audioop cgi cgitb chunk crypt distutils imghdr imp mailcap nis nntplib
+pipes smtpd sndhdr spwd sunau telnetlib uu xdrlib
+"""
+REMOVED = frozenset(_NAMES.split())  # from the standard library since 3.12: no metadata names them
+
+
 class Import(Struct, frozen=True, array_like=True):
     """An import: of `names` from `module`, or of it; `level` is the number of dots before.
 
@@ -59,8 +66,9 @@ class Source(Struct, frozen=True, array_like=True):
     when it runs, "" for one of its own package; in a loop with `*` behind it. `distributions` and
     `groups` are asked of the metadata; "" is the module's own. `zones` are names of time zones,
     and directories of them. Of the packages `resources` files are read. `programs` are started, by
-    their names or paths, `lines` are run by a shell, and `commands` are names with an option, which
-    something else may start. It is `cut` where there were more strings than are kept.
+    their names or paths, `lines` are run by a shell, and `commands` are names with an option, or
+    paths of programs, which something else may start. It is `cut` where there were more strings
+    than are kept.
     """
 
     readable: bool = True

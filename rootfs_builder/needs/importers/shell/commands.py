@@ -197,3 +197,15 @@ def _inner(called: str, words: list[Values]) -> list[Values]:
         else:
             break
     return rest
+
+
+def hands_on(function: Step) -> bool:
+    """Whether a function gives all of its arguments to a command."""
+    all_of_them = any(
+        part.kind == "variable" and part.text in ("@", "*")
+        for word in function.words
+        for part in word
+    )
+    return (function.kind == "command" and all_of_them) or any(
+        hands_on(step) for steps in function.steps for step in steps
+    )

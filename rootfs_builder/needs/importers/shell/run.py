@@ -26,6 +26,7 @@ from rootfs_builder.needs.importers.shell.values import (
 
 _MOST_STEPS = 50_000  # of one script, with all that it sources
 _MOST_CALLS = 8  # of a function, with arguments or guards of their own
+_MOST_PASSED = 400  # of one that hands its arguments on, as to start what they name
 _MOST_DEPTH = 100  # of steps within others, through functions and sourced files
 
 
@@ -245,14 +246,16 @@ class Run:
     ) -> bool:
         """Follow a function once for each mode and arguments."""
         plain = replace(mode, guards=frozenset())
-        if arguments is not None and self._followed[called] >= _MOST_CALLS:
+        function = self.functions[called]
+        most = _MOST_PASSED if commands.hands_on(function) else _MOST_CALLS
+        if arguments is not None and self._followed[called] >= most:
             mode, arguments = plain, None
         key = called, mode, arguments
         if key in self._known:
             return False
         self._known.add(key)
         self._followed[called] += 1
-        body = self.functions[called].steps[0]
+        body = function.steps[0]
         before, scope.arguments = scope.arguments, arguments
         more, scope.more = scope.more, False
         file, self._file = self._file, self._files_of[called]
