@@ -80,6 +80,8 @@ class Follower:
 
     def _relative(self, one: Import, module: Module, clue: Clue) -> None:
         directory = parent(module.path)
+        if one.names[:1] == ("*",) and name(module.path) != "__init__.py":
+            return
         for _ in range(one.level - 1):
             directory = parent(directory)
         if one.module:
@@ -125,7 +127,8 @@ class Follower:
     def _dynamic(self, beginning: str, level: How, module: Module) -> None:
         """All modules of a package, of which a program imports some by names that it makes.
 
-        What it does in a loop, to a package within its own, it does for most when it starts.
+        What it does in a loop, to a package within its own, it does for most when it starts. Where
+        nothing of the name is known, it may be any module of the script's own package.
         """
         own = dirname(module.path)
         package = beginning.rstrip("*").strip(".")
@@ -140,6 +143,8 @@ class Follower:
                 self._modules.visit_package(found.directories, module)
         elif not self._modules.is_own(module) or self._modules.is_package(own):
             self._modules.visit_package((own,), replace(module, level=level))
+            for path in self._modules.of_script(module):
+                self._modules.visit(replace(module, path=path, level=How.EACH))
 
     def _asked(self, source: Source, module: Module) -> None:
         """Distributions whose metadata a program asks for."""

@@ -106,7 +106,7 @@ class Modules:
         """What a file shows."""
         if path.endswith(".so"):
             return self._compiled(path)
-        fact, none = f"python 10 {self._version}", Source()
+        fact, none = f"python 11 {self._version}", Source()
         return self._files.fact(path, fact, Source, self.read, none)
 
     def _compiled(self, path: str) -> Source:
@@ -180,6 +180,10 @@ class Modules:
         for directory in directories:
             for path in self._search.modules(directory):
                 self.visit(replace(module, path=path))
+
+    def of_script(self, module: Module) -> Iterator[str]:
+        """All modules beside one of the script's own package."""
+        return self._outside.of_script(module.unit, module.path)
 
     def _visit_all(self, found: Found, level: How, scope: Scope, name: str) -> None:
         for path in found.files:

@@ -67,6 +67,12 @@ class Outside:
         if not any(below(path, one) for one in self._python.standard):
             yield from self._programs(source, path)
 
+    def of_script(self, unit: str, path: str) -> Iterator[str]:
+        """The modules of a package, if one of them is of the package that the script is of."""
+        owner = self._commands.owner(self.script) if self.script and unit else None
+        if owner is not None and self._commands.owner(path) == owner:
+            yield from (one for one in self._below(unit) if one.endswith(".py"))
+
     def _is_own_text(self, path: str) -> bool:
         """Whether it is the user's or the script itself: others have tables of all there is."""
         return path == self.script or not in_system(path)

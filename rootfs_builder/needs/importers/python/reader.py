@@ -160,6 +160,10 @@ class _Reader:
             return
         if any(_is_search_path(one) for one in targets):
             self._searched(node.value)
+        if isinstance(node.value, ast.List | ast.Tuple) and any(map(_is_all, targets)):
+            each = [one.value for one in node.value.elts if isinstance(one, ast.Constant)]
+            names = tuple(one for one in each if isinstance(one, str))
+            self._imports.append(Import("", ("*", *names), 1, node.lineno, How.EACH))
         self._expression(node.value, how)
         found = place.evaluate(node.value, self._names)
         for target in targets:
@@ -269,6 +273,10 @@ def _called_at_once(tree: ast.Module) -> frozenset[str]:
                     found.add(name)
                     todo += functions[name]
     return frozenset(found)
+
+
+def _is_all(node: ast.expr) -> bool:
+    return isinstance(node, ast.Name) and node.id == "__all__"
 
 
 def _is_search_path(node: ast.expr) -> bool:

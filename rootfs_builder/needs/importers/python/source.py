@@ -29,7 +29,8 @@ REMOVED = frozenset(_NAMES.split())  # from the standard library since 3.12: no 
 class Import(Struct, frozen=True, array_like=True):
     """An import: of `names` from `module`, or of it; `level` is the number of dots before.
 
-    It is needed only where one of `unless` is missing.
+    It is needed only where one of `unless` is missing. Names behind `*` are `__all__`: of a package
+    those of modules are imported with it.
     """
 
     module: str
