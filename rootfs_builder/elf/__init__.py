@@ -115,6 +115,11 @@ class ElfFile(Struct, frozen=True, array_like=True):
         apart = any(not flags & (_PF_X | _PF_W) for _, _, flags in self.loads)
         return tuple((at, size) for at, size, flags in self.loads if not (apart and flags & _PF_X))
 
+    @property
+    def code(self) -> tuple[tuple[int, int], ...]:
+        """What is executed, as far as `data` has none of it."""
+        return tuple((at, size) for at, size, _ in self.loads if (at, size) not in self.data)
+
 
 def read(data: Buffer) -> ElfFile:
     """Read an executable or shared object.

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from rootfs_builder import elf
 from rootfs_builder.cache.file_facts import FileFacts
-from rootfs_builder.elf import dlopen_notes
+from rootfs_builder.elf import dlopen_notes, immediates
 from rootfs_builder.elf import symbols as elf_symbols
 from rootfs_builder.elf.dlopen_notes import Note
 from rootfs_builder.errors import ElfError, InputError
@@ -162,19 +162,19 @@ class ElfFiles:
 
     def contained(self, path: Key, texts: Iterable[bytes]) -> frozenset[bytes]:
         """Which of the texts stand in the data of an ELF file; each is looked for once."""
-        known = self.facts.get(self.source(path), "texts", dict[bytes, bool]) or {}
+        known = self.facts.get(self.source(path), "texts 2", dict[bytes, bool]) or {}
         wanted = frozenset(texts)
         if new := wanted - known.keys():
             found = _found(self._data(path), new)
             known |= {text: text in found for text in new}
-            self.facts.put(self.source(path), "texts", known)
+            self.facts.put(self.source(path), "texts 2", known)
         return frozenset(text for text in wanted if known[text])
 
     def search(self, path: Key, pattern: bytes) -> list[dict[str, bytes]]:
         """The groups of each match of a pattern in the data of an ELF file, none twice."""
         return self.facts.get_or_compute(
             self.source(path),
-            f"matches {decode(pattern)}",
+            f"matches 2 {decode(pattern)}",
             list[dict[str, bytes]],
             lambda: groups(re.finditer(pattern, b"".join(self._data(path)))),
         )
@@ -187,11 +187,28 @@ class ElfFiles:
         )
 
     def _data(self, path: Key) -> Iterator[bytes]:
-        """The bytes that are data when it runs: neither code nor debug information."""
+        """The bytes that are data when it runs: neither code nor debug information.
+
+        Behind them stand the paths that the code has in pieces.
+        """
         with self.source(path).open() as content:
             for offset, size in self.file(path).data:
                 for start in range(offset, offset + size, _CHUNK):
                     yield content[start : min(start + _CHUNK, offset + size)]
+        yield b"\0".join((b"", *self._in_code(path), b""))
+
+    def _in_code(self, path: Key) -> tuple[bytes, ...]:
+        """The paths that stand in the code of an ELF file."""
+        file, source = self.file(path), self.source(path)
+        if file.header.machine != immediates.MACHINE:
+            return ()
+
+        def find() -> tuple[bytes, ...]:
+            with source.open() as content:
+                each = [content[at : at + size] for at, size in file.code]
+            return tuple(sorted({one for code in each for one in immediates.paths(code)}))
+
+        return self.facts.get_or_compute(source, "immediates", tuple[bytes, ...], find)
 
 
 def _content(path: OpenedPath, walker: Walker) -> bytes | None:

@@ -24,7 +24,7 @@ _UNTERMINATED = (b"\xff Go buildinf:", b"/rustc/", b"GNAT")
 _BINARY = 4096  # bytes at the beginning, of which no text has a NUL
 _RELATIVE = rb"(?P<path>(?:libexec|lib|share)/[\w.+-][\w.+~@=/-]{1,200})(?=[\x00/%$])"
 _BEFORE = (rb"\x00/?", rb"/\.\./")  # a whole string, or what follows the program's directory in one
-FACT = "paths v2"  # its name among facts of files
+FACT = "paths v3"  # its name among facts of files
 TEMPLATE = "%$*{[?"
 LIBRARIES = (  # as a whole string, for dlopen(3)
     rb"\x00(?P<name>(?:/[\w.+/-]{1,200}/)?lib[\w.+-]{1,100}\.so(?:\.\d+)*)(?=\x00)"

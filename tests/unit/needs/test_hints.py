@@ -23,7 +23,7 @@ def hints(program):
     ("source", "expected"),
     [
         ('system("rm -rf /var/cache/it")', {SHELL}),
-        ('popen("sort words 2>&1", "r")', {SHELL}),
+        ('popen("sort words 2>&1", "r")', set()),  # which is enough to include it
         ('execl("/bin/sh", "sh", "-c", argv[1], (char *)0)', {SHELL}),
         ("system(argv[1])", {SHELL}),
         ('puts(ctime(&now)), localtime(&now), getenv("TZ")', {ZONE}),

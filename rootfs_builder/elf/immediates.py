@@ -1,0 +1,53 @@
+"""Code for x86-64 → paths that a compiler has put into it, in pieces.
+
+A short text that is copied, as into a std::string, is often no text of the data: instructions carry
+it, eight bytes in a `movabs` and the rest in those after it, the pieces of which may overlap. What
+of them belongs together is not known, so each way is a text: those that are no paths are nowhere.
+
+Source: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, MOV.
+"""
+
+import re
+from collections.abc import Iterator
+
+MACHINE = 62  # EM_X86_64
+_TOPS = (b"/etc/", b"/run/", b"/usr/", b"/var/", b"/opt/", b"/srv/", b"/bin/", b"/sbin", b"/lib/")
+_MOVABS = re.compile(rb"[\x48\x49][\xb8-\xbf]")  # REX.W B8+r, and eight bytes
+_NEXT = re.compile(
+    rb"[\x48\x49][\xb8-\xbf](?P<eight>[ -~]{1,8}\x00{0,7})"
+    rb"|\xc7[\x00-\xff]{1,6}?(?P<four>[ -~]{4}|[ -~]{3}\x00)"  # C7 /0, and four bytes
+    rb"|\x66\xc7[\x00-\xff]{1,6}?(?P<two>[ -~][ -~\x00])"
+    rb"|\xc6[\x00-\xff]{1,6}?(?P<one>[ -~])",
+    re.DOTALL,
+)
+_EIGHT = 8
+_NEAR = 64  # bytes of code in which the rest of a text stands
+_MOST_PIECES = 3  # behind the first
+
+
+def paths(code: bytes) -> Iterator[bytes]:
+    """The texts that begin as paths do, each once for each way to put them together."""
+    for top in _TOPS:
+        at = code.find(top)
+        while at >= 0:
+            if _MOVABS.fullmatch(code[max(at - 2, 0) : at]):
+                yield from _ways(code[at : at + _EIGHT], code[at + _EIGHT : at + _EIGHT + _NEAR])
+            at = code.find(top, at + 1)
+
+
+def _ways(first: bytes, after: bytes) -> Iterator[bytes]:
+    begin = first.split(b"\0")[0]
+    yield begin
+    if len(begin) < _EIGHT:
+        return
+    pieces = [hit[hit.lastgroup or 0].split(b"\0")[0] for hit in _NEXT.finditer(after)]
+    found = [begin]
+    for piece in pieces[:_MOST_PIECES]:
+        longer = [
+            one + piece[shared:]
+            for one in found
+            for shared in range(len(piece))
+            if one.endswith(piece[:shared])
+        ]
+        yield from longer
+        found += longer
