@@ -684,3 +684,45 @@ def test_a_program_with_python_in_it_has_the_modules_of_its_source_and_its_own_a
     tree[f"{SITE}/yaml/__init__.py"] = "import fast"
     found = needs(tree, script=None, arguments=("/srv/run.py",), embeds=True)
     assert files(found) == {f"{SITE}/yaml", COMPILED}
+
+
+MINE = "/usr/share/mine"  # of one package, as Packages says
+
+
+def test_modules_of_all_are_imported_with_the_package():
+    """As pygopherd's handlers are, of which one imports what left the standard library."""
+    tree = {
+        f"{SITE}/a/__init__.py": "__all__ = ['b', 'none']",
+        f"{SITE}/a/b.py": "import imp, yaml",
+        f"{SITE}/imp.py": "",
+        **PACKAGE,
+    }
+    assert files(started("import a", tree)) == {f"{SITE}/a", f"{SITE}/imp.py", f"{SITE}/yaml"}
+    tree[f"{SITE}/a/__init__.py"] = "__all__ = ['none']"
+    assert files(started("import a", tree)) == {f"{SITE}/a"}
+
+
+def test_a_script_that_the_first_line_gives_to_python_runs():
+    tree = {SCRIPT: "#!/usr/bin/python3 /usr/share/mine/it.py\n", **PACKAGE}
+    assert files(needs(tree | {f"{MINE}/it.py": "import yaml"})) == {f"{SITE}/yaml"}
+
+
+def test_where_names_are_made_any_module_of_the_scripts_package_may_be_imported():
+    """As mailman's commands are."""
+    package = "/usr/share/python3/dist-packages"  # so that script and modules have one owner
+    tree = {
+        "/usr/share/python3/run": "#!/usr/bin/python3\nimport a.load",
+        f"{package}/a/__init__.py": "",
+        f"{package}/a/load.py": "import importlib\nimportlib.import_module(f'{x}.{y}')",
+        f"{package}/a/commands/__init__.py": "",
+        f"{package}/a/commands/one.py": "import nntplib",
+        f"{SITE}/nntplib.py": "",
+    }
+    found = needs(tree, script="/usr/share/python3/run", variables={"PYTHONPATH": package})
+    assert f"{SITE}/nntplib.py" in files(found)
+
+
+@pytest.mark.parametrize(("path", "comes"), [("/usr/bin/cat", True), ("/usr/bin/aid", False)])
+def test_the_path_of_a_program_that_a_text_names(path, comes):
+    found = started(f"TOOL = '{path}'", PROGRAMS)
+    assert files(found) == ({path} if comes else set())

@@ -107,6 +107,13 @@ def test_what_is_run_sometimes_is_a_hint(bench, text):
     assert brought(packed(bench, text.replace("tool", "ls"))) == {"/usr/bin/ls"}  # all have it
 
 
+def test_a_function_that_hands_its_arguments_on_is_followed_for_each(bench):
+    """As ltsp's `re` and `rw`, through which all commands go."""
+    calls = "".join(f"re true {number}\n" for number in range(50))
+    text = f're() {{ inner "$@" || exit; }}\ninner() {{ "$@"; }}\n{calls}re ls\n'
+    assert "/usr/bin/ls" in brought(packed(bench, text))
+
+
 def test_commands_between_files_become_programs(bench):
     files = {"/usr/bin/again": "#!/usr/bin/dash\nsed\n", "/usr/bin/list": "-> ls"}
     bench.fill(files)
