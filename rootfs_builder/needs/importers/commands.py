@@ -71,11 +71,12 @@ class Commands:
         certain = self._is_own(by, script) and ("/" in word or self._is_needed(path, by))
         yield File(path, clue, started=True) if certain else LeftOut(path, clue)
 
-    def named(self, path: str, by: str, script: str) -> Iterator[File]:
-        """A program whose path a text spells out, where that would need it to start it."""
-        if self._files.is_file(path) and self._is_own(by, script) and self._is_needed(path, by):
+    def named(self, path: str, by: str, script: str) -> Iterator[File | LeftOut]:
+        """A program whose path a text spells out, which may start it."""
+        if self._files.is_file(path) and self._is_own(by, script):
             clue = Clue(f"{printable(name(by or script))} names {printable(path)}")
-            yield File(path, clue, started=True)
+            needed = self._is_needed(path, by)
+            yield File(path, clue, started=True) if needed else LeftOut(path, clue)
 
     def perhaps(self, word: str, by: str) -> Iterator[LeftOut]:
         """The hint about a program that a text only seems to start."""
