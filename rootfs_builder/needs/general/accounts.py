@@ -2,7 +2,8 @@
 
 A whole string of a program that looks accounts up by name and changes its user is an account if the
 root has a system account of that name; so is the name of the program, or of its package. What a
-configuration or an argument calls a user is one if the root has it at all.
+configuration or an argument calls a user is one if the root has it at all, and of a script what is
+called as its package.
 """
 
 import re
@@ -12,7 +13,7 @@ from contextlib import suppress
 from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.needs.clues import Clue
-from rootfs_builder.needs.finder import Account, Context, Need, Text
+from rootfs_builder.needs.finder import Account, Context, Need, Text, TextKind
 from rootfs_builder.needs.general import settings
 from rootfs_builder.paths import SourcePath, decode, encode, name, printable
 
@@ -62,9 +63,16 @@ class Accounts:
         yield from self._told(encode(arguments), "an argument")
 
     def text(self, text: Text) -> Iterator[Need]:
-        """The accounts that a configuration names."""
-        data = settings.read(text, self._context.files)
-        yield from self._told(data, printable(name(text.path)))
+        """The accounts that a configuration names, and a script, if they are its package's."""
+        files, shown = self._context.files, printable(name(text.path))
+        yield from self._told(settings.read(text, files), shown)
+        real = files.real(text.path)
+        if text.kind is TextKind.STARTED and real is not None:
+            data = settings.without_comments(files.read(text.path) or b"")
+            for one in sorted(self._called_alike(name(text.path), real) & self._known.keys()):
+                word = rb"(?<![\w.-])" + re.escape(encode(one)) + rb"(?![\w.-])"
+                if _PACKAGES <= self._known[one] < _FIRST_PERSON and re.search(word, data):
+                    yield Account(one, Clue(f"{shown} names the account {printable(one)}"))
 
     def _compiled_in(self) -> Iterator[Need]:
         program, elf_files = self._context.program, self._context.elf_files
@@ -79,19 +87,17 @@ class Accounts:
         # A linker lets a string share the end of another one, as of the name of its directory.
         texts |= {encode(f"/{one}\0"): one for one in system if self._known[one] >= _PACKAGES}
         found = {texts[text] for text in elf_files.contained(program.real, texts)}
-        found |= self._called_alike().intersection(system)
+        found |= self._called_alike(name(program.opened), program.real).intersection(system)
         functions = elf_files.imports(program.real, frozenset(map(encode, found)))  # as bind(2)
         for one in sorted(found.difference(_IN_EVERY_IMAGE, map(decode, functions))):
             yield Account(one, Clue(f"{printable(name(program.opened))} names the account {one}"))
 
-    def _called_alike(self) -> set[str]:
-        """How an account may be called that is for the program or its package alone."""
-        program, packages = self._context.program, self._context.packages
-        names = {name(program.opened)}
-        real = SourcePath(program.real)
+    def _called_alike(self, called: str, path: str) -> set[str]:
+        """How an account may be called that is for a program or its package alone."""
+        names, real = {called}, SourcePath(path)
         if in_system(real):
             with suppress(InputError):  # which others say
-                owner = packages.of_all((real,)).packages[real]
+                owner = self._context.packages.of_all((real,)).packages[real]
                 names |= {owner.name, owner.source} if owner is not None else set()
         return names | {f"_{one}" for one in names}
 

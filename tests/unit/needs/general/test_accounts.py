@@ -60,6 +60,16 @@ def test_its_packages_name_is_one(bench):
     assert tree["/etc/passwd"].startswith("_my-d:x:108:")
 
 
+def test_a_script_names_one_that_is_called_as_its_package(bench):
+    """As x2gothinclientd has `su - x2gothinclient`."""
+    bench.fill({"/usr/bin/sh": program("getpwnam"), "/usr/bin/run": "#!/usr/bin/sh\nsu - my-d\n"})
+    bench.fill({"/etc/passwd": "su:x:107:78::/:/bin/sh\nmy-d:x:108:78::/:/bin/sh\n"})
+    status = "Package: my-d\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n"
+    bench.fill({"/var/lib/dpkg/status": status, "/var/lib/dpkg/info/my-d.list": "/usr/bin/run\n"})
+    (bench.root / "usr/bin/run").chmod(0o755)
+    assert bench.plan(ACCOUNTS, "/usr/bin/run").tree["/etc/passwd"].startswith("my-d:x:108:")
+
+
 @pytest.mark.parametrize(
     "words", [("--user", "me"), ("--user=me",), ("-u", "me"), ("user me",), ("UserID me",)]
 )
