@@ -43,7 +43,10 @@ class Terminal:
     def __init__(self, folder):
         self.folder = folder
         settings = folder / "tmux.conf"  # what was shown stays when the command has ended
-        settings.write_text('set -g remain-on-exit on\nset -g remain-on-exit-format ""\n')
+        # Nor may its server end with a session, while the next one is asked for.
+        settings.write_text(
+            'set -g remain-on-exit on\nset -g remain-on-exit-format ""\nset -g exit-empty off\n'
+        )
         self.tmux = ("tmux", "-L", f"captures-{os.getpid()}", "-f", str(settings))
 
     def run(self, *words):
@@ -113,7 +116,9 @@ def terminal(tmp_path_factory):
     subprocess.run([*tool, "-o", "hello.tar"], cwd=folder, check=True, capture_output=True)
     more = ["--add", "site:/srv/site", "-o", "site.tar"]
     subprocess.run([*tool, *more], cwd=folder, check=True, capture_output=True)
-    return Terminal(folder)
+    terminal = Terminal(folder)
+    yield terminal
+    terminal.run("kill-server")
 
 
 @pytest.mark.parametrize("colour", [False, True], ids=["plain", "colour"])
