@@ -189,13 +189,14 @@ class ElfFiles:
     def _data(self, path: Key) -> Iterator[bytes]:
         """The bytes that are data when it runs: neither code nor debug information.
 
-        Behind them stand the paths that the code has in pieces.
+        Behind them stand the paths that the code has in pieces, each after a dot: nobody takes one
+        for a name that begins there, as some are none.
         """
         with self.source(path).open() as content:
             for offset, size in self.file(path).data:
                 for start in range(offset, offset + size, _CHUNK):
                     yield content[start : min(start + _CHUNK, offset + size)]
-        yield b"\0".join((b"", *self._in_code(path), b""))
+        yield b"".join(b"\0.%b\0" % one for one in self._in_code(path))
 
     def _in_code(self, path: Key) -> tuple[bytes, ...]:
         """The paths that stand in the code of an ELF file."""

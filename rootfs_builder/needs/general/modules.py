@@ -78,13 +78,20 @@ class Modules:
         while todo:
             path = todo.pop()
             known |= self._needed(path)
-            real = self._context.files.real(path)
-            found = self._context.elf_files.contained(real, texts) if real is not None else ()
+            found = self._contained(path, texts)
             more = set[str]().union(*(called[texts[one]] for one in found)) - chosen
             chosen |= more
             todo += more
         others = set[str]().union(*called.values()) - chosen
         return frozenset(one for one in others if not self._needed(one) <= known)
+
+    def _contained(self, module: str, texts: Iterable[bytes]) -> frozenset[bytes]:
+        real = self._context.files.real(module)
+        try:
+            found = self._context.elf_files.contained(real, texts) if real is not None else ()
+        except InputError:  # libtool's description of a module
+            return frozenset()
+        return frozenset(found)
 
     def _needed(self, module: str) -> set[str]:
         """The libraries that a module is linked to."""

@@ -59,9 +59,11 @@ class Follower:
 
     def _is_needed(self, one: Import, module: Module) -> bool:
         """Whether what may not be reached needs a module of another package when it is."""
-        if module.level is How.EACH and one.how is How.GUARDED:
-            return True
         if one.module.partition(".")[0] in REMOVED:
+            return True
+        if module.perhaps:
+            return self._modules.is_declared(one.module, module)
+        if module.level is How.EACH and one.how is How.GUARDED:
             return True
         return self._modules.is_required(one.module, module)
 
@@ -143,8 +145,7 @@ class Follower:
                 self._modules.visit_package(found.directories, module)
         elif not self._modules.is_own(module) or self._modules.is_package(own):
             self._modules.visit_package((own,), replace(module, level=level))
-            for path in self._modules.of_script(module):
-                self._modules.visit(replace(module, path=path, level=How.EACH))
+            self._modules.visit_own(module)
 
     def _asked(self, source: Source, module: Module) -> None:
         """Distributions whose metadata a program asks for."""

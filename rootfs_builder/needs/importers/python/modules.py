@@ -56,6 +56,7 @@ class Module(Struct, frozen=True):
     scope: Scope
     unit: str = ""
     name: str = ""
+    perhaps: bool = False  # imported: then it brings what its system package declares
 
 
 class Modules:
@@ -181,9 +182,10 @@ class Modules:
             for path in self._search.modules(directory):
                 self.visit(replace(module, path=path))
 
-    def of_script(self, module: Module) -> Iterator[str]:
-        """All modules beside one of the script's own package."""
-        return self._outside.of_script(module.unit, module.path)
+    def visit_own(self, module: Module) -> None:
+        """Have all modules beside one of the script's own package read: they may be imported."""
+        for path in self._outside.of_script(module.unit, module.path):
+            self.visit(replace(module, path=path, level=How.EACH, perhaps=True))
 
     def _visit_all(self, found: Found, level: How, scope: Scope, name: str) -> None:
         for path in found.files:
@@ -225,9 +227,9 @@ class Modules:
         if not own or not others or any(one.requires is None for one in own):
             return True
         known = {one.name for one in own}.union(*(one.requires or () for one in own))
-        return not known.isdisjoint(others) or self._is_declared(target, module)
+        return not known.isdisjoint(others) or self.is_declared(target, module)
 
-    def _is_declared(self, target: str, module: Module) -> bool:
+    def is_declared(self, target: str, module: Module) -> bool:
         """Whether the system package of a module names that of another as needed."""
         found, packages = self.find(target, Scope()), self._context.packages
         paths = (module.path, *(found.files[:1] if found else ()))

@@ -607,6 +607,17 @@ def test_modules_that_the_program_or_a_chosen_one_names_come_too(machine):
     assert machine.brought(command=("cpu",)) == tree.keys() - {"/usr/lib/tool/tool_usb.so"}
 
 
+def test_a_module_that_is_chosen_by_its_libtool_file(machine):
+    """As slapd's are: `moduleload back_mdb.la`."""
+    machine.tool("/usr/lib/tool")
+    tree = linked_to_more(machine, "net", "usb")
+    tree["/usr/lib/tool/tool_net.la"] = "dlname='tool_net.so'\n"
+    machine.package("tool", tree, files=(TOOL,))
+    machine.bench.fill({"/home/c": "moduleload tool_net.la\n"})
+    brought = machine.brought(add=(f"{machine.bench.root}/home/c:/etc/x.conf",))
+    assert brought == {"/etc/x.conf", *tree} - {"/usr/lib/tool/tool_usb.so"}
+
+
 def test_modules_of_its_package_that_no_text_spells_out(machine, bench):
     """A compiler puts a short path into the code in pieces."""
     bench.fill({TOOL: program("dlopen", source=spelling("x"))})
