@@ -199,7 +199,7 @@ class ElfFiles:
         yield b"".join(b"\0.%b\0" % one for one in self._in_code(path))
 
     def _in_code(self, path: Key) -> tuple[bytes, ...]:
-        """The paths that stand in the code of an ELF file."""
+        """The paths that an ELF file has in its code."""
         file, source = self.file(path), self.source(path)
         if file.header.machine != immediates.MACHINE:
             return ()
