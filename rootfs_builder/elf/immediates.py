@@ -9,6 +9,7 @@ Source: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, 
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 MACHINE = 62  # EM_X86_64
 _TOPS = (b"/etc/", b"/run/", b"/usr/", b"/var/", b"/opt/", b"/srv/", b"/bin/", b"/sbin", b"/lib/")
@@ -23,15 +24,22 @@ _NEXT = re.compile(
 _EIGHT = 8
 _NEAR = 64  # bytes of code in which the rest of a text stands
 _MOST_PIECES = 3  # behind the first
+_MOST = 5000  # such texts of one file; the most of all programs here is 17, of podman
 
 
 def paths(code: bytes) -> Iterator[bytes]:
     """The texts that begin as paths do, each once for each way to put them together."""
+    for at in islice(_places(code), _MOST):
+        yield from _ways(code[at : at + _EIGHT], code[at + _EIGHT : at + _EIGHT + _NEAR])
+
+
+def _places(code: bytes) -> Iterator[int]:
+    """Where eight bytes of a `movabs` begin as a path does."""
     for top in _TOPS:
         at = code.find(top)
         while at >= 0:
             if _MOVABS.fullmatch(code[max(at - 2, 0) : at]):
-                yield from _ways(code[at : at + _EIGHT], code[at + _EIGHT : at + _EIGHT + _NEAR])
+                yield at
             at = code.find(top, at + 1)
 
 

@@ -53,6 +53,7 @@ class Run:
         self._mode = Mode()
         self._known = set[object]()
         self._followed = Counter[str]()
+        self._handing_on = set[str]()  # functions that give their arguments to a command
         self._files_of = dict[str, str]()  # where functions stand
         self._commands = commands.Commands(self)
         self._printer = printed.Printer(files, self.expander, self.functions)
@@ -131,6 +132,8 @@ class Run:
 
     def _do_function(self, step: Step, _scope: Scope, _mode: Mode) -> bool:
         self.functions[step.name] = step
+        if commands.hands_on(step):
+            self._handing_on.add(step.name)
         self._files_of[step.name] = self._file
         return False
 
@@ -247,7 +250,7 @@ class Run:
         """Follow a function once for each mode and arguments."""
         plain = replace(mode, guards=frozenset())
         function = self.functions[called]
-        most = _MOST_PASSED if commands.hands_on(function) else _MOST_CALLS
+        most = _MOST_PASSED if called in self._handing_on else _MOST_CALLS
         if arguments is not None and self._followed[called] >= most:
             mode, arguments = plain, None
         key = called, mode, arguments
