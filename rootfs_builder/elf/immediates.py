@@ -28,7 +28,10 @@ _MOST = 5000  # such texts of one file; the most of all programs here is 17, of 
 
 
 def paths(code: bytes) -> Iterator[bytes]:
-    """The texts that begin as paths do, each once for each way to put them together."""
+    """The texts that begin as paths do, each once for each way to put them together.
+
+    Of code with more places than any compiler makes, the first 5,000 are looked at.
+    """
     for at in islice(_places(code), _MOST):
         yield from _ways(code[at : at + _EIGHT], code[at + _EIGHT : at + _EIGHT + _NEAR])
 

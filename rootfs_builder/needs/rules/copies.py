@@ -120,6 +120,10 @@ class TreeCopies:
                 result |= self._follow(inside, copy)
         return result
 
+    def has_taken(self, path: OpenedPath, omit: tuple[str, ...]) -> bool:
+        """Whether all of what is at a path but for `omit` came for some program."""
+        return any(self._taken.get((path, omit), {}).values())
+
     def _follow(self, link: SourcePath, copy: Copy) -> Copied:
         """Take what a link leads to, and is within reach."""
         if self._reach.leads(link, copy.start):

@@ -182,12 +182,10 @@ class RuleFiles:
         found = {path for one in each for path, may in self._places.candidates(*one, rule) if may}
         if not each or (not found and any(VARIABLE.search(one) for one in rule.copy)):
             return False
-        return all(self._has(one, there) for one in found)
-
-    def _has(self, path: OpenedPath, there: AbstractSet[SourcePath]) -> bool:
-        """Whether a file is there, or anything of a directory."""
-        real = self._elf_files.walker.walk(path).real
-        return real in there or any(below(one, real) for one in there)
+        return all(
+            self._copies.has_taken(one, rule.omit) or self._elf_files.walker.walk(one).real in there
+            for one in found
+        )
 
     def located(self, rule: Rule, variables: Variables, program: Loaded) -> Variables:
         """The variables, with the program's prefixes and the directories of the landmarks."""

@@ -601,6 +601,15 @@ def test_a_hint_of_files_that_are_not_here_is_not_said(bench):
     assert bench.plan(rule(CALLS + HINT + 'copy = ["/none"]')).said("hint") == []
 
 
+@pytest.mark.parametrize("part", ["/lib/it", "/lib/it/one"])
+def test_a_hint_of_a_directory_is_not_said_where_another_rule_brings_all_of_it(bench, part):
+    """As of Python's library, which is found by its landmark."""
+    bench.fill({"/lib/it/one": "1", "/lib/it/two": "2"})
+    found = 'copy = ["{library}"]\n[hinted.landmarks]\nlibrary = ["/lib/it/one"]\n'
+    text = rule(CALLS + f'copy = ["{part}"]\n') + rule(CALLS + HINT + found, "hinted")
+    assert bool(bench.plan(text).said("hint")) == (part != "/lib/it")
+
+
 def test_hints_stand_in_one_order(bench):
     names = [f"r{number}" for number in range(9)]
     text = "".join(rule(CALLS + f'hint = "{name}"\n' + X, name) for name in reversed(names))
