@@ -2,14 +2,14 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Any, TypeVar
 
 from rootfs_builder import elf
 from rootfs_builder.cache.file_facts import FileFacts
-from rootfs_builder.elf import dlopen_notes, immediates
+from rootfs_builder.elf import dlopen_notes, immediates, texts
 from rootfs_builder.elf import symbols as elf_symbols
 from rootfs_builder.elf.dlopen_notes import Note
 from rootfs_builder.errors import ElfError, InputError
@@ -21,7 +21,6 @@ from rootfs_builder.loader import dialects
 from rootfs_builder.loader.protocol import Loader
 from rootfs_builder.paths import Key, OpenedPath, decode, printable
 
-_CHUNK = 1 << 22
 _MOST_READ = 16 << 20  # bytes: a loader, its cache, a text that somebody wrote
 T = TypeVar("T")
 _TOO_LARGE = f"larger than {_MOST_READ >> 20} MiB"
@@ -46,6 +45,8 @@ class ElfFiles:
         self.walker = Walker(root)
         self._read: dict[Key, elf.ElfFile | elf.Header | ElfError] = {}
         self._sources: dict[Key, Source] = {}
+        self._whole_strings: dict[Key, bytes] = {}
+        self._latest: tuple[Key | None, bytes] = (None, b"")  # data: the same file is asked on
         self._loaders: dict[OpenedPath, Loader | None] = {}
         self._import_facts: dict[frozenset[bytes], str] = {}  # by the symbols that are looked for
 
@@ -160,43 +161,48 @@ class ElfFiles:
         except ElfError:
             return ()
 
-    def contained(self, path: Key, texts: Iterable[bytes]) -> frozenset[bytes]:
+    def contained(self, path: Key, wanted: Iterable[bytes]) -> frozenset[bytes]:
         """Which of the texts stand in the data of an ELF file; each is looked for once."""
-        known = self.facts.get(self.source(path), "texts 2", dict[bytes, bool]) or {}
-        wanted = frozenset(texts)
-        if new := wanted - known.keys():
-            found = _found(self._data(path), new)
+        known = self.facts.get(self.source(path), "texts 3", dict[bytes, bool]) or {}
+        if new := frozenset(wanted) - known.keys():
+            found = {*texts.contained(self._data(path), self._strings(path), new)}
             known |= {text: text in found for text in new}
-            self.facts.put(self.source(path), "texts 2", known)
+            self.facts.put(self.source(path), "texts 3", known)
         return frozenset(text for text in wanted if known[text])
 
     def search(self, path: Key, pattern: bytes) -> list[dict[str, bytes]]:
         """The groups of each match of a pattern in the data of an ELF file, none twice."""
+        where = self._strings if texts.is_of_whole_strings(pattern) else self._data
         return self.facts.get_or_compute(
             self.source(path),
-            f"matches 2 {decode(pattern)}",
+            f"matches 3 {decode(pattern)}",
             list[dict[str, bytes]],
-            lambda: groups(re.finditer(pattern, b"".join(self._data(path)))),
+            lambda: groups(re.finditer(pattern, where(path))),
         )
 
     def fact(self, path: Key, fact: str, kind: Any, find: Callable[[bytes], T]) -> T:
         """What `find` makes of the data of an ELF file, remembered: see `ImageFiles.fact`."""
         source = self.source(path)
-        return self.facts.get_or_compute(
-            source, fact, kind, lambda: find(b"".join(self._data(path)))
-        )
+        return self.facts.get_or_compute(source, fact, kind, lambda: find(self._data(path)))
 
-    def _data(self, path: Key) -> Iterator[bytes]:
+    def _strings(self, path: Key) -> bytes:
+        """The whole strings of the data, taken out once."""
+        if path not in self._whole_strings:
+            self._whole_strings[path] = texts.whole_strings(self._data(path))
+        return self._whole_strings[path]
+
+    def _data(self, path: Key) -> bytes:
         """The bytes that are data when it runs: neither code nor debug information.
 
         Behind them stand the paths that the code has in pieces, each after a dot: nobody takes one
         for a name that begins there, as some are none.
         """
-        with self.source(path).open() as content:
-            for offset, size in self.file(path).data:
-                for start in range(offset, offset + size, _CHUNK):
-                    yield content[start : min(start + _CHUNK, offset + size)]
-        yield b"".join(b"\0.%b\0" % one for one in self._in_code(path))
+        if self._latest[0] != path:
+            with self.source(path).open() as content:
+                data = [content[at : at + size] for at, size in self.file(path).data]
+            data += (b"\0.%b\0" % one for one in self._in_code(path))
+            self._latest = path, b"".join(data)
+        return self._latest[1]
 
     def _in_code(self, path: Key) -> tuple[bytes, ...]:
         """The paths that an ELF file has in its code."""
@@ -234,22 +240,6 @@ def groups(found: Iterable[re.Match[bytes]]) -> list[dict[str, bytes]]:
 def _beginning(source: Source) -> bytes:
     with source.open() as content:
         return content[0 : min(source.size, _MOST_READ)]
-
-
-def _found(chunks: Iterable[bytes], texts: frozenset[bytes]) -> frozenset[bytes]:
-    found: set[bytes] = set()
-    overlap = max(map(len, texts)) - 1
-    # Bytes of no text, and NUL, are most of a program's: without them all is shorter, and a text
-    # that is not in there is not in the program.
-    strange = bytes({0, *{*range(256)}.difference(*texts)})
-    cores = {text: text.replace(b"\0", b"") for text in texts}
-    before = b""
-    for chunk in chunks:
-        here = before + chunk
-        dense = here.translate(None, strange)
-        found |= {text for text in texts - found if cores[text] in dense and text in here}
-        before = here[-overlap:] if overlap else b""
-    return frozenset(found)
 
 
 def _imports(source: Source) -> frozenset[bytes]:

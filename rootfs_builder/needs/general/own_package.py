@@ -256,8 +256,10 @@ class OwnPackage:
             files, elf_files = self._context.files, self._context.elf_files
             spelt = elf_files.fact(loaded.real, strings.FACT, Strings, strings.of_program)
             top = parent(parent(loaded.real)).rstrip("/")
-            relative = (f"{top}/{one}" for one in spelt.relative)
-            spelt = replace(spelt, paths=(*spelt.paths, *relative))
+            hits = (hit for one in strings.RELATIVE for hit in elf_files.search(loaded.real, one))
+            relative = sorted({decode(hit["path"]).rstrip("/") for hit in hits})
+            more = (f"{top}/{one}" for one in relative if ".." not in one)
+            spelt = replace(spelt, paths=(*spelt.paths, *more))
             places = self._belongings.places(spelt, files.covers)
             starts = elf_files.imports(loaded.real, strings.EXEC)
             self._found[loaded.real] = tuple(

@@ -23,8 +23,11 @@ _SOURCE_CODE = (
 _UNTERMINATED = (b"\xff Go buildinf:", b"/rustc/", b"GNAT")
 _BINARY = 4096  # bytes at the beginning, of which no text has a NUL
 _RELATIVE = rb"(?P<path>(?:libexec|lib|share)/[\w.+-][\w.+~@=/-]{1,200})(?=[\x00/%$])"
-_BEFORE = (rb"\x00/?", rb"/\.\./")  # a whole string, or what follows the program's directory in one
-FACT = "paths v3"  # its name among facts of files
+RELATIVE = (  # a whole string, or what follows the program's directory in one
+    rb"\x00/?" + _RELATIVE,
+    rb"/\.\./" + _RELATIVE,
+)
+FACT = "paths v4"  # its name among facts of files
 TEMPLATE = "%$*{[?"
 LIBRARIES = (  # as a whole string, for dlopen(3)
     rb"\x00(?P<name>(?:/[\w.+/-]{1,200}/)?lib[\w.+-]{1,100}\.so(?:\.\d+)*)(?=\x00)"
@@ -52,12 +55,10 @@ class Strings(Struct, frozen=True):
     """The paths below the system's directories, sorted, each as it is spelt.
 
     The last character of one may be of TEMPLATE. Where they are `unterminated`, more may follow.
-    The `relative` ones start above the directory of the program.
     """
 
     paths: tuple[str, ...] = ()
     unterminated: bool = False
-    relative: tuple[str, ...] = ()
 
     @property
     def whole(self) -> list[str]:
@@ -68,13 +69,7 @@ class Strings(Struct, frozen=True):
 
 def of_program(data: bytes) -> Strings:
     """The paths in the data of a program."""
-    hits = (hit for before in _BEFORE for hit in re.finditer(before + _RELATIVE, data))
-    relative = sorted({decode(hit["path"]).rstrip("/") for hit in hits})
-    return Strings(
-        _paths(data),
-        any(one in data for one in _UNTERMINATED),
-        tuple(one for one in relative if ".." not in one),
-    )
+    return Strings(_paths(data), any(one in data for one in _UNTERMINATED))
 
 
 def of_text(data: bytes) -> Strings:
