@@ -142,6 +142,14 @@ class Owners:
         """
         return self._asked(package, lambda one: one.licences(package)) or ()
 
+    def installation(self, package: Package) -> str:
+        """The scripts that a package runs when it is installed, "" where it has none.
+
+        Raises:
+            InputError: see `of_all`.
+        """
+        return self._asked(package, lambda one: one.installation(package)) or ""
+
     def is_unchanged(self, path: SourcePath) -> bool:
         """Whether a file is as its package has brought it, and so as everybody has it.
 

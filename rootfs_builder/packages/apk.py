@@ -71,6 +71,11 @@ class Apk:
         del package
         return ()
 
+    def installation(self, package: Package) -> str:
+        """See Database: it keeps them in an archive of their own, which is not read."""
+        del package
+        return ""
+
     def licences(self, package: Package) -> tuple[str, ...]:
         """See Database."""
         found = (one.licence for one in self._stanzas if one.package == package)

@@ -86,6 +86,12 @@ class Database(Protocol):
     def licences(self, package: Package) -> tuple[str, ...]:
         """The short names of a package's licences, () where they are unknown; errors as above."""
 
+    def installation(self, package: Package) -> str:
+        """The scripts that a package runs when it is installed, "" where it has none.
+
+        Errors as above.
+        """
+
     def sums(self, package: Package) -> Iterable[tuple[str, str]]:
         """The files of a package and their MD5 in hex, as far as it says; errors as above."""
 

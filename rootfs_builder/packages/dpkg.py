@@ -27,6 +27,7 @@ from rootfs_builder.paths import name as last
 
 _ADMIN = "/var/lib/dpkg"
 _LIST, _SUMS = ".list", ".md5sums"
+_INSTALLS = (".preinst", ".postinst")
 _STATUS = f"{_ADMIN}/status"
 _DIVERSIONS = f"{_ADMIN}/diversions"
 STATES = (_STATUS, _DIVERSIONS)  # dpkg writes the first anew with whatever it does to a package
@@ -216,6 +217,10 @@ class Dpkg:
         for line in self._info(package, _SUMS).splitlines():
             digest, _, path = line.partition("  ")
             yield f"/{path}", digest
+
+    def installation(self, package: Package) -> str:
+        """See Database. Source: deb-preinst(5), deb-postinst(5)."""
+        return "\n".join(self._info(package, one) for one in _INSTALLS)
 
     def licences(self, package: Package) -> tuple[str, ...]:
         """See Database."""

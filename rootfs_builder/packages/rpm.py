@@ -45,6 +45,7 @@ _OLD = {
 }
 _NAME, _VERSION, _RELEASE, _EPOCH, _ARCH, _SOURCERPM = 1000, 1001, 1002, 1003, 1022, 1044
 _LICENSE = 1014
+_INSTALLS = (1023, 1024)  # PREIN, POSTIN
 _PROVIDES, _REQUIRES, _RECOMMENDS = 1047, 1049, 5046
 _FILESTATES, _DIRINDEXES, _BASENAMES, _DIRNAMES = 1029, 1116, 1117, 1118
 _COUNTS = struct.Struct(">2I")  # of a header: its entries, the bytes of their values
@@ -164,6 +165,11 @@ class Rpm:
         """See Database: it has digests of another kind."""
         del package
         return ()
+
+    def installation(self, package: Package) -> str:
+        """See Database."""
+        own = (header for header, one in self._all if one == package)
+        return self._read(lambda: "\n".join(one.text(tag) for one in own for tag in _INSTALLS))
 
     def licences(self, package: Package) -> tuple[str, ...]:
         """See Database."""

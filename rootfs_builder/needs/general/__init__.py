@@ -7,4 +7,4 @@ To add one: write the module, with a function `make`, put its name into `NAMES`,
 `finder` in a rule.
 """
 
-NAMES = ("accounts", "charsets", "configuration", "directories", "own-code", "own-package")
+NAMES = ("accounts", "charsets", "configuration", "directories", "own-code", "own-package", "units")

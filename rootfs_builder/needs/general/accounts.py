@@ -1,9 +1,9 @@
 """The accounts that a program becomes: those that it has compiled in, or is told.
 
 A whole string of a program that looks accounts up by name and changes its user is an account if the
-root has a system account of that name; so is the name of the program, or of its package. What a
-configuration or an argument calls a user is one if the root has it at all, and of a script what is
-called as its package.
+root has a system account of that name; so is the name of the program, or of its package, and what
+that package makes when it is installed. What a configuration or an argument calls a user is one if
+the root has it at all, and of a script what is called as its package, or made by it.
 """
 
 import re
@@ -15,6 +15,7 @@ from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Account, Context, Need, Text, TextKind
 from rootfs_builder.needs.general import settings
+from rootfs_builder.packages import Package
 from rootfs_builder.paths import SourcePath, decode, encode, name, printable
 
 _CHANGES = frozenset(
@@ -35,6 +36,9 @@ _PACKAGES = 100  # uid: below it are those of every system, most of them words o
 _OF_EVERY_SYSTEM = ("news", "proxy", "uucp", "www-data")  # but those that are no everyday words
 _FIRST_PERSON = 1000  # uid: below it are accounts of the system; login.defs(5), SYS_UID_MAX
 _IN_EVERY_IMAGE = ("root", "nobody")
+_SYSUSERS = re.compile(r"/usr/lib/sysusers\.d/[^/]+\.conf")
+_USER = re.compile(r"(?m)^u!?[ \t]+[^ \t\n]+")
+_WORD = re.compile(r"(?<![\w./-])[A-Za-z_][\w-]*(?![\w./-])")
 TOLD = (
     rb"(?im)(?:^|[\x00\s])(?:-u\x00?|--?user(?:name)?[=\x00]"
     rb"|(?:user(?:id|name)?|group|setuid)(?:[ \t]*[=:][ \t]*|[ \t]+))"
@@ -69,7 +73,7 @@ class Accounts:
         real = files.real(text.path)
         if text.kind is TextKind.STARTED and real is not None:
             data = settings.without_comments(files.read(text.path) or b"")
-            for one in sorted(self._called_alike(name(text.path), real) & self._known.keys()):
+            for one in sorted(self._of_package(name(text.path), real) & self._known.keys()):
                 word = rb"(?<![\w.-])" + re.escape(encode(one)) + rb"(?![\w.-])"
                 if _PACKAGES <= self._known[one] < _FIRST_PERSON and re.search(word, data):
                     yield Account(one, Clue(f"{shown} names the account {printable(one)}"))
@@ -86,20 +90,33 @@ class Accounts:
         texts = {encode(f"\0{one}\0"): one for one in system}
         # A linker lets a string share the end of another one, as of the name of its directory.
         texts |= {encode(f"/{one}\0"): one for one in system if self._known[one] >= _PACKAGES}
-        found = {texts[text] for text in elf_files.contained(program.real, texts)}
-        found |= self._called_alike(name(program.opened), program.real).intersection(system)
+        named = {texts[text] for text in elf_files.contained(program.real, texts)}
+        called = name(program.opened)
+        found = named | self._of_package(called, program.real).intersection(system)
         functions = elf_files.imports(program.real, frozenset(map(encode, found)))  # as bind(2)
         for one in sorted(found.difference(_IN_EVERY_IMAGE, map(decode, functions))):
-            yield Account(one, Clue(f"{printable(name(program.opened))} names the account {one}"))
+            verb = "names" if one in named else "has"
+            yield Account(one, Clue(f"{printable(called)} {verb} the account {one}"))
 
-    def _called_alike(self, called: str, path: str) -> set[str]:
+    def _of_package(self, called: str, path: str) -> set[str]:
         """How an account may be called that is for a program or its package alone."""
-        names, real = {called}, SourcePath(path)
+        names, made, real = {called}, set[str](), SourcePath(path)
         if in_system(real):
             with suppress(InputError):  # which others say
                 owner = self._context.packages.of_all((real,)).packages[real]
-                names |= {owner.name, owner.source} if owner is not None else set()
-        return names | {f"_{one}" for one in names}
+                if owner is not None:
+                    names |= {owner.name, owner.source}
+                    made = self._made(owner)
+        return names | {f"_{one}" for one in names} | made
+
+    def _made(self, owner: Package) -> set[str]:
+        """The accounts that a package makes when it is installed. Source: sysusers.d(5)."""
+        packages, files = self._context.packages, self._context.files
+        texts = [packages.installation(owner)]
+        for one in sorted(filter(_SYSUSERS.fullmatch, packages.files(owner))):
+            texts += (hit[0] for hit in _USER.finditer(decode(files.read(one) or b"")))
+        words = {word for text in texts for word in _WORD.findall(text)} & self._known.keys()
+        return {one for one in words if _PACKAGES <= self._known[one] < _FIRST_PERSON}
 
     def _told(self, data: bytes, where: str) -> Iterator[Need]:
         for one in sorted({decode(hit["account"]) for hit in re.finditer(TOLD, data)}):

@@ -877,6 +877,20 @@ def test_dpkg_knows_whether_a_file_is_as_its_package_has_brought_it(machine):
     assert [machine.owners.is_unchanged(one) for one in each] == [True, False, False, False]
 
 
+def test_dpkg_knows_what_a_package_runs_when_it_is_installed(machine):
+    scripts = {f"{INFO}/tool.preinst": "first\n", f"{INFO}/tool.postinst": "then\n"}
+    machine.fill({**status(stanza("tool")), **lists(tool=["/usr/bin/tool"]), **scripts})
+    machine.fill({"/usr/bin/tool": ""})
+    assert machine.owners.installation(machine.of("/usr/bin/tool")) == "first\n\nthen\n"
+
+
+def test_rpm_knows_what_a_package_runs_when_it_is_installed(machine):
+    more = {1024: (STRING, ["useradd tool"])}
+    database = rpm_database(rpm_package("tool", ["/usr/bin/tool"], more=more))
+    machine.fill({DATABASE: database, "/usr/bin/tool": ""})
+    assert "useradd tool" in machine.owners.installation(machine.of("/usr/bin/tool"))
+
+
 def test_files_stand_where_the_links_of_the_root_lead(machine):
     machine.fill(
         {

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests import package_roots
 from tests.rule_bench import PROGRAM, program, rule
 
 ACCOUNTS = rule('when = { own-imports = ["getpwnam"] }\nfinder = "accounts"', "accounts")
@@ -58,6 +59,28 @@ def test_its_packages_name_is_one(bench):
     bench.fill({"/var/lib/dpkg/info/my-d.list": "/usr/bin/my-start\n"})
     tree = bench.plan(ACCOUNTS, "/usr/bin/my-start").tree
     assert tree["/etc/passwd"].startswith("_my-d:x:108:")
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        (
+            "/var/lib/dpkg/info/my-d.postinst",
+            "adduser --system \\\n  --home /var/lib/x Debian-my\n",
+        ),
+        ("/usr/lib/sysusers.d/my.conf", 'u  Debian-my - "x" /var/lib/x\n'),
+    ],
+)
+def test_its_package_makes_one(bench, path, text):
+    bench.fill({"/usr/bin/prog": program("getpwnam", "initgroups")})
+    bench.fill({"/etc/passwd": "x:x:108:78::/:/bin/sh\nDebian-my:x:109:78::/:/bin/sh\n"})
+    owned = ("/usr/bin/prog", "/usr/lib/sysusers.d/my.conf")
+    package_roots.install(bench.root, package_roots.Package("my-d", "1", owned))
+    bench.fill({path: text})
+    result = bench.plan(ACCOUNTS, "/usr/bin/prog")
+    assert result.tree["/etc/passwd"].splitlines()[0].startswith("Debian-my:x:109:")
+    assert "\nx:" not in result.tree["/etc/passwd"]
+    assert result.applied == {"accounts": "prog has the account Debian-my"}
 
 
 def test_a_script_names_one_that_is_called_as_its_package(bench):

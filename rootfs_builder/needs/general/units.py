@@ -1,0 +1,75 @@
+"""The directories that systemd makes before it starts a program: a container has nobody who does.
+
+A unit of the program's source names it where it says what is started (systemd.service(5)), and the
+directories beside that (systemd.exec(5), RuntimeDirectory=); more are in tmpfiles.d(5).
+"""
+
+import re
+from collections.abc import Iterator
+
+from rootfs_builder.needs.clues import Clue
+from rootfs_builder.needs.finder import Context, Directory, Need, Text, TextKind
+from rootfs_builder.needs.general import settings
+from rootfs_builder.needs.general.belongings import Belongings
+from rootfs_builder.paths import SourcePath, decode, name
+
+_UNIT = re.compile(r"(?:/usr)?/lib/systemd/system/[^/]+\.service")
+_OF_TMPFILES = re.compile(r"/usr/lib/tmpfiles\.d/[^/]+\.conf")
+_STARTS = re.compile(r"(?m)^ExecStart(?:Pre)?=(?P<command>(?:[^\n]*\\\n)*[^\n]*)")
+_PATH = re.compile(r"/[\w.+@/-]+")
+_DIRECTORIES = re.compile(r"(?m)^(?P<kind>Cache|Logs|Runtime|State)Directory=(?P<names>[^\n]*)")
+_MADE = re.compile(r"(?m)^[dDqQvV][+!=~^$-]*[ \t]+(?P<path>/(?:run|var)/[\w.+@/-]+)(?=\s)")
+_ABOVE = {"Cache": "/var/cache", "Logs": "/var/log", "Runtime": "/run", "State": "/var/lib"}
+_NAME = re.compile(r"\w[\w.+@-]*(?:/\w[\w.+@-]*)*")  # without what only a running systemd fills in
+
+
+def make(context: Context) -> "Units":
+    """The finder for one process."""
+    return Units(context)
+
+
+class Units:
+    """Looks in the units of a program's or script's own source."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._belongings = Belongings(context)
+
+    def process(self) -> Iterator[Need]:
+        """The directories of the program's units."""
+        yield from self._of(self._context.program.real)
+
+    def text(self, text: Text) -> Iterator[Need]:
+        """Those of a script's."""
+        real = self._context.files.real(text.path)
+        if text.kind is TextKind.STARTED and real is not None:
+            yield from self._of(real)
+
+    def _of(self, program: str) -> Iterator[Need]:
+        belongings, files = self._belongings, self._context.files
+        own = belongings.kin(belongings.owner(SourcePath(program)), needed=False).own
+        units = {one: self._read(one) for one in sorted(own) if _UNIT.fullmatch(one)}
+        units = {one: text for one, text in units.items() if self._starts(text, program)}
+        found = [(one, path) for one, text in units.items() for path in _directories(text)]
+        for one in sorted(filter(_OF_TMPFILES.fullmatch, own)) if units else ():
+            found += ((one, hit["path"].rstrip("/")) for hit in _MADE.finditer(self._read(one)))
+        for one, path in found:
+            if not files.is_added(path):
+                yield Directory(path, Clue(f"{name(one)} has systemd make {path}", (one,)))
+
+    def _read(self, path: str) -> str:
+        return decode(settings.without_comments(self._context.files.read(path) or b""))
+
+    def _starts(self, unit: str, program: str) -> bool:
+        """Whether a program is named in a command of a unit."""
+        words = (one for hit in _STARTS.finditer(unit) for one in _PATH.findall(hit["command"]))
+        return any(self._context.files.real(one) == program for one in words)
+
+
+def _directories(unit: str) -> Iterator[str]:
+    """The directories that a unit has made: each may have a link's name behind a colon."""
+    for hit in _DIRECTORIES.finditer(unit):
+        for one in hit["names"].split():
+            directory = one.partition(":")[0]
+            if _NAME.fullmatch(directory) and ".." not in directory:
+                yield f"{_ABOVE[hit['kind']]}/{directory}"

@@ -1,0 +1,73 @@
+"""Directories that systemd makes for a program, as the units of its package say."""
+
+import pytest
+
+from tests import package_roots
+from tests.rule_bench import program, rule
+
+TOOL = "/usr/bin/tool"
+UNIT = "/usr/lib/systemd/system/tool.service"
+TMPFILES = "/usr/lib/tmpfiles.d/tool.conf"
+MADE = rule('when = { libc = ["glibc"] }\nfinder = "units"', "service-unit")
+
+
+def made(bench, unit, *, start=TOOL, owned=(TOOL, UNIT, TMPFILES), more=None):
+    bench.fill({TOOL: program("open"), UNIT: unit, **(more or {})})
+    package_roots.install(bench.root, package_roots.Package("tool", "1", owned))
+    result = bench.plan(MADE, start)
+    found = {path for path in result.directories if path.startswith(("/var", "/run"))}
+    return {path for path in found if not any(one.startswith(f"{path}/") for one in found)}, result
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("RuntimeDirectory=tool lock/tool", {"/run/tool", "/run/lock/tool"}),
+        ("StateDirectory=tool", {"/var/lib/tool"}),
+        ("CacheDirectory=tool:link\nLogsDirectory=tool", {"/var/cache/tool", "/var/log/tool"}),
+        ("RuntimeDirectory=tool-%i", set()),
+        ("RuntimeDirectory=../tool /tool", set()),
+        ("#RuntimeDirectory=tool", set()),
+        ("ConfigurationDirectory=tool", set()),
+        ("RuntimeDirectoryMode=0750", set()),
+    ],
+)
+def test_which_directories(bench, lines, expected):
+    assert made(bench, f"[Service]\nExecStart={TOOL} -f\n{lines}\n")[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("command", "is_named"),
+    [
+        (f"ExecStart=-{TOOL}", True),
+        ("ExecStart=/bin/tool", True),
+        (f'ExecStart=/bin/sh -c "exec {TOOL}"', True),
+        (f"ExecStart=/usr/bin/env \\\n  {TOOL}", True),
+        (f"ExecStartPre={TOOL} --check", True),
+        ("ExecStart=/usr/bin/tool2", False),
+        (f"ExecReload={TOOL}", False),
+    ],
+)
+def test_which_units(bench, command, is_named):
+    bench.fill({"/bin": "-> usr/bin", "/usr/bin/tool2": program("open")})
+    found = made(bench, f"[Service]\n{command}\nRuntimeDirectory=tool\n")[0]
+    assert found == ({"/run/tool"} if is_named else set())
+
+
+def test_the_unit_of_another_package_is_none_of_its_own(bench):
+    unit = f"[Service]\nExecStart={TOOL}\nRuntimeDirectory=tool\n"
+    assert made(bench, unit, owned=(TOOL,))[0] == set()
+
+
+def test_tmpfiles_of_who_has_a_unit(bench):
+    lines = "d /run/tool 0755 tool tool -\nf /run/tool/file\nd! /var/spool/tool\t-\nd /run/%u -\n"
+    found, result = made(bench, f"[Service]\nExecStart={TOOL}\n", more={TMPFILES: lines})
+    assert found == {"/run/tool", "/var/spool/tool"}
+    assert result.applied == {"service-unit": "tool.conf has systemd make /run/tool"}
+
+
+def test_a_script_has_those_of_its_own_package(bench):
+    bench.fill({"/usr/bin/sh": program("open"), "/usr/bin/run": "#!/usr/bin/sh\n"})
+    (bench.root / "usr/bin/run").chmod(0o755)
+    unit = "[Service]\nExecStart=/usr/bin/run\nRuntimeDirectory=run\n"
+    assert made(bench, unit, start="/usr/bin/run", owned=("/usr/bin/run", UNIT))[0] == {"/run/run"}
