@@ -55,7 +55,7 @@ class Units:
             found += ((one, hit["path"].rstrip("/")) for hit in _MADE.finditer(self._read(one)))
         for one, path in found:
             if not files.is_added(path):
-                yield Directory(path, Clue(f"{name(one)} has systemd make {path}", (one,)))
+                yield Directory(path, Clue(f"{name(one)} has systemd make {path}", (one, path)))
 
     def _read(self, path: str) -> str:
         return decode(settings.without_comments(self._context.files.read(path) or b""))

@@ -426,6 +426,24 @@ def test_a_utility_that_it_has_a_shell_start(bench):
     assert machine.brought(OWN) == {"/usr/bin/rm", "/bin/sh"}
 
 
+def test_who_starts_the_scripts_in_its_directories_is_a_hint(bench):
+    """As w3m's for Perl: who asks for no such page needs no Perl."""
+    machine = Machine(bench)
+    bench.fill({f"{LIB}/libc.so.6": libc("frob", "execl")})
+    bench.fill({TOOL: program("frob", "execl", source=spelling("/usr/lib/tool/cgi"))})
+    bench.fill({f"/usr/bin/{one}": program() for one in ("env", "perl", "ruby")})
+    machine.package("other", {"/usr/lib/tool/cgi/other": "#!/usr/bin/none\n"})
+    scripts = {"one": "#!/usr/bin/perl -w\n", "two": "#!/usr/bin/env ruby\n", "text": "words\n"}
+    machine.package(
+        "tool", {f"/usr/lib/tool/cgi/{n}": t for n, t in scripts.items()}, files=(TOOL,)
+    )
+    for one in ("one", "two", "other", "text"):
+        (bench.root / f"usr/lib/tool/cgi/{one}").chmod(0o755)
+    assert machine.brought(OWN) == {f"/usr/lib/tool/cgi/{one}" for one in scripts}
+    (hint,) = (one for one in machine.result.said("hint") if "EXECUTABLEs" in one)
+    assert hint.endswith(f"EXECUTABLEs: {bench.root}/usr/bin/perl {bench.root}/usr/bin/ruby")
+
+
 def test_libraries_that_it_opens_by_name(bench):
     machine = Machine(bench)
     bench.fill({f"{LIB}/libc.so.6": libc("frob", "dlopen")})
