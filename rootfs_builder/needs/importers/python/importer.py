@@ -168,10 +168,10 @@ class Importer:
             self._installed(path)
         elif text.kind is TextKind.STARTED:
             if self._is_script(path):
-                words = self._files.head(path, 512).partition(b"\n")[0].split()
-                others = [decode(one) for one in words[1:2] if one.startswith(b"/")]
-                for one in (path, *others):  # `#!PYTHON FILE` runs that
-                    self._started(one)
+                self._started(path)
+                script = self._files.script(path)
+                if script is not None and script.argument.startswith("/"):  # it runs that
+                    self._started(script.argument)
             else:
                 for hit in re.finditer(_MAIN, self._files.read(path) or b""):
                     module = decode(hit["module"])

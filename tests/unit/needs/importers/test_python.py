@@ -659,6 +659,13 @@ def test_a_program_that_no_one_can_do_without_comes(text, comes):
     assert files(started(f"import os\n{text}\n", PROGRAMS)) == comes
 
 
+def test_a_space_before_the_interpreter_changes_nothing():
+    """As in onionprobe: python3 is no script that it would be given."""
+    tree = PROGRAMS | {"/usr/bin/python3": "x", SCRIPT: "#! /usr/bin/python3\nimport os\n"}
+    tree[SCRIPT] += "os.system('cat x')"
+    assert files(needs(tree)) == {"/usr/bin/cat", "/bin/sh"}
+
+
 def test_what_a_module_of_others_starts_is_a_hint():
     module = {f"{SITE}/yaml.py": "import os\nos.system('cat x')"}
     found = started("import yaml", PROGRAMS | module)
