@@ -213,12 +213,25 @@ class _Node:
                 continue
             at = one.path if self._files.is_added(one.path) else real
             described = self._packages.description(at)
+            for other in self._linked(at):
+                if other not in known:
+                    known.add(other)
+                    why = Clue(f"{printable(name(at))} has a link to a file of it", (at,))
+                    todo.append((Package(other, parent(other)), why))
             asked = self._asked(at, described.main)
             for module in dict.fromkeys((*described.needed, *described.optional, *asked)):
                 found = self._packages.find(module, f"{at}/package.json")
                 if found is not None and found.path not in known and self._fits(found):
                     known.add(found.path)
                     todo.append((found, Clue(f"{printable(name(at))} depends on {module}", (at,))))
+
+    def _linked(self, package: str) -> Iterator[str]:
+        """The packages to whose files a package has links: Node.js looks beside the real file."""
+        for one in self._files.names(package):
+            real = self._files.real(f"{package}/{one}") if one.endswith(_SCRIPTS) else None
+            other = None if real is None or below(real, package) else self._packages.around(real)
+            if other is not None:
+                yield other
 
     def _asked(self, package: str, main: str) -> Iterator[str]:
         """The packages that the first files of one ask for, whatever its package.json says."""

@@ -123,6 +123,20 @@ def test_packages_behind_links(bench):
     assert brought(packed(bench, "require('a')", files)) == files.keys()
 
 
+def test_a_package_whose_files_are_links_to_those_of_another(bench):
+    """As Debian's duplexer2 is: Node.js looks beside the real file for what that asks for."""
+    modules = "/usr/share/nodejs"
+    files = {
+        f"{modules}/a/index.cjs": "-> ../b/index.cjs",
+        f"{modules}/a/package.json": "{}",
+        f"{modules}/b/index.cjs": "require('./bundle.cjs')",
+        f"{modules}/b/bundle.cjs": "require('c')",
+        f"{modules}/b/package.json": '{"dependencies": {"c": ""}}',
+        f"{modules}/c/index.js": "",
+    }
+    assert brought(packed(bench, "require('a')", files)) == files.keys()
+
+
 def test_a_command_of_a_package_brings_the_package(bench):
     modules = "/app/node_modules"
     files = {
