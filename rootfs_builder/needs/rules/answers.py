@@ -92,7 +92,7 @@ class Answers:
         host = maps[0] if maps[0].loader else None
         there = need.started and self._files.image.is_added(need.path)
         output = FileOutput(found=True) if there else self._files.place(rule, need, host)
-        added = self._take(output, rule, started=need.started)
+        added = self._take(output, rule)
         texts += (Text(path, TextKind.BROUGHT) for tree in output.trees for path in _texts(tree))
         script = self._files.image.script(need.path) if need.started and output.found else None
         if script is not None and depth < _MOST_SCRIPTS:
@@ -101,15 +101,16 @@ class Answers:
                 added |= self._file(other, rule, maps, texts, depth + 1)
         return added
 
-    def _take(self, output: FileOutput, rule: Rule, *, started: bool = False) -> bool:
+    def _take(self, output: FileOutput, rule: Rule) -> bool:
         """Keep files; a tree has programs and plugins to be looked at. Whether any are new.
 
-        Who starts a program decides nothing about the directory that it is in.
+        Who starts or names a program decides nothing about the directory that it is in.
         """
         self._outputs.add(output)
         for tree in output.trees:
             self._loads.calls.enter_tree(tree)
-            if rule.finder not in general.NAMES and not started:
+            is_program = self._files.image.may_execute(tree.destination)
+            if rule.finder not in general.NAMES and not is_program:
                 self._files.image.cover(tree.destination, by_rule=False)
         return bool(output.trees or output.lines or output.made)
 

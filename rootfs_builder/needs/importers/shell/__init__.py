@@ -4,7 +4,8 @@ A script is followed when it is started: one of the user's, or one that another 
 looked up as the shell does, in the image's PATH or that which the script sets; a path may begin at
 the script's own place. What is run for an option alone, in an error, or after the script has asked
 whether it is there, is left out, and one hint names it; but for utilities of every system, and what
-the script's package depends on.
+the script's package depends on. Where it sources files that are not known, the shell's texts of its
+own source are read as if it did.
 """
 
 from collections.abc import Iterator
@@ -18,9 +19,11 @@ from rootfs_builder.needs.importers.shell.answers import Answers
 from rootfs_builder.needs.importers.shell.names import SHELLS
 from rootfs_builder.needs.importers.shell.run import Run
 from rootfs_builder.needs.importers.shell.script import VERSION, Script
-from rootfs_builder.needs.importers.shell.values import Scope
+from rootfs_builder.needs.importers.shell.uses import Mode
+from rootfs_builder.needs.importers.shell.values import Scope, Value
 from rootfs_builder.paths import join, name, printable
 
+_MOST_SOURCED = 10  # files of one script that may be those which it sources
 _FACT = f"shell {VERSION}"
 
 
@@ -34,6 +37,7 @@ class _Shell:
         self._context = context
         self._files = context.files
         self._answers = Answers(context)
+        self._lost = dict[str, list[str]]()  # scripts that source unknown files, and what came in
 
     def process(self) -> Iterator[Need]:
         """What a shell is told to run: a text after -c, or a script."""
@@ -57,6 +61,29 @@ class _Shell:
         """What a script needs that this shell runs."""
         if text.kind is TextKind.STARTED and self._is_mine(text.path):
             yield from self._script(text.path)
+        elif text.kind is TextKind.BROUGHT and self._lost and self._is_shells(text.path):
+            for path, sourced in self._lost.items():
+                if self._answers.is_kin(text.path, path) and len(sourced) < _MOST_SOURCED:
+                    sourced.append(text.path)
+                    yield from self._again(path, sourced)
+
+    def _again(self, path: str, sourced: list[str]) -> Iterator[Need]:
+        """What a script needs that has sourced these files before it began."""
+        script = self._load(path)
+        if script is not None:
+            run = self._run(path)
+            for one in sourced:
+                run.source((Value(one),), 0, run.scope, Mode(sometimes=True))
+            run.follow(script)
+            yield from self._answers.needs(run, path, whole=False)
+
+    def _is_shells(self, path: str) -> bool:
+        """Whether a text may be one that a shell sources."""
+        script = self._files.script(path)
+        if script is not None and name(script.looked_up or script.interpreter) not in SHELLS:
+            return False
+        found = self._load(path)
+        return found is not None and found.whole and bool(found.steps)
 
     def _script(self, path: str) -> Iterator[Need]:
         script = self._load(path)
@@ -64,10 +91,15 @@ class _Shell:
             yield from self._follow(path, script)
 
     def _follow(self, path: str, script: Script) -> Iterator[Need]:
-        scope = Scope(dict(self._context.environment), ":".join(self._context.search_path))
-        run = Run(path, scope, self._files, self._load)
+        run = self._run(path)
         run.follow(script)
+        if run.lost:
+            self._lost[path] = []
         yield from self._answers.needs(run, path, whole=script.whole)
+
+    def _run(self, path: str) -> Run:
+        scope = Scope(dict(self._context.environment), ":".join(self._context.search_path))
+        return Run(path, scope, self._files, self._load)
 
     def _load(self, path: str) -> Script | None:
         """The steps of a file of the image; None where there is none."""

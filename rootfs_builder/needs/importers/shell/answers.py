@@ -114,6 +114,13 @@ class Answers:
             return False
         return package in self._context.packages.related(asked.package).required
 
+    def is_kin(self, path: str, script: str) -> bool:
+        """Whether a file is of the source that a script is of."""
+        package, real = self._package(script), self._files.real(path)
+        if package is None or real is None:
+            return False
+        return self._context.packages.kin(package, needed=False).owns(real)
+
     def _package(self, path: str) -> Package | None:
         real = self._files.real(path)
         if real is None or Sources.display(real) != real:

@@ -34,7 +34,7 @@ class Run:
     """One script, started as `path`; `load` gives the steps of a file that is sourced.
 
     `uses` are what it uses, each once; `cut` says that not all of it was followed, `open` that it
-    sources or evaluates what is not known.
+    sources or evaluates what is not known, `lost` that it sources such a file.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Run:
     ) -> None:
         self.uses = dict[Use, None]()
         self.functions = dict[str, Step]()
-        self.cut = self.open = False
+        self.cut = self.open = self.lost = False
         self.files = files
         self.path = path
         self._load = load
@@ -59,14 +59,14 @@ class Run:
         self._printer = printed.Printer(files, self.expander, self.functions)
         scope.set("0", (Value(path, path),), perhaps=False)
         scope.set("BASH_SOURCE", (Value(path, path),), perhaps=False)
-        self._scope = scope
+        self.scope = scope
 
     def follow(self, script: Script) -> None:
         """Follow a script, then its functions that it calls by a name that is not known here."""
-        self.steps(script.steps, self._scope, Mode())
+        self.steps(script.steps, self.scope, Mode())
         for called in [*self.functions]:
             if not self._followed[called]:
-                self._body(called, self._scope.copy(), Mode(sometimes=True), None)
+                self._body(called, self.scope.copy(), Mode(sometimes=True), None)
 
     def steps(self, each: Iterable[Step], scope: Scope, mode: Mode) -> bool:
         """Follow steps; whether nothing after them is reached."""
@@ -269,6 +269,7 @@ class Run:
     def source(self, values: Values, line: int, scope: Scope, mode: Mode) -> None:
         """Follow a file that is sourced; one that is not there is for the finder to say."""
         self.open |= not values
+        self.lost |= not values
         values = self._found(values, scope)
         self.use("source", values, line, mode)
         for value in values:
