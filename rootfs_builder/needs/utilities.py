@@ -1,4 +1,4 @@
-"""The utilities that every system has, which no package declares.
+"""The utilities that every system has, which no package declares, and those that need an init.
 
 Source: POSIX.1-2024, Shell and Utilities; LSB 5.0 Core, Commands and Utilities; GNU coreutils.
 """
@@ -14,3 +14,9 @@ zcat
 """
 ALL = frozenset(_NAMES.split())
 BUILT_IN = frozenset(("echo", "false", "kill", "printf", "pwd", "test", "true"))  # of each shell
+_OF_INIT = """
+chkconfig deb-systemd-helper deb-systemd-invoke halt hostnamectl init initctl insserv invoke-rc.d
+journalctl localectl loginctl poweroff rc-service rc-update reboot service shutdown systemctl
+systemd-run systemd-sysusers systemd-tmpfiles telinit timedatectl udevadm update-rc.d
+"""
+OF_INIT = frozenset(_OF_INIT.split())  # which ask the init system: a container has none

@@ -1,7 +1,8 @@
 """The directories that systemd makes before it starts a program: a container has nobody who does.
 
-A unit of the program's source names it where it says what is started (systemd.service(5)), and the
-directories beside that (systemd.exec(5), RuntimeDirectory=); more are in tmpfiles.d(5).
+A unit of the source of the user's program names it where it says what is started
+(systemd.service(5)), and the directories beside that (systemd.exec(5), RuntimeDirectory=); more are
+in tmpfiles.d(5).
 """
 
 import re
@@ -29,7 +30,7 @@ def make(context: Context) -> "Units":
 
 
 class Units:
-    """Looks in the units of a program's or script's own source."""
+    """Looks in the units of the source of the program or script that the user names."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -37,12 +38,13 @@ class Units:
 
     def process(self) -> Iterator[Need]:
         """The directories of the program's units."""
-        yield from self._of(self._context.program.real)
+        if self._context.is_named:
+            yield from self._of(self._context.program.real)
 
     def text(self, text: Text) -> Iterator[Need]:
         """Those of a script's."""
         real = self._context.files.real(text.path)
-        if text.kind is TextKind.STARTED and real is not None:
+        if text in self._context.given and text.kind is TextKind.STARTED and real is not None:
             yield from self._of(real)
 
     def _of(self, program: str) -> Iterator[Need]:

@@ -6,7 +6,7 @@ from functools import partial
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.loader.executable import Script
-from rootfs_builder.needs import general
+from rootfs_builder.needs import general, utilities
 from rootfs_builder.needs.closure import Tree
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Account, File, LeftOut, Library, Need, Text, TextKind
@@ -16,7 +16,7 @@ from rootfs_builder.needs.rules.files import FileOutput, RuleFiles
 from rootfs_builder.needs.rules.loads import Effect, Loads
 from rootfs_builder.needs.rules.outputs import Outputs
 from rootfs_builder.needs.users import User
-from rootfs_builder.paths import below, printable
+from rootfs_builder.paths import below, name, printable
 
 _MOST_SCRIPTS = 5  # a script whose interpreter is a script whose …
 
@@ -56,7 +56,7 @@ class Answers:
         if isinstance(need, Finding):
             self._findings.add(need)
             return ()
-        if isinstance(need, LeftOut):
+        if isinstance(need, LeftOut) or (isinstance(need, File) and _is_of_init(need)):
             self._outputs.leave_out(need.path)
             return ()
         if isinstance(need, Library):
@@ -141,3 +141,8 @@ def _texts(tree: Tree) -> Iterator[str]:
     for path, node in tree.nodes:
         if node.kind == "file" and path not in programs and in_system(path):
             yield path
+
+
+def _is_of_init(need: File) -> bool:
+    """Whether a program is started that has nobody to talk to in a container."""
+    return need.started and name(need.path) in utilities.OF_INIT

@@ -115,6 +115,14 @@ def test_a_function_that_hands_its_arguments_on_is_followed_for_each(bench):
     assert "/usr/bin/ls" in brought(packed(bench, text))
 
 
+def test_who_talks_to_the_init_system_is_a_hint(bench):
+    """A container has none; systemctl comes with a whole one."""
+    bench.fill({"/usr/bin/systemctl": program("frob")})
+    result = packed(bench, "systemctl start me\nls")
+    assert brought(result) == {"/usr/bin/ls"}
+    assert result.said("hint") == [f"{LEFT_OUT}{bench.root}/usr/bin/systemctl"]
+
+
 def test_commands_between_files_become_programs(bench):
     files = {"/usr/bin/again": "#!/usr/bin/dash\nsed\n", "/usr/bin/list": "-> ls"}
     bench.fill(files)
