@@ -78,22 +78,10 @@ class OwnPackage:
             real = SourcePath(loaded.real)
             if real == program or kin.owns(real):
                 yield from belongings.needs(self._places(loaded), kin, loaded.opened, real)
-                yield from self._scripts(loaded, kin) if starts else ()
             elif loaded in linked:
                 yield from self._of_library(loaded)
         yield from self._modules.told()
         yield from belongings.findings
-
-    def _scripts(self, loaded: Loaded, kin: Kin) -> Iterator[Need]:
-        """What starts the scripts in the object's own directories: nobody knows when it does."""
-        files = self._context.files
-        for place in self._places(loaded):
-            for one in kin.within(place.real) if place.is_directory else ():
-                script = files.script(one) if kin.owns(one) and files.may_execute(one) else None
-                if script is not None:
-                    commands = files.commands(self._context.search_path)
-                    path = commands.get(script.looked_up or "", script.interpreter)
-                    yield LeftOut(path, Clue(f"{printable(one)} is a script for it", (one,)))
 
     def _is_near(self, loaded: Loaded) -> bool:
         """Whether it is the program, or a library that this itself is linked to."""

@@ -110,9 +110,21 @@ class Answers:
         for tree in output.trees:
             self._loads.calls.enter_tree(tree)
             is_program = self._files.image.may_execute(tree.destination)
-            if rule.finder not in general.NAMES and not is_program:
+            if rule.finder in general.NAMES:
+                self._leave_out_interpreters(tree)
+            elif not is_program:
                 self._files.image.cover(tree.destination, by_rule=False)
         return bool(output.trees or output.lines or output.made)
+
+    def _leave_out_interpreters(self, tree: Tree) -> None:
+        """What starts the scripts of a tree is a hint: nobody knows when they are started."""
+        for path in _texts(tree):
+            image = self._files.image
+            script = image.script(path) if image.may_execute(path) else None
+            if script is not None:
+                for one in (script.interpreter, self._in_path(script.looked_up or "")):
+                    if one is not None:
+                        self._outputs.leave_out(one)
 
     def _interpreters(self, need: File, script: Script) -> Iterator[File]:
         shown = printable(need.path)

@@ -431,7 +431,8 @@ def test_who_starts_the_scripts_in_its_directories_is_a_hint(bench):
     machine = Machine(bench)
     bench.fill({f"{LIB}/libc.so.6": libc("frob", "execl")})
     bench.fill({TOOL: program("frob", "execl", source=spelling("/usr/lib/tool/cgi"))})
-    bench.fill({f"/usr/bin/{one}": program() for one in ("env", "perl", "ruby")})
+    names = ("env", "perl", "ruby")
+    bench.fill({f"/usr/bin/{one}": program() for one in names})
     machine.package("other", {"/usr/lib/tool/cgi/other": "#!/usr/bin/none\n"})
     scripts = {"one": "#!/usr/bin/perl -w\n", "two": "#!/usr/bin/env ruby\n", "text": "words\n"}
     machine.package(
@@ -441,7 +442,9 @@ def test_who_starts_the_scripts_in_its_directories_is_a_hint(bench):
         (bench.root / f"usr/lib/tool/cgi/{one}").chmod(0o755)
     assert machine.brought(OWN) == {f"/usr/lib/tool/cgi/{one}" for one in scripts}
     (hint,) = (one for one in machine.result.said("hint") if "EXECUTABLEs" in one)
-    assert hint.endswith(f"EXECUTABLEs: {bench.root}/usr/bin/perl {bench.root}/usr/bin/ruby")
+    assert hint.endswith(
+        f"EXECUTABLEs: " + " ".join(f"{bench.root}/usr/bin/{one}" for one in names)
+    )
 
 
 def test_libraries_that_it_opens_by_name(bench):
