@@ -23,7 +23,10 @@ from rootfs_builder.paths import SourcePath, below, decode, join, name, parent, 
 if TYPE_CHECKING:
     from rootfs_builder.packages import Kin, Package
 
-_NAME = rb"(?<![\w./+-])\w[\w+-]*(?:\.[\w+-]+)+(?![\w/+-])"  # of a file beside
+_BESIDE = (  # the name of a file, or what a variable may have before it
+    rb"(?<![\w./+-])(?P<name>\w[\w+-]*(?:\.[\w+-]+)+)(?![\w/+-])",
+    rb"\$\{?\w+\}?/(?P<name>\w[\w+.-]*)",
+)
 
 
 def make(context: Context) -> "Configuration":
@@ -47,7 +50,8 @@ class Configuration:
     def _beside(self, text: Text) -> Iterator[str]:
         """The files beside a configuration that it names."""
         data = settings.read(text, self._context.files, any_name=True)
-        named = {decode(one) for one in re.findall(_NAME, data)}
+        hits = (hit for one in _BESIDE for hit in re.finditer(one, data))
+        named = {decode(hit["name"]) for hit in hits}
         directory = parent(text.path)
         there = self._context.files.names(directory) if named else ()
         yield from (join(directory, one) for one in sorted(named.intersection(there)))

@@ -319,6 +319,16 @@ def test_a_configuration_names_files_beside_it(machine):
     assert machine.brought(add=added) == comes
 
 
+def test_a_text_names_what_is_beside_it_behind_a_variable(machine):
+    """As SvxLink's for Tcl does."""
+    machine.tool("/usr/share/tool/main.tcl")
+    there = {f"/usr/share/tool/{one}": "" for one in ("parts/a.tcl", "more/b.tcl", "other/c.tcl")}
+    text = 'source $dir/parts/a.tcl; glob "${dir}/more/*.tcl"; puts $other'
+    machine.package("tool", {"/usr/share/tool/main.tcl": text, **there}, files=(TOOL,))
+    comes = {f"/usr/share/tool/{one}" for one in ("main.tcl", "parts/a.tcl", "more/b.tcl")}
+    assert machine.brought() == comes
+
+
 def test_a_script_gets_the_directories_that_are_its_packages_alone(machine, monkeypatch):
     machine.tool("nothing", path="/usr/bin/sh2")
     machine.package("sh2", {}, files=("/usr/bin/sh2",))
@@ -442,9 +452,8 @@ def test_who_starts_the_scripts_in_its_directories_is_a_hint(bench):
         (bench.root / f"usr/lib/tool/cgi/{one}").chmod(0o755)
     assert machine.brought(OWN) == {f"/usr/lib/tool/cgi/{one}" for one in scripts}
     (hint,) = (one for one in machine.result.said("hint") if "EXECUTABLEs" in one)
-    assert hint.endswith(
-        f"EXECUTABLEs: " + " ".join(f"{bench.root}/usr/bin/{one}" for one in names)
-    )
+    each = " ".join(f"{bench.root}/usr/bin/{one}" for one in names)
+    assert hint.endswith(f"EXECUTABLEs: {each}")
 
 
 def test_libraries_that_it_opens_by_name(bench):
