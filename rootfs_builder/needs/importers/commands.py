@@ -68,12 +68,12 @@ class Commands:
         if path is None:
             return
         clue = Clue(f"{printable(name(by or script))} starts {printable(name(word))}")
-        certain = self._is_own(by, script) and ("/" in word or self._is_needed(path, by))
+        certain = self.is_own(by, script) and ("/" in word or self._is_needed(path, by))
         yield File(path, clue, started=True) if certain else LeftOut(path, clue)
 
     def named(self, path: str, by: str, script: str) -> Iterator[File | LeftOut]:
         """A program whose path a text spells out, which may start it."""
-        if self._files.is_file(path) and self._is_own(by, script):
+        if self._files.is_file(path) and self.is_own(by, script):
             clue = Clue(f"{printable(name(by or script))} names {printable(path)}")
             needed = self._is_needed(path, by)
             yield File(path, clue, started=True) if needed else LeftOut(path, clue)
@@ -92,7 +92,7 @@ class Commands:
         path = known.get(word, word)
         return path if path.startswith("/") and self._files.is_file(path) else None
 
-    def _is_own(self, by: str, script: str) -> bool:
+    def is_own(self, by: str, script: str) -> bool:
         """Whether a text is the script, or of its package; of the user's, whether it is beside."""
         if by in ("", script):
             return True

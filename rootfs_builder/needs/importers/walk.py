@@ -196,6 +196,8 @@ class Walk(ABC):
         tool = next((one for one in self.tools if [*words[: len(one)]] == [*one]), None)
         if tool is None or path in self._own or not in_system(path):
             return False
+        if self._around.commands.is_own(path, self._path):
+            return False
         return tool[-1] not in (one.split("-")[0].split(".")[0] for one in path.split("/"))
 
     def _found(self, part: str, kind: str = "file") -> Iterator[Library]:

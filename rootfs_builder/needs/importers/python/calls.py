@@ -2,7 +2,7 @@
 
 import ast
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rootfs_builder.needs.importers.commands import UNKNOWN
 from rootfs_builder.needs.importers.python.place import FILE, Place
@@ -86,17 +86,23 @@ class Asked:
             self.imports.append(Import(package, (), 0, node.lineno, How.LATER))
             self.resources[package] = None
 
-    def run(self, node: ast.Call, what: str, command: ast.expr) -> None:
-        """Take in what a call runs: a program, or a line for a shell."""
+    def run(
+        self, node: ast.Call, what: str, command: ast.expr, names: Mapping[str, ast.expr]
+    ) -> None:
+        """Take in what a call runs: a program, or a line for a shell; `names` have values."""
+        if isinstance(command, ast.Name):
+            command = names.get(command.id, command)
         shell = any(one.arg == "shell" and _is_true(one.value) for one in node.keywords)
         if what in _BY_SHELL or (shell and what in _RUNS):
-            self.lines[_line(command)] = None
+            self.lines[_line(command, names)] = None
         elif what in _RUNS:
             if isinstance(command, ast.List | ast.Tuple):
                 command = command.elts[0] if command.elts else command
-            word = _line(command)
+            word = _line(command, names)
             if _PROGRAM.fullmatch(word):
                 self.programs[word] = None
+            elif " " in word and any(one.arg is None for one in node.keywords):
+                self.lines[word] = None  # shell=True is among them, or there is no such program
 
     def text(self, text: str) -> None:
         """Take in a text that may be a command."""
@@ -170,19 +176,21 @@ def _is_true(node: ast.expr) -> bool:
     return isinstance(node, ast.Constant) and node.value is True
 
 
-def _line(node: ast.expr) -> str:
+def _line(node: ast.expr, names: Mapping[str, ast.expr]) -> str:
     """A text, with UNKNOWN for what only the running program knows."""
     text = _literal(node)
     if text is not None:
         return text
+    if isinstance(node, ast.Name) and node.id in names:
+        return _literal(names[node.id]) or UNKNOWN
     if isinstance(node, ast.JoinedStr):
-        return "".join(map(_line, node.values))
+        return "".join(_line(one, names) for one in node.values)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
-        return _line(node.left) + _line(node.right)
+        return _line(node.left, names) + _line(node.right, names)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
-        return _FILLED_IN.sub(UNKNOWN, _line(node.left))
+        return _FILLED_IN.sub(UNKNOWN, _line(node.left, names))
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        return _FILLED_IN.sub(UNKNOWN, _line(node.func.value))
+        return _FILLED_IN.sub(UNKNOWN, _line(node.func.value, names))
     return UNKNOWN
 
 

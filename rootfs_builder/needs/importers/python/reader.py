@@ -251,8 +251,7 @@ class _Reader:
             self._libraries[opened.name] = opened
         self._asked.call(node, what, arguments, how)
         for one in node.args[:1]:
-            known = self._values.get(one.id, one) if isinstance(one, ast.Name) else one
-            self._asked.run(node, what, known)
+            self._asked.run(node, what, one, self._values)
 
 
 def _called_at_once(tree: ast.Module) -> frozenset[str]:

@@ -215,6 +215,16 @@ def test_of_a_family_come_those_that_the_module_or_the_script_declares():
     assert run("my @l = qw(DB::By::C Other);", tree, packages=packages)[0] == set()
 
 
+def test_a_tool_that_a_module_of_the_scripts_package_loads_comes():
+    """As pm-uninstall asks Module::CoreList on occasion: to others that is a tool."""
+    tree = {f"{VENDOR}/Own.pm": "sub f { require TAP::Parser; }", f"{VENDOR}/TAP/Parser.pm": "1;"}
+    owners = {SCRIPT: "own", f"{VENDOR}/Own.pm": "own", f"{VENDOR}/TAP/Parser.pm": "perl"}
+    packages = importing.Packages(owners, {})
+    assert run("use Own;", tree, packages=packages)[0] == tree.keys()
+    packages = importing.Packages(owners | {f"{VENDOR}/Own.pm": "other"}, {})
+    assert run("use Own;", tree, packages=packages)[0] == {f"{VENDOR}/Own.pm"}
+
+
 def test_a_file_of_a_program_s_own_directory_comes_with_the_data_there():
     tree = {f"{VENDOR}/it/app.pl": "1;", f"{VENDOR}/it/home": "x", f"{VENDOR}/it/more.pl": "1;"}
     assert run('require "it/app.pl";', tree)[0] == {f"{VENDOR}/it/app.pl", f"{VENDOR}/it/home"}

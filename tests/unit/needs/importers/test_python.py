@@ -653,6 +653,9 @@ def test_a_program_that_is_started_is_a_hint(text):
         ("os.popen(f'cat {path} | aid')", {"/usr/bin/cat", "/bin/sh"}),
         ("os.system(given)", set()),
         ("library.system('cat')", {"/usr/bin/cat", "/bin/sh"}),
+        ("line = 'cat %s' % path\nPopen(line, **options)", {"/usr/bin/cat", "/bin/sh"}),
+        ("Popen('cat x', stdin=path)", set()),
+        ("tool = 'cat'\nos.system(tool + ' ' + path)", {"/usr/bin/cat", "/bin/sh"}),
     ],
 )
 def test_a_program_that_no_one_can_do_without_comes(text, comes):
