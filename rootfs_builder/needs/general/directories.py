@@ -2,13 +2,17 @@
 
 A program of which a package made such a directory, or that would make a file there, fails where the
 directory is missing. Directories are made empty: state of this machine is never copied. What others
-keep there, whom a program only talks to, is not made.
+keep there, whom a program only talks to, is not made. A file that a package has there is a hint: on
+this machine it may have changed since.
 """
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from posixpath import normpath
 
+from rootfs_builder.errors import InputError
+from rootfs_builder.findings import Code, Finding, hint
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, Directory, Need, Text
 from rootfs_builder.needs.general import settings
@@ -77,6 +81,18 @@ class Directories:
             if directory is not None:
                 clue = Clue(f"{where} names {printable(path)}", (path,))
                 yield Directory(directory, clue, shared=directory in _OF_FILES)
+                yield from self._state(path, where)
+
+    def _state(self, path: str, where: str) -> Iterator[Finding]:
+        """The hint about a file that a package has where a program writes."""
+        files, owner = self._context.files, None
+        real = files.real(path) if files.is_file(path) and not files.is_added(path) else None
+        with suppress(InputError):  # which others say
+            owner = self._context.packages.of_all((real,)).packages[real] if real else None
+        if owner is not None:
+            shown = printable(path)
+            text = f"{where} names {shown}, a file of a package below /var, which is left out"
+            yield hint(Code.PACKAGE_FILES_LEFT_OUT, f"{text}: --add {shown}:{shown}", path)
 
     def _directory(self, path: str) -> str | None:
         """The directory that has to be there for a path; None for one that need not."""

@@ -48,6 +48,16 @@ def test_they_are_empty_and_of_the_user(bench):
     assert result.applied == {"state-directories": "prog names /var/lib/my"}
 
 
+def test_a_file_that_a_package_has_there_is_a_hint(bench):
+    """As dhcpy6d, which asks for its database to be there."""
+    bench.fill({"/var/lib/my/state": "", "/var/lib/my/other": ""})
+    owned = (PROGRAM, "/var/lib/my/state")
+    package_roots.install(bench.root, package_roots.Package("my", "1", owned))
+    _, result = made(bench, "/var/lib/my/state", "/var/lib/my/other")
+    begin = "prog names /var/lib/my/state, a file of a package below /var, which is left out"
+    assert result.said("hint") == [f"{begin}: --add /var/lib/my/state:/var/lib/my/state"]
+
+
 def test_an_empty_directory_that_came_with_the_program_is_there(bench):
     """Its path may be put together, as corosync does."""
     tool = "/usr/bin/tool"
