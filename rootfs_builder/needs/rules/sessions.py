@@ -18,7 +18,7 @@ from rootfs_builder.needs.image_files import ImageFiles
 from rootfs_builder.needs.rules import Rule, Variables
 from rootfs_builder.needs.rules.dlopen_calls import Process
 from rootfs_builder.packages import Owners
-from rootfs_builder.paths import below
+from rootfs_builder.paths import below, name
 from rootfs_builder.recipe import Recipe
 
 _STAGES = (importers, general)
@@ -70,7 +70,7 @@ class Sessions:
         """Make a rule's finder for a process, unless it is there."""
         bound = frozenset(variables.items())
         key = (rule.name, bound, maps[0].program)
-        if key in self._known:
+        if key in self._known or self._hands_on(maps[0].program):
             return
         self._known.add(key)
         for sessions, wing in zip(self._sessions, _STAGES, strict=True):
@@ -79,6 +79,10 @@ class Sessions:
                 finder = cast("FinderModule", found).make(self._context(rule, variables, maps))
                 own = self._own.setdefault(maps[0].program, [])
                 sessions.append(Session(rule, maps, finder, own))
+
+    def _hands_on(self, program: Loaded) -> bool:
+        """Whether it is env(1), which reads no text of the script that it has another one run."""
+        return name(program.opened) == "env" and program.real not in self._named
 
     def _context(self, rule: Rule, variables: Variables, maps: Process) -> Context:
         recipe = self._recipe

@@ -1,6 +1,7 @@
 """The text of a Lua program or module → what it requires and reads."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 
 from msgspec import Struct
@@ -13,6 +14,9 @@ _QUERY = "(function_call) @call (assignment_statement) @assign"
 _LOADING = ("dofile", "loadfile")
 _RUNS = dict.fromkeys(("io.popen", "os.execute"), How.LINE)
 _PATHS = ("package.path", "package.cpath")
+_REQUIRES = re.compile(  # by their names
+    r"(?:[\w.]+[._])?(?:soft|opt|try|safe|maybe)_?req(?:uire)?"
+)
 _GUARDS = ("function_definition", "function_declaration", "if_statement", "binary_expression")
 
 
@@ -44,9 +48,10 @@ def read(text: bytes) -> Imports:
 
 
 def _imports(text: bytes) -> Iterator[Import]:
+    names = dict[str, str]()
     for name, node in syntax.captures("lua", _QUERY, syntax.parse("lua", text)):
         line = syntax.line(node)
-        yield from _called(node, line) if name == "call" else _assigned(node, line)
+        yield from _called(node, line) if name == "call" else _assigned(node, line, names)
 
 
 def _called(node: Node, line: int) -> Iterator[Import]:
@@ -59,6 +64,8 @@ def _called(node: Node, line: int) -> Iterator[Import]:
         words = words[2:] if syntax.text(node.children[0]) == "xpcall" else words[1:]
     for command in command_calls.of(function, words, _RUNS):
         yield Import(Kind.LINE, command.text, line, guarded=True)
+    if _REQUIRES.fullmatch(function):
+        function, guarded = "require", True
     if function not in ("require", *_LOADING) or not words:
         return
     value = _value(words[0])
@@ -71,14 +78,32 @@ def _called(node: Node, line: int) -> Iterator[Import]:
             yield Import(Kind.FAMILY, begin.rstrip("."), line, guarded=True)
 
 
-def _assigned(node: Node, line: int) -> Iterator[Import]:
-    """The templates of which package.path is made: what is computed is most often a place."""
-    if any(syntax.text(node.children[0]) == one for one in _PATHS):
-        for one in syntax.walk(node):
-            value = _value(one) if one.type == "string" else None
-            for template in (value or "").split(";"):
+def _assigned(node: Node, line: int, names: dict[str, str]) -> Iterator[Import]:
+    """The templates of which package.path is made: what is computed is most often a place.
+
+    `names` grows by those that have a text.
+    """
+    name, values = syntax.text(node.children[0]), node.children[-1].named_children
+    if name not in _PATHS:
+        value = _value(values[0]) if len(values) == 1 else None
+        names |= {name: value} if value is not None else {}
+        return
+    for one in syntax.walk(node):
+        if one.type in ("string", "binary_expression") and not _is_part(one):
+            for template in _joined(one, names).split(";"):
                 if "?" in template:
                     yield Import(Kind.TEMPLATE, template, line)
+
+
+def _is_part(node: Node) -> bool:
+    return node.parent is not None and node.parent.type == "binary_expression"
+
+
+def _joined(node: Node, names: Mapping[str, str]) -> str:
+    """What is known of a text that is put together."""
+    if node.type == "binary_expression":
+        return "".join(_joined(one, names) for one in node.named_children)
+    return _value(node) or names.get(syntax.text(node), "")
 
 
 def _value(node: Node) -> str | None:

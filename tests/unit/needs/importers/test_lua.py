@@ -57,6 +57,17 @@ require 'my' require 'y' dofile('conf.lua')
     assert run(text, tree, environment={"LUA_PATH": "/x/?.lua;;"}) == (set(tree), [])
 
 
+def test_templates_that_begin_with_what_a_name_stands_for():
+    text = "DIR = '/opt/my'\npackage.path = clean(DIR .. '/?.lua;' .. package.path)\nrequire 'z'"
+    assert run(text, {"/opt/my/z.lua": ""}) == ({"/opt/my/z.lua"}, [])
+
+
+def test_functions_that_are_called_as_if_they_may_require():
+    for text in ("deps.softreq 'c'", "prequire_softreq('c')", "try_require 'c'"):
+        assert run(text)[0] == {f"{LIB}/c.so"}
+    assert run("softreq 'nowhere'; required 'c'") == (set(), [])
+
+
 def test_without_a_script_there_is_a_hint_alone():
     found, said = run("", given=())
     assert found == set()
