@@ -164,7 +164,8 @@ class ElfFiles:
     def contained(self, path: Key, wanted: Iterable[bytes]) -> frozenset[bytes]:
         """Which of the texts stand in the data of an ELF file; each is looked for once."""
         known = self.facts.get(self.source(path), "texts 3", dict[bytes, bool]) or {}
-        if new := frozenset(wanted) - known.keys():
+        wanted = frozenset(wanted)
+        if new := wanted - known.keys():
             found = {*texts.contained(self._data(path), self._strings(path), new)}
             known |= {text: text in found for text in new}
             self.facts.put(self.source(path), "texts 3", known)
