@@ -5,6 +5,7 @@ another source, that the program itself is linked to, speaks for its own data: n
 which are as many as programs could use, nor is a library evidence that other libraries load.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
@@ -12,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from rootfs_builder.filesystem.sources import in_system
+from rootfs_builder.findings import Code, hint
 from rootfs_builder.loader import dialects
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs import utilities
@@ -80,6 +82,7 @@ class OwnPackage:
                 yield from belongings.needs(self._places(loaded), kin, loaded.opened, real)
             elif loaded in linked:
                 yield from self._of_library(loaded)
+        yield from (need for loaded in linked for need in self._filled_in(loaded))
         yield from self._modules.told()
         yield from belongings.findings
 
@@ -132,6 +135,34 @@ class OwnPackage:
                 yield _Started(
                     path, len(known) > 1, bool(by_shell) and "first" in hit and is_utility
                 )
+
+    def _filled_in(self, loaded: Loaded) -> Iterator[Need]:
+        """The libraries beside one that opens them by a name with something filled in.
+
+        Those come for which a word of the image's command line or variables stands; of others
+        nobody knows, so they are a hint.
+        """
+        files, elf_files = self._context.files, self._context.elf_files
+        hits = elf_files.search(loaded.real, strings.TEMPLATES)
+        if not hits or not elf_files.imports(loaded.real, strings.DLOPEN):
+            return
+        texts = " ".join((*self._context.arguments, *self._context.environment.values()))
+        words, loads = set(re.split(r"[^\w-]+", texts)), {one.real for one in self._context.objects}
+        shown, idle, chosen = printable(name(loaded.opened)), set[str](), set[str]()
+        for hit in hits:
+            template = re.escape(decode(hit["name"])).replace("%s", r"(?P<word>[\w-]+)", 1)
+            for one in files.names(parent(loaded.real)):
+                found = re.fullmatch(template, one)
+                path = f"{parent(loaded.real)}/{one}"
+                if found is None or files.covers(path) or files.real(path) in loads:
+                    continue
+                (chosen if found["word"] in words else idle).add(one)
+        for one in sorted(chosen):
+            yield Library(one, Clue(f"{shown} opens {printable(one)}, which a word chooses"))
+        if idle and not chosen:
+            text = f"{shown} opens libraries as {decode(hits[0]['name'])}, and these are left out: "
+            each = " ".join(f"--include-lib {printable(one)}" for one in sorted(idle))
+            yield hint(Code.DLOPEN_LEFT_OUT, f"{text}{each}", loaded.opened)
 
     def _programs(self, started: Iterable[_Started], kin: Kin) -> Iterator[Need]:
         """Of those of other sources, what is certain and needed, with the shell that starts it.

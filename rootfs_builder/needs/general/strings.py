@@ -32,6 +32,7 @@ TEMPLATE = "%$*{[?"
 LIBRARIES = (  # as a whole string, for dlopen(3)
     rb"\x00(?P<name>(?:/[\w.+/-]{1,200}/)?lib[\w.+-]{1,100}\.so(?:\.\d+)*)(?=\x00)"
 )
+TEMPLATES = rb"(?P<name>lib[\w-]{3,60}%s[\w-]{0,20}\.so(?:\.\d+)?)(?=\x00)"  # of libraries
 COMMANDS = (  # a word with arguments, for system(3): what is filled in, an option, one at once
     rb"\x00(?P<word>[a-z][\w.+-]{1,40})(?= )(?=(?P<filled> [^\x00]{0,100}%s)?)"
     rb"(?=(?P<option> [^\x00]{0,100} ?-\w)?)(?=(?P<first> -[a-zA-Z])?)"

@@ -40,7 +40,13 @@ def patterns():
             for names in one.settings.values():
                 found.setdefault(directives.pattern(names).pattern.decode(), set()).add(rule.name)
     general = (accounts.TOLD, charsets.NAMED, charsets.IN_TEXT, directories.NAMED)
-    for pattern in (*general, strings.COMMANDS, strings.LIBRARIES, own_code.PATHS):
+    for pattern in (
+        *general,
+        strings.COMMANDS,
+        strings.LIBRARIES,
+        strings.TEMPLATES,
+        own_code.PATHS,
+    ):
         found[pattern.decode()] = {"general evidence"}
     return found
 

@@ -456,6 +456,24 @@ def test_who_starts_the_scripts_in_its_directories_is_a_hint(bench):
     assert hint.endswith(f"EXECUTABLEs: {each}")
 
 
+def test_libraries_that_one_of_its_own_opens_by_a_name_with_something_filled_in(bench):
+    """As tpm2-abrmd's tctildr does."""
+    machine = Machine(bench)
+    bench.fill({f"{LIB}/libc.so.6": libc("frob", "dlopen")})
+    opens = library("libopen.so.1", "dlopen", source=spelling("libway-%s.so.0", "lib%s.so"))
+    ways = {f"{LIB}/libway-{one}.so.0": library(f"libway-{one}.so.0") for one in ("air", "sea")}
+    bench.fill({f"{LIB}/libopen.so.1": opens, **ways, f"{LIB}/libway-x.so.2": library("libx.so")})
+    bench.fill({TOOL: program("frob", "dlopen", libraries=(opens,))})
+    machine.package("tool", {}, files=(TOOL,))
+    machine.brought(OWN)
+    (hint,) = (one for one in machine.result.said("hint") if "include-lib" in one)
+    begin = "libopen.so.1 opens libraries as libway-%s.so.0, and these are left out: "
+    assert hint == f"{begin}--include-lib libway-air.so.0 --include-lib libway-sea.so.0"
+    machine.brought(OWN, command=("--way=sea:host",))
+    assert f"{LIB}/libway-sea.so.0" in machine.result.paths
+    assert not any("include-lib" in one for one in machine.result.said("hint"))
+
+
 def test_libraries_that_it_opens_by_name(bench):
     machine = Machine(bench)
     bench.fill({f"{LIB}/libc.so.6": libc("frob", "dlopen")})
