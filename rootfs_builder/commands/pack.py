@@ -57,7 +57,7 @@ def command(
         _print_recipe(values)
         return
     if dry_run:
-        _dry_run(values, as_json=as_json, quiet=quiet, verbose=verbose)
+        _dry_run(values, cached=not no_cache, as_json=as_json, quiet=quiet, verbose=verbose)
         return
     _write(values, cached=not no_cache, as_json=as_json, quiet=quiet, verbose=verbose)
 
@@ -97,15 +97,19 @@ def _print_recipe(values: dict[str, Any]) -> None:
     click.echo(recipe_keys.document(values, keys.keys()), nl=False)
 
 
-def _dry_run(values: dict[str, Any], *, as_json: bool, quiet: bool, verbose: bool) -> None:
+def _dry_run(
+    values: dict[str, Any], *, cached: bool, as_json: bool, quiet: bool, verbose: bool
+) -> None:
     from rootfs_builder import pipeline
+    from rootfs_builder.commands import memory
     from rootfs_builder.commands.spinner import spinning
     from rootfs_builder.views import summary
 
     recipe = packing.recipe({**values, "output": values["output"] or "-"})
     read = options.inputs(values)
     with spinning(quiet=quiet) as spinner:
-        found = pipeline.plan(recipe, policy_files=values["policy"], opened=spinner.opened, **read)
+        read |= {"cache": memory.cache() if cached else None, "opened": spinner.opened}
+        found = pipeline.plan(recipe, policy_files=values["policy"], **read)
     if verbose:
         terminal.reasons(found.plan)
     table = summary.of_kinds(found.plan) if verbose else ()

@@ -59,11 +59,13 @@ def command(
     else:
         lists = "tree"
         from rootfs_builder import pipeline
+        from rootfs_builder.commands import memory
         from rootfs_builder.commands.spinner import spinning
 
         recipe = options.recipe(executables=(source,), **given)
         with spinning(quiet=quiet) as spinner:
-            plan = pipeline.plan(recipe, **read, opened=spinner.opened).plan
+            cache = memory.cache()
+            plan = pipeline.plan(recipe, **read, cache=cache, opened=spinner.opened).plan
     if not quiet:
         terminal.warnings(plan.findings)
     _show(plan, _find(plan, path, lists), as_json=as_json)

@@ -59,6 +59,7 @@ def plan(
     base: str | None = None,
     rule_files: Iterable[str] = (),
     policy_files: Iterable[str] = (),
+    cache: Cache | None = None,
     opened: Opened = inputs.as_it_is,
 ) -> Planned:
     """Work out what an image of `recipe` holds, and why; nothing is written.
@@ -66,15 +67,16 @@ def plan(
     System files are those of this machine, or of the directory or image `sysroot`; the image goes
     on top of that of the archive or OCI layout `base`. `rule_files` are additional rule files,
     `policy_files` policies that the image has to keep. Files of an image cannot be opened
-    afterwards. `opened` is given each directory that is read as a Root, and what it returns is
-    read instead.
+    afterwards. What `pack` has kept in `cache` about files is not looked for again. `opened` is
+    given each directory that is read as a Root, and what it returns is read instead.
 
     Raises:
         RootfsError: see `rootfs_builder.errors`.
     """
     kept = policies.read(policy_files)
+    facts = _remembered(cache or Cache(), recipe, sysroot, base).facts
     with reading.opened(recipe, sysroot, base, record=opened) as read:
-        found = _planned(read, rules=inputs.rules(rule_files))
+        found = _planned(read, rules=inputs.rules(rule_files), facts=facts)
         policies.enforce(kept, found.plan, read)
     return found
 
@@ -92,6 +94,10 @@ def make_plan(
     `plan`.
     """
     return plan(recipe, sysroot=sysroot, base=base, rule_files=rule_files).plan
+
+
+def _remembered(cache: Cache, recipe: Recipe, sysroot: str | None, base: str | None) -> BuildFacts:
+    return BuildFacts(cache, (sysroot or "", base or "", *recipe.executables))
 
 
 def _planned(read: Inputs, **options: Any) -> Planned:
@@ -189,7 +195,7 @@ def pack(
     recipe, destination = _addressed(recipe, output)
     rules = policies.read(policy_files := tuple(policy_files))
     depends = Dependencies(depfile, destination, policy_files, opened)
-    memory = BuildFacts(cache := cache or Cache(), (sysroot or "", base or "", *recipe.executables))
+    memory = _remembered(cache := cache or Cache(), recipe, sysroot, base)
     files = _beside(iidfile, metadata_file, depfile, seccomp, security_context)
     recipe, check = exercised.of(recipe, sysroot or base, rule_files, memory.facts, files)
     with reading.opened(recipe, sysroot, base, record=depends.opened) as read:
