@@ -55,15 +55,22 @@ def run(tmp_path, *options, name="x.tar", over=False):
     """
     if not over:
         (tmp_path / name).unlink(missing_ok=True)
+    read = read_by(tmp_path, *PACK, name, *options)
+    data = (tmp_path / name).read_bytes()
+    return read, hashlib.sha256(data).hexdigest()
+
+
+def read_by(tmp_path, *words):
+    """The bytes that a process reads which takes new files for old ones."""
     code = f"""
 from rootfs_builder.cache import write_back
 write_back.delay = lambda: -{OLD} * 10**9
 write_back.in_memory = lambda path: False
 {MEASURED}"""
-    subprocess.run([sys.executable, "-c", code, *PACK, name, *options], cwd=tmp_path, check=True)
+    command = [sys.executable, "-c", code, *words]
+    subprocess.run(command, cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
     counted = dict(re.findall(r"(\w+): (\d+)", (tmp_path / "io").read_text()))
-    data = (tmp_path / name).read_bytes()
-    return int(counted["rchar"]), hashlib.sha256(data).hexdigest()
+    return int(counted["rchar"])
 
 
 @pytest.mark.parametrize("options", [(), ("--compression", "zstd"), ("--compression", "none")])
@@ -186,6 +193,18 @@ def test_an_archive_of_other_options_is_written(tmp_path):
     ]
     expected = [run(tmp_path, *some)[1] for some in options]
     assert [run(tmp_path, *some, over=True)[1] for some in options] == expected
+
+
+@pytest.mark.usefixtures("hello")
+@pytest.mark.parametrize("words", ["pack hello --dry-run", "why hello /usr/local/bin/hello"])
+def test_what_only_shows_a_plan_takes_what_pack_has_kept_and_keeps_nothing(cache, tmp_path, words):
+    before = read_by(tmp_path, *words.split())
+    assert not cache.exists()
+    run(tmp_path)
+    there = {one: one.read_bytes() for one in cache.rglob("*") if one.is_file()}
+    after = read_by(tmp_path, *words.split())
+    assert after < before - LARGE, (before, after)
+    assert {one: one.read_bytes() for one in cache.rglob("*") if one.is_file()} == there
 
 
 @pytest.mark.usefixtures("hello")

@@ -17,3 +17,8 @@ def directory() -> str:
 def cache() -> Cache:
     """The user's cache."""
     return Cache(directory())
+
+
+def kept() -> Cache:
+    """The user's cache if there is one, to read: none is made."""
+    return Cache(directory()) if os.path.isdir(directory()) else Cache()

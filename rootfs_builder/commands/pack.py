@@ -108,7 +108,7 @@ def _dry_run(
     recipe = packing.recipe({**values, "output": values["output"] or "-"})
     read = options.inputs(values)
     with spinning(quiet=quiet) as spinner:
-        read |= {"cache": memory.cache() if cached else None, "opened": spinner.opened}
+        read |= {"cache": memory.kept() if cached else None, "opened": spinner.opened}
         found = pipeline.plan(recipe, policy_files=values["policy"], **read)
     if verbose:
         terminal.reasons(found.plan)

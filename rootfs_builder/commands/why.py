@@ -64,7 +64,7 @@ def command(
 
         recipe = options.recipe(executables=(source,), **given)
         with spinning(quiet=quiet) as spinner:
-            cache = memory.cache()
+            cache = memory.kept()
             plan = pipeline.plan(recipe, **read, cache=cache, opened=spinner.opened).plan
     if not quiet:
         terminal.warnings(plan.findings)
