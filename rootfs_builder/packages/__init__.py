@@ -109,7 +109,7 @@ class Owners:
 
     def _remembered_related(self, package: Package) -> Related:
         states = self._states
-        fact = f"related v2 {self._state} {package.name} {package.architecture}"
+        fact = f"related v3 {self._state} {package.name} {package.architecture}"
         known = self._facts.get(states[0], fact, Related) if states else None
         if known is None:
             known = self._asked(package, lambda one: one.related(package)) or Related()

@@ -57,8 +57,8 @@ class Apk:
         for one in self._stanzas:
             if one.provides & terms:
                 needed.add(one.package)
-        required = tuple(sorted(needed - same))
-        return Related(tuple(sorted(same)), required, required)
+        others, required = tuple(sorted(needed - same)), tuple(sorted(needed))
+        return Related(tuple(sorted(same)), others, required)
 
     def files(self, package: Package) -> Iterator[str]:
         """See Database."""

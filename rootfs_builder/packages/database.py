@@ -46,7 +46,7 @@ class Related(Struct, frozen=True):
     """The installed packages of one source, and those that one of them names as needed.
 
     `needed` has one level: what it depends on, pre-depends on or recommends, every alternative.
-    `required` are those of them that it does not only recommend.
+    `required` are those that it does not only recommend, of its own source, too.
     """
 
     same: tuple[Package, ...] = ()

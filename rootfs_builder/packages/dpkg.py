@@ -190,8 +190,8 @@ class Dpkg:
         names = {package.source, *self._built_from.get(package.source, ())}
         same = {one for name in names for one in self._installed(name)}
         own = {one for one in same if one.source == package.source}
-        required = self._that_are(_REQUIRES, package) - own
-        needed = self._that_are(_RECOMMENDS, package) - own | required
+        required = self._that_are(_REQUIRES, package)
+        needed = (self._that_are(_RECOMMENDS, package) | required) - own
         return Related(tuple(sorted(own)), tuple(sorted(needed)), tuple(sorted(required)))
 
     def _that_are(self, field: re.Pattern[bytes], package: Package) -> set[Package]:

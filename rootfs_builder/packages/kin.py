@@ -68,6 +68,17 @@ class Kin:
             yield from (path for path in self._files(one) if name(path) == one.name)
 
     @cached_property
+    def declared(self) -> frozenset[SourcePath]:
+        """The files of the package that was asked about, and of those that it requires."""
+        packages = (*((self.of,) if self.of else ()), *self._required)
+        return frozenset[SourcePath]().union(*map(self._files, packages))
+
+    @cached_property
+    def mine(self) -> frozenset[SourcePath]:
+        """Those of them that are of the source: another package of it may be for other programs."""
+        return self.own & self.declared if self.of else frozenset()
+
+    @cached_property
     def all(self) -> tuple[SourcePath, ...]:
         """All files, sorted."""
         return tuple(sorted(self._every))

@@ -187,8 +187,8 @@ class Rpm:
 
     def _related(self, package: Package) -> Related:
         same = {one for _, one in self._all if one.source == package.source}
-        required = self._that_provide(_REQUIRES, package) - same
-        needed = self._that_provide(_RECOMMENDS, package) - same | required
+        required = self._that_provide(_REQUIRES, package)
+        needed = (self._that_provide(_RECOMMENDS, package) | required) - same
         return Related(tuple(sorted(same)), tuple(sorted(needed)), tuple(sorted(required)))
 
     def _that_provide(self, tag: int, package: Package) -> set[Package]:

@@ -249,7 +249,7 @@ class Belongings:
         """Whether nobody wants a place without being asked: what is a program's own counts less."""
         if self._lifted(place):
             return False
-        own = tuple(one for one in files if one in kin.own) if kin.of else ()
+        own = tuple(one for one in files if one in kin.mine)
         size = sum(map(self._size, files))
         others = size - sum(map(self._size, own))
         too_many = len(files) > standards.MOST_FILES

@@ -185,7 +185,8 @@ class OwnPackage:
         """The programs whose names are whole strings of the program, in PATH or beside it.
 
         They are of its own source, but not of a box of tools, which name each other to people:
-        `env` has "sha256sum" in it. Or a package that its own requires is called so: `m4`.
+        `env` has "sha256sum" in it. Or a package that its own requires is called so: `m4`. One of
+        another package that its own does not require is a hint: psql names a database `postgres`.
         """
         program = self._context.program
         own, required = dict(self._commands(kin.own)), dict(self._commands(kin.required))
@@ -197,7 +198,9 @@ class OwnPackage:
         found = self._context.elf_files.contained(program.real, texts) if texts else ()
         for one in sorted({texts[text] for text in found}):
             shown = f"{printable(name(program.opened))} names {printable(one)}"
-            yield File(paths[one], Clue(shown, (paths[one],)), started=True)
+            clue, real = Clue(shown, (paths[one],)), self._context.files.real(paths[one])
+            declared = real in kin.declared
+            yield File(paths[one], clue, started=True) if declared else LeftOut(paths[one], clue)
 
     @cached_property
     def _is_go(self) -> bool:

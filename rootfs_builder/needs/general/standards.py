@@ -47,7 +47,7 @@ _THE_IMAGES_OWN = (
 _CROWDED = rf".*/(?:s?bin|{_TRIPLET})|(?:/usr)?/lib(?:32|64|x32)?"
 _DATA = r"/etc/.*|/usr/(?:local/)?share/.*"
 
-OMIT = (  # names within a directory: documentation, what compiles and links, translations
+OMIT = (  # names within a directory: documentation, what compiles and links, translations, tests
     *(
         "AUTHORS*",
         "CHANGELOG*",
@@ -61,6 +61,7 @@ OMIT = (  # names within a directory: documentation, what compiles and links, tr
     *("README*", "doc", "docs", "man", "*.info", "*.info.gz"),
     *("*.a", "*.la", "*.pc", "cmake", "pkgconfig"),
     *("*.gmo", "*.mo", "*.po", "*.pot", "*.qm", "__pycache__"),
+    *("*.t", "testsuite"),
 )
 HEADERS = ("*.h", "*.hh", "*.hpp", "*.c", "*.cc", "*.cpp", "*.go", "*.rs", "*.vala")
 # Of 217 programs that nobody here had seen, six had directories of their own with 20 to 1,500 MB.

@@ -10,13 +10,13 @@ import re
 from collections.abc import Iterator
 
 from rootfs_builder.needs.clues import Clue
-from rootfs_builder.needs.finder import Context, File, Need, Text
+from rootfs_builder.needs.finder import Context, File, Need, Text, TextKind
 from rootfs_builder.needs.general import settings
 from rootfs_builder.needs.importers.perl import source
 from rootfs_builder.needs.importers.perl.imports import Import, Kind
 from rootfs_builder.needs.importers.perl.texts import PerlTexts
 from rootfs_builder.needs.importers.perl.walk import PerlWalk
-from rootfs_builder.paths import decode, printable
+from rootfs_builder.paths import decode, parent, printable
 
 _MODULE = re.compile(rb"(?<![\w:])[A-Z]\w*(?:::\w+)+(?![\w:])")
 
@@ -45,9 +45,14 @@ class PerlFinder:
         if script.startswith("/") and self._texts.is_perl(script):
             yield File(script, Clue(f"the argument {printable(script)} names it", (script,)))
 
+    def _is_for_tests(self, text: Text) -> bool:
+        """Whether a text comes in that lies with tests, which prove(1) runs: nobody starts it."""
+        names = self._texts.files.names(parent(text.path))
+        return text.kind is TextKind.BROUGHT and any(one.endswith(".t") for one in names)
+
     def text(self, text: Text) -> Iterator[Need]:
         """What a program or module loads, and the modules that a configuration names."""
-        if text.path in self._texts.done:
+        if text.path in self._texts.done or self._is_for_tests(text):
             return
         if self._texts.is_perl(text.path):
             yield from PerlWalk(self._texts, self._options, text).needs()

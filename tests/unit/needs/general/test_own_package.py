@@ -494,12 +494,13 @@ def test_libraries_that_it_opens_by_name(bench):
 def test_programs_of_its_source_whose_names_are_whole_strings_of_it(bench):
     """As minicom starts runscript: execvp(3), and no path."""
     machine = Machine(bench)
-    names = ("helper", "mate", "dep", "dep2", "help", "other")
-    texts = [f"\\0{one}" for one in ("helper", "dep", "dep2", "help", "other", "not mate")]
+    names = ("helper", "mate", "dep", "dep2", "help", "other", "serve")
+    texts = [f"\\0{one}" for one in ("helper", "dep", "dep2", "help", "other", "not mate", "serve")]
     bench.fill({f"/usr/bin/{one}": program() for one in names})
-    needs = "Depends: dep\nRecommends: help\n"
+    needs = "Depends: dep, tool-bin\nRecommends: help\n"
     machine.package("tool", {}, "s", needs, files=(TOOL, "/usr/bin/mate"))
     machine.package("tool-bin", {}, "s", files=("/usr/bin/helper",))
+    machine.package("tool-server", {}, "s", files=("/usr/bin/serve",))
     for one in ("dep", "help", "other"):
         also = {"dep": ("/usr/bin/dep2",)}.get(one, ())  # a word of people, as free and top are
         machine.package(one, {}, files=(f"/usr/bin/{one}", *also))
@@ -508,6 +509,8 @@ def test_programs_of_its_source_whose_names_are_whole_strings_of_it(bench):
     bench.fill({f"{LIB}/libc.so.6": libc("frob", "execvp")})
     bench.fill({TOOL: program("frob", "execvp", source=spelling(*texts))})
     assert machine.brought(OWN) == {"/usr/bin/helper", "/usr/bin/dep"}
+    (hint,) = (one for one in machine.result.said("hint") if "EXECUTABLEs" in one)
+    assert hint.endswith(f"EXECUTABLEs: {bench.root}/usr/bin/serve")  # as psql names postgres
 
 
 def test_programs_beside_it_that_it_names(bench):
