@@ -72,6 +72,7 @@ class OwnPackage:
         belongings = self._belongings
         package = belongings.owner(program)
         kin = belongings.kin(package)
+        linked += [one for one in objects if one not in linked and self._is_linked(one, kin)]
         yield from self._libraries(opened, kin)
         yield from self._programs(started, kin)
         yield from self._named(kin) if starts else ()
@@ -85,6 +86,11 @@ class OwnPackage:
         yield from (need for loaded in linked for need in self._filled_in(loaded))
         yield from self._modules.told()
         yield from belongings.findings
+
+    def _is_linked(self, loaded: Loaded, kin: Kin) -> bool:
+        """Whether a library of its own source is linked to it, as nco's are to udunits."""
+        by = loaded.by
+        return by is not None and kin.owns(SourcePath(by.real)) and not _is_libc(loaded)
 
     def _is_near(self, loaded: Loaded) -> bool:
         """Whether it is the program, or a library that this itself is linked to."""

@@ -12,7 +12,7 @@ from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, Directory, Need, Text, TextKind
 from rootfs_builder.needs.general import settings
 from rootfs_builder.needs.general.belongings import Belongings
-from rootfs_builder.paths import SourcePath, decode, name
+from rootfs_builder.paths import SourcePath, below, decode, name
 
 _UNIT = re.compile(r"(?:/usr)?/lib/systemd/system/[^/]+\.service")
 _OF_TMPFILES = re.compile(r"/usr/lib/tmpfiles\.d/[^/]+\.conf")
@@ -57,7 +57,10 @@ class Units:
             found += ((one, hit["path"].rstrip("/")) for hit in _MADE.finditer(self._read(one)))
         for one, path in found:
             if not files.is_added(path):
-                yield Directory(path, Clue(f"{name(one)} has systemd make {path}", (one, path)))
+                clue = Clue(f"{name(one)} has systemd make {path}", (one, path))
+                yield Directory(path, clue)
+                if below(path, "/run") and files.real("/var/run") == "/run":
+                    yield Directory(f"/var{path}", clue)  # its link: programs call it so, too
 
     def _read(self, path: str) -> str:
         return decode(settings.without_comments(self._context.files.read(path) or b""))

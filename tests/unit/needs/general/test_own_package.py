@@ -245,6 +245,19 @@ def test_a_library_speaks_for_its_own_data_and_not_for_its_modules(machine):
     assert machine.brought() == {"/usr/share/x/d"}
 
 
+def test_so_does_one_that_a_library_of_the_programs_source_is_linked_to(bench):
+    """As nco's library is to udunits, whose units are a file."""
+    machine = Machine(bench)
+    bench.fill({f"{LIB}/libc.so.6": libc("frob")})
+    far = library("libfar.so.1", "frob", source=spelling("/usr/share/far/data"))
+    own = library("libown.so.1", "frob", links=[far])
+    bench.fill({f"{LIB}/libfar.so.1": far, f"{LIB}/libown.so.1": own})
+    bench.fill({TOOL: program("frob", libraries=(own,), source=spelling("/usr/share/tool"))})
+    machine.package("tool", {"/usr/share/tool": ""}, files=(TOOL, f"{LIB}/libown.so.1"))
+    machine.package("far", {"/usr/share/far/data": ""}, files=(f"{LIB}/libfar.so.1",))
+    assert machine.brought(OWN) == {"/usr/share/far/data", "/usr/share/tool"}
+
+
 def test_a_program_that_is_named_comes_with_its_interpreter_if_it_is_of_the_same_source(machine):
     machine.tool("/usr/libexec/tool/helper", "/usr/libexec/need/helper", "/usr/bin/other")
     tree = dict.fromkeys(("/usr/libexec/tool/helper", "/usr/bin/other"), "#!/usr/bin/sh2\n")

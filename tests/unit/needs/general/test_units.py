@@ -59,6 +59,15 @@ def test_the_unit_of_another_package_is_none_of_its_own(bench):
     assert made(bench, unit, owned=(TOOL,))[0] == set()
 
 
+def test_what_is_below_run_has_its_other_name(bench):
+    """As kea's libraries call it."""
+    bench.fill({"/var/run": "-> ../run", "/run/other": ""})
+    unit = f"[Service]\nExecStart={TOOL}\nRuntimeDirectory=tool\n"
+    found, result = made(bench, unit)
+    assert found == {"/run/tool", "/var"}
+    assert result.tree["/var/run"] == "-> ../run"
+
+
 def test_tmpfiles_of_who_has_a_unit(bench):
     lines = "d /run/tool 0755 tool tool -\nf /run/tool/file\nd! /var/spool/tool\t-\nd /run/%u -\n"
     found, result = made(bench, f"[Service]\nExecStart={TOOL}\n", more={TMPFILES: lines})
