@@ -14,7 +14,7 @@ from posixpath import normpath
 from rootfs_builder.errors import InputError
 from rootfs_builder.findings import Code, Finding, hint
 from rootfs_builder.needs.clues import Clue
-from rootfs_builder.needs.finder import Context, Directory, Need, Text
+from rootfs_builder.needs.finder import Context, Directory, Need, Text, TextKind
 from rootfs_builder.needs.general import settings
 from rootfs_builder.needs.general.belongings import Belongings
 from rootfs_builder.packages import Package
@@ -43,7 +43,7 @@ def make(context: Context) -> "Directories":
 
 
 class Directories:
-    """Looks in a program's own strings and in configurations."""
+    """Looks in a program's own strings, in the user's script and in configurations."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -70,8 +70,10 @@ class Directories:
                     yield Directory(directory, Clue(f"the package of {shown} has {path}", (path,)))
 
     def text(self, text: Text) -> Iterator[Need]:
-        """The directories of the paths in a configuration."""
+        """The directories of the paths in a configuration, or in the script that is started."""
         data = settings.read(text, self._context.files)
+        if text.kind is TextKind.STARTED and text in self._context.given:
+            data = settings.without_comments(self._context.files.read(text.path) or b"")
         named = {decode(hit["path"]) for hit in re.finditer(_PATTERN, data)}
         yield from self._needed(named, printable(name(text.path)))
 

@@ -194,14 +194,15 @@ class OwnPackage:
         `env` has "sha256sum" in it. Or a package that its own requires is called so: `m4`. One of
         another package that its own does not require is a hint: psql names a database `postgres`.
         """
-        program = self._context.program
+        program, elf_files = self._context.program, self._context.elf_files
         own, required = dict(self._commands(kin.own)), dict(self._commands(kin.required))
         paths = required | (own if len(own) <= _MOST_OWN else {})
         texts = {f"\0{one}\0".encode(): one for one in paths}
         texts |= {f"{at}{one}\0".encode(): one for one in required for at in _BEFORE}
-        if self._is_go:  # whose texts have no ends
+        has_no_ends = self._is_go or elf_files.contained(program.real, (strings.RUST,))
+        if has_no_ends:
             texts |= {one.encode(): one for one in required}
-        found = self._context.elf_files.contained(program.real, texts) if texts else ()
+        found = elf_files.contained(program.real, texts) if texts else ()
         for one in sorted({texts[text] for text in found}):
             shown = f"{printable(name(program.opened))} names {printable(one)}"
             clue, real = Clue(shown, (paths[one],)), self._context.files.real(paths[one])

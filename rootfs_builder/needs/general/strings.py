@@ -20,14 +20,13 @@ _OTHER = r"/(?:var|run|srv|home|root|tmp|dev|proc|sys)/"  # no directory of the 
 _SOURCE_CODE = (
     r".*\.(?:ad[abs]|asm|cc?|cpp|cxx|f90|go|hh?|hpp|hs|java|mli?|nim|pas|pyx|rs|S|s|swift|vala|zig)"
 )
-_UNTERMINATED = (b"\xff Go buildinf:", b"/rustc/", b"GNAT")
 _BINARY = 4096  # bytes at the beginning, of which no text has a NUL
 _RELATIVE = rb"(?P<path>(?:libexec|lib|share)/[\w.+-][\w.+~@=/-]{1,200})(?=[\x00/%$])"
 RELATIVE = (  # a whole string, or what follows the program's directory in one
     rb"\x00/?" + _RELATIVE,
     rb"/\.\./" + _RELATIVE,
 )
-FACT = "paths v4"  # its name among facts of files
+FACT = "paths v5"  # its name among facts of files
 TEMPLATE = "%$*{[?"
 LIBRARIES = (  # as a whole string, for dlopen(3)
     rb"\x00(?P<name>(?:/[\w.+/-]{1,200}/)?lib[\w.+-]{1,100}\.so(?:\.\d+)*)(?=\x00)"
@@ -47,6 +46,8 @@ BY_SHELL = frozenset((b"popen", b"system"))
 RUN = frozenset(
     (b"execlp", b"execvp", b"execvpe", b"popen", b"posix_spawnp", b"system", b"g_spawn_async")
 )
+RUST = b"/library/core/src/"  # where the source of its standard library was, in messages
+_UNTERMINATED = (b"\xff Go buildinf:", RUST, b"GNAT")
 GO_EXEC = b"executable file not found in $PATH"  # os/exec, ErrNotFound
 EXEC = RUN | {b"execl", b"execle", b"execv", b"execve", b"posix_spawn"}
 DLOPEN = frozenset((b"dlopen", b"dlmopen"))

@@ -710,3 +710,7 @@ def test_a_program_in_go_starts_what_its_package_requires(machine):
     assert machine.brought() == {"/usr/bin/dep"}
     machine.tool("xdepother")
     assert machine.brought() == set()
+    machine.bench.fill({f"{LIB}/libc.so.6": libc("frob", "execvp")})
+    rust = spelling("xdepother/library/core/src/")  # as tailspin's `less`
+    machine.bench.fill({TOOL: program("frob", "execvp", source=rust)})
+    assert machine.brought() == {"/usr/bin/dep"}

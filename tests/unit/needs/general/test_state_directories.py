@@ -58,6 +58,16 @@ def test_a_file_that_a_package_has_there_is_a_hint(bench):
     assert result.said("hint") == [f"{begin}: --add /var/lib/my/state:/var/lib/my/state"]
 
 
+def test_a_script_names_one(bench):
+    """As whereami does, in Perl: `/var/run/whereami.started`."""
+    text = "#!/usr/bin/sh\n# /var/lib/none/x\necho $$ >/var/cache/me/pid\n"
+    bench.fill({"/usr/bin/sh": program("mkdir"), "/usr/bin/run": text})
+    (bench.root / "usr/bin/run").chmod(0o755)
+    result = bench.plan(MADE, "/usr/bin/run")
+    assert "/var/cache/me" in result.directories
+    assert "/var/lib/none" not in result.directories
+
+
 def test_an_empty_directory_that_came_with_the_program_is_there(bench):
     """Its path may be put together, as corosync does."""
     tool = "/usr/bin/tool"

@@ -25,7 +25,7 @@ def test_paths_of_a_program(data, paths):
 
 def test_texts_of_go_and_rust_follow_one_another():
     assert strings.of_program(b"\xff Go buildinf:/etc/tool.confnot found").unterminated
-    assert strings.of_program(b"/rustc/9b00/library/core/etc/tool.confat").unterminated
+    assert strings.of_program(b"/rustc/9b00/library/core/src/str.rs/etc/tool.confat").unterminated
 
 
 def test_what_has_a_nul_at_its_beginning_is_no_text():
