@@ -173,6 +173,9 @@ def packed(foreign, cli, umoci, skopeo, tmp_path):
     return pack
 
 
+SIGTERM_TAKES = 20  # seconds, at most
+
+
 @contextmanager
 def server(foreign, root, *words):
     """A server that runs in a root until the end of the block."""
@@ -184,6 +187,10 @@ def server(foreign, root, *words):
             yield process
         finally:
             process.terminate()
+            try:
+                process.wait(SIGTERM_TAKES)
+            except subprocess.TimeoutExpired:  # qemu-user may lose a signal while it translates
+                process.kill()
 
 
 def answer(process, ask):
