@@ -25,7 +25,7 @@ def is_of_whole_strings(pattern: bytes) -> bool:
 
 
 def contained(data: bytes, strings: bytes, texts: frozenset[bytes]) -> Iterator[bytes]:
-    """Those of the texts that stand in the data, the whole strings of which are given.
+    """Which of the texts are in the data; `strings` are its whole strings.
 
     A whole string is looked for as one, and so is `/NAME` and a NUL, which ends one.
     """
