@@ -90,10 +90,17 @@ class Kin:
     @cached_property
     def alone(self) -> "Kin":
         """The same, without the packages of other sources."""
-        return Kin(self._own, frozenset(), self.of, files=self._files)
+        return Kin(self._own, frozenset(), self.of, required=self._required, files=self._files)
 
     @cached_property
     def of_others(self) -> "Kin":
         """The same, for one who does not speak for the source: it starts none of its programs."""
         needed = self._all - self._own
-        return Kin(self._own, needed, self.of, files=self._files, speaks=False)
+        return Kin(
+            self._own,
+            needed,
+            self.of,
+            required=self._required,
+            files=self._files,
+            speaks=False,
+        )

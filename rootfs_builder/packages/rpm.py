@@ -168,8 +168,11 @@ class Rpm:
 
     def installation(self, package: Package) -> str:
         """See Database."""
-        own = (header for header, one in self._all if one == package)
-        return self._read(lambda: "\n".join(one.text(tag) for one in own for tag in _INSTALLS))
+        return self._read(
+            lambda: "\n".join(
+                header.text(tag) for header, one in self._all if one == package for tag in _INSTALLS
+            )
+        )
 
     def licences(self, package: Package) -> tuple[str, ...]:
         """See Database."""

@@ -190,6 +190,20 @@ def test_more_of_its_own_comes_than_of_what_it_needs(machine, monkeypatch):
     assert "which is left out: --with own-package=/usr/share/need" in line
 
 
+def test_what_it_requires_of_its_source_is_its_own(machine, monkeypatch):
+    """A script's data may be in a package of their own, psql's neighbour is the server's."""
+    monkeypatch.setattr(standards, "MOST_DATA", 10)
+    script, data = "/usr/bin/script", "/usr/share/script/data"
+    machine.bench.fill({f"{LIB}/libc.so.6": libc("frob"), "/usr/bin/sh": program("frob")})
+    machine.package("script", {script: "#!/usr/bin/sh\n", "/usr/share/script/one": ""}, "s")
+    machine.package("script-data", {data: "x" * 20}, "s")
+    (machine.bench.root / script[1:]).chmod(0o755)
+    assert data not in machine.brought(OWN, program=script)
+    machine.packages[0] = (*machine.packages[0][:3], "Depends: script-data\n")
+    install(machine.bench.root, machine.packages)
+    assert data in machine.brought(OWN, program=script)
+
+
 def test_a_directory_is_left_out_with_one_line_however_often_it_is_named(machine, monkeypatch):
     monkeypatch.setattr(standards, "MOST_OWN", 3)
     machine.tool("/usr/share/tool", "/usr/share/tool/in", "/etc/tool.conf")
