@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 
 from rootfs_builder.packages.database import Package
-from rootfs_builder.paths import SourcePath, name
+from rootfs_builder.paths import SourcePath
 
 Files = Callable[[Package], frozenset[SourcePath]]
 
@@ -63,9 +63,14 @@ class Kin:
 
     @property
     def required(self) -> Iterator[SourcePath]:
-        """Of each package that `of` cannot do without the files with the package's own name."""
+        """The files of each package that `of` cannot do without."""
         for one in self._required:
-            yield from (path for path in self._files(one) if name(path) == one.name)
+            yield from self._files(one)
+
+    @property
+    def required_names(self) -> frozenset[str]:
+        """The names of these packages."""
+        return frozenset(one.name for one in self._required)
 
     @cached_property
     def declared(self) -> frozenset[SourcePath]:

@@ -15,7 +15,7 @@ from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need
-from rootfs_builder.needs.general import left_out, standards
+from rootfs_builder.needs.general import cover, left_out, made, standards
 from rootfs_builder.needs.general.strings import TEMPLATE, Strings
 from rootfs_builder.packages import Kin, Package
 from rootfs_builder.paths import (
@@ -59,6 +59,7 @@ class Belongings:
         self._walk = context.elf_files.walker.walk
         self._loaded = {one.real for one in context.objects} | {_interpreter(context)}
         self._names: dict[str, tuple[str, ...]] = {}
+        self._made: dict[Package, frozenset[SourcePath]] = {}
 
     def owner(self, path: SourcePath) -> Package | None:
         """Whose a file is; None where that cannot be told, which `findings` then say."""
@@ -182,11 +183,19 @@ class Belongings:
                 yield from self._file(place, kin, clue)
 
     def _is_needed(self, place: Place, kin: Kin) -> bool:
-        """Whether it is data of a package that the asking one needs at some distance."""
+        """Whether it is data of a package that the asking one needs at some distance, or made."""
         if kin.of is None or not standards.is_data(place.path):
             return False
         owner = self.owner(place.real)
-        return owner is not None and self._context.packages.reaches(kin.of, owner)
+        if owner is None:
+            return place.real in self.made(kin.of)
+        return self._context.packages.reaches(kin.of, owner)
+
+    def made(self, package: Package) -> frozenset[SourcePath]:
+        """The files below /etc that a package makes when it is installed."""
+        if package not in self._made:
+            self._made[package] = frozenset(made.by(package, self._context))
+        return self._made[package]
 
     def _file(self, place: Place, kin: Kin, clue: Clue) -> Iterator[Need]:
         if self._is_too_large(place, (place.real,), kin):
@@ -219,7 +228,7 @@ class Belongings:
         if not files:
             return
         if self._is_too_large(place, files, kin):
-            pieces = tuple(self._pieces(place, files, data))
+            pieces = tuple(self._pieces(place, files, data)) if data is not None else ()
             yield from (File(path, clue, omit=omit) for path in pieces)
             got = "it gets what it names" if pieces else ""
             size = sum(map(self._size, files))
@@ -240,7 +249,8 @@ class Belongings:
 
     def _whole(self, place: Place, kin: Kin, needless: re.Pattern[str]) -> Iterator[SourcePath]:
         """All files of a directory that belong, less what nobody needs."""
-        for path in kin.within(place.real):
+        more = made.within(place.real, self._context) if kin.has_any(place.real) else ()
+        for path in (*kin.within(place.real), *more):
             for one in self._filled(path, kin):
                 if not needless.fullmatch(one[len(place.real) + 1 :]):
                     yield one
@@ -286,12 +296,18 @@ class Belongings:
         node = self._context.elf_files.root.lstat(path)
         return node.size if node is not None and node.kind == "file" else 0
 
+    def named_in(self, place: Place, kin: Kin, by: str, data: SourcePath) -> Iterator[Need]:
+        """A file, or the entries of a directory, of others whose names a library spells out."""
+        clue = Clue(f"{printable(by)} names {printable(place.path)}", (by, place.path))
+        if not place.is_directory:
+            yield from self._file(place, kin, clue) if kin.has(place.real) else ()
+        for path in self._pieces(place, kin.within(place.real), data):
+            yield File(path, clue)
+
     def _pieces(
-        self, place: Place, files: tuple[SourcePath, ...], data: SourcePath | None
+        self, place: Place, files: tuple[SourcePath, ...], data: SourcePath
     ) -> Iterator[str]:
         """The entries of a directory whose names, from there on, are whole strings of a program."""
-        if data is None:
-            return
         inside = {one[len(place.real) + 1 :] for one in files}
         for one in tuple(inside):
             inside.update(_above(one))
@@ -306,21 +322,12 @@ class Belongings:
         self, top: SourcePath, files: frozenset[SourcePath], needless: re.Pattern[str]
     ) -> Iterator[SourcePath]:
         """The fewest paths that have these files, and no others that count, at and below them."""
-        directories = {above for one in files for above in _between(one, top)}
-        whole = dict[SourcePath, bool]()
-        for directory in sorted(directories, key=len, reverse=True):
-            entries = [join(directory, one) for one in self._files.names(directory)]
-            whole[directory] = all(
-                one in files
-                or whole.get(one, False)
-                or needless.fullmatch(one[len(top) + 1 :])
-                or self._leads_to(one, files)
-                for one in entries
-            )
-        for path in sorted({*files, *directories}):
-            is_whole = path in files or whole[path]
-            if is_whole and (path == top or not whole[parent(path)]):
-                yield path
+
+        def is_idle(path: SourcePath) -> bool:
+            inside = path[len(top) + 1 :]
+            return needless.fullmatch(inside) is not None or self._leads_to(path, files)
+
+        return cover.fewest(top, files, self._files.names, is_idle)
 
     def _leads_to(self, link: SourcePath, files: frozenset[SourcePath]) -> bool:
         """Whether it is a link, that no package has, to one of the files."""
@@ -340,11 +347,4 @@ def _above(path: str) -> Iterator[str]:
     """The directories of a relative path, from the inside out."""
     while "/" in path:
         path = path.rpartition("/")[0]
-        yield path
-
-
-def _between(path: SourcePath, top: SourcePath) -> Iterator[SourcePath]:
-    """The directories above a path, up to `top`."""
-    while path != top:
-        path = parent(path)
         yield path

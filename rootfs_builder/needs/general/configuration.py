@@ -86,7 +86,7 @@ class Configuration:
             return  # no configuration: whose language it is says that it is not read
         if text.kind is TextKind.STARTED:
             self._speaking.add(belongings.owner(real))
-        spelt = files.fact(text.path, "paths of text v2", Strings, strings.of_text, Strings())
+        spelt = files.fact(text.path, "paths of text v3", Strings, strings.of_text, Strings())
         is_covered = partial(files.covers, by_rule=True)
         spelt = replace(spelt, paths=(*spelt.paths, *self._beside(text)))
         found = belongings.places(spelt, is_covered) if spelt.paths else ()

@@ -7,41 +7,23 @@ which are as many as programs could use, nor is a library evidence that other li
 
 import re
 from collections.abc import Iterable, Iterator
-from functools import cached_property
+from posixpath import splitext
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.findings import Code, hint
 from rootfs_builder.loader import dialects
 from rootfs_builder.loader.resolution import Loaded
-from rootfs_builder.needs import utilities
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, LeftOut, Library, Need, Text, TextKind
 from rootfs_builder.needs.general import standards, strings
 from rootfs_builder.needs.general.belongings import Belongings, Place
 from rootfs_builder.needs.general.modules import Modules, is_module
+from rootfs_builder.needs.general.own_programs import OwnPrograms
 from rootfs_builder.needs.general.strings import Strings
 from rootfs_builder.packages import Kin, Package
 from rootfs_builder.paths import SourcePath, below, decode, name, parent, printable
-
-_MOST_OWN = 30  # programs of one source: coreutils has 100, samba 40, git 5
-# What stands before the name of a program. Linkers keep a text once that is the end of another:
-# `tar` in `control.tar`.
-_BEFORE = ("\0", "\0/", ".", "bin/")
-
-
-class _Started(Struct, frozen=True):
-    """A program that a command starts which another program spells out.
-
-    It is one for `certain` with an option and something that is filled in: a sentence has at most
-    one of these, as a rule. A utility of every system, with an option at once, is for a shell.
-    """
-
-    path: str
-    certain: bool
-    is_utility: bool
 
 
 def make(context: Context) -> "OwnPackage":
@@ -62,11 +44,11 @@ class OwnPackage:
         """See Finder."""
         objects = [one for one in self._context.objects if in_system(one.real)]
         linked = [one for one in objects if self._is_near(one) and not _is_libc(one)]
-        opened, started = tuple(self._opened()), tuple(self._started())
+        opened = tuple(self._opened())
         program = SourcePath(self._context.program.real)
-        imports = self._context.elf_files.imports
-        starts = in_system(program) and (imports(program, strings.EXEC) or self._is_go)
-        loads = in_system(program) and imports(program, strings.DLOPEN)
+        programs = OwnPrograms(self._context)
+        starts = in_system(program) and programs.starts
+        loads = in_system(program) and self._loads(self._context.program)
         if not (starts or loads or any(map(self._places, linked))):
             return
         belongings = self._belongings
@@ -74,14 +56,18 @@ class OwnPackage:
         kin = belongings.kin(package)
         linked += [one for one in objects if one not in linked and self._is_linked(one, kin)]
         yield from self._libraries(opened, kin)
-        yield from self._programs(started, kin)
-        yield from self._named(kin) if starts else ()
-        yield from self._unnamed(package, kin) if package is not None and loads else ()
+        own = [one for one in objects if one.real == program or kin.owns(SourcePath(one.real))]
+        yield from programs.needs(own, kin)
+        if package is not None:
+            places = belongings.places(self._settings(package), self._context.files.covers)
+            yield from belongings.needs(places, kin, self._context.program.opened, program)
+            loads = loads or any(map(self._loads, own))
+            yield from self._unnamed(kin) if loads else ()
         for loaded in objects:
             real = SourcePath(loaded.real)
             if real == program or kin.owns(real):
                 yield from belongings.needs(self._places(loaded), kin, loaded.opened, real)
-            elif loaded in linked:
+            if real != program and loaded in linked:
                 yield from self._of_library(loaded)
         yield from (need for loaded in linked for need in self._filled_in(loaded))
         yield from self._modules.told()
@@ -98,12 +84,16 @@ class OwnPackage:
         return loaded.real == program.real or loaded.by is program
 
     def _of_library(self, loaded: Loaded) -> Iterator[Need]:
-        """The data of a library's own package."""
+        """The data of a library's own package, and files of those that this needs."""
         real, belongings = SourcePath(loaded.real), self._belongings
         data = tuple(one for one in self._places(loaded) if standards.is_data(one.path))
         if data:
-            kin = belongings.kin(belongings.owner(real), needed=False)
-            yield from belongings.needs(data, kin, loaded.opened, real)
+            owner = belongings.owner(real)
+            own, kin = belongings.kin(owner, needed=False), belongings.kin(owner)
+            yield from belongings.needs(data, own, loaded.opened, real)
+            for place in data:
+                if not own.has_any(place.real):
+                    yield from belongings.named_in(place, kin, loaded.opened, real)
 
     def _opened(self) -> Iterator[str]:
         """The libraries that the program opens by names that it spells out."""
@@ -124,23 +114,6 @@ class OwnPackage:
                 f"{printable(name(self._context.program.opened))} opens {library} by its name"
             )
             yield Library(library, clue, optional=True, left_out=name(library) not in there)
-
-    def _started(self) -> Iterator[_Started]:
-        """The programs of PATH that are the first words of commands that the program spells out."""
-        program, elf_files = self._context.program, self._context.elf_files
-        if not in_system(program.real) or not elf_files.imports(program.real, strings.RUN):
-            return
-        files = self._context.files
-        by_shell = elf_files.imports(program.real, strings.BY_SHELL)
-        for hit in elf_files.search(program.real, strings.COMMANDS):
-            known = {"filled", "option"} & hit.keys()
-            word = decode(hit["word"]) if known else ""
-            path = files.commands(self._context.search_path).get(word) if known else None
-            if path is not None and files.is_file(path) and files.real(path) != program.real:
-                is_utility = word in utilities.ALL - utilities.BUILT_IN
-                yield _Started(
-                    path, len(known) > 1, bool(by_shell) and "first" in hit and is_utility
-                )
 
     def _filled_in(self, loaded: Loaded) -> Iterator[Need]:
         """The libraries beside one that opens them by a name with something filled in.
@@ -170,79 +143,23 @@ class OwnPackage:
             each = " ".join(f"--include-lib {printable(one)}" for one in sorted(idle))
             yield hint(Code.DLOPEN_LEFT_OUT, f"{text}{each}", loaded.opened)
 
-    def _programs(self, started: Iterable[_Started], kin: Kin) -> Iterator[Need]:
-        """Of those of other sources, what is certain and needed, with the shell that starts it.
+    def _loads(self, loaded: Loaded) -> bool:
+        """Whether an object loads modules."""
+        return bool(self._context.elf_files.imports(loaded.real, strings.DLOPEN))
 
-        What is either is a hint: nobody knows when.
-        """
-        shown = printable(name(self._context.program.opened))
-        for one in started:
-            clue = Clue(f"{shown} runs {printable(name(one.path))}", (one.path,))
-            real = self._context.files.real(one.path)
-            if real is None or kin.owns(real):
-                continue
-            if one.is_utility or (one.certain and kin.has(real)):
-                yield File(one.path, clue, started=True)
-                yield File(strings.SHELL, clue, started=True)
-            elif one.certain or kin.has(real):
-                yield LeftOut(one.path, clue)
-
-    def _named(self, kin: Kin) -> Iterator[Need]:
-        """The programs whose names are whole strings of the program, in PATH or beside it.
-
-        They are of its own source, but not of a box of tools, which name each other to people:
-        `env` has "sha256sum" in it. Or a package that its own requires is called so: `m4`. One of
-        another package that its own does not require is a hint: psql names a database `postgres`.
-        """
-        program, elf_files = self._context.program, self._context.elf_files
-        own, required = dict(self._commands(kin.own)), dict(self._commands(kin.required))
-        paths = required | (own if len(own) <= _MOST_OWN else {})
-        texts = {f"\0{one}\0".encode(): one for one in paths}
-        texts |= {f"{at}{one}\0".encode(): one for one in required for at in _BEFORE}
-        has_no_ends = self._is_go or elf_files.contained(program.real, (strings.RUST,))
-        if has_no_ends:
-            texts |= {one.encode(): one for one in required}
-        found = elf_files.contained(program.real, texts) if texts else ()
-        for one in sorted({texts[text] for text in found}):
-            shown = f"{printable(name(program.opened))} names {printable(one)}"
-            clue, real = Clue(shown, (paths[one],)), self._context.files.real(paths[one])
-            declared = real in kin.declared
-            yield File(paths[one], clue, started=True) if declared else LeftOut(paths[one], clue)
-
-    @cached_property
-    def _is_go(self) -> bool:
-        """Whether it looks programs up in PATH as Go's os/exec does."""
-        return bool(
-            self._context.elf_files.contained(self._context.program.real, (strings.GO_EXEC,))
-        )
-
-    def _unnamed(self, package: Package, kin: Kin) -> Iterator[Need]:
-        """The directories of modules that the package alone has, and that no text spells out.
+    def _unnamed(self, kin: Kin) -> Iterator[Need]:
+        """The directories of modules that its packages alone have, and that no text spells out.
 
         A compiler may have put a short path into the code, in pieces.
         """
-        program, files = self._context.program, self._context.packages.files(package)
+        program = self._context.program
         spelt = [one.path for one in self._places(program)]
-        for place in self._belongings.private(one for one in files if is_module(name(one))):
+        for place in self._belongings.private(one for one in kin.mine if is_module(name(one))):
             if not any(below(one, place.path) or below(place.path, one) for one in spelt):
                 shown = f"{printable(program.opened)} calls dlopen, and its package has modules in"
                 clue = Clue(f"{shown} {printable(place.path)}", (program.opened, place.path))
                 self._modules.add(place.path)
                 yield from self._belongings.directory(place, kin, clue, SourcePath(program.real))
-
-    def _commands(self, group: Iterable[SourcePath]) -> Iterator[tuple[str, str]]:
-        """The programs among files, by name: those that PATH finds, and those beside this one."""
-        program, files = SourcePath(self._context.program.real), self._context.files
-        commands = files.commands(self._context.search_path)
-        for path in group:
-            last = name(path)
-            if path == program:
-                continue
-            if last in commands:
-                if files.real(commands[last]) == path:
-                    yield last, commands[last]
-            elif parent(path) == parent(program) and files.may_execute(path):
-                yield last, path
 
     def text(self, text: Text) -> Iterator[Need]:
         """What belongs to the package whose script is started: directories, settings, and programs.
@@ -260,12 +177,25 @@ class OwnPackage:
         if package is not None:
             kin = belongings.kin(package)
             files = self._context.packages.files(package)
-            in_etc = Strings(tuple(sorted(one for one in files if parent(one) == "/etc")))
-            places = belongings.places(in_etc, self._context.files.covers)
+            places = belongings.places(self._in_etc(package), self._context.files.covers)
             yield from belongings.needs(places, kin, text.path, None)
             yield from belongings.needs(belongings.private(files), kin.alone, text.path, None)
             yield from self._quoted(text, kin)
         yield from belongings.findings
+
+    def _in_etc(self, package: Package) -> Strings:
+        """The settings in /etc that a package has, or makes."""
+        every = self._context.packages.files(package) | self._belongings.made(package)
+        return Strings(tuple(sorted(one for one in every if parent(one) == "/etc")))
+
+    def _settings(self, package: Package) -> Strings:
+        """Those that are called as the program, or by a whole string of it."""
+        program = self._context.program
+        paths = self._in_etc(package).paths
+        texts = {f"\0{name(one)}\0".encode(): one for one in paths}
+        found = {texts[one] for one in self._context.elf_files.contained(program.real, texts)}
+        called = {one for one in paths if splitext(name(one))[0] == name(program.opened)}
+        return Strings(tuple(sorted(found | called)))
 
     def _quoted(self, text: Text, kin: Kin) -> Iterator[Need]:
         """The programs of PATH whose names are whole strings of a script, if they belong to it.

@@ -8,6 +8,7 @@ it is a path only the root can tell.
 """
 
 import re
+from collections.abc import Iterator
 
 from msgspec import Struct
 
@@ -33,9 +34,18 @@ LIBRARIES = (  # as a whole string, for dlopen(3)
 )
 TEMPLATES = rb"(?P<name>lib[\w-]{3,60}%s[\w-]{0,20}\.so(?:\.\d+)?)(?=\x00)"  # of libraries
 COMMANDS = (  # a word with arguments, for system(3): what is filled in, an option, one at once
-    rb"\x00(?P<word>[a-z][\w.+-]{1,40})(?= )(?=(?P<filled> [^\x00]{0,100}%s)?)"
+    rb"\x00(?P<at>/(?:usr/)?bin/)?(?P<word>[a-z][\w.+-]{1,40})(?= )"
+    rb"(?=(?P<filled> [^\x00]{0,100}%s)?)"
     rb"(?=(?P<option> [^\x00]{0,100} ?-\w)?)(?=(?P<first> -[a-zA-Z])?)"
 )
+# A variable of a configuration or a script: `prefix = /usr`, `DIR="$prefix/lib"`.
+_SET = re.compile(
+    rb"""(?m)^[ \t]*(?:(?:export|local|my|our|readonly|set)[ \t]+)*[$]?(?P<name>[A-Za-z_]\w*)"""
+    rb"""[ \t]*:?=[ \t]*["']?(?P<value>[/$][\w.+~@=/{}()$-]{1,200})["']?;?[ \t]*$"""
+)
+_USED = re.compile(rb"\$(?:\{(?P<braces>\w+)\}|\((?P<brackets>\w+)\)|(?P<name>\w+))")
+_JOINED = re.compile(_USED.pattern + rb"(?:/[\w.+~@=-]+)+[/%$*{\[?]*")
+_DEPTH = 5  # variables in the values of variables
 QUOTED = re.compile(rb"""(?P<quote>["'])(?P<word>[a-z][\w.+-]{1,40})(?P=quote)""")
 SOUGHT = re.compile(  # what a function looks for in PATH, by its name
     rb"""(?:which|can_run|find_?(?:exec?|executable|program|command))\(\s?"""
@@ -50,7 +60,12 @@ RUST = b"/library/core/src/"  # where the source of its standard library was, in
 _UNTERMINATED = (b"\xff Go buildinf:", RUST, b"GNAT")
 GO_EXEC = b"executable file not found in $PATH"  # os/exec, ErrNotFound
 EXEC = RUN | {b"execl", b"execle", b"execv", b"execve", b"posix_spawn"}
-DLOPEN = frozenset((b"dlopen", b"dlmopen"))
+DLOPEN = frozenset(  # and what libraries make of it: GLib, libtool, Qt
+    (
+        *(b"dlmopen", b"dlopen", b"g_module_open", b"lt_dlopen", b"lt_dlopenext"),
+        *(b"_ZN13QPluginLoaderC1ERK7QStringP7QObject", b"_ZN13QPluginLoader8instanceEv"),
+    )
+)
 
 
 class Strings(Struct, frozen=True):
@@ -76,9 +91,28 @@ def of_program(data: bytes) -> Strings:
 
 def of_text(data: bytes) -> Strings:
     """The paths in a text; none in a binary file."""
-    return (
-        Strings() if b"\0" in data[:_BINARY] else Strings(_paths(settings.without_comments(data)))
-    )
+    if b"\0" in data[:_BINARY]:
+        return Strings()
+    plain = settings.without_comments(data)
+    return Strings(_paths(b"\n".join((plain, *_joined(plain)))))
+
+
+def _joined(data: bytes) -> Iterator[bytes]:
+    """The words of a text that begin with a variable which it sets once, with its value."""
+    values = dict[bytes, bytes]()
+    for hit in _SET.finditer(data):
+        known = values.setdefault(hit["name"], hit["value"])
+        values[hit["name"]] = known if known == hit["value"] else b""
+
+    def value(used: re.Match[bytes]) -> bytes:
+        return values.get(used["braces"] or used["brackets"] or used["name"]) or used[0]
+
+    for hit in _JOINED.finditer(data) if values else ():
+        word = hit[0]
+        for _ in range(_DEPTH):
+            word = _USED.sub(value, word)
+        if not word.startswith(b"$"):
+            yield word
 
 
 def _paths(data: bytes) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ def hints(program):
     [
         ('system("rm -rf /var/cache/it")', {SHELL}),
         ('popen("sort words 2>&1", "r")', set()),  # which is enough to include it
-        ('execl("/bin/sh", "sh", "-c", argv[1], (char *)0)', {SHELL}),
+        ('execl("/bin/sh", "sh", "-c", argv[1], (char *)0)', set()),  # so is this
         ("system(argv[1])", {SHELL}),
         ('puts(ctime(&now)), localtime(&now), getenv("TZ")', {ZONE}),
         ("localtime(&now)", set()),

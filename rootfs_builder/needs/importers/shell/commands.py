@@ -159,17 +159,28 @@ class Commands:
         return False
 
     def _set(self, words: list[Values], scope: Scope, mode: Mode) -> bool:
-        texts = [values[0].text if values else "" for values in words]
-        if texts[:1] in (["--"], ["-"]):
-            scope.set_arguments(words[1:], perhaps=mode.perhaps)
-        elif any(one[:1] not in ("-", "+") for one in texts):
-            scope.set_arguments(words, perhaps=mode.perhaps)
+        rest = _behind_options(words)
+        if rest is not None:
+            scope.set_arguments(rest, perhaps=mode.perhaps)
         return False
 
     def _shift(self, words: list[Values], scope: Scope, mode: Mode) -> bool:
         known = scope.arguments
         scope.arguments = known[1:] if known and not words and not mode.perhaps else None
         return False
+
+
+def _behind_options(words: list[Values]) -> list[Values] | None:
+    """What `set` makes the arguments; None if it has options alone: `set -euo pipefail`."""
+    texts = iter(values[0].text if values else "" for values in words)
+    for at, text in enumerate(texts):
+        if text in ("--", "-"):
+            return words[at + 1 :] if text == "--" or at + 1 < len(words) else None
+        if text[:1] not in ("-", "+"):
+            return words[at:]
+        if "o" in text:  # of which the next word is the name
+            next(texts, None)
+    return None
 
 
 def placed(values: Values, scope: Scope) -> Values:

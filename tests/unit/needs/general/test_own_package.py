@@ -417,13 +417,60 @@ def test_files_of_a_directory_that_not_everybody_may_read_are_one_warning(machin
     assert said.endswith("--add /etc/tool:/etc/tool")
 
 
-def test_a_directory_that_its_package_has_empty_brings_links_and_no_others_files(machine):
+def test_a_directory_of_settings_brings_links_and_what_no_package_has(machine):
     machine.tool("/etc/tool")
     tree = {"/etc/tool/all/a": "", "/etc/tool/on": None, "/etc/tool/none": None}
     machine.package("tool", tree, files=(TOOL,))
     machine.bench.fill({"/etc/tool/on/a": "-> ../all/a", "/etc/tool/on/mine": ""})
-    assert machine.brought() == {"/etc/tool/all/a", "/etc/tool/on/a"}
+    machine.bench.fill({"/etc/tool/all/a.dpkg-old": "", "/etc/tool/all/a.ucf-dist": ""})
+    machine.package("other", {"/etc/tool/on/others": ""})
+    assert machine.brought() == {"/etc/tool/all/a", "/etc/tool/on/a", "/etc/tool/on/mine"}
     assert "/etc/tool/none" in machine.result.directories
+
+
+def test_a_directory_of_data_brings_nothing_that_no_package_has(machine):
+    machine.tool("/usr/share/tool")
+    machine.package("tool", {"/usr/share/tool/a": ""}, files=(TOOL,))
+    machine.bench.fill({"/usr/share/tool/mine": ""})
+    assert machine.brought() == {"/usr/share/tool/a"}
+
+
+@pytest.mark.parametrize(
+    ("postinst", "brought"),
+    [
+        ("ucf /usr/share/tool/x.conf /etc/x.conf\n", {"/etc/x.conf", "/etc/a.conf"}),
+        ("cat >/etc/tool.conf <<END\n", {"/etc/tool.conf", "/etc/a.conf"}),
+        ("for f in a.conf; do ucf /usr/share/tool/$f /etc/$f; done", {"/etc/a.conf"}),
+        ("echo done\n", set()),
+    ],
+)
+def test_settings_that_its_package_makes_when_it_is_installed(machine, postinst, brought):
+    machine.tool("/etc/x.conf", "a.conf", "/usr/share/none")  # and one that is called as it is
+    machine.package("tool", {"/usr/share/tool/a.conf": ""}, files=(TOOL,))
+    machine.bench.fill({f"/etc/{one}": "" for one in ("a.conf", "tool.conf", "x.conf")})
+    machine.bench.fill({"/var/lib/dpkg/info/tool.postinst": postinst})
+    machine.package("other", {"/etc/others.conf": ""})
+    assert machine.brought(OWN) == brought
+
+
+def test_programs_below_a_variable_of_the_configuration(machine):
+    others = [f"/usr/bin/other{i}" for i in range(40)]  # a box of tools
+    machine.tool("$(SBIN)/server", "other1", path=TOOL)
+    machine.bench.fill({f"{LIB}/libc.so.6": libc("frob", "execv")})
+    machine.bench.fill(
+        {TOOL: program("frob", "execv", source=spelling("$(SBIN)/server", "other1"))}
+    )
+    machine.bench.fill({one: program() for one in ("/usr/sbin/server", *others)})
+    machine.package("tool", {}, files=(TOOL, "/usr/sbin/server", *others))
+    assert machine.brought(OWN) == {"/usr/sbin/server"}
+
+
+def test_a_configuration_joins_paths_by_its_variables(machine):
+    text = "prefix = /usr\nlib = ${prefix}/lib/tool\nplugin = $lib/x\nhome = $(other)/y\n"
+    machine.tool("/etc/tool")
+    tree = {"/etc/tool/tool.conf": text, "/usr/lib/tool/x": "", "/usr/lib/tool/y": ""}
+    machine.package("tool", tree, files=(TOOL,))
+    assert machine.brought() == {"/etc/tool/tool.conf", "/usr/lib/tool/x", "/usr/lib/tool/y"}
 
 
 def test_commands_that_it_spells_out(bench):
@@ -521,21 +568,22 @@ def test_libraries_that_it_opens_by_name(bench):
 def test_programs_of_its_source_whose_names_are_whole_strings_of_it(bench):
     """As minicom starts runscript: execvp(3), and no path."""
     machine = Machine(bench)
-    names = ("helper", "mate", "dep", "dep2", "help", "other", "serve")
-    texts = [f"\\0{one}" for one in ("helper", "dep", "dep2", "help", "other", "not mate", "serve")]
+    names = ("helper", "mate", "dep", "dep2", "dep-tool", "help", "other", "serve")
+    texts = [f"\\0{one}" for one in (*names, "not mate") if one != "mate"]
     bench.fill({f"/usr/bin/{one}": program() for one in names})
     needs = "Depends: dep, tool-bin\nRecommends: help\n"
     machine.package("tool", {}, "s", needs, files=(TOOL, "/usr/bin/mate"))
     machine.package("tool-bin", {}, "s", files=("/usr/bin/helper",))
     machine.package("tool-server", {}, "s", files=("/usr/bin/serve",))
     for one in ("dep", "help", "other"):
-        also = {"dep": ("/usr/bin/dep2",)}.get(one, ())  # a word of people, as free and top are
+        # dep2 is a word of people, as free and top are
+        also = {"dep": ("/usr/bin/dep2", "/usr/bin/dep-tool")}.get(one, ())
         machine.package(one, {}, files=(f"/usr/bin/{one}", *also))
     machine.tool(*texts)
     assert machine.brought(OWN) == set()  # it starts nothing
     bench.fill({f"{LIB}/libc.so.6": libc("frob", "execvp")})
     bench.fill({TOOL: program("frob", "execvp", source=spelling(*texts))})
-    assert machine.brought(OWN) == {"/usr/bin/helper", "/usr/bin/dep"}
+    assert machine.brought(OWN) == {"/usr/bin/helper", "/usr/bin/dep", "/usr/bin/dep-tool"}
     (hint,) = (one for one in machine.result.said("hint") if "EXECUTABLEs" in one)
     assert hint.endswith(f"EXECUTABLEs: {bench.root}/usr/bin/serve")  # as psql names postgres
 
@@ -728,3 +776,27 @@ def test_a_program_in_go_starts_what_its_package_requires(machine):
     rust = spelling("xdepother/library/core/src/")  # as tailspin's `less`
     machine.bench.fill({TOOL: program("frob", "execvp", source=rust)})
     assert machine.brought() == {"/usr/bin/dep"}
+
+
+def test_data_of_a_package_that_a_librarys_own_needs_by_names_in_a_directory(bench):
+    """As libGeoIP looks for GeoIP.dat in /usr/share/GeoIP, which another package has."""
+    machine = Machine(bench)
+    texts = ("/usr/share/base", "words.dat", "/usr/share/base/more")
+    bench.fill({f"{LIB}/libbase.so": library("libbase.so", source=spelling(*texts))})
+    machine.tool(needed=("libbase.so",))
+    tree = {f"/usr/share/base/{one}": "" for one in ("words.dat", "more", "other.dat")}
+    machine.package("tool", {}, files=(TOOL,))
+    machine.package("libbase", {}, "base", "Recommends: data\n", files=(f"{LIB}/libbase.so",))
+    machine.package("data", tree)
+    assert machine.brought(OWN) == {"/usr/share/base/words.dat", "/usr/share/base/more"}
+
+
+def test_a_library_of_its_own_runs_commands_too(bench):
+    machine = Machine(bench)
+    bench.fill({f"{LIB}/libc.so.6": libc("frob", "system")})
+    line = "/usr/bin/mv -f %s %s"
+    made = library("libtool.so", "system", source=spelling(line))
+    bench.fill({f"{LIB}/libtool.so": made, "/usr/bin/mv": program(), "/bin/sh": program()})
+    bench.fill({TOOL: program("frob", needed=("libtool.so",), source=spelling("/etc/tool"))})
+    machine.package("tool", {"/etc/tool/x": ""}, files=(TOOL, f"{LIB}/libtool.so"))
+    assert machine.brought(OWN) == {"/etc/tool/x", "/usr/bin/mv", "/bin/sh"}

@@ -34,6 +34,23 @@ def test_what_has_a_nul_at_its_beginning_is_no_text():
 
 
 @pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("prefix = /usr\nlib = ${prefix}/lib/tool\n", "/usr/lib/tool"),
+        ("a=/usr\nb=$a/share\nc = $(b)/tool/%d.x\n", "/usr/share/tool/%"),
+        ("my $DIR = '/etc/tool';\nopen('<', \"$DIR/words\");\n", "/etc/tool/words"),
+        ('export D="/opt/tool"\n. ${D}/x.sh\n', "/opt/tool/x.sh"),
+    ],
+)
+def test_a_variable_that_a_text_sets_stands_for_its_value(text, path):
+    assert path in strings.of_text(text.encode()).paths
+
+
+def test_a_variable_that_is_set_twice_stands_for_nothing():
+    assert strings.of_text(b"d=/usr\nd=/opt\nx=$d/share/tool\ny=$y/share\n").paths == ()
+
+
+@pytest.mark.parametrize(
     "path",
     [
         *(

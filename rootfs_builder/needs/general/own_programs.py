@@ -1,0 +1,136 @@
+"""The programs that a packaged program, or a library of its own source, spells out and starts."""
+
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+
+from msgspec import Struct
+
+from rootfs_builder.loader.resolution import Loaded
+from rootfs_builder.needs import utilities
+from rootfs_builder.needs.clues import Clue
+from rootfs_builder.needs.finder import Context, File, LeftOut, Need
+from rootfs_builder.needs.general import strings
+from rootfs_builder.packages import Kin
+from rootfs_builder.paths import SourcePath, decode, name, parent, printable
+
+_MOST_OWN = 30  # programs of one source: coreutils has 100, samba 40, git 5
+# What stands before the name of a program. Linkers keep a text once that is the end of another:
+# `tar` in `control.tar`.
+_BEFORE = ("\0", "\0/", ".", "bin/")
+_FILLED_IN = (")/", "}/")  # the directory is a variable of the configuration: `$(SBIN)/NAME`
+_LONG = 8  # letters from which a name is no word of every day; as is one with a hyphen
+
+
+class _Started(Struct, frozen=True):
+    """A program that a command starts which another program spells out.
+
+    It is one for `certain` with an option and something that is filled in: a sentence has at most
+    one of these, as a rule. A utility of every system, with an option at once, is for a shell.
+    """
+
+    path: str
+    certain: bool
+    is_utility: bool
+
+
+class OwnPrograms:
+    """Answers for the process of one context."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def needs(self, speaking: Iterable[Loaded], kin: Kin) -> Iterator[Need]:
+        """The programs that the program, and the libraries that speak for it, spell out."""
+        for loaded in speaking:
+            yield from self._in_commands(loaded, kin)
+        if self.starts:
+            yield from self._named(kin)
+
+    @cached_property
+    def starts(self) -> bool:
+        """Whether the program starts others."""
+        imports = self._context.elf_files.imports(self._context.program.real, strings.EXEC)
+        return bool(imports) or self._is_go
+
+    @cached_property
+    def _is_go(self) -> bool:
+        """Whether it looks programs up in PATH as Go's os/exec does."""
+        return bool(
+            self._context.elf_files.contained(self._context.program.real, (strings.GO_EXEC,))
+        )
+
+    def _in_commands(self, by: Loaded, kin: Kin) -> Iterator[Need]:
+        """Of those of other sources, what is certain and needed, with the shell that starts it.
+
+        What is either is a hint: nobody knows when.
+        """
+        for one in self._started(by):
+            shown = f"{printable(name(by.opened))} runs {printable(name(one.path))}"
+            clue = Clue(shown, (one.path,))
+            real = self._context.files.real(one.path)
+            if real is None or kin.owns(real):
+                continue
+            if one.is_utility or (one.certain and kin.has(real)):
+                yield File(one.path, clue, started=True)
+                yield File(strings.SHELL, clue, started=True)
+            elif one.certain or kin.has(real):
+                yield LeftOut(one.path, clue)
+
+    def _started(self, by: Loaded) -> Iterator[_Started]:
+        """The programs of PATH that are the first words of commands that an object spells out."""
+        program, elf_files = self._context.program, self._context.elf_files
+        if not elf_files.imports(by.real, strings.RUN):
+            return
+        files = self._context.files
+        by_shell = elf_files.imports(by.real, strings.BY_SHELL)
+        for hit in elf_files.search(by.real, strings.COMMANDS):
+            known = {"filled", "option"} & hit.keys()
+            word = decode(hit["word"]) if known else ""
+            path = files.commands(self._context.search_path).get(word) if known else None
+            if path is not None and "at" in hit:
+                path = f"{decode(hit['at'])}{word}"
+            if path is not None and files.is_file(path) and files.real(path) != program.real:
+                for_shell = bool(by_shell) and "first" in hit
+                is_utility = for_shell and word in utilities.ALL - utilities.BUILT_IN
+                yield _Started(path, len(known) > 1, is_utility)
+
+    def _named(self, kin: Kin) -> Iterator[Need]:
+        """The programs whose names are whole strings of the program, in PATH or beside it.
+
+        They are of its own source, but not of a box of tools, which name each other to people:
+        `env` has "sha256sum" in it. Or of a package that its own requires, called as that or by no
+        word of every day: `m4`, `ipmi-sel`. One of another package that its own does not require is
+        a hint: psql names a database `postgres`.
+        """
+        program, elf_files = self._context.program, self._context.elf_files
+        own, required = dict(self._commands(kin.own)), dict(self._commands(kin.required))
+        called = {one: path for one, path in required.items() if one in kin.required_names}
+        paths = required | own
+        words = {*called, *(one for one in required if "-" in one or len(one) >= _LONG)}
+        bare = {one.encode(): one for one in words}
+        words |= own.keys() if len(own) <= _MOST_OWN else set()
+        texts = {f"\0{one}\0".encode(): one for one in words - utilities.ALL}
+        texts |= {f"{at}{one}\0".encode(): one for one in own for at in _FILLED_IN}
+        texts |= {f"{at}{one}\0".encode(): one for one in called for at in _BEFORE}
+        if self._is_go or elf_files.contained(program.real, (strings.RUST,)):  # no ends
+            texts |= bare
+        found = elf_files.contained(program.real, texts) if texts else ()
+        for one in sorted({texts[text] for text in found}):
+            shown = f"{printable(name(program.opened))} names {printable(one)}"
+            clue, real = Clue(shown, (paths[one],)), self._context.files.real(paths[one])
+            declared = real in kin.declared
+            yield File(paths[one], clue, started=True) if declared else LeftOut(paths[one], clue)
+
+    def _commands(self, group: Iterable[SourcePath]) -> Iterator[tuple[str, str]]:
+        """The programs among files, by name: those that PATH finds, and those beside this one."""
+        program, files = SourcePath(self._context.program.real), self._context.files
+        commands = files.commands(self._context.search_path)
+        for path in group:
+            last = name(path)
+            if path == program:
+                continue
+            if last in commands:
+                if files.real(commands[last]) == path:
+                    yield last, commands[last]
+            elif parent(path) == parent(program) and files.may_execute(path):
+                yield last, path
