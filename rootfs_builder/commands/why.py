@@ -17,7 +17,7 @@ if TYPE_CHECKING:  # imported when it is used: --help must be quick
     from rootfs_builder.views.documents import programs as documented
 
 _OF_BOTH = ("as_json", "quiet", "no_limits", "debug")
-_MOST = 5  # further reasons that are shown to a person
+_MOST = 5  # further reasons, or paths of the same name, that are shown to a person
 
 
 @click.command(cls=Verb, epilog="Example: rootfs-builder why /usr/bin/curl libcrypto.so.3")
@@ -129,7 +129,9 @@ def _find(plan: "Plan", text: str, lists: str) -> "Entry":
     same = [entry for entry in plan.entries if name(entry.path) == name(text)]
     if same and "/" not in text:
         return same[0]
-    near = f"; there is {', '.join(printable(entry.path) for entry in same)}" if same else ""
+    shown = ", ".join(printable(entry.path) for entry in same[:_MOST])
+    more = f" and {len(same) - _MOST} more" if len(same) > _MOST else ""
+    near = f"; there is {shown}{more}" if same else ""
     raise NotFoundError(f"{printable(text)}: not in the image{near}; `{lists}` shows what is")
 
 

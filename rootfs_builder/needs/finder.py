@@ -36,11 +36,13 @@ class TextKind(StrEnum):
 class Text(Struct, frozen=True):
     """A file that may be a script, a module, a configuration; `ImageFiles.read` has its bytes.
 
-    `path` is the one by which it is started, named or added: a link stays one.
+    `path` is the one by which it is started, named or added: a link stays one. `by` is the program
+    that is given it to run, "" where its first line says which that is.
     """
 
     path: str
     kind: TextKind
+    by: str = ""
 
 
 class Context(Struct, frozen=True, eq=False):
@@ -79,7 +81,8 @@ class File(Struct, frozen=True):
     `start` is the directory from which it is found by the program's or script's own place, and
     `script` the script whose place that is; without them a text alone names it, and then it has to
     be in the system's directories. `omit` are names that are left out below it. What is `started`
-    comes with its interpreter, and is read as a script.
+    comes with its interpreter, and is read as a script; so is what a program, `by`, is given to
+    run, which is that interpreter.
     """
 
     path: str
@@ -88,6 +91,7 @@ class File(Struct, frozen=True):
     script: SourcePath | None = None
     omit: tuple[str, ...] = ()
     started: bool = False
+    by: str = ""
 
 
 class Library(Struct, frozen=True):

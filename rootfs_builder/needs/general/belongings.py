@@ -249,8 +249,8 @@ class Belongings:
 
     def _whole(self, place: Place, kin: Kin, needless: re.Pattern[str]) -> Iterator[SourcePath]:
         """All files of a directory that belong, less what nobody needs."""
-        more = made.within(place.real, self._context) if kin.has_any(place.real) else ()
-        for path in (*kin.within(place.real), *more):
+        made_later = made.within(place.real, kin, self._context)
+        for path in (*kin.within(place.real), *made_later):
             for one in self._filled(path, kin):
                 if not needless.fullmatch(one[len(place.real) + 1 :]):
                     yield one

@@ -13,15 +13,15 @@ from contextlib import suppress
 
 from rootfs_builder.errors import InputError
 from rootfs_builder.needs.finder import Context
-from rootfs_builder.packages import Package
+from rootfs_builder.packages import Kin, Package
 from rootfs_builder.paths import SourcePath, below, join, name
 
 _NAMED = re.compile(r"(?<![\w./-])/etc/[\w.+@/-]*[\w+-]")
 _MOST = 2_000  # entries of one directory, with all below it
 
 
-def within(directory: SourcePath, context: Context) -> Iterator[SourcePath]:
-    """The files in a package's directory below /etc, at any depth, that no package has."""
+def within(directory: SourcePath, kin: Kin, context: Context) -> Iterator[SourcePath]:
+    """The files in directories below /etc of a package that no package has."""
     if not below(directory, "/etc"):
         return
     root, todo, files = context.elf_files.root, [directory], list[SourcePath]()
@@ -30,7 +30,7 @@ def within(directory: SourcePath, context: Context) -> Iterator[SourcePath]:
             node = root.lstat(path)
             if node is not None and node.kind == "dir" and len(todo) < _MOST:
                 todo.append(path)
-            elif node is not None and node.kind == "file":
+            elif node is not None and node.kind == "file" and kin.has_any(one):
                 files.append(path)
     yield from _unowned(files[:_MOST], context)
 

@@ -17,7 +17,6 @@ _MOST_OWN = 30  # programs of one source: coreutils has 100, samba 40, git 5
 # What stands before the name of a program. Linkers keep a text once that is the end of another:
 # `tar` in `control.tar`.
 _BEFORE = ("\0", "\0/", ".", "bin/")
-_FILLED_IN = (")/", "}/")  # the directory is a variable of the configuration: `$(SBIN)/NAME`
 _LONG = 8  # letters from which a name is no word of every day; as is one with a hyphen
 
 
@@ -110,7 +109,6 @@ class OwnPrograms:
         bare = {one.encode(): one for one in words}
         words |= own.keys() if len(own) <= _MOST_OWN else set()
         texts = {f"\0{one}\0".encode(): one for one in words - utilities.ALL}
-        texts |= {f"{at}{one}\0".encode(): one for one in own for at in _FILLED_IN}
         texts |= {f"{at}{one}\0".encode(): one for one in called for at in _BEFORE}
         if self._is_go or elf_files.contained(program.real, (strings.RUST,)):  # no ends
             texts |= bare

@@ -23,7 +23,7 @@ _OF_SHARE = (
 )
 _OF_LIB = (
     r"binfmt\.d|cgi-bin|cmake|cups|dpkg|firmware|girepository-1\.0|init(?:/.*)?|jvm|kernel|lua"
-    r"|mime|modprobe\.d|modules(?:-load\.d)?|node_modules|nodejs|ocaml|pam\.d|perl5?|perl5/[\d.]+"
+    r"|mime(?:/\w+)?|modprobe\.d|modules(?:-load\.d)?|node_modules|nodejs|ocaml|pam\.d|perl5?|perl5/[\d.]+"
     r"|pkgconfig|python3?|python3/dist-packages|ruby(?:/\w+)?|security|sysctl\.d|systemd(?:/.*)?"
     r"|sysusers\.d|tcltk|tmpfiles\.d|udev(?:/.*)?"
 )

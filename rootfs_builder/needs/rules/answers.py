@@ -94,6 +94,8 @@ class Answers:
         output = FileOutput(found=True) if there else self._files.place(rule, need, host)
         added = self._take(output, rule)
         texts += (Text(path, TextKind.BROUGHT) for tree in output.trees for path in _texts(tree))
+        if need.by and output.found:
+            texts.insert(0, Text(need.path, TextKind.STARTED, need.by))
         script = self._files.image.script(need.path) if need.started and output.found else None
         if script is not None and depth < _MOST_SCRIPTS:
             texts.insert(0, Text(need.path, TextKind.STARTED))

@@ -35,6 +35,8 @@ from rootfs_builder.paths import (
 )
 from rootfs_builder.recipe.values import KEEP, is_account
 
+_FEW = 3  # files of a directory, each of which has a line
+
 
 class FileOutput(Struct, frozen=True):
     """The files that a rule adds; `found` says whether anything was there, new or not."""
@@ -97,13 +99,20 @@ class RuleFiles:
 
         What every runtime mounts is.
         """
+        refused = dict[tuple[str, str], list[Finding]]()
         for path, rule, spelt in sorted(self._places.refused):
             if any(below(path, one) for one in MOUNTED):
                 continue
-            walk = self._elf_files.walker.walk(path)
-            if walk.real not in there:
-                place = path if spelt else ""
-                yield copies.out_of_reach(self._sources, place, SourcePath(walk.real), rule)
+            real = SourcePath(self._elf_files.walker.walk(path).real)
+            if real not in there:
+                found = copies.out_of_reach(self._sources, path if spelt else "", real, rule)
+                refused.setdefault((parent(real), rule), []).append(found)
+        for (directory, rule), each in refused.items():
+            if len(each) <= _FEW:
+                yield from each
+            else:
+                top = SourcePath(directory)
+                yield copies.out_of_reach(self._sources, directory, top, rule, files=len(each))
 
     def act(self, rule: Rule, variables: Variables, host: LinkMap | None) -> FileOutput:
         """The files that a rule adds for one set of variables."""

@@ -64,7 +64,7 @@ class Sessions:
         self._texts = [Text(one.key, TextKind.STARTED) for one in programs if not one.link_maps]
         self._texts += [Text(path, TextKind.ADDED) for path in self._files.added]
         self._given = tuple(self._texts)
-        self._seen = {(text.path, text.kind is TextKind.STARTED) for text in self._texts}
+        self._seen = {*self._texts}
 
     def open(self, rule: Rule, variables: Variables, maps: Process) -> None:
         """Make a rule's finder for a process, unless it is there."""
@@ -123,8 +123,8 @@ class Sessions:
             if text not in self._known:
                 self._known.add(text)
                 session.own.append(text)
-        elif (text.path, True) not in self._seen:
-            self._seen.add((text.path, True))
+        elif text not in self._seen:
+            self._seen.add(text)
             self._texts.append(text)
 
     def step(self) -> bool:
@@ -144,7 +144,8 @@ class Sessions:
         session.read, session.read_own = len(self._texts), len(session.own)
         needs = [] if session.begun else [*session.finder.process()]
         for text in texts:
-            needs += session.finder.text(text)
+            if not text.by or self._files.real(text.by) == session.maps[0].program.real:
+                needs += session.finder.text(text)
         session.begun = True
         for need in dict.fromkeys(needs):
             for text in self._answer(need, session.rule, session.maps):

@@ -153,6 +153,18 @@ def test_a_pattern_that_finds_nothing_at_every_byte_is_a_mistake(pattern):
     rules.read(text.replace(pattern, "(?P<x>/a)|\\A"), "my.toml")
 
 
+def test_many_files_of_a_directory_that_a_text_names_are_one_line(bench):
+    bench.fill({f"/srv/many/{n}": "" for n in range(9)})
+    bench.fill({f"/srv/few/{n}": "" for n in range(3)})
+    text = rule(CALLS + "find = { words = ['in (?P<x>/\\S+)'] }\ncopy = ['{x}/*']\n")
+    bench.fill({"/home/settings": "in /srv/many\nin /srv/few\n"})
+    said = bench.plan(text, add=(f"{bench.root}/home/settings:/etc/x",)).said("warning")
+    assert len(said) == len(("many", *range(3)))
+    (many,) = (one for one in said if "/srv/many" in one)
+    assert many.startswith("9 files in /srv/many were not included: ")
+    assert many.endswith(f"to include them: --add {bench.root}/srv/many:/srv/many")
+
+
 def test_what_is_added_stands_where_the_root_has_a_link(bench):
     bench.fill({"/etc/d/link": "-> ../c/main"})
     text = rule(CALLS + "copy = ['/etc/d/link']\n")

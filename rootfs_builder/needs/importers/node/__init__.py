@@ -98,7 +98,7 @@ class _Node:
 
     def text(self, text: Text) -> Iterator[Need]:
         """What a script needs that is started, or a module that the user adds."""
-        if text.kind is TextKind.STARTED and started.runs(self._context, text.path):
+        if text.kind is TextKind.STARTED and (text.by or started.runs(self._context, text.path)):
             yield from self._started(text.path, None)
         elif (
             text.kind is TextKind.ADDED

@@ -71,7 +71,7 @@ class Importer:
     def text(self, text: Text) -> Iterator[Need]:
         """What one text needs."""
         if text.kind is TextKind.STARTED:
-            if self._is_script(text.path):
+            if text.by or self._is_script(text.path):
                 self._start(text.path)
         elif text.path.endswith(_SUFFIXES) or self._is_script(text.path):
             certain = text.kind is TextKind.ADDED and "/vendor/" not in text.path

@@ -167,7 +167,7 @@ class Importer:
         if self._python.is_installed(path):
             self._installed(path)
         elif text.kind is TextKind.STARTED:
-            if self._is_script(path):
+            if text.by or self._is_script(path):
                 self._started(path)
                 script = self._files.script(path)
                 if script is not None and script.argument.startswith("/"):  # it runs that

@@ -59,7 +59,7 @@ class _Shell:
 
     def text(self, text: Text) -> Iterator[Need]:
         """What a script needs that this shell runs."""
-        if text.kind is TextKind.STARTED and self._is_mine(text.path):
+        if text.kind is TextKind.STARTED and (text.by or self._is_mine(text.path)):
             yield from self._script(text.path)
         elif text.kind is TextKind.BROUGHT and self._lost and self._is_shells(text.path):
             for path, sourced in self._lost.items():

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from rootfs_builder.filesystem.sources import Sources, in_system
 from rootfs_builder.findings import Code, Finding, hint, warning
@@ -163,7 +164,9 @@ class Answers:
                 one = Value(path, value.place)
                 if self._is_data(one, asked):
                     clue = self._clue(use, f"names {printable(name(path))}")
-                    yield self._file(one, clue)
+                    by = next(self._paths(Value(use.by)), None) if use.by else None
+                    need = self._file(one, clue)
+                    yield need if by is None else replace(need, by=by.text)
 
     def _is_data(self, value: Value, asked: _Asked) -> bool:
         path = value.text

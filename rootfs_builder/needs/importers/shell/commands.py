@@ -1,5 +1,6 @@
 """One command of a shell script → what it runs: a program, a function, another command, a file."""
 
+import re
 from collections.abc import Callable
 from typing import Protocol
 
@@ -16,6 +17,9 @@ _UNKNOWN = '"$?"'  # a word of an evaluated text
 _RUNNING = ("-exec", "-execdir", "-ok", "-okdir")  # options of find(1)
 
 
+# A program that runs the script which its first argument names.
+_INTERPRETER = re.compile(r"(?:lua|node(?:js)?|perl|php|python|ruby|tclsh|(?:ba|da|k|z)?sh)[\d.]*")
+
 _Special = Callable[[list[Values], Scope, Mode], bool]
 
 
@@ -25,7 +29,16 @@ class Follower(Protocol):
     functions: dict[str, Step]
     open: bool
 
-    def use(self, kind: str, values: Values, line: int, mode: Mode, *, last: bool = False) -> None:
+    def use(
+        self,
+        kind: str,
+        values: Values,
+        line: int,
+        mode: Mode,
+        *,
+        last: bool = False,
+        by: str = "",
+    ) -> None:
         """Note what is used."""
 
     def function(self, called: str, words: list[Values], scope: Scope, mode: Mode) -> bool:
@@ -81,10 +94,14 @@ class Commands:
         """A program, with the commands that some are given."""
         line = self._line
         self._run.use("command", placed(words[0], scope), line, mode, last=last)
-        if words[0][0].text not in _SAYING:
-            for values in words[1:]:
-                self._run.use("file", placed(values, scope), line, mode)
         called = name(words[0][0].text)
+        if words[0][0].text not in _SAYING:
+            by = words[0][0].text if _INTERPRETER.fullmatch(called) else ""
+            for values in words[1:]:
+                is_script = by and not (values and values[0].text[:1] == "-")
+                kind = "script" if is_script else "file"
+                self._run.use(kind, placed(values, scope), line, mode, by=by if is_script else "")
+                by = "" if is_script else by
         if called == "find":
             for at, values in enumerate(words):
                 if values and values[0].text in _RUNNING:

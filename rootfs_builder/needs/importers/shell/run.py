@@ -95,10 +95,19 @@ class Run:
         self.steps(steps, inner, self._mode)
         return self._printer.values(steps, inner)
 
-    def use(self, kind: str, values: Values, line: int, mode: Mode, *, last: bool = False) -> None:
+    def use(
+        self,
+        kind: str,
+        values: Values,
+        line: int,
+        mode: Mode,
+        *,
+        last: bool = False,
+        by: str = "",
+    ) -> None:
         """Note what is used; what is not known says nothing."""
         if values:
-            self.uses[Use(kind, values, self._file, line, mode, last)] = None
+            self.uses[Use(kind, values, self._file, line, mode, last, by)] = None
 
     def _do_assign(self, step: Step, scope: Scope, mode: Mode) -> bool:
         each = [self.expander.word(word, scope) for word in step.words]

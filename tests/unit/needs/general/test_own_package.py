@@ -453,18 +453,6 @@ def test_settings_that_its_package_makes_when_it_is_installed(machine, postinst,
     assert machine.brought(OWN) == brought
 
 
-def test_programs_below_a_variable_of_the_configuration(machine):
-    others = [f"/usr/bin/other{i}" for i in range(40)]  # a box of tools
-    machine.tool("$(SBIN)/server", "other1", path=TOOL)
-    machine.bench.fill({f"{LIB}/libc.so.6": libc("frob", "execv")})
-    machine.bench.fill(
-        {TOOL: program("frob", "execv", source=spelling("$(SBIN)/server", "other1"))}
-    )
-    machine.bench.fill({one: program() for one in ("/usr/sbin/server", *others)})
-    machine.package("tool", {}, files=(TOOL, "/usr/sbin/server", *others))
-    assert machine.brought(OWN) == {"/usr/sbin/server"}
-
-
 def test_a_configuration_joins_paths_by_its_variables(machine):
     text = "prefix = /usr\nlib = ${prefix}/lib/tool\nplugin = $lib/x\nhome = $(other)/y\n"
     machine.tool("/etc/tool")

@@ -5,6 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from rootfs_builder import recipe
+from rootfs_builder.filesystem.root import DirectoryRoot
+from rootfs_builder.filesystem.sources import Sources
+from rootfs_builder.needs import rules
+from rootfs_builder.pipeline import planning
 from tests import package_roots
 from tests.loader.oracle import GLIBC
 from tests.rule_bench import LIB, Bench, libc, program, rule
@@ -296,3 +301,22 @@ def test_run_parts_starts_all_that_is_in_a_directory(bench):
     }
     found = brought(packed(bench, "P=/usr/share/parts\nrun-parts -v -a start $P", files))
     assert found >= {*files, "/usr/bin/ls", "/usr/bin/sed"}
+
+
+@pytest.mark.skipif(not os.path.exists("/usr/bin/python3"), reason="needs a Python")
+@pytest.mark.parametrize("first", ["#!/usr/bin/env none\n", ""])
+def test_a_script_that_it_gives_to_its_interpreter_is_read_in_that_language(tmp_path, first):
+    """Whatever the first line of it says, which is not asked."""
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib/main").write_text(f"{first}import helper\n")
+    (tmp_path / "lib/helper.py").write_text("")
+    (tmp_path / "lib/other.py").write_text("")
+    script = tmp_path / "run"
+    script.write_text('#!/bin/sh\nhere=$(dirname "$0")\nexec python3 -s "$here/lib/main" "$@"\n')
+    script.chmod(0o755)
+    wanted = recipe.from_options(directory="/", executables=(str(script),))
+    plan = planning.plan(wanted, Sources(DirectoryRoot()), rules=rules.load()).plan
+    there = {entry.path.rpartition("/")[2] for entry in plan.entries}
+    assert {"main", "helper.py"} <= there
+    assert "other.py" not in there
+    assert not [one for one in plan.findings if "none" in one.text]
