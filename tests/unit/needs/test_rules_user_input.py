@@ -158,7 +158,8 @@ def test_many_files_of_a_directory_that_a_text_names_are_one_line(bench):
     bench.fill({f"/srv/few/{n}": "" for n in range(3)})
     text = rule(CALLS + "find = { words = ['in (?P<x>/\\S+)'] }\ncopy = ['{x}/*']\n")
     bench.fill({"/home/settings": "in /srv/many\nin /srv/few\n"})
-    said = bench.plan(text, add=(f"{bench.root}/home/settings:/etc/x",)).said("warning")
+    result = bench.plan(text, add=(f"{bench.root}/home/settings:/etc/x",))
+    said = [one for one in result.said("warning") if "not included" in one]
     assert len(said) == len(("many", *range(3)))
     (many,) = (one for one in said if "/srv/many" in one)
     assert many.startswith("9 files in /srv/many were not included: ")
