@@ -9,4 +9,4 @@ To add one: write the module, with a function `make`, put its name into `NAMES`,
 `finder` in a rule. A module is imported when its rule holds, and a parser by the first text.
 """
 
-NAMES = ("java", "lua", "node", "perl", "php", "python", "ruby", "shell")
+NAMES = ("java", "lua", "node", "perl", "php", "python", "ruby", "shell", "typelibs")
