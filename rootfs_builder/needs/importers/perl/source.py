@@ -8,7 +8,7 @@ from tree_sitter import Node
 from rootfs_builder.needs.importers import syntax
 from rootfs_builder.needs.importers.commands import UNKNOWN
 from rootfs_builder.needs.importers.perl.imports import Import, Imports, Kind
-from rootfs_builder.needs.importers.perl.values import STRINGS, Values, called
+from rootfs_builder.needs.importers.perl.values import STRINGS, Values, called, here
 from rootfs_builder.needs.importers.walk import MARKS
 
 _QUERY = """
@@ -223,10 +223,15 @@ class _Reader:
                     self._keep(Kind.FILE, value, line, guarded=True)
             elif one.type in (*STRINGS, "binary_expression"):
                 self._evaluated(one, line)
+            elif one.type == "heredoc_token":
+                text, families = here(node)
+                self._code(text, line)
+                for name in families:
+                    self._keep(Kind.FAMILY, name, line, guarded=True)
 
     def _evaluated(self, node: Node, line: int) -> None:
         """A text of code: what is constant of it, and what is loaded by a computed name."""
-        begin, certain = self._values.beginning(node), self._values.certain(node)
+        certain = self._values.certain(node)
         first, _, name = certain.strip().partition(" ")
         is_whole = self._values.value(node) == certain
         if not is_whole and first in ("require", "use"):
@@ -234,10 +239,14 @@ class _Reader:
                 self._keep(Kind.FAMILY, name[:-2], line, guarded=True)
             elif not name:
                 self._computed(line)
-        if begin and self._within < _MOST_WITHIN:
+        self._code(self._values.beginning(node).encode("utf-8", "surrogateescape"), line)
+
+    def _code(self, text: bytes, line: int) -> None:
+        """Read code within the text."""
+        if text and self._within < _MOST_WITHIN:
             self._within += 1
             ended = self._ended
-            self.read(syntax.parse("perl", begin.encode("utf-8", "surrogateescape")), line)
+            self.read(syntax.parse("perl", text), line)
             self._within, self._ended = self._within - 1, ended
 
     def _call(self, node: Node, line: int) -> None:
@@ -335,8 +344,6 @@ def _opened(arguments: list[Node]) -> list[Node]:
 
 def _is_guarded(node: Node) -> bool:
     at = node.parent
-    while at is not None:
-        if at.type in _GUARDS:
-            return True
+    while at is not None and at.type not in _GUARDS:
         at = at.parent
-    return False
+    return at is not None

@@ -5,6 +5,7 @@ the place of a file begins with `HERE` for the file's own directory, with `SCRIP
 script that was started, with `BELOW` for a directory that is not known.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 
 from tree_sitter import Node
@@ -13,6 +14,7 @@ from rootfs_builder.needs.importers import syntax
 from rootfs_builder.needs.importers.commands import UNKNOWN
 from rootfs_builder.needs.importers.walk import BELOW, HERE, SCRIPT
 
+_FAMILY = re.compile(rb"\b(?:use|require)\s+(\w+(?:::\w+)*)::\$")  # what follows is computed
 STRINGS = ("string_literal", "interpolated_string_literal")
 
 _CALLS = (
@@ -226,3 +228,24 @@ def _escaped(node: Node) -> str:
 
 def _decoded(data: bytes, start: int, end: int) -> str:
     return data[start:end].decode("utf-8", "surrogateescape")
+
+
+def here(node: Node) -> tuple[bytes, list[str]]:
+    """The text of a here-document, behind its line, and the packages below which it loads."""
+    content, at = None, node
+    while content is None and at.parent is not None:
+        later = at.parent.named_children
+        content = next(
+            (
+                one
+                for one in later
+                if one.type == "heredoc_content" and one.start_byte >= node.end_byte
+            ),
+            None,
+        )
+        at = at.parent
+    if content is None:
+        return b"", []
+    text = b"\n".join((content.text or b"").split(b"\n")[:-1])
+    families = [one.decode() for one in _FAMILY.findall(text)]
+    return re.sub(rb"\\([$@\\])", rb"\1", _FAMILY.sub(b"", text)), families

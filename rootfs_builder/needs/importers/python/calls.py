@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from rootfs_builder.needs.importers.commands import UNKNOWN
-from rootfs_builder.needs.importers.python.place import FILE, Place
+from rootfs_builder.needs.importers.python.place import FILE, PREFIX, Place
 from rootfs_builder.needs.importers.python.source import EntryPoint, How, Import, Opened
 
 _OPENS = frozenset(("CDLL", "PyDLL", "LoadLibrary", "dlopen", "cdll"))
@@ -167,7 +167,7 @@ def opened(what: str, arguments: Sequence[Place | None], line: int, how: How) ->
 
 def _whole(place: Place | None) -> str | None:
     """A text that is known to its end."""
-    if place is None or place.open or place.text.startswith(FILE):
+    if place is None or place.open or place.text.startswith((FILE, PREFIX)):
         return None
     return place.text
 

@@ -62,6 +62,11 @@ class Interpreter(Struct, frozen=True):
         """The directories of the standard library."""
         return (self.library, f"{self.library}/lib-dynload")
 
+    def prefix(self, path: str) -> str:
+        """What `sys.prefix` is to a text: its environment, or where the interpreter is."""
+        inside = (one for one in self.environments if below(path, one))
+        return next(inside, parent(parent(self.library)))
+
     def in_environment(self, path: str) -> bool:
         """Whether a path lies in an environment."""
         return any(below(path, one) for one in self.environments)

@@ -12,7 +12,7 @@ from rootfs_builder.needs.finder import Context, File, Library, Need
 from rootfs_builder.needs.importers import commands
 from rootfs_builder.needs.importers.commands import Commands
 from rootfs_builder.needs.importers.python.interpreter import Interpreter, Scope, opened_directories
-from rootfs_builder.needs.importers.python.place import FILE
+from rootfs_builder.needs.importers.python.place import FILE, PREFIX
 from rootfs_builder.needs.importers.python.source import How, Opened, Source
 from rootfs_builder.paths import below, join, name, parent, printable
 
@@ -93,7 +93,7 @@ class Outside:
             if "/" in one:
                 yield from self._commands.named(one, path, self.script)
             else:
-                yield from self._commands.perhaps(one, path)
+                yield from self._commands.perhaps(one, path, self.script)
 
     def zones(self) -> Iterator[Need]:
         """The zones that texts name, once something can read them."""
@@ -197,10 +197,13 @@ class Outside:
     def _beside(
         self, paths: Iterable[str], path: str, scope: Scope, units: AbstractSet[str]
     ) -> Iterator[Need]:
-        clue = Clue(f"{printable(name(path))} opens it relative to its own location")
+        shown = printable(name(path))
+        prefix = self._python.prefix(path)
         for one in paths:
+            where = "sys.prefix" if one.startswith(PREFIX) else "its own location"
+            clue = Clue(f"{shown} opens it relative to {where}")
             for base in self._bases(path):
-                found = normpath(one.replace(FILE, base, 1))
+                found = normpath(one.replace(FILE, base, 1).replace(PREFIX, prefix))
                 if below(base, found) or any(below(found, unit) for unit in units):
                     continue
                 kind = self._files.kind(found)

@@ -1,13 +1,15 @@
 """An expression of Python → the path that it stands for, where literals and `__file__` make it.
 
-A path is text; one that begins with `FILE` is relative to the file in which it stands.
+A path is text; one that begins with `FILE` is relative to the file in which it stands, one that
+begins with `PREFIX` is below the interpreter's `sys.prefix`.
 """
 
 import ast
 from collections.abc import Mapping
 from typing import NamedTuple
 
-FILE = "\0file"  # no literal path has a NUL
+FILE, PREFIX = "\0file", "\0prefix"  # no literal path has a NUL
+_PREFIXES = frozenset(("base_prefix", "exec_prefix", "prefix"))  # of sys
 _CONSTANTS = {"pardir": "..", "curdir": ".", "sep": "/"}  # of os and os.path
 _UNCHANGED = frozenset(
     (
@@ -70,7 +72,7 @@ def _below(place: Place | None, parts: list[Place | None]) -> Place | None:
             return place
         if part is None:
             return Place(place.text, open=True)
-        rooted = part.text.startswith(("/", FILE))
+        rooted = part.text.startswith(("/", FILE, PREFIX))
         place = part if rooted else Place(f"{place.text}/{part.text}", part.open)
     return place
 
@@ -79,6 +81,8 @@ def _attribute(node: ast.Attribute, names: Mapping[str, Place]) -> Place | None:
     if node.attr == "parent":
         return _up(evaluate(node.value, names))
     owner = node.value
+    if isinstance(owner, ast.Name) and owner.id == "sys" and node.attr in _PREFIXES:
+        return Place(PREFIX)
     if isinstance(owner, ast.Name | ast.Attribute) and node.attr in _CONSTANTS:
         last = owner.id if isinstance(owner, ast.Name) else owner.attr
         return Place(_CONSTANTS[node.attr]) if last in ("os", "path") else None
@@ -119,7 +123,7 @@ def _added(left: Place, right: Place | None) -> Place | None:
     """Two texts, one behind the other; of a name that is not whole its directory."""
     if left.open:
         return left
-    if right is None or right.text.startswith(FILE):
+    if right is None or right.text.startswith((FILE, PREFIX)):
         directory = left.text.rpartition("/")[0]
         return Place(directory, open=True) if directory else None
     return Place(left.text + right.text, right.open)

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterable
 
 from rootfs_builder.needs.importers.python import calls, conditions, place
-from rootfs_builder.needs.importers.python.place import FILE, Place
+from rootfs_builder.needs.importers.python.place import FILE, PREFIX, Place
 from rootfs_builder.needs.importers.python.source import How, Import, Opened, Source
 
 _LIBRARY = re.compile(r"(?:/[\w./+-]*/)?lib[\w.+-]+\.so\.\d[\d.]*")
@@ -22,7 +22,7 @@ _MOST_NAMED = 2000  # strings of one text
 _LONGEST = 200  # characters of a name
 _LATER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.For, ast.AsyncFor, ast.While, ast.Match)
 _PATHS = (ast.Call, ast.BinOp, ast.JoinedStr, ast.Attribute, ast.Subscript)
-_PLACE_WORDS = (b"__file__", b"sys.argv", b"sys.path")
+_PLACE_WORDS = (b"__file__", b"sys.argv", b"sys.path", b"prefix")
 
 
 def read(data: bytes, minor: int) -> Source:
@@ -210,7 +210,7 @@ class _Reader:
     def _is_beside(self, node: ast.expr) -> bool:
         """Whether an expression is a path by the file's own place, which is kept."""
         found = place.evaluate(node, self._names)
-        if found is None or not found.text.startswith(FILE):
+        if found is None or not found.text.startswith((FILE, f"{PREFIX}/")):
             return False
         self._files[found.text] = None
         return True

@@ -33,6 +33,9 @@ def run(text, tree=None, script=SCRIPT, **options):
         "use Object::Pad; class My :does(A::B) { method m { 1 } }",
         "eval { require A::B };",
         'eval "require A::B" or die;',
+        "eval <<END;\nmy \\$x = 1;\nuse A::B;\nEND\nprint 1;",
+        'eval <<"END" or die;\nrequire A::B;\nEND\nprint 1;',
+        "eval <<'END'; die $@ if $@;\nuse A::B;\nEND\n",
         "require A::B if $x;",
         "use if $] > 5, 'A::B' => 1;",
         "load_class('A::B');",
@@ -152,6 +155,20 @@ def test_programs_that_a_script_cannot_do_without_come(text, comes):
     assert run(text, COMMANDS, packages=packages)[0] == comes
 
 
+def test_what_a_module_starts_that_its_own_package_has_or_requires_comes():
+    """As Git.pm starts git; what every system has is required by all."""
+    module = {
+        f"{VENDOR}/Mod.pm": "system('tool'); system('mate'); system('each'); system('other');"
+    }
+    programs = {f"/usr/bin/{one}": "" for one in ("tool", "mate", "each", "other")}
+    owners = {SCRIPT: "own", f"{VENDOR}/Mod.pm": "mod", "/usr/bin/tool": "mod"}
+    owners |= {"/usr/bin/mate": "mate", "/usr/bin/each": "every", "/usr/bin/other": "other"}
+    packages = importing.Packages(owners, {"mod": ("mate",)})
+    root = TREE | module | programs | {SCRIPT: "#!/usr/bin/perl\nuse Mod;"}
+    made = importing.finder(perl, root, compiled={"inc": (CORE, VENDOR, ARCH)}, packages=packages)
+    assert importing.left_out(made, SCRIPT) == {"/usr/bin/other"}
+
+
 def test_other_programs_that_it_starts_are_a_hint():
     root = TREE | COMMANDS | {SCRIPT: "#!/usr/bin/perl\nsystem('other -x'); `tool`;"}
     packages = importing.Packages(OWNERS)
@@ -191,6 +208,7 @@ def test_modules_whose_names_begin_alike_are_a_family():
     tree = {f"{VENDOR}/A/{one}.pm": "1;" for one in ("On_X", "On_Y", "Off")}
     comes = {f"{VENDOR}/A/On_X.pm", f"{VENDOR}/A/On_Y.pm"}
     assert run('my $c = "A::On_$x"; eval "require $c";', tree)[0] == comes
+    assert comes | {f"{VENDOR}/A/Off.pm"} <= run("eval <<END;\nuse A::$x;\nEND\n1;", tree)[0]
     computed = "eval '\n use A::'.$x.';\n A::'.$x.'->new' or die;"
     assert comes | {f"{VENDOR}/A/Off.pm"} <= run(computed, tree)[0]
     either = "my $x; if ($y) { $x = 'Off' } else { $x = 'On_X' }"
