@@ -164,7 +164,8 @@ class Answers:
                 one = Value(path, value.place)
                 if self._is_data(one, asked):
                     clue = self._clue(use, f"names {printable(name(path))}")
-                    by = next(self._paths(Value(use.by)), None) if use.by else None
+                    runs = use.by and self._is_program(path)
+                    by = next(self._paths(Value(use.by)), None) if runs else None
                     need = self._file(one, clue)
                     yield need if by is None else replace(need, by=by.text)
 

@@ -20,6 +20,9 @@ _RUNNING = ("-exec", "-execdir", "-ok", "-okdir")  # options of find(1)
 # A program that runs the script which its first argument names.
 _INTERPRETER = re.compile(r"(?:lua|node(?:js)?|perl|php|python|ruby|tclsh|(?:ba|da|k|z)?sh)[\d.]*")
 
+_CODE = frozenset(("--eval", "--print", "-E", "-c", "-e", "-m", "-p"))  # their options
+_WITH_VALUE = frozenset(("--import", "--require", "-C", "-I", "-W", "-X", "-d", "-r"))
+
 _Special = Callable[[list[Values], Scope, Mode], bool]
 
 
@@ -80,6 +83,8 @@ class Commands:
             for values in words[1:]:
                 self._run.use("file", values, line, mode)
             return False
+        if _may_vanish(words):
+            self.follow(words[1:], line, scope, replace(mode, branch=True))
         called = words[0][0].text if len(words[0]) == 1 else ""
         if called in self._run.functions:
             return self._run.function(called, words[1:], scope, mode)
@@ -96,12 +101,10 @@ class Commands:
         self._run.use("command", placed(words[0], scope), line, mode, last=last)
         called = name(words[0][0].text)
         if words[0][0].text not in _SAYING:
-            by = words[0][0].text if _INTERPRETER.fullmatch(called) else ""
-            for values in words[1:]:
-                is_script = by and not (values and values[0].text[:1] == "-")
-                kind = "script" if is_script else "file"
-                self._run.use(kind, placed(values, scope), line, mode, by=by if is_script else "")
-                by = "" if is_script else by
+            at = _script(words) if _INTERPRETER.fullmatch(called) else 0
+            for number, values in enumerate(words[1:], 1):
+                kind, by = ("script", words[0][0].text) if number == at else ("file", "")
+                self._run.use(kind, placed(values, scope), line, mode, by=by)
         if called == "find":
             for at, values in enumerate(words):
                 if values and values[0].text in _RUNNING:
@@ -126,7 +129,10 @@ class Commands:
         if called not in ("exec", "command"):
             self.follow(rest, self._line, scope, mode)
             return False
-        inner = rest[0][0].text if len(rest[0]) == 1 else ""
+        while _may_vanish(rest):  # exec $TRACER program
+            self._program(rest, scope, mode, last=False)
+            rest = rest[1:]
+        inner = rest[0][0].text if rest[0] and len(rest[0]) == 1 else ""
         if called == "command" and inner in self._special:
             return self._special[inner](rest[1:], scope, mode)
         if inner in WRAPPERS:
@@ -198,6 +204,24 @@ def _behind_options(words: list[Values]) -> list[Values] | None:
         if "o" in text:  # of which the next word is the name
             next(texts, None)
     return None
+
+
+def _may_vanish(words: list[Values]) -> bool:
+    """Whether the first of several words may be none, so that the next one is the command."""
+    return len(words) > 1 and bool(words[0]) and any(not one.text for one in words[0])
+
+
+def _script(words: list[Values]) -> int:
+    """Which word after an interpreter is its script; 0 where an option has the code."""
+    at = 1
+    while at < len(words):
+        text = words[at][0].text if words[at] else ""
+        if text in _CODE:
+            return 0
+        if text[:1] != "-":
+            return at
+        at += 2 if text in _WITH_VALUE else 1
+    return 0
 
 
 def placed(values: Values, scope: Scope) -> Values:

@@ -117,6 +117,8 @@ class Run:
             scope.options.add(step.name)
         sure = all(map(scope.is_sure, step.words)) and all(each)
         scope.set(step.name, values, perhaps=mode.perhaps, sure=sure)
+        if not values and len(step.words) == 1 and not mode.perhaps:
+            scope.begins[step.name] = self.expander.beginning(step.words[0], scope)
         return False
 
     def _do_append(self, step: Step, scope: Scope, mode: Mode) -> bool:

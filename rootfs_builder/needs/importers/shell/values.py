@@ -73,7 +73,8 @@ EMPTY = (Value(""),)
 class Scope:
     """The variables of a shell; `arguments` are those of a function, None if nobody knows them.
 
-    `options` are the names of variables that hold an argument.
+    `options` are the names of variables that hold an argument. `begins` has the words with which
+    the value of a variable surely begins, where nobody knows how it goes on: `CMD="tail -n $1"`.
     """
 
     def __init__(self, environment: dict[str, str], search_path: str) -> None:
@@ -82,12 +83,14 @@ class Scope:
         self.arguments: tuple[Values, ...] | None = None
         self.more = False  # whether there may be arguments after those that are known
         self.options = set[str]()
+        self.begins = dict[str, tuple[str, ...]]()
         self._unsure = set[str]()  # variables that may have other values, too
 
     def copy(self) -> "Scope":
         """The variables of a subshell."""
         made = Scope(self._environment, self._environment["PATH"])
         made._values, made._unsure = dict(self._values), set(self._unsure)
+        made.begins = dict(self.begins)
         made.arguments, made.more, made.options = self.arguments, self.more, self.options
         return made
 
@@ -140,6 +143,7 @@ class Scope:
 
     def set(self, name: str, values: Values, *, perhaps: bool, sure: bool = True) -> None:
         """Assign; `perhaps` keeps what it was, after what it is now."""
+        self.begins.pop(name, None)
         if not values or not sure:
             self._unsure.add(name)
         elif not perhaps:
@@ -160,7 +164,10 @@ class Expander:
         self._output = output
 
     def arguments(self, words: Iterable[Word], scope: Scope) -> list[Values]:
-        """Words as a command has them: split, with all arguments for "$@"."""
+        """Words as a command has them: split, with all arguments for "$@".
+
+        One that is empty in some of its values has EMPTY among them, and may be none at all.
+        """
         found: list[Values] = []
         for word in words:
             if [(p.kind, p.text) for p in word if p.text or p.kind != "text"] in (
@@ -170,14 +177,16 @@ class Expander:
                 found += scope.all_arguments
                 continue
             values = self.word(word, scope)
+            if not values and len(word) == 1 and not word[0].quoted:
+                found += [(Value(one),) for one in scope.begins.get(word[0].text, ())]
             splits = any(part.kind != "text" and not part.quoted for part in word)
             if not splits:
                 found.append(values)
             elif len(values) == 1:
                 found += [(Value(one, values[0].place),) for one in values[0].text.split()]
             else:
-                each = (Value(v.text.split()[0], v.place) for v in values if v.text.split())
-                found.append(tuple(each))
+                each = [Value(v.text.split()[0], v.place) for v in values if v.text.split()]
+                found.append((*each, *(EMPTY if len(each) < len(values) else ())))
         return found
 
     def word(self, word: Word, scope: Scope) -> Values:
@@ -190,6 +199,17 @@ class Expander:
         if wild:
             found = [one for value in found for one in self._glob(value)][:MOST]
         return tuple(dict.fromkeys(found))
+
+    def beginning(self, word: Word, scope: Scope) -> tuple[str, ...]:
+        """The words with which one begins of which not all is known."""
+        text = ""
+        for part in word:
+            values = self._part(part, scope)
+            if len(values) != 1:
+                break
+            text += values[0].text
+        whole = text[: max(map(text.rfind, " \t\n")) + 1]
+        return tuple(whole.split())
 
     def _part(self, part: Part, scope: Scope) -> Values:
         if part.kind == "text":

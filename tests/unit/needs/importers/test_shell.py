@@ -67,6 +67,11 @@ def brought(result):
         "trap 'ls' EXIT",
         'set -- ls -l; exec "$@"',
         'set -e -- ls; "$1"',
+        'X="ls -l $1"; exec $X',
+        'X=; [ -n "$1" ] && X=none; $X ls',
+        "X=; Y=; [ $1 ] && X=none; [ $2 ] && Y='none -f'; exec $X $Y ls",
+        'X="ls  $1"; $X',
+        'X="ls -n 0 $@"; case $(uname) in Linux) exec $X;; esac',
         "set -euo pipefail; while [ $# -gt 0 ]; do ls; shift; done",
         'set -eu -o pipefail +x; X=; [ "$1" = -x ] && X=1; if [ "$X" ]; then ls; fi',
         "command -v zork >/dev/null || ls",
@@ -91,6 +96,8 @@ def test_a_command_that_is_run_goes_in(bench, text):
         "cat() { cat <<END\nls\nEND\n}",
         "exit 0; ls",
         "X=no; [ $X = yes ] && ls",
+        'X="ls$1"; $X',
+        'X="ls $1"; read X; $X',
     ],
 )
 def test_what_is_no_command_stays_away(bench, text):
@@ -310,9 +317,11 @@ def test_a_script_that_it_gives_to_its_interpreter_is_read_in_that_language(tmp_
     (tmp_path / "lib").mkdir()
     (tmp_path / "lib/main").write_text(f"{first}import helper\n")
     (tmp_path / "lib/helper.py").write_text("")
+    (tmp_path / "lib/data").write_text("import other\n")
     (tmp_path / "lib/other.py").write_text("")
     script = tmp_path / "run"
-    script.write_text('#!/bin/sh\nhere=$(dirname "$0")\nexec python3 -s "$here/lib/main" "$@"\n')
+    line = 'exec python3 -W ignore "$here/lib/main" "$here/lib/data" "$@"'
+    script.write_text(f'#!/bin/sh\nhere=$(dirname "$0")\n{line}\n')
     script.chmod(0o755)
     wanted = recipe.from_options(directory="/", executables=(str(script),))
     plan = planning.plan(wanted, Sources(DirectoryRoot()), rules=rules.load()).plan
