@@ -76,6 +76,9 @@ class Packages:
     def of_all(self, paths):
         return SimpleNamespace(packages={one: self.owners.get(one) for one in paths})
 
+    def related(self, package):
+        return SimpleNamespace(required=self.needs.get(package, ()), essential=package == "every")
+
     def reaches(self, package, other):
         return other in (package, *self.needs.get(package, ()))
 

@@ -109,7 +109,7 @@ class Owners:
 
     def _remembered_related(self, package: Package) -> Related:
         states = self._states
-        fact = f"related v3 {self._state} {package.name} {package.architecture}"
+        fact = f"related v4 {self._state} {package.name} {package.architecture}"
         known = self._facts.get(states[0], fact, Related) if states else None
         if known is None:
             known = self._asked(package, lambda one: one.related(package)) or Related()
@@ -175,7 +175,7 @@ class Owners:
         return self.of_all((path,)).packages[path]
 
     def reaches(self, package: Package, other: Package) -> bool:
-        """Whether a package needs another, or one that does, at any distance.
+        """Whether a package needs another, or one that does, at any distance; as all do some.
 
         Raises:
             InputError: see `of_all`.
@@ -188,7 +188,7 @@ class Owners:
                 found |= new
                 todo += new
             self._reached[package] = frozenset(found)
-        return other in self._reached[package]
+        return other in self._reached[package] or self.related(other).essential
 
     def files(self, package: Package) -> frozenset[SourcePath]:
         """The files that a package has brought, where they stand in this root.

@@ -46,12 +46,14 @@ class Related(Struct, frozen=True):
     """The installed packages of one source, and those that one of them names as needed.
 
     `needed` has one level: what it depends on, pre-depends on or recommends, every alternative.
-    `required` are those that it does not only recommend, of its own source, too.
+    `required` are those that it does not only recommend, of its own source, too. Nobody says that
+    they need one that is `essential`: every system has it.
     """
 
     same: tuple[Package, ...] = ()
     needed: tuple[Package, ...] = ()
     required: tuple[Package, ...] = ()
+    essential: bool = False
 
 
 Brought = tuple[str, Package]  # a file, by a path that may lead through links, and whose it is

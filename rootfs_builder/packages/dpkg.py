@@ -48,6 +48,7 @@ _OFTEN = 4  # questions about all lists, of 80 ms each for 4,500 packages; an in
 _NAME = re.compile(rb"^Package:[ \t]*(\S+)", re.MULTILINE)
 _FIELD = re.compile(r"^(Version|Architecture|Source):(.*)$", re.MULTILINE)
 _REQUIRES = re.compile(rb"^(?:Pre-Depends|Depends):(.*(?:\n[ \t].*)*)", re.MULTILINE)
+_ESSENTIAL = re.compile(rb"^Essential: yes$", re.MULTILINE)
 _RECOMMENDS = re.compile(rb"^Recommends:(.*(?:\n[ \t].*)*)", re.MULTILINE)
 _PROVIDES = re.compile(rb"^Provides:(.*(?:\n[ \t].*)*)", re.MULTILINE)
 _TERM = re.compile(rb"(?:^|[,|])\s*([^\s,|:(]+)")  # NAME:ARCH (>= VERSION) [ARCH…]
@@ -192,7 +193,13 @@ class Dpkg:
         own = {one for one in same if one.source == package.source}
         required = self._that_are(_REQUIRES, package)
         needed = (self._that_are(_RECOMMENDS, package) | required) - own
-        return Related(tuple(sorted(own)), tuple(sorted(needed)), tuple(sorted(required)))
+        stanzas = self._stanzas.get(package.name, ())
+        return Related(
+            tuple(sorted(own)),
+            tuple(sorted(needed)),
+            tuple(sorted(required)),
+            essential=any(map(_ESSENTIAL.search, stanzas)),
+        )
 
     def _that_are(self, field: re.Pattern[bytes], package: Package) -> set[Package]:
         """The installed packages that a field of a package names, or that provide what it names."""

@@ -2,8 +2,9 @@
 
 A program comes in where the script that is started, or another text of its package, starts it and
 cannot do without: it is spelt with its path, is a utility of every system, which no package
-declares, or is of a package that the script's own needs, at any distance. Of any other nobody knows
-when it is started: one hint names them all.
+declares, or is of a package that the script's own needs, at any distance. What a module of others
+starts comes if the module's package says that it needs just that, or has it itself. Of any other
+nobody knows when it is started: one hint names them all.
 """
 
 import re
@@ -68,7 +69,8 @@ class Commands:
         if path is None:
             return
         clue = Clue(f"{printable(name(by or script))} starts {printable(name(word))}")
-        certain = self.is_own(by, script) and ("/" in word or self._is_needed(path, by))
+        own = self.is_own(by, script) and ("/" in word or self._is_needed(path, by))
+        certain = own or self._is_required(path, by or script)
         yield File(path, clue, started=True) if certain else LeftOut(path, clue)
 
     def named(self, path: str, by: str, script: str) -> Iterator[File | LeftOut]:
@@ -78,11 +80,25 @@ class Commands:
             needed = self._is_needed(path, by)
             yield File(path, clue, started=True) if needed else LeftOut(path, clue)
 
-    def perhaps(self, word: str, by: str) -> Iterator[LeftOut]:
-        """The hint about a program that a text only seems to start."""
+    def perhaps(self, word: str, by: str, script: str) -> Iterator[File | LeftOut]:
+        """A program that a text only seems to start: it comes if its package needs just that."""
         path = self._path(word)
         if path is not None:
-            yield LeftOut(path, Clue(f"{printable(name(by))} names {printable(name(word))}"))
+            clue = Clue(f"{printable(name(by))} names {printable(name(word))}")
+            needed = self.is_own(by, script) and self._is_required(path, by)
+            yield File(path, clue, started=True) if needed else LeftOut(path, clue)
+
+    def _is_required(self, path: str, by: str) -> bool:
+        """Whether the package of a text cannot do without that of a program: as it says, or all."""
+        owner, other = self.owner(by), self.owner(path)
+        if owner is None or other is None:
+            return False
+        try:
+            related = self._context.packages.related
+            required = other == owner or other in related(owner).required
+            return required or related(other).essential
+        except InputError:
+            return False  # which others say
 
     def _path(self, word: str) -> str | None:
         """Where a program is, first in PATH."""

@@ -35,11 +35,13 @@ class Packages:
 
     def of_all(self, paths):
         return SimpleNamespace(
-            packages={one: one if "/all/" in one else one.split("/")[3] for one in paths}
+            packages={
+                one: one if "/all/" in one else [*one.split("/"), None, None][3] for one in paths
+            }
         )
 
     def related(self, _):
-        return SimpleNamespace(needed=())
+        return SimpleNamespace(needed=(), required=(), essential=False)
 
     def kin(self, _, *, needed):
         assert not needed
@@ -241,6 +243,16 @@ IMPORTS = {
         "from os.path import *\nHERE = dirname(abspath(__file__))\njoin(HERE, 'data', name)",
         {"/home/me/app/data/a.txt": ""},
         {"/home/me/app/data"},
+    ),
+    "a file below the prefix": (
+        "import os, sys\nopen(os.path.join(sys.prefix, 'share', 'tool', 'a'))",
+        {"/usr/share/tool/a": "", "/usr/share/tool/b": ""},
+        {"/usr/share/tool/a"},
+    ),
+    "a place that begins anew at the prefix": (
+        "import os, sys\nos.path.join(os.path.dirname(__file__), sys.prefix, 'share/tool/a')",
+        {"/usr/share/tool/a": ""},
+        {"/usr/share/tool/a"},
     ),
     "not all that is around it": (
         "import os\nos.listdir(os.path.dirname(__file__))",
@@ -580,7 +592,9 @@ def test_what_the_system_package_needs_is_no_less_than_what_the_metadata_say(mon
             packages={one: owner.get(one[len(SITE) + 1 :].split("/")[0]) for one in paths}
         ),
     )
-    monkeypatch.setattr(Packages, "related", lambda *_: SimpleNamespace(needed=("one",)))
+    monkeypatch.setattr(
+        Packages, "related", lambda *_: SimpleNamespace(needed=("one",), required=())
+    )
     more = {
         f"{SITE}/a/__init__.py": "names = ['a.late']",
         f"{SITE}/a/late.py": "import one\nimport two",
