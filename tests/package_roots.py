@@ -1,5 +1,6 @@
 """Roots with a package database, made of this machine's files."""
 
+import os
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -32,7 +33,6 @@ def install(root, *packages):
             f"Package: {package.name}\nStatus: install ok installed\n{source}"
             f"Version: {package.version}\nArchitecture: amd64\n"
         )
-        (info / f"{package.name}.list").write_text(
-            "/.\n" + "".join(f"{f}\n" for f in package.files)
-        )
+        text = "/.\n" + "".join(f"{f}\n" for f in package.files)
+        (info / f"{package.name}.list").write_bytes(os.fsencode(text))
     (root / "var/lib/dpkg/status").write_text("\n".join(stanzas))

@@ -31,7 +31,7 @@ from rootfs_builder.paths import (
 )
 
 ALL = "all"
-_EXECUTABLE, _SET_ID = 0o111, 0o6000
+_EXECUTABLE = 0o111
 
 
 class Place(Struct, frozen=True):
@@ -155,8 +155,6 @@ class Belongings:
             return None
         if is_directory and (standards.is_shared(path) or standards.is_shared(real)):
             return None
-        if not is_directory and walk.node.mode & _SET_ID:
-            return None  # which it would lose: plan/hints.py names it
         is_program = not is_directory and bool(walk.node.mode & _EXECUTABLE)
         return Place(path, SourcePath(real), is_directory, is_program)
 
@@ -234,10 +232,12 @@ class Belongings:
             size = sum(map(self._size, files))
             yield left_out.too_large(place.path, len(files), size, clue, got)
             return
-        closed = frozenset(one for one in files if self._files.is_closed(one))
-        if closed:
-            yield left_out.closed(place.path, len(closed), clue)
-            files = tuple(one for one in files if one not in closed)
+        closed = {one for one in files if self._files.is_closed(one)}
+        private = {one for one in files if made.is_private(one) and not kin.has(one)} - closed
+        for held, why in ((closed, left_out.CLOSED), (private, left_out.PRIVATE)):
+            if held:
+                yield left_out.held(place.path, len(held), clue, why)
+        files = tuple(one for one in files if one not in closed | private)
         links = tuple(self._linked(place, files))
         plain = frozenset(files).difference(link for link, _ in links)
         for real in self._parts(SourcePath(place.real), plain, needless):
@@ -299,10 +299,14 @@ class Belongings:
     def named_in(self, place: Place, kin: Kin, by: str, data: SourcePath) -> Iterator[Need]:
         """A file, or the entries of a directory, of others whose names a library spells out."""
         clue = Clue(f"{printable(by)} names {printable(place.path)}", (by, place.path))
-        if not place.is_directory:
-            yield from self._file(place, kin, clue) if kin.has(place.real) else ()
+        if not place.is_directory and (kin.has(place.real) or self._is_needed(place, kin)):
+            yield from self._file(place, kin, clue)
         for path in self._pieces(place, kin.within(place.real), data):
-            yield File(path, clue)
+            piece = self._place(path)
+            if piece is not None and piece.is_directory:
+                yield from self.directory(piece, kin, clue, data)
+            elif piece is not None:
+                yield from self._file(piece, kin, clue)
 
     def _pieces(
         self, place: Place, files: tuple[SourcePath, ...], data: SourcePath
@@ -310,12 +314,12 @@ class Belongings:
         """The entries of a directory whose names, from there on, are whole strings of a program."""
         inside = {one[len(place.real) + 1 :] for one in files}
         for one in tuple(inside):
-            inside.update(_above(one))
+            inside.update(cover.above(one))
         wanted = {f"\0{one}\0".encode(errors="surrogateescape"): one for one in inside}
         found = self._context.elf_files.contained(data, wanted)
         names = {wanted[one] for one in found}
         for one in sorted(names):
-            if names.isdisjoint(_above(one)):
+            if names.isdisjoint(cover.above(one)):
                 yield join(place.path, one)
 
     def _parts(
@@ -341,10 +345,3 @@ def _interpreter(context: Context) -> str:
     if interpreter is None:
         return ""
     return context.elf_files.walker.walk(OpenedPath(decode(interpreter))).real
-
-
-def _above(path: str) -> Iterator[str]:
-    """The directories of a relative path, from the inside out."""
-    while "/" in path:
-        path = path.rpartition("/")[0]
-        yield path

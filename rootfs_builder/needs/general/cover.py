@@ -33,3 +33,10 @@ def _between(path: SourcePath, top: SourcePath) -> Iterator[SourcePath]:
     while path != top:
         path = parent(path)
         yield path
+
+
+def above(path: str) -> Iterator[str]:
+    """The directories of a relative path, from the inside out."""
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path

@@ -5,6 +5,8 @@ from rootfs_builder.needs.clues import Clue
 from rootfs_builder.paths import printable
 
 RULE = "own-package"
+CLOSED = "they are not readable by everyone on this machine"
+PRIVATE = "their names say that they may hold passwords"
 
 
 def too_large(path: str, count: int, size: int, clue: Clue, got: str = "") -> Finding:
@@ -15,9 +17,9 @@ def too_large(path: str, count: int, size: int, clue: Clue, got: str = "") -> Fi
     return hint(Code.PACKAGE_FILES_LEFT_OUT, text, *clue.paths)
 
 
-def closed(path: str, count: int, clue: Clue) -> Finding:
-    """One sentence for all files that not everybody may read: they may hold passwords."""
+def held(path: str, count: int, clue: Clue, why: str) -> Finding:
+    """One sentence for all files of a directory that may hold passwords, and how that shows."""
     shown = printable(path)
-    text = f"{clue.text}: {count:,} files in it were not included: they are not readable by "
-    text += f"everyone on this machine; to include them: --add {shown}:{shown}"
+    text = f"{clue.text}: {count:,} files in it were not included: {why}; to include them: "
+    text += f"--add {shown}:{shown}"
     return warning(Code.SECRET_LEFT_OUT, text, *clue.paths)

@@ -1,8 +1,9 @@
 """Settings below /etc that no package brings: whose they are nonetheless.
 
 A package's scripts make them when it is installed, with ucf(1) or from debconf's answers, or an
-administrator adds them. They belong to the package whose directory they lie in; one that lies in
-/etc itself belongs to the package whose scripts name it.
+administrator adds them where the package has an empty directory for that. One is the package's if
+it is in such a directory, if it is called as a file that the package has elsewhere, to be copied,
+or if the scripts name it. What else an administrator keeps beside the settings is nobody's.
 
 Source: ucf(1); Debian Policy, 10.7.3.
 """
@@ -17,20 +18,27 @@ from rootfs_builder.packages import Kin, Package
 from rootfs_builder.paths import SourcePath, below, join, name
 
 _NAMED = re.compile(r"(?<![\w./-])/etc/[\w.+@/-]*[\w+-]")
+_BACKUP = re.compile(r".*(?:~|\.(?:bak|dpkg-\w+|old|orig|rpm\w+|save|sw[op]|ucf-\w+))")
+_PRIVATE = re.compile(r"(?i)credential|passw|private|secret|token|\.key$")
 _MOST = 2_000  # entries of one directory, with all below it
 
 
 def within(directory: SourcePath, kin: Kin, context: Context) -> Iterator[SourcePath]:
-    """The files in directories below /etc of a package that no package has."""
+    """The files in a directory below /etc, or deeper, that no package has and that are of some."""
     if not below(directory, "/etc"):
         return
+    known = {name(one) for one in kin.own}
+    if kin.of is not None:
+        known.update(map(name, by(kin.of, context)))
     root, todo, files = context.elf_files.root, [directory], list[SourcePath]()
     for one in todo:
-        for path in (SourcePath(join(one, last)) for last in context.files.names(one)):
+        is_empty = kin.has(one)
+        for last in context.files.names(one):
+            path = SourcePath(join(one, last))
             node = root.lstat(path)
             if node is not None and node.kind == "dir" and len(todo) < _MOST:
                 todo.append(path)
-            elif node is not None and node.kind == "file" and kin.has_any(one):
+            elif node is not None and node.kind == "file" and (is_empty or last in known):
                 files.append(path)
     yield from _unowned(files[:_MOST], context)
 
@@ -49,7 +57,14 @@ def by(package: Package, context: Context) -> Iterator[SourcePath]:
         yield from _unowned(files, context)
 
 
+def is_private(path: str) -> bool:
+    """Whether a file that somebody made may hold passwords, as its name says."""
+    return _PRIVATE.search(name(path)) is not None
+
+
 def _unowned(files: Iterable[SourcePath], context: Context) -> Iterator[SourcePath]:
     with suppress(InputError):
         owned = context.packages.of_all(files).packages
-        yield from (path for path, owner in owned.items() if owner is None)
+        for path, owner in owned.items():
+            if owner is None and not _BACKUP.fullmatch(name(path)):
+                yield path

@@ -17,13 +17,13 @@ from rootfs_builder.loader import dialects
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, LeftOut, Library, Need, Text, TextKind
-from rootfs_builder.needs.general import standards, strings
+from rootfs_builder.needs.general import standards, strings, unlinked
 from rootfs_builder.needs.general.belongings import Belongings, Place
 from rootfs_builder.needs.general.modules import Modules, is_module
 from rootfs_builder.needs.general.own_programs import OwnPrograms
 from rootfs_builder.needs.general.strings import Strings
 from rootfs_builder.packages import Kin, Package
-from rootfs_builder.paths import SourcePath, below, decode, name, parent, printable
+from rootfs_builder.paths import SourcePath, below, decode, encode, name, parent, printable
 
 
 def make(context: Context) -> "OwnPackage":
@@ -58,6 +58,8 @@ class OwnPackage:
         yield from self._libraries(opened, kin)
         own = [one for one in objects if one.real == program or kin.owns(SourcePath(one.real))]
         yield from programs.needs(own, kin)
+        for loaded in {one.real: one for one in (*own, *linked)}.values():
+            yield from self._unlinked(loaded)
         if package is not None:
             places = belongings.places(self._settings(package), self._context.files.covers)
             yield from belongings.needs(places, kin, self._context.program.opened, program)
@@ -94,6 +96,23 @@ class OwnPackage:
             for place in data:
                 if not own.has_any(place.real):
                     yield from belongings.named_in(place, kin, loaded.opened, real)
+        if self._context.elf_files.imports(real, strings.EXEC):
+            helpers = [one for one in self._places(loaded) if self._is_of_helpers(one)]
+            kin = belongings.kin(belongings.owner(real) if helpers else None)
+            yield from belongings.needs(helpers, kin.of_others, loaded.opened, real)
+
+    def _is_of_helpers(self, place: Place) -> bool:
+        """Whether it is a directory in which a library has programs that it starts: apt's methods.
+
+        Modules are no programs.
+        """
+        if not place.is_directory or not place.path.startswith(("/usr/lib/", "/usr/libexec/")):
+            return False
+        files = self._context.files
+        names = files.names(place.path)
+        return bool(names) and all(
+            not is_module(one) and files.may_execute(f"{place.path}/{one}") for one in names
+        )
 
     def _opened(self) -> Iterator[str]:
         """The libraries that the program opens by names that it spells out."""
@@ -147,6 +166,12 @@ class OwnPackage:
         """Whether an object loads modules."""
         return bool(self._context.elf_files.imports(loaded.real, strings.DLOPEN))
 
+    def _unlinked(self, loaded: Loaded) -> Iterator[Need]:
+        """The libraries that its package requires, where an object opens some by itself."""
+        owner = self._belongings.owner(SourcePath(loaded.real)) if self._loads(loaded) else None
+        if owner is not None:
+            yield from unlinked.of(owner, self._context)
+
     def _unnamed(self, kin: Kin) -> Iterator[Need]:
         """The directories of modules that its packages alone have, and that no text spells out.
 
@@ -192,7 +217,7 @@ class OwnPackage:
         """Those that are called as the program, or by a whole string of it."""
         program = self._context.program
         paths = self._in_etc(package).paths
-        texts = {f"\0{name(one)}\0".encode(): one for one in paths}
+        texts = {encode(f"\0{name(one)}\0"): one for one in paths}
         found = {texts[one] for one in self._context.elf_files.contained(program.real, texts)}
         called = {one for one in paths if splitext(name(one))[0] == name(program.opened)}
         return Strings(tuple(sorted(found | called)))

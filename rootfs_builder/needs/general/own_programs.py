@@ -11,7 +11,7 @@ from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, LeftOut, Need
 from rootfs_builder.needs.general import strings
 from rootfs_builder.packages import Kin
-from rootfs_builder.paths import SourcePath, decode, name, parent, printable
+from rootfs_builder.paths import SourcePath, decode, encode, name, parent, printable
 
 _MOST_OWN = 30  # programs of one source: coreutils has 100, samba 40, git 5
 # What stands before the name of a program. Linkers keep a text once that is the end of another:
@@ -103,13 +103,15 @@ class OwnPrograms:
         """
         program, elf_files = self._context.program, self._context.elf_files
         own, required = dict(self._commands(kin.own)), dict(self._commands(kin.required))
-        called = {one: path for one, path in required.items() if one in kin.required_names}
+        packages = {one.removesuffix("-utils") for one in kin.required_names}  # xz is of xz-utils
+        packages |= kin.required_names
+        called = {one: path for one, path in required.items() if one in packages}
         paths = required | own
         words = {*called, *(one for one in required if "-" in one or len(one) >= _LONG)}
-        bare = {one.encode(): one for one in words}
+        bare = {encode(one): one for one in words - utilities.ALL}
         words |= own.keys() if len(own) <= _MOST_OWN else set()
-        texts = {f"\0{one}\0".encode(): one for one in words - utilities.ALL}
-        texts |= {f"{at}{one}\0".encode(): one for one in called for at in _BEFORE}
+        texts = {encode(f"\0{one}\0"): one for one in words - utilities.ALL}
+        texts |= {encode(f"{at}{one}\0"): one for one in called for at in _BEFORE}
         if self._is_go or elf_files.contained(program.real, (strings.RUST,)):  # no ends
             texts |= bare
         found = elf_files.contained(program.real, texts) if texts else ()

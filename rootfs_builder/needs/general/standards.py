@@ -62,7 +62,6 @@ OMIT = (  # names within a directory: documentation, what compiles and links, tr
     *("*.a", "*.la", "*.pc", "cmake", "pkgconfig"),
     *("*.gmo", "*.mo", "*.po", "*.pot", "*.qm", "__pycache__"),
     *("*.t", "testsuite"),
-    *("*.dpkg-*", "*.ucf-*", "*.rpmnew", "*.rpmsave", "*~"),
 )
 HEADERS = ("*.h", "*.hh", "*.hpp", "*.c", "*.cc", "*.cpp", "*.go", "*.rs", "*.vala")
 # Of 217 programs that nobody here had seen, six had directories of their own with 20 to 1,500 MB.

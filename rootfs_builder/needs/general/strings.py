@@ -46,6 +46,7 @@ _SET = re.compile(
 _USED = re.compile(rb"\$(?:\{(?P<braces>\w+)\}|\((?P<brackets>\w+)\)|(?P<name>\w+))")
 _JOINED = re.compile(_USED.pattern + rb"(?:/[\w.+~@=-]+)+[/%$*{\[?]*")
 _DEPTH = 5  # variables in the values of variables
+_LONGEST = 1000  # characters of a path that is put together
 QUOTED = re.compile(rb"""(?P<quote>["'])(?P<word>[a-z][\w.+-]{1,40})(?P=quote)""")
 SOUGHT = re.compile(  # what a function looks for in PATH, by its name
     rb"""(?:which|can_run|find_?(?:exec?|executable|program|command))\(\s?"""
@@ -98,7 +99,7 @@ def of_text(data: bytes) -> Strings:
 
 
 def _joined(data: bytes) -> Iterator[bytes]:
-    """The words of a text that begin with a variable which it sets once, with its value."""
+    """The words of a text that begin with a variable, with the one value that it is seen to get."""
     values = dict[bytes, bytes]()
     for hit in _SET.finditer(data):
         known = values.setdefault(hit["name"], hit["value"])
@@ -110,7 +111,7 @@ def _joined(data: bytes) -> Iterator[bytes]:
     for hit in _JOINED.finditer(data) if values else ():
         word = hit[0]
         for _ in range(_DEPTH):
-            word = _USED.sub(value, word)
+            word = _USED.sub(value, word) if len(word) <= _LONGEST else b"$"
         if not word.startswith(b"$"):
             yield word
 

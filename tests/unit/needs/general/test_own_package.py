@@ -428,6 +428,24 @@ def test_a_directory_of_settings_brings_links_and_what_no_package_has(machine):
     assert "/etc/tool/none" in machine.result.directories
 
 
+def test_what_else_an_administrator_keeps_beside_settings_is_nobodys(machine):
+    machine.tool("/etc/tool")
+    tree = {"/etc/tool/tool.conf": "", "/usr/share/tool/copied": "", "/etc/tool/on": None}
+    machine.package("tool", tree, files=(TOOL,))
+    mine = ("copied", "backup", "on/sasl_passwd", "on/site", "on/site.bak", "on/my.key")
+    machine.bench.fill({f"/etc/tool/{one}": "" for one in mine})
+    assert machine.brought() == {f"/etc/tool/{one}" for one in ("tool.conf", "copied", "on/site")}
+    (text,) = (one for one in machine.result.said("warning") if "passwords" in one)
+    assert "/etc/tool: 2 files in it were not included: their names say" in text
+
+
+def test_names_that_are_no_utf8(machine):
+    machine.tool("/etc/tool", "x")
+    odd = os.fsdecode(b"/etc/caf\xe9.conf")
+    machine.package("tool", {odd: ""}, files=(TOOL,))
+    assert machine.brought() == set()
+
+
 def test_a_directory_of_data_brings_nothing_that_no_package_has(machine):
     machine.tool("/usr/share/tool")
     machine.package("tool", {"/usr/share/tool/a": ""}, files=(TOOL,))
@@ -788,3 +806,57 @@ def test_a_library_of_its_own_runs_commands_too(bench):
     bench.fill({TOOL: program("frob", needed=("libtool.so",), source=spelling("/etc/tool"))})
     machine.package("tool", {"/etc/tool/x": ""}, files=(TOOL, f"{LIB}/libtool.so"))
     assert machine.brought(OWN) == {"/etc/tool/x", "/usr/bin/mv", "/bin/sh"}
+
+
+def test_a_library_that_its_package_requires_and_nothing_is_linked_to(bench):
+    """As libverto loads libverto-libev, by a name that it puts together."""
+    machine = Machine(bench)
+    bench.fill({f"{LIB}/libc.so.6": libc("frob", "dlopen")})
+    names = ("libbase.so.1", "liblinked.so.1", "libopened.so.1", "libother.so.1")
+    bench.fill({f"{LIB}/{one}": library(one) for one in names[1:]})
+    made = library("libbase.so.1", "dlopen", needed=("liblinked.so.1",))
+    bench.fill({f"{LIB}/libbase.so.1": made})
+    machine.tool("/etc/tool", needed=("libbase.so.1",))
+    machine.package("tool", {"/etc/tool/x": ""}, files=(TOOL,))
+    needs = "Depends: linked, opened, old\nRecommends: other\n"
+    machine.package("base", {}, "base", needs, files=(f"{LIB}/libbase.so.1",))
+    for one in ("linked", "opened", "other"):
+        machine.package(one, {}, "base", files=(f"{LIB}/lib{one}.so.1",))
+    bench.fill({f"{LIB}/libold.so.1": library("libold.so.1")})
+    machine.package("old", {}, files=(f"{LIB}/libold.so.1",))
+    machine.brought(OWN)
+    assert f"{LIB}/libopened.so.1" in machine.result.paths
+    assert not {f"{LIB}/libother.so.1", f"{LIB}/libold.so.1"} & set(machine.result.paths)
+
+
+def test_helper_programs_of_a_library_that_starts_them(bench):
+    """As libapt-pkg starts apt's methods, which its package recommends."""
+    machine = Machine(bench)
+    bench.fill({f"{LIB}/libc.so.6": libc("frob", "execv")})
+    made = library("libbase.so", "execv", source=spelling("/usr/lib/base/methods"))
+    bench.fill({f"{LIB}/libbase.so": made})
+    machine.tool(needed=("libbase.so",))
+    bench.fill({f"{LIB}/libc.so.6": libc("frob", "execv")})
+    machine.package("tool", {}, files=(TOOL,))
+    machine.package("libbase", {}, needs="Recommends: base\n", files=(f"{LIB}/libbase.so",))
+    machine.package("base", {"/usr/lib/base/methods/copy": program(), "/usr/lib/base/other": ""})
+    assert machine.brought(OWN) == {"/usr/lib/base/methods/copy"}
+
+
+def test_data_of_a_package_that_every_system_has(machine):
+    machine.tool("/usr/share/every/table", "/usr/share/other/table")
+    machine.package("tool", {}, files=(TOOL,))
+    machine.package("every", {"/usr/share/every/table": ""}, needs="Essential: yes\n")
+    machine.package("other", {"/usr/share/other/table": ""})
+    assert machine.brought(OWN) == {"/usr/share/every/table"}
+
+
+def test_a_program_of_utilities_that_its_package_requires(bench):
+    machine = Machine(bench)
+    bench.fill({"/usr/bin/zz": program(), "/usr/bin/zznew": program()})
+    machine.tool("zz", "zznew")
+    bench.fill({f"{LIB}/libc.so.6": libc("frob", "execvp")})
+    bench.fill({TOOL: program("frob", "execvp", source=spelling("zz", "zznew"))})
+    machine.package("tool", {}, needs="Depends: zz-utils\n", files=(TOOL,))
+    machine.package("zz-utils", {}, files=("/usr/bin/zz", "/usr/bin/zznew"))
+    assert machine.brought(OWN) == {"/usr/bin/zz"}

@@ -1,5 +1,7 @@
 """The paths that stand in bytes."""
 
+import time
+
 import pytest
 
 from rootfs_builder.needs.general import standards, strings
@@ -44,6 +46,13 @@ def test_what_has_a_nul_at_its_beginning_is_no_text():
 )
 def test_a_variable_that_a_text_sets_stands_for_its_value(text, path):
     assert path in strings.of_text(text.encode()).paths
+
+
+@pytest.mark.parametrize("text", [b"A=" + b"$A" * 90 + b"\n", b"A=$B$B\nB=$C$C\nC=$A$A\n"])
+def test_variables_that_stand_for_one_another_cost_little(text):
+    started = time.process_time()
+    assert strings.of_text(text + b"x $A/y\n" * 200).paths == ()
+    assert time.process_time() - started < 1
 
 
 def test_a_variable_that_is_set_twice_stands_for_nothing():
