@@ -194,22 +194,26 @@ def _left_out(sources: Sources, path: SourcePath, why: str, *, is_secret: bool) 
     return warning(Code.SECRET_LEFT_OUT, text, *_named(sources, path))
 
 
-def out_of_reach(
-    sources: Sources, path: str, real: SourcePath, rule: str, *, files: int = 0
-) -> Finding:
-    """The warning about a file that only a text names; `path` is its place, "" where unknown.
-
-    Or about that many `files` of a directory.
-    """
-    shown = printable(sources.display(real))
-    what = f"{files} files in {shown} were" if files else f"{shown} was"
+def out_of_reach(sources: Sources, path: str, real: SourcePath, rule: str) -> Finding:
+    """The warning about a file that only a text names; `path` is its place, "" where unknown."""
     text = (
-        f"{what} not included: rule {printable(rule)} found {'them' if files else 'it'} "
-        f"named in a program or script, but {'they are' if files else 'it is'} outside the system "
-        "directories and not next to the script by a visible name; to include "
-        f"{'them' if files else 'it'}: {_flag(sources, real, path)}"
+        f"{printable(sources.display(real))} was not included: rule {printable(rule)} found it "
+        "named in a program or script, but it is outside the system directories and not next to "
+        f"the script by a visible name; to include it: {_flag(sources, real, path)}"
     )
     return warning(Code.OUT_OF_REACH, text, *_named(sources, real))
+
+
+def many_out_of_reach(sources: Sources, directory: str, real: list[str], rule: str) -> Finding:
+    """The same about many paths in a directory, of which nobody may want all."""
+    first = SourcePath(real[0])
+    text = (
+        f"{len(real)} paths in {printable(sources.display(SourcePath(directory)))} were not "
+        f"included: rule {printable(rule)} found them named in a program or script, but they are "
+        "outside the system directories and not next to the script by a visible name; to include "
+        f"one: {_flag(sources, first, first)}"
+    )
+    return warning(Code.OUT_OF_REACH, text, *_named(sources, first))
 
 
 def _named(sources: Sources, path: SourcePath) -> dict[str, None]:

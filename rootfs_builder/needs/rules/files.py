@@ -99,20 +99,19 @@ class RuleFiles:
 
         What every runtime mounts is.
         """
-        refused = dict[tuple[str, str], list[Finding]]()
+        refused = dict[tuple[str, str], dict[str, Finding]]()
         for path, rule, spelt in sorted(self._places.refused):
             if any(below(path, one) for one in MOUNTED):
                 continue
             real = SourcePath(self._elf_files.walker.walk(path).real)
             if real not in there:
                 found = copies.out_of_reach(self._sources, path if spelt else "", real, rule)
-                refused.setdefault((parent(real), rule), []).append(found)
+                refused.setdefault((parent(real), rule), {}).setdefault(real, found)
         for (directory, rule), each in refused.items():
             if len(each) <= _FEW:
-                yield from each
+                yield from each.values()
             else:
-                top = SourcePath(directory)
-                yield copies.out_of_reach(self._sources, directory, top, rule, files=len(each))
+                yield copies.many_out_of_reach(self._sources, directory, [*each], rule)
 
     def act(self, rule: Rule, variables: Variables, host: LinkMap | None) -> FileOutput:
         """The files that a rule adds for one set of variables."""

@@ -162,8 +162,8 @@ def test_many_files_of_a_directory_that_a_text_names_are_one_line(bench):
     said = [one for one in result.said("warning") if "not included" in one]
     assert len(said) == len(("many", *range(3)))
     (many,) = (one for one in said if "/srv/many" in one)
-    assert many.startswith("9 files in /srv/many were not included: ")
-    assert many.endswith(f"to include them: --add {bench.root}/srv/many:/srv/many")
+    assert many.startswith("9 paths in /srv/many were not included: ")
+    assert many.endswith(f"to include one: --add {bench.root}/srv/many/0:/srv/many/0")
 
 
 def test_what_is_added_stands_where_the_root_has_a_link(bench):
