@@ -14,6 +14,7 @@ from rootfs_builder.needs.importers.walk import HERE, MARKS, SCRIPT
 _SAME = frozenset(
     ("Pathname", "absolute_path", "freeze", "new", "realpath", "to_s", "to_str", "cleanpath")
 )
+OWN_NAME = "\4"  # that of the file, without its directory: it is known where it is read
 _NAMES = ("constant", "identifier", "instance_variable")
 _LISTS = ("argument_list", "array", "parenthesized_statements", "string_array")
 
@@ -136,6 +137,9 @@ def _function(name: str, given: list[str]) -> str | None:
         return "/".join(given)
     if name == "expand_path" and others and not first.startswith(("/", *MARKS)):
         return f"{others[0]}/{first}"
+    if name == "basename":
+        place, _, last = first.rpartition("/")
+        return OWN_NAME if last == "_" and place in MARKS else last.removesuffix("".join(others))
     if name in ("dirname", "parent"):
         is_place = first in MARKS or first.endswith("/..")
         return f"{first}/.." if is_place else first.rpartition("/")[0] or "."

@@ -2,10 +2,13 @@
 
 from posixpath import normpath
 
+from msgspec.structs import replace
+
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.needs.finder import Text
 from rootfs_builder.needs.importers.ruby.gems import Gem, RubyTexts
 from rootfs_builder.needs.importers.ruby.source import Import, Imports, Kind
+from rootfs_builder.needs.importers.ruby.values import OWN_NAME
 from rootfs_builder.needs.importers.walk import Library, Walk
 from rootfs_builder.paths import ancestors, join, name, parent, printable
 
@@ -93,6 +96,7 @@ class RubyWalk(Walk):
     # --- features ---
 
     def _feature(self, path: str, one: Import) -> None:
+        one = replace(one, name=one.name.replace(OWN_NAME, name(path)))
         if one.kind is Kind.MAYBE and self._texts.is_core(path):
             return
         if one.guarded and self._is_aside(path, one.name.split("/")):

@@ -49,6 +49,12 @@ def test_a_library_that_is_required_comes_with_its_directory(text):
     assert f"{VENDOR}/a" in run(text)[0]
 
 
+def test_a_program_that_requires_a_library_of_its_own_name():
+    text = "$:.unshift File.join(File.dirname(__FILE__), '../lib')\nrequire File.basename(__FILE__)"
+    assert f"{VENDOR}/a" in run(text, script="/usr/bin/a")[0]
+    assert f"{VENDOR}/a" in run("require File.basename($0, '.rb')", script="/opt/a")[0]
+
+
 def test_what_is_no_code_is_not_loaded():
     assert run("# require 'a'\n=begin\nrequire 'a'\n=end\n__END__\nrequire 'a'\n")[0] == set()
 
