@@ -132,7 +132,10 @@ class Commands:
         while _may_vanish(rest):  # exec $TRACER program
             self._program(rest, scope, mode, last=False)
             rest = rest[1:]
-        inner = rest[0][0].text if rest[0] and len(rest[0]) == 1 else ""
+        if not rest[0]:
+            self._run.open = True
+            return False
+        inner = rest[0][0].text if len(rest[0]) == 1 else ""
         if called == "command" and inner in self._special:
             return self._special[inner](rest[1:], scope, mode)
         if inner in WRAPPERS:

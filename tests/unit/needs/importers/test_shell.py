@@ -97,6 +97,7 @@ def test_a_command_that_is_run_goes_in(bench, text):
         "exit 0; ls",
         "X=no; [ $X = yes ] && ls",
         'X="ls$1"; $X',
+        'X=; [ $1 ] && X=none; exec $X "$2" ls',
         'X="ls $1"; read X; $X',
     ],
 )
