@@ -63,8 +63,7 @@ class OwnPackage:
         if package is not None:
             places = belongings.places(self._settings(package), self._context.files.covers)
             yield from belongings.needs(places, kin, self._context.program.opened, program)
-            loads = loads or any(map(self._loads, own))
-            yield from self._unnamed(kin) if loads else ()
+            yield from self._unnamed(package, kin) if loads else ()
         for loaded in objects:
             real = SourcePath(loaded.real)
             if real == program or kin.owns(real):
@@ -172,14 +171,14 @@ class OwnPackage:
         if owner is not None:
             yield from unlinked.of(owner, self._context)
 
-    def _unnamed(self, kin: Kin) -> Iterator[Need]:
-        """The directories of modules that its packages alone have, and that no text spells out.
+    def _unnamed(self, package: Package, kin: Kin) -> Iterator[Need]:
+        """The directories of modules that the package alone has, and that no text spells out.
 
         A compiler may have put a short path into the code, in pieces.
         """
-        program = self._context.program
+        program, files = self._context.program, self._context.packages.files(package)
         spelt = [one.path for one in self._places(program)]
-        for place in self._belongings.private(one for one in kin.mine if is_module(name(one))):
+        for place in self._belongings.private(one for one in files if is_module(name(one))):
             if not any(below(one, place.path) or below(place.path, one) for one in spelt):
                 shown = f"{printable(program.opened)} calls dlopen, and its package has modules in"
                 clue = Clue(f"{shown} {printable(place.path)}", (program.opened, place.path))
