@@ -103,7 +103,7 @@ class OwnPackage:
     def _is_of_helpers(self, place: Place) -> bool:
         """Whether it is a directory in which a library has programs that it starts: apt's methods.
 
-        Modules are no programs.
+        Modules are not programs.
         """
         if not place.is_directory or not place.path.startswith(("/usr/lib/", "/usr/libexec/")):
             return False
