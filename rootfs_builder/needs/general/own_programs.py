@@ -107,10 +107,11 @@ class OwnPrograms:
         packages |= kin.required_names
         called = {one: path for one, path in required.items() if one in packages}
         paths = required | own
-        words = {*called, *(one for one in required if "-" in one or len(one) >= _LONG)}
-        bare = {encode(one): one for one in words - utilities.ALL}
+        rare = {one for one in required if "-" in one or len(one) >= _LONG} - utilities.ALL
+        words = called.keys() | rare
+        bare = {encode(one): one for one in words}
         words |= own.keys() if len(own) <= _MOST_OWN else set()
-        texts = {encode(f"\0{one}\0"): one for one in words - utilities.ALL}
+        texts = {encode(f"\0{one}\0"): one for one in words}
         texts |= {encode(f"{at}{one}\0"): one for one in called for at in _BEFORE}
         if self._is_go or elf_files.contained(program.real, (strings.RUST,)):  # no ends
             texts |= bare

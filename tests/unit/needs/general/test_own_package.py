@@ -860,3 +860,15 @@ def test_a_program_of_utilities_that_its_package_requires(bench):
     machine.package("tool", {}, needs="Depends: zz-utils\n", files=(TOOL,))
     machine.package("zz-utils", {}, files=("/usr/bin/zz", "/usr/bin/zznew"))
     assert machine.brought(OWN) == {"/usr/bin/zz"}
+
+
+def test_a_utility_of_its_own_source_comes_as_any_other_program_of_it(bench):
+    """As sdiff runs diff; one of a required package is only a word, as in all that Go has."""
+    machine = Machine(bench)
+    bench.fill({"/usr/bin/diff": program(), "/usr/bin/truncate": program()})
+    machine.tool("diff", "truncate")
+    bench.fill({f"{LIB}/libc.so.6": libc("frob", "execvp")})
+    bench.fill({TOOL: program("frob", "execvp", source=spelling("diff", "truncate"))})
+    machine.package("tool", {}, needs="Depends: others\n", files=(TOOL, "/usr/bin/diff"))
+    machine.package("others", {}, files=("/usr/bin/truncate",))
+    assert machine.brought(OWN) == {"/usr/bin/diff"}
