@@ -24,6 +24,7 @@ class How(StrEnum):
     LINE = "line"  # for a shell
     PROGRAM = "program"  # the program alone, its arguments apart
     EITHER = "either"  # a line, unless more follows
+    NAMED = "named"  # not at all: its path stands in a text, which may start it
 
 
 class Command(Struct, frozen=True, array_like=True):
@@ -34,7 +35,10 @@ class Command(Struct, frozen=True, array_like=True):
 
 
 def of(name: str, arguments: Sequence[Node], functions: Mapping[str, How]) -> tuple[Command, ...]:
-    """What a call of a function runs: nothing, if it is none of `functions`."""
+    """What a call of a function runs: nothing, if it is none of `functions`.
+
+    A line for a shell that is not known at all still needs the shell.
+    """
     how = functions.get(name)
     if how is None or not arguments:
         return ()
@@ -43,7 +47,7 @@ def of(name: str, arguments: Sequence[Node], functions: Mapping[str, How]) -> tu
         first, how = next(iter(first.named_children), first), How.PROGRAM
     text = line(first)
     is_line = how is How.LINE or (how is How.EITHER and len(arguments) == 1)
-    return (Command(text, is_line),) if text.strip(UNKNOWN) else ()
+    return (Command(text, is_line),) if text.strip(UNKNOWN) or how is How.LINE else ()
 
 
 def line(node: Node) -> str:

@@ -44,9 +44,9 @@ def needs_shell(line: str) -> bool:
 
 
 def started(text: str, *, is_line: bool) -> Iterator[str]:
-    """The programs that are started: one, or those of a line; the shell too, if that needs it."""
+    """The programs that are started: one, or those of a line, and the shell that it may need."""
     yield from words(text) if is_line else (text,)
-    if is_line and needs_shell(text):
+    if is_line and (needs_shell(text) or not text.strip(UNKNOWN)):
         yield SHELL
 
 

@@ -150,6 +150,9 @@ class _Node:
                 return
 
     def _run(self, request: Request, here: str, script: str) -> Iterator[Need]:
+        if request.runs is How.NAMED:
+            yield from self._commands.named(request.text, here, script)
+            return
         is_line = request.runs is How.LINE
         yield from self._commands.run(request.text, here, script, is_line=is_line)
 

@@ -1,5 +1,6 @@
 """The text of a module for Node.js → what it imports, and the files that it names by its place."""
 
+import re
 from collections.abc import Iterator
 
 from msgspec import Struct
@@ -7,12 +8,19 @@ from tree_sitter import Node
 
 from rootfs_builder.needs.importers import command_calls, syntax
 from rootfs_builder.needs.importers.command_calls import How
+from rootfs_builder.needs.importers.commands import UNKNOWN
 
-VERSION = 2  # of what is remembered
+VERSION = 3  # of what is remembered
 _JOINING = frozenset(("join", "resolve"))
 _RUNS = dict.fromkeys(("exec", "execSync"), How.LINE) | dict.fromkeys(
     ("execFile", "execFileSync", "spawn", "spawnSync"), How.PROGRAM
 )
+# What runs a line by a shell, whatever the line: not the `exec` of an expression. TypeScript's
+# compiler calls `(0, child_process_1.exec)(…)`.
+_RUNNER = re.compile(
+    r"\A(?:\(0, ?)?(?:\w*(?:child_?process|childProcess|cp)\w*\.)?exec(?:Sync)?\)?\Z"
+)
+_PROGRAM = re.compile(r"/(?:usr/)?s?bin/[\w.+-]+")
 _HERE = frozenset(("__dirname", "import.meta.dirname"))
 
 
@@ -62,11 +70,7 @@ def _made(root: Node) -> Iterator[str]:
 def _requests(node: Node, requiring: set[str], *, guarded: bool) -> Iterator[Request]:
     line = syntax.line(node)
     if node.type in ("import_statement", "export_statement"):
-        source = node.child_by_field_name("source")
-        types = node.type == "import_statement" and any(one.type == "type" for one in node.children)
-        text = _literal(source) if source is not None else None
-        if text and not types:
-            yield Request(text, line, guarded=guarded)
+        yield from _imported(node, line, guarded=guarded)
     elif node.type == "call_expression":
         yield from _call(node, requiring, line, guarded=guarded)
     elif node.type == "new_expression":
@@ -82,8 +86,20 @@ def _requests(node: Node, requiring: set[str], *, guarded: bool) -> Iterator[Req
             text = _literal(right)
             if text:
                 yield Request(f".{text}", line, file=True, guarded=guarded)
+    elif node.type == "string":
+        text = _literal(node) or ""
+        if _PROGRAM.fullmatch(text):
+            yield Request(text, line, runs=How.NAMED)
     elif node.type == "template_string":
         yield from _template(node, line, guarded=guarded)
+
+
+def _imported(node: Node, line: int, *, guarded: bool) -> Iterator[Request]:
+    source = node.child_by_field_name("source")
+    types = node.type == "import_statement" and any(one.type == "type" for one in node.children)
+    text = _literal(source) if source is not None else None
+    if text and not types:
+        yield Request(text, line, guarded=guarded)
 
 
 def _call(node: Node, requiring: set[str], line: int, *, guarded: bool) -> Iterator[Request]:
@@ -108,7 +124,12 @@ def _call(node: Node, requiring: set[str], line: int, *, guarded: bool) -> Itera
     elif called.rpartition(".")[2] == "fork" and text and text.startswith("."):
         yield Request(text, line, file=True, guarded=True)
     else:
-        for command in command_calls.of(called.rpartition(".")[2], words, _RUNS):
+        yield from _commands(called, words, line)
+
+
+def _commands(called: str, words: list[Node], line: int) -> Iterator[Request]:
+    for command in command_calls.of(called.rpartition(".")[2].rstrip(")"), words, _RUNS):
+        if command.text.strip(UNKNOWN) or _RUNNER.search(called):
             runs = How.LINE if command.is_line else How.PROGRAM
             yield Request(command.text, line, runs=runs)
 

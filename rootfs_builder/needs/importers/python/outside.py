@@ -85,7 +85,7 @@ class Outside:
     def _programs(self, source: Source, path: str) -> Iterator[Need]:
         """Programs that a text starts; a shell, where that runs a line that needs one."""
         words = [*source.programs, *(one for line in source.lines for one in commands.words(line))]
-        if any(line.strip(commands.UNKNOWN) for line in source.lines):
+        if source.lines:
             words.append(commands.SHELL)
         for one in dict.fromkeys(words):
             yield from self._commands.needs(one, path, self.script)

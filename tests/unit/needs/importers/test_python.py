@@ -665,7 +665,7 @@ def test_a_program_that_is_started_is_a_hint(text):
         ("subprocess.run(['cat', path])", {"/usr/bin/cat"}),
         ("os.system('cat ' + path)", {"/usr/bin/cat", "/bin/sh"}),
         ("os.popen(f'cat {path} | aid')", {"/usr/bin/cat", "/bin/sh"}),
-        ("os.system(given)", set()),
+        ("os.system(given)", {"/bin/sh"}),
         ("library.system('cat')", {"/usr/bin/cat", "/bin/sh"}),
         ("line = 'cat %s' % path\nPopen(line, **options)", {"/usr/bin/cat", "/bin/sh"}),
         ("Popen('cat x', stdin=path)", set()),
