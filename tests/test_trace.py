@@ -325,6 +325,14 @@ def test_what_no_file_shows_ends_the_summary_of_pack(cli, cc, options, said):
     assert any("calls dlopen" in line for line in lines) is said
 
 
+@pytest.mark.parametrize(("call", "said"), [("execvp(v[1], v + 1)", True), ("system(v[1])", False)])
+def test_a_shell_answers_who_calls_it_alone(cli, cc, call, said):
+    """As xe's, which has /bin/sh for one option and starts whatever its input names."""
+    cc(f"#include <stdlib.h>\n#include <unistd.h>\nint main(int n, char **v) {{ return {call}; }}")
+    done = cli("pack", "./hello", "-o", "x.tar", "--with", "shell", check=True)
+    assert ("calls execvp, and no file says" in done.stderr) is said
+
+
 def test_a_program_that_starts_nothing_is_told_nothing(cli, cc):
     cc("int main(void) { return 0; }")
     assert "trace" not in cli("pack", "./hello", "-o", "hello.tar", check=True).stderr

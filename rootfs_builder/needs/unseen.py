@@ -8,29 +8,34 @@ from collections.abc import Iterator
 from rootfs_builder.findings import Code, Finding, hint
 from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.needs.closure import Closure, Program, ProgramKind
-from rootfs_builder.paths import absolute, printable
+from rootfs_builder.paths import absolute, name, printable
 
-_CALLS = frozenset(
+_STARTS = frozenset(
     {
-        *(b"dlopen", b"dlmopen", b"system", b"popen", b"posix_spawn", b"posix_spawnp"),
-        *(b"execv", b"execve", b"execvp", b"execvpe", b"execl", b"execle", b"execlp", b"fexecve"),
+        *(b"posix_spawn", b"posix_spawnp", b"fexecve"),
+        *(b"execv", b"execve", b"execvp", b"execvpe", b"execl", b"execle", b"execlp"),
     }
 )
+_CALLS = _STARTS | {b"dlopen", b"dlmopen", b"system", b"popen"}
+_SHELLS = ("bash", "busybox", "dash", "sh")
 
 
 def find(closure: Closure, elf_files: ElfFiles) -> Iterator[Finding]:
     """A hint for the first of the user's programs that calls dlopen or exec, if nothing came of it.
 
-    Whatever was loaded or is there to be started is an answer, whoever asked for it.
+    Whatever was loaded or is there to be started is an answer, whoever asked for it; but a shell
+    is none to a program that starts others itself.
     """
-    if any(tree.programs or tree.plugins for tree in closure.trees):
+    there = {name(one.real) for tree in closure.trees for one in tree.programs}
+    if any(tree.plugins for tree in closure.trees) or not there <= {*_SHELLS}:
         return
+    asked = _STARTS if there else _CALLS
     for program in closure.programs:
         if program.kind is not ProgramKind.EXECUTABLE or not program.link_maps:
             continue
         if any(one.calls for one in program.link_maps):
             continue
-        calls = elf_files.imports(program.real, _CALLS)
+        calls = elf_files.imports(program.real, asked)
         if calls:
             yield _hint(program, min(calls).decode())
             return

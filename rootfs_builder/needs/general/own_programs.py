@@ -6,7 +6,7 @@ from functools import cached_property
 from msgspec import Struct
 
 from rootfs_builder.loader.resolution import Loaded
-from rootfs_builder.needs import utilities
+from rootfs_builder.needs import undeclared, utilities
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, LeftOut, Need
 from rootfs_builder.needs.general import strings
@@ -61,7 +61,8 @@ class OwnPrograms:
     def _in_commands(self, by: Loaded, kin: Kin) -> Iterator[Need]:
         """Of those of other sources, what is certain and needed, with the shell that starts it.
 
-        What is either is a hint: nobody knows when.
+        What is only certain comes for the user's program unless it is large. What is either is a
+        hint: nobody knows when.
         """
         for one in self._started(by):
             shown = f"{printable(name(by.opened))} runs {printable(name(one.path))}"
@@ -69,11 +70,16 @@ class OwnPrograms:
             real = self._context.files.real(one.path)
             if real is None or kin.owns(real):
                 continue
-            if one.is_utility or (one.certain and kin.has(real)):
+            if one.is_utility or (one.certain and (kin.has(real) or self._comes_along(one.path))):
                 yield File(one.path, clue, started=True)
                 yield File(strings.SHELL, clue, started=True)
             elif one.certain or kin.has(real):
                 yield LeftOut(one.path, clue)
+
+    def _comes_along(self, path: str) -> bool:
+        """For the user's program; a shell has some of the utilities itself, others are words."""
+        user = self._context.is_named and name(path) not in utilities.ALL
+        return user and undeclared.is_small(path, self._context)
 
     def _started(self, by: Loaded) -> Iterator[_Started]:
         """The programs of PATH that are the first words of commands that an object spells out."""

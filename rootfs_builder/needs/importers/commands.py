@@ -2,9 +2,10 @@
 
 A program comes in where the script that is started, or another text of its package, starts it and
 cannot do without: it is spelt with its path, is a utility of every system, which no package
-declares, or is of a package that the script's own needs, at any distance. What a module of others
-starts comes if the module's package says that it needs just that, or has it itself. Of any other
-nobody knows when it is started: one hint names them all.
+declares, or is of a package that the script's own needs, at any distance. What the user's own
+script starts comes unless it is large, whoever declares it. What a module of others starts comes if
+the module's package says that it needs just that, or has it itself. Of any other nobody knows when
+it is started: one hint names them all.
 """
 
 import re
@@ -12,7 +13,7 @@ from collections.abc import Iterator
 
 from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem.sources import in_system
-from rootfs_builder.needs import utilities
+from rootfs_builder.needs import undeclared, utilities
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, LeftOut
 from rootfs_builder.packages import Package
@@ -69,7 +70,9 @@ class Commands:
         if path is None:
             return
         clue = Clue(f"{printable(name(by or script))} starts {printable(name(word))}")
-        own = self.is_own(by, script) and ("/" in word or self._is_needed(path, by))
+        own = self.is_own(by, script) and (
+            "/" in word or self._is_needed(path, by) or self._comes_along(path, script)
+        )
         certain = own or self._is_required(path, by or script)
         yield File(path, clue, started=True) if certain else LeftOut(path, clue)
 
@@ -127,6 +130,12 @@ class Commands:
             return self._context.packages.reaches(owner, other)
         except InputError:
             return False  # which others say
+
+    def _comes_along(self, path: str, script: str) -> bool:
+        """Whether a program that no package declares comes all the same: for the user's script."""
+        if all(one.path != script for one in self._context.given):
+            return False
+        return undeclared.is_small(path, self._context)
 
     def declares(self, by: str, path: str, script: str) -> bool:
         """Whether the package of a text names that of a file as needed, at any distance.

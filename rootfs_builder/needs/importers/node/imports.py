@@ -74,12 +74,7 @@ def _requests(node: Node, requiring: set[str], *, guarded: bool) -> Iterator[Req
     elif node.type == "call_expression":
         yield from _call(node, requiring, line, guarded=guarded)
     elif node.type == "new_expression":
-        words = _arguments(node)
-        url = syntax.text(node.child_by_field_name("constructor") or node) == "URL"
-        beside = url and len(words) > 1 and syntax.text(words[1]) == "import.meta.url"
-        text = _literal(words[0]) if beside else None
-        if text:
-            yield Request(text, line, file=True, guarded=guarded)
+        yield from _beside(node, line, guarded=guarded)
     elif node.type == "binary_expression":
         left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
         if left is not None and right is not None and syntax.text(left) in _HERE:
@@ -100,6 +95,16 @@ def _imported(node: Node, line: int, *, guarded: bool) -> Iterator[Request]:
     text = _literal(source) if source is not None else None
     if text and not types:
         yield Request(text, line, guarded=guarded)
+
+
+def _beside(node: Node, line: int, *, guarded: bool) -> Iterator[Request]:
+    """`new URL('file', import.meta.url)`."""
+    words = _arguments(node)
+    url = syntax.text(node.child_by_field_name("constructor") or node) == "URL"
+    beside = url and len(words) > 1 and syntax.text(words[1]) == "import.meta.url"
+    text = _literal(words[0]) if beside else None
+    if text:
+        yield Request(text, line, file=True, guarded=guarded)
 
 
 def _call(node: Node, requiring: set[str], line: int, *, guarded: bool) -> Iterator[Request]:

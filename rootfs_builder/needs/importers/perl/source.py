@@ -7,6 +7,7 @@ from tree_sitter import Node
 
 from rootfs_builder.needs.importers import syntax
 from rootfs_builder.needs.importers.commands import UNKNOWN
+from rootfs_builder.needs.importers.perl import runs
 from rootfs_builder.needs.importers.perl.imports import Import, Imports, Kind
 from rootfs_builder.needs.importers.perl.values import STRINGS, Values, called, here
 from rootfs_builder.needs.importers.walk import MARKS
@@ -65,7 +66,6 @@ _GUARDS = frozenset(
         "try_statement",
     )
 )
-_RUNS = frozenset(("exec", "open", "readpipe", "system"))
 _MOST_WITHIN = 2  # texts of code in texts of code
 _WITH_VALUE, _REST_IS_VALUE = "eEmMI", "CDFdix"  # options of perl
 
@@ -258,8 +258,8 @@ class _Reader:
         elif name == "import" and syntax.text(node.children[0]) == "lib":
             for one in self._values.directories(arguments):
                 self._keep(Kind.LIBRARY, one, line)
-        elif name in _RUNS and arguments:
-            self._run(arguments if name != "open" else _opened(arguments), line)
+        elif words := runs.of(name, arguments):
+            self._run(words, line)
         elif name == "require" and node.type == "method_call_expression":
             self._computed(line)
         else:
@@ -267,14 +267,15 @@ class _Reader:
         if node.end_byte > self._ended and self._path(node, line):
             self._ended = node.end_byte
 
-    def _run(self, arguments: list[Node], line: int) -> None:
+    def _run(self, words: list[Node], line: int) -> None:
         """A command: as one text, or as a program and its arguments."""
-        if len(arguments) == 1:
-            self._command(arguments[0], line)
-        for one in arguments[:1] if len(arguments) > 1 else ():
-            word = self._values.line(one)
-            if UNKNOWN not in word:
-                self._keep(Kind.PROGRAM, word, line)
+        listed = next(self._values.words(words[:1]), "") if _is_list(words[0]) else ""
+        if len(words) == 1 and not listed:
+            self._command(words[0], line)
+            return
+        word = listed or self._values.line(words[0])
+        if UNKNOWN not in word:
+            self._keep(Kind.PROGRAM, word, line)
 
     def _command(self, node: Node, line: int) -> None:
         text = self._values.line(node).strip(" |\t\n")
@@ -334,12 +335,8 @@ class _Reader:
         return True
 
 
-def _opened(arguments: list[Node]) -> list[Node]:
-    """What `open` runs: see perlfunc(1)."""
-    mode = syntax.text(arguments[1]).strip("\"'") if len(arguments) > 1 else ""
-    if mode in ("|-", "-|"):
-        return arguments[2:]
-    return arguments[1:2] if mode.startswith("|") or mode.endswith("|") else []
+def _is_list(node: Node) -> bool:
+    return node.type == "quoted_word_list"
 
 
 def _is_guarded(node: Node) -> bool:

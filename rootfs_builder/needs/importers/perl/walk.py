@@ -10,6 +10,7 @@ from rootfs_builder.needs.importers.perl.texts import PerlTexts
 from rootfs_builder.needs.importers.walk import MARKS, Library, Walk
 from rootfs_builder.paths import below, decode, join, parent, printable
 
+_FINDERS = frozenset(("Module::Find", "Module::Pluggable", "Module::Pluggable::Object"))
 _CODE = (".pm", ".pl", ".pod", ".al", ".h", ".a", ".ix", ".t", ".PL", ".pmc")
 
 
@@ -78,6 +79,10 @@ class PerlWalk(Walk):
                 self._packages.add(one.name)
                 if path == self._path and path.endswith(end):
                     self._library(Library(path.removesuffix(end)), whole=False)
+        if any(one.name == "Module::Pluggable" for one in imports):
+            packages = [one for one in imports if one.kind is Kind.PACKAGE]
+            for one in packages:  # where it looks unless it is told
+                self._family(path, Import(Kind.FAMILY, f"{one.name}::Plugin", one.line))
         for one in imports:
             self._follow(path, one)
 
@@ -133,8 +138,9 @@ class PerlWalk(Walk):
             if is_core or not library.core:
                 self._load_if_declared(library, file, path, one)
         is_source = path != self._by and not path.endswith(".so")
-        imports = self._texts.imports(path) if is_source and not found else ()
-        if any(each.kind is Kind.FAMILY for each in imports):
+        imports = self._texts.imports(path) if is_source else ()
+        computes = any(each.kind is Kind.FAMILY for each in imports)
+        if (computes and not found) or any(each.name in _FINDERS for each in imports):
             self._family(path, one)
 
     def _is_family(self, path: str, module: str) -> bool:

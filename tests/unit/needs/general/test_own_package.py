@@ -498,9 +498,22 @@ def test_commands_that_it_spells_out(bench):
     own = (TOOL, "/usr/bin/mate", "/usr/bin/friend")
     machine.package("tool", {}, needs="Depends: dep\n", files=own)
     machine.package("dep", {}, files=("/usr/bin/dep", "/usr/bin/sure"))
-    assert machine.brought(OWN) == {"/usr/bin/sure", "/bin/sh"}  # certain, and needed
+    # Certain, whoever declares it.
+    assert machine.brought(OWN) == {"/usr/bin/ddlog", "/usr/bin/sure", "/bin/sh"}
     (hint,) = (one for one in machine.result.said("hint") if "EXECUTABLEs" in one)
-    assert hint.endswith(f"EXECUTABLEs: {bench.root}/usr/bin/ddlog {bench.root}/usr/bin/dep")
+    assert hint.endswith(f"EXECUTABLEs: {bench.root}/usr/bin/dep")
+
+
+def test_a_large_program_that_no_package_declares_is_a_hint(bench, monkeypatch):
+    machine = Machine(bench)
+    monkeypatch.setattr("rootfs_builder.needs.undeclared._MOST", 100)
+    bench.fill({f"{LIB}/libc.so.6": libc("frob", "system")})
+    bench.fill({TOOL: program("frob", "system", source=spelling("pan -o '%s' '%s'"))})
+    bench.fill({"/usr/bin/pan": program()})
+    machine.package("tool", {}, files=(TOOL,))
+    assert machine.brought(OWN) == set()
+    (hint,) = (one for one in machine.result.said("hint") if "EXECUTABLEs" in one)
+    assert hint.endswith(f"EXECUTABLEs: {bench.root}/usr/bin/pan")
 
 
 def test_a_utility_that_it_has_a_shell_start(bench):

@@ -203,6 +203,15 @@ def test_programs_that_a_script_cannot_do_without_come(bench, text, comes):
     assert result.paths & {"/usr/bin/cat", "/bin/sh"} == comes
 
 
+@pytest.mark.parametrize(("most", "comes"), [(1 << 20, {"/usr/bin/aid"}), (10, set())])
+def test_what_no_package_declares_comes_unless_it_is_large(bench, monkeypatch, most, comes):
+    monkeypatch.setattr("rootfs_builder.needs.undeclared._MOST", most)
+    bench.fill({"/usr/bin/aid": program("frob")})
+    result = packed(bench, "spawn('aid', [file])", BESIDE)
+    assert result.paths & {"/usr/bin/aid"} == comes
+    assert any("EXECUTABLEs" in one for one in result.said("hint")) is (not comes)
+
+
 def test_a_text_that_is_too_large_to_be_read_is_a_hint(bench, monkeypatch):
     monkeypatch.setattr("rootfs_builder.needs.image_files.MOST_BYTES", 40)
     result = packed(bench, "require('./part')", {"/app/bin/part.js": "x" * 41})

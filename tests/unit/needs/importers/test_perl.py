@@ -148,11 +148,41 @@ OWNERS = {SCRIPT: "own", "/usr/bin/tool": "needed", "/usr/bin/other": "another"}
         ('my $tool = "tool"; my $run = "$tool -f"; `$run $x`;', {"/usr/bin/tool"}),
         ('open(F, "cat.txt"); open(F, "<", "tool");', set()),
         ("system($given);", set()),
+        ("run([qw(tool -x), $file], '>', \\my $out);", {"/usr/bin/tool"}),
+        ("run ['tool', @ARGV];", {"/usr/bin/tool"}),
+        ('capturex("tool", $file);', {"/usr/bin/tool"}),
+        ("run('tool'); start(qw(tool x));", set()),
     ],
 )
 def test_programs_that_a_script_cannot_do_without_come(text, comes):
     packages = importing.Packages(OWNERS, {"own": ("needed",)})
     assert run(text, COMMANDS, packages=packages)[0] == comes
+
+
+@pytest.mark.parametrize(
+    ("text", "comes"),
+    [
+        (
+            "use Module::Pluggable search_path => ['App::Part'], require => 1;",
+            {"App/Part/A.pm", "App/Plugin/B.pm"},
+        ),
+        ("use Module::Pluggable;", {"App/Plugin/B.pm"}),
+        ("use Other::Finder search_path => ['App::Part'];", set()),
+    ],
+)
+def test_where_a_module_looks_for_plugins_all_come(text, comes):
+    """As CIL's commands, whose parent is there by its name."""
+    tree = {
+        f"{VENDOR}/App.pm": f"package App;\n{text}\n1;",
+        f"{VENDOR}/App/Part.pm": "1;",
+        f"{VENDOR}/App/Part/A.pm": "1;",
+        f"{VENDOR}/App/Plugin/B.pm": "1;",
+        f"{VENDOR}/Module/Pluggable.pm": "1;",
+    }
+    found = run("use App;", tree)[0]
+    assert {
+        one for one in ("App/Part/A.pm", "App/Plugin/B.pm") if f"{VENDOR}/{one}" in found
+    } == comes
 
 
 def test_what_a_module_starts_that_its_own_package_has_or_requires_comes():

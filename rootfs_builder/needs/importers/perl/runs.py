@@ -1,0 +1,35 @@
+"""A call in Perl → what it runs: one node is a command line, more are a program's words.
+
+Source: perlfunc(1); the documentation of IPC::Run, IPC::Run3, IPC::Cmd and IPC::System::Simple.
+"""
+
+from tree_sitter import Node
+
+from rootfs_builder.needs.importers import syntax
+
+_RUNS = frozenset(("exec", "readpipe", "system"))
+_WITHOUT_SHELL = frozenset(("capturex", "runx", "systemx"))
+_GIVEN_WORDS = frozenset(("capture", "harness", "run", "run3", "start"))
+
+
+def of(name: str, arguments: list[Node]) -> list[Node]:
+    """The words of the command that a call of a function runs, none if it runs none."""
+    if name == "open":
+        return _opened(arguments)
+    if name in _RUNS | _WITHOUT_SHELL:
+        return arguments
+    if name in _GIVEN_WORDS and arguments and arguments[0].type == "anonymous_array_expression":
+        return _elements(arguments[0])
+    return []
+
+
+def _opened(arguments: list[Node]) -> list[Node]:
+    mode = syntax.text(arguments[1]).strip("\"'") if len(arguments) > 1 else ""
+    if mode in ("|-", "-|"):
+        return arguments[2:]
+    return arguments[1:2] if mode.startswith("|") or mode.endswith("|") else []
+
+
+def _elements(array: Node) -> list[Node]:
+    inner = array.named_children
+    return [*inner[0].named_children] if inner and inner[0].type == "list_expression" else [*inner]
