@@ -67,11 +67,22 @@ class Elf:
         return bool(symbols & {one.encode() for one in self.texts.get("symbols", ())})
 
 
+class Package(str):
+    """A package by its name; `gnupg-utils` is of the source `gnupg`."""
+
+    __slots__ = ()
+
+    @property
+    def source(self):
+        return self.partition("-")[0]
+
+
 class Packages:
     """Whose files are, by path, and what each package needs: `{"own": ("other",)}`."""
 
     def __init__(self, owners=(), needs=()):
-        self.owners, self.needs = dict(owners), dict(needs)
+        self.owners = {path: Package(one) for path, one in dict(owners).items()}
+        self.needs = {one: tuple(map(Package, others)) for one, others in dict(needs).items()}
 
     def of_all(self, paths):
         return SimpleNamespace(packages={one: self.owners.get(one) for one in paths})

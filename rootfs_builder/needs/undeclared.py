@@ -1,6 +1,6 @@
-"""Programs that a text starts and that its package does not declare: the small ones come along.
+"""What a text starts or imports and its package does not declare: small ones come along.
 
-Who packs a script on a machine that has what it starts wants that, too. Large ones are a hint.
+Who packs a script on a machine that has what it uses wants that, too. Large ones are a hint.
 """
 
 from rootfs_builder.errors import InputError
@@ -12,7 +12,7 @@ _MOST = 64 << 20  # bytes of its package: git has 35 MB, pandoc 200
 
 
 def is_small(path: str, context: Context) -> bool:
-    """Whether a program of the root is of a small package, or of none and small itself."""
+    """Whether a file of the root is of a small package, or of none and small itself."""
     files = context.files
     real = files.real(path)
     if real is None:

@@ -84,6 +84,16 @@ def resolve(text: str, root: Root, *, option: str = "--user", prefix: str = "") 
     return User(user.uid, gid, user.name, group, user.home)
 
 
+def gid(name: str, root: Root) -> int:
+    """The id of a group that `root` knows by its name.
+
+    Raises:
+        NotFoundError: it knows none.
+        InputError: its /etc/group cannot be read.
+    """
+    return _Accounts("--user", "", name, root).gid(name)
+
+
 class _Accounts:
     """The accounts of one root; a file is read when a name needs it."""
 

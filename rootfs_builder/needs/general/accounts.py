@@ -3,7 +3,8 @@
 A whole string of a program that looks accounts up by name and changes its user is an account if the
 root has a system account of that name; so is the name of the program, or of its package, and what
 that package makes when it is installed. What a configuration or an argument calls a user is one if
-the root has it at all, and of a script what is called as its package, or made by it.
+the root has it at all, and of a script what is called as its package, or made by it. A group is
+one where groups are looked up.
 """
 
 import re
@@ -32,6 +33,7 @@ _CHANGES = frozenset(
         b"setuid",
     )
 )
+_GROUPS = frozenset((b"getgrnam", b"getgrnam_r"))
 _PACKAGES = 100  # uid: below it are those of every system, most of them words of every day
 _OF_EVERY_SYSTEM = ("news", "proxy", "uucp", "www-data")  # but those that are no everyday words
 _FIRST_PERSON = 1000  # uid: below it are accounts of the system; login.defs(5), SYS_UID_MAX
@@ -80,16 +82,17 @@ class Accounts:
 
     def _compiled_in(self) -> Iterator[Need]:
         program, elf_files = self._context.program, self._context.elf_files
+        known = self._sought()
         system = sorted(
             one
-            for one, uid in self._known.items()
-            if _PACKAGES <= uid < _FIRST_PERSON or one in _OF_EVERY_SYSTEM
+            for one, number in known.items()
+            if _PACKAGES <= number < _FIRST_PERSON or one in _OF_EVERY_SYSTEM
         )
-        if not system or not elf_files.imports(program.real, _CHANGES):
+        if not system:
             return
         texts = {encode(f"\0{one}\0"): one for one in system}
         # A linker lets a string share the end of another one, as of the name of its directory.
-        texts |= {encode(f"/{one}\0"): one for one in system if self._known[one] >= _PACKAGES}
+        texts |= {encode(f"/{one}\0"): one for one in system if known[one] >= _PACKAGES}
         named = {texts[text] for text in elf_files.contained(program.real, texts)}
         called = name(program.opened)
         found = named | self._of_package(called, program.real).intersection(system)
@@ -97,6 +100,18 @@ class Accounts:
         for one in sorted(found.difference(_IN_EVERY_IMAGE, map(decode, functions))):
             verb = "names" if one in named else "has"
             yield Account(one, Clue(f"{printable(called)} {verb} the account {one}"))
+
+    def _sought(self) -> dict[str, int]:
+        """The users that the program may become, and the groups that it looks up, with their ids.
+
+        Whom it gives files it need not become.
+        """
+        imports, program = self._context.elf_files.imports, self._context.program.real
+        found = dict(self._known) if imports(program, _CHANGES) else {}
+        if imports(program, _GROUPS):
+            groups = _accounts(self._context.files.read("/etc/group") or b"")
+            found |= {one: gid for one, gid in groups.items() if one not in self._known}
+        return found
 
     def _of_package(self, called: str, path: str) -> set[str]:
         """How an account may be called that is for a program or its package alone."""
@@ -125,10 +140,10 @@ class Accounts:
 
 
 def _accounts(passwd: bytes) -> dict[str, int]:
-    """Names and uids of passwd(5)."""
+    """Names and ids of passwd(5) or group(5)."""
     found: dict[str, int] = {}
     for line in decode(passwd).split("\n"):
         fields = line.split(":")
-        if len(fields) > 2 and fields[2].isdecimal():  # noqa: PLR2004 - NAME:x:UID
+        if len(fields) > 2 and fields[2].isdecimal():  # noqa: PLR2004 - NAME:x:ID
             found.setdefault(fields[0], int(fields[2]))
     return found

@@ -20,6 +20,7 @@ from rootfs_builder.needs.general import standards, strings
 from rootfs_builder.needs.general.modules import Modules
 from rootfs_builder.paths import (
     MOUNTED,
+    OpenedPath,
     SourcePath,
     ancestors,
     below,
@@ -89,6 +90,10 @@ class OwnCode:
         each += [(one, f"-e {name}={printable(one)}") for name, one in context.environment.items()]
         for text, where in each:
             for path in map(normpath, re.findall(_TOLD, text)):
+                if in_system(path) and self._files.is_file(path) and self._is_program(path):
+                    yield File(
+                        path, Clue(f"{where} names {printable(path)}", (path,)), started=True
+                    )
                 known = in_system(path) and not standards.is_shared(path)
                 if known and self._is_file_of_its_own(path):
                     clue = Clue(f"{where} names {printable(path)}", (path,))
@@ -194,10 +199,10 @@ class OwnCode:
             "/",
         ):
             return True
-        real = self._files.real(path)
-        if real is None:
-            return True
-        node = self._context.elf_files.walker.walk(real).node
+        return self._files.real(path) is None or self._is_program(path)
+
+    def _is_program(self, path: str) -> bool:
+        node = self._context.elf_files.walker.walk(OpenedPath(path)).node
         return node is not None and node.kind == "file" and bool(node.mode & 0o111)
 
     def _size(self, path: str) -> int:

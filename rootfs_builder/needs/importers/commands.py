@@ -25,18 +25,22 @@ _BETWEEN = re.compile(r"\|\|?|&&?|;|\n|\(|`")
 _SET = re.compile(r"\w+=\S*")
 _SHELLS_OWN = re.compile(r"[&*()\[\]{}'\";\\|?<>~`\n$]")  # as perl's do_exec3, which knows best
 _BEFORE = ("!", "do", "else", "exec", "if", "nohup", "sudo", "then", "time", "until", "while", "{")
+_RUNNING = ("env", "nice", "setsid", "stdbuf", "timeout", "xargs")  # what stands behind options
 _WORD = re.compile(r"[\x01-\x03A-Za-z_/][\w./+-]*")
 
 
 def words(line: str) -> Iterator[str]:
     """The names and paths of the programs that a command line starts, as far as they are known."""
     for part in _BETWEEN.split(line):
+        runs_another = False
         for word in part.split():
             if word in _BEFORE or _SET.fullmatch(word):
                 continue
             if _WORD.fullmatch(word):
                 yield word
-            break
+                runs_another = word in _RUNNING
+            if not runs_another:
+                break
 
 
 def needs_shell(line: str) -> bool:
@@ -71,7 +75,7 @@ class Commands:
             return
         clue = Clue(f"{printable(name(by or script))} starts {printable(name(word))}")
         own = self.is_own(by, script) and (
-            "/" in word or self._is_needed(path, by) or self._comes_along(path, script)
+            "/" in word or self._is_needed(path, by) or self.comes_along(path, script)
         )
         certain = own or self._is_required(path, by or script)
         yield File(path, clue, started=True) if certain else LeftOut(path, clue)
@@ -98,7 +102,10 @@ class Commands:
             return False
         try:
             related = self._context.packages.related
-            required = other == owner or other in related(owner).required
+            known = {owner, *related(owner).required}
+            # A package may stand for others of its source, as gnupg for gpg.
+            parts = (one for one in known if one.source == other.source)
+            required = other in known or any(other in related(one).required for one in parts)
             return required or related(other).essential
         except InputError:
             return False  # which others say
@@ -131,8 +138,8 @@ class Commands:
         except InputError:
             return False  # which others say
 
-    def _comes_along(self, path: str, script: str) -> bool:
-        """Whether a program that no package declares comes all the same: for the user's script."""
+    def comes_along(self, path: str, script: str) -> bool:
+        """Whether what no package declares comes all the same: for the user's script, if small."""
         if all(one.path != script for one in self._context.given):
             return False
         return undeclared.is_small(path, self._context)

@@ -56,10 +56,12 @@ class Typelibs:
 
     def text(self, text: Text) -> Iterator[Need]:
         """What a script imports, or a module of its own: others are ready for none."""
-        if text.kind is TextKind.BROUGHT and not self._is_own(text.path):
+        if text.kind is TextKind.BROUGHT and not text.path.endswith(_SUFFIXES):
             return
         data = self._files.read(text.path) or b""
         if _IMPORTING.search(data) is None:
+            return
+        if text.kind is TextKind.BROUGHT and not self._is_own(text.path):
             return
         shown = printable(name(text.path))
         asked = set[str]()
@@ -77,7 +79,7 @@ class Typelibs:
 
     def _is_own(self, path: str) -> bool:
         """Whether a module is of the package of a script that is given, or the user's."""
-        if not path.endswith(_SUFFIXES) or "/site-packages/" in path:
+        if "/site-packages/" in path:
             return False
         owner = self._commands.owner(path)
         if owner is None:

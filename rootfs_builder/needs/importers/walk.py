@@ -191,14 +191,16 @@ class Walk(ABC):
     def _is_aside(self, path: str, words: Sequence[str]) -> bool:
         """Whether a text of others loads a tool, called by the parts of its name, on occasion.
 
-        A tool is to build, test or document with: no program does that for its ordinary work.
+        A tool is to build, test or document with: no program does that for its ordinary work. But
+        what one tool loads of another it needs.
         """
         tool = next((one for one in self.tools if [*words[: len(one)]] == [*one]), None)
         if tool is None or path in self._own or not in_system(path):
             return False
         if self._around.commands.is_own(path, self._path):
             return False
-        return tool[-1] not in (one.split("-")[0].split(".")[0] for one in path.split("/"))
+        parts = {one.split("-")[0].split(".")[0] for one in path.split("/")}
+        return parts.isdisjoint(one[-1] for one in self.tools)
 
     def _found(self, part: str, kind: str = "file") -> Iterator[Library]:
         """The directories of the search path that have a path: which comes first is not known."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from functools import reduce
 
 from msgspec import Struct
@@ -226,12 +227,15 @@ class RuleFiles:
         return FileOutput(found=True, lines=lines, made=(home,))
 
     def known_account(self, rule: Rule, text: str) -> FileOutput:
-        """The lines of an account that the root knows by a name; nothing where it does not."""
-        try:
-            user = users.resolve(text, self._sources) if is_account(text) else None
-        except (InputError, NotFoundError):
-            user = None
-        return FileOutput() if user is None else self.account(rule, user)
+        """The lines of a user or a group that the root knows by a name; nothing if it does not."""
+        if is_account(text):
+            with suppress(InputError, NotFoundError):
+                return self.account(rule, users.resolve(text, self._sources))
+            with suppress(InputError, NotFoundError):
+                line = f"{text}:x:{users.gid(text, self._sources)}:\n"
+                lines = (GeneratedLine(ImagePath("/etc/group"), rule.name, line),)
+                return FileOutput(found=True, lines=lines)
+        return FileOutput()
 
     def switch(self, rule: Rule, services: tuple[str, ...]) -> tuple[tuple[str, ...], FileOutput]:
         """The services that need a module, and an nsswitch.conf.

@@ -65,7 +65,10 @@ class Follower:
             return self._modules.is_declared(one.module, module)
         if module.level is How.EACH and one.how is How.GUARDED:
             return True
-        return self._modules.is_required(one.module, module)
+        if self._modules.is_required(one.module, module):
+            return True
+        at_once = module.level is How.LATER and one.how is How.ALWAYS
+        return at_once and self._modules.comes_along(one.module, module)
 
     def _absolute(self, one: Import, module: Module, clue: Clue) -> Scope:
         scope, level = module.scope, module.level

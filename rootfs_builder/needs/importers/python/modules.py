@@ -11,7 +11,7 @@ from posixpath import normpath
 from msgspec import Struct
 from msgspec.structs import replace
 
-from rootfs_builder.errors import ElfError, InputError
+from rootfs_builder.errors import ElfError
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need
@@ -178,7 +178,7 @@ class Modules:
 
     def visit_package(self, directories: Iterable[str], module: Module) -> None:
         """Have all modules of a package read, at the level of the one that loads some of them."""
-        for directory in directories:
+        for directory in sorted({*directories}.difference(self._python.sites)):  # of all packages
             for path in self._search.modules(directory):
                 self.visit(replace(module, path=path))
 
@@ -231,15 +231,13 @@ class Modules:
 
     def is_declared(self, target: str, module: Module) -> bool:
         """Whether the system package of a module names that of another as needed."""
-        found, packages = self.find(target, Scope()), self._context.packages
-        paths = (module.path, *(found.files[:1] if found else ()))
-        real = [one for one in map(self._files.real, paths) if one is not None and in_system(one)]
-        try:
-            owners = [packages.of_all((one,)).packages[one] for one in real]
-            needed = packages.related(owners[0]).needed if owners and owners[0] else ()
-        except InputError:
-            return False  # which others say
-        return len(owners) > 1 and owners[1] in needed
+        found = self.find(target, Scope())
+        return found is not None and self._outside.is_declared(found.files[:1], module.path)
+
+    def comes_along(self, target: str, module: Module) -> bool:
+        """Whether a module of the script's own source gets it, whoever declares that."""
+        found = self.find(target, Scope())
+        return found is not None and self._outside.comes_along(found.files[:1], module.path)
 
     def _site(self, root: str) -> str | None:
         """The directory of installed modules that a directory is in."""

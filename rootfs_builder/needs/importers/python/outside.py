@@ -1,10 +1,11 @@
 """What a Python program needs besides modules: libraries, files by its own place, time zones."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from posixpath import normpath
 
+from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.findings import Code, Finding, hint
 from rootfs_builder.needs.clues import Clue
@@ -72,6 +73,23 @@ class Outside:
         owner = self._commands.owner(self.script) if self.script and unit else None
         if owner is not None and self._commands.owner(path) == owner:
             yield from (one for one in self._below(unit) if one.endswith(".py"))
+
+    def is_declared(self, files: Sequence[str], path: str) -> bool:
+        """Whether the system package of a module names that of another's file as needed."""
+        packages = self._context.packages
+        real = [one for one in map(self._files.real, (path, *files)) if one and in_system(one)]
+        try:
+            owners = [packages.of_all((one,)).packages[one] for one in real]
+            needed = packages.related(owners[0]).needed if owners and owners[0] else ()
+        except InputError:
+            return False  # which others say
+        return len(owners) > 1 and owners[1] in needed
+
+    def comes_along(self, files: Sequence[str], path: str) -> bool:
+        """Whether what a module of the script's own source imports comes, whoever declares it."""
+        own, owner = self._commands.owner(self.script), self._commands.owner(path)
+        is_own = own is not None and owner is not None and own.source == owner.source
+        return is_own and any(self._commands.comes_along(one, self.script) for one in files)
 
     def _is_own_text(self, path: str) -> bool:
         """Whether it is the user's or the script itself: others have tables of all there is."""

@@ -44,6 +44,17 @@ def test_who_never_changes_its_user_has_none(bench):
     assert passwd(bench, "Debian-my", symbols=("getpwnam",)) == ""
 
 
+def test_a_group_that_is_compiled_in_where_groups_are_looked_up(bench):
+    """As updatedb's, which gives its database to one."""
+    both = rule('when = { imports = ["getgrnam", "getpwnam"] }\nfinder = "accounts"', "accounts")
+    source = 'const char texts[] = "\\0files\\0Debian-my\\0";'
+    bench.fill({PROGRAM: program("getgrnam", source=source)})
+    bench.fill({"/etc/passwd": LINES, "/etc/group": "files:x:213:\nDebian-my:x:78:\n"})
+    tree = bench.plan(both).tree
+    assert tree["/etc/group"] == "files:x:213:\n"
+    assert "/etc/passwd" not in tree
+
+
 def test_its_own_name_is_one(bench):
     bench.fill({"/usr/bin/my-d": program("getpwnam", "setuid")})
     bench.fill({"/etc/passwd": "my-d:x:107:78::/:/bin/sh\nmy:x:108:78::/:/bin/sh\n"})

@@ -104,6 +104,14 @@ def test_files_of_the_system_that_arguments_and_variables_name_go_in(bench, opti
     assert result.said("warning") == []
 
 
+@pytest.mark.parametrize("options", [{"command": ("/usr/bin/aid",)}, {"env": ("X=/usr/bin/aid",)}])
+def test_so_do_programs(bench, options):
+    """As NODE_GYP_FORCE_PYTHON=/usr/bin/python3."""
+    bench.fill({PROGRAM: naming("none"), "/usr/bin/aid": program("frob")})
+    result = bench.plan(OWN, **options)
+    assert "/usr/bin/aid" in result.paths
+
+
 def test_a_large_directory_that_a_variable_names_is_a_warning_with_the_flag(bench, monkeypatch):
     monkeypatch.setattr("rootfs_builder.needs.general.own_code._MOST_BYTES", 1)
     bench.fill({PROGRAM: naming("none"), "/usr/share/my/a": "bb"})

@@ -152,6 +152,7 @@ OWNERS = {SCRIPT: "own", "/usr/bin/tool": "needed", "/usr/bin/other": "another"}
         ("run ['tool', @ARGV];", {"/usr/bin/tool"}),
         ('capturex("tool", $file);', {"/usr/bin/tool"}),
         ("run('tool'); start(qw(tool x));", set()),
+        ("system('tool . | xargs -n 1 cat');", {"/usr/bin/tool", "/usr/bin/cat", "/bin/sh"}),
     ],
 )
 def test_programs_that_a_script_cannot_do_without_come(text, comes):
@@ -186,14 +187,14 @@ def test_where_a_module_looks_for_plugins_all_come(text, comes):
 
 
 def test_what_a_module_starts_that_its_own_package_has_or_requires_comes():
-    """As Git.pm starts git; what every system has is required by all."""
-    module = {
-        f"{VENDOR}/Mod.pm": "system('tool'); system('mate'); system('each'); system('other');"
-    }
-    programs = {f"/usr/bin/{one}": "" for one in ("tool", "mate", "each", "other")}
+    """As Git.pm starts git; what every system has is required by all; gnupg stands for gpg."""
+    names = ("tool", "mate", "part", "each", "other")
+    module = {f"{VENDOR}/Mod.pm": "".join(f"system('{one}');" for one in names)}
+    programs = {f"/usr/bin/{one}": "" for one in names}
     owners = {SCRIPT: "own", f"{VENDOR}/Mod.pm": "mod", "/usr/bin/tool": "mod"}
     owners |= {"/usr/bin/mate": "mate", "/usr/bin/each": "every", "/usr/bin/other": "other"}
-    packages = importing.Packages(owners, {"mod": ("mate",)})
+    owners |= {"/usr/bin/part": "mate-part"}
+    packages = importing.Packages(owners, {"mod": ("mate",), "mate": ("mate-part", "other")})
     root = TREE | module | programs | {SCRIPT: "#!/usr/bin/perl\nuse Mod;"}
     made = importing.finder(perl, root, compiled={"inc": (CORE, VENDOR, ARCH)}, packages=packages)
     assert importing.left_out(made, SCRIPT) == {"/usr/bin/other"}
@@ -327,3 +328,15 @@ def test_modules_below_one_that_has_their_last_names_as_words():
     text = "my $l = loader(implementations => [ 'XS', 'PP' ], how => 'Otherwise');"
     found = run("use C;", tree | {f"{VENDOR}/C.pm": text})[0]
     assert found == {f"{VENDOR}/{path}.pm" for path in ("C", "C/XS", "C/PP")}
+
+
+def test_what_one_tool_loads_of_another_comes():
+    """As ExtUtils::Command::MM runs tests; no program tests for its ordinary work."""
+    tree = {
+        f"{CORE}/ExtUtils/Command/MM.pm": "sub t { require Test::Harness; }",
+        f"{CORE}/Test/Harness.pm": "1;",
+        f"{VENDOR}/Mod.pm": "sub t { require Test::Harness; }",
+    }
+    harness = f"{CORE}/Test/Harness.pm"
+    assert harness in run("use ExtUtils::Command::MM;", tree)[0]
+    assert harness not in run("use Mod;", tree)[0]

@@ -19,6 +19,7 @@ from rootfs_builder.needs.importers.python.source import How
 from rootfs_builder.needs.rules import load
 from rootfs_builder.plan import PlanRoot
 from tests import trees
+from tests.importing import Package
 
 LIBRARY = "/usr/lib/python3.11"
 SITE = "/usr/lib/python3/dist-packages"
@@ -36,7 +37,8 @@ class Packages:
     def of_all(self, paths):
         return SimpleNamespace(
             packages={
-                one: one if "/all/" in one else [*one.split("/"), None, None][3] for one in paths
+                one: Package(one if "/all/" in one else [*one.split("/"), "", "", ""][3])
+                for one in paths
             }
         )
 
@@ -681,6 +683,16 @@ def test_a_space_before_the_interpreter_changes_nothing():
     tree = PROGRAMS | {"/usr/bin/python3": "x", SCRIPT: "#! /usr/bin/python3\nimport os\n"}
     tree[SCRIPT] += "os.system('cat x')"
     assert files(needs(tree)) == {"/usr/bin/cat", "/bin/sh"}
+
+
+def test_a_module_that_lies_beside_all_packages_loads_not_all_of_them():
+    """As one of twisted's dependencies: carbon-cache had 1.3 GB."""
+    tree = {
+        f"{SITE}/alone.py": "def load(name):\n    return __import__(name)",
+        f"{SITE}/other.py": "import third",
+        f"{SITE}/third.py": "",
+    }
+    assert files(started("import alone", tree)) == {f"{SITE}/alone.py"}
 
 
 def test_what_a_module_of_others_starts_is_a_hint():

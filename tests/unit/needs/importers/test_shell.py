@@ -87,6 +87,12 @@ def test_a_command_that_is_run_goes_in(bench, text):
     assert brought(packed(bench, text)) - {"/usr/bin/cat"} == {"/usr/bin/ls"}
 
 
+def test_exec_starts_a_program_even_where_the_shell_has_such_a_command(bench):
+    bench.fill({"/usr/bin/kill": program("frob")})
+    assert brought(packed(bench, "kill 1")) == set()
+    assert brought(packed(bench, "exec kill 1")) == {"/usr/bin/kill"}
+
+
 @pytest.mark.parametrize(
     "text",
     [
