@@ -15,7 +15,7 @@ def is_small(path: str, context: Context) -> bool:
     """Whether a file of the root is of a small package, or of none and small itself."""
     files = context.files
     real = files.real(path)
-    if real is None:
+    if real is None or not files.is_file(real):
         return False
     try:
         owner = context.packages.of_all((SourcePath(real),)).packages[SourcePath(real)]

@@ -7,6 +7,7 @@ which are as many as programs could use, nor is a library evidence that other li
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from posixpath import splitext
 
 from msgspec.structs import replace
@@ -15,15 +16,19 @@ from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.findings import Code, hint
 from rootfs_builder.loader import dialects
 from rootfs_builder.loader.resolution import Loaded
+from rootfs_builder.needs import undeclared
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, LeftOut, Library, Need, Text, TextKind
 from rootfs_builder.needs.general import standards, strings, unlinked
 from rootfs_builder.needs.general.belongings import Belongings, Place
 from rootfs_builder.needs.general.modules import Modules, is_module
-from rootfs_builder.needs.general.own_programs import OwnPrograms
+from rootfs_builder.needs.general.own_programs import OwnPrograms, is_rare
 from rootfs_builder.needs.general.strings import Strings
 from rootfs_builder.packages import Kin, Package
 from rootfs_builder.paths import SourcePath, below, decode, encode, name, parent, printable
+
+_OF_ACCOUNTS = frozenset(("bash", "csh", "false", "ksh", "nologin", "sh", "tcsh", "zsh"))
+_CODE = (".cjs", ".js", ".lua", ".mjs", ".php", ".pl", ".pm", ".py", ".rb", ".tcl")
 
 
 def make(context: Context) -> "OwnPackage":
@@ -99,6 +104,19 @@ class OwnPackage:
             helpers = [one for one in self._places(loaded) if self._is_of_helpers(one)]
             kin = belongings.kin(belongings.owner(real) if helpers else None)
             yield from belongings.needs(helpers, kin.of_others, loaded.opened, real)
+            yield from self._started_by(loaded)
+
+    def _started_by(self, loaded: Loaded) -> Iterator[Need]:
+        """The programs whose paths a library spells out that starts programs: libfuse has mount.
+
+        A table of shells is for accounts.
+        """
+        hits = self._context.elf_files.search(loaded.real, strings.PROGRAMS)
+        for path in sorted({decode(hit["path"]) for hit in hits}):
+            if self._context.is_named and name(path) not in _OF_ACCOUNTS:
+                clue = Clue(f"{printable(name(loaded.opened))} names {printable(path)}", (path,))
+                if undeclared.is_small(path, self._context):
+                    yield File(path, clue, started=True)
 
     def _is_of_helpers(self, place: Place) -> bool:
         """Whether it is a directory in which a library has programs that it starts: apt's methods.
@@ -194,6 +212,10 @@ class OwnPackage:
         """
         yield from self._modules.text(text)
         real = self._context.files.real(text.path)
+        if text.kind is TextKind.BROUGHT and text.path.endswith(_CODE):
+            for one in () if real is None else self._given:
+                if real in self._context.packages.files(one):
+                    yield from self._in_module(text, one)
         if text.kind is not TextKind.STARTED or real is None or not in_system(real):
             return
         belongings = self._belongings
@@ -220,6 +242,27 @@ class OwnPackage:
         found = {texts[one] for one in self._context.elf_files.contained(program.real, texts)}
         called = {one for one in paths if splitext(name(one))[0] == name(program.opened)}
         return Strings(tuple(sorted(found | called)))
+
+    @cached_property
+    def _given(self) -> frozenset[Package]:
+        """The packages of the scripts that the user packs."""
+        reals = (self._context.files.real(one.path) for one in self._context.given)
+        owners = (self._belongings.owner(one) for one in reals if one and in_system(one))
+        return frozenset(one for one in owners if one is not None)
+
+    def _in_module(self, text: Text, package: Package) -> Iterator[Need]:
+        """Programs whose names a module quotes, if its package needs them, at any distance.
+
+        Many names are words of every day: these do not count.
+        """
+        quoted = strings.QUOTED.finditer(self._context.files.read(text.path) or b"")
+        commands = self._context.files.commands(self._context.search_path)
+        for word in sorted({decode(hit["word"]) for hit in quoted} & commands.keys()):
+            real = self._context.files.real(commands[word])
+            owner = self._belongings.owner(real) if is_rare(word) and real else None
+            if owner is not None and self._context.packages.reaches(package, owner):
+                clue = Clue(f"{printable(name(text.path))} names {printable(word)}", (text.path,))
+                yield File(commands[word], clue, started=True)
 
     def _quoted(self, text: Text, kin: Kin) -> Iterator[Need]:
         """The programs of PATH whose names are whole strings of a script, if they belong to it.

@@ -32,6 +32,11 @@ class _Started(Struct, frozen=True):
     is_utility: bool
 
 
+def is_rare(word: str) -> bool:
+    """Whether the name of a program is no word of every day, nor one that all systems have."""
+    return word not in utilities.ALL and ("-" in word or len(word) >= _LONG)
+
+
 class OwnPrograms:
     """Answers for the process of one context."""
 
@@ -113,7 +118,7 @@ class OwnPrograms:
         packages |= kin.required_names
         called = {one: path for one, path in required.items() if one in packages}
         paths = required | own
-        rare = {one for one in required if "-" in one or len(one) >= _LONG} - utilities.ALL
+        rare = set(filter(is_rare, required))
         words = called.keys() | rare
         bare = {encode(one): one for one in words}
         words |= own.keys() if len(own) <= _MOST_OWN else set()

@@ -52,6 +52,7 @@ SOUGHT = re.compile(  # what a function looks for in PATH, by its name
     rb"""(?:which|can_run|find_?(?:exec?|executable|program|command))\(\s?"""
     rb"""(?P<quote>["'])[\w.+-]{1,40}(?P=quote)(?:,\s?(?P=quote)[\w.+-]{1,40}(?P=quote)){0,9}"""
 )
+PROGRAMS = rb"\x00(?P<path>/(?:usr/)?s?bin/[\w.+-]{1,40})(?=\x00)"
 SHELL = "/bin/sh"  # of system(3) and popen(3)
 BY_SHELL = frozenset((b"popen", b"system"))
 RUN = frozenset(

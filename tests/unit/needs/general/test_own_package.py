@@ -674,6 +674,22 @@ def test_programs_that_a_script_quotes(machine):
     ]
 
 
+def test_programs_that_a_module_of_its_package_quotes(machine):
+    """As jigsaw-generate's does pdflatex, which its package needs through two others."""
+    machine.tool("nothing", path="/usr/bin/sh2")
+    names = ("pdfmaker", "dep", "truncate", "elsewhere")
+    machine.bench.fill({f"/usr/bin/{one}": program("frob") for one in names})
+    own = {TOOL: "#!/usr/bin/sh2\n", "/usr/share/tool/mod.py": f"x = {names!r}\n"}
+    machine.package("tool", own, needs="Depends: dep\n")
+    machine.package("dep", {}, needs="Depends: deep\n", files=("/usr/bin/dep",))
+    machine.package("deep", {}, files=("/usr/bin/pdfmaker", "/usr/bin/truncate"))
+    machine.package("other", {}, files=("/usr/bin/elsewhere",))
+    machine.package("sh2", {}, files=("/usr/bin/sh2",))
+    (machine.bench.root / TOOL[1:]).chmod(0o755)
+    brought = machine.brought(OWN)
+    assert brought == {"/usr/bin/sh2", "/usr/share/tool/mod.py", "/usr/bin/pdfmaker"}
+
+
 MODULES = {
     f"/usr/lib/x/{one}": library(one)
     for one in ("libx-file.so.1", "libx-net.so.1", "libx-test.so.1", "libx-usb.so.1")
