@@ -16,7 +16,7 @@ from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need
 from rootfs_builder.needs.general import cover, left_out, made, standards
-from rootfs_builder.needs.general.strings import TEMPLATE, Strings
+from rootfs_builder.needs.general.strings import EXEC, TEMPLATE, Strings
 from rootfs_builder.packages import Kin, Package
 from rootfs_builder.paths import (
     OpenedPath,
@@ -174,9 +174,10 @@ class Belongings:
             if place.is_directory:
                 yield from self.directory(place, kin, clue, data)
             elif place.is_program and not kin.owns(place.real):
-                if data is None and kin.is_own and kin.has(place.real):  # a script starts it
+                starts = data is None or self._context.elf_files.imports(data, EXEC)
+                required = place.real in kin.declared and not standards.is_interpreter(place.real)
+                if kin.is_own and starts and (required if data else kin.has(place.real)):
                     yield File(place.path, clue, started=True)
-                # else plan/hints.py has one line for all of them
             elif kin.has(place.real) or self._is_needed(place, kin):
                 yield from self._file(place, kin, clue)
 

@@ -45,6 +45,7 @@ _THE_IMAGES_OWN = (
     r"|/usr/lib/locale(?:/.*)?|/bin/sh|/usr/bin/env"
 )
 _CROWDED = rf".*/(?:s?bin|{_TRIPLET})|(?:/usr)?/lib(?:32|64|x32)?"
+_INTERPRETER = re.compile(r".*/(?:lua|node|perl|php|python|ruby|tclsh|wish|(?:ba|da|k|z)?sh)[\d.]*")
 _DATA = r"/etc/.*|/usr/(?:local/)?share/.*"
 
 OMIT = (  # names within a directory: documentation, what compiles and links, translations, tests
@@ -96,6 +97,11 @@ def is_needless(path: str) -> bool:
 def is_data(path: str) -> bool:
     """Whether what is there are settings or data for machines of all kinds, no code of one."""
     return re.fullmatch(_DATA, path) is not None
+
+
+def is_interpreter(path: str) -> bool:
+    """Whether a program runs the texts of others: which of them it is for, no path tells."""
+    return _INTERPRETER.fullmatch(path) is not None
 
 
 def most(path: str) -> int:

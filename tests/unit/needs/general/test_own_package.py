@@ -516,6 +516,19 @@ def test_a_large_program_that_no_package_declares_is_a_hint(bench, monkeypatch):
     assert hint.endswith(f"EXECUTABLEs: {bench.root}/usr/bin/pan")
 
 
+def test_programs_of_packages_that_it_requires_by_their_paths(bench):
+    """As pptpd's pppd; Perl may be for a part of it that nobody uses."""
+    machine = Machine(bench)
+    paths = ("/usr/sbin/pppd", "/usr/bin/perl", "/usr/bin/other")
+    bench.fill({f"{LIB}/libc.so.6": libc("frob", "execv")})
+    bench.fill({TOOL: program("frob", "execv", source=spelling(*paths))})
+    bench.fill(dict.fromkeys(paths, program()))
+    machine.package("tool", {}, needs="Depends: ppp\n", files=(TOOL,))
+    machine.package("ppp", {}, files=paths[:2])
+    machine.package("other", {}, files=paths[2:])
+    assert machine.brought(OWN) == {"/usr/sbin/pppd"}
+
+
 def test_a_utility_that_it_has_a_shell_start(bench):
     """As varnishd runs `rm -rf`: no package declares what every system has."""
     machine = Machine(bench)
