@@ -45,6 +45,7 @@ class Kind(StrEnum):
     FEATURE = "feature"  # `require` or `load`
     MAYBE = "maybe"  # a text that may be a feature, where features are computed
     FAMILY = "family"  # any feature below a directory is loaded
+    COMPUTED = "computed"  # the name is known to the running program alone
     BESIDE = "beside"  # a file that is loaded by its path
     LIBRARY = "library"  # a directory of $LOAD_PATH
     PATH = "path"  # a path that starts from the place of the file
@@ -75,7 +76,8 @@ def read(text: bytes) -> Imports:
     for name, node in syntax.captures("ruby", _QUERY, syntax.parse("ruby", text)):
         reader.by_name[name](node, syntax.line(node))
     found = dict[tuple[Kind, str], Import]()
-    for one in reader.found + (reader.maybe if reader.computes else []):
+    computed = [Import(Kind.COMPUTED, "", 0, guarded=True), *reader.maybe]
+    for one in reader.found + (computed if reader.computes else []):
         known = found.get((one.kind, one.name))
         if known is None or (known.guarded and not one.guarded):
             found[one.kind, one.name] = one

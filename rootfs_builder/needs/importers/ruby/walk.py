@@ -10,7 +10,7 @@ from rootfs_builder.needs.importers.ruby.gems import Gem, RubyTexts
 from rootfs_builder.needs.importers.ruby.source import Import, Imports, Kind
 from rootfs_builder.needs.importers.ruby.values import OWN_NAME
 from rootfs_builder.needs.importers.walk import Library, Walk
-from rootfs_builder.paths import ancestors, join, name, parent, printable
+from rootfs_builder.paths import ancestors, below, join, name, parent, printable
 
 _ENDS = ("", ".rb", ".so")  # what `require` puts behind a name
 _LEFT_OUT = frozenset(  # of a gem: what only its author needs
@@ -19,6 +19,7 @@ _LEFT_OUT = frozenset(  # of a gem: what only its author needs
 _BUILT_IN = frozenset(  # no files, or read when ruby starts
     ("complex", "enumerator", "fiber", "rational", "rubygems", "thread")
 )
+_OF_GEMS = ("bundler", "rubygems")  # which load gems
 _BUNDLES = ("Gemfile.lock", "gems.locked")
 
 
@@ -44,6 +45,14 @@ class RubyWalk(Walk):
         self._texts = texts
         self._options = options
         self._gems = set[Gem]()
+        self._by_kind = {
+            Kind.BESIDE: self._beside,
+            Kind.COMMAND: self._command,
+            Kind.FAMILY: self._family,
+            Kind.FEATURE: self._feature,
+            Kind.GEM: self._gem,
+            Kind.MAYBE: self._feature,
+        }
 
     def _begin(self) -> None:
         self._gems.clear()
@@ -62,16 +71,10 @@ class RubyWalk(Walk):
 
     def _follow(self, path: str, one: Import) -> None:
         """Take what one import means."""
-        if one.kind in (Kind.FEATURE, Kind.MAYBE):
-            self._feature(path, one)
-        elif one.kind is Kind.FAMILY:
-            self._family(path, one)
-        elif one.kind is Kind.BESIDE:
-            self._beside(path, one)
-        elif one.kind is Kind.GEM:
-            self._gem(path, one)
-        elif one.kind is Kind.COMMAND:
-            self._command(path, one)
+        if one.kind in self._by_kind:
+            self._by_kind[one.kind](path, one)
+        elif one.kind is Kind.COMPUTED:
+            self._computed(path)
         elif one.kind is Kind.BUNDLE:
             self._bundle(path)
         elif one.kind in (Kind.LINE, Kind.PROGRAM):
@@ -150,6 +153,13 @@ class RubyWalk(Walk):
             if gem in self._gems:
                 for file in self._below(join(directory, part)):
                     self._todo_if_text(file)
+
+    def _computed(self, path: str) -> None:
+        """All of a part of the core library that computes what it loads, as irb its messages."""
+        for library in self._all():
+            part, _, rest = path[len(library.path) + 1 :].partition("/")
+            if library.core and below(path, library.path) and rest and part not in _OF_GEMS:
+                self._need(join(library.path, part), library, path, "what it computes")
 
     def _beside(self, path: str, one: Import) -> None:
         for place in self._placed(path, one.name):

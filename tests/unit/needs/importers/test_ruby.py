@@ -151,3 +151,18 @@ def test_programs_that_a_script_cannot_do_without_come(text, comes):
     owners = {SCRIPT: "own", "/usr/bin/tool": "needed"}
     packages = importing.Packages(owners, {"own": ("needed",)})
     assert run(text, COMMANDS, packages=packages)[0] == comes
+
+
+def test_a_part_of_the_core_library_that_computes_what_it_loads_comes_whole():
+    """As irb loads its messages by the user's language; RubyGems loads what is installed."""
+    text = "def load(file)\n  Kernel.load(file)\nend"
+    tree = {
+        f"{CORE}/irb.rb": "require 'irb/locale'",
+        f"{CORE}/irb/locale.rb": text,
+        f"{CORE}/irb/lc/error.rb": "",
+        f"{CORE}/rubygems/locale.rb": text,
+        f"{CORE}/rubygems/more.rb": "",
+    }
+    found = run("require 'irb'; require 'rubygems/locale'", tree)[0]
+    assert f"{CORE}/irb" in found
+    assert f"{CORE}/rubygems" not in found
