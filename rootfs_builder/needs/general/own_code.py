@@ -84,7 +84,7 @@ class OwnCode:
         What is elsewhere is most often in the container alone, from a volume.
         """
         context = self._context
-        if not context.is_named:
+        if not context.is_named and all(one.kind is not TextKind.STARTED for one in context.given):
             return
         each = [(one, f"the argument {printable(one)}") for one in context.arguments]
         each += [(one, f"-e {name}={printable(one)}") for name, one in context.environment.items()]
