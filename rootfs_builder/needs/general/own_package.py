@@ -16,7 +16,6 @@ from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.findings import Code, hint
 from rootfs_builder.loader import dialects
 from rootfs_builder.loader.resolution import Loaded
-from rootfs_builder.needs import undeclared
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, LeftOut, Library, Need, Text, TextKind
 from rootfs_builder.needs.general import standards, strings, unlinked
@@ -107,16 +106,15 @@ class OwnPackage:
             yield from self._started_by(loaded)
 
     def _started_by(self, loaded: Loaded) -> Iterator[Need]:
-        """The programs whose paths a library spells out that starts programs: libfuse has mount.
+        """A hint about programs whose paths a library spells out that starts some: libfuse's mount.
 
-        A table of shells is for accounts.
+        Most users of a library start none of them; a table of shells is for accounts.
         """
         hits = self._context.elf_files.search(loaded.real, strings.PROGRAMS)
         for path in sorted({decode(hit["path"]) for hit in hits}):
             if self._context.is_named and name(path) not in _OF_ACCOUNTS:
                 clue = Clue(f"{printable(name(loaded.opened))} names {printable(path)}", (path,))
-                if undeclared.is_small(path, self._context):
-                    yield File(path, clue, started=True)
+                yield LeftOut(path, clue)
 
     def _is_of_helpers(self, place: Place) -> bool:
         """Whether it is a directory in which a library has programs that it starts: apt's methods.

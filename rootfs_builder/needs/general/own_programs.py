@@ -24,12 +24,15 @@ class _Started(Struct, frozen=True):
     """A program that a command starts which another program spells out.
 
     It is one for `certain` with an option and something that is filled in: a sentence has at most
-    one of these, as a rule. A utility of every system, with an option at once, is for a shell.
+    one of these, as a rule. A utility of every system, with an option at once, is for a shell. A
+    command is `plain` if it begins with an option, a path or a name that is no word of every day:
+    `open it -%s` is none.
     """
 
     path: str
     certain: bool
     is_utility: bool
+    plain: bool
 
 
 def is_rare(word: str) -> bool:
@@ -75,16 +78,16 @@ class OwnPrograms:
             real = self._context.files.real(one.path)
             if real is None or kin.owns(real):
                 continue
-            if one.is_utility or (one.certain and (kin.has(real) or self._comes_along(one.path))):
+            if one.is_utility or (one.certain and (kin.has(real) or self._comes_along(one))):
                 yield File(one.path, clue, started=True)
                 yield File(strings.SHELL, clue, started=True)
             elif one.certain or kin.has(real):
                 yield LeftOut(one.path, clue)
 
-    def _comes_along(self, path: str) -> bool:
+    def _comes_along(self, one: _Started) -> bool:
         """For the user's program; a shell has some of the utilities itself, others are words."""
-        user = self._context.is_named and name(path) not in utilities.ALL
-        return user and undeclared.is_small(path, self._context)
+        user = self._context.is_named and one.plain and name(one.path) not in utilities.ALL
+        return user and undeclared.is_small(one.path, self._context)
 
     def _started(self, by: Loaded) -> Iterator[_Started]:
         """The programs of PATH that are the first words of commands that an object spells out."""
@@ -102,7 +105,8 @@ class OwnPrograms:
             if path is not None and files.is_file(path) and files.real(path) != program.real:
                 for_shell = bool(by_shell) and "first" in hit
                 is_utility = for_shell and word in utilities.ALL - utilities.BUILT_IN
-                yield _Started(path, len(known) > 1, is_utility)
+                plain = bool({"at", "first"} & hit.keys()) or is_rare(word)
+                yield _Started(path, len(known) > 1, is_utility, plain)
 
     def _named(self, kin: Kin) -> Iterator[Need]:
         """The programs whose names are whole strings of the program, in PATH or beside it.
