@@ -62,12 +62,12 @@ class Engine(Tool):
         self("pull", "-q", *insecure, name)
         return name
 
-    def run(self, name, *args, extra=(), **options):
+    def run(self, name, *args, extra=(), silent=False, **options):
         """Run an image once, without a network; a failure is the caller's to look at.
 
         ``extra`` are options of the engine's ``run``, ``args`` the container's arguments. With
         ``input``, and ``-i`` in ``extra``, the container gets a stdin; with ``--network`` in
-        ``extra``, that network.
+        ``extra``, that network. A ``silent`` one is to say nothing.
         """
         network = () if "--network" in extra else ("--network", "none")
         command = ("run", "--rm", *network, *extra, name, *args)
@@ -75,7 +75,7 @@ class Engine(Tool):
             done = self(*command, check=False, **options)
             # Under load dockerd 26.1 can lose all that a short container says, and only logs
             # "stream copy error: reading from a closed fifo": silence is asked again.
-            if self.command[0] != "docker" or done.stdout or done.stderr:
+            if self.command[0] != "docker" or silent or done.stdout or done.stderr:
                 break
         return done
 
