@@ -109,10 +109,14 @@ class Library(Struct, frozen=True):
 
 
 class Account(Struct, frozen=True):
-    """The process looks an account up by its name; one that the root has gets its lines."""
+    """The process looks an account up by its name; one that the root has gets its lines.
+
+    A user gets those of its group, too; a group has no other line.
+    """
 
     name: str
     clue: Clue
+    is_group: bool = False
 
 
 class Directory(Struct, frozen=True):

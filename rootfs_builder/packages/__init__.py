@@ -63,6 +63,7 @@ class Owners:
         self._related: dict[Package, Related] = {}
         self._directories: dict[str, SourcePath | None] = {}
         self._files: dict[Package, frozenset[SourcePath]] = {}
+        self._sizes: dict[Package, int] = {}
         self._kin: dict[tuple[Package, bool], Kin] = {}
         self._sums: dict[Package, dict[SourcePath, str]] = {}
         self._reached: dict[Package, frozenset[Package]] = {}
@@ -189,6 +190,17 @@ class Owners:
                 todo += new
             self._reached[package] = frozenset(found)
         return other in self._reached[package] or self.related(other).essential
+
+    def size(self, package: Package) -> int:
+        """The bytes of the files that a package has brought.
+
+        Raises:
+            InputError: see `of_all`.
+        """
+        if package not in self._sizes:
+            nodes = map(self._walker.root.lstat, self.files(package))
+            self._sizes[package] = sum(one.size for one in nodes if one and one.kind == "file")
+        return self._sizes[package]
 
     def files(self, package: Package) -> frozenset[SourcePath]:
         """The files that a package has brought, where they stand in this root.

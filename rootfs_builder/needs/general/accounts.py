@@ -3,13 +3,15 @@
 A whole string of a program that looks accounts up by name and changes its user is an account if the
 root has a system account of that name; so is the name of the program, or of its package, and what
 that package makes when it is installed. What a configuration or an argument calls a user is one if
-the root has it at all, and of a script what is called as its package, or made by it. A group is
-one where groups are looked up.
+the root has it at all, and of a script what is called as its package, or made by it. A group counts
+only if the program looks groups up.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
+from functools import cached_property
 
 from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem.sources import in_system
@@ -33,7 +35,9 @@ _CHANGES = frozenset(
         b"setuid",
     )
 )
-_GROUPS = frozenset((b"getgrnam", b"getgrnam_r"))
+_LOOKS_UP = frozenset((b"getpwnam", b"getpwnam_r"))
+_LOOKS_UP_GROUPS = frozenset((b"getgrnam", b"getgrnam_r"))
+_EVERYDAY_GROUPS = ("clock", "input", "render", "users")  # of every system: words of every day
 _PACKAGES = 100  # uid: below it are those of every system, most of them words of every day
 _OF_EVERY_SYSTEM = ("news", "proxy", "uucp", "www-data")  # but those that are no everyday words
 _FIRST_PERSON = 1000  # uid: below it are accounts of the system; login.defs(5), SYS_UID_MAX
@@ -65,6 +69,7 @@ class Accounts:
         for one in self._context.values:
             yield Account(one, Clue(f"--with accounts={one}"))
         yield from self._compiled_in()
+        yield from self._groups()
         arguments = "".join(f"\0{word}" for word in (*self._context.arguments, ""))
         yield from self._told(encode(arguments), "an argument")
 
@@ -82,36 +87,52 @@ class Accounts:
 
     def _compiled_in(self) -> Iterator[Need]:
         program, elf_files = self._context.program, self._context.elf_files
-        known = self._sought()
-        system = sorted(
-            one
-            for one, number in known.items()
-            if _PACKAGES <= number < _FIRST_PERSON or one in _OF_EVERY_SYSTEM
-        )
-        if not system:
+        system = {
+            one: uid
+            for one, uid in self._known.items()
+            if _PACKAGES <= uid < _FIRST_PERSON or one in _OF_EVERY_SYSTEM
+        }
+        if not system or not elf_files.imports(program.real, _CHANGES):
             return
-        texts = {encode(f"\0{one}\0"): one for one in system}
-        # A linker lets a string share the end of another one, as of the name of its directory.
-        texts |= {encode(f"/{one}\0"): one for one in system if known[one] >= _PACKAGES}
-        named = {texts[text] for text in elf_files.contained(program.real, texts)}
-        called = name(program.opened)
+        named, called = self._named(system), name(program.opened)
         found = named | self._of_package(called, program.real).intersection(system)
-        functions = elf_files.imports(program.real, frozenset(map(encode, found)))  # as bind(2)
-        for one in sorted(found.difference(_IN_EVERY_IMAGE, map(decode, functions))):
+        for one in self._without_functions(found.difference(_IN_EVERY_IMAGE)):
             verb = "names" if one in named else "has"
             yield Account(one, Clue(f"{printable(called)} {verb} the account {one}"))
 
-    def _sought(self) -> dict[str, int]:
-        """The users that the program may become, and the groups that it looks up, with their ids.
+    def _groups(self) -> Iterator[Need]:
+        """The groups that a program looks up by names that are compiled in: whom it lets in."""
+        program, elf_files = self._context.program, self._context.elf_files
+        if not elf_files.imports(program.real, _LOOKS_UP_GROUPS):
+            return
+        groups = _accounts(self._context.files.read("/etc/group") or b"")
+        known = {one: gid for one, gid in groups.items() if _PACKAGES <= gid < _FIRST_PERSON}
+        for one in self._without_functions(self._named(known).difference(_EVERYDAY_GROUPS)):
+            clue = Clue(f"{printable(name(program.opened))} looks up the group {one}")
+            yield Account(one, clue, is_group=True)
 
-        Whom it gives files it need not become.
-        """
-        imports, program = self._context.elf_files.imports, self._context.program.real
-        found = dict(self._known) if imports(program, _CHANGES) else {}
-        if imports(program, _GROUPS):
-            groups = _accounts(self._context.files.read("/etc/group") or b"")
-            found |= {one: gid for one, gid in groups.items() if one not in self._known}
-        return found
+    def _named(self, known: Mapping[str, int]) -> set[str]:
+        """Those of some accounts that are whole strings of the program."""
+        texts = {encode(f"\0{one}\0"): one for one in known}
+        # A linker lets a string share the end of another one, as of the name of its directory.
+        texts |= {encode(f"/{one}\0"): one for one in known if known[one] >= _PACKAGES}
+        found = self._context.elf_files.contained(self._context.program.real, texts)
+        return {texts[text] for text in found}
+
+    def _without_functions(self, names: AbstractSet[str]) -> list[str]:
+        """Those that are no functions which the program calls, as bind(2) is, sorted."""
+        program, elf_files = self._context.program, self._context.elf_files
+        functions = elf_files.imports(program.real, frozenset(map(encode, names)))
+        return sorted(names - {*map(decode, functions)})
+
+    @cached_property
+    def _becomes(self) -> bool:
+        """Whether the program looks users up, or one of its libraries that becomes one."""
+        imports = self._context.elf_files.imports
+        libraries = (one.real for one in self._context.objects)
+        return bool(imports(self._context.program.real, _LOOKS_UP)) or any(
+            imports(one, _LOOKS_UP) and imports(one, _CHANGES) for one in libraries
+        )
 
     def _of_package(self, called: str, path: str) -> set[str]:
         """How an account may be called that is for a program or its package alone."""
@@ -134,6 +155,8 @@ class Accounts:
         return {one for one in words if _PACKAGES <= self._known[one] < _FIRST_PERSON}
 
     def _told(self, data: bytes, where: str) -> Iterator[Need]:
+        if not self._becomes:
+            return
         for one in sorted({decode(hit["account"]) for hit in re.finditer(TOLD, data)}):
             if one in self._known and one not in _IN_EVERY_IMAGE:
                 yield Account(one, Clue(f"{where} names the account {printable(one)}"))

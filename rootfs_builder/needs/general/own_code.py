@@ -14,6 +14,7 @@ from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.findings import Code, warning
 from rootfs_builder.loader.resolution import Loaded
+from rootfs_builder.needs import undeclared
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, LeftOut, Library, Need, Text, TextKind
 from rootfs_builder.needs.general import standards, strings
@@ -32,6 +33,7 @@ from rootfs_builder.paths import (
 
 PATHS = rb"/(?<![\w.+%}/-]/)(?P<path>\w[\w.+@/-]{1,250})"
 _SOURCE = r".*\.(?:c|cc|cpp|cxx|f90|go|h|hh|hpp|hxx|inc|java|m|rs|s|S|swift|zig)"
+_LIBRARY = r"\.so(?:\.|\Z)|/gconv(?:/|\Z)"
 _TOLD = r"(?<![\w.+%}/-])/[\w.+@/-]{2,250}"
 _MOST_BYTES = 1 << 22  # of a file or a directory that goes in
 _MOST_FILES = 1000  # of a directory
@@ -87,13 +89,11 @@ class OwnCode:
         if not context.is_named and all(one.kind is not TextKind.STARTED for one in context.given):
             return
         each = [(one, f"the argument {printable(one)}") for one in context.arguments]
-        each += [(one, f"-e {name}={printable(one)}") for name, one in context.environment.items()]
+        variables = {name: one for name, one in context.environment.items() if name != "SHELL"}
+        each += [(one, f"-e {name}={printable(one)}") for name, one in variables.items()]
         for text, where in each:
+            yield from self._program_told(text, where)
             for path in map(normpath, re.findall(_TOLD, text)):
-                if in_system(path) and self._files.is_file(path) and self._is_program(path):
-                    yield File(
-                        path, Clue(f"{where} names {printable(path)}", (path,)), started=True
-                    )
                 known = in_system(path) and not standards.is_shared(path)
                 if known and self._is_file_of_its_own(path):
                     clue = Clue(f"{where} names {printable(path)}", (path,))
@@ -101,6 +101,16 @@ class OwnCode:
                         yield File(path, clue)
                     else:
                         yield _left_out(where, [path])
+
+    def _program_told(self, text: str, where: str) -> Iterator[Need]:
+        """A program whose path is the whole of a word, or of its value, unless it is large."""
+        path = normpath(text.rpartition("=")[2])
+        if not path.startswith("/") or not in_system(path) or re.search(_LIBRARY, path):
+            return
+        if self._is_program(path) and not (self._files.is_added(path) or self._files.covers(path)):
+            clue = Clue(f"{where} names {printable(path)}", (path,))
+            small = undeclared.is_small(path, self._context)
+            yield File(path, clue, started=True) if small else LeftOut(path, clue)
 
     def text(self, text: Text) -> Iterator[Need]:
         """A script that the user adds by itself, and may execute: somebody will start it.
@@ -193,7 +203,7 @@ class OwnCode:
             or any(below(path, one) for one in others)
         ):
             return True
-        if re.search(r"\.so(?:\.|\Z)|/gconv(?:/|\Z)", path) or parent(path) in (
+        if re.search(_LIBRARY, path) or parent(path) in (
             "/usr/lib",
             "/lib",
             "/",

@@ -106,7 +106,7 @@ class OwnPackage:
             yield from self._started_by(loaded)
 
     def _started_by(self, loaded: Loaded) -> Iterator[Need]:
-        """A hint about programs whose paths a library spells out that starts some: libfuse's mount.
+        """A hint about the programs that a library spells out and starts, as libfuse does mount.
 
         Most users of a library start none of them; a table of shells is for accounts.
         """
@@ -242,11 +242,11 @@ class OwnPackage:
         return Strings(tuple(sorted(found | called)))
 
     @cached_property
-    def _given(self) -> frozenset[Package]:
-        """The packages of the scripts that the user packs."""
+    def _given(self) -> tuple[Package, ...]:
+        """The packages of the scripts that the user packs, in their order."""
         reals = (self._context.files.real(one.path) for one in self._context.given)
         owners = (self._belongings.owner(one) for one in reals if one and in_system(one))
-        return frozenset(one for one in owners if one is not None)
+        return tuple(dict.fromkeys(one for one in owners if one is not None))
 
     def _in_module(self, text: Text, package: Package) -> Iterator[Need]:
         """Programs whose names a module quotes, if its package needs them, at any distance.

@@ -67,10 +67,10 @@ class OwnPrograms:
         )
 
     def _in_commands(self, by: Loaded, kin: Kin) -> Iterator[Need]:
-        """Of those of other sources, what is certain and needed, with the shell that starts it.
+        """Those of other sources that are certain and needed, with the shell that starts them.
 
-        What is only certain comes for the user's program unless it is large. What is either is a
-        hint: nobody knows when.
+        The user's program also gets a small one that is certain but not declared. Any other that is
+        certain or needed is a hint: nobody knows when it is started.
         """
         for one in self._started(by):
             shown = f"{printable(name(by.opened))} runs {printable(name(one.path))}"

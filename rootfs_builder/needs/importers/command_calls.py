@@ -24,7 +24,7 @@ class How(StrEnum):
     LINE = "line"  # for a shell
     PROGRAM = "program"  # the program alone, its arguments apart
     EITHER = "either"  # a line, unless more follows
-    NAMED = "named"  # not at all: its path stands in a text, which may start it
+    NAMED = "named"  # no call: a text contains its path, and may start it
 
 
 class Command(Struct, frozen=True, array_like=True):

@@ -16,6 +16,7 @@ from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.needs import undeclared, utilities
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, LeftOut
+from rootfs_builder.needs.importers.shell.names import WRAPPERS
 from rootfs_builder.packages import Package
 from rootfs_builder.paths import SourcePath, name, parent, printable
 
@@ -25,22 +26,24 @@ _BETWEEN = re.compile(r"\|\|?|&&?|;|\n|\(|`")
 _SET = re.compile(r"\w+=\S*")
 _SHELLS_OWN = re.compile(r"[&*()\[\]{}'\";\\|?<>~`\n$]")  # as perl's do_exec3, which knows best
 _BEFORE = ("!", "do", "else", "exec", "if", "nohup", "sudo", "then", "time", "until", "while", "{")
-_RUNNING = ("env", "nice", "setsid", "stdbuf", "timeout", "xargs")  # what stands behind options
 _WORD = re.compile(r"[\x01-\x03A-Za-z_/][\w./+-]*")
 
 
 def words(line: str) -> Iterator[str]:
     """The names and paths of the programs that a command line starts, as far as they are known."""
     for part in _BETWEEN.split(line):
-        runs_another = False
-        for word in part.split():
+        rest = part.split()
+        while rest:
+            word = rest.pop(0)
             if word in _BEFORE or _SET.fullmatch(word):
                 continue
-            if _WORD.fullmatch(word):
-                yield word
-                runs_another = word in _RUNNING
-            if not runs_another:
+            if _WORD.fullmatch(word) is None:
                 break
+            yield word
+            wrapper = WRAPPERS.get(name(SourcePath(word)))
+            if wrapper is None:
+                break
+            rest = wrapper.wrapped(rest)
 
 
 def needs_shell(line: str) -> bool:
@@ -142,7 +145,7 @@ class Commands:
         """Whether what no package declares comes all the same: for the user's script, if small."""
         if all(one.path != script for one in self._context.given):
             return False
-        return undeclared.is_small(path, self._context)
+        return undeclared.is_small(path, self._context, self.owner(script))
 
     def declares(self, by: str, path: str, script: str) -> bool:
         """Whether the package of a text names that of a file as needed, at any distance.

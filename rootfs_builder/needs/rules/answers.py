@@ -64,7 +64,8 @@ class Answers:
         elif isinstance(need, File):
             added = self._file(need, rule, maps, texts)
         elif isinstance(need, Account):
-            added = self._take(self._files.known_account(rule, need.name), rule)
+            lines = self._files.known_account(rule, need.name, is_group=need.is_group)
+            added = self._take(lines, rule)
         else:
             added = self._take(self._files.directory(rule, need, self._user), rule)
         if added:

@@ -226,15 +226,15 @@ class RuleFiles:
         )
         return FileOutput(found=True, lines=lines, made=(home,))
 
-    def known_account(self, rule: Rule, text: str) -> FileOutput:
-        """The lines of a user or a group that the root knows by a name; nothing if it does not."""
-        if is_account(text):
-            with suppress(InputError, NotFoundError):
-                return self.account(rule, users.resolve(text, self._sources))
-            with suppress(InputError, NotFoundError):
+    def known_account(self, rule: Rule, text: str, *, is_group: bool = False) -> FileOutput:
+        """The lines of an account that the root knows by a name; nothing where it does not."""
+        with suppress(InputError, NotFoundError):
+            if is_account(text) and is_group:
                 line = f"{text}:x:{users.gid(text, self._sources)}:\n"
                 lines = (GeneratedLine(ImagePath("/etc/group"), rule.name, line),)
                 return FileOutput(found=True, lines=lines)
+            if is_account(text):
+                return self.account(rule, users.resolve(text, self._sources))
         return FileOutput()
 
     def switch(self, rule: Rule, services: tuple[str, ...]) -> tuple[tuple[str, ...], FileOutput]:

@@ -13,9 +13,7 @@ line of another names has none: that line is a text, too.
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import suppress
 
-from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem.root import Node
 from rootfs_builder.filesystem.sources import Sources, in_system
 from rootfs_builder.filesystem.walk import Walker
@@ -39,8 +37,7 @@ _VARIABLE = re.compile(r"\{(\w+)\}")
 _BIN = ("bin", "sbin")
 _OF_A_PROGRAM = re.compile(r"lib[^/]*|share|etc")
 _INSTALLED = frozenset(("dist-packages", "node_modules", "site-packages"))  # with hidden names
-_EVERYBODY_READS, _EVERYBODY_ENTERS, _EXECUTES = 0o004, 0o001, 0o111
-_ELF = b"\x7fELF"
+_EVERYBODY_READS, _EVERYBODY_ENTERS = 0o004, 0o001
 _OTHERS_READ, _OTHERS_ENTER = 0o044, 0o011
 _AS_READING = 2  # bits between who may enter and who may read
 
@@ -159,24 +156,11 @@ class Reach:
                 continue
             users = owner is not None and not in_system(owner) and not in_system(path)
             if owner is None or not users or not any(self._around(path, start)):
-                is_open = node.mode & _EVERYBODY_READS and self._everybody_enters(parent(path))
-                if not is_open and not self._is_public(path, node):
+                if not (node.mode & _EVERYBODY_READS and self._everybody_enters(parent(path))):
                     found[path] = "it is not readable by everyone on this machine"
             elif self._readers(owner) & ~(node.mode & self._entering(parent(path), owner)):
                 found[path] = f"it is readable by fewer users than {printable(name(owner))}"
         return found
-
-    def _is_public(self, path: SourcePath, node: Node) -> bool:
-        """Whether it is a compiled program of a distribution, whose bytes everybody can have.
-
-        Its mode says who may run it: /usr/sbin/pppd has 4754. What this user cannot read is none.
-        """
-        shown = Sources.display(path)
-        if not node.mode & _EXECUTES or not below(shown, "/usr") or below(shown, "/usr/local"):
-            return False
-        with suppress(InputError, OSError), self._walker.root.open(path).open() as content:
-            return content[: len(_ELF)] == _ELF
-        return False
 
     def _everybody_enters(self, directory: Key) -> bool:
         """Whether everybody may open files by their names in a resolved directory.

@@ -174,17 +174,6 @@ def test_what_is_added_stands_where_the_root_has_a_link(bench):
     assert result.tree == {"/etc/d/link": "module two\n"}
 
 
-def test_a_compiled_program_of_a_distribution_is_no_secret(bench):
-    """As pppd, 4754: its mode says who may run it. A script may hold passwords."""
-    bench.fill({"/usr/sbin/tool": program("frob"), "/usr/local/sbin/own": program("frob")})
-    bench.fill({"/usr/sbin/script": "#!/bin/sh"})
-    for one in ("usr/sbin/tool", "usr/local/sbin/own", "usr/sbin/script"):
-        (bench.root / one).chmod(0o750)
-    paths = ("/usr/sbin/tool", "/usr/local/sbin/own", "/usr/sbin/script")
-    result = bench.plan(rule(CALLS + f"copy = {[*paths]}\n"))
-    assert result.paths & {*paths} == {"/usr/sbin/tool"}
-
-
 def test_what_not_everybody_may_read_is_left_out(bench):
     bench.fill({"/etc/key": "secret", "/etc/d/open": "o", "/etc/d/closed": "c"})
     (bench.root / "etc/key").chmod(0o640)

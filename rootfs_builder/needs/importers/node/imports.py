@@ -18,7 +18,9 @@ _RUNS = dict.fromkeys(("exec", "execSync"), How.LINE) | dict.fromkeys(
 # What runs a line by a shell, whatever the line: not the `exec` of an expression. TypeScript's
 # compiler calls `(0, child_process_1.exec)(…)`.
 _RUNNER = re.compile(
-    r"\A(?:\(0, ?)?(?:\w*(?:child_?process|childProcess|cp)\w*\.)?exec(?:Sync)?\)?\Z"
+    r"(?:\(0, ?)?"
+    r"(?:(?:\w*child_?[pP]rocess\w*|cp|require\(['\"](?:node:)?child_process['\"]\))\.)?"
+    r"exec(?:Sync)?\)?"
 )
 _PROGRAM = re.compile(r"/(?:usr/)?s?bin/[\w.+-]+")
 _HERE = frozenset(("__dirname", "import.meta.dirname"))
@@ -40,12 +42,15 @@ class Request(Struct, frozen=True, array_like=True):
 def find(text: bytes, language: str = "javascript") -> tuple[Request, ...]:
     """The requests of a text, each once."""
     root = syntax.parse(language, text)
+    runs = b"child_process" in text
     requiring = {"require", *_made(root)}
     found: dict[tuple[str, bool, How | None], Request] = {}
     todo = [(root, False)]
     while todo:
         node, guarded = todo.pop()
         for request in _requests(node, requiring, guarded=guarded):
+            if request.text == UNKNOWN and not runs:
+                continue  # a function of its own that is called exec
             key = request.text, request.file, request.runs
             known = found.setdefault(key, request)
             if known.guarded and not request.guarded:
@@ -134,7 +139,7 @@ def _call(node: Node, requiring: set[str], line: int, *, guarded: bool) -> Itera
 
 def _commands(called: str, words: list[Node], line: int) -> Iterator[Request]:
     for command in command_calls.of(called.rpartition(".")[2].rstrip(")"), words, _RUNS):
-        if command.text.strip(UNKNOWN) or _RUNNER.search(called):
+        if command.text.strip(UNKNOWN) or _RUNNER.fullmatch(called):
             runs = How.LINE if command.is_line else How.PROGRAM
             yield Request(command.text, line, runs=runs)
 

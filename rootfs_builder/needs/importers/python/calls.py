@@ -49,6 +49,7 @@ _RUNS = frozenset(
 _BY_SHELL = frozenset(
     ("create_subprocess_shell", "getoutput", "getstatusoutput", "popen", "system")
 )
+_METHODS = ("popen", "system")  # names that others have, too
 _PROGRAM = re.compile(r"[\w/.+-]+")
 _COMMAND = re.compile(r"([a-z][\w.+-]+) (?:[\w./-]+ )*--?\w.*", re.DOTALL)
 _FILLED_IN = re.compile(r"%\w|\{[^{}]*\}")
@@ -94,7 +95,9 @@ class Asked:
             command = names.get(command.id, command)
         shell = any(one.arg == "shell" and _is_true(one.value) for one in node.keywords)
         if what in _BY_SHELL or (shell and what in _RUNS):
-            self.lines[_line(command, names)] = None
+            line = _line(command, names)
+            if line.strip(UNKNOWN) or shell or what not in _METHODS or _is_of_os(node.func):
+                self.lines[line] = None
         elif what in _RUNS:
             if isinstance(command, ast.List | ast.Tuple):
                 command = command.elts[0] if command.elts else command
@@ -209,3 +212,10 @@ def _beginning(node: ast.expr) -> str:
         node = node.func.value  # "a.{}".format(b)
     text = _literal(node) or ""
     return text.partition("{")[0].partition("%")[0]
+
+
+def _is_of_os(function: ast.expr) -> bool:
+    """Whether a function is called by its name alone, or as one of the module os."""
+    if isinstance(function, ast.Attribute):
+        return isinstance(function.value, ast.Name) and function.value.id == "os"
+    return True

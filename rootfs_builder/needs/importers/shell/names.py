@@ -24,6 +24,16 @@ class Wrapper(Struct, frozen=True):
     valued: str = ""
     words: int = 0
 
+    def wrapped(self, rest: list[str]) -> list[str]:
+        """What follows its options and words: the command that it runs."""
+        before = self.words
+        while rest and (rest[0].startswith("-") or before):
+            if not rest[0].startswith("-"):
+                rest, before = rest[1:], before - 1
+            else:
+                rest = rest[2:] if rest[0] in self.valued.split() else rest[1:]
+        return rest
+
 
 WRAPPERS = {
     "builtin": Wrapper(),

@@ -3,7 +3,7 @@
 import pytest
 
 from tests import package_roots
-from tests.rule_bench import PROGRAM, program, rule
+from tests.rule_bench import LIB, PROGRAM, library, program, rule
 
 ACCOUNTS = rule('when = { own-imports = ["getpwnam"] }\nfinder = "accounts"', "accounts")
 LINES = """bin:x:2:2:bin:/bin:/usr/sbin/nologin
@@ -49,10 +49,23 @@ def test_a_group_that_is_compiled_in_where_groups_are_looked_up(bench):
     both = rule('when = { imports = ["getgrnam", "getpwnam"] }\nfinder = "accounts"', "accounts")
     source = 'const char texts[] = "\\0files\\0Debian-my\\0";'
     bench.fill({PROGRAM: program("getgrnam", source=source)})
-    bench.fill({"/etc/passwd": LINES, "/etc/group": "files:x:213:\nDebian-my:x:78:\n"})
-    tree = bench.plan(both).tree
-    assert tree["/etc/group"] == "files:x:213:\n"
-    assert "/etc/passwd" not in tree
+    bench.fill({"/etc/passwd": LINES})
+    bench.fill({"/etc/group": "files:x:213:\nDebian-my:x:214:\nother:x:215:\n"})
+    result = bench.plan(both)
+    assert result.tree["/etc/group"] == "Debian-my:x:214:\nfiles:x:213:\n"  # a user's name, too
+    assert "/etc/passwd" not in result.tree
+    assert result.applied == {"accounts": "prog looks up the group Debian-my"}
+
+
+def test_a_configuration_names_one_for_a_library_that_becomes_a_user(bench):
+    """As libevd for filetea; GLib, which looks users up, becomes none."""
+    both = rule('when = { imports = ["getpwnam"] }\nfinder = "accounts"', "accounts")
+    bench.fill({"/etc/passwd": LINES, "/etc/group": "my:x:78:\n", "/home/c": "user=Debian-my\n"})
+    for symbols, becomes in ((("getpwnam",), False), (("getpwnam", "setuid"), True)):
+        own = library("libx.so.1", *symbols)
+        bench.fill({f"{LIB}/libx.so.1": own, PROGRAM: program("frob", libraries=(own,))})
+        tree = bench.plan(both, add=(f"{bench.root}/home/c:/etc/c.conf",)).tree
+        assert ("/etc/passwd" in tree) is becomes
 
 
 def test_its_own_name_is_one(bench):

@@ -112,6 +112,27 @@ def test_so_do_programs(bench, options):
     assert "/usr/bin/aid" in result.paths
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("LD_PRELOAD", "/usr/lib/libaid.so.1"),
+        ("SHELL", "/usr/bin/aid"),
+        ("NOTE", "see /usr/bin/aid"),
+        ("X", "/usr/bin/big"),
+    ],
+)
+def test_but_no_libraries_prose_or_large_programs(bench, monkeypatch, name, value):
+    monkeypatch.setattr("rootfs_builder.needs.undeclared._MOST", 1 << 16)
+    bench.fill({PROGRAM: naming("none"), "/usr/bin/aid": program("frob")})
+    bench.fill({"/usr/lib/libaid.so.1": library("libaid.so.1"), "/usr/bin/big": b"x" * (1 << 17)})
+    for one in ("usr/lib/libaid.so.1", "usr/bin/big"):
+        (bench.root / one).chmod(0o755)
+    result = bench.plan(OWN, env=(f"{name}={value}",))
+    assert "own-code" not in result.applied
+    large = value == "/usr/bin/big"
+    assert any("EXECUTABLEs" in one for one in result.said("hint")) is large
+
+
 def test_a_large_directory_that_a_variable_names_is_a_warning_with_the_flag(bench, monkeypatch):
     monkeypatch.setattr("rootfs_builder.needs.general.own_code._MOST_BYTES", 1)
     bench.fill({PROGRAM: naming("none"), "/usr/share/my/a": "bb"})

@@ -189,12 +189,15 @@ def test_what_may_be_nowhere_is_no_warning(bench, text):
         ("spawn('cat', [file])", {"/usr/bin/cat"}),
         ("spawn(process.execPath, [file])", set()),
         ("require('./part').exec(given)", set()),
-        ("execSync(given, {shell: true})", {"/bin/sh"}),
+        ("child_process.execSync(given, {shell: true})", {"/bin/sh"}),
         ("(0, child_process_1.exec)(given)", {"/bin/sh"}),
         ("(0, child_process_1.execSync)(`cat ${file}`)", {"/usr/bin/cat"}),
         ("exports.TOOL = '/usr/bin/cat'", {"/usr/bin/cat"}),
         ("exports.NOTE = 'see /usr/bin/cat'", set()),
         ("/a/.exec(given); expression.exec(given)", set()),
+        ("require('child_process').exec(given)", {"/bin/sh"}),
+        ("require('child_process'); tcp.exec(given)", set()),
+        ("function exec(x) {}; exec(given)", set()),
     ],
 )
 def test_programs_that_a_script_cannot_do_without_come(bench, text, comes):

@@ -153,6 +153,11 @@ OWNERS = {SCRIPT: "own", "/usr/bin/tool": "needed", "/usr/bin/other": "another"}
         ('capturex("tool", $file);', {"/usr/bin/tool"}),
         ("run('tool'); start(qw(tool x));", set()),
         ("system('tool . | xargs -n 1 cat');", {"/usr/bin/tool", "/usr/bin/cat", "/bin/sh"}),
+        ("system('/usr/bin/xargs -I FILE tool FILE');", {"/usr/bin/tool"}),
+        (
+            "system('timeout -s KILL 5 tool x; env -u HOME cat');",
+            {"/usr/bin/tool", "/usr/bin/cat", "/bin/sh"},
+        ),
     ],
 )
 def test_programs_that_a_script_cannot_do_without_come(text, comes):

@@ -668,6 +668,8 @@ def test_a_program_that_is_started_is_a_hint(text):
         ("os.system('cat ' + path)", {"/usr/bin/cat", "/bin/sh"}),
         ("os.popen(f'cat {path} | aid')", {"/usr/bin/cat", "/bin/sh"}),
         ("os.system(given)", {"/bin/sh"}),
+        ("subprocess.run(given, shell=True)", {"/bin/sh"}),
+        ("library.system(given)", set()),
         ("library.system('cat')", {"/usr/bin/cat", "/bin/sh"}),
         ("line = 'cat %s' % path\nPopen(line, **options)", {"/usr/bin/cat", "/bin/sh"}),
         ("Popen('cat x', stdin=path)", set()),
@@ -685,7 +687,7 @@ def test_a_space_before_the_interpreter_changes_nothing():
     assert files(needs(tree)) == {"/usr/bin/cat", "/bin/sh"}
 
 
-def test_a_module_that_lies_beside_all_packages_loads_not_all_of_them():
+def test_a_module_that_lies_beside_all_packages_does_not_load_all_of_them():
     """As one of twisted's dependencies: carbon-cache had 1.3 GB."""
     tree = {
         f"{SITE}/alone.py": "def load(name):\n    return __import__(name)",
