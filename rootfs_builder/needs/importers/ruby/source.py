@@ -167,7 +167,7 @@ class _Reader:
         elif name in _REQUIRING and receiver in _OBJECTS and arguments:
             self._required(name, node, arguments, line)
         elif name in _GEMS:
-            for one in [*self._values.texts(arguments[:1])]:
+            for one in () if _is_for_old_gems(node) else [*self._values.texts(arguments[:1])]:
                 guarded = _is_guarded(node)
                 self._keep(Kind.GEM, one, line, guarded=guarded)
         elif name in _RUNS and receiver in (*_OBJECTS, "IO", "Open3"):
@@ -278,6 +278,16 @@ def _is_guarded(node: Node) -> bool:
             return True
         at = at.parent
     return False
+
+
+def _is_for_old_gems(node: Node) -> bool:
+    """Whether a gemspec says something for a RubyGems that knows no kinds of dependencies."""
+    at: Node | None = node
+    while at is not None and at.type != "else":
+        at = at.parent
+    around = at.parent if at is not None else None
+    asked = around.child_by_field_name("condition") if around is not None else None
+    return asked is not None and "respond_to?" in syntax.text(asked)
 
 
 def _is_of_others(node: Node) -> bool:

@@ -159,7 +159,9 @@ class RubyWalk(Walk):
         for library in self._all():
             part, _, rest = path[len(library.path) + 1 :].partition("/")
             if library.core and below(path, library.path) and rest and part not in _OF_GEMS:
-                self._need(join(library.path, part), library, path, "what it computes")
+                self._need(
+                    join(library.path, part), library, path, "what it computes", follow=False
+                )
 
     def _beside(self, path: str, one: Import) -> None:
         for place in self._placed(path, one.name):

@@ -3,6 +3,7 @@
 import pytest
 
 from rootfs_builder.needs.importers import ruby
+from rootfs_builder.needs.importers.ruby import source
 from tests import importing
 
 CORE, VENDOR, HOME = "/usr/lib/ruby/3.3.0", "/usr/lib/ruby/vendor_ruby", "/var/lib/gems/3.3.0"
@@ -166,3 +167,14 @@ def test_a_part_of_the_core_library_that_computes_what_it_loads_comes_whole():
     found = run("require 'irb'; require 'rubygems/locale'", tree)[0]
     assert f"{CORE}/irb" in found
     assert f"{CORE}/rubygems" not in found
+
+
+def test_what_a_gemspec_says_for_old_rubygems_is_no_dependency():
+    """Which know no kinds, and so are told those of its author as all others."""
+    say = (
+        "Gem::Specification.new do |s|\n  if s.respond_to? :add_runtime_dependency then\n"
+        "    s.add_runtime_dependency('a')\n    s.add_development_dependency('b')\n"
+        "  else\n    s.add_dependency('a')\n    s.add_dependency('b')\n  end\nend"
+    )
+    found = source.read(say.encode())
+    assert [one.name for one in found if one.kind is source.Kind.GEM] == ["a"]
