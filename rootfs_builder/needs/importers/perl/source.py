@@ -306,6 +306,8 @@ class _Reader:
                 self._maybe(one, line)
             return
         value = self._values.value(node)
+        if self._values.line(node).rstrip().endswith(" |"):  # as `open` takes it, or <>
+            self._command(node, line)
         if value is None:
             self._below(node, line)
             return

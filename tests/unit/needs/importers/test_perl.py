@@ -147,6 +147,8 @@ OWNERS = {SCRIPT: "own", "/usr/bin/tool": "needed", "/usr/bin/other": "another"}
         ('my $run = "tool --to-$x " . $y; system($run);', {"/usr/bin/tool"}),
         ('my $tool = "tool"; my $run = "$tool -f"; `$run $x`;', {"/usr/bin/tool"}),
         ('open(F, "cat.txt"); open(F, "<", "tool");', set()),
+        ('foreach (@ARGV) { $_ = "tool -c $_ |" } while (<>) { }', {"/usr/bin/tool"}),
+        ('my $table = "tool | cat";', set()),
         ("system($given);", set()),
         ("run([qw(tool -x), $file], '>', \\my $out);", {"/usr/bin/tool"}),
         ("run ['tool', @ARGV];", {"/usr/bin/tool"}),
