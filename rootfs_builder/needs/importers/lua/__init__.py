@@ -23,7 +23,7 @@ _BUILT_IN = frozenset(
 ) | {"string", "table", "utf8"}
 _HINT = "only Lua modules that a script requires are included: --with lua=NAME, or all"
 _ALL = "all"
-_FACT = "lua-imports v4"
+_FACT = "lua-imports v5"
 
 
 def make(context: Context) -> "LuaFinder":

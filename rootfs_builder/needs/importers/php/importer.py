@@ -95,7 +95,7 @@ class Importer:
             script = self._todo.popleft()
             if script not in self._read:
                 self._read.add(script)
-                found = self._files.fact(script.path, "php 2", Source, source.read, Source())
+                found = self._files.fact(script.path, "php 3", Source, source.read, Source())
                 self._follow(found, script)
         needs, self._needs = self._needs, {}
         yield from needs
