@@ -13,6 +13,7 @@ from rootfs_builder.needs.closure import Tree
 from rootfs_builder.needs.finder import Context, File, LeftOut, Library, Text, TextKind
 from rootfs_builder.needs.image_files import ImageFiles
 from rootfs_builder.needs.importers import python
+from rootfs_builder.needs.importers.commands import Commands
 from rootfs_builder.needs.importers.python import conditions, reader
 from rootfs_builder.needs.importers.python.modules import LEFT_OUT
 from rootfs_builder.needs.importers.python.source import How
@@ -764,3 +765,21 @@ def test_where_names_are_made_any_module_of_the_scripts_package_may_be_imported(
 def test_the_path_of_a_program_that_a_text_names(path, comes):
     found = started(f"TOOL = '{path}'", PROGRAMS)
     assert files(found) == ({path} if comes else set())
+
+
+@pytest.mark.parametrize(("source", "comes"), [("tool", True), ("another", False)])
+def test_what_a_lazy_module_of_the_scripts_source_imports_at_once_comes(monkeypatch, source, comes):
+    """As pymoc's for catalogues, whose package only suggests healpy."""
+    owners = {SCRIPT: "tool", f"{SITE}/own/lazy.py": source}
+    monkeypatch.setattr(Commands, "owner", lambda _, path: Package(owners.get(path, "")))
+    monkeypatch.setattr(Commands, "comes_along", lambda *_: True)
+    tree = {
+        f"{SITE}/own-1.dist-info/METADATA": "Name: own\nVersion: 1\nRequires-Dist: astro\n",
+        f"{SITE}/own-1.dist-info/top_level.txt": "own\n",
+        f"{SITE}/other-1.dist-info/METADATA": "Name: other\nVersion: 1\n",
+        f"{SITE}/other-1.dist-info/top_level.txt": "other\n",
+        f"{SITE}/own/__init__.py": "def f():\n    from . import lazy",
+        f"{SITE}/own/lazy.py": "import other\ndef g():\n    import third",
+        f"{SITE}/other.py": "",
+    }
+    assert (f"{SITE}/other.py" in files(started("import own", tree))) is comes
