@@ -10,7 +10,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from threading import Thread
+from threading import Thread, current_thread, main_thread
 from typing import Any, BinaryIO
 
 from msgspec import Struct
@@ -18,6 +18,7 @@ from msgspec import Struct
 from rootfs_builder.errors import InputError
 from rootfs_builder.paths import decode, encode, printable
 
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # signals that end this process
 _PATIENCE = 5  # seconds that a process has to end when it is asked to
 
 
@@ -191,6 +192,28 @@ def _started(arguments: Sequence[str], **options: Any) -> Iterator["_Process"]:
         raise
 
 
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Let signals that end this process wait for the block: else a child's id may be lost.
+
+    Python handles a signal when fork returns, before anybody has the id.
+    """
+    came = list[int]()
+    handlers = {}
+    if current_thread() is main_thread():
+        handlers = {one: signal.getsignal(one) for one in _ENDING}
+    for one in [one for one, handler in handlers.items() if callable(handler)]:
+        signal.signal(one, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        for one, handler in handlers.items():
+            if callable(handler):
+                signal.signal(one, handler)
+        for number in came[:1]:
+            signal.raise_signal(number)
+
+
 class _NotStartedError(OSError):
     """A process that could not be started."""
 
@@ -203,7 +226,8 @@ class _Process(subprocess.Popen[bytes]):
     ) -> None:
         started.append(self)
         try:
-            super().__init__(arguments, process_group=0, **options)
+            with _signals_wait():
+                super().__init__(arguments, process_group=0, **options)
         except OSError as error:
             raise _NotStartedError(error.errno, error.strerror, error.filename) from error
 

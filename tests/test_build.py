@@ -436,6 +436,36 @@ def wait_for_end(command_line):
             time.sleep(0.05)
 
 
+INTERRUPTED = """
+import os, signal, subprocess
+from rootfs_builder import tools
+
+fork = subprocess._fork_exec
+
+def interrupted(*arguments):
+    pid = fork(*arguments)
+    print(pid, flush=True)
+    os.kill(os.getpid(), signal.SIGINT)
+    return pid
+
+subprocess._fork_exec = interrupted
+try:
+    with tools._started(["sleep", "987654"]):
+        print("started")
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_a_signal_before_the_process_has_its_id_loses_no_process(tmp_path):
+    """Under load the child may run for a while before fork returns."""
+    command = [sys.executable, "-c", INTERRUPTED]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    pid, said = done.stdout.split()
+    assert said == "interrupted"
+    wait_for_end(Path(f"/proc/{pid}/cmdline"))
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=str)
 @pytest.mark.parametrize("jobs", ["1", "2"])
 def test_an_interrupted_build_leaves_no_process_and_no_file(folder, number, jobs):

@@ -104,7 +104,8 @@ def test_every_file_of_the_system_folders_is_whose_dpkg_says():
 @needs_dpkg
 def test_what_programs_need_is_whose_dpkg_says(cli):
     """The sources of plans, links and libraries in any folder."""
-    programs = [one for one in files(["/usr/bin"]) if Path(one).read_bytes()[:4] == b"\x7fELF"]
+    there = filter(os.path.isfile, files(["/usr/bin"]))  # some links lead nowhere
+    programs = [one for one in there if Path(one).read_bytes()[:4] == b"\x7fELF"]
     programs = sorted(programs)[:: max(1, len(programs) // SAMPLE)]
     trees = json.loads(cli("tree", "--json", *programs, check=True).stdout)["executables"]
     maps = [m for one in trees for m in one["link_maps"]]

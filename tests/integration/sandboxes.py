@@ -26,8 +26,9 @@ class Sandbox:
         self._words = ["setpriv", *as_user, *words] if user else words
         self._daemons = {}
 
-    def run(self, archive, *args, extra=(), **options):
+    def run(self, archive, *args, extra=(), silent=False, **options):
         """See Engine.run."""
+        del silent
         words = [*self._words, *options_of(extra), archive, *_arguments(args)]
         options = {"timeout": _LONGEST, **options}
         return subprocess.run(

@@ -73,9 +73,9 @@ class Host:
     def __init__(self, start):
         self._start = start
 
-    def run(self, root, *args, extra=(), **options):
+    def run(self, root, *args, extra=(), silent=False, **options):
         """Run it once; `extra` is docker's."""
-        del extra
+        del extra, silent
         words = [corpus.filled(word, {"root": str(root)}) for word in (*self._start, *args)]
         return subprocess.run(words, capture_output=True, check=False, **options)
 

@@ -129,7 +129,8 @@ class Both:
         self._folders = folders  # of a case's files: here, and for docker
         self._count = 0
 
-    def run(self, archive, *args, extra=(), **options):
+    def run(self, archive, *args, extra=(), silent=False, **options):
+        del silent
         there = [word.replace(*self._folders) for word in extra]
         self._count += 1
         wanted = self._answers.ask(self._count, args, there, options)
