@@ -90,8 +90,20 @@ class Packages:
     def related(self, package):
         return SimpleNamespace(required=self.needs.get(package, ()), essential=package == "every")
 
+    def kin(self, package, *, needed):
+        assert not needed
+        own = {path for path, owner in self.owners.items() if owner.source == package.source}
+        return SimpleNamespace(own=own)
+
     def reaches(self, package, other):
         return other in (package, *self.needs.get(package, ()))
+
+    def requires(self, package, other):
+        if other == "every":
+            return True
+        known = {package, *self.needs.get(package, ())}
+        same = (one for one in known if one.source == other.source)
+        return other in known or any(other in self.needs.get(one, ()) for one in same)
 
 
 def finder(module, tree, *, compiled, added=(), given=(), packages=None, **context):

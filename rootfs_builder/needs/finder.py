@@ -8,7 +8,7 @@ gives or that comes in. It only adds, and sees neither other finders' answers no
 
 from collections.abc import Iterator, Mapping
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from msgspec import Struct
 
@@ -148,6 +148,14 @@ class Finder(Protocol):
 
     def text(self, text: Text) -> Iterator[Need]:
         """What a text shows; nothing for one that it cannot read."""
+
+
+@runtime_checkable
+class Watcher(Protocol):
+    """A finder that looks at what a process loads later, too."""
+
+    def loaded(self, objects: tuple[Loaded, ...]) -> Iterator[Need]:
+        """What objects show that the process has opened by dlopen(3), the first for the others."""
 
 
 class FinderModule(Protocol):

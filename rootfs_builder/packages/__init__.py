@@ -191,6 +191,19 @@ class Owners:
             self._reached[package] = frozenset(found)
         return other in self._reached[package] or self.related(other).essential
 
+    def requires(self, package: Package, other: Package) -> bool:
+        """Whether a package cannot do without another: as it says, or all.
+
+        A package may stand for others of its source, as gnupg for gpg.
+
+        Raises:
+            InputError: see `of_all`.
+        """
+        known = {package, *self.related(package).required}
+        parts = (one for one in known if one.source == other.source)
+        required = other in known or any(other in self.related(one).required for one in parts)
+        return required or self.related(other).essential
+
     def size(self, package: Package) -> int:
         """The bytes of the files that a package has brought.
 

@@ -8,39 +8,24 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 
-from msgspec import Struct
-
 from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need
 from rootfs_builder.needs.general import cover, left_out, made, standards
-from rootfs_builder.needs.general.strings import EXEC, TEMPLATE, Strings
+from rootfs_builder.needs.general.places import Place, Places
+from rootfs_builder.needs.general.strings import EXEC
 from rootfs_builder.packages import Kin, Package
 from rootfs_builder.paths import (
-    OpenedPath,
     SourcePath,
-    ancestors,
     below,
-    decode,
     join,
     name,
-    parent,
     printable,
 )
 
 ALL = "all"
-_EXECUTABLE = 0o111
-
-
-class Place(Struct, frozen=True):
-    """A path that is spelt out and exists: a file or a directory that is not everybody's."""
-
-    path: str
-    real: SourcePath
-    is_directory: bool
-    is_program: bool = False
 
 
 class Belongings:
@@ -55,10 +40,9 @@ class Belongings:
         self.findings: tuple[Finding, ...] = ()  # why no package was asked
         self._context = context
         self._spared = spared
+        self.there = Places(context)
         self._files = context.files
         self._walk = context.elf_files.walker.walk
-        self._loaded = {one.real for one in context.objects} | {_interpreter(context)}
-        self._names: dict[str, tuple[str, ...]] = {}
         self._made: dict[Package, frozenset[SourcePath]] = {}
 
     def owner(self, path: SourcePath) -> Package | None:
@@ -86,79 +70,6 @@ class Belongings:
         except InputError as error:
             self._unknown(error)
             return Kin()
-
-    # --- what exists ---
-
-    def places(self, spelt: Strings, is_covered: Callable[[str], bool]) -> Iterator[Place]:
-        """The paths that exist, each once, less those of which a rule decides."""
-        known = set[str]()
-        for text in spelt.paths:
-            path = self._existing(text, unterminated=spelt.unterminated)
-            if path is None or path in known:
-                continue
-            known.add(path)
-            place = self._place(path)
-            if place is not None and not is_covered(place.path) and not is_covered(place.real):
-                yield place
-
-    def private(self, files: Iterable[SourcePath]) -> Iterator[Place]:
-        """The outermost directories of a package's files that are not everybody's, nor decided."""
-        found = set[str]()
-        for directory in sorted(set(map(parent, files))):
-            above = (*reversed([*ancestors(directory)]), directory)
-            top = next((one for one in above if not standards.is_shared(one)), None)
-            if top is not None and top not in found:
-                found.add(top)
-                place = self._place(top)
-                if place is not None and place.is_directory and not self._files.covers(top):
-                    yield place
-
-    def _existing(self, text: str, *, unterminated: bool) -> str | None:
-        """The path that a text stands for."""
-        path = text.rstrip(TEMPLATE)
-        if path != text:
-            path = parent(path) if not path.endswith("/") else path
-        path = "/" + "/".join(part for part in path.split("/") if part)
-        if not self._walk(OpenedPath(path)).errno:
-            return path
-        if unterminated:
-            return self._longest(path)
-        stem = path.rstrip(".=@~+-")  # of a sentence, an assignment
-        return stem if stem != path and not self._walk(OpenedPath(stem)).errno else None
-
-    def _longest(self, path: str) -> str | None:
-        """The longest beginning of a path that exists."""
-        at = ""
-        for part in path.split("/")[1:]:
-            if not self._walk(OpenedPath(f"{at}/{part}")).errno:
-                at = f"{at}/{part}"
-                continue
-            if at not in self._names:
-                crowded = standards.is_crowded(at)
-                self._names[at] = () if crowded else self._files.names(at or "/")
-            best = max(
-                (one for one in self._names[at] if part.startswith(one)), default="", key=len
-            )
-            return f"{at}/{best}" if best else at or None
-        return at or None
-
-    def _place(self, path: str) -> Place | None:
-        walk = self._walk(OpenedPath(path))
-        if walk.errno or walk.node is None or walk.node.kind not in ("file", "dir"):
-            return None
-        real, is_directory = walk.real, walk.node.kind == "dir"
-        if real in self._loaded:
-            return None
-        if not (in_system(path) and in_system(real)):
-            return None
-        if standards.is_needless(path) or standards.is_needless(real):
-            return None
-        if is_directory and (standards.is_shared(path) or standards.is_shared(real)):
-            return None
-        is_program = not is_directory and bool(walk.node.mode & _EXECUTABLE)
-        return Place(path, SourcePath(real), is_directory, is_program)
-
-    # --- what is needed of it ---
 
     def needs(
         self, places: Iterable[Place], kin: Kin, by: str, data: SourcePath | None
@@ -227,12 +138,9 @@ class Belongings:
         if not files:
             return
         if self._is_too_large(place, files, kin):
-            pieces = tuple(self._pieces(place, files, data)) if data is not None else ()
+            pieces, files, got = self._less(place, files, kin, data)
             yield from (File(path, clue, omit=omit) for path in pieces)
-            got = "it gets what it names" if pieces else ""
-            size = sum(map(self._size, files))
-            yield left_out.too_large(place.path, len(files), size, clue, got)
-            return
+            yield left_out.too_large(place.path, len(whole), sum(map(self._size, whole)), clue, got)
         closed = {one for one in files if self._files.is_closed(one)}
         private = {one for one in files if made.is_private(one) and not kin.has(one)} - closed
         for held, why in ((closed, left_out.CLOSED), (private, left_out.PRIVATE)):
@@ -247,6 +155,20 @@ class Belongings:
         for _, other in links:
             if other.real not in above and not self._files.covers(other.real):
                 yield from self.directory(other, kin, clue, data, above)
+
+    def _less(
+        self, place: Place, files: tuple[SourcePath, ...], kin: Kin, data: SourcePath | None
+    ) -> tuple[tuple[str, ...], tuple[SourcePath, ...], str]:
+        """Of a large directory the entries that `data` names, or the files that its package needs.
+
+        These are those of its own source that it requires, unless they are large, too. With what
+        that is, in words.
+        """
+        mine = tuple(one for one in files if one in kin.mine)
+        if mine and not self._is_too_large(place, mine, kin):
+            return (), mine, "it gets what its package requires"
+        pieces = tuple(self._pieces(place, files, data)) if data is not None else ()
+        return pieces, (), "it gets what it names" if pieces else ""
 
     def _whole(self, place: Place, kin: Kin, needless: re.Pattern[str]) -> Iterator[SourcePath]:
         """All files of a directory that belong, less what nobody needs."""
@@ -287,7 +209,7 @@ class Belongings:
                 walk = self._walk(link)
                 if walk.node is not None and walk.node.kind == "dir":
                     path = place.path + link[len(place.real) :]
-                    yield link, self._place(path) or Place(path, link, is_directory=True)
+                    yield link, self.there.place(path) or Place(path, link, is_directory=True)
 
     def _lifted(self, place: Place) -> bool:
         values = self._context.values
@@ -303,7 +225,7 @@ class Belongings:
         if not place.is_directory and (kin.has(place.real) or self._is_needed(place, kin)):
             yield from self._file(place, kin, clue)
         for path in self._pieces(place, kin.within(place.real), data):
-            piece = self._place(path)
+            piece = self.there.place(path)
             if piece is not None and piece.is_directory:
                 yield from self.directory(piece, kin, clue, data)
             elif piece is not None:
@@ -338,11 +260,3 @@ class Belongings:
         """Whether it is a link, that no package has, to one of the files."""
         walk = self._walk(link)
         return not walk.errno and walk.real != link and walk.real in files
-
-
-def _interpreter(context: Context) -> str:
-    """Where the loader of the process is."""
-    interpreter = context.program.elf.interpreter
-    if interpreter is None:
-        return ""
-    return context.elf_files.walker.walk(OpenedPath(decode(interpreter))).real

@@ -5,7 +5,7 @@ No format is known: a path is a word. A text that comes in so is read in its tur
 
 import re
 from collections.abc import Iterable, Iterator
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -14,8 +14,10 @@ from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need, Text, TextKind
 from rootfs_builder.needs.general import settings, strings
-from rootfs_builder.needs.general.belongings import Belongings, Place
+from rootfs_builder.needs.general.belongings import Belongings
+from rootfs_builder.needs.general.given import Given
 from rootfs_builder.needs.general.modules import Modules
+from rootfs_builder.needs.general.places import Place
 from rootfs_builder.needs.general.strings import Strings
 from rootfs_builder.needs.image_files import MOST_BYTES
 from rootfs_builder.paths import SourcePath, below, decode, join, name, parent, printable
@@ -46,6 +48,10 @@ class Configuration:
     def process(self) -> Iterator[Need]:
         """See Finder."""
         return iter(())
+
+    @cached_property
+    def _given(self) -> Given:
+        return Given(self._context, self._belongings)
 
     def _beside(self, text: Text) -> Iterator[str]:
         """The files beside a configuration that it names."""
@@ -89,7 +95,7 @@ class Configuration:
         spelt = files.fact(text.path, "paths of text v3", Strings, strings.of_text, Strings())
         is_covered = partial(files.covers, by_rule=True)
         spelt = replace(spelt, paths=(*spelt.paths, *self._beside(text)))
-        found = belongings.places(spelt, is_covered) if spelt.paths else ()
+        found = belongings.there.spelt(spelt, is_covered) if spelt.paths else ()
         idle = text.kind is TextKind.BROUGHT and (files.read(text.path) or b"").startswith(b"#!")
         places = tuple(one for one in found if not (idle and one.is_program))
         yield from self._started(text, places)
@@ -97,7 +103,7 @@ class Configuration:
         places = tuple(one for one in places if not self._kin.has_any(one.real))
         if places and not self._kin.owns(real):
             owner = belongings.owner(real)
-            own = belongings.kin(owner)
+            own = belongings.kin(self._given.speaks_for(owner))
             of_script = below(text.path, "/etc") and owner in self._speaking
             if text.kind is not TextKind.STARTED and not of_script:
                 own = own.of_others  # what it starts is not the program's business

@@ -13,6 +13,7 @@ from posixpath import normpath
 
 from rootfs_builder.errors import InputError
 from rootfs_builder.findings import Code, Finding, hint
+from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, Directory, Need, Text, TextKind
 from rootfs_builder.needs.general import settings
@@ -24,8 +25,8 @@ NAMED = rb"(?P<path>/(?<![\w.+-]/)(?:var|run)/[\w.+%{}$@*/-]{1,200})"
 _PATTERN = NAMED
 _FILLED_IN = r"[%{}$@*]"
 _OF_ALL = (  # FHS 3.0, 5 and 3.15: who has something there has it in a directory
-    *("/run/lock", "/run/shm", "/run/user", "/var", "/var/account", "/var/cache"),
-    *("/var/crash", "/var/games", "/var/lib", "/var/lib/misc", "/var/local", "/var/lock"),
+    *("/run/shm", "/run/user", "/var", "/var/account", "/var/cache"),
+    *("/var/crash", "/var/games", "/var/lib", "/var/lib/misc", "/var/local"),
     *("/var/mail", "/var/opt", "/var/spool", "/var/spool/cron", "/var/spool/mail"),
     *("/var/tmp", "/var/yp"),  # noqa: S108 - named, not used
 )
@@ -55,10 +56,17 @@ class Directories:
         kin = belongings.kin(owner, needed=False)
         for one in self._context.objects:
             if one.real == program.real or kin.owns(SourcePath(one.real)):
-                hits = self._context.elf_files.search(one.real, NAMED)
-                named = {decode(hit["path"]) for hit in hits}
-                yield from self._needed(named, printable(name(one.opened)))
+                yield from self._compiled_in(one)
         yield from self._made_by_package(owner)
+
+    def loaded(self, objects: tuple[Loaded, ...]) -> Iterator[Need]:
+        """Those of a module, which acts for the program."""
+        yield from self._compiled_in(objects[0])
+
+    def _compiled_in(self, one: Loaded) -> Iterator[Need]:
+        hits = self._context.elf_files.search(one.real, NAMED)
+        named = {decode(hit["path"]) for hit in hits}
+        yield from self._needed(named, printable(name(one.opened)))
 
     def _made_by_package(self, owner: Package | None) -> Iterator[Need]:
         """The empty directories that came with the program: it may put their paths together."""

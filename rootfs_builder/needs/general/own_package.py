@@ -1,13 +1,12 @@
 """What a packaged program spells out of its own package: data, settings, helper programs.
 
 The objects of the process that were built from the program's source speak for it. A library of
-another source, that the program itself is linked to, speaks for its own data: not for its modules,
-which are as many as programs could use, nor is a library evidence that other libraries load.
+another source, that the program itself is linked to, speaks for its own data, and for those of its
+modules that need no further library. It is no evidence that other libraries load.
 """
 
 import re
 from collections.abc import Iterable, Iterator
-from functools import cached_property
 from posixpath import splitext
 
 from msgspec.structs import replace
@@ -17,11 +16,13 @@ from rootfs_builder.findings import Code, hint
 from rootfs_builder.loader import dialects
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.clues import Clue
-from rootfs_builder.needs.finder import Context, File, LeftOut, Library, Need, Text, TextKind
-from rootfs_builder.needs.general import standards, strings, unlinked
-from rootfs_builder.needs.general.belongings import Belongings, Place
+from rootfs_builder.needs.finder import Context, LeftOut, Library, Need, Text, TextKind
+from rootfs_builder.needs.general import own_modules, standards, strings, unlinked
+from rootfs_builder.needs.general.belongings import Belongings
 from rootfs_builder.needs.general.modules import Modules, is_module
-from rootfs_builder.needs.general.own_programs import OwnPrograms, is_rare
+from rootfs_builder.needs.general.own_programs import OwnPrograms
+from rootfs_builder.needs.general.places import Place
+from rootfs_builder.needs.general.quoted import Quoted
 from rootfs_builder.needs.general.strings import Strings
 from rootfs_builder.packages import Kin, Package
 from rootfs_builder.paths import SourcePath, below, decode, encode, name, parent, printable
@@ -42,6 +43,7 @@ class OwnPackage:
         self._context = context
         self._modules = Modules(context)
         self._belongings = Belongings(context, self._modules.spared)
+        self._quoted = Quoted(context, self._belongings)
         self._found: dict[str, tuple[Place, ...]] = {}
 
     def process(self) -> Iterator[Need]:
@@ -65,9 +67,13 @@ class OwnPackage:
         for loaded in {one.real: one for one in (*own, *linked)}.values():
             yield from self._unlinked(loaded)
         if package is not None:
-            places = belongings.places(self._settings(package), self._context.files.covers)
+            spelt = self._settings(package)
+            spelt = replace(spelt, paths=(*spelt.paths, *self._called_alike()))
+            places = belongings.there.spelt(spelt, self._context.files.covers)
             yield from belongings.needs(places, kin, self._context.program.opened, program)
             yield from self._unnamed(package, kin) if loads else ()
+            if any(map(self._loads, own)):
+                yield from own_modules.shared(kin, self._context)
         for loaded in objects:
             real = SourcePath(loaded.real)
             if real == program or kin.owns(real):
@@ -77,6 +83,12 @@ class OwnPackage:
         yield from (need for loaded in linked for need in self._filled_in(loaded))
         yield from self._modules.told()
         yield from belongings.findings
+
+    def loaded(self, objects: tuple[Loaded, ...]) -> Iterator[Need]:
+        """The data of the libraries that a module is linked to, as those of the program."""
+        for one in objects[1:]:
+            if one.by is objects[0] and in_system(one.real) and not _is_libc(one):
+                yield from self._of_library(one)
 
     def _is_linked(self, loaded: Loaded, kin: Kin) -> bool:
         """Whether a library of its own source is linked to it, as nco's are to udunits."""
@@ -91,7 +103,11 @@ class OwnPackage:
     def _of_library(self, loaded: Loaded) -> Iterator[Need]:
         """The data of a library's own package, and files of those that this needs."""
         real, belongings = SourcePath(loaded.real), self._belongings
-        data = tuple(one for one in self._places(loaded) if standards.is_data(one.path))
+        places = self._places(loaded)
+        data = tuple(one for one in places if standards.is_data(one.path))
+        if len(data) < len(places) and self._loads(loaded):
+            own = belongings.kin(belongings.owner(real), needed=False)
+            yield from own_modules.of(loaded, places, own, self._context)
         if data:
             owner = belongings.owner(real)
             own, kin = belongings.kin(owner, needed=False), belongings.kin(owner)
@@ -187,6 +203,19 @@ class OwnPackage:
         if owner is not None:
             yield from unlinked.of(owner, self._context)
 
+    def _called_alike(self) -> Iterator[str]:
+        """The directory of data that is called as a program which looks where XDG says.
+
+        It puts the path together, unless it spells out some of it.
+        """
+        program, elf_files = self._context.program.real, self._context.elf_files
+        path = f"/usr/share/{name(program)}"
+        looks = elf_files.imports(program, strings.XDG) or elf_files.contained(
+            program, (strings.XDG_VARIABLE,)
+        )
+        if looks and not any(below(one.path, path) for one in self._places(self._context.program)):
+            yield path
+
     def _unnamed(self, package: Package, kin: Kin) -> Iterator[Need]:
         """The directories of modules that the package alone has, and that no text spells out.
 
@@ -194,7 +223,7 @@ class OwnPackage:
         """
         program, files = self._context.program, self._context.packages.files(package)
         spelt = [one.path for one in self._places(program)]
-        for place in self._belongings.private(one for one in files if is_module(name(one))):
+        for place in self._belongings.there.private(one for one in files if is_module(name(one))):
             if not any(below(one, place.path) or below(place.path, one) for one in spelt):
                 shown = f"{printable(program.opened)} calls dlopen, and its package has modules in"
                 clue = Clue(f"{shown} {printable(place.path)}", (program.opened, place.path))
@@ -211,20 +240,18 @@ class OwnPackage:
         yield from self._modules.text(text)
         real = self._context.files.real(text.path)
         if text.kind is TextKind.BROUGHT and text.path.endswith(_CODE):
-            for one in () if real is None else self._given:
-                if real in self._context.packages.files(one):
-                    yield from self._in_module(text, one)
+            yield from self._quoted.in_module(text, real)
         if text.kind is not TextKind.STARTED or real is None or not in_system(real):
             return
         belongings = self._belongings
         package = belongings.owner(real)
         if package is not None:
-            kin = belongings.kin(package)
+            kin = belongings.kin(self._quoted.given.speaks_for(package))
             files = self._context.packages.files(package)
-            places = belongings.places(self._in_etc(package), self._context.files.covers)
+            places = belongings.there.spelt(self._in_etc(package), self._context.files.covers)
             yield from belongings.needs(places, kin, text.path, None)
-            yield from belongings.needs(belongings.private(files), kin.alone, text.path, None)
-            yield from self._quoted(text, kin)
+            yield from belongings.needs(belongings.there.private(files), kin.alone, text.path, None)
+            yield from self._quoted.in_script(text, kin)
         yield from belongings.findings
 
     def _in_etc(self, package: Package) -> Strings:
@@ -241,51 +268,6 @@ class OwnPackage:
         called = {one for one in paths if splitext(name(one))[0] == name(program.opened)}
         return Strings(tuple(sorted(found | called)))
 
-    @cached_property
-    def _given(self) -> tuple[Package, ...]:
-        """The packages of the scripts that the user packs, in their order."""
-        reals = (self._context.files.real(one.path) for one in self._context.given)
-        owners = (self._belongings.owner(one) for one in reals if one and in_system(one))
-        return tuple(dict.fromkeys(one for one in owners if one is not None))
-
-    def _in_module(self, text: Text, package: Package) -> Iterator[Need]:
-        """Programs whose names a module quotes, if its package needs them, at any distance.
-
-        Many names are words of every day: these do not count.
-        """
-        quoted = strings.QUOTED.finditer(self._context.files.read(text.path) or b"")
-        commands = self._context.files.commands(self._context.search_path)
-        for word in sorted({decode(hit["word"]) for hit in quoted} & commands.keys()):
-            real = self._context.files.real(commands[word])
-            owner = self._belongings.owner(real) if is_rare(word) and real else None
-            if owner is not None and self._context.packages.reaches(package, owner):
-                clue = Clue(f"{printable(name(text.path))} names {printable(word)}", (text.path,))
-                yield File(commands[word], clue, started=True)
-
-    def _quoted(self, text: Text, kin: Kin) -> Iterator[Need]:
-        """The programs of PATH whose names are whole strings of a script, if they belong to it.
-
-        Others that it looks for are a hint.
-        """
-        files, shown = self._context.files, printable(name(text.path))
-        data = files.read(text.path) or b""
-        sought = {
-            decode(word)
-            for hit in strings.SOUGHT.finditer(data)
-            for word in hit[0].split(hit["quote"])[1::2]
-        }
-        words = {decode(hit["word"]) for hit in strings.QUOTED.finditer(data)}
-        commands = files.commands(self._context.search_path) if words else {}
-        for word in sorted(words & commands.keys()):
-            path, clue = commands[word], Clue(f"{shown} names {printable(word)}", (text.path,))
-            real = files.real(path)
-            if real is None or not files.is_file(real):
-                continue
-            if kin.has(real):
-                yield File(path, clue, started=True)
-            elif word in sought:
-                yield LeftOut(path, clue)
-
     def _places(self, loaded: Loaded) -> tuple[Place, ...]:
         """What one object spells out."""
         if loaded.real not in self._found:
@@ -296,7 +278,7 @@ class OwnPackage:
             relative = sorted({decode(hit["path"]).rstrip("/") for hit in hits})
             more = (f"{top}/{one}" for one in relative if ".." not in one)
             spelt = replace(spelt, paths=(*spelt.paths, *more))
-            places = self._belongings.places(spelt, files.covers)
+            places = self._belongings.there.spelt(spelt, files.covers)
             starts = elf_files.imports(loaded.real, strings.EXEC)
             self._found[loaded.real] = tuple(
                 one for one in places if starts or not (one.is_program and _is_in_path(one.path))

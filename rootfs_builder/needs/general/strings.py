@@ -47,6 +47,8 @@ _USED = re.compile(rb"\$(?:\{(?P<braces>\w+)\}|\((?P<brackets>\w+)\)|(?P<name>\w
 _JOINED = re.compile(_USED.pattern + rb"(?:/[\w.+~@=-]+)+[/%$*{\[?]*")
 _DEPTH = 5  # variables in the values of variables
 _LONGEST = 1000  # characters of a path that is put together
+XDG = frozenset((b"g_get_system_data_dirs",))  # XDG Base Directory Specification
+XDG_VARIABLE = b"XDG_DATA_DIRS"
 QUOTED = re.compile(rb"""(?P<quote>["'])(?P<word>[a-z][\w.+-]{1,40})(?P=quote)""")
 SOUGHT = re.compile(  # what a function looks for in PATH, by its name
     rb"""(?:which|can_run|find_?(?:exec?|executable|program|command))\(\s?"""

@@ -1,8 +1,8 @@
-"""The directories that systemd makes before it starts a program: a container has nobody who does.
+"""What the unit that starts a program has beside it: settings as arguments, and directories.
 
-A unit of the source of the user's program names it where it says what is started
-(systemd.service(5)), and the directories beside that (systemd.exec(5), RuntimeDirectory=); more are
-in tmpfiles.d(5).
+A unit of the source of the user's program names it where it says what is started, and with what
+(systemd.service(5)). A container has nobody who makes the directories that the unit asks for
+(systemd.exec(5), RuntimeDirectory=); more are in tmpfiles.d(5).
 """
 
 import re
@@ -12,6 +12,7 @@ from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, Directory, Need, Text, TextKind
 from rootfs_builder.needs.general import settings
 from rootfs_builder.needs.general.belongings import Belongings
+from rootfs_builder.needs.general.strings import Strings
 from rootfs_builder.paths import SourcePath, below, decode, name
 
 _UNIT = re.compile(r"(?:/usr)?/lib/systemd/system/[^/]+\.service")
@@ -37,7 +38,7 @@ class Units:
         self._belongings = Belongings(context)
 
     def process(self) -> Iterator[Need]:
-        """The directories of the program's units."""
+        """What the program's units have."""
         if self._context.is_named:
             yield from self._of(self._context.program.real)
 
@@ -49,12 +50,16 @@ class Units:
 
     def _of(self, program: str) -> Iterator[Need]:
         belongings, files = self._belongings, self._context.files
-        own = belongings.kin(belongings.owner(SourcePath(program)), needed=False).own
+        kin = belongings.kin(belongings.owner(SourcePath(program)), needed=False)
+        own = kin.own
         units = {one: self._read(one) for one in sorted(own) if _UNIT.fullmatch(one)}
         units = {one: text for one, text in units.items() if self._starts(text, program)}
         found = [(one, path) for one, text in units.items() for path in _directories(text)]
         for one in sorted(filter(_OF_TMPFILES.fullmatch, own)) if units else ():
             found += ((one, hit["path"].rstrip("/")) for hit in _MADE.finditer(self._read(one)))
+        for one, text in units.items():
+            spelt = Strings(tuple(_PATH.findall(" ".join(_STARTS.findall(text)))))
+            yield from belongings.needs(belongings.there.spelt(spelt, files.covers), kin, one, None)
         for one, path in found:
             if not files.is_added(path):
                 clue = Clue(f"{name(one)} has systemd make {path}", (one, path))

@@ -1,6 +1,6 @@
 """Commands that a script spells out → the programs that come in, and those that are a hint.
 
-A program comes in where the script that is started, or another text of its package, starts it and
+A program comes in where the script that is started, or another text of its source, starts it and
 cannot do without: it is spelt with its path, is a utility of every system, which no package
 declares, or is of a package that the script's own needs, at any distance. What the user's own
 script starts comes unless it is large, whoever declares it. What a module of others starts comes if
@@ -87,15 +87,19 @@ class Commands:
         """A program whose path a text spells out, which may start it."""
         if self._files.is_file(path) and self.is_own(by, script):
             clue = Clue(f"{printable(name(by or script))} names {printable(path)}")
-            needed = self._is_needed(path, by)
+            needed = self._is_needed(path, by) or self.comes_along(path, script)
             yield File(path, clue, started=True) if needed else LeftOut(path, clue)
 
     def perhaps(self, word: str, by: str, script: str) -> Iterator[File | LeftOut]:
-        """A program that a text only seems to start: it comes if its package needs just that."""
+        """A program that a text only seems to start: it comes if its package needs just that.
+
+        What the user's own script seems to start comes unless it is large.
+        """
         path = self._path(word)
         if path is not None:
             clue = Clue(f"{printable(name(by))} names {printable(name(word))}")
-            needed = self.is_own(by, script) and self._is_required(path, by)
+            own = self.is_own(by, script)
+            needed = own and (self._is_required(path, by) or self.comes_along(path, script))
             yield File(path, clue, started=True) if needed else LeftOut(path, clue)
 
     def _is_required(self, path: str, by: str) -> bool:
@@ -104,12 +108,7 @@ class Commands:
         if owner is None or other is None:
             return False
         try:
-            related = self._context.packages.related
-            known = {owner, *related(owner).required}
-            # A package may stand for others of its source, as gnupg for gpg.
-            parts = (one for one in known if one.source == other.source)
-            required = other in known or any(other in related(one).required for one in parts)
-            return required or related(other).essential
+            return self._context.packages.requires(owner, other)
         except InputError:
             return False  # which others say
 
@@ -122,12 +121,12 @@ class Commands:
         return path if path.startswith("/") and self._files.is_file(path) else None
 
     def is_own(self, by: str, script: str) -> bool:
-        """Whether a text is the script, or of its package; of the user's, whether it is beside."""
+        """Whether a text is the script, or of its source; of the user's, whether it is beside."""
         if by in ("", script):
             return True
-        owner = self.owner(script)
+        owner, other = self.owner(script), self.owner(by)
         if owner is not None:
-            return self.owner(by) == owner
+            return other is not None and other.source == owner.source
         return not in_system(by) and parent(by) == parent(script)
 
     def _is_needed(self, path: str, by: str) -> bool:

@@ -18,6 +18,7 @@ from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, LeftOut, Need, Text, TextKind
 from rootfs_builder.needs.importers import commands
 from rootfs_builder.needs.importers.commands import Commands
+from rootfs_builder.needs.importers.packaged import Packaged
 from rootfs_builder.paths import below, decode, encode, join, name, named_in, parent, printable
 
 HERE, SCRIPT, BELOW = "\1", "\2", "\3"  # how a path begins that follows from a place
@@ -75,6 +76,7 @@ class Surroundings:
         self.directory = context.directory
         self.libraries = libraries
         self.commands = Commands(context)
+        self.packaged = Packaged(context)
         self.done = set[str]()
 
     @cached_property
@@ -306,7 +308,10 @@ class Walk(ABC):
         itself knows.
         """
         own = path == self._path or not in_system(path)
-        if self._is_packaged or not own or not self._around.has_core:
+        found = self._around.packaged.directories(path, (part,))
+        for one in found:
+            self._library(Library(one))
+        if found or self._is_packaged or not own or not self._around.has_core:
             return
         if any(one.endswith(f"/{part}") for one in self._around.added_by_name(name(part))):
             return

@@ -13,7 +13,7 @@ from msgspec import Struct
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs import general, importers
 from rootfs_builder.needs.closure import Program, Tree
-from rootfs_builder.needs.finder import Context, Finder, FinderModule, Need, Text, TextKind
+from rootfs_builder.needs.finder import Context, Finder, FinderModule, Need, Text, TextKind, Watcher
 from rootfs_builder.needs.image_files import ImageFiles
 from rootfs_builder.needs.rules import Rule, Variables
 from rootfs_builder.needs.rules.dlopen_calls import Process
@@ -29,7 +29,8 @@ _JARS = (".jar", ".war")
 class Session(Struct, eq=False):
     """A finder at work in one process; `read` counts the texts of all that it was asked about.
 
-    `own` are the texts that the needs of its process brought, which no other process reads.
+    `own` are the texts that the needs of its process brought, which no other process reads, and
+    `opened` what the process has opened since it was asked.
     """
 
     rule: Rule
@@ -39,6 +40,7 @@ class Session(Struct, eq=False):
     read: int = 0
     read_own: int = 0
     begun: bool = False
+    opened: list[tuple[Loaded, ...]] = []
 
 
 class Sessions:
@@ -79,6 +81,14 @@ class Sessions:
                 finder = cast("FinderModule", found).make(self._context(rule, variables, maps))
                 own = self._own.setdefault(maps[0].program, [])
                 sessions.append(Session(rule, maps, finder, own))
+
+    def opened(self, maps: Process) -> None:
+        """Have finders look at what their process has opened."""
+        for session in (one for sessions in self._sessions for one in sessions):
+            same = session.maps[0].program is maps[0].program
+            objects = tuple(maps[0].objects[maps[0].known :])
+            if same and objects and isinstance(session.finder, Watcher):
+                session.opened.append(objects)
 
     def _hands_on(self, program: Loaded) -> bool:
         """Whether it is env(1), which reads no text of the script that it has another one run."""
@@ -139,14 +149,16 @@ class Sessions:
 
     def _ask(self, session: Session) -> bool:
         texts = [*self._texts[session.read :], *session.own[session.read_own :]]
-        if session.begun and not texts:
+        if session.begun and not texts and not session.opened:
             return False
         session.read, session.read_own = len(self._texts), len(session.own)
         needs = [] if session.begun else [*session.finder.process()]
         for text in texts:
             if not text.by or self._files.real(text.by) == session.maps[0].program.real:
                 needs += session.finder.text(text)
-        session.begun = True
+        if isinstance(session.finder, Watcher):
+            needs += (one for each in session.opened for one in session.finder.loaded(each))
+        session.opened, session.begun = [], True
         for need in dict.fromkeys(needs):
             for text in self._answer(need, session.rule, session.maps):
                 self._bring(text, session)

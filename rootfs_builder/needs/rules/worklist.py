@@ -206,6 +206,8 @@ class _RuleWorklist:
         seen = evidence.of(maps, self._elf_files, self._searches)
         for match in rules.match(self._rules, seen, self._requested):
             self._match(match, maps)
+        if maps[0].calls:
+            self._sessions.opened(maps)
         for loaded in seen.found.values():
             for note in self._elf_files.notes(loaded.real):
                 opened = self._notes.follow(note, loaded, maps)

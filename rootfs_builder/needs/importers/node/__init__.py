@@ -6,6 +6,7 @@ directory, with the packages that its package.json names, and those that its fir
 
 from collections import deque
 from collections.abc import Iterator
+from posixpath import normpath
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -130,7 +131,7 @@ class _Node:
         while todo:
             here = todo.popleft()
             yield from self._described(here, place)
-            for request in self._requests(here):
+            for request in self._each(here):
                 if request.runs is not None:
                     yield from self._run(request, here, path)
                     continue
@@ -139,7 +140,9 @@ class _Node:
                 if found is None:
                     yield from self._module(request, here, clue, place)
                     continue
-                if not below(path, found) and not _is_inside(found, place):
+                if self._is_other_script(found):
+                    yield File(found, clue, started=True)
+                elif not below(path, found) and not _is_inside(found, place):
                     yield self._file(found, clue, place)
                 if found not in known and found.endswith(_SCRIPTS):
                     known.add(found)
@@ -148,6 +151,11 @@ class _Node:
                 text = f"{printable(path)} has over {_MOST_FILES} modules; not all were followed"
                 yield warning(Code.IMPORT_MISSING, text, path)
                 return
+
+    def _is_other_script(self, path: str) -> bool:
+        """Whether a file that a module names by its place is a script for another interpreter."""
+        is_own = path.endswith(_SCRIPTS) or b"node" in self._files.head(path, 128)
+        return not is_own and self._files.head(path, 2) == b"#!"
 
     def _run(self, request: Request, here: str, script: str) -> Iterator[Need]:
         if request.runs is How.NAMED:
@@ -165,6 +173,17 @@ class _Node:
             lambda text: imports.find(text, language),
             (),
         )
+
+    def _each(self, path: str) -> Iterator[Request]:
+        """The requests of a module; of one for any module of a directory, one for each."""
+        for request in self._requests(path):
+            directory = request.text.removesuffix("*")
+            if directory == request.text:
+                yield request
+                continue
+            for one in self._files.names(normpath(join(parent(path), directory))):
+                if one.endswith(_SCRIPTS):
+                    yield replace(request, text=f"{directory}{one}")
 
     def _described(self, path: str, place: _Place) -> Iterator[Need]:
         """The package.json that says what kind of modules a directory has."""
@@ -244,7 +263,7 @@ class _Node:
         while todo:
             here = todo.popleft()
             for request in self._requests(here) if here.endswith(_SCRIPTS) else ():
-                if request.runs is not None:
+                if request.runs is not None or request.text.endswith("*"):
                     continue
                 found = self._beside(request, here)
                 if found is not None:

@@ -10,7 +10,7 @@ from rootfs_builder.needs.importers import command_calls, syntax
 from rootfs_builder.needs.importers.command_calls import How
 from rootfs_builder.needs.importers.commands import UNKNOWN
 
-VERSION = 4  # of what is remembered
+VERSION = 5  # of what is remembered
 _JOINING = frozenset(("join", "resolve"))
 _RUNS = dict.fromkeys(("exec", "execSync"), How.LINE) | dict.fromkeys(
     ("execFile", "execFileSync", "spawn", "spawnSync"), How.PROGRAM
@@ -29,6 +29,7 @@ _HERE = frozenset(("__dirname", "import.meta.dirname"))
 class Request(Struct, frozen=True, array_like=True):
     """A module that is imported, or a `file` beside; `guarded` if the text is ready without it.
 
+    One that ends with `/*` is any module of a directory: only the running program knows which.
     `runs` says how it is a command that is run, instead.
     """
 
@@ -122,6 +123,8 @@ def _call(node: Node, requiring: set[str], line: int, *, guarded: bool) -> Itera
         if text:
             quiet = guarded or called.endswith(".resolve")
             yield Request(text, line, guarded=quiet)
+        elif directory := _beginning(words[0]).rpartition("/")[0]:
+            yield Request(f"{directory}/*", line, guarded=True)
     elif called.rpartition(".")[2] in _JOINING and syntax.text(words[0]) in _HERE:
         parts: list[str] = []
         for word in words[1:]:
@@ -155,6 +158,17 @@ def _template(node: Node, line: int, *, guarded: bool) -> Iterator[Request]:
     whole = text if len(parts) == len(("here", "text")) else text.rpartition("/")[0]
     if whole.startswith("/"):
         yield Request(f".{whole}", line, file=True, guarded=guarded)
+
+
+def _beginning(node: Node) -> str:
+    """The text with which a path of modules beside begins; empty for any other."""
+    while node.type == "binary_expression":
+        node = node.child_by_field_name("left") or node.children[0]
+    part = node
+    if node.type == "template_string" and node.named_children:
+        part = node.named_children[0]
+    text = syntax.text(part) if part.type == "string_fragment" else _literal(part) or ""
+    return text if text.startswith((".", "/")) else ""
 
 
 def _arguments(node: Node) -> list[Node]:

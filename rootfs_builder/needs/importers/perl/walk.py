@@ -10,6 +10,7 @@ from rootfs_builder.needs.importers.perl.texts import PerlTexts
 from rootfs_builder.needs.importers.walk import MARKS, Library, Walk
 from rootfs_builder.paths import below, decode, join, parent, printable
 
+_IN_ITSELF = re.compile(rb"search_path[\s=>\[]+__PACKAGE__")
 _FINDERS = frozenset(("Module::Find", "Module::Pluggable", "Module::Pluggable::Object"))
 _CODE = (".pm", ".pl", ".pod", ".al", ".h", ".a", ".ix", ".t", ".PL", ".pmc")
 
@@ -81,8 +82,10 @@ class PerlWalk(Walk):
                     self._library(Library(path.removesuffix(end)), whole=False)
         if any(one.name == "Module::Pluggable" for one in imports):
             packages = [one for one in imports if one.kind is Kind.PACKAGE]
-            for one in packages:  # where it looks unless it is told
-                self._family(path, Import(Kind.FAMILY, f"{one.name}::Plugin", one.line))
+            in_itself = _IN_ITSELF.search(self._files.read(path) or b"")
+            end = "" if in_itself else "::Plugin"  # where it looks unless it is told
+            for one in packages:
+                self._family(path, Import(Kind.FAMILY, f"{one.name}{end}", one.line))
         for one in imports:
             self._follow(path, one)
 

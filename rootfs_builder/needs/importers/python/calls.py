@@ -51,6 +51,7 @@ _BY_SHELL = frozenset(
 )
 _METHODS = ("popen", "system")  # names that others have, too
 _PROGRAM = re.compile(r"[\w/.+-]+")
+_OF_PROGRAM = re.compile(r"(?:binary|\bbin|_bin|cmd|command|exe|executable|prog|program)$")
 _COMMAND = re.compile(r"([a-z][\w.+-]+) (?:[\w./-]+ )*--?\w.*", re.DOTALL)
 _FILLED_IN = re.compile(r"%\w|\{[^{}]*\}")
 _OWN_NAMES = frozenset(("__name__", "__package__"))
@@ -106,6 +107,19 @@ class Asked:
                 self.programs[word] = None
             elif " " in word and any(one.arg is None for one in node.keywords):
                 self.lines[word] = None  # shell=True is among them, or there is no such program
+
+    def defaults(self, node: ast.arguments) -> None:
+        """Take in the programs that parameters have as defaults, as in `gpgbinary='gpg'`."""
+        last = reversed([*node.posonlyargs, *node.args])
+        pairs = (
+            *zip(last, reversed(node.defaults), strict=False),
+            *zip(node.kwonlyargs, node.kw_defaults, strict=True),
+        )
+        for parameter, default in pairs:
+            value = default.value if isinstance(default, ast.Constant) else None
+            text = value if isinstance(value, str) else ""
+            if _OF_PROGRAM.search(parameter.arg) and _PROGRAM.fullmatch(text):
+                self.programs[text] = None
 
     def text(self, text: str) -> None:
         """Take in a text that may be a command."""

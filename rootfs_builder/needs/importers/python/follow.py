@@ -71,9 +71,11 @@ class Follower:
         return at_once and self._modules.comes_along(one.module, module)
 
     def _absolute(self, one: Import, module: Module, clue: Clue) -> Scope:
-        scope, level = module.scope, module.level
-        found = None
-        for each in dict.fromkeys((one.module.partition(".")[0], one.module)):
+        level, top = module.level, one.module.partition(".")[0]
+        if level >= How.GUARDED and not self._modules.has(top, module.scope):
+            module = replace(module, scope=self._modules.in_package(top, module))
+        scope, found = module.scope, None
+        for each in dict.fromkeys((top, one.module)):
             found = self._modules.reach(each, _across(level, each, module), scope, clue)
         if found is None or not found.whole:
             if level is How.ALWAYS and (found is None or self._modules.is_there(found.root)):

@@ -17,6 +17,19 @@ from rootfs_builder.needs.image_files import ImageFiles
 from rootfs_builder.paths import SourcePath, below, join, name, parent
 
 SETTINGS = "pyvenv.cfg"
+LEFT_OUT = frozenset(  # of the standard library, by the rule python3
+    (
+        "_tkinter",
+        "ensurepip",
+        "idlelib",
+        "lib2to3",
+        "pydoc_data",
+        "test",
+        "tkinter",
+        "turtle",
+        "turtledemo",
+    )
+)
 _MODULES = (  # of packages, below the prefix; Debian's, then everybody's
     "local/lib/python{0}/dist-packages",
     "lib/python3/dist-packages",

@@ -15,27 +15,15 @@ from rootfs_builder.errors import ElfError
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need
+from rootfs_builder.needs.importers.packaged import Packaged
 from rootfs_builder.needs.importers.python import interpreter, reader
 from rootfs_builder.needs.importers.python.distributions import Distribution, Distributions
-from rootfs_builder.needs.importers.python.interpreter import Interpreter, Scope
+from rootfs_builder.needs.importers.python.interpreter import LEFT_OUT, Interpreter, Scope
 from rootfs_builder.needs.importers.python.outside import Outside
 from rootfs_builder.needs.importers.python.search import Found, Search
 from rootfs_builder.needs.importers.python.source import How, Source
 from rootfs_builder.paths import SourcePath, below, decode, parent, printable
 
-LEFT_OUT = frozenset(  # of the standard library, by the rule python3
-    (
-        "_tkinter",
-        "ensurepip",
-        "idlelib",
-        "lib2to3",
-        "pydoc_data",
-        "test",
-        "tkinter",
-        "turtle",
-        "turtledemo",
-    )
-)
 _WITHOUT = frozenset(("test", "tests"))  # names of directories that no package comes with
 _IMPORTS = frozenset(  # of an extension module that imports others
     (
@@ -68,6 +56,7 @@ class Modules:
         self._python = python
         self._search = Search(context.files, python.minor)
         self._outside = Outside(context, python)
+        self._packaged = Packaged(context)
         self._added = frozenset((*context.files.added, *context.files.added_directories))
         self._reached = dict[tuple[str, Scope], How]()
         self._todo = deque[Module]()
@@ -107,7 +96,7 @@ class Modules:
         """What a file shows."""
         if path.endswith(".so"):
             return self._compiled(path)
-        fact, none = f"python 15 {self._version}", Source()
+        fact, none = f"python 16 {self._version}", Source()
         return self._files.fact(path, fact, Source, self.read, none)
 
     def _compiled(self, path: str) -> Source:
@@ -324,6 +313,12 @@ class Modules:
             self.need(*self._outside.own_directory(one, path))
         new = [one for one in found if one not in scope.roots]
         return replace(scope, roots=(*new, *scope.roots)) if new else scope
+
+    def in_package(self, top: str, module: Module) -> Scope:
+        """A scope with the directories in which the packages of a script have a module."""
+        ends = (f"{top}.py", f"{top}/__init__.py")
+        found = self._packaged.directories(module.path, ends) if self.is_own(module) else ()
+        return self.with_search(module.scope, module.path, Source(search=found))
 
     def after(self, found: Found, module: Module) -> Scope:
         """The scope after an import: a program's own module may put directories on sys.path."""

@@ -119,6 +119,8 @@ class _Reader:
             elif isinstance(child, ast.expr):
                 self._expression(child, how)
             else:
+                if isinstance(child, ast.arguments):
+                    self._asked.defaults(child)
                 self._children(child, how, inside)
 
     def _if(self, node: ast.If, how: How, unless: tuple[str, ...]) -> None:

@@ -1,5 +1,6 @@
 """The text of a Ruby program, library, Gemfile or gemspec → what it requires and names."""
 
+import re
 from collections.abc import Callable, Iterable
 from enum import StrEnum
 from posixpath import basename
@@ -24,6 +25,7 @@ _QUERY = """
 _PATH = frozenset(("$:", "$LOAD_PATH"))
 _ADDING = frozenset(("<<", "append", "concat", "insert", "prepend", "push", "unshift"))
 _OBJECTS = ("", "Kernel", "Object", "Process", "self")
+_OWN_REQUIRING = re.compile(r"(?:\w+_)?requires?(?:_\w+)?")  # a method of a program's own
 _REQUIRING = ("autoload", "load", "require", "require_dependency", "require_relative")
 _DEPENDENCIES = ("add_dependency", "add_runtime_dependency")
 _COMMANDS = ("activate_bin_path", "bin_path")
@@ -166,6 +168,9 @@ class _Reader:
             self._of_gems(name, arguments, line)
         elif name in _REQUIRING and receiver in _OBJECTS and arguments:
             self._required(name, node, arguments, line)
+        elif _OWN_REQUIRING.fullmatch(name) and arguments:
+            for one in filter(_is_feature, self._values.texts(arguments)):
+                self._keep(Kind.FEATURE, one, line, guarded=True)
         elif name in _GEMS:
             for one in () if _is_for_old_gems(node) else [*self._values.texts(arguments[:1])]:
                 guarded = _is_guarded(node)

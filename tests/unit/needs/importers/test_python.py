@@ -15,7 +15,7 @@ from rootfs_builder.needs.image_files import ImageFiles
 from rootfs_builder.needs.importers import python
 from rootfs_builder.needs.importers.commands import Commands
 from rootfs_builder.needs.importers.python import conditions, reader
-from rootfs_builder.needs.importers.python.modules import LEFT_OUT
+from rootfs_builder.needs.importers.python.interpreter import LEFT_OUT
 from rootfs_builder.needs.importers.python.source import How
 from rootfs_builder.needs.rules import load
 from rootfs_builder.plan import PlanRoot
@@ -45,6 +45,9 @@ class Packages:
 
     def related(self, _):
         return SimpleNamespace(needed=(), required=(), essential=False)
+
+    def requires(self, package, other):
+        return package == other
 
     def kin(self, _, *, needed):
         assert not needed

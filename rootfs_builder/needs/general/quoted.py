@@ -1,0 +1,75 @@
+"""Programs of PATH whose names are whole strings of a script, or of a module that came in."""
+
+from collections.abc import Iterator
+from functools import cached_property
+
+from rootfs_builder.needs import utilities
+from rootfs_builder.needs.clues import Clue
+from rootfs_builder.needs.finder import Context, File, LeftOut, Need, Text
+from rootfs_builder.needs.general import strings
+from rootfs_builder.needs.general.belongings import Belongings
+from rootfs_builder.needs.general.given import Given
+from rootfs_builder.needs.general.own_programs import is_rare
+from rootfs_builder.packages import Kin, Package
+from rootfs_builder.paths import SourcePath, decode, name, printable
+
+
+class Quoted:
+    """Looks for them in the process of one context."""
+
+    def __init__(self, context: Context, belongings: Belongings) -> None:
+        self._context = context
+        self._belongings = belongings
+
+    @cached_property
+    def given(self) -> Given:
+        """The packages of the user's scripts."""
+        return Given(self._context, self._belongings)
+
+    def in_module(self, text: Text, real: SourcePath | None) -> Iterator[Need]:
+        """Programs whose names a module quotes, if its package requires theirs.
+
+        What a module of the user's script quotes may be of a package that this needs at any
+        distance; many names are words of every day, which do not count then.
+        """
+        quoted = strings.QUOTED.finditer(self._context.files.read(text.path) or b"")
+        commands = self._context.files.commands(self._context.search_path)
+        words = {decode(hit["word"]) for hit in quoted} & commands.keys() - utilities.ALL
+        owner = self._belongings.owner(real) if words and real is not None else None
+        for word in sorted(words) if owner is not None else ():
+            path = self._context.files.real(commands[word])
+            other = self._belongings.owner(path) if path is not None else None
+            if owner is not None and other is not None and self._starts(word, owner, other):
+                clue = Clue(f"{printable(name(text.path))} names {printable(word)}", (text.path,))
+                yield File(commands[word], clue, started=True)
+
+    def _starts(self, word: str, owner: Package, other: Package) -> bool:
+        packages = self._context.packages
+        if other == owner or packages.related(other).essential:
+            return False
+        reached = owner in self.given.packages and is_rare(word) and packages.reaches(owner, other)
+        return reached or packages.requires(owner, other)
+
+    def in_script(self, text: Text, kin: Kin) -> Iterator[Need]:
+        """The programs of PATH whose names are whole strings of a script, if they belong to it.
+
+        Others that it looks for are a hint.
+        """
+        files, shown = self._context.files, printable(name(text.path))
+        data = files.read(text.path) or b""
+        sought = {
+            decode(word)
+            for hit in strings.SOUGHT.finditer(data)
+            for word in hit[0].split(hit["quote"])[1::2]
+        }
+        words = {decode(hit["word"]) for hit in strings.QUOTED.finditer(data)}
+        commands = files.commands(self._context.search_path) if words else {}
+        for word in sorted(words & commands.keys()):
+            path, clue = commands[word], Clue(f"{shown} names {printable(word)}", (text.path,))
+            real = files.real(path)
+            if real is None or not files.is_file(real):
+                continue
+            if kin.has(real):
+                yield File(path, clue, started=True)
+            elif word in sought:
+                yield LeftOut(path, clue)
