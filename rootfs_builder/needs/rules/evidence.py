@@ -6,7 +6,7 @@ compiled in. The libc's own objects are no evidence: they hold everything for ev
 
 import re
 from collections.abc import Callable, Iterable
-from fnmatch import translate
+from fnmatch import fnmatchcase, translate
 from functools import cache
 
 from msgspec import Struct
@@ -18,7 +18,7 @@ from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.general import strings
 from rootfs_builder.needs.general.strings import Strings
-from rootfs_builder.needs.rules.schema import STATIC
+from rootfs_builder.needs.rules.schema import STATIC, Find, variants
 from rootfs_builder.needs.rules.user_input import UserInput, UserInputSearch
 from rootfs_builder.paths import Key, encode, name, named_in, printable
 
@@ -67,9 +67,12 @@ class Evidence(Struct, frozen=True, eq=False):
         """The objects whose SONAME, or name as a file, matches."""
         return self._named(matches, self.found)
 
-    def to_search(self, matches: Callable[[str], bool]) -> tuple[Loaded, ...]:
-        """The same of all that the process has: a plugin uses what was loaded before."""
-        return self._named(matches, self.present)
+    def to_search(self, find: Find) -> tuple[Loaded, ...]:
+        """The objects that `find` looks at: a plugin uses what was loaded before it."""
+        if not find.soname:
+            return (self.program,)
+        libraries = self._named(any_of(find.sonames), self.present)
+        return (self.program, *libraries) if find.program else libraries
 
     def _named(
         self, matches: Callable[[str], bool], objects: dict[Key, Loaded]
@@ -100,9 +103,16 @@ class Evidence(Struct, frozen=True, eq=False):
 
 
 @cache
+def any_of(patterns: tuple[str, ...]) -> Callable[[str], bool]:
+    """Whether a name matches: most fail by how they begin, before any pattern is compiled."""
+    heads = tuple(re.split(r"[*?\[]", one, maxsplit=1)[0] for one in patterns)
+    return lambda name: name.startswith(heads) and any(fnmatchcase(name, p) for p in patterns)
+
+
+@cache
 def _by_bytes(symbols: tuple[str, ...]) -> dict[bytes, str]:
-    """Symbols, by their bytes in a file."""
-    return {symbol.encode(): symbol for symbol in symbols}
+    """Symbols and their variants, by their bytes in a file."""
+    return {one.encode(): one for symbol in symbols for one in variants(symbol)}
 
 
 @cache

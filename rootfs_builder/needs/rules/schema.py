@@ -24,15 +24,16 @@ Settings = dict[str, tuple[str, ...]]
 
 
 STEM = "_stem"  # what the name of a variable ends in that is the stem of another
-SHARED = ("product", "when", "find", "landmarks", "omit")
 
 
 class When(Table, frozen=True):
     """Evidence: every key must hold, and of its list any element.
 
     What objects named in `besides` import is none: code that stands in them and is never reached.
+    A symbol stands for its `variants` too. `like` is replaced where a file is read, see `sharing`.
     """
 
+    like: tuple[str, ...] = ()
     imports: tuple[str, ...] = ()
     besides: tuple[str, ...] = ()
     own_imports: tuple[str, ...] = ()
@@ -47,10 +48,11 @@ class When(Table, frozen=True):
 class Find(Table, frozen=True):
     """What is found in the bytes of an object, and in the user's words: the rule's variables.
 
-    `soname` are patterns for its name; without any the program itself is searched. `paths` are
-    globs, in which `*` is any text, for the paths that the object spells out: each variable is one
-    that fits one of its globs. `text` are regular expressions, with a variable a group; `bind` are
-    variables that are known beforehand. For each match of all of these the rule acts.
+    `soname` are patterns for its name; without any the program itself is searched, and where
+    `program` says so it is too. `paths` are globs, in which `*` is any text, for the paths that the
+    object spells out: each variable is one that fits one of its globs. `text` are regular
+    expressions, with a variable a group; `bind` are variables that are known beforehand. For each
+    match of all of these the rule acts.
 
     In what the user gives, arguments too, `settings` are directives, see `directives`, by the
     variables that they set, and `words` are regular expressions. For each match of any of these
@@ -61,6 +63,7 @@ class Find(Table, frozen=True):
 
     text: tuple[str, ...] = ()
     soname: str | tuple[str, ...] = ()
+    program: bool = False
     words: tuple[str, ...] = ()
     settings: Settings = field(default_factory=dict)
     optional: bool = False
@@ -96,7 +99,7 @@ class Rule(Table, frozen=True):
     """One rule; `name` is its table's key. docs/rules.md says what each key does.
 
     One of a `product` knows programs by name, and helps none that nobody has heard of. What it does
-    not say of SHARED is what the rule `like` in its file says.
+    not say itself, the rule `like` in its file may: see `sharing`.
     """
 
     because: str
@@ -238,6 +241,11 @@ def path_templates(rule: Rule) -> Iterator[tuple[Path, str]]:
         yield from (((key, path), path) for path in table)
     for index, follow in enumerate(rule.follow):
         yield from ((("follow", index, "file"), one) for one in follow.files)
+
+
+def variants(symbol: str) -> tuple[str, ...]:
+    """A function's symbol, and those of the same for large files and for threads."""
+    return symbol, f"{symbol}64", f"{symbol}_r"
 
 
 def used(templates: Iterable[str]) -> set[str]:
