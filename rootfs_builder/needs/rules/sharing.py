@@ -17,13 +17,9 @@ def whole(table: Any, tables: dict[str, Any]) -> tuple[Any, list[TableMistake]]:
         return table, wrong
     if isinstance(like := table.get("like"), str):
         table = _with_shared(table, _other(like, tables, ("like",), wrong))
-    when = table.get("when")
-    if isinstance(when, list):
-        each: list[tuple[Path, Any]] = [(("when", n), one) for n, one in enumerate(when)]
-    else:
-        each = [(("when",), when)]
-    if any(_likes(one) for _, one in each):
-        found = [new for at, one in each for new in _with_evidence(one, tables, at, wrong)]
+    each = _tables(table)
+    if any(_likes(one) for one in each):
+        found = [new for one in each for new in _with_evidence(one, tables, wrong)]
         table = table | {"when": found}
     return table, wrong
 
@@ -37,32 +33,35 @@ def _with_shared(table: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]
     return shared | table
 
 
-def _with_evidence(
-    when: Any, tables: dict[str, Any], at: Path, wrong: list[TableMistake]
-) -> Iterator[Any]:
+def _with_evidence(when: Any, tables: dict[str, Any], wrong: list[TableMistake]) -> Iterator[Any]:
     """A table of `when`; in place of one that is like other rules, theirs with its own keys."""
     names = _likes(when)
     if not names:
         yield when
-    for index, name in enumerate(names):
-        own = {key: value for key, value in when.items() if key != "like"}
-        theirs = _other(name, tables, (*at, "like", index), wrong).get("when", [])
-        for one in theirs if isinstance(theirs, list) else [theirs]:
-            yield one | own
+    own = {key: value for key, value in when.items() if key != "like"} if names else {}
+    for name in names:
+        theirs = _other(name, tables, ("when", "like"), wrong)
+        yield from (one | own for one in _tables(theirs) if isinstance(one, dict))
+
+
+def _other(
+    name: str, tables: dict[str, Any], at: Path, wrong: list[TableMistake]
+) -> dict[str, Any]:
+    """The table of another rule, which takes nothing from a third; an empty one of no rule."""
+    table = tables.get(name)
+    if isinstance(table, dict) and not ("like" in table or any(map(_likes, _tables(table)))):
+        return table
+    wrong.append((at, f"{printable(name)!r} is not a rule of this file with keys of its own"))
+    return {}
+
+
+def _tables(rule: dict[str, Any]) -> list[Any]:
+    """The tables of a rule's `when`."""
+    when = rule.get("when", [])
+    return when if isinstance(when, list) else [when]
 
 
 def _likes(when: Any) -> list[str]:
     """The rules that a table of `when` is like."""
     names = when.get("like") if isinstance(when, dict) else None
     return names if isinstance(names, list) and all(isinstance(one, str) for one in names) else []
-
-
-def _other(
-    name: str, tables: dict[str, Any], at: Path, wrong: list[TableMistake]
-) -> dict[str, Any]:
-    """The table of another rule, which is like none itself; an empty one where there is none."""
-    table = tables.get(name)
-    if isinstance(table, dict) and "like" not in table:
-        return table
-    wrong.append((at, f"{printable(name)!r} is not a rule of this file with keys of its own"))
-    return {}

@@ -23,7 +23,7 @@ def test_what_many_programs_share_is_no_product(file):
 
 
 def test_servers_and_programs_are_products_but_for_what_holds_for_any():
-    of_any = {"shell", "command-runner", "command-lines", "decompressors"}  # whoever starts others
+    of_any = {"shell", "command-runner", "decompressors"}  # whoever starts others
     assert names("servers.toml", "programs.toml", "compilers.toml") - PRODUCTS == of_any
 
 

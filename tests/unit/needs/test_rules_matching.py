@@ -61,6 +61,13 @@ def test_a_function_that_the_program_calls_is_evidence(bench):
     assert acts(bench, '{ imports = ["fro", "frobs"] }') is None
 
 
+@pytest.mark.parametrize("symbol", ["frob64", "frob_r"])
+def test_so_is_the_same_function_for_large_files_or_threads(bench, symbol):
+    bench.fill({PROGRAM: program(symbol), LIBC: libc(symbol)})
+    assert acts(bench, '{ imports = ["frob"] }') == f"prog calls {symbol}"
+    assert acts(bench, f'{{ imports = ["{symbol}_"] }}') is None
+
+
 def test_a_function_that_a_library_calls_is_evidence_for_imports_alone(bench):
     deep = library("libdeep.so.1", "twist")
     mid = library("libmid.so.1", links=(deep,))
@@ -277,15 +284,22 @@ text = ['DIR=(?P<dir>[^;]+)']
 soname = "libplug.so.1"
 text = ['DIR=(?P<dir>[^;]+)']
 """
+BOTH = """
+[one.find]
+program = true
+soname = "libplug.so.1"
+text = ['DIR=(?P<dir>[^;]+)']
+"""
 
 
-def test_each_match_of_a_pattern_counts_and_each_table(bench):
+@pytest.mark.parametrize("find", [TWO, BOTH], ids=["two tables", "one of both"])
+def test_each_match_of_a_pattern_counts_and_each_table(bench, find):
     lib = library("libplug.so.1", source='const char *text = "DIR=/opt/lib;";')
     texts = 'const char *text = "DIR=/opt/one;DIR=/opt/two;DIR=/opt/none;";'
     bench.fill({PROGRAM: program("frob", source=texts, libraries=(lib,))})
     bench.fill({f"{LIB}/libplug.so.1": lib})
     bench.fill({f"/opt/{name}/f": name for name in ("one", "two", "lib", "other")})
-    text = rule(CALLS + 'missing = "install it"\ncopy = ["{dir}/f"]' + TWO)
+    text = rule(CALLS + 'missing = "install it"\ncopy = ["{dir}/f"]' + find)
     result = bench.plan(text)
     assert result.tree == {"/opt/one/f": "one", "/opt/two/f": "two", "/opt/lib/f": "lib"}
     assert result.said("warning") == []
