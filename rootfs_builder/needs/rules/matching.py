@@ -72,7 +72,7 @@ def _values(rule: Rule, evidence: Evidence, requested: Requested) -> tuple[str, 
     """What {value} stands for: as asked, else as the environment says, else as the rule does."""
     values = requested.get(rule.name, ())
     if values:
-        return tuple(value for word in values for value in rule.named.get(word, (word,)))
+        return tuple(value for word in values for value in rule.values_of(word))
     variables = evidence.user_input.variables
     settings = [variables[one] for one in rule.variables if variables.get(one)]
     named = dict.fromkeys(one.removeprefix(":") for one in settings)  # tzset(3): TZ=:NAME

@@ -20,6 +20,7 @@ _AROUND = frozenset(("above", "script"))
 OF_PROGRAM = frozenset(("called", "prefix"))
 BOUND = OF_PROGRAM | _AROUND | {"beside", "value"}  # variables that no pattern binds
 STATIC = "static"  # a program without a loader
+ALL = "all"  # of --with and --without: whatever there is
 Settings = dict[str, tuple[str, ...]]
 
 
@@ -98,15 +99,13 @@ class Follow(Table, frozen=True):
 class Rule(Table, frozen=True):
     """One rule; `name` is its table's key. docs/rules.md says what each key does.
 
-    One of a `product` knows programs by name, and helps none that nobody has heard of. What it does
-    not say itself, the rule `like` in its file may: see `sharing`.
+    What it does not say itself, the rule `like` in its file may: see `sharing`.
     """
 
     because: str
     source: str
     name: str = ""
     like: str = ""
-    product: bool = False
     when: When | tuple[When, ...] = ()
     hint: str = ""
     more: str = ""
@@ -177,6 +176,11 @@ class Rule(Table, frozen=True):
         """Whether anything that it adds depends on {value}."""
         texts = (*self.load, *self.locale, *self.accounts, *self.environment.values(), *self.paths)
         return self.nss or bool(self.finder) or any("{value}" in one for one in texts)
+
+    def values_of(self, word: str) -> tuple[str, ...]:
+        """What a word of `--with` stands for: one that is `named`, everything, or itself."""
+        everything = {ALL: ("*",)} if any("{value}" in one for one in self.copy) else {}
+        return (everything | self.named).get(word, (word,))
 
     def needs_value(self, variables: Mapping[str, str]) -> bool:
         """Whether it can add nothing unless the user says what, in an image with `variables`."""

@@ -7,7 +7,7 @@ from rootfs_builder.paths import printable
 from rootfs_builder.recipe.toml_lines import Path
 from rootfs_builder.recipe.toml_tables import TableMistake
 
-KEYS = ("product", "when", "find", "landmarks", "omit")
+KEYS = ("when", "find", "landmarks", "omit")
 
 
 def whole(table: Any, tables: dict[str, Any]) -> tuple[Any, list[TableMistake]]:

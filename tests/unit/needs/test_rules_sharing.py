@@ -10,7 +10,6 @@ OTHER = """
 [other]
 because = "b"
 source = "s"
-product = true
 when = [{ imports = ["f"] }, { text = ["t"], libc = ["musl"] }]
 find = { soname = "libo.so", paths = { data = ["*/o"] } }
 copy = ["{data}"]
@@ -37,7 +36,7 @@ def said(text):
 def test_a_rule_takes_the_keys_that_it_does_not_have():
     found = read('like = "other"\nomit = []')
     one, other = found["one"], found["other"]
-    assert (one.product, one.when, one.find) == (other.product, other.when, other.find)
+    assert (one.when, one.find) == (other.when, other.find)
     assert (one.copy, one.omit) == (("/x",), ())
 
 
