@@ -31,7 +31,7 @@ class When(Table, frozen=True):
     """Evidence: every key must hold, and of its list any element.
 
     What objects named in `besides` import is none: code that stands in them and is never reached.
-    A symbol stands for its `variants` too. `like` is replaced where a file is read, see `sharing`.
+    Symbols and sonames are globs. `like` is replaced where a file is read, see `sharing`.
     """
 
     like: tuple[str, ...] = ()
@@ -245,11 +245,6 @@ def path_templates(rule: Rule) -> Iterator[tuple[Path, str]]:
         yield from (((key, path), path) for path in table)
     for index, follow in enumerate(rule.follow):
         yield from ((("follow", index, "file"), one) for one in follow.files)
-
-
-def variants(symbol: str) -> tuple[str, ...]:
-    """A function's symbol, and those of the same for large files and for threads."""
-    return symbol, f"{symbol}64", f"{symbol}_r"
 
 
 def used(templates: Iterable[str]) -> set[str]:

@@ -10,7 +10,7 @@ from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.needs.closure import Program, Tree
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.rules import directives
-from rootfs_builder.needs.rules.schema import Find, Rules, variants
+from rootfs_builder.needs.rules.schema import Find, Rules
 from rootfs_builder.paths import SourcePath, decode, encode, join, name, named_in, printable
 from rootfs_builder.recipe import Recipe
 
@@ -135,8 +135,7 @@ def collect(
     """Variables and arguments, scripts, the small files of small trees; what `rules` look for."""
     tables = [one for rule in rules for one in rule.evidence]
     texts = {text.encode() for one in tables for text in one.text}
-    named = {name for one in tables for name in (*one.imports, *one.own_imports)}
-    symbols = {one.encode() for name in named for one in variants(name)}
+    symbols = {name.encode() for one in tables for name in (*one.imports, *one.own_imports)}
     arguments = (*(recipe.entrypoint or ())[1:], *recipe.command)
     files = [(f"the argument {word}", word.encode()) for word in arguments]
     files += [(f"-e {name}", value.encode()) for name, value in recipe.env]

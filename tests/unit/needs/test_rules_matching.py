@@ -61,11 +61,12 @@ def test_a_function_that_the_program_calls_is_evidence(bench):
     assert acts(bench, '{ imports = ["fro", "frobs"] }') is None
 
 
-@pytest.mark.parametrize("symbol", ["frob64", "frob_r"])
-def test_so_is_the_same_function_for_large_files_or_threads(bench, symbol):
-    bench.fill({PROGRAM: program(symbol), LIBC: libc(symbol)})
-    assert acts(bench, '{ imports = ["frob"] }') == f"prog calls {symbol}"
-    assert acts(bench, f'{{ imports = ["{symbol}_"] }}') is None
+@pytest.mark.parametrize("glob", ["fro*", "fr?b64", "f[a-r]*"])
+def test_a_function_may_be_named_by_a_glob(bench, glob):
+    bench.fill({PROGRAM: program("frob64", "twist"), LIBC: libc("frob64", "twist")})
+    assert acts(bench, f'{{ imports = ["other", "{glob}"] }}') == "prog calls frob64"
+    assert acts(bench, f'{{ own-imports = ["{glob}"] }}') == "prog calls frob64"
+    assert acts(bench, f'{{ imports = ["x{glob}"] }}') is None
 
 
 def test_a_function_that_a_library_calls_is_evidence_for_imports_alone(bench):
