@@ -492,7 +492,7 @@ def test_without_its_pattern_a_rule_brings_nothing(bench):
 VALUES = """\
 when = [{ imports = ["frob"] }, { env = ["KIND", "SORT"] }]
 values = ["a", "b"]
-named = { all = ["*"], some = ["c", "d"] }
+named = { some = ["c", "d"] }
 copy = ["/data/{value}"]
 """
 
@@ -520,6 +520,12 @@ def test_a_value_is_what_is_asked_for_else_what_the_image_says_else_the_default(
 ):
     bench.fill({f"/data/{one}": one for one in "abcde"})
     assert "".join(sorted(bench.plan(rule(VALUES), **options).tree.values())) == brought
+
+
+def test_all_is_what_there_is_unless_the_rule_says_else(bench):
+    bench.fill({f"/data/{one}": one for one in "abc"})
+    text = VALUES.replace("some =", "all =").replace('"c", "d"', '"[bc]"')
+    assert set(bench.plan(rule(text), with_=("one=all",)).tree) == {"/data/b", "/data/c"}
 
 
 def test_of_a_value_that_is_not_here_nothing_else_goes_in_either(bench):
