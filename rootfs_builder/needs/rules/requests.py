@@ -102,7 +102,7 @@ def check_done(rules: Rules, requested: Requested, done: set[tuple[str, str]]) -
 
 def _mistake(rule: Rule, word: str) -> Mistake:
     value = f"{rule.name}={word}" if word else rule.name
-    sonames = [" or ".join(one.sonames) for one in rule.finds]
+    sonames = ["" if one.program else " or ".join(one.sonames) for one in rule.finds]
     if sonames and all(sonames):
         text = f"nothing to add, or no program here loads {' or '.join(sonames)}"
     else:
