@@ -7,8 +7,11 @@ program takes. One that hashes nothing says nothing (GNU ld writes 1 as its firs
 and MIPS has none of the two. Source: System V gABI, chapter 5; binutils bfd/elflink.c.
 """
 
+import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from fnmatch import translate
+from functools import cache
 
 from rootfs_builder import elf
 from rootfs_builder.elf import Buffer, Dynamic
@@ -28,6 +31,25 @@ _MAX_SYMBOLS = 1 << 20
 _MAX_STRINGS = 1 << 27  # bytes of a string table
 _MAX_NAMES = 1 << 26  # bytes of all names, where they share their bytes
 _WINDOW = 4096
+
+
+def matching(globs: frozenset[bytes], names: frozenset[bytes]) -> frozenset[bytes]:
+    """The names that fit one of the globs, most of which are plain names."""
+    plain, heads, fits = _compiled(globs)
+    if not heads:
+        return plain & names
+    return (plain & names).union(one for one in names if one.startswith(heads) and fits(one))
+
+
+@cache
+def _compiled(
+    globs: frozenset[bytes],
+) -> tuple[frozenset[bytes], tuple[bytes, ...], Callable[[bytes], object]]:
+    """The plain names; how those begin that fit another; whether one does."""
+    others = sorted(one for one in globs if re.search(rb"[*?[]", one))
+    heads = tuple(re.split(rb"[*?[]", one, maxsplit=1)[0] for one in others)
+    pattern = "|".join(translate(one.decode()) for one in others)
+    return globs.difference(others), heads, re.compile(pattern.encode()).match
 
 
 def imports(data: Buffer) -> frozenset[bytes]:

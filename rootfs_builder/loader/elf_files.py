@@ -141,13 +141,16 @@ class ElfFiles:
                 return elf.header(content)
 
     def imports(self, path: Key, symbols: frozenset[bytes]) -> frozenset[bytes]:
-        """Those of the symbols that an ELF file has undefined; none of a damaged table."""
+        """The undefined symbols of an ELF file that fit some globs; none of a damaged table."""
         if symbols not in self._import_facts:
             digest = hashlib.sha256(b"\0".join(sorted(symbols))).hexdigest()
             self._import_facts[symbols] = f"imports of {digest}"
         source, fact = self.source(path), self._import_facts[symbols]
         return self.facts.get_or_compute(
-            source, fact, frozenset[bytes], lambda: symbols & _imports(source)
+            source,
+            fact,
+            frozenset[bytes],
+            lambda: elf_symbols.matching(symbols, _imports(source)),
         )
 
     def notes(self, path: Key) -> tuple[Note, ...]:

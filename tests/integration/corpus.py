@@ -17,6 +17,7 @@ from pathlib import Path
 from rootfs_builder.needs import rules
 
 FOLDER = Path(__file__).parent.parent / "corpus"
+PRODUCTS = ("compilers.toml", "programs.toml", "servers.toml")  # files of rules for single products
 # What a case may tell pack: what no packer can know.
 PACK_OPTIONS = ("-u", "-e", "-w", "--add", "--allow-sensitive", "--entrypoint")
 SUFFIXES = {"g++": ".cc", "go": ".go"}  # of the source, by compiler; others take C
@@ -226,7 +227,8 @@ class Ready:
 
 def without_products():
     """The words for pack that leave out all that rules know of single products."""
-    named = [rule.name for rule in rules.load() if rule.product]
+    folder = Path(rules.__file__).parent
+    named = [name for one in PRODUCTS for name in tomllib.loads((folder / one).read_text())]
     return [word for name in named for word in ("--without", name)]
 
 

@@ -6,11 +6,12 @@ compiled in. The libc's own objects are no evidence: they hold everything for ev
 
 import re
 from collections.abc import Callable, Iterable
-from fnmatch import translate
+from fnmatch import fnmatchcase, translate
 from functools import cache
 
 from msgspec import Struct
 
+from rootfs_builder.elf import symbols as elf_symbols
 from rootfs_builder.loader import dialects
 from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.loader.link_map import LinkMap
@@ -18,9 +19,9 @@ from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.general import strings
 from rootfs_builder.needs.general.strings import Strings
-from rootfs_builder.needs.rules.schema import STATIC
+from rootfs_builder.needs.rules.schema import STATIC, Find
 from rootfs_builder.needs.rules.user_input import UserInput, UserInputSearch
-from rootfs_builder.paths import Key, encode, name, named_in, printable
+from rootfs_builder.paths import Key, decode, encode, name, named_in, printable
 
 
 class Evidence(Struct, frozen=True, eq=False):
@@ -52,24 +53,27 @@ class Evidence(Struct, frozen=True, eq=False):
     def importing(
         self, symbols: tuple[str, ...], *, own: bool, besides: Callable[[str], bool]
     ) -> tuple[str, Loaded] | None:
-        """The first of the symbols that an object imports, with that object."""
-        names = _by_bytes(symbols)
-        if self.imported.isdisjoint(names):
+        """The first symbol that an object imports and that fits a glob, with that object."""
+        wanted = elf_symbols.matching(_globs(symbols), self.imported)
+        if not wanted:
             return None
         own_path = self.program.real
         for path in (own_path,) if own else self.imports:
-            hits = self.imports.get(path, frozenset()) & names.keys()
+            hits = self.imports.get(path, frozenset()) & wanted
             if hits and not any(map(besides, self.names[path])):
-                return min(names[hit] for hit in hits), self.found[path]
+                return decode(min(hits)), self.found[path]
         return None
 
     def named(self, matches: Callable[[str], bool]) -> tuple[Loaded, ...]:
         """The objects whose SONAME, or name as a file, matches."""
         return self._named(matches, self.found)
 
-    def to_search(self, matches: Callable[[str], bool]) -> tuple[Loaded, ...]:
-        """The same of all that the process has: a plugin uses what was loaded before."""
-        return self._named(matches, self.present)
+    def to_search(self, find: Find) -> tuple[Loaded, ...]:
+        """The objects that `find` looks at: a plugin uses what was loaded before it."""
+        if not find.soname:
+            return (self.program,)
+        libraries = self._named(any_of(find.sonames), self.present)
+        return (self.program, *libraries) if find.program else libraries
 
     def _named(
         self, matches: Callable[[str], bool], objects: dict[Key, Loaded]
@@ -100,9 +104,15 @@ class Evidence(Struct, frozen=True, eq=False):
 
 
 @cache
-def _by_bytes(symbols: tuple[str, ...]) -> dict[bytes, str]:
-    """Symbols, by their bytes in a file."""
-    return {symbol.encode(): symbol for symbol in symbols}
+def any_of(patterns: tuple[str, ...]) -> Callable[[str], bool]:
+    """Whether a name matches: most fail by how they begin, before any pattern is compiled."""
+    heads = tuple(re.split(r"[*?\[]", one, maxsplit=1)[0] for one in patterns)
+    return lambda name: name.startswith(heads) and any(fnmatchcase(name, p) for p in patterns)
+
+
+@cache
+def _globs(symbols: tuple[str, ...]) -> frozenset[bytes]:
+    return frozenset(map(encode, symbols))
 
 
 @cache

@@ -122,8 +122,7 @@ class _Explainer:
         return found
 
     def _of_find(self, find: Find, shows: Evidence) -> Iterator[Pattern]:
-        by_name = matching.any_of(find.sonames)
-        objects = shows.to_search(by_name) if find.soname else (shows.program,)
+        objects = shows.to_search(find)
         if not objects:
             yield Pattern("what is loaded", " or ".join(find.sonames), ())
         for pattern in find.words:

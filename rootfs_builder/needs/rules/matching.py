@@ -1,17 +1,14 @@
 """Rules + the evidence of one process + the user's words → which rules act, and on what."""
 
 import itertools
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from fnmatch import fnmatchcase
-from functools import cache
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.clues import Clue, joined
-from rootfs_builder.needs.rules.evidence import Evidence, shown
+from rootfs_builder.needs.rules.evidence import Evidence, any_of, shown
 from rootfs_builder.needs.rules.requests import Requested
 from rootfs_builder.needs.rules.schema import Find, Rule, Rules, When
 from rootfs_builder.needs.rules.user_input import UserInputSearch, Words
@@ -75,7 +72,7 @@ def _values(rule: Rule, evidence: Evidence, requested: Requested) -> tuple[str, 
     """What {value} stands for: as asked, else as the environment says, else as the rule does."""
     values = requested.get(rule.name, ())
     if values:
-        return tuple(value for word in values for value in rule.named.get(word, (word,)))
+        return tuple(value for word in values for value in rule.values_of(word))
     variables = evidence.user_input.variables
     settings = [variables[one] for one in rule.variables if variables.get(one)]
     named = dict.fromkeys(one.removeprefix(":") for one in settings)  # tzset(3): TZ=:NAME
@@ -142,13 +139,6 @@ def _version(text: str) -> tuple[int, int]:
     return int(major), int(minor)
 
 
-@cache
-def any_of(patterns: tuple[str, ...]) -> Callable[[str], bool]:
-    """Whether a name matches: most fail by how they begin, before any pattern is compiled."""
-    heads = tuple(re.split(r"[*?\[]", one, maxsplit=1)[0] for one in patterns)
-    return lambda name: name.startswith(heads) and any(fnmatchcase(name, p) for p in patterns)
-
-
 class _Found(Struct, frozen=True):
     """What a table of `find` gives in the object `by`: see Match.
 
@@ -181,15 +171,15 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[_Found]:
 def _places(find: Find, evidence: Evidence) -> Iterator[tuple[Loaded | None, Places]]:
     """Each object in which all is found, with the variables of each match."""
     scripts = tuple(map(_around, evidence.user_input.scripts)) or ({},)
-    program = (evidence.program,)
-    for loaded in evidence.to_search(any_of(find.sonames)) if find.soname else program:
-        known = find.bind | ({"beside": parent(loaded.real)} if find.soname else {})
+    for loaded in evidence.to_search(find):
+        by = None if loaded is evidence.program else loaded
+        known = find.bind | ({"beside": parent(loaded.real)} if by else {})
         hits = [evidence.elf_files.search(loaded.real, one.encode()) for one in find.text]
         hits += (evidence.spelling(loaded, name, globs) for name, globs in find.paths.items())
         each = () if any(_is_table(find, one) for one in hits) else (*itertools.product(*hits),)
         places = tuple(one | known | _variables(hit) for one in scripts for hit in each)
         if places:
-            yield loaded if find.soname else None, places
+            yield by, places
 
 
 def _with_words(

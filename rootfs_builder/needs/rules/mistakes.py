@@ -118,6 +118,8 @@ def _patterns(rule: Rule) -> Iterator[tuple[Path, str]]:
 def _find_mistakes(find: Find, at: Path) -> Iterator[TableMistake]:
     if find == Find(optional=find.optional):
         yield at, "neither soname nor text nor words nor paths nor settings"
+    if find.program and not find.soname:
+        yield (*at, "program"), "without `soname` the program alone is searched"
     for name, globs in find.paths.items():
         if not (globs and all(one.startswith(("/", "*")) and one.strip("*/") for one in globs)):
             yield (*at, "paths", name), "not globs for absolute paths, such as */share/NAME"

@@ -3,17 +3,14 @@
 from collections.abc import Iterable, Mapping
 
 from rootfs_builder.errors import Mistake, NotFoundError, UsageError
-from rootfs_builder.needs.rules.schema import Rule, Rules
+from rootfs_builder.needs.rules.schema import ALL, Rule, Rules
 from rootfs_builder.recipe.toml_tables import near
 
 Requested = Mapping[str, tuple[str, ...]]  # of --with: the rule's name → its values
 
 
-ALL = "all"  # of --without: every rule that --with does not name
-
-
 def left_out(rules: Rules, requested: Requested, without: Iterable[str]) -> frozenset[str]:
-    """The names that `--without` keeps away."""
+    """The names that `--without` keeps away: of ALL every rule that `--with` does not name."""
     names = frozenset(without)
     if ALL in names:
         names |= {rule.name for rule in rules} - requested.keys()
@@ -95,7 +92,7 @@ def check_done(rules: Rules, requested: Requested, done: set[tuple[str, str]]) -
             continue
         acted = {value for name, value in done if name == rule.name}
         words = requested[rule.name]
-        wanted = {one: set(rule.named.get(one, (one,))) for one in words} or {"": acted}
+        wanted = {one: set(rule.values_of(one)) for one in words} or {"": acted}
         for word, values in wanted.items():
             if not acted & values:
                 lacking.append(_mistake(rule, word))
@@ -105,7 +102,7 @@ def check_done(rules: Rules, requested: Requested, done: set[tuple[str, str]]) -
 
 def _mistake(rule: Rule, word: str) -> Mistake:
     value = f"{rule.name}={word}" if word else rule.name
-    sonames = [" or ".join(one.sonames) for one in rule.finds]
+    sonames = ["" if one.program else " or ".join(one.sonames) for one in rule.finds]
     if sonames and all(sonames):
         text = f"nothing to add, or no program here loads {' or '.join(sonames)}"
     else:

@@ -20,19 +20,21 @@ _AROUND = frozenset(("above", "script"))
 OF_PROGRAM = frozenset(("called", "prefix"))
 BOUND = OF_PROGRAM | _AROUND | {"beside", "value"}  # variables that no pattern binds
 STATIC = "static"  # a program without a loader
+ALL = "all"  # of --with and --without: whatever there is
 Settings = dict[str, tuple[str, ...]]
 
 
 STEM = "_stem"  # what the name of a variable ends in that is the stem of another
-SHARED = ("product", "when", "find", "landmarks", "omit")
 
 
 class When(Table, frozen=True):
     """Evidence: every key must hold, and of its list any element.
 
     What objects named in `besides` import is none: code that stands in them and is never reached.
+    Symbols and sonames are globs. `like` is replaced where a file is read, see `sharing`.
     """
 
+    like: tuple[str, ...] = ()
     imports: tuple[str, ...] = ()
     besides: tuple[str, ...] = ()
     own_imports: tuple[str, ...] = ()
@@ -47,10 +49,11 @@ class When(Table, frozen=True):
 class Find(Table, frozen=True):
     """What is found in the bytes of an object, and in the user's words: the rule's variables.
 
-    `soname` are patterns for its name; without any the program itself is searched. `paths` are
-    globs, in which `*` is any text, for the paths that the object spells out: each variable is one
-    that fits one of its globs. `text` are regular expressions, with a variable a group; `bind` are
-    variables that are known beforehand. For each match of all of these the rule acts.
+    `soname` are patterns for its name; without any the program itself is searched, and where
+    `program` says so it is too. `paths` are globs, in which `*` is any text, for the paths that the
+    object spells out: each variable is one that fits one of its globs. `text` are regular
+    expressions, with a variable a group; `bind` are variables that are known beforehand. For each
+    match of all of these the rule acts.
 
     In what the user gives, arguments too, `settings` are directives, see `directives`, by the
     variables that they set, and `words` are regular expressions. For each match of any of these
@@ -61,6 +64,7 @@ class Find(Table, frozen=True):
 
     text: tuple[str, ...] = ()
     soname: str | tuple[str, ...] = ()
+    program: bool = False
     words: tuple[str, ...] = ()
     settings: Settings = field(default_factory=dict)
     optional: bool = False
@@ -95,15 +99,13 @@ class Follow(Table, frozen=True):
 class Rule(Table, frozen=True):
     """One rule; `name` is its table's key. docs/rules.md says what each key does.
 
-    One of a `product` knows programs by name, and helps none that nobody has heard of. What it does
-    not say of SHARED is what the rule `like` in its file says.
+    What it does not say itself, the rule `like` in its file may: see `sharing`.
     """
 
     because: str
     source: str
     name: str = ""
     like: str = ""
-    product: bool = False
     when: When | tuple[When, ...] = ()
     hint: str = ""
     more: str = ""
@@ -174,6 +176,11 @@ class Rule(Table, frozen=True):
         """Whether anything that it adds depends on {value}."""
         texts = (*self.load, *self.locale, *self.accounts, *self.environment.values(), *self.paths)
         return self.nss or bool(self.finder) or any("{value}" in one for one in texts)
+
+    def values_of(self, word: str) -> tuple[str, ...]:
+        """What a word of `--with` stands for: one that is `named`, everything, or itself."""
+        everything = {ALL: ("*",)} if any("{value}" in one for one in self.copy) else {}
+        return (everything | self.named).get(word, (word,))
 
     def needs_value(self, variables: Mapping[str, str]) -> bool:
         """Whether it can add nothing unless the user says what, in an image with `variables`."""

@@ -235,3 +235,10 @@ def test_many_names_of_one_long_string_cost_no_memory():
     file = make(tags=tags, tables=rows + sysv("<", 20000), strings=strings)
     with pytest.raises(ElfError, match="names of its dynamic symbols"):
         symbols.imports(file)
+
+
+def test_most_globs_are_plain_names():
+    names = frozenset((b"open", b"open64", b"openlog", b"a[b]"))
+    assert symbols.matching(frozenset((b"open", b"shut")), names) == {b"open"}
+    assert symbols.matching(frozenset((b"open", b"open6*", b"?p??l*")), names) == names - {b"a[b]"}
+    assert symbols.matching(frozenset((b"a[b]", b"[")), names) == frozenset()

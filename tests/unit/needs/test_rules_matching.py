@@ -61,6 +61,14 @@ def test_a_function_that_the_program_calls_is_evidence(bench):
     assert acts(bench, '{ imports = ["fro", "frobs"] }') is None
 
 
+@pytest.mark.parametrize("glob", ["fro*", "fr?b64", "f[a-r]*"])
+def test_a_function_may_be_named_by_a_glob(bench, glob):
+    bench.fill({PROGRAM: program("frob64", "twist"), LIBC: libc("frob64", "twist")})
+    assert acts(bench, f'{{ imports = ["other", "{glob}"] }}') == "prog calls frob64"
+    assert acts(bench, f'{{ own-imports = ["{glob}"] }}') == "prog calls frob64"
+    assert acts(bench, f'{{ imports = ["x{glob}"] }}') is None
+
+
 def test_a_function_that_a_library_calls_is_evidence_for_imports_alone(bench):
     deep = library("libdeep.so.1", "twist")
     mid = library("libmid.so.1", links=(deep,))
@@ -277,15 +285,22 @@ text = ['DIR=(?P<dir>[^;]+)']
 soname = "libplug.so.1"
 text = ['DIR=(?P<dir>[^;]+)']
 """
+BOTH = """
+[one.find]
+program = true
+soname = "libplug.so.1"
+text = ['DIR=(?P<dir>[^;]+)']
+"""
 
 
-def test_each_match_of_a_pattern_counts_and_each_table(bench):
+@pytest.mark.parametrize("find", [TWO, BOTH], ids=["two tables", "one of both"])
+def test_each_match_of_a_pattern_counts_and_each_table(bench, find):
     lib = library("libplug.so.1", source='const char *text = "DIR=/opt/lib;";')
     texts = 'const char *text = "DIR=/opt/one;DIR=/opt/two;DIR=/opt/none;";'
     bench.fill({PROGRAM: program("frob", source=texts, libraries=(lib,))})
     bench.fill({f"{LIB}/libplug.so.1": lib})
     bench.fill({f"/opt/{name}/f": name for name in ("one", "two", "lib", "other")})
-    text = rule(CALLS + 'missing = "install it"\ncopy = ["{dir}/f"]' + TWO)
+    text = rule(CALLS + 'missing = "install it"\ncopy = ["{dir}/f"]' + find)
     result = bench.plan(text)
     assert result.tree == {"/opt/one/f": "one", "/opt/two/f": "two", "/opt/lib/f": "lib"}
     assert result.said("warning") == []
@@ -477,7 +492,7 @@ def test_without_its_pattern_a_rule_brings_nothing(bench):
 VALUES = """\
 when = [{ imports = ["frob"] }, { env = ["KIND", "SORT"] }]
 values = ["a", "b"]
-named = { all = ["*"], some = ["c", "d"] }
+named = { some = ["c", "d"] }
 copy = ["/data/{value}"]
 """
 
@@ -505,6 +520,12 @@ def test_a_value_is_what_is_asked_for_else_what_the_image_says_else_the_default(
 ):
     bench.fill({f"/data/{one}": one for one in "abcde"})
     assert "".join(sorted(bench.plan(rule(VALUES), **options).tree.values())) == brought
+
+
+def test_all_is_what_there_is_unless_the_rule_says_else(bench):
+    bench.fill({f"/data/{one}": one for one in "abc"})
+    text = VALUES.replace("some =", "all =").replace('"c", "d"', '"[bc]"')
+    assert set(bench.plan(rule(text), with_=("one=all",)).tree) == {"/data/b", "/data/c"}
 
 
 def test_of_a_value_that_is_not_here_nothing_else_goes_in_either(bench):

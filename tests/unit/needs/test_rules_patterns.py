@@ -83,7 +83,7 @@ OWN = {
     "a list of assignments": (r"load_module", b"\nload_module ", b"a=b;"),
     "words that are not a list": (r"load_module", b"\nload_module ", b"a;{0}"),
     "'guile' again and again": (r"guile", b"\0/", b"guile"),
-    "'nodejs' again and again": (r"/nodejs/", b"/", b"/nodejs/"),
+    "'ghostscript' again and again": (r"/ghostscript/", b"/", b"/ghostscript/"),
     "a user and spaces": (r"setuid", b"\nuser", b" "),
     "a prefix without an end": (r"qt_prfxpath", b"", b"qt_prfxpath=/"),
 }

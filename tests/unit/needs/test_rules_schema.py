@@ -154,6 +154,12 @@ def marked(body):
             id="find without anything",
         ),
         pytest.param(
+            "copy = [\"/x\"]\nfind = { text = ['a'], program = true }  # HERE",
+            "find.program",
+            "without `soname` the program alone",
+            id="find in the program too: in what else?",
+        ),
+        pytest.param(
             "copy = [\"/x\"]\nfind = { text = ['a',\n  '(?P<x>'] }  # HERE",
             "find.text",
             NO_PATTERN,
