@@ -55,7 +55,8 @@ class OwnPackage:
         programs = OwnPrograms(self._context)
         starts = in_system(program) and programs.starts
         loads = in_system(program) and self._loads(self._context.program)
-        if not (starts or loads or any(map(self._places, linked))):
+        alike = [*self._called_alike()]
+        if not (starts or loads or alike or any(map(self._places, linked))):
             return
         belongings = self._belongings
         package = belongings.owner(program)
@@ -68,7 +69,7 @@ class OwnPackage:
             yield from self._unlinked(loaded)
         if package is not None:
             spelt = self._settings(package)
-            spelt = replace(spelt, paths=(*spelt.paths, *self._called_alike()))
+            spelt = replace(spelt, paths=(*spelt.paths, *alike))
             places = belongings.there.spelt(spelt, self._context.files.covers)
             yield from belongings.needs(places, kin, self._context.program.opened, program)
             yield from self._unnamed(package, kin) if loads else ()

@@ -734,6 +734,21 @@ def test_modules_of_a_library_that_a_configuration_or_the_arguments_choose(machi
     assert machine.brought(OWN, env=("X_MODULE=usb",)) == {"/usr/lib/x/libx-usb.so.1"}
 
 
+def test_modules_that_a_library_has_in_its_own_package_come_if_they_need_no_other(machine):
+    """As gensio's kinds of streams, and plplot's drivers with what describes them."""
+    machine.bench.fill({f"{LIB}/libc.so.6": libc("frob", "dlopen")})
+    lib = library("libx.so.1", "dlopen", source=spelling("/usr/lib/x"))
+    machine.bench.fill({f"{LIB}/libx.so.1": lib, f"{LIB}/libsound.so.1": library("libsound.so.1")})
+    machine.bench.fill({TOOL: program("frob", libraries=(lib,))})
+    tree = {f"/usr/lib/x/{one}.so": library(f"{one}.so") for one in ("net", "file")}
+    tree |= {"/usr/lib/x/net.info": "x", "/usr/lib/x/sound.so": objects.library("libsound.so.1")}
+    machine.package("libx1", tree, files=(f"{LIB}/libx.so.1",))
+    machine.package("tool", {}, files=(TOOL,))
+    assert machine.brought(OWN) == {*tree} - {"/usr/lib/x/sound.so"}
+    (line,) = machine.result.said("hint")
+    assert "it gets those that need no other library: --with own-package=/usr/lib/x" in line
+
+
 def test_modules_of_a_directory_that_is_too_large_to_come_whole(machine, monkeypatch):
     monkeypatch.setattr(standards, "MOST_OWN", 10)
     machine.tool("/usr/lib/tool")
@@ -749,6 +764,41 @@ def linked_to_more(machine, *names):
     more = {f"{LIB}/lib{one}.so.1": library(f"lib{one}.so.1") for one in names}
     machine.bench.fill(more)
     return {f"/usr/lib/tool/tool_{one}.so": objects.library(f"lib{one}.so.1") for one in names}
+
+
+def test_modules_of_its_source_among_those_of_others_come(machine):
+    """As owncloud's in Qt's directory: no text spells out their paths."""
+    machine.bench.fill({f"{LIB}/libc.so.6": libc("frob", "dlopen")})
+    machine.bench.fill({TOOL: program("frob", "dlopen")})
+    own, others = (f"/usr/lib/qt/plugins/{one}.so" for one in ("own", "others"))
+    machine.package("tool", {own: library("own.so")}, files=(TOOL,))
+    machine.package("other", {others: library("others.so")})
+    assert machine.brought(OWN) == {own}
+
+
+def test_data_that_is_called_as_a_program_which_looks_where_xdg_says(machine):
+    """As fastfetch's presets, whose path it puts together."""
+    data = {"/usr/share/tool/presets/one": ""}
+    machine.tool("XDG_DATA_DIRS")
+    machine.package("tool", data, files=(TOOL,))
+    assert machine.brought(OWN) == {*data}
+    machine.tool("nothing")
+    assert machine.brought(OWN) == set()
+
+
+def test_of_a_large_directory_come_the_files_of_packages_that_its_own_requires(
+    machine, monkeypatch
+):
+    """As libreoffice's, to which packages of its source that are for others add theirs."""
+    monkeypatch.setattr(standards, "MOST_DATA", 10)
+    machine.tool("/usr/share/tool")
+    each = {one: f"/usr/share/tool/{one}" for one in ("core", "other", "tool")}
+    machine.package("tool", {each["tool"]: "x"}, "all", "Depends: core\n", files=(TOOL,))
+    machine.package("core", {each["core"]: "y"}, "all")
+    machine.package("other", {each["other"]: "z" * 20}, "all")
+    assert machine.brought(OWN) == {each["tool"], each["core"]}
+    (line,) = machine.result.said("hint")
+    assert "of which it gets what its package requires: --with own-package=/usr/share/tool" in line
 
 
 def test_of_modules_that_the_user_chooses_no_others_come(machine):

@@ -75,6 +75,16 @@ def test_tmpfiles_of_who_has_a_unit(bench):
     assert result.applied == {"service-unit": "tool.conf has systemd make /run/tool"}
 
 
+def test_settings_that_the_unit_names_as_arguments_come(bench):
+    """As nrpe's: it has no path of a configuration compiled in."""
+    conf = {"/etc/tool/main.cfg": "", "/etc/tool/other.cfg": "", "/etc/else.cfg": ""}
+    unit = f"[Service]\nExecStart={TOOL} -c /etc/tool/main.cfg --else=/etc/else.cfg $OPTIONS\n"
+    owned = (TOOL, UNIT, "/etc/tool/main.cfg", "/etc/tool/other.cfg")
+    result = made(bench, unit, owned=owned, more=conf)[1]
+    assert {one for one in result.paths if one in conf} == {"/etc/tool/main.cfg"}
+    assert result.applied == {"service-unit": f"{UNIT} names /etc/tool/main.cfg"}
+
+
 def test_a_script_has_those_of_its_own_package(bench):
     bench.fill({"/usr/bin/sh": program("open"), "/usr/bin/run": "#!/usr/bin/sh\n"})
     (bench.root / "usr/bin/run").chmod(0o755)

@@ -73,6 +73,24 @@ def test_what_is_no_import(bench, text):
     assert brought(packed(bench, text, BESIDE)) == set()
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["require('./parts/' + name)", "require(`./parts/${name}.js`)", "import('./parts/' + n)"],
+)
+def test_of_a_module_that_is_chosen_when_it_runs_all_of_its_directory_come(bench, text):
+    """As node-gyp's commands."""
+    parts = {"/app/bin/parts/a.js": "require('../b')", "/app/bin/parts/c.txt": ""}
+    files = parts | {"/app/bin/b.js": "", "/app/bin/d.js": ""}
+    assert brought(packed(bench, text, files)) == {"/app/bin/parts/a.js", "/app/bin/b.js"}
+
+
+def test_a_script_for_another_interpreter_comes_with_that(bench):
+    """As node-gyp's gyp_main.py, which it gives to Python."""
+    bench.fill({"/usr/bin/other": program("x"), "/app/bin/part": "#!/usr/bin/other\n"})
+    found = packed(bench, "spawn(find(), [path.resolve(__dirname, 'part')])", {})
+    assert brought(found) == {"/app/bin/part", "/usr/bin/other"}
+
+
 def test_modules_lead_to_others(bench):
     files = {
         "/app/lib/index.js": "require('./data'); require('./tool')",

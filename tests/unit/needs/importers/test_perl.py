@@ -175,6 +175,10 @@ def test_programs_that_a_script_cannot_do_without_come(text, comes):
             {"App/Part/A.pm", "App/Plugin/B.pm"},
         ),
         ("use Module::Pluggable;", {"App/Plugin/B.pm"}),
+        (
+            "use Module::Pluggable 1.5 search_path => [__PACKAGE__], require => 1;",
+            {"App/Part/A.pm", "App/Plugin/B.pm"},
+        ),
         ("use Other::Finder search_path => ['App::Part'];", set()),
     ],
 )
@@ -191,6 +195,19 @@ def test_where_a_module_looks_for_plugins_all_come(text, comes):
     assert {
         one for one in ("App/Part/A.pm", "App/Plugin/B.pm") if f"{VENDOR}/{one}" in found
     } == comes
+
+
+def test_a_module_that_only_its_own_package_has_where_it_works_out_comes():
+    """By a path that the script works out, its directory is one to look in."""
+    tree = {"/usr/share/own/lib/X/Y.pm": "use Z;", "/usr/share/own/lib/Z.pm": "1;"}
+    owners = dict.fromkeys((SCRIPT, *tree), "own")
+    packages = importing.Packages(owners)
+    text = "unshift @INC, found(); use X::Y;"
+    needs, said = run(text, tree, packages=packages)
+    assert {*tree} <= needs
+    assert not said
+    elsewhere = importing.Packages(owners | dict.fromkeys(tree, "another"))
+    assert not {*tree} & run(text, tree, packages=elsewhere)[0]
 
 
 def test_what_a_module_starts_that_its_own_package_has_or_requires_comes():

@@ -709,6 +709,25 @@ def test_what_a_module_of_others_starts_is_a_hint():
     assert hints == {"/usr/bin/cat", "/bin/sh"}
 
 
+def test_a_program_that_is_a_parameters_default_is_started():
+    """As python-gnupg's gpg; any other default is a word."""
+    text = "def run(x, gpgbinary='aid', mode='cat'): pass"
+    module = {f"{SITE}/yaml.py": text}
+    found = started("import yaml", PROGRAMS | module)
+    assert {one.path for one in found if isinstance(one, LeftOut)} == {"/usr/bin/aid"}
+
+
+def test_a_module_that_only_its_own_package_has_where_it_works_out_comes(monkeypatch):
+    """As those of spades, whose directory a function returns."""
+    tree = {"/usr/share/own/parts/part.py": "import more", "/usr/share/own/parts/more.py": ""}
+    script = {"/usr/bin/run": "#!/usr/bin/python3\nsys.path.append(setup.home())\nimport part"}
+    kin = SimpleNamespace(own={*tree, *script})
+    monkeypatch.setattr(Packages, "kin", lambda *_, **__: kin)
+    found = needs(tree | script, script="/usr/bin/run")
+    assert {*tree} <= files(found)
+    assert not warnings(found)
+
+
 def test_a_ceiling_that_is_reached_is_a_line_with_its_flag():
     zones = ", ".join(f"'Here/Z{'abcdefghijklmnopqrstuvwxyz'[at]}'" for at in range(21))
     (said,) = warnings(started(f"all = [{zones}]"))

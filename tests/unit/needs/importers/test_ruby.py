@@ -50,6 +50,13 @@ def test_a_library_that_is_required_comes_with_its_directory(text):
     assert f"{VENDOR}/a" in run(text)[0]
 
 
+@pytest.mark.parametrize("text", ["requires 'a', 'x'", "try_require 'a'", "My.require_if 'a'"])
+def test_a_library_that_a_method_of_its_own_may_require_comes(text):
+    """As nanoc's filters; that it is nowhere is no news."""
+    assert f"{VENDOR}/a" in run(text)[0]
+    assert not run(text)[1]
+
+
 def test_a_program_that_requires_a_library_of_its_own_name():
     text = "$:.unshift File.join(File.dirname(__FILE__), '../lib')\nrequire File.basename(__FILE__)"
     assert f"{VENDOR}/a" in run(text, script="/usr/bin/a")[0]
