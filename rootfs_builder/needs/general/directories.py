@@ -115,6 +115,4 @@ class Directories:
         shown = found.replace("/var/run", "/run", 1)
         if shown in _OF_ALL or any(below(shown, one) for one in _OF_OTHERS):
             return None
-        if found in _OF_FILES and is_directory and not filled_in:
-            return None
         return None if files.is_added(found) else found

@@ -26,6 +26,7 @@ _BETWEEN = re.compile(r"\|\|?|&&?|;|\n|\(|`")
 _SET = re.compile(r"\w+=\S*")
 _SHELLS_OWN = re.compile(r"[&*()\[\]{}'\";\\|?<>~`\n$]")  # as perl's do_exec3, which knows best
 _BEFORE = ("!", "do", "else", "exec", "if", "nohup", "sudo", "then", "time", "until", "while", "{")
+TEXT = re.compile(r"(?P<word>[a-z][\w.+-]+) (?:[\w./-]+ )*--?\w.*", re.DOTALL)  # may be a command
 _WORD = re.compile(r"[\x01-\x03A-Za-z_/][\w./+-]*")
 
 

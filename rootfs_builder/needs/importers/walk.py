@@ -65,10 +65,7 @@ def compiled_in(
 
 
 class Surroundings:
-    """What all walks of one process share; `done` has the texts that were followed.
-
-    `libraries` is the interpreter's own search path.
-    """
+    """What all walks of one process share; `done` has the texts that were followed."""
 
     def __init__(self, context: Context, libraries: tuple[Library, ...]) -> None:
         self.context = context
@@ -111,6 +108,11 @@ class Surroundings:
         names = {encode(name(one)) for one in (program.opened, program.real)}
         words = line[2:].split() if line.startswith(b"#!") else []
         return any(language in one or one.rpartition(b"/")[2] in names for one in words[:3])
+
+    def is_started(self, text: Text, language: bytes) -> bool:
+        """Whether the process runs a text, whatever that is called."""
+        runs = text.kind is TextKind.STARTED
+        return bool(text.by) or (runs and self.is_for(self.files.head(text.path, 512), language))
 
     def added_by_name(self, base: str) -> list[str]:
         """The paths of the added files of a name."""

@@ -58,7 +58,9 @@ class LuaFinder:
 
     def text(self, text: Text) -> Iterator[Need]:
         """What a script or module requires."""
-        if text.path not in self._texts.done and (text.by or self._texts.is_lua(text.path)):
+        if text.path not in self._texts.done and (
+            self._texts.is_started(text, b"lua") or self._texts.is_lua(text.path)
+        ):
             yield from _LuaWalk(self._texts, self._options, text).needs()
 
 

@@ -54,7 +54,7 @@ class PerlFinder:
         """What a program or module loads, and the modules that a configuration names."""
         if text.path in self._texts.done or self._is_for_tests(text):
             return
-        if text.by or self._texts.is_perl(text.path):
+        if self._texts.is_started(text, b"perl") or self._texts.is_perl(text.path):
             yield from PerlWalk(self._texts, self._options, text).needs()
             return
         words = {decode(one) for one in _MODULE.findall(settings.read(text, self._texts.files))}

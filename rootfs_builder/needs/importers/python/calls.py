@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from rootfs_builder.needs.importers import commands
 from rootfs_builder.needs.importers.commands import UNKNOWN
 from rootfs_builder.needs.importers.python.place import FILE, PREFIX, Place
 from rootfs_builder.needs.importers.python.source import EntryPoint, How, Import, Opened
@@ -52,7 +53,6 @@ _BY_SHELL = frozenset(
 _METHODS = ("popen", "system")  # names that others have, too
 _PROGRAM = re.compile(r"[\w/.+-]+")
 _OF_PROGRAM = re.compile(r"(?:binary|\bbin|_bin|cmd|command|exe|executable|prog|program)$")
-_COMMAND = re.compile(r"([a-z][\w.+-]+) (?:[\w./-]+ )*--?\w.*", re.DOTALL)
 _FILLED_IN = re.compile(r"%\w|\{[^{}]*\}")
 _OWN_NAMES = frozenset(("__name__", "__package__"))
 
@@ -123,9 +123,9 @@ class Asked:
 
     def text(self, text: str) -> None:
         """Take in a text that may be a command."""
-        found = _COMMAND.fullmatch(text)
+        found = commands.TEXT.fullmatch(text)
         if found:
-            self.commands[found[1]] = None
+            self.commands[found["word"]] = None
 
     def words(self, texts: Sequence[object]) -> None:
         """Take in the elements of a list that may be a command."""

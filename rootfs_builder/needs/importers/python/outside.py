@@ -15,6 +15,7 @@ from rootfs_builder.needs.importers.commands import Commands
 from rootfs_builder.needs.importers.python.interpreter import Interpreter, Scope, opened_directories
 from rootfs_builder.needs.importers.python.place import FILE, PREFIX
 from rootfs_builder.needs.importers.python.source import How, Opened, Source
+from rootfs_builder.packages import Package
 from rootfs_builder.paths import below, join, name, parent, printable
 
 _ZONES = ("/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo")
@@ -40,7 +41,7 @@ class Outside:
         self._commands = Commands(context)
         self._added = frozenset(context.files.added)
         self._zones = {"UTC": Clue("zoneinfo is imported")}
-        self._owned = dict[str, int]()
+        self._owned = dict[str, frozenset[Package | None]]()
         self._database = next((one for one in _ZONES if self._files.kind(one) == "dir"), None)
 
     def of(
@@ -173,7 +174,7 @@ class Outside:
         if not (in_system(directory) or self._is_beside(directory, path)):
             yield File(directory, clue)  # which is refused, with the flag that adds it
         is_deep = directory.count("/") >= _DEPTH and not self._is_shared(directory)
-        if in_system(directory) and is_deep and self._owners(directory) <= _MOST_OWNERS:
+        if in_system(directory) and is_deep and len(self._owners(directory)) <= _MOST_OWNERS:
             yield File(directory, clue) if self._is_small(directory) else _too_many(directory)
 
     def _is_beside(self, directory: str, path: str) -> bool:
@@ -189,13 +190,13 @@ class Outside:
     def _is_small(self, directory: str) -> bool:
         return sum(1 for _ in self._below(directory)) <= _MOST_FILES
 
-    def _owners(self, directory: str) -> int:
-        """How many packages have files in a directory."""
+    def _owners(self, directory: str) -> frozenset[Package | None]:
+        """The packages that have files in a directory; None stands for nobody."""
         if directory not in self._owned:
             files = [*self._below(directory)][:_MOST_FILES]
             real = [one for one in map(self._files.real, files) if one is not None]
-            owners = set(self._context.packages.of_all(real).packages.values())
-            self._owned[directory] = len(owners)
+            owned = self._context.packages.of_all(real).packages
+            self._owned[directory] = frozenset(owned.values())
         return self._owned[directory]
 
     def _below(self, directory: str) -> Iterator[str]:
@@ -226,16 +227,18 @@ class Outside:
                     continue
                 kind = self._files.kind(found)
                 is_file = kind == "file"
-                if is_file or (kind == "dir" and (not in_system(found) or self._may_own(found))):
+                if is_file or (
+                    kind == "dir" and (not in_system(found) or self._may_own(found, path))
+                ):
                     script = None if in_system(found) else scope.script
                     yield File(found, clue, start=scope.start, script=script)
 
-    def _may_own(self, directory: str) -> bool:
-        return (
-            not self._is_shared(directory)
-            and self._is_small(directory)
-            and self._owners(directory) <= 1
-        )
+    def _may_own(self, directory: str, path: str) -> bool:
+        """Whether a directory is one package's, or all that have it are of the text's source."""
+        if self._is_shared(directory) or not self._is_small(directory):
+            return False
+        owners, own = self._owners(directory), self._commands.owner(path)
+        return len(owners) <= 1 or all(one and own and one.source == own.source for one in owners)
 
 
 def _too_many(directory: str) -> Finding:

@@ -47,7 +47,9 @@ class RubyFinder:
 
     def text(self, text: Text) -> Iterator[Need]:
         """What a program or library requires; what comes with a gem is read where it is reached."""
-        if text.path in self._texts.done or not (text.by or self._texts.is_ruby(text.path)):
+        if text.path in self._texts.done or not (
+            self._texts.is_started(text, b"ruby") or self._texts.is_ruby(text.path)
+        ):
             return
         if text.kind is not TextKind.BROUGHT or not in_system(text.path):
             yield from RubyWalk(self._texts, self._options, text).needs()

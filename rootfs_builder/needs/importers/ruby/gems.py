@@ -25,7 +25,7 @@ _SHARED = ("/usr/share/rubygems-integration/all", "/usr/share/gems", "/usr/local
 _SUFFIXES = (".gemspec", ".rake", ".rb", ".ru")
 _NAMES = ("Gemfile", "Rakefile", "config.ru", "gems.rb")
 _SCRIPTS = ("", ".cgi", ".fcgi")
-_FACT = "ruby-imports v7"
+_FACT = "ruby-imports v8"
 
 
 class Gem(Struct, frozen=True):

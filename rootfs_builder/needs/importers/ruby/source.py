@@ -8,7 +8,7 @@ from posixpath import basename
 from msgspec import Struct
 from tree_sitter import Node
 
-from rootfs_builder.needs.importers import command_calls, syntax
+from rootfs_builder.needs.importers import command_calls, commands, syntax
 from rootfs_builder.needs.importers.command_calls import How
 from rootfs_builder.needs.importers.ruby.values import Values, called
 from rootfs_builder.needs.importers.walk import BELOW, HERE, MARKS
@@ -58,6 +58,7 @@ class Kind(StrEnum):
     BUNDLE = "bundle"  # a Gemfile beside says which gems there are
     PROGRAM = "program"  # a program is started
     LINE = "line"  # a command line is run by a shell
+    PERHAPS = "perhaps"  # a text that seems to be a command names it
 
 
 class Import(Struct, frozen=True, array_like=True):
@@ -247,7 +248,10 @@ class _Reader:
             return
         if not self._path(node, line):
             value = self._values.value(node)
-            if value is not None and _is_feature(value):
+            command = commands.TEXT.fullmatch(value) if value and " -" in value else None
+            if command is not None:
+                self._keep(Kind.PERHAPS, command["word"], line, guarded=True)
+            elif value is not None and _is_feature(value):
                 self.maybe.append(Import(Kind.MAYBE, value, line, guarded=True))
 
     def _words(self, node: Node, line: int) -> None:

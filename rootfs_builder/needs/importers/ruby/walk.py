@@ -52,6 +52,7 @@ class RubyWalk(Walk):
             Kind.FEATURE: self._feature,
             Kind.GEM: self._gem,
             Kind.MAYBE: self._feature,
+            Kind.PERHAPS: self._perhaps,
         }
 
     def _begin(self) -> None:
@@ -82,6 +83,10 @@ class RubyWalk(Walk):
         elif one.kind is not Kind.REQUIRE_PATH:
             for place in self._placed(path, one.name):
                 self._at(path, place, one.kind)
+
+    def _perhaps(self, path: str, one: Import) -> None:
+        for need in self._around.commands.perhaps(one.name, path, self._path):
+            self._started.setdefault(need.path, need)
 
     def _at(self, path: str, place: Library, kind: Kind) -> None:
         if kind is Kind.LIBRARY:
