@@ -13,6 +13,11 @@ timeout touch tr true truncate tsort tty uname unexpand uniq unlink wc which who
 zcat
 """
 ALL = frozenset(_NAMES.split())
+_PLAIN = """
+awk base64 cksum cmp diff egrep fgrep grep gunzip gzip iconv md5sum mkdir mkfifo mknod mktemp
+readlink realpath rmdir sed sha1sum sha224sum sha256sum sha384sum sha512sum tar xargs zcat
+"""
+PLAIN = frozenset(_PLAIN.split())  # of which no word of every day is called so
 BUILT_IN = frozenset(("echo", "false", "kill", "printf", "pwd", "test", "true"))  # of each shell
 _OF_INIT = """
 chkconfig deb-systemd-helper deb-systemd-invoke halt hostnamectl init initctl insserv invoke-rc.d

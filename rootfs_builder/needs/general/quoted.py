@@ -69,7 +69,7 @@ class Quoted:
             real = files.real(path)
             if real is None or not files.is_file(real):
                 continue
-            if kin.has(real):
+            if kin.has(real) or word in utilities.PLAIN:
                 yield File(path, clue, started=True)
             elif word in sought:
                 yield LeftOut(path, clue)

@@ -687,6 +687,17 @@ def test_programs_that_a_script_quotes(machine):
     ]
 
 
+def test_utilities_that_a_script_quotes_and_no_other_word_is_called(machine):
+    """As unp asks for gzip; `test` is a word."""
+    machine.tool("nothing", path="/usr/bin/sh2")
+    names = ("gzip", "test")
+    machine.bench.fill({f"/usr/bin/{one}": program("frob") for one in names})
+    machine.package("tool", {TOOL: f"#!/usr/bin/sh2\nfor x in {names!r}\n"})
+    machine.package("other", {}, files=("/usr/bin/sh2", "/usr/bin/gzip", "/usr/bin/test"))
+    (machine.bench.root / TOOL[1:]).chmod(0o755)
+    assert machine.brought(OWN) == {"/usr/bin/sh2", "/usr/bin/gzip"}
+
+
 def test_programs_that_a_module_of_its_package_quotes(machine):
     """As jigsaw-generate's does pdflatex, which its package needs through two others.
 

@@ -28,6 +28,7 @@ def made(bench, *texts, directories=(), **options):
         ("--pid-path=/run/my.pid --log=/var/log/my.log", (), {"/run", "/var/log"}),
         ("/var/lib/my", (), set()),  # a file or a directory: its own is /var/lib
         ("/var/tmp", ("/var/tmp",), set()),  # noqa: S108
+        ("/var/run", ("/var/run",), {"/var/run"}),  # of incrond, which adds the name of a file
         ("/var/lock", ("/var/lock",), {"/var/lock"}),  # of the locks of serial lines
         ("/var/mail/%s", ("/var/mail",), set()),
         ("/run/systemd/notify", (), set()),

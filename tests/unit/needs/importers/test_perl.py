@@ -197,6 +197,13 @@ def test_where_a_module_looks_for_plugins_all_come(text, comes):
     } == comes
 
 
+def test_a_script_is_one_by_its_first_line_whatever_it_is_called():
+    """As policy-rc.d-declarative."""
+    assert (
+        f"{VENDOR}/Mod.pm" in run("use Mod;", {f"{VENDOR}/Mod.pm": ""}, script="/usr/bin/a.b-c")[0]
+    )
+
+
 def test_a_module_that_only_its_own_package_has_where_it_works_out_comes():
     """By a path that the script works out, its directory is one to look in."""
     tree = {"/usr/share/own/lib/X/Y.pm": "use Z;", "/usr/share/own/lib/Z.pm": "1;"}

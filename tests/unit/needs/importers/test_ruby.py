@@ -161,6 +161,14 @@ def test_programs_that_a_script_cannot_do_without_come(text, comes):
     assert run(text, COMMANDS, packages=packages)[0] == comes
 
 
+def test_a_text_of_its_own_that_seems_to_be_a_command_brings_what_its_package_requires():
+    """As svn2git's `git svn init --prefix=`, which a method runs."""
+    owners = {SCRIPT: "own", "/usr/bin/tool": "needed", "/usr/bin/cat": "far"}
+    packages = importing.Packages(owners, {"own": ("needed",)})
+    found = run("start('tool part --x=1'); start('cat -x')", COMMANDS, packages=packages)
+    assert found[0] == {"/usr/bin/tool"}
+
+
 def test_a_part_of_the_core_library_that_computes_what_it_loads_comes_whole():
     """As irb loads its messages by the user's language; RubyGems loads what is installed."""
     text = "def load(file)\n  Kernel.load(file)\nend"
