@@ -35,11 +35,14 @@ class Belongings:
     """
 
     def __init__(
-        self, context: Context, spared: Callable[[str], frozenset[str]] = lambda _: frozenset()
+        self,
+        context: Context,
+        spared: Callable[[str], frozenset[str]] = lambda _: frozenset(),
+        got: str = "it gets what you choose",
     ) -> None:
         self.findings: tuple[Finding, ...] = ()  # why no package was asked
         self._context = context
-        self._spared = spared
+        self._spared, self._got = spared, got
         self.there = Places(context)
         self._files = context.files
         self._walk = context.elf_files.walker.walk
@@ -133,8 +136,8 @@ class Belongings:
         spared = self._spared(place.path) if whole and not self._lifted(place) else frozenset[str]()
         files = tuple(one for one in whole if place.path + one[len(place.real) :] not in spared)
         if len(files) < len(whole):
-            size, got = sum(map(self._size, whole)), "it gets what you choose"
-            yield left_out.too_large(place.path, len(whole), size, clue, got)
+            size = sum(map(self._size, whole))
+            yield left_out.too_large(place.path, len(whole), size, clue, self._got)
         if not files:
             return
         if self._is_too_large(place, files, kin):

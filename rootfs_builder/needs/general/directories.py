@@ -22,7 +22,6 @@ from rootfs_builder.packages import Package
 from rootfs_builder.paths import SourcePath, below, decode, name, parent, printable
 
 NAMED = rb"(?P<path>/(?<![\w.+-]/)(?:var|run)/[\w.+%{}$@*/-]{1,200})"
-_PATTERN = NAMED
 _FILLED_IN = r"[%{}$@*]"
 _OF_ALL = (  # FHS 3.0, 5 and 3.15: who has something there has it in a directory
     *("/run/shm", "/run/user", "/var", "/var/account", "/var/cache"),
@@ -30,11 +29,11 @@ _OF_ALL = (  # FHS 3.0, 5 and 3.15: who has something there has it in a director
     *("/var/mail", "/var/opt", "/var/spool", "/var/spool/cron", "/var/spool/mail"),
     *("/var/tmp", "/var/yp"),  # noqa: S108 - named, not used
 )
-_OF_FILES = ("/run", "/var/log", "/var/run")  # in which files may lie
+_OF_FILES = ("/run", "/run/lock", "/var/lock", "/var/log", "/var/run")  # in which files may lie
 _OF_OTHERS = (  # the init system's and those of whom every program may talk to
-    *("/run/dbus", "/run/log", "/run/nscd", "/run/systemd", "/run/udev", "/run/utmp"),
-    *("/var/lib/apt", "/var/lib/dpkg", "/var/lib/rpm", "/var/log/journal", "/var/log/wtmp"),
-    *("/var/log/btmp", "/var/log/lastlog", "/var/db", "/var/adm"),
+    *("/run/cups", "/run/dbus", "/run/log", "/run/mount", "/run/nscd", "/run/systemd"),
+    *("/run/udev", "/run/utmp", "/var/adm", "/var/db", "/var/lib/apt", "/var/lib/dpkg"),
+    *("/var/lib/rpm", "/var/log/btmp", "/var/log/journal", "/var/log/lastlog", "/var/log/wtmp"),
 )
 
 
@@ -60,8 +59,9 @@ class Directories:
         yield from self._made_by_package(owner)
 
     def loaded(self, objects: tuple[Loaded, ...]) -> Iterator[Need]:
-        """Those of a module, which acts for the program."""
-        yield from self._compiled_in(objects[0])
+        """Those of a module, which acts for the program; a library with a version is another's."""
+        if objects[0].real.endswith(".so"):
+            yield from self._compiled_in(objects[0])
 
     def _compiled_in(self, one: Loaded) -> Iterator[Need]:
         hits = self._context.elf_files.search(one.real, NAMED)
@@ -82,7 +82,7 @@ class Directories:
         data = settings.read(text, self._context.files)
         if text.kind is TextKind.STARTED and text in self._context.given:
             data = settings.without_comments(self._context.files.read(text.path) or b"")
-        named = {decode(hit["path"]) for hit in re.finditer(_PATTERN, data)}
+        named = {decode(hit["path"]) for hit in re.finditer(NAMED, data)}
         yield from self._needed(named, printable(name(text.path)))
 
     def _needed(self, named: set[str], where: str) -> Iterator[Need]:
@@ -110,7 +110,8 @@ class Directories:
         filled_in = re.search(_FILLED_IN, whole)
         if filled_in:
             whole = parent(whole[: filled_in.start()] + "_")
-        is_directory = bool(filled_in) or path.endswith("/") or files.kind(whole) == "dir"
+        is_directory = bool(filled_in) or path.endswith("/") or whole in _OF_FILES
+        is_directory = is_directory or files.kind(whole) == "dir"
         found = whole if is_directory else parent(whole)
         shown = found.replace("/var/run", "/run", 1)
         if shown in _OF_ALL or any(below(shown, one) for one in _OF_OTHERS):

@@ -1,4 +1,4 @@
-"""The packages of the scripts that the user packs, which decide what others of their source mean.
+"""If the user packs a script, its package decides what others of the same source need.
 
 A start script may be of a package that holds what several programs share, and require little.
 """

@@ -77,13 +77,13 @@ class Modules:
         todo = [self._context.program.real, *chosen]
         while todo:
             path = todo.pop()
-            known |= self._needed(path)
+            known |= needed(path, self._context)
             found = self._contained(path, texts)
             more = set[str]().union(*(called[texts[one]] for one in found)) - chosen
             chosen |= more
             todo += more
         others = set[str]().union(*called.values()) - chosen
-        return frozenset(one for one in others if not self._needed(one) <= known)
+        return frozenset(one for one in others if not needed(one, self._context) <= known)
 
     def _contained(self, module: str, texts: Iterable[bytes]) -> frozenset[bytes]:
         real = self._context.files.real(module)
@@ -92,15 +92,6 @@ class Modules:
         except InputError:  # libtool's description of a module
             return frozenset()
         return frozenset(found)
-
-    def _needed(self, module: str) -> set[str]:
-        """The libraries that a module is linked to."""
-        real = self._context.files.real(module)
-        try:
-            elf = self._context.elf_files.file(real) if real is not None else None
-        except InputError:  # no ELF file: a script of the linker
-            return set()
-        return set(map(decode, elf.needed)) if elf is not None else set()
 
     @cached_property
     def _user_words(self) -> tuple[set[str], set[str]]:
@@ -149,6 +140,16 @@ def _words(lines: Iterable[bytes]) -> set[str]:
 def _parts(word: str) -> set[str]:
     """A module's name, and what is between the hyphens and underscores in it."""
     return {word, *re.split(r"[_-]", word)}
+
+
+def needed(module: str, context: Context) -> set[str]:
+    """The libraries that a module is linked to."""
+    real = context.files.real(module)
+    try:
+        elf = context.elf_files.file(real) if real is not None else None
+    except InputError:  # no ELF file: libtool's description, a script of the linker
+        return set()
+    return set(map(decode, elf.needed)) if elf is not None else set()
 
 
 def is_module(name: str) -> bool:

@@ -1,70 +1,70 @@
-"""The modules that packages have for what they load: a library's own, and those among others'.
+"""Modules that packages install for their own libraries or programs.
 
-A library's own are installed wherever it is. One that is linked to a library which the process has
-not is for those who ask: a hint tells of the others' directory. A program's own may lie in a
-directory of plugins that it shares with others, as those of Qt do: no text spells out their path.
+A library's modules come if they need no library that the process lacks; a hint names the directory
+of the others. A program's own plugins may lie in a shared plugin directory, such as Qt's, whose
+path no text contains.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from functools import partial
 
-from rootfs_builder.errors import InputError
-from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need
 from rootfs_builder.needs.general import left_out, standards
-from rootfs_builder.needs.general.modules import is_module
-from rootfs_builder.needs.general.places import Place
+from rootfs_builder.needs.general.belongings import Belongings
+from rootfs_builder.needs.general.modules import is_module, needed
 from rootfs_builder.packages import Kin
-from rootfs_builder.paths import SourcePath, decode, name, parent, printable
+from rootfs_builder.paths import SourcePath, name, parent, printable
 
-_MOST_BYTES = 8 << 20  # of one directory
-_PLUGINS = "plugins"
+_MUCH = 1 << 20  # bytes
+_PLUGINS = "plugins"  # a part of the paths of directories that many packages share
 _CHOSEN = ("libcrypto.so.",)  # by name, in settings: the rules of OpenSSL read those
 
 
-def of(loaded: Loaded, places: Iterable[Place], kin: Kin, context: Context) -> Iterator[Need]:
-    """The modules in the directories that a library spells out, and what lies beside them."""
-    if name(loaded.opened).startswith(_CHOSEN):
-        return
+def may_have(library: str) -> bool:
+    """Whether the modules of a library are not chosen by a rule."""
+    return not library.startswith(_CHOSEN)
+
+
+def belongings(context: Context) -> Belongings:
+    """Answers for directories of modules, without those that need a further library."""
+    return Belongings(context, partial(_idle, context), "it gets those that need no other library")
+
+
+def is_much_idle(directory: str, context: Context) -> bool:
+    """Whether the modules that need a further library are worth a line."""
+    found = (context.files.real(one) for one in _idle(context, directory))
+    return sum(_size(one, context) for one in found if one is not None) >= _MUCH
+
+
+def _idle(context: Context, directory: str) -> frozenset[str]:
+    """The modules of a directory that are linked to a library which the process has not."""
     known = {one.soname or name(one.opened) for one in context.objects}
-    for place in places:
-        files = [one for one in kin.within(place.real) if parent(one) == place.real]
-        modules = [one for one in files if is_module(name(one))]
-        if not place.is_directory or standards.is_data(place.path) or not modules:
-            continue
-        alone = [one for one in modules if _needed(one, context) <= known]
-        clue = Clue(
-            f"{printable(name(loaded.opened))} names {printable(place.path)}", (place.path,)
-        )
-        size = sum(_size(one, context) for one in alone)
-        if size <= _MOST_BYTES:
-            idle = {*modules}.difference(alone)
-            for one in sorted({*files} - idle):
-                yield File(f"{place.path}/{name(one)}", clue)
-        if size > _MOST_BYTES or len(alone) < len(modules):
-            got = "it gets those that need no other library" if size <= _MOST_BYTES else ""
-            whole = sum(_size(one, context) for one in modules)
-            yield left_out.too_large(place.path, len(modules), whole, clue, got)
+    each = (f"{directory}/{one}" for one in context.files.names(directory) if is_module(one))
+    return frozenset(one for one in each if not needed(one, context) <= known)
 
 
 def shared(kin: Kin, context: Context) -> Iterator[Need]:
-    """The modules of a program's packages in directories of plugins that others have, too."""
-    files = [one for one in kin.mine if is_module(name(one)) and _PLUGINS in parent(one).split("/")]
-    if sum(_size(one, context) for one in files) <= _MOST_BYTES:
+    """The modules of a program's packages in plugin directories in which others have theirs."""
+    modules = (one for one in kin.mine if is_module(name(one)))
+    files = [one for one in modules if _is_shared(parent(one), kin, context)]
+    shown = f"a package of {printable(context.program.opened)} has"
+    if sum(_size(one, context) for one in files) <= standards.MOST_BYTES:
         for one in sorted(files):
-            clue = Clue(
-                f"a package of {printable(context.program.opened)} has {printable(one)}", (one,)
-            )
-            yield File(one, clue)
+            yield File(one, Clue(f"{shown} {printable(one)}", (one,)))
+        return
+    for directory in sorted({parent(one) for one in files}):
+        sizes = [_size(one, context) for one in files if parent(one) == directory]
+        clue = Clue(f"{shown} modules in {printable(directory)}", (directory,))
+        yield left_out.too_large(directory, len(sizes), sum(sizes), clue)
 
 
-def _needed(module: SourcePath, context: Context) -> set[str]:
-    """The libraries that a module is linked to."""
-    real = context.files.real(module)
-    try:
-        return {*map(decode, context.elf_files.file(real).needed)} if real is not None else set()
-    except InputError:  # a text called so
-        return set()
+def _is_shared(directory: str, kin: Kin, context: Context) -> bool:
+    """Whether it is a directory of plugins, of which no rule decides, that others share."""
+    if _PLUGINS not in directory.split("/") or context.files.covers(directory):
+        return False
+    each = (SourcePath(f"{directory}/{one}") for one in context.files.names(directory))
+    return any(one not in kin.own for one in each)
 
 
 def _size(path: SourcePath, context: Context) -> int:

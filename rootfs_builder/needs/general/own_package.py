@@ -16,7 +16,7 @@ from rootfs_builder.findings import Code, hint
 from rootfs_builder.loader import dialects
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.clues import Clue
-from rootfs_builder.needs.finder import Context, LeftOut, Library, Need, Text, TextKind
+from rootfs_builder.needs.finder import Context, File, LeftOut, Library, Need, Text, TextKind
 from rootfs_builder.needs.general import own_modules, standards, strings, unlinked
 from rootfs_builder.needs.general.belongings import Belongings
 from rootfs_builder.needs.general.modules import Modules, is_module
@@ -43,6 +43,7 @@ class OwnPackage:
         self._context = context
         self._modules = Modules(context)
         self._belongings = Belongings(context, self._modules.spared)
+        self._for_modules = own_modules.belongings(context)
         self._quoted = Quoted(context, self._belongings)
         self._found: dict[str, tuple[Place, ...]] = {}
 
@@ -81,15 +82,17 @@ class OwnPackage:
                 yield from belongings.needs(self._places(loaded), kin, loaded.opened, real)
             if real != program and loaded in linked:
                 yield from self._of_library(loaded)
+                yield from self._modules_of(loaded) if not kin.owns(real) else ()
         yield from (need for loaded in linked for need in self._filled_in(loaded))
         yield from self._modules.told()
         yield from belongings.findings
 
     def loaded(self, objects: tuple[Loaded, ...]) -> Iterator[Need]:
-        """The data of the libraries that a module is linked to, as those of the program."""
+        """The files that the libraries of a module spell out, and directories of helpers."""
         for one in objects[1:]:
             if one.by is objects[0] and in_system(one.real) and not _is_libc(one):
-                yield from self._of_library(one)
+                needs = self._of_library(one, whole=False)
+                yield from (need for need in needs if isinstance(need, File))
 
     def _is_linked(self, loaded: Loaded, kin: Kin) -> bool:
         """Whether a library of its own source is linked to it, as nco's are to udunits."""
@@ -101,18 +104,34 @@ class OwnPackage:
         program = self._context.program
         return loaded.real == program.real or loaded.by is program
 
-    def _of_library(self, loaded: Loaded) -> Iterator[Need]:
-        """The data of a library's own package, and files of those that this needs."""
+    def _modules_of(self, loaded: Loaded) -> Iterator[Need]:
+        """The modules in the directories that a library spells out, of its own source."""
+        real, shown = SourcePath(loaded.real), printable(name(loaded.opened))
+        if not (self._loads(loaded) and own_modules.may_have(name(real))):
+            return
+        kin = self._belongings.kin(self._belongings.owner(real), needed=False)
+        is_near = loaded.by is self._context.program
+        for place in self._places(loaded):
+            names = self._context.files.names(place.path) if place.is_directory else ()
+            if any(map(is_module, names)) and not standards.is_data(place.path):
+                clue = Clue(f"{shown} names {printable(place.path)}", (place.path,))
+                told = is_near and own_modules.is_much_idle(place.path, self._context)
+                for need in self._for_modules.directory(place, kin, clue, None):
+                    if told or isinstance(need, File):
+                        yield need
+
+    def _of_library(self, loaded: Loaded, *, whole: bool = True) -> Iterator[Need]:
+        """The data of a library's own package, and files of those that this needs.
+
+        Unless `whole`, no directories of data.
+        """
         real, belongings = SourcePath(loaded.real), self._belongings
-        places = self._places(loaded)
-        data = tuple(one for one in places if standards.is_data(one.path))
-        if len(data) < len(places) and self._loads(loaded):
-            own = belongings.kin(belongings.owner(real), needed=False)
-            yield from own_modules.of(loaded, places, own, self._context)
+        data = tuple(one for one in self._places(loaded) if standards.is_data(one.path))
         if data:
             owner = belongings.owner(real)
             own, kin = belongings.kin(owner, needed=False), belongings.kin(owner)
-            yield from belongings.needs(data, own, loaded.opened, real)
+            each = (one for one in data if whole or not one.is_directory)
+            yield from belongings.needs(each, own, loaded.opened, real)
             for place in data:
                 if not own.has_any(place.real):
                     yield from belongings.named_in(place, kin, loaded.opened, real)

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from functools import cached_property
 
+from rootfs_builder.errors import InputError
 from rootfs_builder.needs import utilities
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, LeftOut, Need, Text
-from rootfs_builder.needs.general import strings
+from rootfs_builder.needs.general import settings, strings
 from rootfs_builder.needs.general.belongings import Belongings
 from rootfs_builder.needs.general.given import Given
 from rootfs_builder.needs.general.own_programs import is_rare
@@ -34,21 +35,25 @@ class Quoted:
         """
         quoted = strings.QUOTED.finditer(self._context.files.read(text.path) or b"")
         commands = self._context.files.commands(self._context.search_path)
-        words = {decode(hit["word"]) for hit in quoted} & commands.keys() - utilities.ALL
+        words = ({decode(hit["word"]) for hit in quoted} & commands.keys()) - utilities.ALL
         owner = self._belongings.owner(real) if words and real is not None else None
-        for word in sorted(words) if owner is not None else ():
+        if owner is None:
+            return
+        for word in sorted(words):
             path = self._context.files.real(commands[word])
-            other = self._belongings.owner(path) if path is not None else None
-            if owner is not None and other is not None and self._starts(word, owner, other):
+            if path is not None and self._starts(word, owner, self._belongings.owner(path)):
                 clue = Clue(f"{printable(name(text.path))} names {printable(word)}", (text.path,))
                 yield File(commands[word], clue, started=True)
 
-    def _starts(self, word: str, owner: Package, other: Package) -> bool:
+    def _starts(self, word: str, owner: Package, other: Package | None) -> bool:
         packages = self._context.packages
-        if other == owner or packages.related(other).essential:
+        try:
+            if other is None or other == owner or packages.related(other).essential:
+                return False
+            is_given = owner in self.given.packages and is_rare(word)
+            return packages.requires(owner, other) or (is_given and packages.reaches(owner, other))
+        except InputError:  # which others say
             return False
-        reached = owner in self.given.packages and is_rare(word) and packages.reaches(owner, other)
-        return reached or packages.requires(owner, other)
 
     def in_script(self, text: Text, kin: Kin) -> Iterator[Need]:
         """The programs of PATH whose names are whole strings of a script, if they belong to it.
@@ -62,7 +67,8 @@ class Quoted:
             for hit in strings.SOUGHT.finditer(data)
             for word in hit[0].split(hit["quote"])[1::2]
         }
-        words = {decode(hit["word"]) for hit in strings.QUOTED.finditer(data)}
+        code = settings.without_comments(data)
+        words = {decode(hit["word"]) for hit in strings.QUOTED.finditer(code)}
         commands = files.commands(self._context.search_path) if words else {}
         for word in sorted(words & commands.keys()):
             path, clue = commands[word], Clue(f"{shown} names {printable(word)}", (text.path,))

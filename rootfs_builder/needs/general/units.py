@@ -1,4 +1,4 @@
-"""What the unit that starts a program has beside it: settings as arguments, and directories.
+"""What a program's systemd unit passes to it or expects: configuration files and directories.
 
 A unit of the source of the user's program names it where it says what is started, and with what
 (systemd.service(5)). A container has nobody who makes the directories that the unit asks for
@@ -58,7 +58,7 @@ class Units:
         for one in sorted(filter(_OF_TMPFILES.fullmatch, own)) if units else ():
             found += ((one, hit["path"].rstrip("/")) for hit in _MADE.finditer(self._read(one)))
         for one, text in units.items():
-            spelt = Strings(tuple(_PATH.findall(" ".join(_STARTS.findall(text)))))
+            spelt = Strings(tuple(self._arguments(text, program)))
             yield from belongings.needs(belongings.there.spelt(spelt, files.covers), kin, one, None)
         for one, path in found:
             if not files.is_added(path):
@@ -72,8 +72,21 @@ class Units:
 
     def _starts(self, unit: str, program: str) -> bool:
         """Whether a program is named in a command of a unit."""
-        words = (one for hit in _STARTS.finditer(unit) for one in _PATH.findall(hit["command"]))
-        return any(self._context.files.real(one) == program for one in words)
+        return any(True for _ in self._commands(unit, program))
+
+    def _arguments(self, unit: str, program: str) -> Iterator[str]:
+        """The paths in the commands that name a program, but for what systemd fills in."""
+        for command in self._commands(unit, program):
+            for word in command.split():
+                if "%" not in word:
+                    yield from _PATH.findall(word)
+
+    def _commands(self, unit: str, program: str) -> Iterator[str]:
+        """The commands of a unit that name a program."""
+        for hit in _STARTS.finditer(unit):
+            words = _PATH.findall(hit["command"])
+            if any(self._context.files.real(one) == program for one in words):
+                yield hit["command"]
 
 
 def _directories(unit: str) -> Iterator[str]:

@@ -310,7 +310,8 @@ class Walk(ABC):
         itself knows.
         """
         own = path == self._path or not in_system(path)
-        found = self._around.packaged.directories(path, (part,))
+        is_own = bool(path) and self._around.commands.is_own(path, self._path)
+        found = self._around.packaged.directories(path, (part,)) if is_own else ()
         for one in found:
             self._library(Library(one))
         if found or self._is_packaged or not own or not self._around.has_core:

@@ -35,13 +35,15 @@ def _with_shared(table: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]
 
 def _with_evidence(when: Any, tables: dict[str, Any], wrong: list[TableMistake]) -> Iterator[Any]:
     """A table of `when`; in place of one that is like other rules, theirs with its own keys."""
-    names = _likes(when)
+    names, at = _likes(when), ("when", "like")
     if not names:
         yield when
     own = {key: value for key, value in when.items() if key != "like"} if names else {}
     for name in names:
-        theirs = _other(name, tables, ("when", "like"), wrong)
-        yield from (one | own for one in _tables(theirs) if isinstance(one, dict))
+        theirs = [one for one in _tables(_other(name, tables, at, wrong)) if isinstance(one, dict)]
+        if name in tables and not theirs:
+            wrong.append((at, f"{printable(name)!r} has no evidence to take"))
+        yield from (one | own for one in theirs)
 
 
 def _other(

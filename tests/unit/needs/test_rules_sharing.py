@@ -69,6 +69,12 @@ def test_what_is_not_there_or_takes_from_a_third_is_a_mistake(text, key):
     assert said(text).endswith("is not a rule of this file with keys of its own")
 
 
+def test_one_without_evidence_has_none_to_take():
+    text = '[bare]\nbecause = "b"\nsource = "s"\ncopy = ["/y"]\n'
+    with pytest.raises(UsageError, match=r"when\.like: 'bare' has no evidence to take"):
+        rules.read(text + ONE + 'when = { like = ["bare"] }', "my.toml")
+
+
 @pytest.mark.parametrize("like", ['"other"', "[5]"])
 def test_another_type_is_a_mistake(like):
     assert "[one] when.like: Expected" in said(f"when = {{ like = {like} }}")

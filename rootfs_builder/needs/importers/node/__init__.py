@@ -177,10 +177,10 @@ class _Node:
     def _each(self, path: str) -> Iterator[Request]:
         """The requests of a module; of one for any module of a directory, one for each."""
         for request in self._requests(path):
-            directory = request.text.removesuffix("*")
-            if directory == request.text:
+            if request.runs is not None or not request.text.endswith("/*"):
                 yield request
                 continue
+            directory = request.text.removesuffix("*")
             for one in self._files.names(normpath(join(parent(path), directory))):
                 if one.endswith(_SCRIPTS):
                     yield replace(request, text=f"{directory}{one}")
@@ -263,7 +263,7 @@ class _Node:
         while todo:
             here = todo.popleft()
             for request in self._requests(here) if here.endswith(_SCRIPTS) else ():
-                if request.runs is not None or request.text.endswith("*"):
+                if request.runs is not None or request.text.endswith("/*"):
                     continue
                 found = self._beside(request, here)
                 if found is not None:

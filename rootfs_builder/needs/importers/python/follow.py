@@ -71,16 +71,16 @@ class Follower:
         return at_once and self._modules.comes_along(one.module, module)
 
     def _absolute(self, one: Import, module: Module, clue: Clue) -> Scope:
-        level, top = module.level, one.module.partition(".")[0]
-        if level >= How.GUARDED and not self._modules.has(top, module.scope):
-            module = replace(module, scope=self._modules.in_package(top, module))
-        scope, found = module.scope, None
+        level, top, scope = module.level, one.module.partition(".")[0], module.scope
+        if level is How.ALWAYS and not self._modules.has(top, scope):
+            scope = self._modules.in_package(top, module)
+        found = None
         for each in dict.fromkeys((top, one.module)):
             found = self._modules.reach(each, _across(level, each, module), scope, clue)
         if found is None or not found.whole:
             if level is How.ALWAYS and (found is None or self._modules.is_there(found.root)):
                 self._missing(one, module)
-            return scope
+            return module.scope
         for part in one.names if found.is_package else ():
             self._modules.reach(f"{one.module}.{part}", level, scope, clue, whole=True)
         return self._modules.after(found, module)

@@ -315,10 +315,10 @@ class Modules:
         return replace(scope, roots=(*new, *scope.roots)) if new else scope
 
     def in_package(self, top: str, module: Module) -> Scope:
-        """A scope with the directories in which the packages of a script have a module."""
+        """A scope with the directories in which the packages of a script have a module, last."""
         ends = (f"{top}.py", f"{top}/__init__.py")
         found = self._packaged.directories(module.path, ends) if self.is_own(module) else ()
-        return self.with_search(module.scope, module.path, Source(search=found))
+        return replace(module.scope, roots=(*module.scope.roots, *found))
 
     def after(self, found: Found, module: Module) -> Scope:
         """The scope after an import: a program's own module may put directories on sys.path."""

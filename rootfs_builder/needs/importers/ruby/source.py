@@ -169,7 +169,7 @@ class _Reader:
             self._of_gems(name, arguments, line)
         elif name in _REQUIRING and receiver in _OBJECTS and arguments:
             self._required(name, node, arguments, line)
-        elif _OWN_REQUIRING.fullmatch(name) and arguments:
+        elif name not in _REQUIRING and _OWN_REQUIRING.fullmatch(name):
             for one in filter(_is_feature, self._values.texts(arguments)):
                 self._keep(Kind.FEATURE, one, line, guarded=True)
         elif name in _GEMS:

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from rootfs_builder.needs.general import standards
+from rootfs_builder.needs.general import own_modules, standards
 from rootfs_builder.packages import Owners
 from rootfs_builder.packages.database import unreadable
 from tests import package_roots
@@ -745,19 +745,31 @@ def test_modules_of_a_library_that_a_configuration_or_the_arguments_choose(machi
     assert machine.brought(OWN, env=("X_MODULE=usb",)) == {"/usr/lib/x/libx-usb.so.1"}
 
 
-def test_modules_that_a_library_has_in_its_own_package_come_if_they_need_no_other(machine):
+def test_modules_that_a_library_has_in_its_own_package_come_if_they_need_no_other(
+    machine, monkeypatch
+):
     """As gensio's kinds of streams, and plplot's drivers with what describes them."""
     machine.bench.fill({f"{LIB}/libc.so.6": libc("frob", "dlopen")})
     lib = library("libx.so.1", "dlopen", source=spelling("/usr/lib/x"))
     machine.bench.fill({f"{LIB}/libx.so.1": lib, f"{LIB}/libsound.so.1": library("libsound.so.1")})
     machine.bench.fill({TOOL: program("frob", libraries=(lib,))})
     tree = {f"/usr/lib/x/{one}.so": library(f"{one}.so") for one in ("net", "file")}
-    tree |= {"/usr/lib/x/net.info": "x", "/usr/lib/x/sound.so": objects.library("libsound.so.1")}
+    tree |= {
+        "/usr/lib/x/net.driver_info": "x",
+        "/usr/lib/x/libnet.a": "",
+        "/usr/lib/x/sound.so": objects.library("libsound.so.1"),
+    }
     machine.package("libx1", tree, files=(f"{LIB}/libx.so.1",))
     machine.package("tool", {}, files=(TOOL,))
-    assert machine.brought(OWN) == {*tree} - {"/usr/lib/x/sound.so"}
+    others = {"/usr/lib/x/sound.so", "/usr/lib/x/libnet.a"}
+    assert machine.brought(OWN) == {*tree} - others
+    assert machine.result.said("hint") == []
+    monkeypatch.setattr(own_modules, "_MUCH", 1)
+    machine.brought(OWN)
     (line,) = machine.result.said("hint")
     assert "it gets those that need no other library: --with own-package=/usr/lib/x" in line
+    whole = machine.brought(OWN, with_=("own-package=/usr/lib/x",))
+    assert whole == {*tree} - {"/usr/lib/x/libnet.a"}
 
 
 def test_modules_of_a_directory_that_is_too_large_to_come_whole(machine, monkeypatch):

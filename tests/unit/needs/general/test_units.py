@@ -79,6 +79,7 @@ def test_settings_that_the_unit_names_as_arguments_come(bench):
     """As nrpe's: it has no path of a configuration compiled in."""
     conf = {"/etc/tool/main.cfg": "", "/etc/tool/other.cfg": "", "/etc/else.cfg": ""}
     unit = f"[Service]\nExecStart={TOOL} -c /etc/tool/main.cfg --else=/etc/else.cfg $OPTIONS\n"
+    unit += f"ExecStart={TOOL} -c /etc/tool/%i.cfg\nExecStartPre=/bin/x /etc/tool/other.cfg\n"
     owned = (TOOL, UNIT, "/etc/tool/main.cfg", "/etc/tool/other.cfg")
     result = made(bench, unit, owned=owned, more=conf)[1]
     assert {one for one in result.paths if one in conf} == {"/etc/tool/main.cfg"}

@@ -84,6 +84,12 @@ def test_of_a_module_that_is_chosen_when_it_runs_all_of_its_directory_come(bench
     assert brought(packed(bench, text, files)) == {"/app/bin/parts/a.js", "/app/bin/b.js"}
 
 
+def test_a_star_in_a_command_is_none_of_a_module(bench):
+    bench.fill({"/usr/bin/tar": program("x"), "/bin/sh": program("x")})
+    text = "const {exec} = require('child_process'); exec('tar cf x.tar build/*')"
+    assert {"/usr/bin/tar", "/bin/sh"} <= brought(packed(bench, text, {}))
+
+
 def test_a_script_for_another_interpreter_comes_with_that(bench):
     """As node-gyp's gyp_main.py, which it gives to Python."""
     bench.fill({"/usr/bin/other": program("x"), "/app/bin/part": "#!/usr/bin/other\n"})

@@ -726,6 +726,11 @@ def test_a_module_that_only_its_own_package_has_where_it_works_out_comes(monkeyp
     found = needs(tree | script, script="/usr/bin/run")
     assert {*tree} <= files(found)
     assert not warnings(found)
+    both = {f"{SITE}/more.py": "", "/usr/bin/run": f"{script['/usr/bin/run']}\nimport more"}
+    found = needs(tree | both, script="/usr/bin/run")
+    assert f"{SITE}/more.py" in files(found)  # it may be first on sys.path
+    guarded = {"/usr/bin/run": "#!/usr/bin/python3\ntry: import part\nexcept ImportError: pass"}
+    assert files(needs(tree | guarded, script="/usr/bin/run")) == set()
 
 
 def test_a_ceiling_that_is_reached_is_a_line_with_its_flag():
