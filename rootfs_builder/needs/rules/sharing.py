@@ -40,8 +40,9 @@ def _with_evidence(when: Any, tables: dict[str, Any], wrong: list[TableMistake])
         yield when
     own = {key: value for key, value in when.items() if key != "like"} if names else {}
     for name in names:
-        theirs = [one for one in _tables(_other(name, tables, at, wrong)) if isinstance(one, dict)]
-        if name in tables and not theirs:
+        other = _other(name, tables, at, wrong)
+        theirs = [one for one in _tables(other) if isinstance(one, dict)]
+        if other and not theirs:
             wrong.append((at, f"{printable(name)!r} has no evidence to take"))
         yield from (one | own for one in theirs)
 
