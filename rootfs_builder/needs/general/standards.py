@@ -59,7 +59,7 @@ OMIT = (  # names within a directory: documentation, what compiles and links, tr
         "LICENSE*",
         "NEWS",
     ),
-    *("README*", "doc", "docs", "man", "*.info", "*.info.gz"),
+    *("README*", "doc", "docs", "man", "*.info.gz"),
     *("*.a", "*.la", "*.pc", "cmake", "pkgconfig"),
     *("*.gmo", "*.mo", "*.po", "*.pot", "*.qm", "__pycache__"),
     *("*.t", "testsuite"),
