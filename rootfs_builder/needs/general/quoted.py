@@ -6,13 +6,15 @@ from functools import cached_property
 from rootfs_builder.errors import InputError
 from rootfs_builder.needs import utilities
 from rootfs_builder.needs.clues import Clue
-from rootfs_builder.needs.finder import Context, File, LeftOut, Need, Text
+from rootfs_builder.needs.finder import Context, File, LeftOut, Need, Text, TextKind
 from rootfs_builder.needs.general import settings, strings
 from rootfs_builder.needs.general.belongings import Belongings
 from rootfs_builder.needs.general.given import Given
 from rootfs_builder.needs.general.own_programs import is_rare
 from rootfs_builder.packages import Kin, Package
 from rootfs_builder.paths import SourcePath, decode, name, printable
+
+_MOST = 20  # names of programs in a module
 
 
 class Quoted:
@@ -31,13 +33,15 @@ class Quoted:
         """Programs whose names a module quotes, if its package requires theirs.
 
         What a module of the user's script quotes may be of a package that this needs at any
-        distance; many names are words of every day, which do not count then.
+        distance; many names are words of every day, which do not count then. A text with very many
+        is a table, and what a program in C has brought is its data.
         """
         quoted = strings.QUOTED.finditer(self._context.files.read(text.path) or b"")
         commands = self._context.files.commands(self._context.search_path)
         words = ({decode(hit["word"]) for hit in quoted} & commands.keys()) - utilities.ALL
+        is_script = any(one.kind is TextKind.STARTED for one in self._context.given)
         owner = self._belongings.owner(real) if words and real is not None else None
-        if owner is None:
+        if owner is None or not is_script or len(words) > _MOST:
             return
         for word in sorted(words):
             path = self._context.files.real(commands[word])
