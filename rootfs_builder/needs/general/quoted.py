@@ -52,10 +52,11 @@ class Quoted:
     def _starts(self, word: str, owner: Package, other: Package | None) -> bool:
         packages = self._context.packages
         try:
-            if other is None or other == owner or packages.related(other).essential:
+            if other is None or packages.related(other).essential:
                 return False
             is_given = owner in self.given.packages and is_rare(word)
-            return packages.requires(owner, other) or (is_given and packages.reaches(owner, other))
+            required = other != owner and packages.requires(owner, other)
+            return required or (is_given and packages.reaches(owner, other))
         except InputError:  # which others say
             return False
 

@@ -704,17 +704,17 @@ def test_programs_that_a_module_of_its_package_quotes(machine):
     A word of every day is one if the package itself requires what is called so: ruby-graphviz, dot.
     """
     machine.tool("nothing", path="/usr/bin/sh2")
-    names = ("pdfmaker", "dep", "far", "truncate", "elsewhere")
+    names = ("pdfmaker", "own-part", "dep", "far", "truncate", "elsewhere")
     machine.bench.fill({f"/usr/bin/{one}": program("frob") for one in names})
     own = {TOOL: "#!/usr/bin/sh2\n", "/usr/share/tool/mod.py": f"x = {names!r}\n"}
-    machine.package("tool", own, needs="Depends: dep\n")
+    machine.package("tool", own, needs="Depends: dep\n", files=("/usr/bin/own-part",))
     machine.package("dep", {}, needs="Depends: deep\n", files=("/usr/bin/dep",))
     machine.package("deep", {}, files=("/usr/bin/pdfmaker", "/usr/bin/far", "/usr/bin/truncate"))
     machine.package("other", {}, files=("/usr/bin/elsewhere",))
     machine.package("sh2", {}, files=("/usr/bin/sh2",))
     (machine.bench.root / TOOL[1:]).chmod(0o755)
     brought = machine.brought(OWN)
-    programs = {"/usr/bin/sh2", "/usr/bin/pdfmaker", "/usr/bin/dep"}
+    programs = {"/usr/bin/sh2", "/usr/bin/pdfmaker", "/usr/bin/dep", "/usr/bin/own-part"}
     assert brought == {"/usr/share/tool/mod.py", *programs}
 
 
