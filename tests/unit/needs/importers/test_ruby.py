@@ -52,7 +52,7 @@ def test_a_library_that_is_required_comes_with_its_directory(text):
 
 @pytest.mark.parametrize("text", ["requires 'a', 'x'", "try_require 'a'", "My.require_if 'a'"])
 def test_a_library_that_a_method_of_its_own_may_require_comes(text):
-    """As nanoc's filters; that it is nowhere is no news, and Rails' params.require is no load."""
+    """As nanoc's filters do. A missing one is not reported; Rails' params.require loads nothing."""
     assert f"{VENDOR}/a" in run(text)[0]
     assert not run(text)[1]
     assert f"{VENDOR}/a" not in run("params.require('a')")[0]
