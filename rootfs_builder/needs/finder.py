@@ -155,7 +155,7 @@ class Watcher(Protocol):
     """A finder that looks at what a process loads later, too."""
 
     def loaded(self, objects: tuple[Loaded, ...]) -> Iterator[Need]:
-        """What objects show that the process has opened by dlopen(3), the first for the others."""
+        """What is shown by an object that dlopen(3) has opened, the first, and those it needs."""
 
 
 class FinderModule(Protocol):

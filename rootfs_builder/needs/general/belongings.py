@@ -138,12 +138,12 @@ class Belongings:
         if len(files) < len(whole):
             size = sum(map(self._size, whole))
             yield left_out.too_large(place.path, len(whole), size, clue, self._got)
-        if not files:
-            return
-        if self._is_too_large(place, files, kin):
+        if files and self._is_too_large(place, files, kin):
             pieces, files, got = self._less(place, files, kin, data)
             yield from (File(path, clue, omit=omit) for path in pieces)
             yield left_out.too_large(place.path, len(whole), sum(map(self._size, whole)), clue, got)
+        if not files:
+            return
         closed = {one for one in files if self._files.is_closed(one)}
         private = {one for one in files if made.is_private(one) and not kin.has(one)} - closed
         for held, why in ((closed, left_out.CLOSED), (private, left_out.PRIVATE)):

@@ -30,7 +30,7 @@ class Packaged:
     def directories(self, text: str, ends: Collection[str]) -> tuple[str, ...]:
         """The directories below which there is a file, each by how its path `ends`.
 
-        It is of the packages of the source that has a text.
+        Only files of packages built from the same source as `text` count.
         """
         files = self._of(text)
         found = {
