@@ -45,6 +45,7 @@ class Code(StrEnum):
     NOTHING_EXCLUDED = "nothing-excluded"
     NOT_STRIPPED = "not-stripped"
     CLOSED_TO_USER = "closed-to-user"
+    PUBLISHED = "published"
     SET_ID_DROPPED = "set-id-dropped"
     CAPABILITIES_KEPT = "capabilities-kept"
     CAPABILITIES_NEEDED = "capabilities-needed"

@@ -12,12 +12,14 @@ To add one: write the module, and put it into `_MANAGERS`.
 
 import hashlib
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from functools import cached_property
 from typing import TypeVar
 
 from msgspec import Struct
 
 from rootfs_builder.cache.file_facts import FileFacts
+from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem.content import FileSource
 from rootfs_builder.filesystem.root import Root
 from rootfs_builder.filesystem.walk import Walker
@@ -151,19 +153,19 @@ class Owners:
         """
         return self._asked(package, lambda one: one.installation(package)) or ""
 
-    def is_unchanged(self, path: SourcePath) -> bool:
+    def is_published(self, path: SourcePath) -> bool:
         """Whether a file is as its package has brought it, and so as everybody has it.
 
-        Raises:
-            InputError: see `of_all`.
+        Of what cannot be read nobody knows.
         """
-        package = self._owner(path)
-        digest = self._sums_of(package).get(path) if package else None
-        if digest is None:
-            return False
-        with self._walker.root.open(path).open() as content:
-            found = hashlib.md5(content[0 : len(content)], usedforsecurity=False)
-        return found.hexdigest() == digest
+        with suppress(InputError):  # which others say
+            package = self._owner(path)
+            digest = self._sums_of(package).get(path) if package else None
+            if digest is not None:
+                with self._walker.root.open(path).open() as content:
+                    found = hashlib.md5(content[0 : len(content)], usedforsecurity=False)
+                return found.hexdigest() == digest
+        return False
 
     def _sums_of(self, package: Package) -> dict[SourcePath, str]:
         if package not in self._sums:

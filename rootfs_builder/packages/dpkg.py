@@ -48,6 +48,8 @@ _OFTEN = 4  # questions about all lists, of 80 ms each for 4,500 packages; an in
 _NAME = re.compile(rb"^Package:[ \t]*(\S+)", re.MULTILINE)
 _FIELD = re.compile(r"^(Version|Architecture|Source):(.*)$", re.MULTILINE)
 _REQUIRES = re.compile(rb"^(?:Pre-Depends|Depends):(.*(?:\n[ \t].*)*)", re.MULTILINE)
+_CONFFILES = re.compile(rb"^Conffiles:[ \t]*((?:\n .*)*)", re.MULTILINE)
+_CONFFILE = re.compile(r"^ (\S.*?) ([0-9a-f]{32})(?: [\w-]+)?$", re.MULTILINE)
 _ESSENTIAL = re.compile(rb"^Essential: yes$", re.MULTILINE)
 _RECOMMENDS = re.compile(rb"^Recommends:(.*(?:\n[ \t].*)*)", re.MULTILINE)
 _PROVIDES = re.compile(rb"^Provides:(.*(?:\n[ \t].*)*)", re.MULTILINE)
@@ -220,10 +222,14 @@ class Dpkg:
                 yield spelt if by == package.name else to
 
     def sums(self, package: Package) -> Iterator[tuple[str, str]]:
-        """See Database. Source: deb-md5sums(5)."""
+        """See Database. Source: deb-md5sums(5); dpkg-query(1), Conffiles."""
         for line in self._info(package, _SUMS).splitlines():
             digest, _, path = line.partition("  ")
             yield f"/{path}", digest
+        for stanza in self._stanzas.get(package.name, ()):
+            for text in _CONFFILES.findall(stanza):
+                for path, digest in _CONFFILE.findall(decode(text)):
+                    yield path, digest
 
     def installation(self, package: Package) -> str:
         """See Database. Source: deb-preinst(5), deb-postinst(5)."""

@@ -70,8 +70,9 @@ def plan(
     """
     planner = _Planner(closure, layout, sources, base)
     programs = planner.lay(recipe.at)
+    entries, published = access.published(planner.entries, planner.origins, sources)
     entries, unowned = ownership.assign_owners(
-        planner.entries.values(), planner.origins, sources, owners, loaders=planner.loaders
+        entries, planner.origins, sources, owners, loaders=planner.loaders
     )
     left_out = hints.left_out(
         closure,
@@ -79,7 +80,8 @@ def plan(
         sources=sources,
         facts=facts,
     )
-    findings = (*planner.findings(), *left_out, *long_paths(planner.entries), *unowned)
+    long = long_paths(planner.entries)
+    findings = (*planner.findings(), *left_out, *long, *unowned, *published)
     draft = Plan(
         with_parents(entries),
         programs,

@@ -5,8 +5,8 @@ from rootfs_builder.needs.clues import Clue
 from rootfs_builder.paths import printable
 
 RULE = "own-package"
-CLOSED = "they are not readable by everyone on this machine"
-PRIVATE = "their names say that they may hold passwords"
+CLOSED = "not readable by everyone on this machine"
+PRIVATE = "named for passwords or keys"
 
 
 def too_large(path: str, count: int, size: int, clue: Clue, got: str = "") -> Finding:
@@ -20,6 +20,8 @@ def too_large(path: str, count: int, size: int, clue: Clue, got: str = "") -> Fi
 def held(path: str, count: int, clue: Clue, why: str) -> Finding:
     """One sentence for all files of a directory that may hold passwords, and how that shows."""
     shown = printable(path)
-    text = f"{clue.text}: {count:,} files in it were not included: {why}; to include them: "
+    files = "1 file in it" if count == 1 else f"{count:,} files in it"
+    was, them = ("was", "it") if count == 1 else ("were", "them")
+    text = f"{clue.text}: {files}, {why}, {was} not included; to include {them}: "
     text += f"--add {shown}:{shown}"
     return warning(Code.SECRET_LEFT_OUT, text, *clue.paths)

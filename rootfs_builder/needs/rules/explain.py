@@ -31,6 +31,7 @@ from rootfs_builder.needs.rules.reach import Reach, anchor
 from rootfs_builder.needs.rules.schema import Find, Rule, Rules, When, expand, used
 from rootfs_builder.needs.rules.user_input import UserInputSearch, collect
 from rootfs_builder.needs.startup import Startup
+from rootfs_builder.packages import Owners
 from rootfs_builder.paths import decode, printable
 from rootfs_builder.recipe import Recipe
 
@@ -55,8 +56,8 @@ class _Explainer:
         given = collect(recipe, programs, closure.added, self._elf_files, all_rules)
         self._searches = UserInputSearch(given)
         startup = Startup(sources, self._elf_files)
-        reach = Reach(self._elf_files.walker, programs)
-        self._files = RuleFiles(sources, startup, given, programs)
+        reach = Reach(self._elf_files.walker, programs, Owners(sources).is_published)
+        self._files = RuleFiles(sources, startup, given, reach)
         self._places = Places(sources, self._elf_files, reach, given.placed)
         self._tried: dict[Tried, None] = {}
         self._variables: dict[frozenset[tuple[str, str]], Variables] = {}

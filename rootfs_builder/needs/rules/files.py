@@ -14,7 +14,7 @@ from rootfs_builder.loader import locale_archive, nss
 from rootfs_builder.loader.link_map import LinkMap
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs import unneeded, users
-from rootfs_builder.needs.closure import GeneratedFile, GeneratedLine, Program, Tree
+from rootfs_builder.needs.closure import GeneratedFile, GeneratedLine, Tree
 from rootfs_builder.needs.finder import Directory, File
 from rootfs_builder.needs.image_files import ImageFiles
 from rootfs_builder.needs.rules import Rule, Variables, copies
@@ -71,13 +71,12 @@ class RuleFiles:
         sources: Sources,
         startup: Startup,
         user_input: UserInput,
-        programs: Iterable[Program],
+        reach: Reach,
         added: Iterable[Tree] = (),
     ) -> None:
         self._sources = sources
         self._elf_files = startup.elf_files
         self._scripts = user_input.scripts
-        reach = Reach(startup.elf_files.walker, programs)
         self._places = Places(sources, startup.elf_files, reach, user_input.placed)
         texts = (text for _, text in user_input.files)
         self._copies = TreeCopies(

@@ -12,7 +12,7 @@ line of another names has none: that line is a text, too.
 """
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 from rootfs_builder.filesystem.root import Node
 from rootfs_builder.filesystem.sources import Sources, in_system
@@ -60,10 +60,19 @@ def anchor(template: str, variables: Mapping[str, str], landmarks: Collection[st
 
 
 class Reach:
-    """Answers for the rules of one build; `programs` are what the user packs."""
+    """Answers for the rules of one build; `programs` are what the user packs.
 
-    def __init__(self, walker: Walker, programs: Iterable[Program]) -> None:
+    `is_published` says of a file of the system whether everybody has it as it is.
+    """
+
+    def __init__(
+        self,
+        walker: Walker,
+        programs: Iterable[Program],
+        is_published: Callable[[SourcePath], bool] = lambda _: False,
+    ) -> None:
         self._walker = walker
+        self._is_published = is_published
         self._folders = set[Key]()
         self._prefixes = set[Key]()  # of programs
         self._named = set[str]()  # around scripts that the user has not named
@@ -148,7 +157,8 @@ class Reach:
         """The files of a tree that a rule must not publish, and why.
 
         Of what lies in a folder of the user, those that fewer may read than the program or script
-        `owner`. Of all else, those that not everybody may read here: they may hold passwords.
+        `owner`. Of all else, those that not everybody may read here, unless everybody has them
+        from a package: they may hold passwords.
         """
         found: dict[SourcePath, str] = {}
         for path, node in nodes:
@@ -156,11 +166,15 @@ class Reach:
                 continue
             users = owner is not None and not in_system(owner) and not in_system(path)
             if owner is None or not users or not any(self._around(path, start)):
-                if not (node.mode & _EVERYBODY_READS and self._everybody_enters(parent(path))):
+                if not self._is_open(path, node):
                     found[path] = "it is not readable by everyone on this machine"
             elif self._readers(owner) & ~(node.mode & self._entering(parent(path), owner)):
                 found[path] = f"it is readable by fewer users than {printable(name(owner))}"
         return found
+
+    def _is_open(self, path: SourcePath, node: Node) -> bool:
+        open_here = node.mode & _EVERYBODY_READS and self._everybody_enters(parent(path))
+        return bool(open_here) or (in_system(path) and self._is_published(path))
 
     def _everybody_enters(self, directory: Key) -> bool:
         """Whether everybody may open files by their names in a resolved directory.

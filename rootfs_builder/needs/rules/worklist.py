@@ -28,6 +28,7 @@ from rootfs_builder.needs.rules.found_nothing import FoundNothing
 from rootfs_builder.needs.rules.loads import Effect, Loads
 from rootfs_builder.needs.rules.notes import DlopenNotes
 from rootfs_builder.needs.rules.outputs import Outputs, named
+from rootfs_builder.needs.rules.reach import Reach
 from rootfs_builder.needs.rules.schema import expand
 from rootfs_builder.needs.rules.sessions import Sessions
 from rootfs_builder.needs.rules.user_input import Bound, UserInput, UserInputSearch, collect
@@ -70,7 +71,8 @@ def run(
     requested = dict(recipe.with_rules)
     requests.check(all_rules, requested, recipe.without, dict(recipe.env))
     user_input = collect(recipe, programs, added, startup.elf_files, all_rules)
-    files = RuleFiles(sources, startup, user_input, programs, added)
+    reach = Reach(startup.elf_files.walker, programs, owners.is_published)
+    files = RuleFiles(sources, startup, user_input, reach, added)
     worklist = _RuleWorklist(
         recipe,
         startup,

@@ -12,7 +12,7 @@ from functools import cached_property
 from msgspec import Struct
 
 from rootfs_builder.cache.file_facts import FileFacts
-from rootfs_builder.errors import InputError, Mistake, PolicyError
+from rootfs_builder.errors import Mistake, PolicyError
 from rootfs_builder.filesystem.root import Identity, Node
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.needs.secrets import machine, names
@@ -59,10 +59,7 @@ class Secrets:
 
     def _is_published(self, path: SourcePath) -> bool:
         """Whether a package has brought just this file: a key for tests, an example."""
-        try:
-            return below(path, "/usr") and self._owners.is_unchanged(path)
-        except InputError:
-            return False  # nobody knows
+        return below(path, "/usr") and self._owners.is_published(path)
 
     @cached_property
     def _owners(self) -> Owners:

@@ -874,7 +874,23 @@ def test_dpkg_knows_whether_a_file_is_as_its_package_has_brought_it(machine):
         }
     )
     each = (*(f"/usr{path}" for path in paths), "/usr/lib/none")
-    assert [machine.owners.is_unchanged(one) for one in each] == [True, False, False, False]
+    assert [machine.owners.is_published(one) for one in each] == [True, False, False, False]
+
+
+def test_dpkg_knows_whether_settings_are_as_their_package_has_brought_them(machine):
+    same = hashlib.md5(b"same", usedforsecurity=False).hexdigest()
+    paths = ["/etc/tool/same", "/etc/tool/old", "/etc/tool/changed", "/etc/tool/new"]
+    conffiles = f"\n {paths[0]} {same}\n {paths[1]} {same} obsolete\n {paths[2]} {same}"
+    conffiles += f"\n {paths[3]} newconffile"
+    machine.fill(
+        {
+            **status(stanza("tool", Conffiles=conffiles)),
+            **lists(tool=paths),
+            **dict.fromkeys(paths, "same"),
+            "/etc/tool/changed": "changed",
+        }
+    )
+    assert [machine.owners.is_published(one) for one in paths] == [True, True, False, False]
 
 
 def test_dpkg_knows_what_a_package_runs_when_it_is_installed(machine):

@@ -1,5 +1,6 @@
 """What a packaged program gets of its own packages, in small roots with dpkg's database."""
 
+import hashlib
 import os
 
 import pytest
@@ -413,8 +414,35 @@ def test_files_of_a_directory_that_not_everybody_may_read_are_one_warning(machin
         (machine.bench.root / f"etc/tool/{one}").chmod(0o640)
     assert machine.brought() == {"/etc/tool/c"}
     (said,) = machine.result.said("warning")
-    assert said.startswith("/usr/bin/tool names /etc/tool: 2 files in it were not included")
+    assert said.startswith("/usr/bin/tool names /etc/tool: 2 files in it, not readable")
     assert said.endswith("--add /etc/tool:/etc/tool")
+
+
+def test_what_a_package_has_published_everybody_may_read_in_the_image(machine):
+    machine.tool("/etc/tool")
+    tree = {f"/etc/tool/{one}": one for one in ("kept", "changed", "made", "open")}
+    sums = {path: hashlib.md5(text.encode(), usedforsecurity=False) for path, text in tree.items()}
+    sums.pop("/etc/tool/made")
+    lines = "".join(f" {path} {digest.hexdigest()}\n" for path, digest in sums.items())
+    machine.package("tool", tree, files=(TOOL,), needs=f"Conffiles:\n{lines}")
+    machine.bench.fill({"/etc/tool/changed": "password"})
+    directory = machine.bench.root / "etc/tool"
+    for one in directory.iterdir():
+        one.chmod(0o644 if one.name == "open" else 0o640)
+    assert machine.brought() == {"/etc/tool/kept", "/etc/tool/open"}
+    assert modes(machine) == {"kept": 0o644, "open": 0o644, "tool": 0o755}
+    directory.chmod(0o750)
+    assert machine.brought() == {"/etc/tool/kept", "/etc/tool/open"}
+    assert modes(machine) == {"kept": 0o644, "open": 0o644, "tool": 0o755}
+    (said,) = [one for one in machine.result.said("hint") if "published" in one]
+    assert said.startswith("/etc/tool/kept (and 1 more): not everybody may read it")
+    assert any("2 files in it, not readable" in one for one in machine.result.said("warning"))
+
+
+def modes(machine):
+    """The modes of what is in /etc/tool, by its name, and of that itself."""
+    found = {one.path.removeprefix("/etc/"): one.mode for one in machine.result.plan.entries}
+    return {path.removeprefix("tool/"): found[path] for path in found if path.startswith("tool")}
 
 
 def test_a_directory_of_settings_brings_links_and_what_no_package_has(machine):
@@ -436,7 +464,7 @@ def test_what_else_an_administrator_keeps_beside_settings_is_nobodys(machine):
     machine.bench.fill({f"/etc/tool/{one}": "" for one in mine})
     assert machine.brought() == {f"/etc/tool/{one}" for one in ("tool.conf", "copied", "on/site")}
     (text,) = (one for one in machine.result.said("warning") if "passwords" in one)
-    assert "/etc/tool: 2 files in it were not included: their names say" in text
+    assert "/etc/tool: 2 files in it, named for passwords or keys, were not included" in text
 
 
 def test_names_that_are_no_utf8(machine):
