@@ -76,15 +76,18 @@ class Outside:
             yield from (one for one in self._below(unit) if one.endswith(".py"))
 
     def is_declared(self, files: Sequence[str], path: str) -> bool:
-        """Whether the system package of a module names that of another's file as needed."""
-        packages = self._context.packages
-        real = [one for one in map(self._files.real, (path, *files)) if one and in_system(one)]
+        """Whether the system package of a module names that of another's file as needed.
+
+        Or whether that of the script requires it: which toolkit, which database is its choice.
+        """
+        packages, owner = self._context.packages, self._commands.owner
+        by, asked, other = owner(path), owner(self.script), owner(files[0]) if files else None
         try:
-            owners = [packages.of_all((one,)).packages[one] for one in real]
-            needed = packages.related(owners[0]).needed if owners and owners[0] else ()
+            needed = packages.related(by).needed if by is not None else ()
+            required = packages.related(asked).required if asked is not None else ()
         except InputError:
             return False  # which others say
-        return len(owners) > 1 and owners[1] in needed
+        return other is not None and other in (*needed, *required)
 
     def comes_along(self, files: Sequence[str], path: str) -> bool:
         """Whether what a module of the script's own source imports comes, whoever declares it."""

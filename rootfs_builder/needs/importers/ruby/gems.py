@@ -21,7 +21,8 @@ _LIBRARY = r"libruby[\w.-]*\.so\."
 _CORE = ("rbconfig.rb", "set.rb")  # what only the core library has
 _VERSION = re.compile(r"\d+\.\d+\.\d+")
 _SPEC = re.compile(r"(?P<gem>.+?)-(?P<version>\d[\w.]*(?:-[\w.-]+)?)\.gemspec")
-_SHARED = ("/usr/share/rubygems-integration/all", "/usr/share/gems", "/usr/local/share/gems")
+_SHARE = "/usr/share"
+_SHARED = (f"{_SHARE}/rubygems-integration/all", f"{_SHARE}/gems", "/usr/local/share/gems")
 _SUFFIXES = (".gemspec", ".rake", ".rb", ".ru")
 _NAMES = ("Gemfile", "Rakefile", "config.ru", "gems.rb")
 _SCRIPTS = ("", ".cgi", ".fcgi")
@@ -124,7 +125,7 @@ class RubyTexts(Surroundings):
             base, version = parent(library.path), name(library.path)
             if _VERSION.fullmatch(version):
                 yield f"{base}/gems/{version}"
-                yield f"{parent(base)}/rubygems-integration/{version}"
+                yield from (f"{one}/rubygems-integration/{version}" for one in (parent(base), _SHARE))
                 yield f"/var/lib/gems/{version}"
         yield from _SHARED
         for path in sorted(self.added):

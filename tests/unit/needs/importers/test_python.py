@@ -19,7 +19,7 @@ from rootfs_builder.needs.importers.python.interpreter import LEFT_OUT
 from rootfs_builder.needs.importers.python.source import How
 from rootfs_builder.needs.rules import load
 from rootfs_builder.plan import PlanRoot
-from tests import trees
+from tests import importing, trees
 from tests.importing import Package
 
 LIBRARY = "/usr/lib/python3.11"
@@ -611,6 +611,30 @@ def test_what_the_system_package_needs_is_no_less_than_what_the_metadata_say(mon
         **distribution("two"),
     }
     assert modules(started("import a", more)) == {"a", "one.py"}
+
+
+def test_what_the_scripts_package_requires_comes_where_another_may_use_it(monkeypatch):
+    """As refnx requires PyQt6, which qtpy tries among others and does not declare."""
+    packages = importing.Packages(
+        {"/usr/bin/run": "run", f"{SITE}/one.py": "one", f"{SITE}/a.py": "a"},
+        {"run": ("a", "one")},
+    )
+    monkeypatch.setattr(Packages, "of_all", lambda _, paths: packages.of_all(paths))
+    monkeypatch.setattr(
+        Packages,
+        "related",
+        lambda _, one: SimpleNamespace(needed=(), required=packages.needs.get(one, ())),
+    )
+    tree = {
+        "/usr/bin/run": "#!/usr/bin/python3\nimport a",
+        f"{SITE}/a.py": "def f():\n    import one\n    import two",
+        f"{SITE}/one.py": "",
+        f"{SITE}/two.py": "",
+        **distribution("a"),
+        **distribution("one"),
+        **distribution("two"),
+    }
+    assert modules(needs(tree, script="/usr/bin/run")) == {"a.py", "one.py"}
 
 
 def test_a_package_gets_the_plugins_of_what_is_needed_anyway():

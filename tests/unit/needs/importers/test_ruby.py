@@ -68,6 +68,11 @@ def test_what_is_no_code_is_not_loaded():
     assert run("# require 'a'\n=begin\nrequire 'a'\n=end\n__END__\nrequire 'a'\n")[0] == set()
 
 
+def test_a_compiled_gem_of_debian_has_its_specification_below_share():
+    spec = "/usr/share/rubygems-integration/3.3.0/specifications/pg-1.5.gemspec"
+    assert spec in run("gem 'pg'", {spec: SPEC % ("pg", "none"), f"{VENDOR}/pg.rb": ""})[0]
+
+
 @pytest.mark.parametrize(
     "text", ["require 'g'", "gem 'g'", "load Gem.activate_bin_path('g', 'run', version)"]
 )
