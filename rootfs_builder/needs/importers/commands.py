@@ -27,7 +27,7 @@ _SET = re.compile(r"\w+=\S*")
 _SHELLS_OWN = re.compile(r"[&*()\[\]{}'\";\\|?<>~`\n$]")  # as perl's do_exec3, which knows best
 _BEFORE = ("!", "do", "else", "exec", "if", "nohup", "sudo", "then", "time", "until", "while", "{")
 TEXT = re.compile(r"(?P<word>[a-z][\w.+-]+) (?:[\w./-]+ )*--?\w.*", re.DOTALL)  # may be a command
-_WORD = re.compile(r"[\x01-\x03A-Za-z_/][\w./+-]*")
+WORD = re.compile(r"[\x01-\x03A-Za-z_/][\w./+-]*")
 
 
 def words(line: str) -> Iterator[str]:
@@ -38,7 +38,7 @@ def words(line: str) -> Iterator[str]:
             word = rest.pop(0)
             if word in _BEFORE or _SET.fullmatch(word):
                 continue
-            if _WORD.fullmatch(word) is None:
+            if WORD.fullmatch(word) is None:
                 break
             yield word
             wrapper = WRAPPERS.get(name(SourcePath(word)))
@@ -94,13 +94,15 @@ class Commands:
     def perhaps(self, word: str, by: str, script: str) -> Iterator[File | LeftOut]:
         """A program that a text only seems to start: it comes if its package needs just that.
 
-        What the user's own script seems to start comes unless it is large.
+        So does a utility of every system. What the user's own script seems to start comes unless
+        it is large.
         """
         path = self._path(word)
         if path is not None:
             clue = Clue(f"{printable(name(by))} names {printable(name(word))}")
             own = self.is_own(by, script)
-            needed = own and (self._is_required(path, by) or self.comes_along(path, script))
+            certain = self._is_required(path, by) or name(path) in utilities.ALL
+            needed = own and (certain or self.comes_along(path, script))
             yield File(path, clue, started=True) if needed else LeftOut(path, clue)
 
     def _is_required(self, path: str, by: str) -> bool:

@@ -18,6 +18,7 @@ class Kind(StrEnum):
     SHARE = "share"  # of File::ShareDir: a distribution or module
     PROGRAM = "program"  # a program is started, by its name or path
     COMMAND = "command"  # a command line is run: by a shell, if it is more than words
+    PERHAPS = "perhaps"  # a text or a list that seems to be a command names it
     PACKAGE = "package"  # a package that the text itself declares
 
 

@@ -19,7 +19,7 @@ def of(name: str, arguments: list[Node]) -> list[Node]:
     if name in _RUNS | _WITHOUT_SHELL:
         return arguments
     if name in _GIVEN_WORDS and arguments and arguments[0].type == "anonymous_array_expression":
-        return _elements(arguments[0])
+        return elements(arguments[0])
     return []
 
 
@@ -30,6 +30,7 @@ def _opened(arguments: list[Node]) -> list[Node]:
     return arguments[1:2] if mode.startswith("|") or mode.endswith("|") else []
 
 
-def _elements(array: Node) -> list[Node]:
+def elements(array: Node) -> list[Node]:
+    """What is in an array: expressions."""
     inner = array.named_children
     return [*inner[0].named_children] if inner and inner[0].type == "list_expression" else [*inner]

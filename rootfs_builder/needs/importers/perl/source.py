@@ -6,8 +6,8 @@ from posixpath import basename
 from tree_sitter import Node
 
 from rootfs_builder.needs.importers import syntax
-from rootfs_builder.needs.importers.commands import UNKNOWN
-from rootfs_builder.needs.importers.perl import runs
+from rootfs_builder.needs.importers.commands import TEXT, UNKNOWN, WORD
+from rootfs_builder.needs.importers.perl import loads, runs
 from rootfs_builder.needs.importers.perl.imports import Import, Imports, Kind
 from rootfs_builder.needs.importers.perl.values import STRINGS, Values, called, here
 from rootfs_builder.needs.importers.walk import MARKS
@@ -28,30 +28,12 @@ _QUERY = """
 (string_literal) @string
 (interpolated_string_literal) @string
 (quoted_word_list) @string
+(anonymous_array_expression) @array
 (binary_expression) @string
 (command_string) @command
 (comment) @comment
 """
-_LOADERS = frozenset(  # functions of Module::Runtime and its like: their argument is a module
-    (
-        "autoload",
-        "ensure_class_loaded",
-        "load_class",
-        "load_module",
-        "load_optional_class",
-        "loadclass",
-        "require_module",
-        "try_load_class",
-        "use_module",
-        "use_package_optimistically",
-    )
-)
-_INHERITING = frozenset(("extends", "load", "with"))  # the same, if it is a constant
 _PARENTS = frozenset(("does", "extends", "implements", "isa"))  # attributes of a class
-_FINDERS = frozenset(("findallmod", "findsubmod", "useall", "usesub"))  # all modules below a name
-_SHARES = frozenset(
-    ("class_dir", "class_file", "dist_dir", "dist_file", "module_dir", "module_file")
-)
 _GUARDS = frozenset(
     (
         "anonymous_subroutine_expression",
@@ -130,6 +112,7 @@ class _Reader:
         self._within = 0
         self._ended = -1  # of the outermost constant expression
         self._by_name: dict[str, Callable[[Node, int], None]] = {
+            "array": self._array,
             "assign": self._assign,
             "attribute": self._attribute,
             "call": self._call,
@@ -283,18 +266,18 @@ class _Reader:
             self._keep(Kind.COMMAND, text, line)
 
     def _loaded(self, name: str, arguments: list[Node], line: int) -> None:
-        known = _LOADERS | _INHERITING | _FINDERS | _SHARES
+        known = loads.LOADERS | loads.INHERITING | loads.FINDERS | loads.SHARES
         words = [*self._values.words(arguments)] if name in known else []
         modules = [*filter(is_module, words)]
-        if name in _SHARES:
+        if name in loads.SHARES:
             share = words[0] if words else self._values.package
             self._keep(Kind.SHARE, share, line, guarded=True)
-        elif name in _FINDERS:
+        elif name in loads.FINDERS:
             for one in modules or [self._values.package]:
                 self._keep(Kind.PLUGINS, one, line, guarded=True)
-        for one in modules if name in _LOADERS | _INHERITING else ():
+        for one in modules if name in loads.LOADERS | loads.INHERITING else ():
             self._keep(Kind.MAYBE, one, line, guarded=True)
-        if name in _LOADERS and not words:
+        if name in loads.LOADERS and not words:
             self._computed(line)
 
     def _string(self, node: Node, line: int) -> None:
@@ -305,15 +288,24 @@ class _Reader:
             for one in self._values.words([node]):
                 self._maybe(one, line)
             return
-        value = self._values.value(node)
-        if self._values.line(node).rstrip().endswith(" |"):  # as `open` takes it, or <>
+        value, text = self._values.value(node), self._values.line(node)
+        command = TEXT.fullmatch(text)
+        if text.rstrip().endswith(" |"):  # as `open` takes it, or <>
             self._command(node, line)
+        elif command is not None:
+            self._keep(Kind.PERHAPS, command["word"], line, guarded=True)
         if value is None:
             self._below(node, line)
             return
         self._ended = node.end_byte
         if not self._path(node, line):
             self._maybe(value, line)
+
+    def _array(self, node: Node, line: int) -> None:
+        """A list that may be a command: a word, then an option."""
+        match [*self._values.words(runs.elements(node))]:
+            case [first, second, *_] if second.startswith("-") and WORD.fullmatch(first):
+                self._keep(Kind.PERHAPS, first, line, guarded=True)
 
     def _maybe(self, value: str, line: int) -> None:
         name = value.strip("+").removesuffix("::")

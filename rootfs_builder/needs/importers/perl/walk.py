@@ -101,14 +101,22 @@ class PerlWalk(Walk):
             self._file(path, one)
         elif one.kind is Kind.SHARE:
             self._share(path, one)
-        elif one.kind in (Kind.COMMAND, Kind.PROGRAM):
-            self._run(path, one.name, is_line=one.kind is Kind.COMMAND)
+        elif one.kind in (Kind.COMMAND, Kind.PROGRAM, Kind.PERHAPS):
+            self._starts(path, one)
         elif one.kind is not Kind.PACKAGE:
             for place in self._placed(path, one.name):
                 if one.kind is Kind.LIBRARY:
                     self._library(place)
                 else:
                     self._place(path, place)
+
+    def _starts(self, path: str, one: Import) -> None:
+        """A program, or what only seems to be one."""
+        if one.kind is not Kind.PERHAPS:
+            self._run(path, one.name, is_line=one.kind is Kind.COMMAND)
+        elif not self._texts.is_core(path):
+            for need in self._around.commands.perhaps(one.name, path, self._path):
+                self._started.setdefault(need.path, need)
 
     def _module(self, path: str, one: Import) -> None:
         if one.guarded and self._is_aside(path, one.name.split("::")):

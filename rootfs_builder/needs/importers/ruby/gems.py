@@ -125,7 +125,8 @@ class RubyTexts(Surroundings):
             base, version = parent(library.path), name(library.path)
             if _VERSION.fullmatch(version):
                 yield f"{base}/gems/{version}"
-                yield from (f"{one}/rubygems-integration/{version}" for one in (parent(base), _SHARE))
+                for top in (parent(base), _SHARE):
+                    yield f"{top}/rubygems-integration/{version}"
                 yield f"/var/lib/gems/{version}"
         yield from _SHARED
         for path in sorted(self.added):

@@ -130,6 +130,7 @@ def test_files_of_share_dir_and_programs_that_it_becomes_are_needed():
 
 
 COMMANDS = {f"/usr/bin/{one}": "x" for one in ("cat", "tool", "other")} | {"/bin/sh": "x"}
+PLAIN = {"/usr/bin/tool", "/usr/bin/cat"}
 OWNERS = {SCRIPT: "own", "/usr/bin/tool": "needed", "/usr/bin/other": "another"}
 
 
@@ -154,6 +155,9 @@ OWNERS = {SCRIPT: "own", "/usr/bin/tool": "needed", "/usr/bin/other": "another"}
         ("run ['tool', @ARGV];", {"/usr/bin/tool"}),
         ('capturex("tool", $file);', {"/usr/bin/tool"}),
         ("run('tool'); start(qw(tool x));", set()),
+        ("my @tools = ([ 'gz', ['tool', '-cd'] ], ['cat', '-n'], ['cat', 'x']);", PLAIN),
+        ('my $run = "tool -x $file";', {"/usr/bin/tool"}),
+        ('print "other -x $file";', set()),
         ("system('tool . | xargs -n 1 cat');", {"/usr/bin/tool", "/usr/bin/cat", "/bin/sh"}),
         ("system('/usr/bin/xargs -I FILE tool FILE');", {"/usr/bin/tool"}),
         (
