@@ -1,13 +1,17 @@
 """Modules that packages install for their own libraries or programs.
 
-A library's modules come if they need no library that the process lacks; a hint names the directory
+A library's modules come if they need no library that the process lacks, but for those of their
+own package; a hint names the directory
 of the others. A program's own plugins may lie in a shared plugin directory, such as Qt's, whose
 path no text contains.
 """
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from functools import partial
 
+from rootfs_builder.errors import InputError
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need
 from rootfs_builder.needs.general import left_out, standards
@@ -38,10 +42,23 @@ def is_much_idle(directory: str, context: Context) -> bool:
 
 
 def _idle(context: Context, directory: str) -> frozenset[str]:
-    """The modules of a directory that are linked to a library which the process has not."""
+    """The modules of a directory that are linked to a library which the process has not.
+
+    What their own package has for them does not count.
+    """
     known = {one.soname or name(one.opened) for one in context.objects}
     each = (f"{directory}/{one}" for one in context.files.names(directory) if is_module(one))
-    return frozenset(one for one in each if not needed(one, context) <= known)
+    more = {one: needed(one, context) - known for one in each}
+    return frozenset(one for one in more if more[one] and not more[one] <= _beside(one, context))
+
+
+def _beside(module: str, context: Context) -> AbstractSet[str]:
+    """The names of the files that come with a module."""
+    real = context.files.real(module)
+    with suppress(InputError):  # which others say
+        owner = context.packages.of_all((real,)).packages[real] if real else None
+        return {name(one) for one in context.packages.files(owner)} if owner else frozenset()
+    return frozenset()
 
 
 def shared(kin: Kin, context: Context) -> Iterator[Need]:

@@ -776,7 +776,10 @@ def test_modules_of_a_library_that_a_configuration_or_the_arguments_choose(machi
 def test_modules_that_a_library_has_in_its_own_package_come_if_they_need_no_other(
     machine, monkeypatch
 ):
-    """As gensio's kinds of streams, and plplot's drivers with what describes them."""
+    """As gensio's kinds of streams, and plplot's drivers with what describes them.
+
+    And ldb's, which share a library of their package.
+    """
     machine.bench.fill({f"{LIB}/libc.so.6": libc("frob", "dlopen")})
     lib = library("libx.so.1", "dlopen", source=spelling("/usr/lib/x"))
     machine.bench.fill({f"{LIB}/libx.so.1": lib, f"{LIB}/libsound.so.1": library("libsound.so.1")})
@@ -786,8 +789,10 @@ def test_modules_that_a_library_has_in_its_own_package_come_if_they_need_no_othe
         "/usr/lib/x/net.driver_info": "x",
         "/usr/lib/x/libnet.a": "",
         "/usr/lib/x/sound.so": objects.library("libsound.so.1"),
+        "/usr/lib/x/tied.so": objects.library("libown.so.1"),
     }
-    machine.package("libx1", tree, files=(f"{LIB}/libx.so.1",))
+    machine.bench.fill({f"{LIB}/libown.so.1": library("libown.so.1")})
+    machine.package("libx1", tree, files=(f"{LIB}/libx.so.1", f"{LIB}/libown.so.1"))
     machine.package("tool", {}, files=(TOOL,))
     others = {"/usr/lib/x/sound.so", "/usr/lib/x/libnet.a"}
     assert machine.brought(OWN) == {*tree} - others
