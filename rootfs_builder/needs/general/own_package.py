@@ -17,7 +17,7 @@ from rootfs_builder.loader import dialects
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, LeftOut, Library, Need, Text, TextKind
-from rootfs_builder.needs.general import own_modules, standards, strings, unlinked
+from rootfs_builder.needs.general import called, own_modules, standards, strings, unlinked
 from rootfs_builder.needs.general.belongings import Belongings
 from rootfs_builder.needs.general.modules import Modules, is_module
 from rootfs_builder.needs.general.own_programs import OwnPrograms
@@ -70,7 +70,8 @@ class OwnPackage:
             yield from self._unlinked(loaded)
         if package is not None:
             spelt = self._settings(package)
-            spelt = replace(spelt, paths=(*spelt.paths, *alike))
+            more = called.of(kin, own, self._context)
+            spelt = replace(spelt, paths=(*spelt.paths, *alike, *more))
             places = belongings.there.spelt(spelt, self._context.files.covers)
             yield from belongings.needs(places, kin, self._context.program.opened, program)
             yield from self._unnamed(package, kin) if loads else ()
@@ -285,8 +286,8 @@ class OwnPackage:
         paths = self._in_etc(package).paths
         texts = {encode(f"\0{name(one)}\0"): one for one in paths}
         found = {texts[one] for one in self._context.elf_files.contained(program.real, texts)}
-        called = {one for one in paths if splitext(name(one))[0] == name(program.opened)}
-        return Strings(tuple(sorted(found | called)))
+        alike = {one for one in paths if splitext(name(one))[0] == name(program.opened)}
+        return Strings(tuple(sorted(found | alike)))
 
     def _places(self, loaded: Loaded) -> tuple[Place, ...]:
         """What one object spells out."""

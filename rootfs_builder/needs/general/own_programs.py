@@ -17,6 +17,7 @@ _MOST_OWN = 30  # programs of one source: coreutils has 100, samba 40, git 5
 # What stands before the name of a program. Linkers keep a text once that is the end of another:
 # `tar` in `control.tar`.
 _BEFORE = ("\0", "\0/", ".", "bin/")
+_JOINED = ("%s/", ")/", "}/")  # to a directory that only the running program knows
 _LONG = 8  # letters from which a name is no word of every day; as is one with a hyphen
 
 
@@ -48,9 +49,11 @@ class OwnPrograms:
 
     def needs(self, speaking: Iterable[Loaded], kin: Kin) -> Iterator[Need]:
         """The programs that the program, and the libraries that speak for it, spell out."""
+        speaking = tuple(speaking)
         for loaded in speaking:
             yield from self._in_commands(loaded, kin)
         if self.starts:
+            yield from self._joined(speaking, kin)
             yield from self._named(kin)
 
     @cached_property
@@ -136,6 +139,16 @@ class OwnPrograms:
             clue, real = Clue(shown, (paths[one],)), self._context.files.real(paths[one])
             declared = real in kin.declared
             yield File(paths[one], clue, started=True) if declared else LeftOut(paths[one], clue)
+
+    def _joined(self, speaking: Iterable[Loaded], kin: Kin) -> Iterator[Need]:
+        """Those of its source that a text joins to a directory: `$(SBIN)/condor_procd`."""
+        own = dict(self._commands(kin.own))
+        texts = {encode(f"{at}{one}\0"): one for one in own for at in _JOINED}
+        for by in speaking if texts else ():
+            found = self._context.elf_files.contained(by.real, texts)
+            for one in sorted({texts[text] for text in found}):
+                shown = f"{printable(name(by.opened))} names {printable(one)}"
+                yield File(own[one], Clue(shown, (own[one],)), started=True)
 
     def _commands(self, group: Iterable[SourcePath]) -> Iterator[tuple[str, str]]:
         """The programs among files, by name: those that PATH finds, and those beside this one."""

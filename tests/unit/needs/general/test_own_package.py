@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from rootfs_builder.needs.general import own_modules, standards
+from rootfs_builder.needs.general import called, own_modules, standards
 from rootfs_builder.packages import Owners
 from rootfs_builder.packages.database import unreadable
 from tests import package_roots
@@ -203,6 +203,22 @@ def test_what_it_requires_of_its_source_is_its_own(machine, monkeypatch):
     machine.packages[0] = (*machine.packages[0][:3], "Depends: script-data\n")
     install(machine.bench.root, machine.packages)
     assert data in machine.brought(OWN, program=script)
+
+
+def test_programs_of_its_source_that_a_text_joins_to_a_directory_come(machine):
+    """As condor's: `$(SBIN)/condor_procd` in its library. A name alone may be a word in a help."""
+    machine.bench.fill({f"{LIB}/libc.so.6": libc("frob", "execv")})
+    lib = library("libtool.so.1", source=spelling("$(BIN)/joined", "alone", "see %s/file"))
+    machine.bench.fill({f"{LIB}/libtool.so.1": lib})
+    machine.bench.fill({TOOL: program("frob", "execv", libraries=(lib,))})
+    more = tuple(f"/usr/bin/more{at}" for at in range(40))
+    own = {one: program("frob") for one in ("/usr/bin/joined", "/usr/bin/alone", "/usr/bin/file")}
+    machine.package("tool", own | dict.fromkeys(more, ""), files=(TOOL, f"{LIB}/libtool.so.1"))
+    assert machine.brought(OWN) == {"/usr/bin/joined", "/usr/bin/file"}
+    machine.packages.clear()
+    machine.package("tool", {}, files=(TOOL, f"{LIB}/libtool.so.1"))
+    machine.package("other", own)
+    assert machine.brought(OWN) == set()
 
 
 def test_a_directory_is_left_out_with_one_line_however_often_it_is_named(machine, monkeypatch):
@@ -443,6 +459,30 @@ def modes(machine):
     """The modes of what is in /etc/tool, by its name, and of that itself."""
     found = {one.path.removeprefix("/etc/"): one.mode for one in machine.result.plan.entries}
     return {path.removeprefix("tool/"): found[path] for path in found if path.startswith("tool")}
+
+
+def test_a_file_of_its_source_that_only_its_name_calls_comes(machine, monkeypatch):
+    """As shibd's settings, whose directory a method returns."""
+    tree = {
+        "/etc/tool/tool-main.xml": "include /etc/tool/tool-more.xml",
+        "/etc/tool/tool-more.xml": "",
+        "/usr/share/tool/words.table": "",
+        "/usr/share/tool/idle.table": "",
+        "/usr/share/tool/a/twice.table": "",
+        "/usr/share/tool/b/twice.table": "",
+        "/usr/share/doc/tool/manual.html": "",
+        "/usr/lib/tool/plain": "",
+    }
+    spelt = ("tool-main.xml", "%s/words.table", "twice.table", "manual.html", "plain", "other.xml")
+    machine.tool("/etc/it", *spelt)
+    machine.package("tool", {"/etc/it": ""}, files=(TOOL,), source="source")
+    machine.package("tool-data", tree, source="source")
+    machine.package("other", {"/etc/other/other.xml": ""})
+    words = "/usr/share/tool/words.table"
+    comes = {"/etc/it", "/etc/tool/tool-main.xml", "/etc/tool/tool-more.xml", words}
+    assert machine.brought() == comes
+    monkeypatch.setattr(called, "_MOST", 1)
+    assert machine.brought() == {"/etc/it"}  # there are too many
 
 
 def test_a_directory_of_settings_brings_links_and_what_no_package_has(machine):
