@@ -41,8 +41,8 @@ def published(
     first = printable(min(closed))
     more = f" (and {len(closed) - 1} more)" if len(closed) > 1 else ""
     text = (
-        f"{first}{more}: not everybody may read it on this machine, but in the image, as it is "
-        f"what its package has published; --mode {first}=0600 leaves it to root"
+        f"{first}{more}: readable for everyone in the image, though not on this machine, because "
+        f"it is unchanged since its package was installed; --mode {first}=0600 makes it root's"
     )
     return wide.values(), (hint(Code.PUBLISHED, text, *closed),)
 

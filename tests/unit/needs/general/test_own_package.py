@@ -450,8 +450,8 @@ def test_what_a_package_has_published_everybody_may_read_in_the_image(machine):
     directory.chmod(0o750)
     assert machine.brought() == {"/etc/tool/kept", "/etc/tool/open"}
     assert modes(machine) == {"kept": 0o644, "open": 0o644, "tool": 0o755}
-    (said,) = [one for one in machine.result.said("hint") if "published" in one]
-    assert said.startswith("/etc/tool/kept (and 1 more): not everybody may read it")
+    (said,) = [one for one in machine.result.said("hint") if "unchanged" in one]
+    assert said.startswith("/etc/tool/kept (and 1 more): readable for everyone in the image")
     assert any("2 files in it, not readable" in one for one in machine.result.said("warning"))
 
 
