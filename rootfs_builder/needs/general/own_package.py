@@ -83,7 +83,9 @@ class OwnPackage:
                 yield from belongings.needs(self._places(loaded), kin, loaded.opened, real)
             if real != program and loaded in linked:
                 yield from self._of_library(loaded)
-                yield from self._modules_of(loaded) if not kin.owns(real) else ()
+                if not kin.owns(real):
+                    yield from self._modules_of(loaded)
+                    yield from programs.of_library(loaded, belongings.kin(belongings.owner(real)))
         yield from (need for loaded in linked for need in self._filled_in(loaded))
         yield from self._modules.told()
         yield from belongings.findings

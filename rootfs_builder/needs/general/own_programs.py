@@ -25,13 +25,14 @@ class _Started(Struct, frozen=True):
     """A program that a command starts which another program spells out.
 
     It is one for `certain` with an option and something that is filled in: a sentence has at most
-    one of these, as a rule. A utility of every system, with an option at once, is for a shell. A
-    command is `plain` if it begins with an option, a path or a name that is no word of every day:
-    `open it -%s` is none.
+    one of these, as a rule. With an option at `first` it is one where the package requires it. A
+    utility of every system, with an option at once, is for a shell. A command is `plain` if it
+    begins with an option, a path or a name that is no word of every day: `open it -%s` is none.
     """
 
     path: str
     certain: bool
+    first: bool
     is_utility: bool
     plain: bool
 
@@ -81,11 +82,25 @@ class OwnPrograms:
             real = self._context.files.real(one.path)
             if real is None or kin.owns(real):
                 continue
-            if one.is_utility or (one.certain and (kin.has(real) or self._comes_along(one))):
+            required = one.first and real in kin.declared
+            known = one.certain and (kin.has(real) or self._comes_along(one))
+            if one.is_utility or required or known:
                 yield File(one.path, clue, started=True)
                 yield File(strings.SHELL, clue, started=True)
             elif one.certain or kin.has(real):
                 yield LeftOut(one.path, clue)
+
+    def of_library(self, by: Loaded, kin: Kin) -> Iterator[Need]:
+        """The programs of the commands in a library of others, if its package requires theirs.
+
+        As that of libgnustep-base requires dpkg-architecture's.
+        """
+        for one in self._started(by):
+            real = self._context.files.real(one.path)
+            if (one.first or one.certain) and real in kin.declared:
+                shown = f"{printable(name(by.opened))} runs {printable(name(one.path))}"
+                for path in (one.path, strings.SHELL):
+                    yield File(path, Clue(shown, (one.path,)), started=True)
 
     def _comes_along(self, one: _Started) -> bool:
         """For the user's program; a shell has some of the utilities itself, others are words."""
@@ -109,7 +124,7 @@ class OwnPrograms:
                 for_shell = bool(by_shell) and "first" in hit
                 is_utility = for_shell and word in utilities.ALL - utilities.BUILT_IN
                 plain = bool({"at", "first"} & hit.keys()) or is_rare(word)
-                yield _Started(path, len(known) > 1, is_utility, plain)
+                yield _Started(path, len(known) > 1, "first" in hit, is_utility, plain)
 
     def _named(self, kin: Kin) -> Iterator[Need]:
         """The programs whose names are whole strings of the program, in PATH or beside it.

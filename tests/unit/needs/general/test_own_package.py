@@ -221,6 +221,20 @@ def test_programs_of_its_source_that_a_text_joins_to_a_directory_come(machine):
     assert machine.brought(OWN) == set()
 
 
+def test_a_command_in_a_library_brings_a_program_that_its_package_requires(machine):
+    """As libgnustep-base runs `dpkg-architecture --query`. Others are of those who ask for them."""
+    machine.bench.fill({f"{LIB}/libc.so.6": libc("frob", "popen")})
+    lib = library("libx.so.1", "popen", source=spelling("probe --now", "mount -o %s", "probe it"))
+    programs = {one: program("frob") for one in ("/usr/bin/probe", "/usr/bin/mount", "/bin/sh")}
+    machine.bench.fill({f"{LIB}/libx.so.1": lib} | programs)
+    machine.bench.fill({TOOL: program("frob", libraries=(lib,), source=spelling("/etc/tool.d"))})
+    machine.package("tool", {"/etc/tool.d/a": ""}, files=(TOOL,))
+    machine.package("libx1", {}, files=(f"{LIB}/libx.so.1",), needs="Depends: probe\n")
+    machine.package("probe", {}, files=("/usr/bin/probe",))
+    machine.package("mount", {}, files=("/usr/bin/mount",))
+    assert machine.brought(OWN) == {"/etc/tool.d/a", "/usr/bin/probe", "/bin/sh"}
+
+
 def test_a_directory_is_left_out_with_one_line_however_often_it_is_named(machine, monkeypatch):
     monkeypatch.setattr(standards, "MOST_OWN", 3)
     machine.tool("/usr/share/tool", "/usr/share/tool/in", "/etc/tool.conf")
