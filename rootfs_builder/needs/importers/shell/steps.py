@@ -17,6 +17,8 @@ _MOST_DOCUMENTS = 2000  # here-documents, for which the parser takes time by the
 # What the grammar takes for two words or an error, and the same as it understands it.
 _UNBRACED = re.compile(rb"(?<![\\$])\$([A-Za-z_][A-Za-z0-9_]*)")  # in $A/b-$C
 _FOR_ARGUMENTS = re.compile(rb"(\bfor[ \t]+\w+)[ \t]+do\b")
+_DOCUMENT = re.compile(rb"(?<!<)<<-?[ \t]*(?P<end>[A-Za-z_]\w*)")
+_BACKQUOTED = re.compile(rb"(?<!\\)`([^`\\]+)`")
 
 
 def parse(text: bytes) -> Script:
@@ -24,8 +26,21 @@ def parse(text: bytes) -> Script:
     if text.count(b"<<") > _MOST_DOCUMENTS:
         return Script((Step("cut"),), whole=False)
     text = _FOR_ARGUMENTS.sub(rb'\1 in "$@"; do', _UNBRACED.sub(rb"${\1}", text))
+    text = _in_documents(text) if b"<<" in text and b"`" in text else text
     root = syntax.parse("bash", text)
     return Script(tuple(_steps(root, 0)), not root.has_error)
+
+
+def _in_documents(text: bytes) -> bytes:
+    """Here-documents with $( ) for backquotes, which the grammar does not know there."""
+    lines, end = list[bytes](), b""
+    for line in text.split(b"\n"):
+        if end and line.strip(b"\t") == end:
+            end = b""
+        elif not end and (found := _DOCUMENT.search(line)):
+            end = found["end"]
+        lines.append(_BACKQUOTED.sub(rb"$(\1)", line) if end else line)
+    return b"\n".join(lines)
 
 
 def _steps(node: Node, depth: int) -> Iterator[Step]:

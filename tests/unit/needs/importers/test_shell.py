@@ -81,6 +81,7 @@ def brought(result):
         "cat=/usr/bin; $cat/ls",
         "cd /usr/bin; ./ls",
         "cat <<END\n$(ls)\nEND\ncat() { :; }",
+        "cat <<-END\nUsage: `ls /` x\n\tEND\ncat() { :; }",
     ],
 )
 def test_a_command_that_is_run_goes_in(bench, text):
@@ -100,6 +101,8 @@ def test_exec_starts_a_program_even_where_the_shell_has_such_a_command(bench):
         "echo ls",
         "ls() { :; }; ls",
         "cat() { cat <<END\nls\nEND\n}",
+        "cat() { cat <<'END'\n`ls`\nEND\n}",
+        "cat() { cat <<END\n\\`ls\\`\nEND\n}",
         "exit 0; ls",
         "X=no; [ $X = yes ] && ls",
         'X="ls$1"; $X',
