@@ -7,7 +7,7 @@ import pytest
 from rootfs_builder.recipe.codec import Codec
 from tests import fleet
 
-PROGRAMS = 16
+PROGRAMS = 8
 OF_FILES = 1.08  # bytes of layers to bytes of files: headers, and files in more layers than one
 
 pytestmark = [

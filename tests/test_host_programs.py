@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ALL = bool(os.environ.get("ROOTFS_BUILDER_ALL_CASES"))
-SAMPLE = 60
+SAMPLE = 40
 TOLERATED = 5  # disagreements, each printed
 
 
