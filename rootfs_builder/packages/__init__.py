@@ -13,7 +13,7 @@ To add one: write the module, and put it into `_MANAGERS`.
 import hashlib
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TypeVar
 
 from msgspec import Struct
@@ -33,6 +33,7 @@ from rootfs_builder.packages.database import (
     Related,
     find,
     legible,
+    md5,
     unknown,
 )
 from rootfs_builder.packages.kin import Kin
@@ -162,9 +163,10 @@ class Owners:
             package = self._owner(path)
             digest = self._sums_of(package).get(path) if package else None
             if digest is not None:
-                with self._walker.root.open(path).open() as content:
-                    found = hashlib.md5(content[0 : len(content)], usedforsecurity=False)
-                return found.hexdigest() == digest
+                source = self._walker.root.open(path)
+                return digest == self._facts.get_or_compute(
+                    source, "md5", str, partial(md5, source)
+                )
         return False
 
     def _sums_of(self, package: Package) -> dict[SourcePath, str]:

@@ -1,6 +1,7 @@
 """What a package database answers: a path as its packages spell it → whose it is."""
 
 import errno
+import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator
 from collections.abc import Set as AbstractSet
@@ -11,13 +12,14 @@ from msgspec import Struct
 from msgspec.structs import asdict, replace
 
 from rootfs_builder.errors import ChangedError, InputError
-from rootfs_builder.filesystem.content import BytesSource, Source, latest
+from rootfs_builder.filesystem.content import BytesSource, Source, chunks, latest
 from rootfs_builder.filesystem.root import NodeKind
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.paths import OpenedPath, SourcePath, encode, printable
 
 _MOST = 1 << 29  # bytes of one file of a database: that of a whole desktop has 200 MiB
+_MIB = 1 << 20
 _TRIES = 10  # reads in a row before a file is said to be written without a pause
 
 
@@ -176,3 +178,11 @@ def settled(*sources: Source) -> tuple[bytes, ...]:
             changed = error
             sources = tuple(map(latest, sources))
     raise changed
+
+
+def md5(source: Source) -> str:
+    """The digest of a file by which a database knows what its package has brought, in hex."""
+    found = hashlib.md5(usedforsecurity=False)
+    for chunk in chunks(source, _MIB):
+        found.update(chunk)
+    return found.hexdigest()

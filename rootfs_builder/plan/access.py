@@ -5,53 +5,59 @@ image, too. Wider are those of what packages have published. Source: path_resolu
 "Permissions".
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from msgspec.structs import replace
 
-from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, hint, warning
+from rootfs_builder.needs.closure import Closure
 from rootfs_builder.needs.users import User
 from rootfs_builder.paths import ImagePath, SourcePath, ancestors, printable
 from rootfs_builder.plan import Entry, Plan, ReasonKind
 
 _READ, _EXECUTE = 4, 1  # of one class's three bits
+_GROUP_READS = 0o040
+_MOST_SHOWN = 3
 
 
-def published(
-    entries: Mapping[ImagePath, Entry], origins: Mapping[ImagePath, SourcePath], sources: Sources
-) -> tuple[Iterable[Entry], tuple[Finding, ...]]:
-    """The entries, with what a rule brings readable for all, and a hint about what was not.
+def widened(
+    entries: Mapping[ImagePath, Entry], origins: Mapping[ImagePath, SourcePath], closure: Closure
+) -> dict[ImagePath, Entry]:
+    """What of the entries all may read in the image, as packages have published it.
 
-    Of the system's files a rule brings one that not everybody may read only if it is as a package
-    has published it. Here it may belong to an account that the image does not have.
+    On this machine a group may read it, which the image does not have; or it is root's, and stays
+    that where the image runs as root. A directory that the user adds stays as it is.
     """
-    shut = {one.path for one in entries.values() if one.kind == "dir" and not one.mode & _EXECUTE}
-    closed = [
+    as_root = closure.user is None or closure.user.uid == 0
+    public = [
         path
         for path, one in entries.items()
-        if not (one.mode & _READ and shut.isdisjoint(ancestors(path)))
-        and _is_published(one, origins.get(path), sources)
+        if origins.get(path) in closure.supply.published
+        and all(why.kind == ReasonKind.RULE for why in one.reasons)
+        and (one.mode & _GROUP_READS or not as_root)
     ]
-    if not closed:
-        return entries.values(), ()
-    wide = dict(entries)
-    for each in {step for path in closed for step in (path, *ancestors(path))} & entries.keys():
-        wide[each] = replace(wide[each], mode=_for_all(wide[each].mode))
-    first = printable(min(closed))
-    more = f" (and {len(closed) - 1} more)" if len(closed) > 1 else ""
-    text = (
-        f"{first}{more}: readable for everyone in the image, though not on this machine, because "
-        f"it is unchanged since its package was installed; --mode {first}=0600 makes it root's"
-    )
-    return wide.values(), (hint(Code.PUBLISHED, text, *closed),)
+    ways = {step for path in public for step in ancestors(path)} & entries.keys()
+    own = {one for one in ways if any(why.kind == ReasonKind.ADDED for why in entries[one].reasons)}
+    each = sorted((*public, *(ways - own)))
+    return {one: replace(entries[one], mode=_for_all(entries[one].mode)) for one in each}
 
 
-def _is_published(entry: Entry, origin: SourcePath | None, sources: Sources) -> bool:
-    """Whether only a rule brings a file, which is the system's."""
-    if entry.kind != "file" or origin is None or sources.outside(origin):
-        return False
-    return all(one.kind == ReasonKind.RULE for one in entry.reasons)
+def published(plan: Plan, wide: Mapping[ImagePath, Entry]) -> Iterator[Finding]:
+    """One hint about the files that all may read, and not on this machine."""
+    files = [
+        one.path
+        for one in plan.entries
+        if one.kind == "file" and wide.get(one.path) and one.mode & _READ and not one.inherited
+    ]
+    if files:
+        shown = ", ".join(map(printable, files[:_MOST_SHOWN]))
+        more = f" and {len(files) - _MOST_SHOWN} more" if len(files) > _MOST_SHOWN else ""
+        text = (
+            f"not everyone may read these files on this machine, but everyone may in the image, "
+            f"because they are unchanged since their package was installed: {shown}{more}"
+        )
+        flag = f"; --mode {printable(files[0])}=0600 changes that"
+        yield hint(Code.PUBLISHED, f"{text}{flag}", *files)
 
 
 def _for_all(mode: int) -> int:

@@ -70,9 +70,9 @@ def plan(
     """
     planner = _Planner(closure, layout, sources, base)
     programs = planner.lay(recipe.at)
-    entries, published = access.published(planner.entries, planner.origins, sources)
+    wide = access.widened(planner.entries, planner.origins, closure)
     entries, unowned = ownership.assign_owners(
-        entries, planner.origins, sources, owners, loaders=planner.loaders
+        (planner.entries | wide).values(), planner.origins, sources, owners, loaders=planner.loaders
     )
     left_out = hints.left_out(
         closure,
@@ -81,7 +81,7 @@ def plan(
         facts=facts,
     )
     long = long_paths(planner.entries)
-    findings = (*planner.findings(), *left_out, *long, *unowned, *published)
+    findings = (*planner.findings(), *left_out, *long, *unowned)
     draft = Plan(
         with_parents(entries),
         programs,
@@ -93,9 +93,9 @@ def plan(
     above = inheritance.applied(draft, base, lines=lines, origins=planner.origins, sources=sources)
     final = overrides.apply(above, closure, layout, recipe, sources)
     final = inheritance.settled(final, base)
-    if closure.user is None:
-        return final
-    return replace(final, findings=(*final.findings, *access.missing(final, closure.user)))
+    more = access.published(final, wide)
+    missing = access.missing(final, closure.user) if closure.user else ()
+    return replace(final, findings=(*final.findings, *more, *missing))
 
 
 _KINDS = {kind: ReasonKind(kind) for kind in RequestKind}

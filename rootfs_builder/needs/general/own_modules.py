@@ -1,13 +1,11 @@
 """Modules that packages install for their own libraries or programs.
 
-A library's modules come if they need no library that the process lacks, but for those of their
-own package; a hint names the directory
-of the others. A program's own plugins may lie in a shared plugin directory, such as Qt's, whose
-path no text contains.
+A library's modules come if they need no library that the process and their package lack; a hint
+names the directory of the others. A program's own plugins may lie in a shared plugin directory,
+such as Qt's, whose path no text contains.
 """
 
 from collections.abc import Iterator
-from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from functools import partial
 
@@ -17,7 +15,7 @@ from rootfs_builder.needs.finder import Context, File, Need
 from rootfs_builder.needs.general import left_out, standards
 from rootfs_builder.needs.general.belongings import Belongings
 from rootfs_builder.needs.general.modules import is_module, needed
-from rootfs_builder.packages import Kin
+from rootfs_builder.packages import Kin, Package
 from rootfs_builder.paths import SourcePath, name, parent, printable
 
 _MUCH = 1 << 20  # bytes
@@ -42,23 +40,36 @@ def is_much_idle(directory: str, context: Context) -> bool:
 
 
 def _idle(context: Context, directory: str) -> frozenset[str]:
-    """The modules of a directory that are linked to a library which the process has not.
+    """The modules of a directory that need a library which the process and their package lack.
 
-    What their own package has for them does not count.
+    What a library of their package needs counts, too.
     """
     known = {one.soname or name(one.opened) for one in context.objects}
     each = (f"{directory}/{one}" for one in context.files.names(directory) if is_module(one))
-    more = {one: needed(one, context) - known for one in each}
-    return frozenset(one for one in more if more[one] and not more[one] <= _beside(one, context))
+    libraries = dict[Package | None, dict[str, str]]()
+
+    def lacks(module: str) -> bool:
+        owner = _owner(module, context)
+        if owner not in libraries:
+            files = context.packages.files(owner) if owner else ()
+            libraries[owner] = {name(one): one for one in files}
+        todo, seen = [module], set(known)
+        while todo:
+            more = needed(todo.pop(), context) - seen
+            if not more <= libraries[owner].keys():
+                return True
+            seen |= more
+            todo += (libraries[owner][one] for one in more)
+        return False
+
+    return frozenset(filter(lacks, each))
 
 
-def _beside(module: str, context: Context) -> AbstractSet[str]:
-    """The names of the files that come with a module."""
-    real = context.files.real(module)
+def _owner(path: str, context: Context) -> Package | None:
+    real = context.files.real(path)
     with suppress(InputError):  # which others say
-        owner = context.packages.of_all((real,)).packages[real] if real else None
-        return {name(one) for one in context.packages.files(owner)} if owner else frozenset()
-    return frozenset()
+        return context.packages.of_all((real,)).packages[real] if real else None
+    return None
 
 
 def shared(kin: Kin, context: Context) -> Iterator[Need]:

@@ -69,10 +69,8 @@ class OwnPackage:
         for loaded in {one.real: one for one in (*own, *linked)}.values():
             yield from self._unlinked(loaded)
         if package is not None:
-            spelt = self._settings(package)
-            more = called.of(kin, own, self._context)
-            spelt = replace(spelt, paths=(*spelt.paths, *alike, *more))
-            places = belongings.there.spelt(spelt, self._context.files.covers)
+            paths = (*self._settings(package), *alike, *called.of(kin, own, self._context))
+            places = belongings.there.spelt(Strings(paths), self._context.files.covers)
             yield from belongings.needs(places, kin, self._context.program.opened, program)
             yield from self._unnamed(package, kin) if loads else ()
             if any(map(self._loads, own)):
@@ -282,14 +280,14 @@ class OwnPackage:
         every = self._context.packages.files(package) | self._belongings.made(package)
         return Strings(tuple(sorted(one for one in every if parent(one) == "/etc")))
 
-    def _settings(self, package: Package) -> Strings:
+    def _settings(self, package: Package) -> list[str]:
         """Those that are called as the program, or by a whole string of it."""
         program = self._context.program
         paths = self._in_etc(package).paths
         texts = {encode(f"\0{name(one)}\0"): one for one in paths}
         found = {texts[one] for one in self._context.elf_files.contained(program.real, texts)}
         alike = {one for one in paths if splitext(name(one))[0] == name(program.opened)}
-        return Strings(tuple(sorted(found | alike)))
+        return sorted(found | alike)
 
     def _places(self, loaded: Loaded) -> tuple[Place, ...]:
         """What one object spells out."""

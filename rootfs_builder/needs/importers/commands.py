@@ -100,9 +100,11 @@ class Commands:
         path = self._path(word)
         if path is not None:
             clue = Clue(f"{printable(name(by))} names {printable(name(word))}")
-            own = self.is_own(by, script)
-            certain = self._is_required(path, by) or name(path) in utilities.ALL
-            needed = own and (certain or self.comes_along(path, script))
+            needed = self.is_own(by, script) and (
+                name(path) in utilities.ALL
+                or self._is_required(path, by)
+                or self.comes_along(path, script)
+            )
             yield File(path, clue, started=True) if needed else LeftOut(path, clue)
 
     def _is_required(self, path: str, by: str) -> bool:

@@ -75,6 +75,7 @@ class RuleFiles:
         added: Iterable[Tree] = (),
     ) -> None:
         self._sources = sources
+        self._reach = reach
         self._elf_files = startup.elf_files
         self._scripts = user_input.scripts
         self._places = Places(sources, startup.elf_files, reach, user_input.placed)
@@ -88,6 +89,11 @@ class RuleFiles:
             imported={one for text in texts for one in unneeded.imported_installers(text)},
         )
         self.image = ImageFiles(startup.elf_files, added, reach.is_closed)
+
+    @property
+    def published(self) -> frozenset[SourcePath]:
+        """Files that not everybody may read here, and that packages have published."""
+        return frozenset(self._reach.published)
 
     @property
     def refused(self) -> frozenset[tuple[OpenedPath, str]]:

@@ -38,6 +38,7 @@ _BIN = ("bin", "sbin")
 _OF_A_PROGRAM = re.compile(r"lib[^/]*|share|etc")
 _INSTALLED = frozenset(("dist-packages", "node_modules", "site-packages"))  # with hidden names
 _EVERYBODY_READS, _EVERYBODY_ENTERS = 0o004, 0o001
+_STARTS = 0o6111  # by anybody, or as somebody else
 _OTHERS_READ, _OTHERS_ENTER = 0o044, 0o011
 _AS_READING = 2  # bits between who may enter and who may read
 
@@ -62,7 +63,8 @@ def anchor(template: str, variables: Mapping[str, str], landmarks: Collection[st
 class Reach:
     """Answers for the rules of one build; `programs` are what the user packs.
 
-    `is_published` says of a file of the system whether everybody has it as it is.
+    `is_published` says of a file of the system whether everybody has it as it is; `published` are
+    those that may go in for that reason alone.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Reach:
     ) -> None:
         self._walker = walker
         self._is_published = is_published
+        self.published = set[SourcePath]()
         self._folders = set[Key]()
         self._prefixes = set[Key]()  # of programs
         self._named = set[str]()  # around scripts that the user has not named
@@ -173,8 +176,16 @@ class Reach:
         return found
 
     def _is_open(self, path: SourcePath, node: Node) -> bool:
-        open_here = node.mode & _EVERYBODY_READS and self._everybody_enters(parent(path))
-        return bool(open_here) or (in_system(path) and self._is_published(path))
+        """Whether everybody may read a file here, or has it.
+
+        What only some may start is a matter of rights, and none of secrets.
+        """
+        if node.mode & _EVERYBODY_READS and self._everybody_enters(parent(path)):
+            return True
+        is_open = not node.mode & _STARTS and in_system(path) and self._is_published(path)
+        if is_open:
+            self.published.add(path)
+        return is_open
 
     def _everybody_enters(self, directory: Key) -> bool:
         """Whether everybody may open files by their names in a resolved directory.

@@ -176,7 +176,7 @@ class _RuleWorklist:
         return RuleResult(
             tuple(map(self._calls.with_calls, programs)),
             self._with_calls(added),
-            self._outputs.whole(self._with_calls),
+            replace(self._outputs.whole(self._with_calls), published=self._files.published),
             (*self._outputs.findings, *findings),
         )
 

@@ -20,6 +20,7 @@ from rootfs_builder.packages import Owners
 from rootfs_builder.paths import SourcePath, below, printable
 
 _FEW = 3  # secrets whose options fit a sentence
+_EVERYBODY_READS = 0o004
 
 
 class Secret(Struct, frozen=True):
@@ -53,13 +54,14 @@ class Secrets:
                 continue
             why = paths.get(path) or identities.get(node.identity) or names.why(path)
             why = why or (self._by_content(path) if node.size else "")
-            if why and not self._is_published(path):
+            if why and not self._is_published(path, node):
                 secrets.append(Secret(path, why))
         return tuple(secrets)
 
-    def _is_published(self, path: SourcePath) -> bool:
-        """Whether a package has brought just this file: a key for tests, an example."""
-        return below(path, "/usr") and self._owners.is_published(path)
+    def _is_published(self, path: SourcePath, node: Node) -> bool:
+        """Whether a package has brought just this file for all: a key for tests, an example."""
+        for_all = bool(node.mode & _EVERYBODY_READS) and below(path, "/usr")
+        return for_all and self._owners.is_published(path)
 
     @cached_property
     def _owners(self) -> Owners:

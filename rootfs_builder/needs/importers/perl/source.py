@@ -303,7 +303,9 @@ class _Reader:
 
     def _array(self, node: Node, line: int) -> None:
         """A list that may be a command: a word, then an option."""
-        match [*self._values.words(runs.elements(node))]:
+        nodes = runs.elements(node)
+        words = [*self._values.words(nodes)] if [*self._values.words(nodes[:1])] else []
+        match words:
             case [first, second, *_] if second.startswith("-") and WORD.fullmatch(first):
                 self._keep(Kind.PERHAPS, first, line, guarded=True)
 

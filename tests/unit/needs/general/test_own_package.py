@@ -448,25 +448,71 @@ def test_files_of_a_directory_that_not_everybody_may_read_are_one_warning(machin
     assert said.endswith("--add /etc/tool:/etc/tool")
 
 
-def test_what_a_package_has_published_everybody_may_read_in_the_image(machine):
+PUBLIC = {f"/etc/tool/{one}": one for one in ("kept", "changed", "made", "open", "roots", "run")}
+
+
+def published(machine, **options):
+    """What comes of settings that their package has published, by their modes here."""
     machine.tool("/etc/tool")
-    tree = {f"/etc/tool/{one}": one for one in ("kept", "changed", "made", "open")}
-    sums = {path: hashlib.md5(text.encode(), usedforsecurity=False) for path, text in tree.items()}
-    sums.pop("/etc/tool/made")
-    lines = "".join(f" {path} {digest.hexdigest()}\n" for path, digest in sums.items())
-    machine.package("tool", tree, files=(TOOL,), needs=f"Conffiles:\n{lines}")
+    sums = {
+        path: hashlib.md5(text.encode(), usedforsecurity=False) for path, text in PUBLIC.items()
+    }
+    lines = "".join(
+        f" {path} {digest.hexdigest()}\n"
+        for path, digest in sums.items()
+        if not path.endswith("/made")
+    )
+    machine.package("tool", PUBLIC, files=(TOOL,), needs=f"Conffiles:\n{lines}")
     machine.bench.fill({"/etc/tool/changed": "password"})
-    directory = machine.bench.root / "etc/tool"
-    for one in directory.iterdir():
-        one.chmod(0o644 if one.name == "open" else 0o640)
-    assert machine.brought() == {"/etc/tool/kept", "/etc/tool/open"}
-    assert modes(machine) == {"kept": 0o644, "open": 0o644, "tool": 0o755}
-    directory.chmod(0o750)
-    assert machine.brought() == {"/etc/tool/kept", "/etc/tool/open"}
-    assert modes(machine) == {"kept": 0o644, "open": 0o644, "tool": 0o755}
-    (said,) = [one for one in machine.result.said("hint") if "unchanged" in one]
-    assert said.startswith("/etc/tool/kept (and 1 more): readable for everyone in the image")
-    assert any("2 files in it, not readable" in one for one in machine.result.said("warning"))
+    own = {"open": 0o644, "roots": 0o600, "run": 0o750}
+    for one in (machine.bench.root / "etc/tool").iterdir():
+        one.chmod(own.get(one.name, 0o640))
+    found = machine.brought(**options)
+    return {path.rpartition("/")[2] for path in found}
+
+
+def md5(text):
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+
+
+def said_of_published(machine):
+    return [one for one in machine.result.said("hint") if "unchanged since" in one]
+
+
+def test_what_a_package_has_published_everyone_may_read_in_the_image(machine):
+    """Not what has been changed, was made here, or only some may start. What is root's stays so."""
+    assert published(machine) == {"kept", "open", "roots"}
+    comes = {"kept": 0o644, "open": 0o644, "roots": 0o600, "tool": 0o755}
+    assert modes(machine) == comes
+    (said,) = said_of_published(machine)
+    assert said.endswith(" installed: /etc/tool/kept; --mode /etc/tool/kept=0600 changes that")
+    (warned,) = machine.result.said("warning")
+    assert "3 files in it, not readable" in warned
+    (machine.bench.root / "etc/tool").chmod(0o750)
+    assert machine.brought() >= {"/etc/tool/kept", "/etc/tool/open"}
+    assert modes(machine) == comes
+
+
+def test_an_image_of_another_user_has_what_is_roots_readable_too(machine):
+    assert published(machine, user="1000") == {"kept", "open", "roots"}
+    assert modes(machine)["roots"] == 0o644
+    (said,) = said_of_published(machine)
+    assert "/etc/tool/kept, /etc/tool/roots" in said
+
+
+def test_a_directory_that_the_user_adds_is_not_widened(machine):
+    machine.bench.fill({"/home/conf/mine": "x"})
+    (machine.bench.root / "home/conf").chmod(0o700)
+    add = (f"{machine.bench.root}/home/conf:/etc/tool",)
+    assert published(machine, add=add) == {"kept", "open", "roots", "mine"}
+    assert modes(machine)["tool"] == 0o700
+
+
+def test_what_no_package_has_is_not_published(machine):
+    assert published(machine) == {"kept", "open", "roots"}
+    install(machine.bench.root, [("other", (), "", "")])
+    result = machine.bench.plan(rule(ANY + "copy = ['/etc/tool']"), TOOL)
+    assert {one for one in result.paths if "/etc/" in one} == {"/etc/tool/open"}
 
 
 def modes(machine):
@@ -568,22 +614,25 @@ def test_commands_that_it_spells_out(bench):
         "mate -x %s",
         "friend of %s",
         "dep -q",
+        "rec -q",
         "sure -x %s",
         "ddlog -t '%s' >> %s",
         "other words",
         "more -x",
     )
     bench.fill({TOOL: program("frob", "system", source=spelling(*texts))})
-    names = ("dep", "sure", "ddlog", "other", "more")
+    names = ("dep", "rec", "sure", "ddlog", "other", "more")
     bench.fill({f"/usr/bin/{one}": program() for one in ("mate", "friend", *names)})
     bench.fill({"/bin/sh": program()})
     own = (TOOL, "/usr/bin/mate", "/usr/bin/friend")
-    machine.package("tool", {}, needs="Depends: dep\n", files=own)
+    machine.package("tool", {}, needs="Depends: dep\nRecommends: rec\n", files=own)
     machine.package("dep", {}, files=("/usr/bin/dep", "/usr/bin/sure"))
-    # Certain, whoever declares it.
-    assert machine.brought(OWN) == {"/usr/bin/ddlog", "/usr/bin/sure", "/bin/sh"}
+    machine.package("rec", {}, files=("/usr/bin/rec",))
+    # Certain, whoever declares it, or required.
+    comes = {"/usr/bin/ddlog", "/usr/bin/sure", "/usr/bin/dep", "/bin/sh"}
+    assert machine.brought(OWN) == comes
     (hint,) = (one for one in machine.result.said("hint") if "EXECUTABLEs" in one)
-    assert hint.endswith(f"EXECUTABLEs: {bench.root}/usr/bin/dep")
+    assert hint.endswith(f"EXECUTABLEs: {bench.root}/usr/bin/rec")
 
 
 def test_a_large_program_that_no_package_declares_is_a_hint(bench, monkeypatch):
