@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -47,12 +48,12 @@ def _match(rule: Rule, evidence: Evidence, requested: Requested) -> Iterator[Mat
     why = Clue(f"--with {rule.name}") if by_name else _evidence(rule, evidence)
     if why is None:
         return
-    found = tuple(_find(rule, evidence))
+    values = _values(rule, evidence, requested)
+    found = tuple(_find(rule, evidence, {"value"} if values else set()))
     if rule.hint and not by_name:  # what the user's own words name is requested by them
         found = tuple(one for one in found if one.clue) or tuple(
             replace(one, variables=()) for one in found
         )
-    values = _values(rule, evidence, requested)
     for one in found:
         variables = tuple(_with_values(one.variables, values))
         decided = frozenset() if rule.hint else one.decided
@@ -154,7 +155,7 @@ class _Found(Struct, frozen=True):
     decided: frozenset[str] = frozenset()
 
 
-def _find(rule: Rule, evidence: Evidence) -> Iterator[_Found]:
+def _find(rule: Rule, evidence: Evidence, known: AbstractSet[str]) -> Iterator[_Found]:
     """What each of a rule's tables gives, in each object in which all that it looks for is found.
 
     Each match of a pattern goes with each of the others, and once more with each in the user's
@@ -165,7 +166,9 @@ def _find(rule: Rule, evidence: Evidence) -> Iterator[_Found]:
         yield _Found()
     for find in rule.finds:
         for by, places in _places(find, evidence):
-            yield from _with_words(rule, find, _Found(by, places, places), evidence.searches)
+            adds = rule.acts_with(places[0].keys() | known)
+            found = _Found(by, places, places)
+            yield from _with_words(rule, find, found, evidence.searches, adds=adds)
 
 
 def _places(find: Find, evidence: Evidence) -> Iterator[tuple[Loaded | None, Places]]:
@@ -183,13 +186,12 @@ def _places(find: Find, evidence: Evidence) -> Iterator[tuple[Loaded | None, Pla
 
 
 def _with_words(
-    rule: Rule, find: Find, found: _Found, searches: UserInputSearch
+    rule: Rule, find: Find, found: _Found, searches: UserInputSearch, *, adds: bool
 ) -> Iterator[_Found]:
     """What is found without the user's words, if that is of use, and with each of them."""
     if not find.in_words:
         yield replace(found, words={}) if find.optional else found
         return
-    adds = rule.acts_with(found.places[0].keys())
     if adds or rule.hint or rule.follow:
         yield found if adds else replace(found, words={})
     words = searches.search(find)

@@ -189,7 +189,7 @@ class Rule(Table, frozen=True):
 
     def acts_with(self, bound: AbstractSet[str]) -> bool:
         """Whether it can add anything where these variables are bound, besides what follows."""
-        known = {*bound, *OF_PROGRAM, *self.landmarks, *(["value"] if self.values else [])}
+        known = {*bound, *OF_PROGRAM, *self.landmarks}
         added = [one for path, one in templates(self) if path[0] not in ("landmarks", "follow")]
         others = self.generates or self.finder
         return bool(others) or any(used((one,)) <= known for one in added)
