@@ -233,3 +233,21 @@ def test_no_program_of_this_machine_is_taken_for_another_kind():
         if head.startswith((b"\x7fELF", b"#!")) and sample.kind(lambda _: False):
             wrong.append(path)
     assert wrong == []
+
+
+SCRIPTS = {  # in Latin-1, as many old ones are
+    "sh": '#!/bin/sh\nls "caf\xe9"\necho "caf\xe9 x"\n',
+    "perl": '#!/usr/bin/perl\nsystem("caf\xe9 -x"); require "caf\xe9.pl"; my $x = "ls -caf\xe9";\n',
+    "python3": "#!/usr/bin/python3\n# -*- coding: latin-1 -*-\nrun = ['ls', '-caf\xe9']\n",
+}
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_a_script_in_another_encoding_than_utf_8_is_packed(cli, tmp_path, name):
+    if shutil.which(name, path="/bin:/usr/bin") is None:
+        pytest.skip(f"no {name} here")
+    (tmp_path / "run").write_bytes(SCRIPTS[name].encode("latin-1"))
+    (tmp_path / "run").chmod(0o755)
+    for _ in range(2):  # also with what was remembered
+        cli("pack", "./run", "-o", "run.tar", check=True)
+    cli("why", "run.tar", "/usr/local/bin/run", check=True)

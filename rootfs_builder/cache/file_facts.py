@@ -104,7 +104,22 @@ class FileFacts:
             elif 0 < source.size <= left and (key := _content(source)):
                 left -= source.size
                 contents[key] = contents.get(key, {}) | those
-        return msgpack.encode({"stamps": stamps, "contents": contents})
+        try:
+            return msgpack.encode({"stamps": stamps, "contents": contents})
+        except UnicodeEncodeError:  # of a script in Latin-1
+            each = (stamps, contents)
+            kept = [{key: _in_unicode(those) for key, those in one.items()} for one in each]
+            return msgpack.encode({"stamps": kept[0], "contents": kept[1]})
+
+
+def _in_unicode(facts: dict[str, Any]) -> dict[str, Any]:
+    """Those that can be kept; others are found again in the next run."""
+    kept = dict[str, Any]()
+    for name, value in facts.items():
+        with suppress(UnicodeEncodeError):
+            msgpack.encode(value)
+            kept[name] = value
+    return kept
 
 
 def _content(source: FileSource) -> bytes:
