@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from rootfs_builder.filesystem.sources import in_system
+from rootfs_builder.needs import utilities
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need, Text, TextKind
-from rootfs_builder.needs.general import settings, strings
+from rootfs_builder.needs.general import settings, standards, strings
 from rootfs_builder.needs.general.belongings import Belongings
 from rootfs_builder.needs.general.given import Given
 from rootfs_builder.needs.general.modules import Modules
@@ -63,18 +64,43 @@ class Configuration:
         yield from (join(directory, one) for one in sorted(named.intersection(there)))
 
     def _started(self, text: Text, places: Iterable[Place]) -> Iterator[Need]:
-        """The programs that a configuration of the user's names, whosever they are."""
+        """The programs that a configuration of the user's names, whosever they are.
+
+        Of those in one of a package the utilities of every system.
+        """
         files, program = self._context.files, self._context.program.real
-        if text.kind is not TextKind.ADDED or not files.is_added_alone(text.path):
+        added = text.kind is TextKind.ADDED and files.is_added_alone(text.path)
+        if not (added or self._is_settings(text)):
             return
-        by_shell = self._context.elf_files.imports(program, strings.BY_SHELL)
+        by_shell = added and self._context.elf_files.imports(program, strings.BY_SHELL)
         for place in places:
-            if place.is_program:
+            if place.is_program and (added or name(place.path) in utilities.ALL):
                 shown = f"{printable(name(text.path))} names {printable(place.path)}"
                 clue = Clue(shown, (text.path, place.path))
                 yield File(place.path, clue, started=True)
                 if by_shell:
                     yield File(strings.SHELL, clue, started=True)
+
+    def _is_settings(self, text: Text) -> bool:
+        """Whether it is in /etc, of the program's source or that of the script which is started."""
+        real = self._context.files.real(text.path)
+        if real is None or not below(text.path, "/etc") or self._kin is None:
+            return False
+        return self._kin.owns(real) or self._belongings.owner(real) in self._speaking - {None}
+
+    def _required(self, text: Text, spelt: Strings, real: SourcePath) -> Iterator[Need]:
+        """Data of which a rule decides, that a module names and its own package requires.
+
+        As tzinfo's for Ruby does the time zones: the rule looks at programs.
+        """
+        covers, belongings = partial(self._context.files.covers, by_rule=True), self._belongings
+        if text.kind is not TextKind.BROUGHT or not any(map(covers, spelt.paths)):
+            return
+        kin = belongings.kin(belongings.owner(real))
+        for place in belongings.there.spelt(spelt, lambda path: not covers(path)):
+            inside = kin.within(place.real) if place.is_directory else (place.real,)
+            if standards.is_data(place.path) and not kin.declared.isdisjoint(inside):
+                yield from belongings.needs((place,), kin, text.path, None)
 
     def text(self, text: Text) -> Iterator[Need]:
         """See Finder."""
@@ -99,13 +125,13 @@ class Configuration:
         idle = text.kind is TextKind.BROUGHT and (files.read(text.path) or b"").startswith(b"#!")
         places = tuple(one for one in found if not (idle and one.is_program))
         yield from self._started(text, places)
+        yield from self._required(text, spelt, real)
         yield from belongings.needs(places, self._kin, text.path, None)
         places = tuple(one for one in places if not self._kin.has_any(one.real))
         if places and not self._kin.owns(real):
             owner = belongings.owner(real)
             own = belongings.kin(self._given.speaks_for(owner))
-            of_script = below(text.path, "/etc") and owner in self._speaking
-            if text.kind is not TextKind.STARTED and not of_script:
+            if text.kind is not TextKind.STARTED and not self._is_settings(text):
                 own = own.of_others  # what it starts is not the program's business
             yield from belongings.needs(places, own, text.path, None)
         yield from belongings.findings

@@ -1,8 +1,9 @@
-"""Libraries of its source that a package requires and that nothing of it is linked to.
+"""Libraries that a package requires and that nothing of it is linked to.
 
 Whoever builds a package has its dependencies worked out from what is linked; one on a library that
 is not was written down because the program, or the library, loads it with dlopen(3) by a name that
-it puts together. Of other sources some such dependencies are older than the program.
+it puts together. Of other sources some such dependencies are older than the program: they count
+where a text is seen to do that.
 
 Source: Debian Policy, 8.6; dpkg-shlibdeps(1).
 """
@@ -21,11 +22,11 @@ _LIBRARY = re.compile(r"lib[\w.+-]+\.so\.\d+")
 _MOST = 40  # files of a package that may be linked
 
 
-def of(package: Package, context: Context) -> Iterator[Library]:
-    """The libraries of those packages, where none of one is linked."""
+def of(package: Package, context: Context, *, of_others: bool = False) -> Iterator[Library]:
+    """The libraries of those packages, of its source alone or `of_others` too."""
     try:
         related = context.packages.related(package)
-        required = {*related.required} & {*related.same}
+        required = {*related.required} & {*(related.required if of_others else related.same)}
         each = {one: _libraries(context.packages.files(one)) for one in required}
         if not any(each.values()):
             return

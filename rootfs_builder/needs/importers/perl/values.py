@@ -115,13 +115,16 @@ class Values:
         return "/".join(known) if name in _JOINED else known[0]
 
     def directories(self, nodes: Iterable[Node]) -> Iterator[str]:
-        """What a list of directories is; of one that is not constant, how it ends."""
+        """What a list of directories is; of one that is not constant, how it ends.
+
+        One of which nothing is known is most often that of the script, taken from $0.
+        """
         for node in nodes:
             known = [*self.words([node])]
             yield from known
-            end = "" if known else self._ending(node)
-            if end:
-                yield BELOW + end
+            if not known:
+                end = self._ending(node)
+                yield BELOW + end if end else SCRIPT
 
     def _ending(self, node: Node) -> str:
         """The constant parts with which a path ends, each behind a slash."""

@@ -43,6 +43,7 @@ class PerlWalk(Walk):
         self._texts = texts
         self._options = options
         self._perhaps = dict[str, tuple[Library, str, str, str]]()
+        self._required = set[str]()  # files that are Perl, whatever they are called
         self._packages = {one.name for one in options if one.kind is Kind.PACKAGE}
 
     def _begin(self) -> None:
@@ -66,7 +67,7 @@ class PerlWalk(Walk):
             del self._findings[key]
 
     def _is_text(self, path: str) -> bool:
-        return path.endswith(".so") or self._texts.is_perl(path)
+        return path.endswith(".so") or path in self._required or self._texts.is_perl(path)
 
     def _read(self, path: str) -> None:
         if path.endswith(".so"):
@@ -227,6 +228,7 @@ class PerlWalk(Walk):
         part = normpath(one.name)
         found = [*self._found(part)]
         for library in found:
+            self._required.add(join(library.path, part))
             self._load(library, part, path, one.name)
             if "/" in part and not library.core and not part.endswith(".pm"):
                 self._data(library, parent(part), path, one.name)
@@ -237,6 +239,7 @@ class PerlWalk(Walk):
 
     def _take(self, file: str, place: Library, by: str, what: str) -> None:
         if self._files.is_file(file):
+            self._required.add(file)
             self._need(file, place, by, what)
 
     def _share(self, path: str, one: Import) -> None:

@@ -170,11 +170,13 @@ class Asked:
         return self
 
 
-def opened(what: str, arguments: Sequence[Place | None], line: int, how: How) -> Opened | None:
-    """The library that a call opens, or looks for."""
-    name = _whole(arguments[0]) if arguments else None
+def opened(what: str, arguments: Sequence[Place | None], node: ast.Call, how: How) -> Opened | None:
+    """The library that a call opens, or looks for; "" stands for a computed name."""
+    name, line = _whole(arguments[0]) if arguments else None, node.lineno
     if not name:
-        return None
+        computed = bool(arguments) and arguments[0] is None and what in _OPENS | {"find_library"}
+        known = isinstance(node.args[0], ast.Constant) if node.args else True
+        return Opened("", line, How.GUARDED) if computed and not known else None
     if what == "find_library":
         return Opened(name, line, min(how, How.GUARDED), linked=True)
     if what in _OPENS and ".so" in name:

@@ -10,6 +10,7 @@ from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.findings import Code, Finding, hint
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Library, Need
+from rootfs_builder.needs.general import unlinked
 from rootfs_builder.needs.importers import commands
 from rootfs_builder.needs.importers.commands import Commands
 from rootfs_builder.needs.importers.python.interpreter import Interpreter, Scope, opened_directories
@@ -50,7 +51,7 @@ class Outside:
         """What one text names besides modules."""
         shown = printable(name(path))
         for one in source.libraries:
-            yield from self._library(one, shown)
+            yield from self._library(one, path)
         if len(source.zones) <= _MOST_ZONES:
             yield from self._zone_names(source.zones, path)
         elif self._is_own_text(path):
@@ -137,7 +138,12 @@ class Outside:
                     if one[:1].isupper() or one.endswith((".tab", ".zi")):
                         yield File(join(self._database, one), clue)
 
-    def _library(self, one: Opened, shown: str) -> Iterator[Need]:
+    def _library(self, one: Opened, path: str) -> Iterator[Need]:
+        """A library, or for a computed name those that the module's package requires for that."""
+        shown, owner = printable(name(path)), self._commands.owner(path)
+        if not one.name:
+            yield from unlinked.of(owner, self._context, of_others=True) if owner else ()
+            return
         soname = self._linked(one.name) if one.linked else one.name
         if soname is not None:
             clue = Clue(f"{shown} opens {printable(soname)}")

@@ -248,7 +248,7 @@ class _Reader:
             for one in node.args:
                 self._searched(one)
             return
-        opened = calls.opened(what, arguments, node.lineno, how)
+        opened = calls.opened(what, arguments, node, how)
         if opened is not None:
             self._libraries[opened.name] = opened
         self._asked.call(node, what, arguments, how)

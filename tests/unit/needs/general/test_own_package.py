@@ -751,6 +751,42 @@ def test_programs_of_its_source_whose_names_are_whole_strings_of_it(bench):
     assert hint.endswith(f"EXECUTABLEs: {bench.root}/usr/bin/serve")  # as psql names postgres
 
 
+@pytest.mark.parametrize("by_script", [True, False])
+def test_utilities_that_the_settings_of_its_package_name(machine, by_script):
+    """As psad's psCmd: /bin/ps, which no package declares."""
+    both = {one: program("frob") for one in ("/usr/bin/ps", "/usr/bin/other")}
+    machine.bench.fill(both)
+    machine.package("others", {}, files=tuple(both))
+    tree = {"/etc/tool.conf": "ps /usr/bin/ps;\nother /usr/bin/other;\n"}
+    if by_script:
+        machine.tool("nothing", path="/usr/bin/sh2")
+        machine.package("sh2", {}, files=("/usr/bin/sh2",))
+        machine.package("tool", tree | {TOOL: "#!/usr/bin/sh2\n"})
+        (machine.bench.root / TOOL[1:]).chmod(0o755)
+    else:
+        machine.tool("/etc/tool.conf")
+        machine.package("tool", tree, files=(TOOL,))
+    assert machine.brought() - {"/usr/bin/sh2"} == {"/etc/tool.conf", "/usr/bin/ps"}
+
+
+def test_data_of_which_a_rule_decides_come_where_a_modules_package_requires_them(machine):
+    """As tzinfo's for Ruby does tzdata's."""
+    machine.tool("nothing", path="/usr/bin/sh2")
+    machine.package("sh2", {}, files=("/usr/bin/sh2",))
+    zones = {"/usr/share/zones/utc": "", "/usr/share/zones/other": ""}
+    machine.package("zones", zones)
+    own = {TOOL: "#!/usr/bin/sh2\n", "/usr/share/tool/mod.py": "x = '/usr/share/zones'\n"}
+    machine.package("tool", own, needs="Recommends: zones\n")
+    (machine.bench.root / TOOL[1:]).chmod(0o755)
+    copying = rule(ANY + "copy = ['/usr/share/zones/utc']", "copying")
+    comes = {"/usr/bin/sh2", "/usr/share/tool/mod.py", "/usr/share/zones/utc"}
+    assert machine.brought(BOTH, copying) == comes
+    machine.packages.pop()
+    machine.package("tool", own, needs="Depends: zones\n")
+    (machine.bench.root / TOOL[1:]).chmod(0o755)
+    assert machine.brought(BOTH, copying) == comes | {*zones}
+
+
 def test_programs_beside_it_that_it_names(bench):
     """As initdb starts postgres, in a directory that is not in PATH."""
     machine = Machine(bench)

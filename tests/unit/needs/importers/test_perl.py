@@ -242,6 +242,16 @@ def test_other_programs_that_it_starts_are_a_hint():
     assert importing.left_out(made, SCRIPT) == {"/usr/bin/other", "/usr/bin/tool"}
 
 
+def test_a_file_that_is_required_is_perl_whatever_it_is_called():
+    """As algotutor's `utilalgo`; what the script puts on @INC is most often its own directory."""
+    tree = {"/usr/share/it/part": "use Near; 1;", "/usr/share/it/Near.pm": "1;"}
+    text = "BEGIN { my ($path) = $0 =~ m{(.*/)}; push @INC, $path; }\nrequire 'part';"
+    script = "/usr/share/it/it"
+    root = TREE | tree | {script: f"#!/usr/bin/perl\n{text}"}
+    made = importing.finder(perl, root, compiled={"inc": (CORE, VENDOR, ARCH)})
+    assert importing.started(made, script)[0] == {*tree}
+
+
 def test_a_text_with_a_dash_is_constant():
     tree = {"/usr/lib/it/a-b.pl": "x"}
     text = 'use FindBin qw($Bin); require "$Bin/../lib/it/a-b.pl";'

@@ -10,11 +10,12 @@ import pytest
 from rootfs_builder.findings import Finding
 from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.needs.closure import Tree
+from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, LeftOut, Library, Text, TextKind
 from rootfs_builder.needs.image_files import ImageFiles
 from rootfs_builder.needs.importers import python
 from rootfs_builder.needs.importers.commands import Commands
-from rootfs_builder.needs.importers.python import conditions, reader
+from rootfs_builder.needs.importers.python import conditions, outside, reader
 from rootfs_builder.needs.importers.python.interpreter import LEFT_OUT
 from rootfs_builder.needs.importers.python.source import How
 from rootfs_builder.needs.rules import load
@@ -635,6 +636,22 @@ def test_what_the_scripts_package_requires_comes_where_another_may_use_it(monkey
         **distribution("two"),
     }
     assert modules(needs(tree, script="/usr/bin/run")) == {"a.py", "one.py"}
+
+
+@pytest.mark.parametrize(
+    ("text", "computes"),
+    [
+        ("import ctypes\nctypes.CDLL(find('usb'))", True),
+        ("for one in names:\n    one = find_library(one)", True),
+        ("import ctypes\nctypes.CDLL(None)", False),
+        ("import ctypes\nctypes.CDLL('libusb.so.1')", False),
+    ],
+)
+def test_a_library_of_a_computed_name_is_one_that_the_package_requires(monkeypatch, text, computes):
+    """As PyUSB's, whose package requires libusb's, to which nothing is linked."""
+    usb = Library("libusb-1.0.so.0", Clue("usb"), optional=True)
+    monkeypatch.setattr(outside.unlinked, "of", lambda *_, of_others: [usb] if of_others else [])
+    assert (usb in started("import a", {f"{SITE}/a.py": text})) == computes
 
 
 def test_a_package_gets_the_plugins_of_what_is_needed_anyway():
