@@ -176,7 +176,8 @@ def opened(what: str, arguments: Sequence[Place | None], node: ast.Call, how: Ho
     if not name:
         computed = bool(arguments) and arguments[0] is None and what in _OPENS | {"find_library"}
         known = isinstance(node.args[0], ast.Constant) if node.args else True
-        return Opened("", line, How.GUARDED) if computed and not known else None
+        linked = what == "find_library"
+        return Opened("", line, How.GUARDED, linked) if computed and not known else None
     if what == "find_library":
         return Opened(name, line, min(how, How.GUARDED), linked=True)
     if what in _OPENS and ".so" in name:

@@ -141,15 +141,15 @@ class Outside:
     def _library(self, one: Opened, path: str) -> Iterator[Need]:
         """A library, or for a computed name those that the module's package requires for that."""
         shown, owner = printable(name(path)), self._commands.owner(path)
-        if not one.name:
-            yield from unlinked.of(owner, self._context, of_others=True) if owner else ()
-            return
-        soname = self._linked(one.name) if one.linked else one.name
-        if soname is not None:
+        soname = self._linked(one.name) if one.linked and one.name else one.name
+        if not one.name and owner is not None:
+            yield from unlinked.of(owner, self._context, of_others=True)
+        elif soname:
             clue = Clue(f"{shown} opens {printable(soname)}")
             yield Library(soname, clue, optional=one.how is not How.ALWAYS)
         if soname is not None and one.linked and self._files.is_file(_LDCONFIG):
-            asks = Clue(f"{shown} looks for {printable(one.name)} in what ldconfig prints")
+            asked = printable(one.name or "libraries")
+            asks = Clue(f"{shown} looks for {asked} in what ldconfig prints")
             yield File(_LDCONFIG, asks, started=True)
 
     def _linked(self, library: str) -> str | None:

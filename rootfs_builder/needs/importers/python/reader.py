@@ -250,7 +250,7 @@ class _Reader:
             return
         opened = calls.opened(what, arguments, node, how)
         if opened is not None:
-            self._libraries[opened.name] = opened
+            self._libraries[opened.name or f"\0{opened.linked}"] = opened
         self._asked.call(node, what, arguments, how)
         for one in node.args[:1]:
             self._asked.run(node, what, one, self._values)
