@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import subprocess
+import uuid
 
 import pytest
 
@@ -67,12 +68,18 @@ class Engine(Tool):
 
         ``extra`` are options of the engine's ``run``, ``args`` the container's arguments. With
         ``input``, and ``-i`` in ``extra``, the container gets a stdin; with ``--network`` in
-        ``extra``, that network. A ``silent`` one is to say nothing.
+        ``extra``, that network. A ``silent`` one is to say nothing. What takes too long is ended.
         """
         network = () if "--network" in extra else ("--network", "none")
-        command = ("run", "--rm", *network, *extra, name, *args)
         for _ in range(3):
-            done = self(*command, check=False, **options)
+            label = f"run-{uuid.uuid4().hex}"
+            command = ("run", "--rm", "--label", label, *network, *extra, name, *args)
+            try:
+                done = self(*command, check=False, **options)
+            except subprocess.TimeoutExpired:
+                for one in self("ps", "-q", "--filter", f"label={label}").stdout.split():
+                    self("rm", "--force", one)
+                raise
             # Under load dockerd 26.1 can lose all that a short container says, and only logs
             # "stream copy error: reading from a closed fifo": silence is asked again.
             if self.command[0] != "docker" or silent or done.stdout or done.stderr:
