@@ -113,7 +113,7 @@ class FileFacts:
 
 
 def _in_unicode(facts: dict[str, Any]) -> dict[str, Any]:
-    """Those that can be kept; others are found again in the next run."""
+    """The facts that can be saved; the others are found again in the next run."""
     kept = dict[str, Any]()
     for name, value in facts.items():
         with suppress(UnicodeEncodeError):

@@ -16,7 +16,7 @@ from rootfs_builder.paths import ImagePath, SourcePath, ancestors, printable
 from rootfs_builder.plan import Entry, Plan, ReasonKind
 
 _READ, _EXECUTE = 4, 1  # of one class's three bits
-_GROUP_READS = 0o040
+_GROUP_READS, _OTHERS_ENTER = 0o040, 0o011
 _MOST_SHOWN = 3
 
 
@@ -34,7 +34,7 @@ def widened(
         for path, one in entries.items()
         if origins.get(path) in closure.supply.published
         and all(why.kind == ReasonKind.RULE for why in one.reasons)
-        and (one.mode & _GROUP_READS or not as_root)
+        and (not as_root or _is_groups(path, entries))
     ]
     ways = {step for path in public for step in ancestors(path)} & entries.keys()
     own = {one for one in ways if any(why.kind == ReasonKind.ADDED for why in entries[one].reasons)}
@@ -42,12 +42,20 @@ def widened(
     return {one: replace(entries[one], mode=_for_all(entries[one].mode)) for one in each}
 
 
+def _is_groups(path: ImagePath, entries: Mapping[ImagePath, Entry]) -> bool:
+    """Whether more than the owner may read a file, and come to it."""
+    ways = (entries[one].mode for one in ancestors(path) if one in entries)
+    return bool(entries[path].mode & _GROUP_READS) and all(one & _OTHERS_ENTER for one in ways)
+
+
 def published(plan: Plan, wide: Mapping[ImagePath, Entry]) -> Iterator[Finding]:
     """One hint about the files that all may read, and not on this machine."""
+    shut = {one.path for one in plan.entries if one.kind == "dir" and not one.mode & _EXECUTE}
     files = [
         one.path
         for one in plan.entries
         if one.kind == "file" and wide.get(one.path) and one.mode & _READ and not one.inherited
+        if shut.isdisjoint(ancestors(one.path))
     ]
     if files:
         shown = ", ".join(map(printable, files[:_MOST_SHOWN]))

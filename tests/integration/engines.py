@@ -77,8 +77,8 @@ class Engine(Tool):
             try:
                 done = self(*command, check=False, **options)
             except subprocess.TimeoutExpired:
-                for one in self("ps", "-q", "--filter", f"label={label}").stdout.split():
-                    self("rm", "--force", one)
+                left = self("ps", "-q", "--filter", f"label={label}", check=False)
+                self("rm", "--force", *left.stdout.split(), check=False)
                 raise
             # Under load dockerd 26.1 can lose all that a short container says, and only logs
             # "stream copy error: reading from a closed fifo": silence is asked again.

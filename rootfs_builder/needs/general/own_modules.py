@@ -45,14 +45,15 @@ def _idle(context: Context, directory: str) -> frozenset[str]:
     What a library of their package needs counts, too.
     """
     known = {one.soname or name(one.opened) for one in context.objects}
-    each = (f"{directory}/{one}" for one in context.files.names(directory) if is_module(one))
+    modules = (f"{directory}/{one}" for one in context.files.names(directory) if is_module(one))
     libraries = dict[Package | None, dict[str, str]]()
 
     def lacks(module: str) -> bool:
         owner = _owner(module, context)
         if owner not in libraries:
             files = context.packages.files(owner) if owner else ()
-            libraries[owner] = {name(one): one for one in files}
+            each = sorted(one for one in files if standards.is_crowded(parent(one)))
+            libraries[owner] = {name(one): one for one in each}
         todo, seen = [module], set(known)
         while todo:
             more = needed(todo.pop(), context) - seen
@@ -62,7 +63,7 @@ def _idle(context: Context, directory: str) -> frozenset[str]:
             todo += (libraries[owner][one] for one in more)
         return False
 
-    return frozenset(filter(lacks, each))
+    return frozenset(filter(lacks, modules))
 
 
 def _owner(path: str, context: Context) -> Package | None:

@@ -178,7 +178,7 @@ class Reach:
     def _is_open(self, path: SourcePath, node: Node) -> bool:
         """Whether everybody may read a file here, or has it.
 
-        What only some may start is a matter of rights, and none of secrets.
+        What only some may start is never published: its mode says who may, and that must stay.
         """
         if node.mode & _EVERYBODY_READS and self._everybody_enters(parent(path)):
             return True

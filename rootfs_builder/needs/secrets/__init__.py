@@ -17,10 +17,10 @@ from rootfs_builder.filesystem.root import Identity, Node
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.needs.secrets import machine, names
 from rootfs_builder.packages import Owners
-from rootfs_builder.paths import SourcePath, below, printable
+from rootfs_builder.paths import SourcePath, ancestors, below, printable
 
 _FEW = 3  # secrets whose options fit a sentence
-_EVERYBODY_READS = 0o004
+_EVERYBODY_READS, _EVERYBODY_ENTERS = 0o004, 0o001
 
 
 class Secret(Struct, frozen=True):
@@ -60,8 +60,9 @@ class Secrets:
 
     def _is_published(self, path: SourcePath, node: Node) -> bool:
         """Whether a package has brought just this file for all: a key for tests, an example."""
-        for_all = bool(node.mode & _EVERYBODY_READS) and below(path, "/usr")
-        return for_all and self._owners.is_published(path)
+        above = map(self._sources.lstat, ancestors(path)) if below(path, "/usr") else (None,)
+        for_all = all(one is not None and one.mode & _EVERYBODY_ENTERS for one in above)
+        return bool(for_all and node.mode & _EVERYBODY_READS) and self._owners.is_published(path)
 
     @cached_property
     def _owners(self) -> Owners:

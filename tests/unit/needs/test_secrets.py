@@ -326,6 +326,10 @@ def test_a_key_that_a_package_has_brought_is_none_until_it_is_changed(tmp_path, 
         (root / path[1:]).write_bytes(key)
     (root / "usr/share/tool/other").write_bytes(key + b"\n")
     assert secrets(sources(root)) == {"/usr/share/tool/other", "/etc/tool.key"}
+    for path, closed, opened in (("key", 0o600, 0o644), (".", 0o700, 0o755)):
+        (root / "usr/share/tool" / path).chmod(closed)  # it was not meant for all
+        assert "/usr/share/tool/key" in secrets(sources(root))
+        (root / "usr/share/tool" / path).chmod(opened)
 
 
 @pytest.mark.parametrize(

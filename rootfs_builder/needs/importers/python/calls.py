@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from rootfs_builder.needs.importers import commands
 from rootfs_builder.needs.importers.commands import UNKNOWN
-from rootfs_builder.needs.importers.python.place import FILE, PREFIX, Place
+from rootfs_builder.needs.importers.python.place import FILE, PREFIX, Place, called
 from rootfs_builder.needs.importers.python.source import EntryPoint, How, Import, Opened
 
 _OPENS = frozenset(("CDLL", "PyDLL", "LoadLibrary", "dlopen", "cdll"))
@@ -174,15 +174,23 @@ def opened(what: str, arguments: Sequence[Place | None], node: ast.Call, how: Ho
     """The library that a call opens, or looks for; "" stands for a computed name."""
     name, line = _whole(arguments[0]) if arguments else None, node.lineno
     if not name:
-        computed = bool(arguments) and arguments[0] is None and what in _OPENS | {"find_library"}
-        known = isinstance(node.args[0], ast.Constant) if node.args else True
         linked = what == "find_library"
-        return Opened("", line, How.GUARDED, linked) if computed and not known else None
+        computed = bool(arguments) and arguments[0] is None and (linked or what in _OPENS)
+        if computed and not _is_known(node.args[0]):
+            return Opened("", line, How.GUARDED, linked)
+        return None
     if what == "find_library":
         return Opened(name, line, min(how, How.GUARDED), linked=True)
     if what in _OPENS and ".so" in name:
         return Opened(name, line, How.ALWAYS if how is How.MAIN else how)
     return None
+
+
+def _is_known(node: ast.expr) -> bool:
+    """Whether it is a constant, or what find_library makes of one."""
+    if isinstance(node, ast.Call) and called(node) == "find_library" and node.args:
+        node = node.args[0]
+    return isinstance(node, ast.Constant)
 
 
 def _whole(place: Place | None) -> str | None:

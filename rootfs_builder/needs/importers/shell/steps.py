@@ -33,13 +33,15 @@ def parse(text: bytes) -> Script:
 
 def _in_documents(text: bytes) -> bytes:
     """Here-documents with $( ) for backquotes, which the grammar does not know there."""
-    lines, end = list[bytes](), b""
-    for line in text.split(b"\n"):
+    lines, end = text.split(b"\n"), b""
+    last = {line.strip(b"\t"): at for at, line in enumerate(lines)}
+    for at, line in enumerate(lines):
         if end and line.strip(b"\t") == end:
             end = b""
-        elif not end and (found := _DOCUMENT.search(line)):
-            end = found["end"]
-        lines.append(_BACKQUOTED.sub(rb"$(\1)", line) if end else line)
+        elif end:
+            lines[at] = _BACKQUOTED.sub(rb"$(\1)", line)
+        elif (found := _DOCUMENT.search(line)) and last.get(found["end"], at) > at:
+            end = found["end"]  # else it is a shift: 1 << x
     return b"\n".join(lines)
 
 

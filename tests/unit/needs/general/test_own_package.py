@@ -491,6 +491,10 @@ def test_what_a_package_has_published_everyone_may_read_in_the_image(machine):
     (machine.bench.root / "etc/tool").chmod(0o750)
     assert machine.brought() >= {"/etc/tool/kept", "/etc/tool/open"}
     assert modes(machine) == comes
+    (machine.bench.root / "etc/tool").chmod(0o700)
+    machine.brought()
+    assert modes(machine)["tool"] == 0o700  # root's
+    assert not said_of_published(machine)
 
 
 def test_an_image_of_another_user_has_what_is_roots_readable_too(machine):
@@ -506,6 +510,7 @@ def test_a_directory_that_the_user_adds_is_not_widened(machine):
     add = (f"{machine.bench.root}/home/conf:/etc/tool",)
     assert published(machine, add=add) == {"kept", "open", "roots", "mine"}
     assert modes(machine)["tool"] == 0o700
+    assert not said_of_published(machine)
 
 
 def test_what_no_package_has_is_not_published(machine):
@@ -931,7 +936,10 @@ def test_modules_that_a_library_has_in_its_own_package_come_if_they_need_no_othe
         "/usr/lib/x/tied.so": objects.library("libown.so.1"),
     }
     machine.bench.fill({f"{LIB}/libown.so.1": library("libown.so.1")})
-    machine.package("libx1", tree, files=(f"{LIB}/libx.so.1", f"{LIB}/libown.so.1"))
+    other = objects.library("libsound.so.1")
+    machine.bench.fill({f"/usr/lib/{one}/libown.so.1": other for one in ("debug", "zz")})
+    own = (f"{one}/libown.so.1" for one in (LIB, "/usr/lib/debug", "/usr/lib/zz"))
+    machine.package("libx1", tree, files=(f"{LIB}/libx.so.1", *own))
     machine.package("tool", {}, files=(TOOL,))
     others = {"/usr/lib/x/sound.so", "/usr/lib/x/libnet.a"}
     assert machine.brought(OWN) == {*tree} - others

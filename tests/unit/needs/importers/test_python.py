@@ -644,6 +644,7 @@ def test_what_the_scripts_package_requires_comes_where_another_may_use_it(monkey
         ("import ctypes\nctypes.CDLL(find('usb'))", True),
         ("for one in names:\n    one = find_library(one)", True),
         ("import ctypes\nctypes.CDLL(None)", False),
+        ("import ctypes\nctypes.CDLL(ctypes.util.find_library('c'))", False),
         ("import ctypes\nctypes.CDLL('libusb.so.1')", False),
     ],
 )

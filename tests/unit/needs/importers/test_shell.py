@@ -82,6 +82,7 @@ def brought(result):
         "cd /usr/bin; ./ls",
         "cat <<END\n$(ls)\nEND\ncat() { :; }",
         "cat <<-END\nUsage: `ls /` x\n\tEND\ncat() { :; }",
+        "x=$((1 << bits))\necho '`' \"'\"; now=`ls`",
     ],
 )
 def test_a_command_that_is_run_goes_in(bench, text):
