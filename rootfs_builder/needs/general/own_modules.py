@@ -52,8 +52,8 @@ def _idle(context: Context, directory: str) -> frozenset[str]:
         owner = _owner(module, context)
         if owner not in libraries:
             files = context.packages.files(owner) if owner else ()
-            each = sorted(one for one in files if standards.is_crowded(parent(one)))
-            libraries[owner] = {name(one): one for one in each}
+            each = sorted(files, key=lambda one: (standards.is_crowded(parent(one)), one))
+            libraries[owner] = {name(one): one for one in each}  # last: where the loader looks
         todo, seen = [module], set(known)
         while todo:
             more = needed(todo.pop(), context) - seen

@@ -934,6 +934,8 @@ def test_modules_that_a_library_has_in_its_own_package_come_if_they_need_no_othe
         "/usr/lib/x/libnet.a": "",
         "/usr/lib/x/sound.so": objects.library("libsound.so.1"),
         "/usr/lib/x/tied.so": objects.library("libown.so.1"),
+        "/usr/lib/x/near.so": objects.library("libnear.so.1", runpath="/usr/lib/tool"),
+        "/usr/lib/tool/libnear.so.1": library("libnear.so.1"),
     }
     machine.bench.fill({f"{LIB}/libown.so.1": library("libown.so.1")})
     other = objects.library("libsound.so.1")
