@@ -103,13 +103,13 @@ def by_change(plan: Plan, *, budget: int) -> tuple[Plan, ...]:
     leaves = [entry for entry in plan.entries if entry.path not in used]
     own = [entry for entry in leaves if leaders[entry.path].first_party]
     system = [entry for entry in leaves if not leaders[entry.path].first_party]
-    if all(entry.kind == "dir" for entry in system):  # such as /tmp: not worth a layer
-        own, system = leaves, []
     groups: dict[_Key, list[Entry]] = {}
     for key in (_of_file, _of_package, _of_source, partial(_of_table, size=budget - 1)):
         groups = _grouped(system, leaders, key)
         if len(groups) < budget:
             break
+    for key in [key for key, group in groups.items() if all(one.kind == "dir" for one in group)]:
+        own += groups.pop(key)  # such as /tmp: not worth a layer
     parts = (*(groups[key] for key in sorted(groups)), own)
     entries = {entry.path: entry for entry in plan.entries}
     return tuple(_part(plan, entries, part) for part in parts if part)
