@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 MACHINE = 62  # EM_X86_64
-_TOPS = (b"/etc/", b"/run/", b"/usr/", b"/var/", b"/opt/", b"/srv/", b"/bin/", b"/sbin", b"/lib/")
+_TOP = re.compile(rb"/(?=(?:etc|run|usr|var|opt|srv|bin|lib)/|sbin)")  # of a path, in eight bytes
 _MOVABS = re.compile(rb"[\x48\x49][\xb8-\xbf]")  # REX.W B8+r, and eight bytes
 _NEXT = re.compile(
     rb"[\x48\x49][\xb8-\xbf](?P<eight>[ -~]{1,8}\x00{0,7})"
@@ -38,12 +38,10 @@ def paths(code: bytes) -> Iterator[bytes]:
 
 def _places(code: bytes) -> Iterator[int]:
     """Where eight bytes of a `movabs` begin as a path does."""
-    for top in _TOPS:
-        at = code.find(top)
-        while at >= 0:
-            if _MOVABS.fullmatch(code[max(at - 2, 0) : at]):
-                yield at
-            at = code.find(top, at + 1)
+    for hit in _TOP.finditer(code):
+        at = hit.start()
+        if _MOVABS.fullmatch(code, max(at - 2, 0), at):
+            yield at
 
 
 def _ways(first: bytes, after: bytes) -> Iterator[bytes]:

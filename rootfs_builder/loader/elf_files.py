@@ -47,6 +47,7 @@ class ElfFiles:
         self._sources: dict[Key, Source] = {}
         self._whole_strings: dict[Key, bytes] = {}
         self._latest: tuple[Key | None, bytes] = (None, b"")  # data: the same file is asked on
+        self._symbols: tuple[Key | None, frozenset[bytes]] = (None, frozenset())  # imports, too
         self._loaders: dict[OpenedPath, Loader | None] = {}
         self._import_facts: dict[frozenset[bytes], str] = {}  # by the symbols that are looked for
 
@@ -150,8 +151,16 @@ class ElfFiles:
             source,
             fact,
             frozenset[bytes],
-            lambda: elf_symbols.matching(symbols, _imports(source)),
+            lambda: elf_symbols.matching(symbols, self._imports(path)),
         )
+
+    def _imports(self, path: Key) -> frozenset[bytes]:
+        if self._symbols[0] != path:
+            found = frozenset[bytes]()
+            with self.source(path).open() as content, suppress(ElfError):
+                found = elf_symbols.imports(content)
+            self._symbols = path, found
+        return self._symbols[1]
 
     def notes(self, path: Key) -> tuple[Note, ...]:
         """What the file says that it may dlopen."""
@@ -244,9 +253,3 @@ def groups(found: Iterable[re.Match[bytes]]) -> list[dict[str, bytes]]:
 def _beginning(source: Source) -> bytes:
     with source.open() as content:
         return content[0 : min(source.size, _MOST_READ)]
-
-
-def _imports(source: Source) -> frozenset[bytes]:
-    with source.open() as content, suppress(ElfError):
-        return elf_symbols.imports(content)
-    return frozenset()
