@@ -44,7 +44,7 @@ class Module(Struct, frozen=True):
     scope: Scope
     unit: str = ""
     name: str = ""
-    perhaps: bool = False  # imported: then it brings what its system package declares
+    perhaps: bool = False  # imported: then it brings modules that its system package declares
 
 
 class Modules:
@@ -55,15 +55,15 @@ class Modules:
         self._files = context.files
         self._python = python
         self._search = Search(context.files, python.minor)
-        self._outside = Outside(context, python)
         self._packaged = Packaged(context)
         self._added = frozenset((*context.files.added, *context.files.added_directories))
-        self._reached = dict[tuple[str, Scope], How]()
+        self._reached = dict[tuple[str, Scope, bool], How]()
         self._todo = deque[Module]()
         self._needs = dict[Need, None]()
         self._distributions = set[str]()
         self._groups = dict[str, Clue]()
         self.units = set[str]()
+        self._outside = Outside(context, python, self.units)
         paths = context.environment.get("PYTHONPATH", "").split(":")
         own = (normpath(path_join(context.directory, one)) for one in paths if one)
         self._roots = (*own, *python.standard, *python.installed)
@@ -87,7 +87,7 @@ class Modules:
 
     def visit(self, module: Module) -> None:
         """Have a file read, unless it was at that level."""
-        key = (module.path, module.scope)
+        key = (module.path, module.scope, module.perhaps)
         if self._reached.get(key, -1) < module.level:
             self._reached[key] = module.level
             self._todo.append(module)
@@ -332,7 +332,8 @@ class Modules:
 
     def outside(self, source: Source, module: Module) -> None:
         """Take in what a text needs besides modules."""
-        self.need(*self._outside.of(source, module.path, module.scope, self.units))
+        path, scope = module.path, module.scope
+        self.need(*self._outside.of(source, path, scope, perhaps=module.perhaps))
 
     def installed_text(self, path: str) -> None:
         """Take in what a module of an environment needs of the system."""
@@ -340,4 +341,4 @@ class Modules:
         if any(one.module.partition(".")[0] == "zoneinfo" for one in source.imports):
             self._outside.knows_zones = True
         only = Source(libraries=source.libraries, zones=source.zones)
-        self.need(*self._outside.of(only, path, Scope(), self.units))
+        self.need(*self._outside.of(only, path, Scope()))

@@ -9,7 +9,7 @@ from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.findings import Code, Finding, hint
 from rootfs_builder.needs.clues import Clue
-from rootfs_builder.needs.finder import Context, File, Library, Need
+from rootfs_builder.needs.finder import Context, File, LeftOut, Library, Need
 from rootfs_builder.needs.general import unlinked
 from rootfs_builder.needs.importers import commands
 from rootfs_builder.needs.importers.commands import Commands
@@ -30,15 +30,16 @@ _MOST_OWNERS = 3  # packages that have files in it: a program, its modules, a pl
 class Outside:
     """Answers for one process; `knows_zones` once something imports zoneinfo.
 
-    `script` is the one of which texts are read.
+    `script` is the one of which texts are read, `units` what has come for modules so far.
     """
 
-    def __init__(self, context: Context, python: Interpreter) -> None:
+    def __init__(self, context: Context, python: Interpreter, units: AbstractSet[str]) -> None:
         self.knows_zones = False
         self.script = ""
         self._context = context
         self._files = context.files
         self._python = python
+        self._units = units
         self._commands = Commands(context)
         self._added = frozenset(context.files.added)
         self._zones = {"UTC": Clue("zoneinfo is imported")}
@@ -46,9 +47,9 @@ class Outside:
         self._database = next((one for one in _ZONES if self._files.kind(one) == "dir"), None)
 
     def of(
-        self, source: Source, path: str, scope: Scope, units: AbstractSet[str]
+        self, source: Source, path: str, scope: Scope, *, perhaps: bool = False
     ) -> Iterator[Need]:
-        """What one text names besides modules."""
+        """What one text names besides modules, where it is imported or only `perhaps`."""
         shown = printable(name(path))
         for one in source.libraries:
             yield from self._library(one, path)
@@ -61,14 +62,15 @@ class Outside:
             text = f"{printable(path)} names more modules than are looked for; name those you need"
             yield hint(Code.IMPORT_MISSING, f"{text}: --with python3-modules=NAME,…", path)
         if source.files:
-            yield from self._beside(source.files, path, scope, units)
+            yield from self._beside(source.files, path, scope)
         for package in source.resources:
             for root in scope.roots:
                 directory = join(root, package.replace(".", "/"))
                 if self._is_data(directory):
                     yield File(directory, Clue(f"{shown} reads files of {printable(package)}"))
         if not any(below(path, one) for one in self._python.standard):
-            yield from self._programs(source, path)
+            yield from self._started(source, path)
+            yield from self._named(source, path, perhaps=perhaps)
 
     def of_script(self, unit: str, path: str) -> Iterator[str]:
         """The modules of a package, if one of them is of the package that the script is of."""
@@ -105,18 +107,21 @@ class Outside:
         names = self._files.names(directory)
         return bool(names) and not any(one.endswith(".py") for one in names)
 
-    def _programs(self, source: Source, path: str) -> Iterator[Need]:
+    def _started(self, source: Source, path: str) -> Iterator[Need]:
         """Programs that a text starts; a shell, where that runs a line that needs one."""
         words = [*source.programs, *(one for line in source.lines for one in commands.words(line))]
         if source.lines:
             words.append(commands.SHELL)
         for one in dict.fromkeys(words):
             yield from self._commands.needs(one, path, self.script)
+
+    def _named(self, source: Source, path: str, *, perhaps: bool) -> Iterator[Need]:
+        """Programs that a text names; what perhaps nobody imports brings none."""
         for one in source.commands:
-            if "/" in one:
-                yield from self._commands.named(one, path, self.script)
-            else:
-                yield from self._commands.perhaps(one, path, self.script)
+            known = self._commands.named if "/" in one else self._commands.perhaps
+            for need in known(one, path, self.script):
+                is_doubtful = perhaps and isinstance(need, File)
+                yield LeftOut(need.path, need.clue) if is_doubtful else need
 
     def zones(self) -> Iterator[Need]:
         """The zones that texts name, once something can read them."""
@@ -222,9 +227,7 @@ class Outside:
                     count += 1
                     yield path
 
-    def _beside(
-        self, paths: Iterable[str], path: str, scope: Scope, units: AbstractSet[str]
-    ) -> Iterator[Need]:
+    def _beside(self, paths: Iterable[str], path: str, scope: Scope) -> Iterator[Need]:
         shown = printable(name(path))
         prefix = self._python.prefix(path)
         for one in paths:
@@ -232,7 +235,7 @@ class Outside:
             clue = Clue(f"{shown} opens it relative to {where}")
             for base in self._bases(path):
                 found = normpath(one.replace(FILE, base, 1).replace(PREFIX, prefix))
-                if below(base, found) or any(below(found, unit) for unit in units):
+                if below(base, found) or any(below(found, unit) for unit in self._units):
                     continue
                 kind = self._files.kind(found)
                 is_file = kind == "file"
