@@ -108,8 +108,9 @@ def by_change(plan: Plan, *, budget: int) -> tuple[Plan, ...]:
         groups = _grouped(system, leaders, key)
         if len(groups) < budget:
             break
-    for key in [key for key, group in groups.items() if all(one.kind == "dir" for one in group)]:
-        own += groups.pop(key)  # such as /tmp: not worth a layer
+    empty = [key for key, group in groups.items() if all(one.kind == "dir" for one in group)]
+    for each in empty:
+        own += groups.pop(each)  # such as /tmp: not worth a layer
     parts = (*(groups[key] for key in sorted(groups)), own)
     entries = {entry.path: entry for entry in plan.entries}
     return tuple(_part(plan, entries, part) for part in parts if part)
