@@ -816,18 +816,24 @@ def test_a_script_that_the_first_line_gives_to_python_runs():
 
 
 def test_where_names_are_made_any_module_of_the_scripts_package_may_be_imported():
-    """As mailman's commands are."""
+    """As mailman's commands are; what one of them only names is a hint."""
     package = "/usr/share/python3/dist-packages"  # so that script and modules have one owner
     tree = {
         "/usr/share/python3/run": "#!/usr/bin/python3\nimport a.load",
         f"{package}/a/__init__.py": "",
         f"{package}/a/load.py": "import importlib\nimportlib.import_module(f'{x}.{y}')",
         f"{package}/a/commands/__init__.py": "",
-        f"{package}/a/commands/one.py": "import nntplib",
+        f"{package}/a/commands/one.py": "import nntplib\nTOOL = '/usr/bin/cat'",
         f"{SITE}/nntplib.py": "",
+        **PROGRAMS,
     }
     found = needs(tree, script="/usr/share/python3/run", variables={"PYTHONPATH": package})
     assert f"{SITE}/nntplib.py" in files(found)
+    assert "/usr/bin/cat" not in files(found)
+    assert {one.path for one in found if isinstance(one, LeftOut)} == {"/usr/bin/cat"}
+    tree[f"{package}/a/load.py"] += "\nimport a.commands.one"  # now it is imported, surely
+    found = needs(tree, script="/usr/share/python3/run", variables={"PYTHONPATH": package})
+    assert "/usr/bin/cat" in files(found)
 
 
 @pytest.mark.parametrize(("path", "comes"), [("/usr/bin/cat", True), ("/usr/bin/aid", False)])
