@@ -14,10 +14,13 @@ from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, hint, warning
 from rootfs_builder.loader import dialects, loading, missing
 from rootfs_builder.loader.link_map import LinkMap
+from rootfs_builder.loader.missing import MissingObject
 from rootfs_builder.needs import hidden
 from rootfs_builder.needs.closure import Program, ProgramKind, Tree
 from rootfs_builder.needs.startup import NoLoader, Started, Startup
 from rootfs_builder.paths import Key, SourcePath, decode, name, parent, printable
+
+_MANY = 3  # libraries that plugins of one tree lack
 
 Nodes = tuple[tuple[SourcePath, Node], ...]
 
@@ -102,7 +105,7 @@ def with_closures(
         elif file.dependencies and host is not None:
             called = loading.dlopen(host, path, host.program, startup.elf_files, rule=added.rule)
             plugins.append(called)
-            findings += _missing((called,), sources, within)
+    findings += _of_plugins(plugins, sources, within, added.destination)
     if foreign:
         findings.append(_foreign(foreign, added.destination))
     tree = replace(added, programs=tuple(programs), plugins=tuple(plugins))
@@ -144,6 +147,31 @@ def _missing(
     for link_map in link_maps:
         for one in missing.find(link_map, ignore=within):
             yield missing.finding(one, sources.display)
+
+
+def _of_plugins(
+    plugins: Iterable[LinkMap], sources: Sources, within: Container[str], tree: str
+) -> Iterator[Finding]:
+    """What plugins lack; if that is much, as where others suggest a package each, one warning."""
+    lacking = [one for called in plugins for one in missing.find(called, ignore=within)]
+    plain = [one for one in lacking if isinstance(one, MissingObject) and _is_plain(one)]
+    if len(plain) >= _MANY:
+        lacking = [one for one in lacking if one not in plain]
+        each = ", ".join(
+            dict.fromkeys(f"{printable(name(one.by))} ({printable(one.name)})" for one in plain)
+        )
+        text = (
+            f"{printable(tree)}: files that may be loaded as modules need libraries that were not "
+            f"found: {each}; if you use one of these modules, install its library, or name the "
+            "library's directory: -L DIR"
+        )
+        yield warning(Code.LIBRARY_MISSING, text, tree, *(sources.display(one.by) for one in plain))
+    yield from (missing.finding(one, sources.display) for one in lacking)
+
+
+def _is_plain(one: MissingObject) -> bool:
+    """Whether a library is nowhere, and asked for by its name."""
+    return one.unusable is None and "/" not in one.name
 
 
 def _is_foreign(file: elf.ElfFile, host: LinkMap) -> bool:

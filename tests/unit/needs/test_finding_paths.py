@@ -77,6 +77,19 @@ def test_a_plugin_that_lacks_a_library(bench):
     assert unlisted(result.plan.findings) == []
 
 
+def test_plugins_that_lack_many_libraries_are_one_warning(bench):
+    gone = {
+        f"/plugins/{one}.so": library(f"{one}.so", links=(library(f"lib{one}.so"),))
+        for one in "xyz"
+    }
+    bench.fill(gone)
+    result = bench.plan(rule(CALLS + 'copy = ["/plugins"]'))
+    (found,) = [one for one in result.plan.findings if one.code is Code.LIBRARY_MISSING]
+    assert "x.so (libx.so), y.so (liby.so), z.so (libz.so)" in found.text
+    assert set(found.paths) == {"/plugins", *gone}
+    assert unlisted(result.plan.findings) == []
+
+
 def test_a_library_asked_for_by_its_path(bench):
     bench.fill({"/plugins/a.so": library("a.so", links=(library("/opt/x/libgone.so"),))})
     result = bench.plan(rule(CALLS + 'copy = ["/plugins"]'))
