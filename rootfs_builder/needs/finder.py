@@ -122,12 +122,13 @@ class Account(Struct, frozen=True):
 class Directory(Struct, frozen=True):
     """The process expects a directory, in which it writes: it is made, for the image's user.
 
-    `shared` is one in which others have their files, too.
+    `shared` is one in which others have their files, too. One that is `fixed` is only read.
     """
 
     path: str
     clue: Clue
     shared: bool = False
+    fixed: bool = False
 
 
 class LeftOut(Struct, frozen=True):

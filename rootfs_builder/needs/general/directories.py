@@ -1,9 +1,10 @@
-"""The directories in which a program writes: those below /var and /run that it or its package has.
+"""The directories that a program expects: those below /var and /run that it or its package has.
 
 A program of which a package made such a directory, or that would make a file there, fails where the
 directory is missing. Directories are made empty: state of this machine is never copied. What others
 keep there, whom a program only talks to, is not made. A file that a package has there is a hint: on
-this machine it may have changed since.
+this machine it may have changed since. Elsewhere only the empty directories of its own package are
+made, in which its user puts something.
 """
 
 import re
@@ -16,7 +17,7 @@ from rootfs_builder.findings import Code, Finding, hint
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, Directory, Need, Text, TextKind
-from rootfs_builder.needs.general import settings
+from rootfs_builder.needs.general import settings, standards
 from rootfs_builder.needs.general.belongings import Belongings
 from rootfs_builder.packages import Package
 from rootfs_builder.paths import SourcePath, below, decode, name, parent, printable
@@ -56,7 +57,7 @@ class Directories:
         for one in self._context.objects:
             if one.real == program.real or kin.owns(SourcePath(one.real)):
                 yield from self._compiled_in(one)
-        yield from self._made_by_package(owner)
+        yield from self._made_by_package(owner, name(program.opened))
 
     def loaded(self, objects: tuple[Loaded, ...]) -> Iterator[Need]:
         """Those of a module, which acts for the program; a library with a version is another's."""
@@ -68,20 +69,26 @@ class Directories:
         named = {decode(hit["path"]) for hit in hits}
         yield from self._needed(named, printable(name(one.opened)))
 
-    def _made_by_package(self, owner: Package | None) -> Iterator[Need]:
+    def _made_by_package(self, owner: Package | None, shown: str) -> Iterator[Need]:
         """The empty directories that came with the program: it may put their paths together."""
         for path in sorted(self._context.packages.files(owner)) if owner else ():
-            if below(path, "/var") and self._context.files.kind(path) == "dir":
-                directory = self._directory(path)
-                if directory is not None:
-                    shown = printable(name(self._context.program.opened))
-                    yield Directory(directory, Clue(f"the package of {shown} has {path}", (path,)))
+            if self._context.files.kind(path) != "dir":
+                continue
+            clue = Clue(f"the package of {printable(shown)} has {printable(path)}", (path,))
+            if not below(path, "/var"):
+                if not (standards.is_shared(path) or standards.is_needless(path)):
+                    yield Directory(path, clue, fixed=True)
+            elif (directory := self._directory(path)) is not None:
+                yield Directory(directory, clue)
 
     def text(self, text: Text) -> Iterator[Need]:
         """The directories of the paths in a configuration, or in the script that is started."""
-        data = settings.read(text, self._context.files)
+        files = self._context.files
+        data = settings.read(text, files)
         if text.kind is TextKind.STARTED and text in self._context.given:
-            data = settings.without_comments(self._context.files.read(text.path) or b"")
+            owner = Belongings(self._context).owner(SourcePath(files.real(text.path) or text.path))
+            yield from self._made_by_package(owner, name(text.path))
+            data = settings.without_comments(files.read(text.path) or b"")
         named = {decode(hit["path"]) for hit in re.finditer(NAMED, data)}
         yield from self._needed(named, printable(name(text.path)))
 

@@ -177,10 +177,12 @@ class RuleFiles:
     def directory(self, rule: Rule, need: Directory, user: User | None) -> FileOutput:
         """A directory of the image's user, or without one for whoever runs it.
 
-        One that is shared is then root's: some programs refuse to start where others may write.
+        One that is shared is then root's: some programs refuse to start where others may write. So
+        is one that is only read.
         """
-        place, mode = ImagePath(need.path), 0o755 if user or need.shared else 0o1777
-        uid, gid = (user.uid, user.gid or 0) if user else (0, 0)
+        owner = None if need.fixed else user
+        mode = 0o755 if owner or need.shared or need.fixed else 0o1777
+        place, uid, gid = ImagePath(need.path), *((owner.uid, owner.gid or 0) if owner else (0, 0))
         made = GeneratedFile(place, rule.name, mode, uid=uid, gid=gid)
         return FileOutput(found=True, made=(made,))
 

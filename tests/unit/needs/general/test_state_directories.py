@@ -82,6 +82,20 @@ def test_an_empty_directory_that_came_with_the_program_is_there(bench):
     assert result.applied == {"state-directories": "the package of tool has /var/lib/my"}
 
 
+@pytest.mark.parametrize("path", ["/etc/my.d", "/usr/lib/my/plugins"])
+def test_an_empty_directory_elsewhere_is_there_too_and_roots(bench, path):
+    """As incrond's /etc/incron.d, which it reads."""
+    tool = "/usr/bin/tool"
+    bench.fill(dict.fromkeys((path, "/etc/logrotate.d", "/usr/share/doc/my")))
+    owned = (tool, path, "/etc/logrotate.d", "/usr/share/doc/my")
+    package_roots.install(bench.root, package_roots.Package("my", "1", owned))
+    bench.fill({tool: program("mkdir")})
+    result = bench.plan(MADE, tool, user="1000:1000")
+    entry = result.directories[path]
+    assert (entry.uid, entry.gid, entry.mode) == (0, 0, 0o755)
+    assert not {"/etc/logrotate.d", "/usr/share/doc/my"} & result.directories.keys()
+
+
 def test_a_configuration_names_some(bench):
     bench.fill(
         {
