@@ -74,12 +74,8 @@ def plan(
     entries, unowned = ownership.assign_owners(
         (planner.entries | wide).values(), planner.origins, sources, owners, loaders=planner.loaders
     )
-    left_out = hints.left_out(
-        closure,
-        frozenset(planner.origins.values()),
-        sources=sources,
-        facts=facts,
-    )
+    there = frozenset(planner.origins.values())
+    left_out = hints.left_out(closure, there, sources=sources, facts=facts)
     long = long_paths(planner.entries)
     findings = (*planner.findings(), *left_out, *long, *unowned)
     draft = Plan(
@@ -142,7 +138,7 @@ class _Planner:
         for _, link_map in self._closure.processes():
             self._link_map(link_map)
         for entry in generated.entries(self._closure, self._because_of):
-            landing = self._landing(entry.path, entry.reasons[0])
+            landing = self._landing(entry.path, entry.reasons[0], made=True)
             self._put(replace(entry, path=landing), None)
         draft = inheritance.whole(Plan(with_parents(self.entries.values())), self._base)
         self._findings += dangling.links(self._closure, self._layout, draft, self._sources)
@@ -223,7 +219,13 @@ class _Planner:
         self._findings.append(warning(Code.BUILD_PATH, text, path, by))
 
     def _walk(
-        self, walk: Walk, move: Move | None, reason: Reason, *, executable: bool = False
+        self,
+        walk: Walk,
+        move: Move | None,
+        reason: Reason,
+        *,
+        executable: bool = False,
+        made: bool = False,
     ) -> None:
         """An entry for every step that has a place in the image."""
         for step in routes.steps(walk, move, self._sources):
@@ -236,7 +238,7 @@ class _Planner:
                 keeps = step.stays and not self._sources.outside(step.source)
                 mode = step.node.mode & 0o1777 if keeps else 0o755
                 way = Entry(step.place, "dir", mode, (why,))
-                self._put_way(way, step.source, alone=reason.kind == ReasonKind.ADDED)
+                self._put_way(way, step.source, alone=made or reason.kind == ReasonKind.ADDED)
             else:
                 mode = self._mode(step.source, step.node)
                 if executable and not mode & 0o111:
@@ -269,8 +271,8 @@ class _Planner:
     def _put_way(self, way: Entry, origin: SourcePath, *, alone: bool) -> None:
         """A directory on the way to something.
 
-        Everybody may enter it if it is there for what the user adds `alone`: here it may belong to
-        an account that the image does not have. What else brings it brings its mode.
+        Everybody may enter it if it is there for what is added or made `alone`: here it may belong
+        to an account that the image does not have. What else brings it brings its mode.
         """
         known = self.entries.get(way.path)
         if not alone or known is None or known.kind != "dir":
@@ -310,11 +312,11 @@ class _Planner:
             return
         self.entries[path] = replace(entry, reasons=(*entry.reasons, reason))
 
-    def _landing(self, path: ImagePath, reason: Reason) -> ImagePath:
+    def _landing(self, path: ImagePath, reason: Reason, *, made: bool = False) -> ImagePath:
         """Where a chosen path is, with entries for the links of the root that lead there."""
         landing = self._layout.landings[path]
         if landing.walk is not None:
-            self._walk(landing.walk, None, reason)
+            self._walk(landing.walk, None, reason, made=made)
         return landing.path
 
     def _tree(self, tree: Tree) -> None:

@@ -45,6 +45,9 @@ _IN_EVERY_IMAGE = ("root", "nobody")
 _SYSUSERS = re.compile(r"/usr/lib/sysusers\.d/[^/]+\.conf")
 _USER = re.compile(r"(?m)^u!?[ \t]+[^ \t\n]+")
 _WORD = re.compile(r"(?<![\w./-])[A-Za-z_][\w-]*(?![\w./-])")
+_PAIR = re.compile(
+    rb"(?<![\w./:-])(?P<user>[a-z_][\w-]*):(?P<group>[a-z_][\w-]*)(?![\w:/-])"
+)  # chown's
 TOLD = (
     rb"(?im)(?:^|[\x00\s])(?:-u\x00?|--?user(?:name)?[=\x00]"
     rb"|(?:user(?:id|name)?|group|setuid)(?:[ \t]*[=:][ \t]*|[ \t]+))"
@@ -84,6 +87,22 @@ class Accounts:
                 word = rb"(?<![\w.-])" + re.escape(encode(one)) + rb"(?![\w.-])"
                 if _PACKAGES <= self._known[one] < _FIRST_PERSON and re.search(word, data):
                     yield Account(one, Clue(f"{shown} names the account {printable(one)}"))
+            yield from self._paired(data, shown)
+
+    def _paired(self, data: bytes, shown: str) -> Iterator[Need]:
+        """The owners that a script gives to files: a user and a group that the root has."""
+        for hit in _PAIR.finditer(data):
+            user, group = decode(hit["user"]), decode(hit["group"])
+            if user in self._known and group in self._groups_here:
+                clue = Clue(f"{shown} names the owner {user}:{group}")
+                if user not in _IN_EVERY_IMAGE:
+                    yield Account(user, clue)
+                if group not in _IN_EVERY_IMAGE:
+                    yield Account(group, clue, is_group=True)
+
+    @cached_property
+    def _groups_here(self) -> dict[str, int]:
+        return _accounts(self._context.files.read("/etc/group") or b"")
 
     def _compiled_in(self) -> Iterator[Need]:
         program, elf_files = self._context.program, self._context.elf_files
@@ -105,8 +124,8 @@ class Accounts:
         program, elf_files = self._context.program, self._context.elf_files
         if not elf_files.imports(program.real, _LOOKS_UP_GROUPS):
             return
-        groups = _accounts(self._context.files.read("/etc/group") or b"")
-        known = {one: gid for one, gid in groups.items() if _PACKAGES <= gid < _FIRST_PERSON}
+        here = self._groups_here.items()
+        known = {one: gid for one, gid in here if _PACKAGES <= gid < _FIRST_PERSON}
         for one in self._without_functions(self._named(known).difference(_EVERYDAY_GROUPS)):
             clue = Clue(f"{printable(name(program.opened))} looks up the group {one}")
             yield Account(one, clue, is_group=True)

@@ -20,7 +20,7 @@ from rootfs_builder.needs.finder import Context, Directory, Need, Text, TextKind
 from rootfs_builder.needs.general import settings, standards
 from rootfs_builder.needs.general.belongings import Belongings
 from rootfs_builder.packages import Package
-from rootfs_builder.paths import SourcePath, below, decode, name, parent, printable
+from rootfs_builder.paths import SourcePath, below, decode, encode, name, parent, printable
 
 NAMED = rb"(?P<path>/(?<![\w.+-]/)(?:var|run)/[\w.+%{}$@*/-]{1,200})"
 _FILLED_IN = r"[%{}$@*]"
@@ -67,12 +67,15 @@ class Directories:
     def _compiled_in(self, one: Loaded) -> Iterator[Need]:
         hits = self._context.elf_files.search(one.real, NAMED)
         named = {decode(hit["path"]) for hit in hits}
+        texts = {encode(f"\0{path}\0"): path for path in _OF_FILES}
+        named |= {texts[text] for text in self._context.elf_files.contained(one.real, texts)}
         yield from self._needed(named, printable(name(one.opened)))
 
     def _made_by_package(self, owner: Package | None, shown: str) -> Iterator[Need]:
         """The empty directories that came with the program: it may put their paths together."""
         for path in sorted(self._context.packages.files(owner)) if owner else ():
-            if self._context.files.kind(path) != "dir":
+            node = self._context.elf_files.root.lstat(path)
+            if node is None or node.kind != "dir":
                 continue
             clue = Clue(f"the package of {printable(shown)} has {printable(path)}", (path,))
             if not below(path, "/var"):

@@ -51,23 +51,24 @@ class OwnPackage:
         """See Finder."""
         objects = [one for one in self._context.objects if in_system(one.real)]
         linked = [one for one in objects if self._is_near(one) and not _is_libc(one)]
-        opened = tuple(self._opened())
         program = SourcePath(self._context.program.real)
         programs = OwnPrograms(self._context)
         starts = in_system(program) and programs.starts
         loads = in_system(program) and self._loads(self._context.program)
         alike = [*self._called_alike()]
-        if not (starts or loads or alike or any(map(self._places, linked))):
+        home = self._home(program)
+        if not (starts or loads or alike or home or any(map(self._places, linked))):
             return
         belongings = self._belongings
         package = belongings.owner(program)
         kin = belongings.kin(package)
         linked += [one for one in objects if one not in linked and self._is_linked(one, kin)]
-        yield from self._libraries(opened, kin)
+        yield from self._libraries(tuple(self._opened()), kin)
         own = [one for one in objects if one.real == program or kin.owns(SourcePath(one.real))]
         yield from programs.needs(own, kin)
         for loaded in {one.real: one for one in (*own, *linked)}.values():
             yield from self._unlinked(loaded)
+        yield from self._around(home, kin)
         if package is not None:
             paths = (*self._settings(package), *alike, *called.of(kin, own, self._context))
             places = belongings.there.spelt(Strings(paths), self._context.files.covers)
@@ -236,6 +237,23 @@ class OwnPackage:
         )
         if looks and not any(below(one.path, path) for one in self._places(self._context.program)):
             yield path
+
+    def _home(self, program: SourcePath) -> Place | None:
+        """The directory of a program that is in none for programs, by which it finds its files.
+
+        So does what GNUstep starts, whose Resources are there.
+        """
+        is_one = self._context.is_named and in_system(program)
+        if not is_one or standards.is_shared(parent(program)):
+            return None
+        return self._belongings.there.place(parent(program))
+
+    def _around(self, home: Place | None, kin: Kin) -> Iterator[Need]:
+        if home is None:
+            return
+        shown, program = self._context.program.opened, SourcePath(self._context.program.real)
+        clue = Clue(f"{printable(shown)} is in {printable(home.path)}", (shown, home.path))
+        yield from self._belongings.directory(home, kin.alone, clue, program)
 
     def _unnamed(self, package: Package, kin: Kin) -> Iterator[Need]:
         """The directories of modules that the package alone has, and that no text spells out.

@@ -24,14 +24,17 @@ _LONG = 8  # letters from which a name is no word of every day; as is one with a
 class _Started(Struct, frozen=True):
     """A program that a command starts which another program spells out.
 
-    It is one for `certain` with an option and something that is filled in: a sentence has at most
-    one of these, as a rule. With an option at `first` it is one where the package requires it. A
-    utility of every system, with an option at once, is for a shell. A command is `plain` if it
-    begins with an option, a path or a name that is no word of every day: `open it -%s` is none.
+    It is one for `certain` with its path, or an option and something that is filled in: a sentence
+    has at most one of these, as a rule. With an option at `first` it is one where the package
+    requires it, with an `option` one where it is of the same source. A utility of every system,
+    with an option at once, is for a shell. A command is
+    `plain` if it begins with an option, a path or a name that is no word of every day:
+    `open it -%s` is none.
     """
 
     path: str
     certain: bool
+    option: bool
     first: bool
     is_utility: bool
     plain: bool
@@ -71,7 +74,7 @@ class OwnPrograms:
         )
 
     def _in_commands(self, by: Loaded, kin: Kin) -> Iterator[Need]:
-        """Those of other sources that are certain and needed, with the shell that starts them.
+        """Those of its own source, or certain and needed, with the shell that starts them.
 
         The user's program also gets a small one that is certain but not declared. Any other that is
         certain or needed is a hint: nobody knows when it is started.
@@ -80,11 +83,12 @@ class OwnPrograms:
             shown = f"{printable(name(by.opened))} runs {printable(name(one.path))}"
             clue = Clue(shown, (one.path,))
             real = self._context.files.real(one.path)
-            if real is None or kin.owns(real):
+            if real is None:
                 continue
             required = one.first and real in kin.declared
             known = one.certain and (kin.has(real) or self._comes_along(one))
-            if one.is_utility or required or known:
+            own = (one.certain or one.option) and kin.owns(real)
+            if one.is_utility or required or known or own:
                 yield File(one.path, clue, started=True)
                 yield File(strings.SHELL, clue, started=True)
             elif one.certain or kin.has(real):
@@ -124,7 +128,8 @@ class OwnPrograms:
                 for_shell = bool(by_shell) and "first" in hit
                 is_utility = for_shell and word in utilities.ALL - utilities.BUILT_IN
                 plain = bool({"at", "first"} & hit.keys()) or is_rare(word)
-                yield _Started(path, len(known) > 1, "first" in hit, is_utility, plain)
+                certain = len(known) > 1 or "at" in hit
+                yield _Started(path, certain, "option" in hit, "first" in hit, is_utility, plain)
 
     def _named(self, kin: Kin) -> Iterator[Need]:
         """The programs whose names are whole strings of the program, in PATH or beside it.

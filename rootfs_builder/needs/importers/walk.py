@@ -16,7 +16,7 @@ from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, LeftOut, Need, Text, TextKind
-from rootfs_builder.needs.importers import commands
+from rootfs_builder.needs.importers import commands, opened
 from rootfs_builder.needs.importers.commands import Commands
 from rootfs_builder.needs.importers.packaged import Packaged
 from rootfs_builder.paths import below, decode, encode, join, name, named_in, parent, printable
@@ -188,6 +188,7 @@ class Walk(ABC):
         yield from self._needs.values()
         yield from self._started.values()
         yield from self._findings.values()
+        yield from opened.of([one for one in seen if not self._around.is_core(one)], self._files)
 
     def _all(self) -> tuple[Library, ...]:
         return (*self._libraries.values(), *self._around.libraries)

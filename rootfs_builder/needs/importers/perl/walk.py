@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from posixpath import normpath
 
 from rootfs_builder.needs.finder import Text
@@ -12,6 +13,7 @@ from rootfs_builder.paths import below, decode, join, parent, printable
 
 _IN_ITSELF = re.compile(rb"search_path[\s=>\[]+__PACKAGE__")
 _FINDERS = frozenset(("Module::Find", "Module::Pluggable", "Module::Pluggable::Object"))
+_WORD = re.compile(rb"""(?<=['"])\w{2,}(?=['"])""")
 _CODE = (".pm", ".pl", ".pod", ".al", ".h", ".a", ".ix", ".t", ".PL", ".pmc")
 
 
@@ -154,6 +156,23 @@ class PerlWalk(Walk):
         computes = any(each.kind is Kind.FAMILY for each in imports)
         if (computes and not found) or any(each.name in _FINDERS for each in imports):
             self._family(path, one)
+        self._chosen(path, one)
+
+    def _chosen(self, path: str, one: Import) -> None:
+        """The modules of a family that a module names, of which the program quotes the last name.
+
+        So `Plack::Handler` in Plack::Loader, and 'FCGI' in the program, are Plack::Handler::FCGI.
+        """
+        part = one.name.replace("::", "/")
+        for library in self._found(part, "dir") if path != self._path else ():
+            for last in self._quoted.intersection(self._files.names(join(library.path, part))):
+                self._load_if_declared(library, f"{join(library.path, part)}/{last}", path, one)
+
+    @cached_property
+    def _quoted(self) -> frozenset[str]:
+        """The files of modules whose last names the program quotes."""
+        text = (self._files.read(self._path) or b"") if self._path else b""
+        return frozenset(f"{decode(one)}.pm" for one in _WORD.findall(text))
 
     def _is_family(self, path: str, module: str) -> bool:
         """Whether a module has the first name of the one that a text of the core library is."""

@@ -114,7 +114,7 @@ class Answers:
         package = self._package(value.text) if asked.package is not None else None
         if package is None or asked.package is None:
             return False
-        return package in self._context.packages.related(asked.package).required
+        return self._context.packages.requires(asked.package, package)
 
     def is_kin(self, path: str, script: str) -> bool:
         """Whether a file is of the source that a script is of."""

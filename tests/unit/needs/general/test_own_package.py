@@ -633,11 +633,11 @@ def test_commands_that_it_spells_out(bench):
     machine.package("tool", {}, needs="Depends: dep\nRecommends: rec\n", files=own)
     machine.package("dep", {}, files=("/usr/bin/dep", "/usr/bin/sure"))
     machine.package("rec", {}, files=("/usr/bin/rec",))
-    # Certain, whoever declares it, or required.
-    comes = {"/usr/bin/ddlog", "/usr/bin/sure", "/usr/bin/dep", "/bin/sh"}
+    # Its own, certain whoever declares it, or required.
+    comes = {"/usr/bin/ddlog", "/usr/bin/sure", "/usr/bin/dep", "/bin/sh", "/usr/bin/mate"}
     assert machine.brought(OWN) == comes
     (hint,) = (one for one in machine.result.said("hint") if "EXECUTABLEs" in one)
-    assert hint.endswith(f"EXECUTABLEs: {bench.root}/usr/bin/rec")
+    assert hint.endswith(f"EXECUTABLEs: {bench.root}/usr/bin/friend {bench.root}/usr/bin/rec")
 
 
 def test_a_large_program_that_no_package_declares_is_a_hint(bench, monkeypatch):
@@ -1173,3 +1173,30 @@ def test_a_utility_of_its_own_source_comes_as_any_other_program_of_it(bench):
     machine.package("tool", {}, needs="Depends: others\n", files=(TOOL, "/usr/bin/diff"))
     machine.package("others", {}, files=("/usr/bin/truncate",))
     assert machine.brought(OWN) == {"/usr/bin/diff"}
+
+
+def test_a_program_of_every_system_by_its_path(bench):
+    """As memlockd runs /usr/bin/ldd, on which no package can depend."""
+    machine = Machine(bench)
+    paths = ("/usr/bin/ldd", "/usr/bin/dash", "/usr/bin/other")
+    bench.fill(dict.fromkeys(paths, program()))
+    machine.tool()
+    bench.fill({f"{LIB}/libc.so.6": libc("frob", "execv")})
+    bench.fill({TOOL: program("frob", "execv", source=spelling(*paths))})
+    machine.package("tool", {}, files=(TOOL,))
+    machine.package("every", {}, needs="Essential: yes\n", files=paths[:2])
+    machine.package("other", {}, files=paths[2:])
+    assert machine.brought(OWN) == {"/usr/bin/ldd"}
+
+
+def test_what_lies_around_a_program_in_a_directory_of_its_own(machine):
+    """As the Resources of what GNUstep starts, which are a link from there."""
+    home, tool = "/usr/lib/GNU/Tool.app", "/usr/lib/GNU/Tool.app/Tool"
+    machine.tool(path=tool)
+    machine.bench.fill({f"{home}/Resources": "-> ../../../share/GNU/Tool.app"})
+    shared = {"/usr/share/GNU/Tool.app/icon": "", "/usr/share/GNU/Other.app/icon": ""}
+    machine.package("tool", {f"{home}/x": "", **shared}, files=(tool, f"{home}/Resources"))
+    machine.package("other", {f"{home}/others": ""})
+    brought = machine.brought(OWN, program=tool)
+    assert brought >= {f"{home}/x", "/usr/share/GNU/Tool.app/icon"}
+    assert not brought & {f"{home}/others", "/usr/share/GNU/Other.app/icon"}

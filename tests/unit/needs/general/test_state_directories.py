@@ -28,6 +28,7 @@ def made(bench, *texts, directories=(), **options):
         ("--pid-path=/run/my.pid --log=/var/log/my.log", (), {"/run", "/var/log"}),
         ("/var/lib/my", (), set()),  # a file or a directory: its own is /var/lib
         ("/var/tmp", ("/var/tmp",), set()),  # noqa: S108
+        ("/run", (), {"/run"}),  # as smcroute joins it to a name
         ("/var/run", ("/var/run",), {"/var/run"}),  # of incrond, which adds the name of a file
         ("/var/lock", ("/var/lock",), {"/var/lock"}),  # of the locks of serial lines
         ("/var/mail/%s", ("/var/mail",), set()),
@@ -86,14 +87,17 @@ def test_an_empty_directory_that_came_with_the_program_is_there(bench):
 def test_an_empty_directory_elsewhere_is_there_too_and_roots(bench, path):
     """As incrond's /etc/incron.d, which it reads."""
     tool = "/usr/bin/tool"
-    bench.fill(dict.fromkeys((path, "/etc/logrotate.d", "/usr/share/doc/my")))
-    owned = (tool, path, "/etc/logrotate.d", "/usr/share/doc/my")
+    others = ("/etc/logrotate.d", "/usr/share/doc/my")
+    bench.fill(dict.fromkeys((path, *others)) | {"/etc/link": f"-> {path}"})
+    bench.root.joinpath(path[1:]).parent.chmod(0o700)  # for an account that the image lacks
+    owned = (tool, path, "/etc/link", *others)
     package_roots.install(bench.root, package_roots.Package("my", "1", owned))
     bench.fill({tool: program("mkdir")})
     result = bench.plan(MADE, tool, user="1000:1000")
     entry = result.directories[path]
     assert (entry.uid, entry.gid, entry.mode) == (0, 0, 0o755)
-    assert not {"/etc/logrotate.d", "/usr/share/doc/my"} & result.directories.keys()
+    assert not {"/etc/link", *others} & result.directories.keys()
+    assert all(one.mode & 0o055 == 0o055 for one in result.directories.values())
 
 
 def test_a_configuration_names_some(bench):

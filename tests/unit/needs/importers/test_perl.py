@@ -309,6 +309,15 @@ def test_of_a_family_come_those_that_the_module_or_the_script_declares():
     assert run("my @l = qw(DB::By::C Other);", tree, packages=packages)[0] == set()
 
 
+def test_of_a_family_that_a_module_names_comes_what_the_script_calls():
+    """As Plack::Loader loads Plack::Handler::FCGI, where the script says 'FCGI'."""
+    tree = {f"{VENDOR}/P/H/{one}.pm": "1;" for one in ("FCGI", "Other")}
+    tree |= {f"{VENDOR}/P/L.pm": "sub load { my $s = shift; load_class($s, 'P::H') }"}
+    assert run("use P::L; load(engine => 'FCGI');", tree)[0] == tree.keys() - {
+        f"{VENDOR}/P/H/Other.pm"
+    }
+
+
 def test_a_tool_that_a_module_of_the_scripts_package_loads_comes():
     """As pm-uninstall asks Module::CoreList on occasion: to others that is a tool."""
     tree = {f"{VENDOR}/Own.pm": "sub f { require TAP::Parser; }", f"{VENDOR}/TAP/Parser.pm": "1;"}

@@ -2,6 +2,7 @@
 
 import pytest
 
+from rootfs_builder.needs.finder import Library, Text, TextKind
 from rootfs_builder.needs.importers import ruby
 from rootfs_builder.needs.importers.ruby import source
 from tests import importing
@@ -202,3 +203,11 @@ def test_what_a_gemspec_says_for_old_rubygems_is_no_dependency():
     )
     found = source.read(say.encode())
     assert [one.name for one in found if one.kind is source.Kind.GEM] == ["a"]
+
+
+def test_libraries_that_a_text_quotes_by_their_sonames_are_opened():
+    """As ethon's libcurl, by FFI."""
+    text = "#!/usr/bin/ruby\nffi_lib ['libcurl', 'libcurl.so.4']\nputs 'see libx.so.1 there'"
+    made = importing.finder(ruby, {SCRIPT: text}, compiled={"directory": (CORE,)})
+    needs = made.text(Text(SCRIPT, TextKind.STARTED))
+    assert [one.name for one in needs if isinstance(one, Library)] == ["libcurl.so.4"]

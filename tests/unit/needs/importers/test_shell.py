@@ -134,6 +134,19 @@ def test_what_is_run_sometimes_is_a_hint(bench, text):
     assert brought(packed(bench, text.replace("tool", "ls"))) == {"/usr/bin/ls"}  # all have it
 
 
+def test_what_is_run_sometimes_comes_if_every_system_has_it(bench):
+    """As netconsole-setup's getent, on whose package no other can depend."""
+    bench.fill({"/usr/bin/tool": program("frob"), "/usr/bin/other": program("frob")})
+    every = package_roots.Package("every", "1", ("/usr/bin/tool",))
+    own = package_roots.Package("own", "1", ("/usr/bin/run",))
+    package_roots.install(bench.root, own, every)
+    status = bench.root / "var/lib/dpkg/status"
+    text = status.read_text().replace("Package: every\n", "Package: every\nEssential: yes\n")
+    status.write_text(text)
+    text = "case $1 in --list) tool; other ;; esac"
+    assert brought(packed(bench, text, script="/usr/bin/run")) == {"/usr/bin/tool", "/usr/bin/run"}
+
+
 def test_a_function_that_hands_its_arguments_on_is_followed_for_each(bench):
     """As ltsp's `re` and `rw`, through which all commands go."""
     calls = "".join(f"re true {number}\n" for number in range(50))

@@ -1,0 +1,29 @@
+"""Texts of any language → the libraries that they open, by SONAMEs that they quote.
+
+A foreign function interface is given a name as dlopen(3) is: `ffi_lib ['libcurl', 'libcurl.so.4']`.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+
+from rootfs_builder.needs.clues import Clue
+from rootfs_builder.needs.finder import Library
+from rootfs_builder.needs.image_files import ImageFiles
+from rootfs_builder.paths import decode, name, printable
+
+_QUOTED = re.compile(
+    rb"""(?P<quote>["'])(?P<soname>(?:/[\w./+-]*/)?lib[\w.+-]+\.so\.\d[\d.]*)(?P=quote)"""
+)
+
+
+def of(paths: Iterable[str], files: ImageFiles) -> Iterator[Library]:
+    """The libraries that some texts open; one that is not there may be for another system."""
+    none: tuple[str, ...] = ()
+    for path in sorted(paths):
+        for soname in files.fact(path, "opened v1", tuple[str, ...], _sonames, none):
+            shown = f"{printable(name(path))} opens {printable(soname)}"
+            yield Library(soname, Clue(shown, (path,)), optional=True)
+
+
+def _sonames(data: bytes) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(decode(hit["soname"]) for hit in _QUOTED.finditer(data)))
