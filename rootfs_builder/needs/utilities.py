@@ -4,13 +4,13 @@ Source: POSIX.1-2024, Shell and Utilities; LSB 5.0 Core, Commands and Utilities;
 """
 
 _NAMES = """
-awk base64 basename cat chgrp chmod chown cksum cmp comm cp csplit cut date dd df diff dirname du
-echo egrep env expand expr false fgrep find fold getconf getopt grep gunzip gzip head hostname
-iconv id install join kill link ln locale logname ls md5sum mkdir mkfifo mknod mktemp mv nice nl
-nohup nproc od paste pathchk pr printf ps pwd readlink realpath rm rmdir sed seq sh sha1sum
-sha224sum sha256sum sha384sum sha512sum shuf sleep sort split stat stty sync tac tail tar tee test
-timeout touch tr true truncate tsort tty uname unexpand uniq unlink wc which who whoami xargs yes
-zcat
+awk base64 basename cat chgrp chmod chown cksum cmp comm cp csplit cut date dd df diff dirname
+du echo egrep env expand expr false fgrep find fold getconf getopt grep gunzip gzip head
+hostname iconv id install join kill link ln locale logger logname ls md5sum mkdir mkfifo mknod
+mktemp mv nice nl nohup nproc od paste pathchk pr printf ps pwd readlink realpath rm rmdir sed
+seq sh sha1sum sha224sum sha256sum sha384sum sha512sum shuf sleep sort split stat stty sync tac
+tail tar tee test timeout touch tr true truncate tsort tty uname unexpand uniq unlink wc which
+who whoami xargs yes zcat
 """
 ALL = frozenset(_NAMES.split())
 _PLAIN = """

@@ -50,7 +50,7 @@ _PAIR = re.compile(
 )  # chown's
 TOLD = (
     rb"(?im)(?:^|[\x00\s])(?:-u\x00?|--?user(?:name)?[=\x00]"
-    rb"|(?:user(?:id|name)?|group|setuid)(?:[ \t]*[=:][ \t]*|[ \t]+))"
+    rb"|(?:[\w-]+[._-])?(?:user(?:id|name)?|group(?:id|name)?|setuid)(?:[ \t]*[=:][ \t]*|[ \t]+))"
     rb'"?(?P<account>[a-z_][\w.-]*)(?=["\s;\x00]|$)'
 )
 

@@ -17,7 +17,7 @@ _MOST_OWN = 30  # programs of one source: coreutils has 100, samba 40, git 5
 # What stands before the name of a program. Linkers keep a text once that is the end of another:
 # `tar` in `control.tar`.
 _BEFORE = ("\0", "\0/", ".", "bin/")
-_JOINED = ("%s/", ")/", "}/")  # to a directory that only the running program knows
+_JOINED = ("%s/", ")/", "}/", "%s")  # to a directory that only the running program knows
 _LONG = 8  # letters from which a name is no word of every day; as is one with a hyphen
 
 
@@ -179,7 +179,7 @@ class OwnPrograms:
             if path == program:
                 continue
             if last in commands:
-                if files.real(commands[last]) == path:
+                if files.real(commands[last]) in (path, files.real(path)):
                     yield last, commands[last]
             elif parent(path) == parent(program) and files.may_execute(path):
                 yield last, path

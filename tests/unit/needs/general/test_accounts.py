@@ -129,7 +129,16 @@ def test_a_script_gives_files_to_one(bench):
 
 
 @pytest.mark.parametrize(
-    "words", [("--user", "me"), ("--user=me",), ("-u", "me"), ("user me",), ("UserID me",)]
+    "words",
+    [
+        ("--user", "me"),
+        ("--user=me",),
+        ("-u", "me"),
+        ("user me",),
+        ("UserID me",),
+        ("server.username = me",),
+        ("run_as_user=me",),
+    ],
 )
 def test_an_argument_names_one(bench, words):
     assert passwd(bench, "", command=words).startswith("me:x:1000:")

@@ -208,16 +208,19 @@ def test_what_it_requires_of_its_source_is_its_own(machine, monkeypatch):
 def test_programs_of_its_source_that_a_text_joins_to_a_directory_come(machine):
     """As condor's: `$(SBIN)/condor_procd` in its library. A name alone may be a word in a help."""
     machine.bench.fill({f"{LIB}/libc.so.6": libc("frob", "execv")})
-    lib = library("libtool.so.1", source=spelling("$(BIN)/joined", "alone", "see %s/file"))
+    texts = ("$(BIN)/joined", "alone", "see %s/file", "%s%slinked")  # of a link, as prterun
+    lib = library("libtool.so.1", source=spelling(*texts))
     machine.bench.fill({f"{LIB}/libtool.so.1": lib})
     machine.bench.fill({TOOL: program("frob", "execv", libraries=(lib,))})
     more = tuple(f"/usr/bin/more{at}" for at in range(40))
-    own = {one: program("frob") for one in ("/usr/bin/joined", "/usr/bin/alone", "/usr/bin/file")}
+    own = {f"/usr/bin/{one}": program("frob") for one in ("joined", "alone", "file", "it")}
+    own["/usr/bin/linked"] = "-> it"
     machine.package("tool", own | dict.fromkeys(more, ""), files=(TOOL, f"{LIB}/libtool.so.1"))
-    assert machine.brought(OWN) == {"/usr/bin/joined", "/usr/bin/file"}
+    comes = {f"/usr/bin/{one}" for one in ("joined", "file", "linked", "it")}
+    assert machine.brought(OWN) == comes
     machine.packages.clear()
     machine.package("tool", {}, files=(TOOL, f"{LIB}/libtool.so.1"))
-    machine.package("other", own)
+    machine.package("other", {}, files=tuple(own))
     assert machine.brought(OWN) == set()
 
 
