@@ -20,7 +20,7 @@ from rootfs_builder.needs.closure import Program, ProgramKind, Tree
 from rootfs_builder.needs.startup import NoLoader, Started, Startup
 from rootfs_builder.paths import Key, SourcePath, decode, name, parent, printable
 
-_MANY = 3  # libraries that plugins of one tree lack
+_MANY = 3  # times that modules of one tree lack a library
 
 Nodes = tuple[tuple[SourcePath, Node], ...]
 

@@ -93,8 +93,9 @@ _RANK = {_stem(name): rank for rank, row in enumerate(_TABLE) for name in row.sp
 def by_change(plan: Plan, *, budget: int) -> tuple[Plan, ...]:
     """The plans of at most `budget` layers, lowest first, none of them empty.
 
-    With 1 all is in one layer, with 2 the user's own files lie on all others. The lowest layers are
-    those that most images have, so that engines share them unpacked too.
+    With 1 all is in one layer, with 2 the user's own files lie on all others, and directories with
+    them that would be a layer alone. The lowest layers are those that most images have, so that
+    engines share them unpacked too.
     """
     if budget == 1:
         return (plan,)

@@ -45,9 +45,10 @@ _IN_EVERY_IMAGE = ("root", "nobody")
 _SYSUSERS = re.compile(r"/usr/lib/sysusers\.d/[^/]+\.conf")
 _USER = re.compile(r"(?m)^u!?[ \t]+[^ \t\n]+")
 _WORD = re.compile(r"(?<![\w./-])[A-Za-z_][\w-]*(?![\w./-])")
-_PAIR = re.compile(
+_OWNER = re.compile(
+    rb"(?:\bchown\b|\binstall\b|--owner\b)[^\n]*?"
     rb"(?<![\w./:-])(?P<user>[a-z_][\w-]*):(?P<group>[a-z_][\w-]*)(?![\w:/-])"
-)  # chown's
+)
 TOLD = (
     rb"(?im)(?:^|[\x00\s])(?:-u\x00?|--?user(?:name)?[=\x00]"
     rb"|(?:[\w-]+[._-])?(?:user(?:id|name)?|group(?:id|name)?|setuid)(?:[ \t]*[=:][ \t]*|[ \t]+))"
@@ -90,10 +91,12 @@ class Accounts:
             yield from self._paired(data, shown)
 
     def _paired(self, data: bytes, shown: str) -> Iterator[Need]:
-        """The owners that a script gives to files: a user and a group that the root has."""
-        for hit in _PAIR.finditer(data):
+        """The owners that a script gives to files: a user and a group that the system has."""
+        users = {one for one, uid in self._known.items() if uid < _FIRST_PERSON}
+        groups = {one for one, gid in self._groups_here.items() if gid < _FIRST_PERSON}
+        for hit in _OWNER.finditer(data):
             user, group = decode(hit["user"]), decode(hit["group"])
-            if user in self._known and group in self._groups_here:
+            if user in users and group in groups:
                 clue = Clue(f"{shown} names the owner {user}:{group}")
                 if user not in _IN_EVERY_IMAGE:
                     yield Account(user, clue)

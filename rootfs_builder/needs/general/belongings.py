@@ -89,18 +89,23 @@ class Belongings:
                 yield from self.directory(place, kin, clue, data)
             elif place.is_program and not kin.owns(place.real):
                 starts = data is None or self._context.elf_files.imports(data, EXEC)
-                comes = self._is_required(place, kin) if data else kin.has(place.real)
+                comes = self._is_required(place, kin, data) if data else kin.has(place.real)
                 if kin.is_own and starts and comes:
                     yield File(place.path, clue, started=True)
             elif kin.has(place.real) or self._is_needed(place, kin):
                 yield from self._file(place, kin, clue)
 
-    def _is_required(self, place: Place, kin: Kin) -> bool:
-        """Whether it is a program that the asking package cannot do without, or of every system."""
-        if standards.is_interpreter(place.real):
+    def _is_required(self, place: Place, kin: Kin, data: SourcePath) -> bool:
+        """Whether it is a program that the asking package cannot do without.
+
+        Of the user's program that may be one of every system, which no package declares.
+        """
+        if standards.is_interpreter(place.real) or place.real in kin.declared:
+            return place.real in kin.declared and not standards.is_interpreter(place.real)
+        if not self._context.is_named or data != self._context.program.real:
             return False
-        owner = None if place.real in kin.declared else self.owner(place.real)
-        return owner is None or self._context.packages.related(owner).essential
+        owner = self.owner(place.real)
+        return owner is not None and self._context.packages.related(owner).essential
 
     def _is_needed(self, place: Place, kin: Kin) -> bool:
         """Whether it is data of a package that the asking one needs at some distance, or made."""

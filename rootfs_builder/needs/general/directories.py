@@ -78,11 +78,12 @@ class Directories:
             if node is None or node.kind != "dir":
                 continue
             clue = Clue(f"the package of {printable(shown)} has {printable(path)}", (path,))
-            if not below(path, "/var"):
-                if not (standards.is_shared(path) or standards.is_needless(path)):
-                    yield Directory(path, clue, fixed=True)
-            elif (directory := self._directory(path)) is not None:
-                yield Directory(directory, clue)
+            if below(path, "/var") or below(path, "/run"):
+                directory = self._directory(path)
+                if directory is not None:
+                    yield Directory(directory, clue)
+            elif not (self._context.files.is_added(path) or _is_everybodys(path)):
+                yield Directory(path, clue, fixed=True)
 
     def text(self, text: Text) -> Iterator[Need]:
         """The directories of the paths in a configuration, or in the script that is started."""
@@ -127,3 +128,11 @@ class Directories:
         if shown in _OF_ALL or any(below(shown, one) for one in _OF_OTHERS):
             return None
         return None if files.is_added(found) else found
+
+
+def _is_everybodys(directory: str) -> bool:
+    """Whether a directory is for files of many packages, or for nothing that a program reads."""
+    if not any(below(directory, top) for top in ("/etc", "/usr")):
+        return True
+    needless = (directory, parent(directory))
+    return standards.is_shared(directory) or any(map(standards.is_needless, needless))

@@ -239,14 +239,17 @@ class OwnPackage:
             yield path
 
     def _home(self, program: SourcePath) -> Place | None:
-        """The directory of a program that is in none for programs, by which it finds its files.
+        """The program's own directory: one in which no other program is.
 
-        So does what GNUstep starts, whose Resources are there.
+        GNUstep's applications find their Resources there.
         """
-        is_one = self._context.is_named and in_system(program)
-        if not is_one or standards.is_shared(parent(program)):
+        files, home = self._context.files, parent(program)
+        if not (self._context.is_named and in_system(program)) or standards.is_shared(home):
             return None
-        return self._belongings.there.place(parent(program))
+        others = (f"{home}/{one}" for one in files.names(home) if one != name(program))
+        if any(files.is_file(one) and files.may_execute(one) for one in others):
+            return None
+        return self._belongings.there.place(home)
 
     def _around(self, home: Place | None, kin: Kin) -> Iterator[Need]:
         if home is None:

@@ -24,12 +24,11 @@ _LONG = 8  # letters from which a name is no word of every day; as is one with a
 class _Started(Struct, frozen=True):
     """A program that a command starts which another program spells out.
 
-    It is one for `certain` with its path, or an option and something that is filled in: a sentence
-    has at most one of these, as a rule. With an option at `first` it is one where the package
-    requires it, with an `option` one where it is of the same source. A utility of every system,
-    with an option at once, is for a shell. A command is
-    `plain` if it begins with an option, a path or a name that is no word of every day:
-    `open it -%s` is none.
+    `certain`: it has its path, or an option and something that is filled in; a sentence has at most
+    one of these, as a rule. `option`: it has an option, which is enough for a program of the same
+    source. `first`: an option follows at once, enough for one that the package requires.
+    `is_utility`: such a one of every system, for a shell. `plain`: it begins with an option, a path
+    or a name that is no word of every day: `open it -%s` is none.
     """
 
     path: str

@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator
 
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Library
+from rootfs_builder.needs.general import settings
 from rootfs_builder.needs.image_files import ImageFiles
 from rootfs_builder.paths import decode, name, printable
 
-_QUOTED = re.compile(
-    rb"""(?P<quote>["'])(?P<soname>(?:/[\w./+-]*/)?lib[\w.+-]+\.so\.\d[\d.]*)(?P=quote)"""
-)
+_INTERFACE = re.compile(rb"dlopen|ffi|fiddle", re.IGNORECASE)
+_QUOTED = re.compile(rb"""(?P<quote>["'])(?P<soname>lib[\w.+-]+\.so\.\d[\d.]*)(?P=quote)""")
 
 
 def of(paths: Iterable[str], files: ImageFiles) -> Iterator[Library]:
@@ -26,4 +26,6 @@ def of(paths: Iterable[str], files: ImageFiles) -> Iterator[Library]:
 
 
 def _sonames(data: bytes) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(decode(hit["soname"]) for hit in _QUOTED.finditer(data)))
+    """What is quoted outside of comments; nothing in a text that calls no such interface."""
+    code = settings.without_comments(data) if _INTERFACE.search(data) else b""
+    return tuple(dict.fromkeys(decode(hit["soname"]) for hit in _QUOTED.finditer(code)))

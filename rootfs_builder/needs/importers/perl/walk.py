@@ -159,9 +159,9 @@ class PerlWalk(Walk):
         self._chosen(path, one)
 
     def _chosen(self, path: str, one: Import) -> None:
-        """The modules of a family that a module names, of which the program quotes the last name.
+        """The modules of a family that a module names, of which the script quotes the last part.
 
-        So `Plack::Handler` in Plack::Loader, and 'FCGI' in the program, are Plack::Handler::FCGI.
+        So `Plack::Handler` in Plack::Loader, and 'FCGI' in the script, are Plack::Handler::FCGI.
         """
         part = one.name.replace("::", "/")
         for library in self._found(part, "dir") if path != self._path else ():
@@ -170,7 +170,7 @@ class PerlWalk(Walk):
 
     @cached_property
     def _quoted(self) -> frozenset[str]:
-        """The files of modules whose last names the program quotes."""
+        """The files of modules of which the script quotes the last part."""
         text = (self._files.read(self._path) or b"") if self._path else b""
         return frozenset(f"{decode(one)}.pm" for one in _WORD.findall(text))
 

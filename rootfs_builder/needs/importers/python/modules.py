@@ -44,7 +44,7 @@ class Module(Struct, frozen=True):
     scope: Scope
     unit: str = ""
     name: str = ""
-    perhaps: bool = False  # imported: then it brings modules that its system package declares
+    perhaps: bool = False  # nobody imports it: it brings what its system package declares
 
 
 class Modules:
@@ -87,8 +87,8 @@ class Modules:
 
     def visit(self, module: Module) -> None:
         """Have a file read, unless it was at that level."""
-        key = (module.path, module.scope, module.perhaps)
-        if self._reached.get(key, -1) < module.level:
+        sure, key = ((module.path, module.scope, one) for one in (False, module.perhaps))
+        if max(self._reached.get(one, -1) for one in (sure, key)) < module.level:
             self._reached[key] = module.level
             self._todo.append(module)
 

@@ -119,7 +119,7 @@ def test_a_script_names_one_that_is_called_as_its_package(bench):
 
 def test_a_script_gives_files_to_one(bench):
     """As MAKEFLOPPIES does devices; a time, or a host and a port, is none."""
-    text = "#!/usr/bin/sh\nchown root:disks $1\nchown me:none x\ncurl host:disks /me:disks\n"
+    text = "#!/usr/bin/sh\nchown root:disks $1\nchown me:disks x\necho bin:disks\nchown $X:disks\n"
     bench.fill({"/usr/bin/sh": program("getpwnam"), "/usr/bin/run": text})
     bench.fill({"/etc/passwd": LINES + "root:x:0:0::/:/bin/sh\n", "/etc/group": "disks:x:25:\n"})
     (bench.root / "usr/bin/run").chmod(0o755)

@@ -1181,14 +1181,14 @@ def test_a_utility_of_its_own_source_comes_as_any_other_program_of_it(bench):
 def test_a_program_of_every_system_by_its_path(bench):
     """As memlockd runs /usr/bin/ldd, on which no package can depend."""
     machine = Machine(bench)
-    paths = ("/usr/bin/ldd", "/usr/bin/dash", "/usr/bin/other")
+    paths = ("/usr/bin/ldd", "/usr/bin/dash", "/usr/bin/other", "/usr/bin/handmade")
     bench.fill(dict.fromkeys(paths, program()))
     machine.tool()
     bench.fill({f"{LIB}/libc.so.6": libc("frob", "execv")})
     bench.fill({TOOL: program("frob", "execv", source=spelling(*paths))})
     machine.package("tool", {}, files=(TOOL,))
     machine.package("every", {}, needs="Essential: yes\n", files=paths[:2])
-    machine.package("other", {}, files=paths[2:])
+    machine.package("other", {}, files=paths[2:3])
     assert machine.brought(OWN) == {"/usr/bin/ldd"}
 
 
@@ -1203,3 +1203,5 @@ def test_what_lies_around_a_program_in_a_directory_of_its_own(machine):
     brought = machine.brought(OWN, program=tool)
     assert brought >= {f"{home}/x", "/usr/share/GNU/Tool.app/icon"}
     assert not brought & {f"{home}/others", "/usr/share/GNU/Other.app/icon"}
+    machine.package("helper", {f"{home}/helper": program()})
+    assert machine.brought(OWN, program=tool) == {tool}

@@ -208,6 +208,7 @@ def test_what_a_gemspec_says_for_old_rubygems_is_no_dependency():
 def test_libraries_that_a_text_quotes_by_their_sonames_are_opened():
     """As ethon's libcurl, by FFI."""
     text = "#!/usr/bin/ruby\nffi_lib ['libcurl', 'libcurl.so.4']\nputs 'see libx.so.1 there'"
+    text += "\n# 'liby.so.1'\nX = '/usr/../opt/libz.so.1'"
     made = importing.finder(ruby, {SCRIPT: text}, compiled={"directory": (CORE,)})
     needs = made.text(Text(SCRIPT, TextKind.STARTED))
     assert [one.name for one in needs if isinstance(one, Library)] == ["libcurl.so.4"]
