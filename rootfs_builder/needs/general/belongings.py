@@ -89,21 +89,19 @@ class Belongings:
                 yield from self.directory(place, kin, clue, data)
             elif place.is_program and not kin.owns(place.real):
                 starts = data is None or self._context.elf_files.imports(data, EXEC)
-                comes = self._is_required(place, kin, data) if data else kin.has(place.real)
+                comes = self._is_required(place, kin) if data else kin.has(place.real)
                 if kin.is_own and starts and comes:
                     yield File(place.path, clue, started=True)
             elif kin.has(place.real) or self._is_needed(place, kin):
                 yield from self._file(place, kin, clue)
 
-    def _is_required(self, place: Place, kin: Kin, data: SourcePath) -> bool:
-        """Whether it is a program that the asking package cannot do without.
+    def _is_required(self, place: Place, kin: Kin) -> bool:
+        """Whether it is a program that the asking package cannot do without, or of every system.
 
-        Of the user's program that may be one of every system, which no package declares.
+        No package declares those, as libapt-pkg's does not declare dpkg.
         """
         if standards.is_interpreter(place.real) or place.real in kin.declared:
-            return place.real in kin.declared and not standards.is_interpreter(place.real)
-        if not self._context.is_named or data != self._context.program.real:
-            return False
+            return not standards.is_interpreter(place.real)
         owner = self.owner(place.real)
         return owner is not None and self._context.packages.related(owner).essential
 
