@@ -76,18 +76,24 @@ class OwnPrograms:
         """Those of its own source, or certain and needed, with the shell that starts them.
 
         The user's program also gets a small one that is certain but not declared. Any other that is
-        certain or needed is a hint: nobody knows when it is started.
+        certain or needed is a hint: nobody knows when it is started. The texts of a box of tools are
+        about them.
         """
-        for one in self._started(by):
+        started = tuple(self._started(by))
+        is_box = bool(started) and len(dict(self._commands(kin.own))) > _MOST_OWN
+        for one in started:
             shown = f"{printable(name(by.opened))} runs {printable(name(one.path))}"
             clue = Clue(shown, (one.path,))
             real = self._context.files.real(one.path)
-            if real is None:
+            if real is None or (is_box and kin.owns(real)):
                 continue
-            required = one.first and real in kin.declared
-            known = one.certain and (kin.has(real) or self._comes_along(one))
-            own = (one.certain or one.option) and kin.owns(real)
-            if one.is_utility or required or known or own:
+            if kin.owns(real):
+                comes = one.certain or one.option
+            else:
+                required = one.first and real in kin.declared
+                known = one.certain and (kin.has(real) or self._comes_along(one))
+                comes = one.is_utility or required or known
+            if comes:
                 yield File(one.path, clue, started=True)
                 yield File(strings.SHELL, clue, started=True)
             elif one.certain or kin.has(real):
@@ -161,7 +167,7 @@ class OwnPrograms:
 
     def _joined(self, speaking: Iterable[Loaded], kin: Kin) -> Iterator[Need]:
         """Those of its source that a text joins to a directory: `$(SBIN)/condor_procd`."""
-        own = dict(self._commands(kin.own))
+        own = dict(self._commands(kin.own, links=True))
         texts = {encode(f"{at}{one}\0"): one for one in own for at in _JOINED}
         for by in speaking if texts else ():
             found = self._context.elf_files.contained(by.real, texts)
@@ -169,8 +175,13 @@ class OwnPrograms:
                 shown = f"{printable(name(by.opened))} names {printable(one)}"
                 yield File(own[one], Clue(shown, (own[one],)), started=True)
 
-    def _commands(self, group: Iterable[SourcePath]) -> Iterator[tuple[str, str]]:
-        """The programs among files, by name: those that PATH finds, and those beside this one."""
+    def _commands(
+        self, group: Iterable[SourcePath], *, links: bool = False
+    ) -> Iterator[tuple[str, str]]:
+        """The programs among files, by name: those that PATH finds, and those beside this one.
+
+        With `links` also those that are links to programs.
+        """
         program, files = SourcePath(self._context.program.real), self._context.files
         commands = files.commands(self._context.search_path)
         for path in group:
@@ -178,7 +189,7 @@ class OwnPrograms:
             if path == program:
                 continue
             if last in commands:
-                if files.real(commands[last]) in (path, files.real(path)):
+                if files.real(commands[last]) == (files.real(path) if links else path):
                     yield last, commands[last]
             elif parent(path) == parent(program) and files.may_execute(path):
                 yield last, path

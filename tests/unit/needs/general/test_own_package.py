@@ -643,6 +643,18 @@ def test_commands_that_it_spells_out(bench):
     assert hint.endswith(f"EXECUTABLEs: {bench.root}/usr/bin/friend {bench.root}/usr/bin/rec")
 
 
+def test_the_texts_of_a_box_of_tools_are_about_them(bench):
+    """As the help of env has `split --`: no program of coreutils runs another one."""
+    machine = Machine(bench)
+    tools = {f"/usr/bin/tool{at}": "" for at in range(31)}
+    bench.fill({f"{LIB}/libc.so.6": libc("frob", "system"), "/usr/bin/split": program()})
+    bench.fill({TOOL: program("frob", "system", source=spelling("split -x %s"))})
+    machine.package("tool", {}, files=(TOOL, "/usr/bin/split"))
+    assert machine.brought(OWN) == {"/usr/bin/split"}
+    machine.package("tool", tools, files=(TOOL, "/usr/bin/split"))
+    assert machine.brought(OWN) == set()
+
+
 def test_a_large_program_that_no_package_declares_is_a_hint(bench, monkeypatch):
     machine = Machine(bench)
     monkeypatch.setattr("rootfs_builder.needs.undeclared._MOST", 100)
