@@ -76,8 +76,8 @@ class OwnPrograms:
         """Those of its own source, or certain and needed, with the shell that starts them.
 
         The user's program also gets a small one that is certain but not declared. Any other that is
-        certain or needed is a hint: nobody knows when it is started. The texts of a box of tools are
-        about them.
+        certain or needed is a hint: nobody knows when it is started. The texts of a box of tools
+        are about them.
         """
         started = tuple(self._started(by))
         is_box = bool(started) and len(dict(self._commands(kin.own))) > _MOST_OWN
