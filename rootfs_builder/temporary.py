@@ -17,6 +17,7 @@ from rootfs_builder.paths import decode, encode
 
 _NAME_MAX = 255
 _NAME = b"rootfs-builder"  # of directories where temporary files are
+_USUAL = ("/tmp", "/var/tmp", "/usr/tmp", ".")  # noqa: S108 - what is made there has a new name
 _UNPACKED = "where layers are unpacked"
 
 
@@ -165,11 +166,13 @@ def _remove_tree(path: bytes) -> None:
 
 
 def _default() -> str:
-    import tempfile
+    """Where temporary files are, as Python's tempfile says.
 
-    try:
-        return decode(os.fsencode(tempfile.gettempdir()))
-    except FileNotFoundError as error:
-        raise OutputError(
-            "no directory for temporary files can be written; set TMPDIR to one"
-        ) from error
+    That writes a file to find out, which a kill in this moment leaves there.
+    """
+    named = (os.environ.get(one) for one in ("TMPDIR", "TEMP", "TMP"))
+    for one in (*filter(None, named), *_USUAL):
+        path = os.path.abspath(one)
+        if os.path.isdir(path) and os.access(path, os.W_OK | os.X_OK):
+            return decode(os.fsencode(path))
+    raise OutputError("no directory for temporary files can be written; set TMPDIR to one")
