@@ -50,7 +50,7 @@ ONLY_IN = {  # what is used → the wings that may use it
     "datetime.now": set(),
     "datetime.utcnow": set(),
     "tempfile": {"temporary"},
-    "os.environ": {"commands", "cli"},
+    "os.environ": {"commands", "cli", "temporary"},  # TMPDIR, as tempfile would
     "os.getenv": {"commands", "cli"},
     "sys.exit": {"commands", "cli"},
     "print": {"commands", "cli"},
