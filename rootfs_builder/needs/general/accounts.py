@@ -88,9 +88,9 @@ class Accounts:
                 word = rb"(?<![\w.-])" + re.escape(encode(one)) + rb"(?![\w.-])"
                 if _PACKAGES <= self._known[one] < _FIRST_PERSON and re.search(word, data):
                     yield Account(one, Clue(f"{shown} names the account {printable(one)}"))
-            yield from self._paired(data, shown)
+            yield from self._owners(data, shown)
 
-    def _paired(self, data: bytes, shown: str) -> Iterator[Need]:
+    def _owners(self, data: bytes, shown: str) -> Iterator[Need]:
         """The owners that a script gives to files: a user and a group that the system has."""
         users = {one for one, uid in self._known.items() if uid < _FIRST_PERSON}
         groups = {one for one, gid in self._groups_here.items() if gid < _FIRST_PERSON}

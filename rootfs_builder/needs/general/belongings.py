@@ -96,12 +96,14 @@ class Belongings:
                 yield from self._file(place, kin, clue)
 
     def _is_required(self, place: Place, kin: Kin) -> bool:
-        """Whether it is a program that the asking package cannot do without, or of every system.
+        """Whether it is a program that the asking package cannot do without.
 
-        No package declares those, as libapt-pkg's does not declare dpkg.
+        One of every system is, too, which no package declares: libapt-pkg's does not name dpkg.
         """
-        if standards.is_interpreter(place.real) or place.real in kin.declared:
-            return not standards.is_interpreter(place.real)
+        if standards.is_interpreter(place.real):
+            return False
+        if place.real in kin.declared:
+            return True
         owner = self.owner(place.real)
         return owner is not None and self._context.packages.related(owner).essential
 
