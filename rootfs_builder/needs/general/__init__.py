@@ -7,4 +7,7 @@ To add one: write the module, with a function `make`, put its name into `NAMES`,
 `finder` in a rule.
 """
 
-NAMES = ("accounts", "charsets", "configuration", "directories", "own-code", "own-package", "units")
+NAMES = (
+    *("accounts", "charsets", "configuration", "directories", "own-code", "own-package"),
+    *("services", "units"),
+)

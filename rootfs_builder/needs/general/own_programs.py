@@ -139,6 +139,7 @@ class OwnPrograms:
     def _named(self, kin: Kin) -> Iterator[Need]:
         """The programs whose names are whole strings of the program, in PATH or beside it.
 
+        The name of a function that it calls is none, as pam_getenv(3) is for most that call PAM.
         They are of its own source, but not of a box of tools, which name each other to people:
         `env` has "sha256sum" in it. Or of a package that its own requires, called as that or by no
         word of every day: `m4`, `ipmi-sel`. One of another package that its own does not require is
@@ -152,8 +153,9 @@ class OwnPrograms:
         paths = required | own
         rare = set(filter(is_rare, required))
         words = called.keys() | rare
-        bare = {encode(one): one for one in words}
         words |= own.keys() if len(own) <= _MOST_OWN else set()
+        words -= {*map(decode, elf_files.imports(program.real, frozenset(map(encode, words))))}
+        bare = {encode(one): one for one in words & (called.keys() | rare)}
         texts = {encode(f"\0{one}\0"): one for one in words}
         texts |= {encode(f"{at}{one}\0"): one for one in called for at in _BEFORE}
         if self._is_go or elf_files.contained(program.real, (strings.RUST,)):  # no ends

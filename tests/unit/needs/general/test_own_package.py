@@ -771,6 +771,19 @@ def test_programs_of_its_source_whose_names_are_whole_strings_of_it(bench):
     assert hint.endswith(f"EXECUTABLEs: {bench.root}/usr/bin/serve")  # as psql names postgres
 
 
+def test_the_name_of_a_function_that_it_calls_is_no_program(bench):
+    """As pam_getenv(3), a script of whose name libpam's package has."""
+    machine = Machine(bench)
+    names = ("getenv_of", "setenv_of")
+    bench.fill({f"/usr/bin/{one}": program() for one in names})
+    machine.package("tool", {}, "s", files=(TOOL, *(f"/usr/bin/{one}" for one in names)))
+    machine.tool()
+    symbols = ("execvp", "getenv_of")
+    bench.fill({f"{LIB}/libc.so.6": libc("frob", *symbols)})
+    bench.fill({TOOL: program("frob", *symbols, source=spelling("\\0setenv_of"))})
+    assert machine.brought(OWN) == {"/usr/bin/setenv_of"}
+
+
 @pytest.mark.parametrize("by_script", [True, False])
 def test_utilities_that_the_settings_of_its_package_name(machine, by_script):
     """As psad's psCmd: /bin/ps, which no package declares."""
