@@ -1,5 +1,7 @@
 """The character sets that a program, its arguments or settings name as whole strings.
 
+So does a library that calls g_convert: gdk-pixbuf's PNG is in Latin-1.
+
 gconv-modules lists the modules that convert them (iconv(1), glibc iconv/gconv_conf.c): a `module`
 line has the character set, INTERNAL, and the file; an `alias` line gives another name.
 """
@@ -10,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need, Text
 from rootfs_builder.needs.general import settings
-from rootfs_builder.paths import decode, encode, name, printable
+from rootfs_builder.needs.general.belongings import Belongings
+from rootfs_builder.paths import SourcePath, below, decode, encode, name, printable
 
 NAMED = (
     rb"\x00(?=[bceghijkmstuvwBCEGHIJKMSTUVW])"  # which is quicker to tell than the names
@@ -21,6 +24,7 @@ IN_TEXT = (
     rb"(?<![\w./-])(?P<name>(?i:big-?5|cp|euc|gb|ibm|iso|koi|shift|sjis|tis|utf-|windows)[\w-]{0,16})"
     rb"(?![\w./-])"
 )
+_CALLS = frozenset((b"g_convert",))
 _MOST = 40  # that is a table of all it knows, not what it uses
 
 
@@ -38,17 +42,24 @@ class CharacterSets:
         self._modules: dict[str, str] | None = None
 
     def process(self) -> Iterator[Need]:
-        """The character sets that are compiled in, or are arguments."""
+        """Those that are arguments, or compiled into the program or libraries of its source."""
         program, arguments = self._context.program, self._context.arguments
-        hits = self._context.elf_files.search(program.real, NAMED)
-        yield from self._named((hit["name"] for hit in hits), printable(name(program.opened)))
+        belongings = Belongings(self._context)
+        kin = belongings.kin(belongings.owner(SourcePath(program.real)), needed=False)
+        for one in self._context.objects:
+            is_own = one is program or kin.owns(SourcePath(one.real))
+            if is_own or self._context.elf_files.imports(one.real, _CALLS):
+                names = (hit["name"] for hit in self._context.elf_files.search(one.real, NAMED))
+                each = (text for text in names if is_own or re.search(rb"\d", text))  # no country
+                yield from self._named(each, printable(name(one.opened)))
         words = "\n".join((*arguments, *self._context.environment.values()))
         yield from self._in_text(encode(words), "an argument or variable")
 
     def text(self, text: Text) -> Iterator[Need]:
         """Those that a configuration names."""
-        data = settings.read(text, self._context.files)
-        yield from self._in_text(data, printable(name(text.path)))
+        if not below(text.path, self._directory):
+            data = settings.read(text, self._context.files)
+            yield from self._in_text(data, printable(name(text.path)))
 
     def _in_text(self, data: bytes, where: str) -> Iterator[Need]:
         yield from self._named((hit["name"] for hit in re.finditer(IN_TEXT, data)), where)
@@ -60,21 +71,26 @@ class CharacterSets:
         if self._modules is None:
             self._modules = self._read()
         known = {one: self._modules[one] for one in sorted(each) if one in self._modules}
-        if len({*known.values()}) <= _MOST:
-            for one, module in known.items():
-                clue = Clue(f"{where} names the character set {printable(one)}")
-                yield File(f"{self._directory}/{module}.so", clue)
+        if not known or len({*known.values()}) > _MOST:
+            return
+        for one, module in known.items():
+            clue = Clue(f"{where} names the character set {printable(one)}")
+            yield File(f"{self._directory}/{module}.so", clue)
+        for path in self._tables():
+            yield File(path, Clue("glibc reads it"))
+
+    def _tables(self) -> tuple[str, ...]:
+        """The files that list the modules."""
+        more = f"{self._directory}/gconv-modules.d"
+        each = (f"{more}/{one}" for one in self._context.files.names(more))
+        return (f"{self._directory}/gconv-modules", *each)
 
     def _read(self) -> dict[str, str]:
         """The module of each character set, by all its names."""
-        files, directory = self._context.files, self._directory
-        more = (
-            f"{directory}/gconv-modules.d/{one}"
-            for one in files.names(f"{directory}/gconv-modules.d")
-        )
+        files = self._context.files
         aliases: dict[str, str] = {}
         modules: dict[str, str] = {}
-        for path in (f"{directory}/gconv-modules", *more):
+        for path in self._tables():
             for line in decode(files.read(path) or b"").splitlines():
                 match [one.partition("//")[0] for one in line.split()]:
                     case ["alias", first, second]:

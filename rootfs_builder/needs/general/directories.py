@@ -10,6 +10,7 @@ made, in which its user puts something.
 import re
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cached_property
 from posixpath import normpath
 
 from rootfs_builder.errors import InputError
@@ -17,12 +18,13 @@ from rootfs_builder.findings import Code, Finding, hint
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, Directory, Need, Text, TextKind
-from rootfs_builder.needs.general import settings, standards
+from rootfs_builder.needs.general import settings, standards, tmpfiles
 from rootfs_builder.needs.general.belongings import Belongings
 from rootfs_builder.packages import Package
 from rootfs_builder.paths import SourcePath, below, decode, encode, name, parent, printable
 
 NAMED = rb"(?P<path>/(?<![\w.+-]/)(?:var|run)/[\w.+%{}$@*/-]{1,200})"
+_CONNECTS, _SOCKETS = frozenset((b"connect",)), b"/var/run/"
 _FILLED_IN = r"[%{}$@*]"
 _OF_ALL = (  # FHS 3.0, 5 and 3.15: who has something there has it in a directory
     *("/run/shm", "/run/user", "/var", "/var/account", "/var/cache"),
@@ -55,14 +57,24 @@ class Directories:
         owner = belongings.owner(SourcePath(program.real))
         kin = belongings.kin(owner, needed=False)
         for one in self._context.objects:
+            yield from self._connects(one)
             if one.real == program.real or kin.owns(SourcePath(one.real)):
                 yield from self._compiled_in(one)
         yield from self._made_by_package(owner, name(program.opened))
 
     def loaded(self, objects: tuple[Loaded, ...]) -> Iterator[Need]:
         """Those of a module, which acts for the program; a library with a version is another's."""
+        for one in objects:
+            yield from self._connects(one)
         if objects[0].real.endswith(".so"):
             yield from self._compiled_in(objects[0])
+
+    def _connects(self, one: Loaded) -> Iterator[Need]:
+        """The way to the sockets below /var/run, most often a link, that others provide."""
+        elf_files = self._context.elf_files
+        if elf_files.imports(one.real, _CONNECTS) and elf_files.contained(one.real, (_SOCKETS,)):
+            clue = Clue(f"{printable(name(one.opened))} connects to sockets below /var/run")
+            yield Directory("/var/run", clue, shared=True)
 
     def _compiled_in(self, one: Loaded) -> Iterator[Need]:
         hits = self._context.elf_files.search(one.real, NAMED)
@@ -81,7 +93,7 @@ class Directories:
             if below(path, "/var") or below(path, "/run"):
                 directory = self._directory(path)
                 if directory is not None:
-                    yield Directory(directory, clue)
+                    yield Directory(directory, clue, fixed=self._is_roots(directory))
             elif not (self._context.files.is_added(path) or _is_everybodys(path)):
                 yield Directory(path, clue, fixed=True)
 
@@ -101,7 +113,8 @@ class Directories:
             directory = self._directory(path)
             if directory is not None:
                 clue = Clue(f"{where} names {printable(path)}", (path,))
-                yield Directory(directory, clue, shared=directory in _OF_FILES)
+                shared, fixed = directory in _OF_FILES, self._is_roots(directory)
+                yield Directory(directory, clue, shared=shared, fixed=fixed)
                 yield from self._state(path, where)
 
     def _state(self, path: str, where: str) -> Iterator[Finding]:
@@ -114,6 +127,16 @@ class Directories:
             shown = printable(path)
             text = f"{where} names {shown}, a file of a package below /var, which is left out"
             yield hint(Code.PACKAGE_FILES_LEFT_OUT, f"{text}: --add {shown}:{shown}", path)
+
+    @cached_property
+    def _roots(self) -> frozenset[str]:
+        """Those in which systemd would let only root write, by both names of /run."""
+        made = tmpfiles.of(tmpfiles.everybodys(self._context), self._context)
+        found = {one.path.replace("/var/run/", "/run/", 1) for one in made if one.roots}
+        return frozenset(found | {f"/var{one}" for one in found})
+
+    def _is_roots(self, directory: str) -> bool:
+        return not self._context.user and directory in self._roots
 
     def _directory(self, path: str) -> str | None:
         """The directory that has to be there for a path; None for one that need not."""

@@ -5,18 +5,20 @@ names the directory of the others. A program's own plugins may lie in a shared p
 such as Qt's, whose path no text contains.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 
 from rootfs_builder.errors import InputError
+from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need
 from rootfs_builder.needs.general import left_out, standards
 from rootfs_builder.needs.general.belongings import Belongings
 from rootfs_builder.needs.general.modules import is_module, needed
+from rootfs_builder.needs.general.places import Place, Places
 from rootfs_builder.packages import Kin, Package
-from rootfs_builder.paths import SourcePath, name, parent, printable
+from rootfs_builder.paths import SourcePath, ancestors, below, encode, name, parent, printable
 
 _MUCH = 1 << 20  # bytes
 _PLUGINS = "plugins"  # a part of the paths of directories that many packages share
@@ -71,6 +73,26 @@ def _owner(path: str, context: Context) -> Package | None:
     with suppress(InputError):  # which others say
         return context.packages.of_all((real,)).packages[real] if real else None
     return None
+
+
+def called(kin: Kin, own: Iterable[Loaded], context: Context) -> Iterator[tuple[Place, Loaded]]:
+    """The directories of modules of a source that one of its objects names from a shared one on.
+
+    As `gwyddion/modules`, which is below the directory of libraries. Each comes with who names it.
+    """
+    there, texts = Places(context), dict[bytes, str]()
+    for place in there.private(one for one in kin.own if is_module(name(one))):
+        inside = (parent(one) for one in kin.own if is_module(name(one)))
+        for one in {one for one in inside if below(one, place.path)}:
+            for directory in (one, *ancestors(one)):
+                tail = directory[len(parent(place.path)) + 1 :]
+                if below(directory, place.path) and "/" in tail:
+                    texts[encode(f"{tail}\0")] = directory
+    for loaded in own if texts else ():
+        for text in sorted(context.elf_files.contained(loaded.real, texts)):
+            directory = there.place(texts[text])
+            if directory is not None and not context.files.covers(directory.path):
+                yield directory, loaded
 
 
 def shared(kin: Kin, context: Context) -> Iterator[Need]:

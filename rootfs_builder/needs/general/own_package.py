@@ -76,6 +76,7 @@ class OwnPackage:
             yield from self._unnamed(package, kin) if loads else ()
             if any(map(self._loads, own)):
                 yield from own_modules.shared(kin, self._context)
+                yield from self._called(own_modules.called(kin, own, self._context), kin)
         for loaded in objects:
             real = SourcePath(loaded.real)
             if real == program or kin.owns(real):
@@ -271,6 +272,12 @@ class OwnPackage:
                 clue = Clue(f"{shown} {printable(place.path)}", (program.opened, place.path))
                 self._modules.add(place.path)
                 yield from self._belongings.directory(place, kin, clue, SourcePath(program.real))
+
+    def _called(self, found: Iterable[tuple[Place, Loaded]], kin: Kin) -> Iterator[Need]:
+        for place, by in found:
+            clue = Clue(f"{printable(by.opened)} names {printable(place.path)}", (place.path,))
+            self._modules.add(place.path)
+            yield from self._belongings.directory(place, kin, clue, SourcePath(by.real))
 
     def text(self, text: Text) -> Iterator[Need]:
         """What belongs to the package whose script is started: directories, settings, and programs.

@@ -8,9 +8,10 @@ from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.needs.finder import Context
 from rootfs_builder.needs.general import standards
 from rootfs_builder.needs.general.strings import TEMPLATE, Strings
-from rootfs_builder.paths import OpenedPath, SourcePath, ancestors, decode, parent
+from rootfs_builder.paths import OpenedPath, SourcePath, ancestors, decode, name, parent
 
 _EXECUTABLE = 0o111
+_OF_PROGRAMS = ("bin", "sbin")  # of which only those come that every system has or a package needs
 
 
 class Place(Struct, frozen=True):
@@ -76,7 +77,7 @@ class Places:
                 at = f"{at}/{part}"
                 continue
             if at not in self._names:
-                crowded = standards.is_crowded(at)
+                crowded = standards.is_crowded(at) and name(at) not in _OF_PROGRAMS
                 self._names[at] = () if crowded else self._files.names(at or "/")
             best = max(
                 (one for one in self._names[at] if part.startswith(one)), default="", key=len

@@ -19,6 +19,7 @@ from rootfs_builder.paths import SourcePath, decode, encode, name, parent, print
 
 _SETTINGS = "/etc/pam.d"
 _ALWAYS = (f"{_SETTINGS}/other", "/etc/pam.conf", "/usr/sbin/unix_chkpwd")
+_READ = {"pam_shells.so": ("/etc/shells",)}  # by modules, what no package of theirs has
 _STARTS = frozenset((b"pam_start", b"pam_start_confdir"))
 _LINE = re.compile(
     r"(?m)^[ \t]*(?:@include[ \t]+(?P<file>[\w.-]+)"
@@ -119,3 +120,4 @@ class Services:
                 module = f"{self._context.variables.get('modules', '')}/{hit['module']}"
                 library = hit["module"] if hit["module"].startswith("/") else module
                 yield Library(library, clue, optional=bool(hit["quiet"]) or control == "optional")
+                yield from (File(one, clue) for one in _READ.get(name(library), ()))

@@ -2,7 +2,7 @@
 
 A unit of the source of the user's program names it where it says what is started, and with what
 (systemd.service(5)). A container has nobody who makes the directories that the unit asks for
-(systemd.exec(5), RuntimeDirectory=); more are in tmpfiles.d(5).
+(systemd.exec(5), RuntimeDirectory=), nor those of tmpfiles.d.
 """
 
 import re
@@ -10,17 +10,15 @@ from collections.abc import Iterator
 
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, Directory, Need, Text, TextKind
-from rootfs_builder.needs.general import settings
+from rootfs_builder.needs.general import settings, tmpfiles
 from rootfs_builder.needs.general.belongings import Belongings
 from rootfs_builder.needs.general.strings import Strings
 from rootfs_builder.paths import SourcePath, below, decode, name
 
 _UNIT = re.compile(r"(?:/usr)?/lib/systemd/system/[^/]+\.service")
-_OF_TMPFILES = re.compile(r"/usr/lib/tmpfiles\.d/[^/]+\.conf")
 _STARTS = re.compile(r"(?m)^ExecStart(?:Pre)?=(?P<command>(?:[^\n]*\\\n)*[^\n]*)")
 _PATH = re.compile(r"/[\w.+@/-]+")
 _DIRECTORIES = re.compile(r"(?m)^(?P<kind>Cache|Logs|Runtime|State)Directory=(?P<names>[^\n]*)")
-_MADE = re.compile(r"(?m)^[dDqQvV][+!=~^$-]*[ \t]+(?P<path>/(?:run|var)/[\w.+@/-]+)(?=\s)")
 _ABOVE = {"Cache": "/var/cache", "Logs": "/var/log", "Runtime": "/run", "State": "/var/lib"}
 _NAME = re.compile(r"\w[\w.+@-]*(?:/\w[\w.+@-]*)*")  # without what only a running systemd fills in
 
@@ -54,18 +52,20 @@ class Units:
         own = kin.own
         units = {one: self._read(one) for one in sorted(own) if _UNIT.fullmatch(one)}
         units = {one: text for one, text in units.items() if self._starts(text, program)}
-        found = [(one, path) for one, text in units.items() for path in _directories(text)]
-        for one in sorted(filter(_OF_TMPFILES.fullmatch, own)) if units else ():
-            found += ((one, hit["path"].rstrip("/")) for hit in _MADE.finditer(self._read(one)))
+        found = [
+            (str(one), path, False) for one, text in units.items() for path in _directories(text)
+        ]
+        for made in tmpfiles.of(own, self._context) if units else ():
+            found.append((made.file, made.path, made.roots and not self._context.user))
         for one, text in units.items():
             spelt = Strings(tuple(self._arguments(text, program)))
             yield from belongings.needs(belongings.there.spelt(spelt, files.covers), kin, one, None)
-        for one, path in found:
+        for said, path, fixed in found:
             if not files.is_added(path):
-                clue = Clue(f"{name(one)} has systemd make {path}", (one, path))
-                yield Directory(path, clue)
+                clue = Clue(f"{name(said)} has systemd make {path}", (said, path))
+                yield Directory(path, clue, fixed=fixed)
                 if below(path, "/run") and files.real("/var/run") == "/run":
-                    yield Directory(f"/var{path}", clue)  # its link: programs call it so, too
+                    yield Directory(f"/var{path}", clue, fixed=fixed)  # its link's name for it
 
     def _read(self, path: str) -> str:
         return decode(settings.without_comments(self._context.files.read(path) or b""))
