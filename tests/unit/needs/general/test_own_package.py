@@ -1095,6 +1095,42 @@ def test_modules_of_its_package_that_no_text_spells_out(machine, bench):
     assert machine.brought(OWN) == {"/usr/lib/tool/conf"}
 
 
+def test_modules_in_a_directory_that_a_library_of_its_source_names_from_a_shared_one_on(bench):
+    """As gwyddion's: `gwyddion/modules` and the directory of libraries are two texts."""
+    machine = Machine(bench)
+    loads = library("libloads.so.1", "frob", "dlopen")
+    names = library("libnames.so.1", source=spelling(LIB, "x/tool/modules", "other/modules"))
+    bench.fill({f"{LIB}/libc.so.6": libc("frob", "dlopen")})
+    bench.fill({f"{LIB}/libloads.so.1": loads, f"{LIB}/libnames.so.1": names})
+    data = spelling("/usr/share/tool/d")
+    bench.fill({TOOL: program("frob", libraries=(loads, names), source=data)})
+    libraries = (f"{LIB}/libloads.so.1", f"{LIB}/libnames.so.1")
+    machine.package("libtool", {}, "s", files=libraries)
+    places = [f"{LIB}/{one}/m.so" for one in ("x/tool/modules/a", "x/tool/else", "other/modules")]
+    tree = dict.fromkeys(places[:2], library("m.so"))
+    machine.package("tool", {"/usr/share/tool/d": "", **tree}, "s", files=(TOOL,))
+    machine.package("other", {places[2]: library("m.so")})
+    machine.brought(OWN)
+    found = {one for one in machine.result.paths if one.endswith("/m.so")}
+    assert found == {places[0]}
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_program_of_every_system_in_a_text_without_an_end(machine, ends):
+    """As safe-rm's, which is in Rust: the next text follows at once."""
+    rust = "" if ends else "/library/core/src/"
+    machine.package("core", {"/bin/del": program("frob"), "/bin/d": program("frob")})
+    status = machine.bench.root / "var/lib/dpkg/status"
+    machine.bench.fill({f"{LIB}/libc.so.6": libc("frob", "execvp")})
+    source = spelling("failed: /bin/deltool: cannot", rust)
+    machine.package("tool", {}, files=(TOOL,))
+    status.write_text(
+        status.read_text().replace("Package: core\n", "Package: core\nEssential: yes\n")
+    )
+    machine.bench.fill({TOOL: program("frob", "execvp", source=source)})
+    assert machine.brought(OWN) == (set() if ends else {"/bin/del"})
+
+
 def test_a_program_in_go_starts_what_its_package_requires(machine):
     """Its texts have no ends, so whole strings cannot be told."""
     go = "executable file not found in $PATH"

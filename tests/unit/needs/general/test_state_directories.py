@@ -3,7 +3,7 @@
 import pytest
 
 from tests import package_roots
-from tests.rule_bench import PROGRAM, program, rule
+from tests.rule_bench import LIB, PROGRAM, libc, library, program, rule
 
 MADE = rule('when = { own-imports = ["mkdir"] }\nfinder = "directories"', "state-directories")
 
@@ -39,6 +39,42 @@ def made(bench, *texts, directories=(), **options):
 )
 def test_which_directories(bench, text, there, expected):
     assert made(bench, text, directories=there)[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "user", "mode"),
+    [
+        ("d /run/my/empty 0755 root root -", None, 0o755),
+        ("d /var/run/my/empty 755 root", None, 0o755),
+        ("d /run/my/empty 0775 root root -", None, 0o1777),
+        ("d /run/my/empty 0755 my my -", None, 0o1777),
+        ("d /run/my/empty", None, 0o1777),
+        ("d /run/my/empty 0755 root root -", "1000:1000", 0o755),
+    ],
+)
+def test_one_that_systemd_would_make_for_root_alone(bench, line, user, mode):
+    """As vsftpd's, which refuses to run where its empty root is writable."""
+    bench.fill({"/usr/lib/tmpfiles.d/my.conf": f"{line}\n", "/run": None, "/var/run": "-> /run"})
+    result = made(bench, "/var/run/my/empty/", user=user)[1]
+    entry = result.directories["/run/my/empty"]
+    assert (entry.mode, entry.uid) == (mode, 1000 if user else 0)
+
+
+@pytest.mark.parametrize(
+    ("calls", "text", "expected"),
+    [
+        (("connect",), "unix:path=/var/run/dbus/socket", {"/var/run"}),
+        ((), "unix:path=/var/run/dbus/socket", set()),
+        (("connect",), "unix:path=/run/dbus/socket", set()),
+    ],
+)
+def test_the_way_to_the_sockets_of_others(bench, calls, text, expected):
+    """libdbus has the name that most systems made a link."""
+    lib = library("libbus.so.1", *calls, source=f'const char text[] = "{text}";')
+    bench.fill({PROGRAM: program("mkdir", libraries=(lib,)), f"{LIB}/libbus.so.1": lib})
+    bench.fill({f"{LIB}/libc.so.6": libc("mkdir", *calls), "/run": None, "/var/run": "-> /run"})
+    found = {one for one in bench.plan(MADE).tree if one == "/var/run"}
+    assert found == expected
 
 
 def test_they_are_empty_and_of_the_user(bench):
