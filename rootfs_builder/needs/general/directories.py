@@ -73,7 +73,8 @@ class Directories:
         """The way to the sockets below /var/run, most often a link, that others provide."""
         elf_files = self._context.elf_files
         if elf_files.imports(one.real, _CONNECTS) and elf_files.contained(one.real, (_SOCKETS,)):
-            clue = Clue(f"{printable(name(one.opened))} connects to sockets below /var/run")
+            shown = printable(name(one.opened))
+            clue = Clue(f"{shown} connects to sockets below /var/run", ("/var/run",))
             yield Directory("/var/run", clue, shared=True)
 
     def _compiled_in(self, one: Loaded) -> Iterator[Need]:

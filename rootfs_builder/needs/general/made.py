@@ -52,7 +52,7 @@ def by(package: Package, context: Context) -> Iterator[SourcePath]:
         scripts = context.packages.installation(package)
         named = set(_NAMED.findall(scripts))
         copied = {name(one) for one in context.packages.files(package)} if "/etc" in scripts else ()
-        named.update(f"/etc/{one}" for one in copied if one in context.files.names("/etc"))
+        named.update(f"/etc/{one}" for one in context.files.names("/etc") if one in copied)
         files = (one for one in map(SourcePath, sorted(named)) if context.files.is_file(one))
         yield from _unowned(files, context)
 

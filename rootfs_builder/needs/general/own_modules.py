@@ -81,18 +81,18 @@ def called(kin: Kin, own: Iterable[Loaded], context: Context) -> Iterator[tuple[
     As `gwyddion/modules`, which is below the directory of libraries. Each comes with who names it.
     """
     there, texts = Places(context), dict[bytes, str]()
-    for place in there.private(one for one in kin.own if is_module(name(one))):
-        inside = (parent(one) for one in kin.own if is_module(name(one)))
-        for one in {one for one in inside if below(one, place.path)}:
-            for directory in (one, *ancestors(one)):
-                tail = directory[len(parent(place.path)) + 1 :]
-                if below(directory, place.path) and "/" in tail:
-                    texts[encode(f"{tail}\0")] = directory
+    modules = [one for one in kin.own if is_module(name(one))]
+    for top in there.private(modules):
+        inside = {one for one in map(parent, modules) if below(one, top.path)}
+        for directory in inside | {above for one in inside for above in ancestors(one)}:
+            tail = directory[len(parent(top.path)) + 1 :]
+            if below(directory, top.path) and "/" in tail:
+                texts[encode(f"{tail}\0")] = directory
     for loaded in own if texts else ():
         for text in sorted(context.elf_files.contained(loaded.real, texts)):
-            directory = there.place(texts[text])
-            if directory is not None and not context.files.covers(directory.path):
-                yield directory, loaded
+            place = there.place(texts[text])
+            if place is not None and not context.files.covers(place.path):
+                yield place, loaded
 
 
 def shared(kin: Kin, context: Context) -> Iterator[Need]:

@@ -5,14 +5,12 @@ another source, that the program itself is linked to, speaks for its own data, a
 modules that need no further library. It is no evidence that other libraries load.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from posixpath import splitext
 
 from msgspec.structs import replace
 
 from rootfs_builder.filesystem.sources import in_system
-from rootfs_builder.findings import Code, hint
 from rootfs_builder.loader import dialects
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.clues import Clue
@@ -46,6 +44,7 @@ class OwnPackage:
         self._for_modules = own_modules.belongings(context)
         self._quoted = Quoted(context, self._belongings)
         self._found: dict[str, tuple[Place, ...]] = {}
+        self._asked = set[Package]()
 
     def process(self) -> Iterator[Need]:
         """See Finder."""
@@ -75,8 +74,7 @@ class OwnPackage:
             yield from belongings.needs(places, kin, self._context.program.opened, program)
             yield from self._unnamed(package, kin) if loads else ()
             if any(map(self._loads, own)):
-                yield from own_modules.shared(kin, self._context)
-                yield from self._called(own_modules.called(kin, own, self._context), kin)
+                yield from self._shared(own, kin)
         for loaded in objects:
             real = SourcePath(loaded.real)
             if real == program or kin.owns(real):
@@ -86,7 +84,7 @@ class OwnPackage:
                 if not kin.owns(real):
                     yield from self._modules_of(loaded)
                     yield from programs.of_library(loaded, belongings.kin(belongings.owner(real)))
-        yield from (need for loaded in linked for need in self._filled_in(loaded))
+        yield from (need for one in linked for need in unlinked.filled_in(one, self._context))
         yield from self._modules.told()
         yield from belongings.findings
 
@@ -188,34 +186,6 @@ class OwnPackage:
             )
             yield Library(library, clue, optional=True, left_out=name(library) not in there)
 
-    def _filled_in(self, loaded: Loaded) -> Iterator[Need]:
-        """The libraries beside one that opens them by a name with something filled in.
-
-        Those come for which a word of the image's command line or variables stands; of others
-        nobody knows, so they are a hint.
-        """
-        files, elf_files = self._context.files, self._context.elf_files
-        hits = elf_files.search(loaded.real, strings.TEMPLATES)
-        if not hits or not elf_files.imports(loaded.real, strings.DLOPEN):
-            return
-        texts = " ".join((*self._context.arguments, *self._context.environment.values()))
-        words, loads = set(re.split(r"[^\w-]+", texts)), {one.real for one in self._context.objects}
-        shown, idle, chosen = printable(name(loaded.opened)), set[str](), set[str]()
-        for hit in hits:
-            template = re.escape(decode(hit["name"])).replace("%s", r"(?P<word>[\w-]+)", 1)
-            for one in files.names(parent(loaded.real)):
-                found = re.fullmatch(template, one)
-                path = f"{parent(loaded.real)}/{one}"
-                if found is None or files.covers(path) or files.real(path) in loads:
-                    continue
-                (chosen if found["word"] in words else idle).add(one)
-        for one in sorted(chosen):
-            yield Library(one, Clue(f"{shown} opens {printable(one)}, which a word chooses"))
-        if idle and not chosen:
-            text = f"{shown} opens libraries as {decode(hits[0]['name'])}, and these are left out: "
-            each = " ".join(f"--include-lib {printable(one)}" for one in sorted(idle))
-            yield hint(Code.DLOPEN_LEFT_OUT, f"{text}{each}", loaded.opened)
-
     def _loads(self, loaded: Loaded) -> bool:
         """Whether an object loads modules."""
         return bool(self._context.elf_files.imports(loaded.real, strings.DLOPEN))
@@ -273,8 +243,10 @@ class OwnPackage:
                 self._modules.add(place.path)
                 yield from self._belongings.directory(place, kin, clue, SourcePath(program.real))
 
-    def _called(self, found: Iterable[tuple[Place, Loaded]], kin: Kin) -> Iterator[Need]:
-        for place, by in found:
+    def _shared(self, own: list[Loaded], kin: Kin) -> Iterator[Need]:
+        """The modules of its source in directories of others, or below these."""
+        yield from own_modules.shared(kin, self._context)
+        for place, by in own_modules.called(kin, own, self._context):
             clue = Clue(f"{printable(by.opened)} names {printable(place.path)}", (place.path,))
             self._modules.add(place.path)
             yield from self._belongings.directory(place, kin, clue, SourcePath(by.real))
@@ -296,12 +268,18 @@ class OwnPackage:
         package = belongings.owner(real)
         if package is not None:
             kin = belongings.kin(self._quoted.given.speaks_for(package))
-            files = self._context.packages.files(package)
-            places = belongings.there.spelt(self._in_etc(package), self._context.files.covers)
-            yield from belongings.needs(places, kin, text.path, None)
-            yield from belongings.needs(belongings.there.private(files), kin.alone, text.path, None)
+            yield from self._of_scripts(package, kin, text.path)
             yield from self._quoted.in_script(text, kin)
         yield from belongings.findings
+
+    def _of_scripts(self, package: Package, kin: Kin, by: str) -> Iterator[Need]:
+        """The directories and settings of a package, for the first of its scripts."""
+        if package not in self._asked:
+            self._asked.add(package)
+            there, files = self._belongings.there, self._context.packages.files(package)
+            places = there.spelt(self._in_etc(package), self._context.files.covers)
+            yield from self._belongings.needs(places, kin, by, None)
+            yield from self._belongings.needs(there.private(files), kin.alone, by, None)
 
     def _in_etc(self, package: Package) -> Strings:
         """The settings in /etc that a package has, or makes."""

@@ -1,4 +1,4 @@
-"""Libraries that a package requires and that nothing of it is linked to.
+"""Libraries that nothing is linked to, and that are opened: those that a package requires.
 
 Whoever builds a package has its dependencies worked out from what is linked; one on a library that
 is not was written down because the program, or the library, loads it with dlopen(3) by a name that
@@ -12,9 +12,11 @@ import re
 from collections.abc import Iterator
 
 from rootfs_builder.errors import InputError
+from rootfs_builder.findings import Code, hint
+from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.clues import Clue
-from rootfs_builder.needs.finder import Context, Library
-from rootfs_builder.needs.general import standards
+from rootfs_builder.needs.finder import Context, Library, Need
+from rootfs_builder.needs.general import standards, strings
 from rootfs_builder.packages import Package
 from rootfs_builder.paths import SourcePath, decode, name, parent, printable
 
@@ -62,3 +64,32 @@ def _linked(files: frozenset[SourcePath], context: Context) -> set[str] | None:
         except InputError:  # a script
             continue
     return found
+
+
+def filled_in(loaded: Loaded, context: Context) -> Iterator[Need]:
+    """The libraries beside one that opens them by a name with something filled in.
+
+    Those come for which a word of the image's command line or variables stands; of others
+    nobody knows, so they are a hint.
+    """
+    files, elf_files = context.files, context.elf_files
+    hits = elf_files.search(loaded.real, strings.TEMPLATES)
+    if not hits or not elf_files.imports(loaded.real, strings.DLOPEN):
+        return
+    texts = " ".join((*context.arguments, *context.environment.values()))
+    words, loads = set(re.split(r"[^\w-]+", texts)), {one.real for one in context.objects}
+    shown, idle, chosen = printable(name(loaded.opened)), set[str](), set[str]()
+    for hit in hits:
+        template = re.escape(decode(hit["name"])).replace("%s", r"(?P<word>[\w-]+)", 1)
+        for one in files.names(parent(loaded.real)):
+            found = re.fullmatch(template, one)
+            path = f"{parent(loaded.real)}/{one}"
+            if found is None or files.covers(path) or files.real(path) in loads:
+                continue
+            (chosen if found["word"] in words else idle).add(one)
+    for one in sorted(chosen):
+        yield Library(one, Clue(f"{shown} opens {printable(one)}, which a word chooses"))
+    if idle and not chosen:
+        text = f"{shown} opens libraries as {decode(hits[0]['name'])}, and these are left out: "
+        each = " ".join(f"--include-lib {printable(one)}" for one in sorted(idle))
+        yield hint(Code.DLOPEN_LEFT_OUT, f"{text}{each}", loaded.opened)

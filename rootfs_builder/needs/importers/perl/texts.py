@@ -13,7 +13,7 @@ _CORE = ("strict.pm", "Config.pm")  # what only the core library has
 _MODULES = (".pm", ".al", ".t")
 _SUFFIXES = (*_MODULES, ".pl", ".ph", ".psgi", ".PL")
 _SCRIPTS = ("", ".cgi", ".fcgi")
-_FACT = "perl-imports v14"
+_FACT = "perl-imports v15"
 _LOADS = frozenset((b"Perl_load_module", b"Perl_load_module_nocontext", b"Perl_require_pv"))
 _NAMES = rb"\x00(?P<module>[A-Za-z_]\w*(?:::\w+)+)(?=\x00)"
 
@@ -24,6 +24,7 @@ class PerlTexts(Surroundings):
     def __init__(self, context: Context) -> None:
         super().__init__(context, compiled_in(context, _INC, _LIBRARY, _CORE))
         self._known = dict[str, Imports]()
+        self.parts = dict[str, list[str]]()  # of modules, as walks find them
 
     def is_perl(self, path: str) -> bool:
         """Whether a file is a program or module in Perl, by its name or its first lines."""

@@ -9,7 +9,7 @@ from rootfs_builder.needs.finder import Text
 from rootfs_builder.needs.importers.perl.imports import Import, Imports, Kind
 from rootfs_builder.needs.importers.perl.texts import PerlTexts
 from rootfs_builder.needs.importers.walk import MARKS, Library, Walk
-from rootfs_builder.paths import below, decode, join, parent, printable
+from rootfs_builder.paths import ancestors, below, decode, join, parent, printable
 
 _IN_ITSELF = re.compile(rb"search_path[\s=>\[]+__PACKAGE__")
 _FINDERS = frozenset(("Module::Find", "Module::Pluggable", "Module::Pluggable::Object"))
@@ -45,10 +45,12 @@ class PerlWalk(Walk):
         self._texts = texts
         self._options = options
         self._perhaps = dict[str, tuple[Library, str, str, str]]()
+        self._loaded = set[tuple[str, str]]()
         self._required = set[str]()  # files that are Perl, whatever they are called
         self._packages = {one.name for one in options if one.kind is Kind.PACKAGE}
 
     def _begin(self) -> None:
+        self._loaded.clear()
         for one in self._options:
             self._follow("", one)
         for one in self._named:
@@ -151,12 +153,26 @@ class PerlWalk(Walk):
             file = join(library.path, _file_of(one.name))
             if is_core or not library.core:
                 self._load_if_declared(library, file, path, one)
+        relative = self._relative(path, _file_of(one.name)) if "::" in one.name else ()
+        for library, file in () if found else relative:
+            if file not in self._needs and self._files.is_file(file):
+                self._load(library, file[len(library.path) + 1 :], path, one.name)
         is_source = path != self._by and not path.endswith(".so")
         imports = self._texts.imports(path) if is_source else ()
         computes = any(each.kind is Kind.FAMILY for each in imports)
         if (computes and not found) or any(each.name in _FINDERS for each in imports):
             self._family(path, one)
         self._chosen(path, one)
+
+    def _relative(self, path: str, part: str) -> Iterator[tuple[Library, str]]:
+        """Where a name leads behind the beginning of the name of the text's own module.
+
+        So `PE::Header` in Win32::Exe::PE is Win32::Exe::PE::Header.
+        """
+        for library in (one for one in self._all() if below(path, one.path) and not one.core):
+            for above in (path.removesuffix(".pm"), *ancestors(path)):
+                if below(above, library.path) and above != library.path:
+                    yield library, join(above, part)
 
     def _chosen(self, path: str, one: Import) -> None:
         """The modules of a family that a module names, of which the script quotes the last part.
@@ -182,6 +198,9 @@ class PerlWalk(Walk):
 
     def _load(self, library: Library, part: str, by: str, what: str) -> None:
         """Take a file of code; of a module outside the core library what belongs to it, too."""
+        if (library.path, part) in self._loaded:
+            return
+        self._loaded.add((library.path, part))
         self._need(join(library.path, part), library, by, what)
         if library.core or not part.endswith(".pm") or library.whole:
             return
@@ -201,15 +220,17 @@ class PerlWalk(Walk):
             if not data.endswith(_CODE):
                 self._need(data, library, by, what)
 
-    def _parts(self, module: str) -> Iterator[str]:
+    def _parts(self, module: str) -> list[str]:
         """Modules below another of which that has the last name as a word, to choose among them.
 
         So `implementations => ["XS", "PP"]` in Foo.pm stands for Foo::XS and Foo::PP.
         """
-        names = {one[:-3] for one in self._files.names(module) if one.endswith(".pm")}
-        text = (self._files.read(f"{module}.pm") or b"") if names else b""
-        words = {decode(one) for one in re.findall(rb"(?<=['\"\s(])\w+(?=['\"\s),])", text)}
-        yield from sorted(names & words)
+        if module not in self._texts.parts:
+            names = {one[:-3] for one in self._files.names(module) if one.endswith(".pm")}
+            text = (self._files.read(f"{module}.pm") or b"") if names else b""
+            words = {decode(one) for one in re.findall(rb"(?<=['\"\s(])\w+(?=['\"\s),])", text)}
+            self._texts.parts[module] = sorted(names & words)
+        return self._texts.parts[module]
 
     def _family(self, path: str, one: Import) -> None:
         """All modules whose names begin with one; of the core library those of its own family.
@@ -221,13 +242,13 @@ class PerlWalk(Walk):
             return
         part = one.name.replace("::", "/")
         part, begin = (parent(part), part[:-1]) if part.endswith("*") else (part, part)
-        for library in self._found(part, "dir"):
+        found = [(one, join(one.path, begin)) for one in self._found(part, "dir")]
+        for library, at in found or self._relative(path, begin):
             if library.core and not is_core:
                 continue
-            for file in self._below(join(library.path, part)):
-                if not file.endswith(".pm") or not file.startswith(join(library.path, begin)):
-                    continue
-                self._load_if_declared(library, file, path, one)
+            for file in self._below(at if part == begin else parent(at)):
+                if file.endswith(".pm") and file.startswith(at):
+                    self._load_if_declared(library, file, path, one)
 
     def _load_if_declared(self, library: Library, file: str, path: str, one: Import) -> None:
         """Take a plugin, or a module that the text's package needs; others perhaps later."""

@@ -50,6 +50,7 @@ _RUNS = frozenset(
 _BY_SHELL = frozenset(
     ("create_subprocess_shell", "getoutput", "getstatusoutput", "popen", "system")
 )
+_MAY_RUN = re.compile(r"exec|run|spawn|cmd|command")  # as `execute("grep", "-F", …)` does
 _METHODS = ("popen", "system")  # names that others have, too
 _PROGRAM = re.compile(r"[\w/.+-]+")
 _OF_PROGRAM = re.compile(r"(?:binary|\bbin|_bin|cmd|command|exe|executable|prog|program)$")
@@ -107,6 +108,10 @@ class Asked:
                 self.programs[word] = None
             elif " " in word and any(one.arg is None for one in node.keywords):
                 self.lines[word] = None  # shell=True is among them, or there is no such program
+        elif _MAY_RUN.search(what) and _is_option(node.args[1:2]):
+            word = _literal(command) or ""
+            if _PROGRAM.fullmatch(word):
+                self.programs[word] = None
 
     def defaults(self, node: ast.arguments) -> None:
         """Take in the programs that parameters have as defaults, as in `gpgbinary='gpg'`."""
@@ -198,6 +203,10 @@ def _whole(place: Place | None) -> str | None:
     if place is None or place.open or place.text.startswith((FILE, PREFIX)):
         return None
     return place.text
+
+
+def _is_option(nodes: Sequence[ast.expr]) -> bool:
+    return any((_literal(one) or "").startswith("-") for one in nodes)
 
 
 def _is_true(node: ast.expr) -> bool:

@@ -157,6 +157,7 @@ OWNERS = {SCRIPT: "own", "/usr/bin/tool": "needed", "/usr/bin/other": "another"}
         ("run('tool'); start(qw(tool x));", set()),
         ("my @tools = ([ 'gz', ['tool', '-cd'] ], ['cat', '-n'], ['cat', 'x']);", PLAIN),
         ('my $run = "tool -x $file";', {"/usr/bin/tool"}),
+        ("my $run = 'tool ' . $user . q` --command='`;", {"/usr/bin/tool"}),
         ('print "other -x $file";', set()),
         ("system('tool . | xargs -n 1 cat');", {"/usr/bin/tool", "/usr/bin/cat", "/bin/sh"}),
         ("system('/usr/bin/xargs -I FILE tool FILE');", {"/usr/bin/tool"}),
@@ -316,6 +317,18 @@ def test_of_a_family_that_a_module_names_comes_what_the_script_calls():
     assert run("use P::L; load(engine => 'FCGI');", tree)[0] == tree.keys() - {
         f"{VENDOR}/P/H/Other.pm"
     }
+
+
+@pytest.mark.parametrize("text", ["'Part::One'", "'Other::Part::One'", '"Part::$x"', "'Own::Part'"])
+def test_a_module_that_a_name_stands_for_behind_that_of_the_text(text):
+    """As Win32::Exe::PE::Header is `PE::Header` in Win32::Exe::PE, and Win32::Exe::Resource::Icon
+    `Resource::$class`."""
+    tree = {f"{VENDOR}/Own/Kind.pm": f"sub f {{ load({text}) }}"}
+    tree |= {f"{VENDOR}/{one}.pm": "1;" for one in ("Own/Part/One", "Part2/One", "One")}
+    comes = {f"{VENDOR}/Own/Part/One.pm"} if text in ("'Part::One'", '"Part::$x"') else set()
+    assert run("use Own::Kind;", tree)[0] == comes | {f"{VENDOR}/Own/Kind.pm"}
+    tree = {f"{VENDOR}/Own.pm": f"sub f {{ load({text}) }}", f"{VENDOR}/Own/Part/One.pm": "1;"}
+    assert run("use Own;", tree)[0] == comes | {f"{VENDOR}/Own.pm"}
 
 
 def test_a_tool_that_a_module_of_the_scripts_package_loads_comes():

@@ -699,6 +699,7 @@ PROGRAMS = {"/usr/bin/aid": "x", "/usr/bin/cat": "x", "/bin/sh": "x"}
         "call('aid %s' % where, shell=True)",
         "run_all('aid --list one')",
         "self.aid(['aid', '--list'])",
+        "putils.execute('aid', '-F', 'text', path)",
     ],
 )
 def test_a_program_that_is_started_is_a_hint(text):
@@ -724,6 +725,14 @@ def test_a_program_that_is_started_is_a_hint(text):
 )
 def test_a_program_that_no_one_can_do_without_comes(text, comes):
     assert files(started(f"import os\n{text}\n", PROGRAMS)) == comes
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["parser.add('aid', '-x')", "execute('aid', 'x')", "execute('aid')", "execute(aid, '-x')"],
+)
+def test_words_that_run_nothing(text):
+    assert not [one for one in started(text, PROGRAMS) if isinstance(one, LeftOut)]
 
 
 def test_a_space_before_the_interpreter_changes_nothing():
