@@ -2,7 +2,7 @@
 
 Rules contribute lines (passwd, nsswitch.conf …), whole files (a locale out of an archive) and
 directories (/tmp); a loader may need its configuration, so that it finds in the image what it found
-here. All are written once, when everything else is known.
+here, and PAM shadow. All are written once, when everything else is known.
 """
 
 from collections.abc import Iterator
@@ -15,11 +15,12 @@ from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.loader.protocol import Loader, Lookup
 from rootfs_builder.needs.closure import Closure
-from rootfs_builder.paths import ImagePath, OpenedPath, encode
+from rootfs_builder.paths import ImagePath, OpenedPath, below, encode
 from rootfs_builder.plan import Entry, Plan, PlanRoot, Reason, ReasonKind
 from rootfs_builder.plan.layout import Layout
 
 _LDCONFIG, _GLIBC = "/sbin/ldconfig", "glibc"
+_PASSWD, _SHADOW = "/etc/passwd", "/etc/shadow"
 
 
 def entries(closure: Closure, because: dict[str, Reason]) -> Iterator[Entry]:
@@ -70,6 +71,8 @@ def configurations(
     Who can print glibc's cache, as Python's find_library does, expects all libraries in it.
     """
     walker = Walker(PlanRoot(draft))
+    if not _exists(walker, _SHADOW):
+        yield from _passwords(closure)
     is_printed = _exists(walker, _LDCONFIG)
     finds: dict[int, tuple[Loader, dict[Lookup, None]]] = {}
     for _, link_map in closure.processes():
@@ -86,6 +89,24 @@ def configurations(
         if found is not None:
             reason = Reason(ReasonKind.GENERATED, asked="what its loader needs to find libraries")
             yield _file(found[0], 0o644, found[1], (reason,))
+
+
+def _passwords(closure: Closure) -> Iterator[Entry]:
+    """A shadow(5) without any password, where PAM has a service.
+
+    pam_unix lets in, changes to or runs jobs of no account that has no line there; with `*` nobody
+    logs in with a password. Source: pam_unix(8), account.
+    """
+    if any(below(tree.destination, "/etc/pam.d") for tree in closure.trees):
+        known = (one.text.splitlines() for one in closure.supply.lines if one.path == _PASSWD)
+        fields = [line.split(":") for lines in known for line in lines]
+        names = dict.fromkeys(first for first, second, *_ in fields if second == "x")
+        text = "".join(f"{one}:*:::::::\n" for one in names)
+        reason = Reason(
+            ReasonKind.GENERATED, asked="PAM looks accounts up in it; it has no password"
+        )
+        if text:
+            yield _file(ImagePath(_SHADOW), 0o600, encode(text), (reason,))
 
 
 def _exists(walker: Walker, path: str) -> bool:

@@ -4,7 +4,7 @@ import pytest
 
 from rootfs_builder.needs import rules
 from tests import package_roots
-from tests.rule_bench import LIB, Elf, program
+from tests.rule_bench import LIB, Elf, program, read_rules, rule
 
 TOOL = "/usr/bin/tool"
 PAM = tuple(one for one in rules.load() if one.name == "pam")
@@ -87,3 +87,19 @@ def test_the_user_adds_one(root):
     assert "/etc/pam.d/mine" in result.paths
     assert modules(result) == {"a.so", "permit.so"}
     assert "pam_lost.so was not found" in result.said("warning")[0]
+
+
+def test_every_account_has_a_line_without_a_password_in_shadow(root):
+    """Or pam_unix lets root start nothing as another user."""
+    root("tool").fill({"/etc/passwd": "", "/etc/shadow": "root:$y$secret:1:0:99999:7:::\n"})
+    users = rule(
+        'when = { libc = ["glibc"] }\nwrite = { "/etc/passwd" = "a:x:1:1::/:\\nb:*:2:2::/:" }'
+    )
+    both = (*PAM, *read_rules(users))
+    result = root("tool").plan_of(both, TOOL)
+    (entry,) = (one for one in result.plan.entries if one.path == "/etc/shadow")
+    assert (result.tree["/etc/shadow"], entry.mode, entry.uid) == ("a:*:::::::\n", 0o600, 0)
+    bench = root("tool")
+    bench.fill({"/mine": "a:$y$hash:1:0:99999:7:::\n"})
+    result = bench.plan_of(both, TOOL, add=(f"{bench.root}/mine:/etc/shadow",))
+    assert "$y$hash" in result.tree["/etc/shadow"]
