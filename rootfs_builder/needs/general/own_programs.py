@@ -24,11 +24,11 @@ _LONG = 8  # letters from which a name is no word of every day; as is one with a
 class _Started(Struct, frozen=True):
     """A program that a command starts which another program spells out.
 
-    `certain`: it has its path, or an option and something that is filled in; a sentence has at most
-    one of these, as a rule. `option`: it has an option, which is enough for a program of the same
-    source. `first`: an option follows at once, enough for one that the package requires.
-    `is_utility`: such a one of every system, for a shell. `plain`: it begins with an option, a path
-    or a name that is no word of every day: `open it -%s` is none.
+    `certain`: it has its path, a variable that is set for it, or an option and something that is
+    filled in; a sentence has at most one of the last two, as a rule. `option`: it has an option,
+    which is enough for a program of the same source. `first`: an option follows at once, enough for
+    one that the package requires. `is_utility`: such a one of every system, for a shell. `plain`:
+    it begins with an option, a path or a name that is no word of every day: `open it -%s` is none.
     """
 
     path: str
@@ -129,11 +129,15 @@ class OwnPrograms:
             path = files.commands(self._context.search_path).get(word) if known else None
             if path is not None and "at" in hit:
                 path = f"{decode(hit['at'])}{word}"
+            elif path is not None and "set" in hit:
+                places = decode(hit["set"]).strip().removeprefix("PATH=").split(":")
+                each = (f"{one}/{word}" for one in places if one.startswith("/"))
+                path = next(filter(files.is_file, each), path)
             if path is not None and files.is_file(path) and files.real(path) != program.real:
                 for_shell = bool(by_shell) and "first" in hit
                 is_utility = for_shell and word in utilities.ALL - utilities.BUILT_IN
                 plain = bool({"at", "first"} & hit.keys()) or is_rare(word)
-                certain = len(known) > 1 or "at" in hit
+                certain = len(known) > 1 or not {"at", "set"}.isdisjoint(hit)
                 yield _Started(path, certain, "option" in hit, "first" in hit, is_utility, plain)
 
     def _named(self, kin: Kin) -> Iterator[Need]:

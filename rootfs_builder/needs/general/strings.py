@@ -34,7 +34,7 @@ LIBRARIES = (  # as a whole string, for dlopen(3)
 )
 TEMPLATES = rb"(?P<name>lib[\w-]{3,60}%s[\w-]{0,20}\.so(?:\.\d+)?)(?=\x00)"  # of libraries
 COMMANDS = (  # a word with arguments, for system(3): what is filled in, an option, one at once
-    rb"\x00(?P<at>/(?:usr/)?bin/)?(?P<word>[a-z][\w.+-]{1,40})(?= )"
+    rb"\x00(?P<set>[A-Z]+=[^\x00 ]* )?(?P<at>/(?:usr/)?bin/)?(?P<word>[a-z][\w.+-]{1,40})(?= )"
     rb"(?=(?P<filled> [^\x00]{0,100}%s)?)"
     rb"(?=(?P<option>(?: [^\x00]{0,100})? --?\w)?)(?=(?P<first> --?[a-zA-Z])?)"
 )

@@ -55,7 +55,10 @@ _WITH_VALUE, _REST_IS_VALUE = "eEmMI", "CDFdix"  # options of perl
 def read(text: bytes) -> Imports:
     """What a text imports, none twice."""
     reader = _Reader()
-    reader.read(syntax.parse("perl", text), 0)
+    root = syntax.parse("perl", text)
+    reader.read(root, 0)
+    if root.has_error:
+        reader.found += loads.misread(text)
     found = dict[tuple[Kind, str], Import]()
     for one in reader.found:
         known = found.get((one.kind, one.name))
@@ -136,8 +139,10 @@ class _Reader:
             return  # a script: what it loads by a computed name is below none of its own
         self.found.append(Import(kind, name, line, guarded or self._within > 0))
 
-    def _assign(self, node: Node, _: int) -> None:
-        self._values.assign(node)
+    def _assign(self, node: Node, line: int) -> None:
+        called = self._values.assign(node)
+        if called and WORD.fullmatch(called):
+            self._keep(Kind.PERHAPS, called, line, guarded=True)
 
     def _declare(self, node: Node, line: int) -> None:
         names = [syntax.text(one) for one in node.named_children if one.type == "package"]
@@ -245,6 +250,9 @@ class _Reader:
             self._run(words, line)
         elif name == "require" and node.type == "method_call_expression":
             self._computed(line)
+        elif name.startswith("connect") and arguments:
+            for driver in loads.drivers(self._values.line(arguments[0])):
+                self._keep(Kind.MODULE, driver, line, guarded=True)
         else:
             self._loaded(name, arguments, line)
         if node.end_byte > self._ended and self._path(node, line):

@@ -38,8 +38,11 @@ class Values:
         self._several = set[str]()  # that are given different constants
         self._lines = dict[str, str]()
 
-    def assign(self, node: Node) -> None:
-        """A variable of the file that is given a constant: the first one counts."""
+    def assign(self, node: Node) -> str:
+        """A variable of the file that is given a constant: the first one counts.
+
+        It is returned if the variable is called so, as that of a program: `$path_tar = "tar"`.
+        """
         left, right = node.children[0], node.children[-1]
         if left.type == "variable_declaration":
             left = left.named_children[0] if len(left.named_children) == 1 else left
@@ -49,6 +52,9 @@ class Values:
                 self._several.add(_name(left))
             elif value is None and right.type in (*STRINGS, "binary_expression"):
                 self._lines.setdefault(_name(left), self.line(right))
+            if value and _name(left).lower().endswith(value):
+                return value
+        return ""
 
     def words(self, nodes: Iterable[Node]) -> Iterator[str]:
         """The constant texts of a list of expressions."""

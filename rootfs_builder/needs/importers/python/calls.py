@@ -108,8 +108,10 @@ class Asked:
                 self.programs[word] = None
             elif " " in word and any(one.arg is None for one in node.keywords):
                 self.lines[word] = None  # shell=True is among them, or there is no such program
-        elif _MAY_RUN.search(what) and _is_option(node.args[1:2]):
-            word = _literal(command) or ""
+        elif _MAY_RUN.search(what):
+            listed = isinstance(command, ast.List | ast.Tuple) and command.elts
+            word = _literal(listed[0] if listed else command) or ""
+            word = word if listed or _is_option(node.args[1:2]) else ""
             if _PROGRAM.fullmatch(word):
                 self.programs[word] = None
 

@@ -1162,6 +1162,25 @@ def test_data_of_a_package_that_a_librarys_own_needs_by_names_in_a_directory(ben
     assert machine.brought(OWN) == {"/usr/share/base/words.dat", "/usr/share/base/more"}
 
 
+@pytest.mark.parametrize(
+    ("text", "comes"),
+    [
+        ("PATH=/sbin:/bin probe %s up", {"/sbin/probe", "/bin/sh"}),
+        ("LANG=C probe %s up", {"/usr/bin/probe", "/bin/sh"}),
+        ("probe %s up", set()),
+    ],
+)
+def test_a_command_for_which_a_variable_is_set_is_certain(bench, text, comes):
+    """As iodined's ifconfig, in the directory in which its PATH finds it."""
+    machine = Machine(bench)
+    bench.fill({f"{LIB}/libc.so.6": libc("frob", "system")})
+    bench.fill({TOOL: program("frob", "system", source=spelling(f"\\0{text}"))})
+    bench.fill({one: program() for one in ("/usr/bin/probe", "/sbin/probe", "/bin/sh")})
+    machine.package("tool", {}, files=(TOOL,), needs="Depends: probe\n")
+    machine.package("probe", {}, files=("/usr/bin/probe", "/sbin/probe"))
+    assert machine.brought(OWN) == comes
+
+
 def test_a_library_of_its_own_runs_commands_too(bench):
     machine = Machine(bench)
     bench.fill({f"{LIB}/libc.so.6": libc("frob", "system")})

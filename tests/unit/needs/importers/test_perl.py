@@ -157,6 +157,7 @@ OWNERS = {SCRIPT: "own", "/usr/bin/tool": "needed", "/usr/bin/other": "another"}
         ("run('tool'); start(qw(tool x));", set()),
         ("my @tools = ([ 'gz', ['tool', '-cd'] ], ['cat', '-n'], ['cat', 'x']);", PLAIN),
         ('my $run = "tool -x $file";', {"/usr/bin/tool"}),
+        ("$main::path_tool = 'tool'; $other = 'cat'; exec $path_tool;", {"/usr/bin/tool"}),
         ("my $run = 'tool ' . $user . q` --command='`;", {"/usr/bin/tool"}),
         ('print "other -x $file";', set()),
         ("system('tool . | xargs -n 1 cat');", {"/usr/bin/tool", "/usr/bin/cat", "/bin/sh"}),
@@ -329,6 +330,22 @@ def test_a_module_that_a_name_stands_for_behind_that_of_the_text(text):
     assert run("use Own::Kind;", tree)[0] == comes | {f"{VENDOR}/Own/Kind.pm"}
     tree = {f"{VENDOR}/Own.pm": f"sub f {{ load({text}) }}", f"{VENDOR}/Own/Part/One.pm": "1;"}
     assert run("use Own;", tree)[0] == comes | {f"{VENDOR}/Own.pm"}
+
+
+@pytest.mark.parametrize("call", ["DBI->connect('DBI:db:x=y')", 'DBI->connect("dbi:db:$x", $y)'])
+def test_the_driver_of_the_database_that_a_script_connects_to(call):
+    """As make_combined_log2, whose package names none."""
+    tree = {f"{VENDOR}/DBI.pm": "1;", f"{VENDOR}/DBD/db.pm": "1;", f"{VENDOR}/DBD/other.pm": "1;"}
+    owners = {SCRIPT: "own", f"{VENDOR}/DBD/db.pm": "db"}
+    found = run(f"use DBI; {call};", tree, packages=importing.Packages(owners, {}))[0]
+    assert found == {f"{VENDOR}/DBI.pm", f"{VENDOR}/DBD/db.pm"}
+
+
+def test_what_the_lines_say_of_a_text_that_the_grammar_misreads():
+    """As Sysadm::Install: a substitution with a comment in it seems to have no end."""
+    tree = {f"{VENDOR}/{one}.pm": "1;" for one in ("A/B", "C", "D", "E")}
+    text = "sub f { s/x{/; }\nuse A::B;\n\n=head1 X\n\nuse C;\n\n=cut\n\n  require D;\n}}\n"
+    assert run(f"{text}__END__\nuse E;", tree)[0] == {f"{VENDOR}/A/B.pm", f"{VENDOR}/D.pm"}
 
 
 def test_a_tool_that_a_module_of_the_scripts_package_loads_comes():

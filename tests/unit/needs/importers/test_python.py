@@ -700,6 +700,7 @@ PROGRAMS = {"/usr/bin/aid": "x", "/usr/bin/cat": "x", "/bin/sh": "x"}
         "run_all('aid --list one')",
         "self.aid(['aid', '--list'])",
         "putils.execute('aid', '-F', 'text', path)",
+        "_run_and_get_stdout(['aid'])",
     ],
 )
 def test_a_program_that_is_started_is_a_hint(text):

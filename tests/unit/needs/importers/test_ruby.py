@@ -212,3 +212,11 @@ def test_libraries_that_a_text_quotes_by_their_sonames_are_opened():
     made = importing.finder(ruby, {SCRIPT: text}, compiled={"directory": (CORE,)})
     needs = made.text(Text(SCRIPT, TextKind.STARTED))
     assert [one.name for one in needs if isinstance(one, Library)] == ["libcurl.so.4"]
+
+
+def test_a_library_whose_ending_ruby_works_out():
+    """As sassc's libsass, by its path."""
+    text = '#!/usr/bin/ruby\nffi_lib "/usr/lib/#{arch}/libsass.#{dl_ext}"\nputs "/x/lib.#{y}"'
+    made = importing.finder(ruby, {SCRIPT: text}, compiled={"directory": (CORE,)})
+    needs = made.text(Text(SCRIPT, TextKind.STARTED))
+    assert [one.name for one in needs if isinstance(one, Library)] == ["libsass.so"]
