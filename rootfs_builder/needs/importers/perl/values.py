@@ -41,7 +41,8 @@ class Values:
     def assign(self, node: Node) -> str:
         """A variable of the file that is given a constant: the first one counts.
 
-        It is returned if the variable is called so, as that of a program: `$path_tar = "tar"`.
+        Its first word is returned if the variable is called so, as that of a program:
+        `$path_tar = "tar"`, `$pdflatex = "pdflatex %O %S"`.
         """
         left, right = node.children[0], node.children[-1]
         if left.type == "variable_declaration":
@@ -52,8 +53,9 @@ class Values:
                 self._several.add(_name(left))
             elif value is None and right.type in (*STRINGS, "binary_expression"):
                 self._lines.setdefault(_name(left), self.line(right))
-            if value and _name(left).lower().endswith(value):
-                return value
+            word = (value or "").partition(" ")[0]
+            if word and _name(left).lower().endswith(word):
+                return word
         return ""
 
     def words(self, nodes: Iterable[Node]) -> Iterator[str]:
