@@ -24,7 +24,6 @@ from rootfs_builder.packages import Package
 from rootfs_builder.paths import SourcePath, below, decode, encode, name, parent, printable
 
 NAMED = rb"(?P<path>/(?<![\w.+-]/)(?:var|run)/[\w.+%{}$@*/-]{1,200})"
-_CONNECTS, _SOCKETS = frozenset((b"connect",)), b"/var/run/"
 _FILLED_IN = r"[%{}$@*]"
 _OF_ALL = (  # FHS 3.0, 5 and 3.15: who has something there has it in a directory
     *("/run/shm", "/run/user", "/var", "/var/account", "/var/cache"),
@@ -38,6 +37,8 @@ _OF_OTHERS = (  # the init system's and those of whom every program may talk to
     *("/run/udev", "/run/utmp", "/var/adm", "/var/db", "/var/lib/apt", "/var/lib/dpkg"),
     *("/var/lib/rpm", "/var/log/btmp", "/var/log/journal", "/var/log/lastlog", "/var/log/wtmp"),
 )
+_CONNECTS = frozenset((b"connect",))
+_SOCKETS = tuple(encode(f"/var{one}/") for one in _OF_OTHERS if below(one, "/run"))
 
 
 def make(context: Context) -> "Directories":
@@ -72,7 +73,7 @@ class Directories:
     def _connects(self, one: Loaded) -> Iterator[Need]:
         """The way to the sockets below /var/run, most often a link, that others provide."""
         elf_files = self._context.elf_files
-        if elf_files.imports(one.real, _CONNECTS) and elf_files.contained(one.real, (_SOCKETS,)):
+        if elf_files.imports(one.real, _CONNECTS) and elf_files.contained(one.real, _SOCKETS):
             shown = printable(name(one.opened))
             clue = Clue(f"{shown} connects to sockets below /var/run", ("/var/run",))
             yield Directory("/var/run", clue, shared=True)
