@@ -66,7 +66,7 @@ def _file(path: ImagePath, mode: int, data: bytes, reasons: tuple[Reason, ...]) 
 def configurations(
     closure: Closure, layout: Layout, draft: Plan, sources: Sources
 ) -> Iterator[Entry]:
-    """The configuration with which loaders find in the image what they found here.
+    """The configuration with which loaders, and PAM, find in the image what they found here.
 
     Who can print glibc's cache, as Python's find_library does, expects all libraries in it.
     """
@@ -100,7 +100,7 @@ def _passwords(closure: Closure) -> Iterator[Entry]:
     if any(below(tree.destination, "/etc/pam.d") for tree in closure.trees):
         known = (one.text.splitlines() for one in closure.supply.lines if one.path == _PASSWD)
         fields = [line.split(":") for lines in known for line in lines]
-        names = dict.fromkeys(first for first, second, *_ in fields if second == "x")
+        names = dict.fromkeys(one[0] for one in fields if one[1:2] == ["x"])
         text = "".join(f"{one}:*:::::::\n" for one in names)
         reason = Reason(
             ReasonKind.GENERATED, asked="PAM looks accounts up in it; it has no password"

@@ -93,7 +93,7 @@ def test_every_account_has_a_line_without_a_password_in_shadow(root):
     """Or pam_unix lets root start nothing as another user."""
     root("tool").fill({"/etc/passwd": "", "/etc/shadow": "root:$y$secret:1:0:99999:7:::\n"})
     users = rule(
-        'when = { libc = ["glibc"] }\nwrite = { "/etc/passwd" = "a:x:1:1::/:\\nb:*:2:2::/:" }'
+        'when = { libc = ["glibc"] }\nwrite = { "/etc/passwd" = "a:x:1:1::/:\\nb:*:2:2::/:\\nc" }'
     )
     both = (*PAM, *read_rules(users))
     result = root("tool").plan_of(both, TOOL)
