@@ -171,7 +171,6 @@ class Walk(ABC):
     def needs(self) -> Iterator[Need]:
         """All that it loads, and what it cannot: until no directory of the search path is new."""
         known, seen = -1, set[str]()
-        done = self._around.done if self._is_packaged else ()  # it adds to what others have loaded
         while known < len(self._libraries):
             known = len(self._libraries)
             self._findings.clear()
@@ -179,7 +178,7 @@ class Walk(ABC):
             self._begin()
             while self._todo or self._more():
                 path = self._todo.pop() if self._todo else ""
-                if path and path not in seen and path not in done:
+                if path and path not in seen:
                     seen.add(path)
                     self._read(path)
         self._around.done |= seen  # a text comes in by the path that it has without links
