@@ -24,6 +24,7 @@ class Code(StrEnum):
     DLOPEN_LEFT_OUT = "dlopen-left-out"
     DLOPEN_MISSING = "dlopen-missing"
     PACKAGE_FILES_LEFT_OUT = "package-files-left-out"
+    PACKAGES_LEFT_OUT = "packages-left-out"
     PROGRAMS_LEFT_OUT = "programs-left-out"
     SECRET_LEFT_OUT = "secret-left-out"  # noqa: S105 - not a password
     OUT_OF_REACH = "out-of-reach"

@@ -11,8 +11,8 @@ To add one: write the module, and put it into `_MANAGERS`.
 """
 
 import hashlib
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cached_property, partial
 from typing import TypeVar
 
@@ -37,7 +37,8 @@ from rootfs_builder.packages.database import (
     unknown,
 )
 from rootfs_builder.packages.kin import Kin
-from rootfs_builder.paths import OpenedPath, SourcePath, join, name, printable
+from rootfs_builder.packages.spelling import Spelling
+from rootfs_builder.paths import OpenedPath, SourcePath, name, printable
 
 __all__ = ["Kin", "Owned", "Owners", "Package", "Related", "owners", "watch"]
 
@@ -64,7 +65,7 @@ class Owners:
         self._known: dict[SourcePath, Package | None] = {}
         self._damaged: dict[Database, Finding] = {}
         self._related: dict[Package, Related] = {}
-        self._directories: dict[str, SourcePath | None] = {}
+        self._spelling = Spelling(self._walker)
         self._files: dict[Package, frozenset[SourcePath]] = {}
         self._sizes: dict[Package, int] = {}
         self._kin: dict[tuple[Package, bool], Kin] = {}
@@ -101,6 +102,18 @@ class Owners:
         self._known.update(self._remembered([one for one in new if self._is_one(one)]))
         return Owned({one: self._known[one] for one in wanted}, self._warnings())
 
+    def installed(self, named: str) -> tuple[Package, ...]:
+        """The packages of a name, of each architecture.
+
+        Raises:
+            InputError: see `of_all`.
+        """
+        found = list[Package]()
+        for one in self._databases:
+            with self._minding(one):
+                found += one.installed(named)
+        return tuple(found)
+
     def related(self, package: Package) -> Related:
         """The packages of a package's source, and those that it needs.
 
@@ -113,7 +126,7 @@ class Owners:
 
     def _remembered_related(self, package: Package) -> Related:
         states = self._states
-        fact = f"related v4 {self._state} {package.name} {package.architecture}"
+        fact = f"related v5 {self._state} {package.name} {package.architecture}"
         known = self._facts.get(states[0], fact, Related) if states else None
         if known is None:
             known = self._asked(package, lambda one: one.related(package)) or Related()
@@ -172,7 +185,7 @@ class Owners:
     def _sums_of(self, package: Package) -> dict[SourcePath, str]:
         if package not in self._sums:
             each = self._asked(package, lambda one: tuple(one.sums(package))) or ()
-            stand = ((self._stands(spelt), digest) for spelt, digest in each)
+            stand = ((self._spelling.stands(spelt), digest) for spelt, digest in each)
             self._sums[package] = {path: digest for path, digest in stand if path is not None}
         return self._sums[package]
 
@@ -227,27 +240,24 @@ class Owners:
         """
         if package not in self._files:
             spelt = self._asked(package, lambda one: frozenset(one.files(package))) or frozenset()
-            inside: dict[str, list[str]] = {}
-            for directory, _, last in (one.rpartition("/") for one in spelt):
-                inside.setdefault(directory, []).append(last)
-            self._files[package] = frozenset(
-                SourcePath(f"{real}/{last}".replace("//", "/", 1))
-                for directory, names in inside.items()
-                if (real := self._real(directory)) is not None
-                for last in names
-                if f"{directory}/{last}" not in inside
-            )
+            self._files[package] = self._spelling.files(spelt)
         return self._files[package]
 
     def _asked(self, package: Package, ask: Callable[[Database], T]) -> T | None:
         """What the database that has a package says of it; None of a damaged one."""
         for one in self._databases:
             if one.kind == package.kind and one not in self._damaged:
-                try:
+                with self._minding(one):
                     return ask(one)
-                except DamagedError as error:
-                    self._damaged[one] = unknown(error.path, error.why)
         return None
+
+    @contextmanager
+    def _minding(self, database: Database) -> Iterator[None]:
+        """Remember it if a database turns out to be damaged: what was asked has no answer then."""
+        try:
+            yield
+        except DamagedError as error:
+            self._damaged[database] = unknown(error.path, error.why)
 
     def _warnings(self) -> tuple[Finding, ...]:
         """About the databases that could not be read until now."""
@@ -294,13 +304,10 @@ class Owners:
         for database in self._databases:
             if not left or database in self._damaged:
                 continue
-            try:
+            with self._minding(database):
                 brought = self._brought(database, left)
-            except DamagedError as error:
-                self._damaged[database] = unknown(error.path, error.why)
-                continue
-            found.update((path, legible(min(several))) for path, several in brought.items())
-            left -= brought.keys()
+                found.update((path, legible(min(several))) for path, several in brought.items())
+                left -= brought.keys()
         return found
 
     def _brought(
@@ -311,25 +318,13 @@ class Owners:
         for brought in database.named({name(one) for one in paths}):
             owners: dict[SourcePath, set[Package]] = {}
             for spelt, package in brought:
-                path = self._stands(spelt)
+                path = self._spelling.stands(spelt)
                 if path in paths and path not in found:
                     owners.setdefault(path, set()).add(package)
             found |= owners
             if len(found) == len(paths):
                 break
         return found
-
-    def _stands(self, spelt: str) -> SourcePath | None:
-        """Where a file is that a package calls so."""
-        real = self._real(spelt.rpartition("/")[0])
-        return None if real is None else SourcePath(join(real, name(spelt)))
-
-    def _real(self, directory: str) -> SourcePath | None:
-        """Where a directory is that a package calls so."""
-        if directory not in self._directories:
-            above = self._walker.walk(OpenedPath(directory))
-            self._directories[directory] = None if above.errno else SourcePath(above.real)
-        return self._directories[directory]
 
 
 def owners(root: Root, *, facts: FileFacts | None = None) -> Owners:

@@ -46,6 +46,10 @@ class Apk:
         """See Database."""
         yield (brought for name in names for brought in self._index.get(name, ()))
 
+    def installed(self, name: str) -> Iterator[Package]:
+        """See Database."""
+        return (one.package for one in self._stanzas if one.package.name == name)
+
     def related(self, package: Package) -> Related:
         """See Database."""
         same, terms, needed = set[Package](), set[str](), set[Package]()

@@ -49,13 +49,14 @@ class Related(Struct, frozen=True):
 
     `needed` has one level: what it depends on, pre-depends on or recommends, every alternative.
     `required` are those that it does not only recommend, of its own source, too. Nobody says that
-    they need one that is `essential`: every system has it.
+    they need one that is `essential`: every system has it. Nearly every one has what is `expected`.
     """
 
     same: tuple[Package, ...] = ()
     needed: tuple[Package, ...] = ()
     required: tuple[Package, ...] = ()
     essential: bool = False
+    expected: bool = False
 
 
 Brought = tuple[str, Package]  # a file, by a path that may lead through links, and whose it is
@@ -80,6 +81,9 @@ class Database(Protocol):
         Raises:
             DamagedError: it is not such a database.
         """
+
+    def installed(self, name: str) -> Iterable[Package]:
+        """The installed packages of a name, of each architecture; see `named` for errors."""
 
     def related(self, package: Package) -> Related:
         """The packages that belong to one of this database; see `named` for errors."""

@@ -51,6 +51,7 @@ _REQUIRES = re.compile(rb"^(?:Pre-Depends|Depends):(.*(?:\n[ \t].*)*)", re.MULTI
 _CONFFILES = re.compile(rb"^Conffiles:[ \t]*((?:\n .*)*)", re.MULTILINE)
 _CONFFILE = re.compile(r"^ (\S.*?) ([0-9a-f]{32})(?: [\w-]+)?$", re.MULTILINE)
 _ESSENTIAL = re.compile(rb"^Essential: yes$", re.MULTILINE)
+_EXPECTED = re.compile(rb"^Priority: (?:required|important)$", re.MULTILINE)
 _RECOMMENDS = re.compile(rb"^Recommends:(.*(?:\n[ \t].*)*)", re.MULTILINE)
 _PROVIDES = re.compile(rb"^Provides:(.*(?:\n[ \t].*)*)", re.MULTILINE)
 _TERM = re.compile(rb"(?:^|[,|])\s*([^\s,|:(]+)")  # NAME:ARCH (>= VERSION) [ARCH…]
@@ -191,7 +192,7 @@ class Dpkg:
     def related(self, package: Package) -> Related:
         """See Database."""
         names = {package.source, *self._built_from.get(package.source, ())}
-        same = {one for name in names for one in self._installed(name)}
+        same = {one for name in names for one in self.installed(name)}
         own = {one for one in same if one.source == package.source}
         required = self._that_are(_REQUIRES, package)
         needed = (self._that_are(_RECOMMENDS, package) | required) - own
@@ -201,6 +202,7 @@ class Dpkg:
             tuple(sorted(needed)),
             tuple(sorted(required)),
             essential=any(map(_ESSENTIAL.search, stanzas)),
+            expected=any(map(_EXPECTED.search, stanzas)),
         )
 
     def _that_are(self, field: re.Pattern[bytes], package: Package) -> set[Package]:
@@ -212,7 +214,7 @@ class Dpkg:
             for term in _TERM.findall(text)
         }
         provided = {name for term in terms for name in self._provided.get(term, ())}
-        return {one for name in terms | provided for one in self._installed(name)}
+        return {one for name in terms | provided for one in self.installed(name)}
 
     def files(self, package: Package) -> Iterator[str]:
         """See Database."""
@@ -237,13 +239,13 @@ class Dpkg:
 
     def licences(self, package: Package) -> tuple[str, ...]:
         """See Database."""
-        if package not in self._installed(package.name):
+        if package not in self.installed(package.name):
             return ()
         (text,) = contents(self._walker, f"/usr/share/doc/{package.name}/copyright")
         return licences.of_copyright(decode(text))
 
-    def _installed(self, name: str) -> Iterator[Package]:
-        """The packages of a name whose files are here, of each architecture."""
+    def installed(self, name: str) -> Iterator[Package]:
+        """See Database: those whose files are here."""
         for architecture in self._described_as(name):
             label = f"{name}:{architecture}" if architecture else name
             package = self._package(label) if label in self._names else None

@@ -153,6 +153,10 @@ class Rpm:
         """See Database."""
         yield self._read(lambda: [one for name in names for one in self._named(name)])
 
+    def installed(self, name: str) -> Iterable[Package]:
+        """See Database."""
+        return self._read(lambda: [one for _, one in self._all if one.name == name])
+
     def related(self, package: Package) -> Related:
         """See Database."""
         return self._read(lambda: self._related(package))

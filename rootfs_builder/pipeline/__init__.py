@@ -18,8 +18,6 @@ from rootfs_builder.cache.memory import BuildFacts
 from rootfs_builder.choices import EPOCH
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.image import Image
-from rootfs_builder.loader.elf_files import ElfFiles
-from rootfs_builder.needs import unseen
 from rootfs_builder.pipeline import destinations, exercised, inputs, planning, policies, reading
 from rootfs_builder.pipeline.dependencies import Dependencies
 from rootfs_builder.pipeline.destinations import Place, Written
@@ -277,11 +275,7 @@ def _recorded(
     owners = depends.owners(read.sources, facts)
     found = _planned(read, rules=rules, facts=facts, owners=owners)
     content, findings = depends.document((*rule_files, *read.files))
-    elf_files = ElfFiles(read.sources, facts)
-    is_here = not read.sources.sysroot  # a run is of this machine
-    ask = is_here and not read.recipe.exercises
-    unknown = unseen.find(found.closure, elf_files) if ask else ()
-    plan = replace(found.plan, findings=(*found.plan.findings, *findings, *unknown))
+    plan = replace(found.plan, findings=(*found.plan.findings, *findings))
     planned(plan)
     return found._replace(plan=plan), content
 

@@ -17,7 +17,8 @@ from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.image import Platform, layers
 from rootfs_builder.loader import preload
-from rootfs_builder.needs import additions, collector
+from rootfs_builder.loader.elf_files import ElfFiles
+from rootfs_builder.needs import absent, additions, collector, unseen
 from rootfs_builder.needs.closure import Closure
 from rootfs_builder.needs.rules import Rules
 from rootfs_builder.packages import Owners
@@ -62,21 +63,27 @@ def plan(
         VerificationError: the image would resolve differently; what and how.
     """
     facts = FileFacts() if facts is None else facts
+    of_layers = owners if recipe.layers > 1 else None
+    owners = owners or Owners(sources, facts)
     recipe = additions.placed(recipe, sources)
     closure = collector.collect(recipe, sources, rules=rules, facts=facts, owners=owners)
     platform = _platform(recipe, closure)
     layout = lay_out(closure, recipe, sources)
-    of_layers = owners if recipe.layers > 1 else None
     result = planner.plan(
         closure, layout, recipe, sources, facts=facts, owners=of_layers, base=base
     )
-    root, preloaded = PlanRoot(inheritance.whole(result, base)), preload.of(recipe)
+    whole, preloaded = inheritance.whole(result, base), preload.of(recipe)
+    root = PlanRoot(whole)
     differences = replay.check(closure, layout, root, preload=preloaded, facts=facts)
     if differences:
         raise VerificationError("\n".join(finding.text for finding in differences))
     later = replay.check_added(closure, layout, root, preload=preloaded, facts=facts)
-    whole = replace(result, findings=(*result.findings, *later, *_of_format(recipe)))
-    return Planned(closure, whole, platform)
+    findings = (*result.findings, *later, *_of_format(recipe))
+    lacking = absent.find(closure, {entry.path for entry in whole.entries}, owners)
+    can_run = not sources.sysroot and not recipe.exercises
+    unknown = unseen.find(closure, ElfFiles(sources, facts)) if can_run else ()
+    told = replace(result, findings=(*findings, *lacking, *unknown))
+    return Planned(closure, told, platform)
 
 
 def trimmed(recipe: Recipe, plan: Plan, scratch: str) -> Plan:

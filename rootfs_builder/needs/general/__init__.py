@@ -8,6 +8,14 @@ To add one: write the module, with a function `make`, put its name into `NAMES`,
 """
 
 NAMES = (
-    *("accounts", "charsets", "configuration", "directories", "own-code", "own-package"),
+    *(
+        "accounts",
+        "charsets",
+        "configuration",
+        "directories",
+        "own-code",
+        "own-package",
+        "packages",
+    ),
     *("services", "units"),
 )

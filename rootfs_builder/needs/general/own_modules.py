@@ -5,6 +5,7 @@ names the directory of the others. A program's own plugins may lie in a shared p
 such as Qt's, whose path no text contains.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -13,7 +14,7 @@ from rootfs_builder.errors import InputError
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need
-from rootfs_builder.needs.general import left_out, standards
+from rootfs_builder.needs.general import left_out, packages, standards
 from rootfs_builder.needs.general.belongings import Belongings
 from rootfs_builder.needs.general.modules import is_module, needed
 from rootfs_builder.needs.general.places import Place, Places
@@ -22,6 +23,9 @@ from rootfs_builder.paths import SourcePath, ancestors, below, encode, name, par
 
 _MUCH = 1 << 20  # bytes
 _PLUGINS = "plugins"  # a part of the paths of directories that many packages share
+_OF_LANGUAGES = re.compile(
+    r"/(?:erlang|jvm|lua|node_modules|nodejs|ocaml|perl5?|php|python3?|R|ruby|tcltk)[\d.]*/"
+)
 _CHOSEN = ("libcrypto.so.",)  # by name, in settings: the rules of OpenSSL read those
 
 
@@ -93,6 +97,30 @@ def called(kin: Kin, own: Iterable[Loaded], context: Context) -> Iterator[tuple[
             place = there.place(texts[text])
             if place is not None and not context.files.covers(place.path):
                 yield place, loaded
+
+
+def required(package: Package, context: Context) -> Iterator[tuple[Place, Package]]:
+    """The directories of packages of modules alone that a package cannot do without: back ends.
+
+    They have no command and no library, so nothing is linked to them: who requires them loads them.
+    """
+    there = Places(context)
+    for one in packages.behind(context.packages.related(package).required, context.packages):
+        files = context.packages.files(one)
+        if any(standards.is_crowded(parent(path)) for path in files):
+            continue
+        modules = [path for path in files if _is_loaded(path, context)]
+        yield from ((place, one) for place in there.private(modules))
+
+
+def _is_loaded(path: SourcePath, context: Context) -> bool:
+    """Whether it is a module, by whatever name, that is not of a language: importers know those."""
+    if _OF_LANGUAGES.search(path) or not (is_module(name(path)) or "." not in name(path)):
+        return False
+    real = context.files.real(path)
+    with suppress(InputError):  # a script, a text
+        return real is not None and context.elf_files.file(real).interpreter is None
+    return False
 
 
 def shared(kin: Kin, context: Context) -> Iterator[Need]:

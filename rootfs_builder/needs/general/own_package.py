@@ -75,6 +75,8 @@ class OwnPackage:
             yield from self._unnamed(package, kin) if loads else ()
             if any(map(self._loads, own)):
                 yield from self._shared(own, kin)
+            if any(map(self._loads, objects)):
+                yield from self._required(package)
         for loaded in objects:
             real = SourcePath(loaded.real)
             if real == program or kin.owns(real):
@@ -242,6 +244,14 @@ class OwnPackage:
                 clue = Clue(f"{shown} {printable(place.path)}", (program.opened, place.path))
                 self._modules.add(place.path)
                 yield from self._belongings.directory(place, kin, clue, SourcePath(program.real))
+
+    def _required(self, package: Package) -> Iterator[Need]:
+        """The modules of the packages that its own requires, which have nothing else."""
+        for place, other in own_modules.required(package, self._context):
+            shown = f"{printable(package.name)} requires {printable(other.name)}"
+            kin = Kin(frozenset((other,)), files=self._context.packages.files)
+            clue = Clue(f"{shown}, which has only modules", (place.path,))
+            yield from self._belongings.directory(place, kin, clue, None)
 
     def _shared(self, own: list[Loaded], kin: Kin) -> Iterator[Need]:
         """The modules of its source in directories of others, or below these."""

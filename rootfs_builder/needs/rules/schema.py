@@ -185,7 +185,8 @@ class Rule(Table, frozen=True):
     def needs_value(self, variables: Mapping[str, str]) -> bool:
         """Whether it can add nothing unless the user says what, in an image with `variables`."""
         says = any(variables.get(name) for name in self.variables)
-        return self.takes_values and not (self.values or says or self.nss or self.finder)
+        shown = self.nss or (self.finder and self.evidence)
+        return self.takes_values and not (self.values or says or shown)
 
     def acts_with(self, bound: AbstractSet[str]) -> bool:
         """Whether it can add anything where these variables are bound, besides what follows."""

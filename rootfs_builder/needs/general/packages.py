@@ -1,0 +1,74 @@
+"""Packages that the user asks for: `--with packages=NAME`.
+
+No file says that a program needs them: a back end that it loads by a computed name, a program that
+it looks for when it runs. One that only stands for others, as Debian's metapackages do, brings
+those that it requires.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from rootfs_builder.errors import Mistake, NotFoundError
+from rootfs_builder.needs.clues import Clue
+from rootfs_builder.needs.finder import Context, File, Need, Text
+from rootfs_builder.needs.general import standards
+from rootfs_builder.packages import Owners, Package
+from rootfs_builder.paths import SourcePath, parent, printable
+
+
+def make(context: Context) -> "Packages":
+    """The finder for one process."""
+    return Packages(context)
+
+
+class Packages:
+    """Brings the files of packages, all but documentation and what is for building."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def process(self) -> Iterator[Need]:
+        """The files of those that are asked for; a program of them comes with what it needs.
+
+        Raises:
+            NotFoundError: one is not installed.
+            InputError: see Owners.of_all.
+        """
+        for one in self._context.values:
+            found = self._context.packages.installed(one)
+            if not found:
+                raise NotFoundError(
+                    Mistake("--with", "no package of that name is installed", f"packages={one}")
+                )
+            clue = Clue(f"--with packages={printable(one)}")
+            for package in behind(found, self._context.packages):
+                for path in sorted(filter(_is_needed, self._context.packages.files(package))):
+                    yield File(path, clue, started=self._context.files.may_execute(path))
+
+    def text(self, text: Text) -> Iterator[Need]:
+        """Nothing: no text asks for packages."""
+        del text
+        return iter(())
+
+
+def behind(asked: Iterable[Package], packages: Owners) -> Iterator[Package]:
+    """Packages; instead of one that has nothing for a program those that it requires.
+
+    Raises:
+        InputError: see Owners.of_all.
+    """
+    todo = [*asked]
+    for one in todo:
+        if any(map(_is_needed, packages.files(one))):
+            yield one
+        else:
+            todo += [new for new in packages.related(one).required if new not in todo]
+
+
+_NEEDLESS = standards.omitted((*standards.OMIT, *standards.HEADERS))
+
+
+def _is_needed(path: SourcePath) -> bool:
+    above = parent(path)
+    return not (
+        standards.is_needless(above) or standards.is_needless(path) or _NEEDLESS.fullmatch(path)
+    )
