@@ -9,54 +9,59 @@ Source: Debian Policy, 2.5 and 7.2.
 """
 
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 
 from rootfs_builder.errors import InputError
 from rootfs_builder.findings import Code, Finding, hint
 from rootfs_builder.needs.closure import Closure
 from rootfs_builder.needs.general import packages, standards
 from rootfs_builder.packages import Owners, Package
-from rootfs_builder.paths import name, parent, printable
+from rootfs_builder.paths import SourcePath, ancestors, name, parent, printable
 
 _LIBRARY = re.compile(r"lib.+\.so\.[\d.]+")  # the loader knows who needs it
 
 
-def find(closure: Closure, there: Container[str], owners: Owners) -> Iterator[Finding]:
-    """A hint for each of the user's packages; the image has the paths that are `there`."""
+def find(
+    closure: Closure, there: AbstractSet[str], told: Iterable[Finding], owners: Owners
+) -> Iterator[Finding]:
+    """A hint for each of the user's packages; the image has the paths that are `there`.
+
+    Of some of the others findings have `told` why they are not.
+    """
+    known = {path for one in told for path in one.paths if not standards.is_shared(path)} | there
     try:
         programs = (one.real for one in closure.programs if one.by is None)
-        known = dict.fromkeys(owners.of_all(programs).packages.values())
-        for one in known:
-            if one is not None:
-                yield from _hint(one, there, owners)
+        for package in dict.fromkeys(owners.of_all(programs).packages.values()):
+            if package is not None:
+                absent = sorted(_absent(package, known, owners))
+                yield from (_hint(package.name, absent),) if absent else ()
     except InputError:  # which others say
         return
 
 
-def _hint(package: Package, there: Container[str], owners: Owners) -> Iterator[Finding]:
-    scripts = owners.installation(package)
-    absent = sorted(
-        other.name
-        for other in packages.behind(owners.related(package).required, owners)
-        if other.source != package.source
-        and not owners.related(other).expected
-        and _is_absent(other, there, owners, scripts)
+def _hint(package: str, absent: list[str]) -> Finding:
+    text = (
+        f"{printable(package)} requires these packages, of which nothing is in the image: "
+        f"{' '.join(map(printable, absent))}; if the program needs one: --with packages=NAME"
     )
-    if absent:
-        shown = " ".join(map(printable, absent))
-        text = (
-            f"{printable(package.name)} requires these packages, of which nothing is in the image: "
-            f"{shown}; if the program needs one: --with packages=NAME"
-        )
-        yield hint(Code.PACKAGES_LEFT_OUT, text)
+    return hint(Code.PACKAGES_LEFT_OUT, text)
 
 
-def _is_absent(package: Package, there: Container[str], owners: Owners, scripts: str) -> bool:
-    """Whether nothing of a package came, though a program might need it."""
-    for path in owners.files(package):
-        if path in there or _LIBRARY.fullmatch(name(path)) or standards.is_interpreter(path):
-            return False
-        is_command = standards.is_crowded(parent(path))
-        if is_command and re.search(rf"(?<![\w/.-]){re.escape(name(path))}(?![\w.-])", scripts):
-            return False
-    return True
+def _absent(package: Package, known: AbstractSet[str], owners: Owners) -> Iterator[str]:
+    """The names of the packages that one requires, of which nothing is known."""
+    scripts = owners.installation(package)
+    for other in packages.behind(owners.related(package).required, owners):
+        related = owners.related(other)
+        usual = related.essential or related.expected or other.source == package.source
+        if not usual and not any(_accounts(path, known, scripts) for path in owners.files(other)):
+            yield other.name
+
+
+def _accounts(path: SourcePath, known: AbstractSet[str], scripts: str) -> bool:
+    """Whether a file of a package says what it is there for, or why it is not."""
+    if _LIBRARY.fullmatch(name(path)) or standards.is_interpreter(path):
+        return True
+    word = rf"(?<![\w/.-]){re.escape(name(path))}(?![\w.-])"
+    is_installer = standards.is_crowded(parent(path)) and re.search(word, scripts)
+    return bool(is_installer) or not known.isdisjoint((path, *ancestors(path)))

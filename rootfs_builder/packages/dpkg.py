@@ -3,7 +3,8 @@
 `status` has a stanza for each package (deb-control(5)), `info/NAME[:ARCH].list` its paths, one a
 line. There are a thousand lists and no index of them, so all names are looked for in one pass; a
 few libraries first in the packages that are called like them. A diverted path stands under another
-name, unless its package is the diverter (dpkg-divert(1)).
+name, unless its package is the diverter (dpkg-divert(1)). Alternatives are links that no package
+has (update-alternatives(1)).
 """
 
 import re
@@ -30,6 +31,8 @@ _LIST, _SUMS = ".list", ".md5sums"
 _INSTALLS = (".preinst", ".postinst")
 _STATUS = f"{_ADMIN}/status"
 _DIVERSIONS = f"{_ADMIN}/diversions"
+_ALTERNATIVES = f"{_ADMIN}/alternatives"  # a link, then pairs of a name and a link, an empty line
+_CHOSEN = "/etc/alternatives"  # by these names
 STATES = (_STATUS, _DIVERSIONS)  # dpkg writes the first anew with whatever it does to a package
 _OF_EVERY_PROGRAM = (  # what programs and scripts ask for most, as their names do not tell
     "base-files",
@@ -108,6 +111,22 @@ class Dpkg:
         lines = decode(contents(self._walker, _DIVERSIONS)[0]).split("\n")
         threes = zip(lines[0::3], lines[1::3], lines[2::3], strict=False)
         return {spelt: (to, by) for spelt, to, by in threes}
+
+    @cached_property
+    def _alternatives(self) -> dict[str, list[str]]:
+        """The links that lead to a file or directory through /etc/alternatives."""
+        root, found = self._walker.root, dict[str, list[str]]()
+        admin, links = (find(self._walker, one, "dir") for one in (_ALTERNATIVES, _CHOSEN))
+        each = root.list(admin) if admin is not None and links is not None else ()
+        for master in each:
+            lines = decode(contents(self._walker, f"{_ALTERNATIVES}/{master}")[0]).split("\n")
+            pairs = [master, *lines[1 : lines.index("", 1)]] if "" in lines[1:] else []
+            for one, link in zip(pairs[0::2], pairs[1::2], strict=False):
+                path = SourcePath(f"{links}/{one}")
+                node = root.lstat(path)
+                if node is not None and node.kind == "symlink":
+                    found.setdefault(root.readlink(path), []).append(link)
+        return found
 
     # --- info/*.list ---
 
@@ -217,11 +236,12 @@ class Dpkg:
         return {one for name in terms | provided for one in self.installed(name)}
 
     def files(self, package: Package) -> Iterator[str]:
-        """See Database."""
+        """See Database; with the alternatives that lead to one of them."""
         for spelt in self._info(package, _LIST).split("\n"):
             if spelt not in ("", "/."):
                 to, by = self._diversions.get(spelt, (spelt, package.name))
                 yield spelt if by == package.name else to
+                yield from self._alternatives.get(spelt, ())
 
     def sums(self, package: Package) -> Iterator[tuple[str, str]]:
         """See Database. Source: deb-md5sums(5); dpkg-query(1), Conffiles."""

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 
 from rootfs_builder.packages.database import Package
-from rootfs_builder.paths import SourcePath
+from rootfs_builder.paths import SourcePath, name
 
 Files = Callable[[Package], frozenset[SourcePath]]
 
@@ -66,6 +66,12 @@ class Kin:
         """The files of each package that `of` cannot do without."""
         for one in self._required:
             yield from self._files(one)
+
+    @property
+    def namesakes(self) -> Iterator[SourcePath]:
+        """The files of other packages that `of` needs or recommends which are called as these."""
+        for one in self._all - self._own:
+            yield from (path for path in self._files(one) if name(path) == one.name)
 
     @property
     def required_names(self) -> frozenset[str]:

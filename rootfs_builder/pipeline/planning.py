@@ -79,11 +79,11 @@ def plan(
         raise VerificationError("\n".join(finding.text for finding in differences))
     later = replay.check_added(closure, layout, root, preload=preloaded, facts=facts)
     findings = (*result.findings, *later, *_of_format(recipe))
-    lacking = absent.find(closure, {entry.path for entry in whole.entries}, owners)
+    there = {entry.path for entry in whole.entries if entry.kind != "dir"}
+    lacking = absent.find(closure, there, findings, owners)
     can_run = not sources.sysroot and not recipe.exercises
     unknown = unseen.find(closure, ElfFiles(sources, facts)) if can_run else ()
-    told = replace(result, findings=(*findings, *lacking, *unknown))
-    return Planned(closure, told, platform)
+    return Planned(closure, replace(result, findings=(*findings, *lacking, *unknown)), platform)
 
 
 def trimmed(recipe: Recipe, plan: Plan, scratch: str) -> Plan:

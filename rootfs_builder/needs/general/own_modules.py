@@ -117,7 +117,7 @@ def _is_loaded(path: SourcePath, context: Context) -> bool:
     """Whether it is a module, by whatever name, that is not of a language: importers know those."""
     if _OF_LANGUAGES.search(path) or not (is_module(name(path)) or "." not in name(path)):
         return False
-    real = context.files.real(path)
+    real = context.files.real(path) if context.files.is_file(path) else None
     with suppress(InputError):  # a script, a text
         return real is not None and context.elf_files.file(real).interpreter is None
     return False

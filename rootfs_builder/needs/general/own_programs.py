@@ -154,7 +154,8 @@ class OwnPrograms:
         packages = {one.removesuffix("-utils") for one in kin.required_names}  # xz is of xz-utils
         packages |= kin.required_names
         called = {one: path for one, path in required.items() if one in packages}
-        paths = required | own
+        called |= dict(self._commands(kin.namesakes))
+        paths = called | required | own
         rare = set(filter(is_rare, required))
         words = called.keys() | rare
         words |= own.keys() if len(own) <= _MOST_OWN else set()

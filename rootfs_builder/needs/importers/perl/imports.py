@@ -32,3 +32,10 @@ class Import(Struct, frozen=True, array_like=True):
 
 
 Imports = tuple[Import, ...]
+
+
+def is_module(name: str) -> bool:
+    """Whether a text can be a module's name."""
+    parts = name.split("::")
+    words = all(one.isascii() and one.replace("_", "a").isalnum() for one in parts)
+    return words and not name[0].isdigit()

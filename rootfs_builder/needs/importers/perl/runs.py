@@ -3,12 +3,16 @@
 Source: perlfunc(1); the documentation of IPC::Run, IPC::Run3, IPC::Cmd and IPC::System::Simple.
 """
 
+import re
+
 from tree_sitter import Node
 
 from rootfs_builder.needs.importers import syntax
 
 _RUNS = frozenset(("exec", "readpipe", "system"))
 _WITHOUT_SHELL = frozenset(("capturex", "runx", "systemx"))
+_OF_PROGRAMS = re.compile(r"(?i)bin|cmd|command|exec?|prog|program|tool|util(?:ity)?")
+_LISTS = ("quoted_word_list", "string_literal", "interpolated_string_literal")
 _GIVEN_WORDS = frozenset(("capture", "harness", "run", "run3", "start"))
 
 
@@ -28,6 +32,15 @@ def _opened(arguments: list[Node]) -> list[Node]:
     if mode in ("|-", "-|"):
         return arguments[2:]
     return arguments[1:2] if mode.startswith("|") or mode.endswith("|") else []
+
+
+def tried(loop: Node) -> list[Node]:
+    """The programs of which a loop takes one after the other, as its variable's name says."""
+    variable = next((one for one in loop.children if one.type == "scalar"), None)
+    words = syntax.text(variable).strip("$").split("_") if variable is not None else ()
+    if not any(_OF_PROGRAMS.fullmatch(one) for one in words):
+        return []
+    return [one for one in loop.named_children if one.type in ("list_expression", *_LISTS)]
 
 
 def elements(array: Node) -> list[Node]:

@@ -8,7 +8,7 @@ from tree_sitter import Node
 from rootfs_builder.needs.importers import syntax
 from rootfs_builder.needs.importers.commands import TEXT, UNKNOWN, WORD
 from rootfs_builder.needs.importers.perl import loads, runs
-from rootfs_builder.needs.importers.perl.imports import Import, Imports, Kind
+from rootfs_builder.needs.importers.perl.imports import Import, Imports, Kind, is_module
 from rootfs_builder.needs.importers.perl.values import STRINGS, Values, called, here
 from rootfs_builder.needs.importers.walk import MARKS
 
@@ -32,6 +32,7 @@ _QUERY = """
 (binary_expression) @string
 (command_string) @command
 (comment) @comment
+(for_statement) @each
 """
 _PARENTS = frozenset(("does", "extends", "implements", "isa"))  # attributes of a class
 _GUARDS = frozenset(
@@ -99,13 +100,6 @@ def _option(word: str) -> tuple[str, str]:
     return "", ""
 
 
-def is_module(name: str) -> bool:
-    """Whether a text can be a module's name."""
-    parts = name.split("::")
-    words = all(one.isascii() and one.replace("_", "a").isalnum() for one in parts)
-    return words and not name[0].isdigit()
-
-
 class _Reader:
     """Reads one text, and the texts that it evaluates."""
 
@@ -121,6 +115,7 @@ class _Reader:
             "call": self._call,
             "command": self._command,
             "comment": self._comment,
+            "each": self._each,
             "eval": self._eval,
             "package": self._declare,
             "require": self._require,
@@ -202,6 +197,11 @@ class _Reader:
     def _computed(self, line: int) -> None:
         """A name that is not known here: most often of a module below the package."""
         self._keep(Kind.FAMILY, self._values.package, line, guarded=True)
+
+    def _each(self, node: Node, line: int) -> None:
+        """One of several programs is looked for: `for my $gpg_bin ('gpg', 'gpg2')`."""
+        for one in filter(WORD.fullmatch, self._values.words(runs.tried(node))):
+            self._keep(Kind.PERHAPS, one, line, guarded=True)
 
     def _eval(self, node: Node, line: int) -> None:
         """`do FILE`, or `eval STRING`, whose text is read, too."""
