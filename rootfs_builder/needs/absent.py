@@ -41,9 +41,10 @@ def find(
 
 
 def _hint(package: str, absent: list[str]) -> Finding:
+    shown = " ".join(map(printable, absent))
     text = (
-        f"{printable(package)} requires these packages, of which nothing is in the image: "
-        f"{' '.join(map(printable, absent))}; if the program needs one: --with packages=NAME"
+        f"the image has no file of some packages that {printable(package)} requires: {shown}; "
+        "if the program needs one: --with packages=NAME"
     )
     return hint(Code.PACKAGES_LEFT_OUT, text)
 

@@ -73,10 +73,8 @@ class OwnPackage:
             places = belongings.there.spelt(Strings(paths), self._context.files.covers)
             yield from belongings.needs(places, kin, self._context.program.opened, program)
             yield from self._unnamed(package, kin) if loads else ()
-            if any(map(self._loads, own)):
-                yield from self._shared(own, kin)
-            if any(map(self._loads, objects)):
-                yield from self._required(package)
+            yield from self._shared(own, kin) if any(map(self._loads, own)) else ()
+            yield from self._required(package) if any(map(self._loads, objects)) else ()
         for loaded in objects:
             real = SourcePath(loaded.real)
             if real == program or kin.owns(real):

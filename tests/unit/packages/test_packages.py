@@ -248,6 +248,44 @@ def test_diversions(machine):
     assert machine.name("/usr/bin/elsewhere") is None
 
 
+def test_alternatives_that_lead_to_files_of_a_package_are_its_own(machine):
+    """update-alternatives(1): no package has the links; those that lead elsewhere are others'."""
+    admin, chosen = "/var/lib/dpkg/alternatives", "/etc/alternatives"
+    machine.fill(
+        {
+            **status(stanza("vim")),
+            **lists(vim=["/usr/bin/vim", "/usr/lib/vim/x"]),
+            "/usr/bin/vim": "",
+            "/usr/lib/vim/x": "",
+            f"{admin}/vi": "auto\n/usr/bin/vi\nview\n/usr/bin/view\nex\n/usr/bin/ex\n\n",
+            f"{admin}/lib": "manual\n/usr/lib/any\n\n/usr/lib/vim\n1\n",
+            f"{admin}/cut": "auto\n/usr/bin/cut",
+            f"{admin}/empty": "",
+            f"{admin}/plain": "auto\n/usr/bin/plain\n\n",
+            f"{chosen}/vi": "-> /usr/bin/vim",
+            f"{chosen}/view": "-> /usr/bin/vim",
+            f"{chosen}/ex": "-> /usr/bin/nex",
+            f"{chosen}/lib": "-> /usr/lib/vim",
+            f"{chosen}/plain": "/usr/bin/vim",
+        }
+    )
+    own = {"/usr/bin/vim", "/usr/lib/vim/x"}
+    links = {"/usr/bin/vi", "/usr/bin/view", "/usr/lib/any"}
+    assert machine.owners.files(machine.of("/usr/bin/vim")) == own | links
+
+
+def test_packages_by_their_names(machine):
+    machine.fill(
+        {
+            **status(stanza("x"), stanza("x", "2", "i386"), stanza("listless")),
+            **lists(x=["/usr/bin/x"], x__i386=["/usr/lib/i386/x"]),
+        }
+    )
+    assert {one.architecture for one in machine.owners.installed("x")} == {"amd64", "i386"}
+    assert machine.owners.installed("listless") == ()
+    assert machine.owners.installed("none") == ()
+
+
 def test_dpkg_without_lists_owns_nothing(machine):
     machine.fill({**status(stanza("x")), "/usr/bin/x": ""})
     assert machine.of("/usr/bin/x") is None
@@ -394,6 +432,7 @@ def test_apk(machine, path, links):
     musl = packages.Package("musl", "1.2.5-r10", "x86_64", "musl", "1.2.5-r10", "apk")
     utils = packages.Package("musl-utils", "1.2.5-r10", "x86_64", "musl", "1.2.5-r10", "apk")
     assert [machine.of(file) for file in files] == [musl, utils, None, utils, None]
+    assert machine.owners.installed("musl") == (musl,)
 
 
 # --- rpm ---
@@ -484,6 +523,7 @@ def test_rpm(machine, path, links):
         packages.Package("plain", "1.2-3.fc42", "noarch", "plain", "1.2-3.fc42", "rpm"),
         None,
     ]
+    assert machine.owners.installed("glibc") == (machine.of(files[0]),)
     assert machine.warnings == ()
 
 

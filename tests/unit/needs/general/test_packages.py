@@ -1,0 +1,94 @@
+"""`--with packages=NAME`, and the hint about packages that a program's own requires in vain."""
+
+import os
+
+import pytest
+
+from rootfs_builder.errors import NotFoundError
+from tests.loader.oracle import GLIBC
+from tests.packaged import OWN, TOOL, Machine, spelling
+from tests.rule_bench import LIB, Bench, Elf, libc, program, rule
+
+pytestmark = pytest.mark.skipif(not os.path.exists(GLIBC), reason="needs the glibc of x86-64")
+
+ASKED = rule('finder = "packages"', "packages")
+MODULE = "/usr/lib/back/Bundles/cairo.bundle/cairo"
+
+
+@pytest.fixture
+def machine(linker, tmp_path):
+    found = Machine(Bench(tmp_path / "root", linker))
+    found.tool()
+    return found
+
+
+def hints(machine):
+    return [one for one in machine.result.said("hint") if "--with packages" in one]
+
+
+def test_a_package_that_is_asked_for_comes_whole(machine):
+    machine.package("tool", {}, files=(TOOL,))
+    tree = {"/usr/share/more/data": "d", "/usr/share/more/README": "", "/usr/share/doc/more/x": ""}
+    machine.bench.fill({"/usr/bin/more-helper": program("frob"), **tree})
+    machine.package("more", tree, needs="Depends: far\n", files=("/usr/bin/more-helper",))
+    machine.package("far", {"/usr/share/far/data": "d"})
+    assert machine.brought(ASKED) == set()
+    assert machine.brought(ASKED, with_=("packages=more",)) == {
+        "/usr/bin/more-helper",
+        "/usr/share/more/data",
+    }
+
+
+def test_one_that_only_stands_for_others_brings_those(machine):
+    machine.package("tool", {}, files=(TOOL,))
+    machine.package("all", {"/usr/share/doc/all/copyright": ""}, needs="Depends: one, all\n")
+    machine.package("one", {"/usr/share/one/data": "d"})
+    assert machine.brought(ASKED, with_=("packages=all",)) == {"/usr/share/one/data"}
+
+
+def test_one_that_is_not_installed_is_an_error(machine):
+    machine.package("tool", {}, files=(TOOL,))
+    with pytest.raises(NotFoundError, match="packages=none: no package of that name is installed"):
+        machine.brought(ASKED, with_=("packages=none",))
+
+
+def test_packages_that_are_required_in_vain_are_a_hint(machine):
+    """What a library, an installer, an interpreter or every system is for is known."""
+    needs = "Depends: data, empty, libx, installer, usual, perl, mate\nRecommends: other\n"
+    machine.package("tool", {}, needs=needs, files=(TOOL,))
+    machine.package("data", {"/usr/share/data/a": ""})
+    machine.package("empty", {"/usr/share/doc/empty/copyright": ""}, needs="Depends: far\n")
+    machine.package("far", {"/usr/share/far/a": ""})
+    machine.package("libx", {f"{LIB}/libx.so.1": "", "/usr/share/libx/a": ""})
+    machine.package("installer", {"/usr/bin/add-one": ""})
+    machine.package("usual", {"/usr/bin/usual": ""}, needs="Priority: important\n")
+    machine.package("perl", {"/usr/bin/perl": ""})
+    machine.package("mate", {"/usr/share/mate/a": ""}, source="tool")
+    machine.package("other", {"/usr/share/other/a": ""})
+    machine.bench.fill({"/var/lib/dpkg/info/tool.postinst": "#!/bin/sh\nadd-one x\n"})
+    machine.brought(OWN)
+    (hint,) = hints(machine)
+    assert hint == (
+        "the image has no file of some packages that tool requires: data far; "
+        "if the program needs one: --with packages=NAME"
+    )
+    machine.brought(OWN + ASKED, with_=("packages=data,far",))
+    assert hints(machine) == []
+
+
+def test_modules_of_a_package_that_has_nothing_else_come_if_it_is_required(bench):
+    """As GNUstep's back ends, through a package that is empty."""
+    machine = Machine(bench)
+    machine.bench.fill({f"{LIB}/libc.so.6": libc("frob", "dlopen")})
+    machine.bench.fill({TOOL: program("frob", "dlopen", source=spelling("x"))})
+    machine.bench.fill({MODULE: Elf()})
+    machine.package("tool", {}, needs="Depends: back, tools, python\n", files=(TOOL,))
+    machine.package("back", {}, needs="Depends: back-cairo\n")
+    machine.package("back-cairo", {"/usr/lib/back/Bundles/other": ""}, "backs", files=(MODULE,))
+    machine.bench.fill({"/usr/lib/back/gl/gl.so": Elf(), "/usr/lib/t/a.so": Elf()})
+    machine.package("back-gl", {}, "backs", files=("/usr/lib/back/gl/gl.so",))
+    machine.package("tools", {"/usr/bin/t": ""}, files=("/usr/lib/t/a.so",))
+    module = "/usr/lib/python3/dist-packages/a/a.so"
+    machine.bench.fill({module: Elf()})
+    machine.package("python", {}, files=(module,))
+    assert machine.brought(OWN) == {"/usr/lib/back/Bundles/other", MODULE}
