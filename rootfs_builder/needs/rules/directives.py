@@ -8,12 +8,14 @@ the value of `LoadModule *` is the second. A name such as `-l` is an option, who
 without a blank. Comments say nothing, and no value goes beyond a `$`.
 """
 
+import itertools
 import re
 from collections.abc import Iterator
 from functools import cache
 
 from rootfs_builder.loader.elf_files import groups
 from rootfs_builder.needs.general.settings import without_comments
+from rootfs_builder.needs.rules import code
 from rootfs_builder.needs.rules.schema import STEM, Follow, Settings
 
 _LINE, _ARGUMENT = r"(?P<line>(?:^|[;{}])[ \t]*+)", r"(?P<argument>\x00)"
@@ -48,8 +50,9 @@ def _values(data: bytes, names: tuple[str, ...]) -> Iterator[bytes]:
 def search(data: bytes, follow: Follow) -> list[dict[str, bytes]]:
     """The variables of each match of what a rule follows, none twice."""
     hits = groups(re.finditer(follow.text.encode(), data)) if follow.text else []
-    settings = (tuple(one.items()) for one in found(data, follow.settings))
-    return hits + list(map(dict, dict.fromkeys(settings)))
+    each = itertools.chain(found(data, follow.settings), code.found(data, follow.code))
+    named = (tuple(one.items()) for one in each)
+    return hits + list(map(dict, dict.fromkeys(named)))
 
 
 def _stem(value: bytes) -> bytes:

@@ -129,6 +129,9 @@ class _Explainer:
         for pattern in find.words:
             found = shows.searches.search(Find(words=(pattern,)))
             yield _pattern("your input", pattern, found)
+        for name, language in find.code.items():
+            found = shows.searches.search(Find(code={name: language}))
+            yield _pattern("your input", f"{name} = {language}", found)
         for name, directives in find.settings.items():
             found = shows.searches.search(Find(settings={name: directives}))
             yield _pattern("your input", f"{name} = {', '.join(directives)}", found)

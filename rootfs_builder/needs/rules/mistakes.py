@@ -6,6 +6,7 @@ from typing import Any
 
 from rootfs_builder.loader import dialects
 from rootfs_builder.needs import general, generated, importers
+from rootfs_builder.needs.rules import code
 from rootfs_builder.needs.rules.schema import (
     BOUND,
     STATIC,
@@ -73,8 +74,9 @@ def _pattern_mistakes(rule: Rule) -> Iterator[TableMistake]:
         at: Path = ("find",) if isinstance(rule.find, Find) else ("find", number)
         yield from _find_mistakes(find, at)
     for index, follow in enumerate(rule.follow):
-        if not (follow.text or follow.settings):
-            yield ("follow", index), "neither text nor settings"
+        if not (follow.text or follow.settings or follow.code):
+            yield ("follow", index), "neither text nor settings nor code"
+        yield from _code_mistakes(follow.code, ("follow", index))
     known = {*BOUND, *rule.landmarks, *_variables(rule)}
     for path, pattern in _patterns(rule):
         try:
@@ -94,9 +96,9 @@ def _pattern_mistakes(rule: Rule) -> Iterator[TableMistake]:
 def _variables(rule: Rule) -> Iterator[str]:
     """The variables that are bound without a regular expression."""
     for find in rule.finds:
-        yield from (*find.paths, *find.bind, *_with_stems(find.settings))
+        yield from (*find.paths, *find.bind, *find.code, *_with_stems(find.settings))
     for follow in rule.follow:
-        yield from _with_stems(follow.settings)
+        yield from (*follow.code, *_with_stems(follow.settings))
 
 
 def _with_stems(settings: Settings) -> Iterator[str]:
@@ -117,12 +119,19 @@ def _patterns(rule: Rule) -> Iterator[tuple[Path, str]]:
 
 def _find_mistakes(find: Find, at: Path) -> Iterator[TableMistake]:
     if find == Find(optional=find.optional):
-        yield at, "neither soname nor text nor words nor paths nor settings"
+        yield at, "neither soname nor text nor words nor paths nor settings nor code"
+    yield from _code_mistakes(find.code, at)
     if find.program and not find.soname:
         yield (*at, "program"), "without `soname` the program alone is searched"
     for name, globs in find.paths.items():
         if not (globs and all(one.startswith(("/", "*")) and one.strip("*/") for one in globs)):
             yield (*at, "paths", name), "not globs for absolute paths, such as */share/NAME"
+
+
+def _code_mistakes(languages: dict[str, str], at: Path) -> Iterator[TableMistake]:
+    for name, language in languages.items():
+        if language not in code.NAMES:
+            yield (*at, "code", name), f"{language!r} is not one of {', '.join(code.NAMES)}"
 
 
 def _action_mistakes(rule: Rule) -> Iterator[TableMistake]:

@@ -56,8 +56,9 @@ class Find(Table, frozen=True):
     match of all of these the rule acts.
 
     In what the user gives, arguments too, `settings` are directives, see `directives`, by the
-    variables that they set, and `words` are regular expressions. For each match of any of these
-    with each of those above the rule acts once more. It is `optional` that there is any of it,
+    variables that they set, `code` has the languages whose names are meant, see `code`, and `words`
+    are regular expressions. For each match of any of these with each of those above the rule acts
+    once more. It is `optional` that there is any of it,
     where more is found than what is meant. More than `most` are a table of all that there is: then
     nothing is found.
     """
@@ -67,6 +68,7 @@ class Find(Table, frozen=True):
     program: bool = False
     words: tuple[str, ...] = ()
     settings: Settings = field(default_factory=dict)
+    code: dict[str, str] = field(default_factory=dict)
     optional: bool = False
     most: int = 0
     paths: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -80,7 +82,7 @@ class Find(Table, frozen=True):
     @property
     def in_words(self) -> bool:
         """Whether it looks at what the user gives."""
-        return bool(self.words or self.settings)
+        return bool(self.words or self.settings or self.code)
 
 
 class Follow(Table, frozen=True):
@@ -89,6 +91,7 @@ class Follow(Table, frozen=True):
     file: str | tuple[str, ...]
     text: str = ""
     settings: Settings = field(default_factory=dict)
+    code: dict[str, str] = field(default_factory=dict)
 
     @property
     def files(self) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from rootfs_builder.filesystem.content import read
 from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.needs.closure import Program, Tree
 from rootfs_builder.needs.clues import Clue
-from rootfs_builder.needs.rules import directives
+from rootfs_builder.needs.rules import code, directives
 from rootfs_builder.needs.rules.schema import Find, Rules
 from rootfs_builder.paths import SourcePath, decode, encode, join, name, named_in, printable
 from rootfs_builder.recipe import Recipe
@@ -77,7 +77,7 @@ class UserInputSearch:
         return next((name for name, data in self.user_input.files if text in data), None)
 
     def search(self, find: Find) -> list[dict[str, bytes]]:
-        """The variables of each match of its words and settings in these texts, none twice."""
+        """The variables of each match of what it looks for in these texts, none twice."""
         each = {tuple(one.groups.items()): None for one in self._hits(find)}
         return list(map(dict, each))
 
@@ -99,7 +99,7 @@ class UserInputSearch:
         return found
 
     def _hits(self, find: Find) -> tuple[_Hit, ...]:
-        key = (find.words, *find.settings.items())
+        key = (find.words, *find.settings.items(), *find.code.items())
         if key not in self._found:
             self._found[key] = tuple(self._search(find))
         return self._found[key]
@@ -108,8 +108,8 @@ class UserInputSearch:
         for pattern in find.words:
             for where, text in self._texts:
                 yield from (_hit(where, one) for one in re.finditer(pattern.encode(), text))
-        for where, text in self._texts if find.settings else ():
-            for groups in directives.found(text, find.settings):
+        for where, text in self._texts if find.settings or find.code else ():
+            for groups in (*directives.found(text, find.settings), *code.found(text, find.code)):
                 value = next(iter(groups.values()))
                 yield _Hit(where, groups, value, not _VAGUE.isdisjoint(value))
 
