@@ -25,3 +25,9 @@ journalctl localectl loginctl poweroff rc-service rc-update reboot service shutd
 systemd-run systemd-sysusers systemd-tmpfiles telinit timedatectl udevadm update-rc.d
 """
 OF_INIT = frozenset(_OF_INIT.split())  # which ask the init system: a container has none
+_LONG = 8  # letters from which a name is no word of every day; as is one with a hyphen
+
+
+def is_rare(word: str) -> bool:
+    """Whether the name of a program is no word of every day, nor one that all systems have."""
+    return word not in ALL and ("-" in word or len(word) >= _LONG)

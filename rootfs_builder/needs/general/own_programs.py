@@ -18,7 +18,6 @@ _MOST_OWN = 30  # programs of one source: coreutils has 100, samba 40, git 5
 # `tar` in `control.tar`.
 _BEFORE = ("\0", "\0/", ".", "bin/")
 _JOINED = ("%s/", ")/", "}/", "%s")  # to a directory that only the running program knows
-_LONG = 8  # letters from which a name is no word of every day; as is one with a hyphen
 
 
 class _Started(Struct, frozen=True):
@@ -37,11 +36,6 @@ class _Started(Struct, frozen=True):
     first: bool
     is_utility: bool
     plain: bool
-
-
-def is_rare(word: str) -> bool:
-    """Whether the name of a program is no word of every day, nor one that all systems have."""
-    return word not in utilities.ALL and ("-" in word or len(word) >= _LONG)
 
 
 class OwnPrograms:
@@ -136,7 +130,7 @@ class OwnPrograms:
             if path is not None and files.is_file(path) and files.real(path) != program.real:
                 for_shell = bool(by_shell) and "first" in hit
                 is_utility = for_shell and word in utilities.ALL - utilities.BUILT_IN
-                plain = bool({"at", "first"} & hit.keys()) or is_rare(word)
+                plain = bool({"at", "first"} & hit.keys()) or utilities.is_rare(word)
                 certain = len(known) > 1 or not {"at", "set"}.isdisjoint(hit)
                 yield _Started(path, certain, "option" in hit, "first" in hit, is_utility, plain)
 
@@ -156,7 +150,7 @@ class OwnPrograms:
         called = {one: path for one, path in required.items() if one in packages}
         called |= dict(self._commands(kin.namesakes))
         paths = called | required | own
-        rare = set(filter(is_rare, required))
+        rare = set(filter(utilities.is_rare, required))
         words = called.keys() | rare
         words |= own.keys() if len(own) <= _MOST_OWN else set()
         words -= {*map(decode, elf_files.imports(program.real, frozenset(map(encode, words))))}

@@ -10,7 +10,6 @@ from rootfs_builder.needs.finder import Context, File, LeftOut, Need, Text, Text
 from rootfs_builder.needs.general import settings, strings
 from rootfs_builder.needs.general.belongings import Belongings
 from rootfs_builder.needs.general.given import Given
-from rootfs_builder.needs.general.own_programs import is_rare
 from rootfs_builder.packages import Kin, Package
 from rootfs_builder.paths import SourcePath, decode, name, printable
 
@@ -54,7 +53,7 @@ class Quoted:
         try:
             if other is None or packages.related(other).essential:
                 return False
-            is_given = owner in self.given.packages and is_rare(word)
+            is_given = owner in self.given.packages and utilities.is_rare(word)
             required = other != owner and packages.requires(owner, other)
             return required or (is_given and packages.reaches(owner, other))
         except InputError:  # which others say

@@ -72,6 +72,9 @@ class Copied(Struct, frozen=True):
 class TreeCopies:
     """Takes each tree once for each program, as each has its own way to what a plugin needs.
 
+    Where two search alike, what the plugins need is there for both: Samba has two hundred, and
+    forty programs that load them.
+
     What the user adds at a path of the image is there, and not taken from the root. What the user
     leaves out is not taken with what lies around it, but where a rule asks for that alone.
     """
@@ -104,7 +107,7 @@ class TreeCopies:
         taken = self._taken.setdefault((path, copy.omit), {})
         if copy.program in taken:
             return Copied(taken[copy.program])
-        again = bool(taken)
+        known = tuple(taken)
         walk = self._walker.walk(path)
         if walk.errno or walk.node is None or walk.node.kind == "special":
             taken[copy.program] = False
@@ -113,7 +116,7 @@ class TreeCopies:
         taken[copy.program] = bool(nodes)
         if not nodes:
             return Copied(findings=findings)
-        tree, more = self._tree(walk, nodes, copy, again=again)
+        tree, more = self._tree(walk, nodes, copy, known)
         result = Copied(True, (tree,), (*findings, *more))
         for inside, node in nodes:
             if node.kind == "symlink" and not self._leads_up(inside):
@@ -156,17 +159,30 @@ class TreeCopies:
         return tuple((p, n) for p, n in there if n.kind != "special" and p not in found), findings
 
     def _tree(
-        self, walk: Walk, nodes: _Nodes, copy: Copy, *, again: bool
+        self, walk: Walk, nodes: _Nodes, copy: Copy, known: tuple[Loaded | None, ...]
     ) -> tuple[Tree, tuple[Finding, ...]]:
+        """The tree, with what `known` programs have not shown that its files need."""
         real = SourcePath(walk.real)
         anchor = copy.script or (_anchor(copy.program, real) if copy.program else None)
         tree = Tree(real, ImagePath(real), nodes, copy.rule, walk, anchor, clue=copy.clue)
-        return trees.with_closures(tree, self._startup, self._sources, copy.host, again=again)
+        host = copy.host
+        if any(_search_alike(one, copy.program) for one in known):
+            host = None
+        return trees.with_closures(tree, self._startup, self._sources, host, again=bool(known))
 
     def _leads_up(self, link: SourcePath) -> bool:
         """Whether a link leads to a directory that it is in: no reason to take all of that."""
         walk = self._walker.walk(link)
         return not walk.errno and below(link, walk.real)
+
+
+def _search_alike(one: Loaded | None, other: Loaded | None) -> bool:
+    """Whether what two programs load finds its libraries in the same places."""
+    if one is None or other is None:
+        return one is other
+    ways = [(each.elf.interpreter, each.elf.rpath, each.elf.runpath) for each in (one, other)]
+    absolute = not any(b"$" in (way or b"") for way in ways[0])
+    return ways[0] == ways[1] and (absolute or one.origin == other.origin)
 
 
 def prefix(path: SourcePath) -> SourcePath:

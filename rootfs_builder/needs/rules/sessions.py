@@ -61,6 +61,7 @@ class Sessions:
         self._answer = answer
         self._sessions: list[list[Session]] = [[] for _ in _STAGES]
         self._known = set[object]()
+        self._watching = dict[Loaded, list[Session]]()  # by the program of the process
         self._named = {one.real for one in programs if one.by is None}
         self._own = dict[Loaded, list[Text]]()  # by the program of the process
         self._texts = [Text(one.key, TextKind.STARTED) for one in programs if not one.link_maps]
@@ -81,14 +82,14 @@ class Sessions:
                 finder = cast("FinderModule", found).make(self._context(rule, variables, maps))
                 own = self._own.setdefault(maps[0].program, [])
                 sessions.append(Session(rule, maps, finder, own))
+                if isinstance(finder, Watcher):
+                    self._watching.setdefault(maps[0].program, []).append(sessions[-1])
 
     def opened(self, maps: Process) -> None:
         """Have finders look at what their process has opened."""
-        for session in (one for sessions in self._sessions for one in sessions):
-            same = session.maps[0].program is maps[0].program
-            objects = tuple(maps[0].objects[maps[0].known :])
-            if same and objects and isinstance(session.finder, Watcher):
-                session.opened.append(objects)
+        objects = tuple(maps[0].objects[maps[0].known :])
+        for session in self._watching.get(maps[0].program, ()) if objects else ():
+            session.opened.append(objects)
 
     def _hands_on(self, program: Loaded) -> bool:
         """Whether it is env(1), which reads no text of the script that it has another one run."""

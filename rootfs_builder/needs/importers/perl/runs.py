@@ -4,6 +4,7 @@ Source: perlfunc(1); the documentation of IPC::Run, IPC::Run3, IPC::Cmd and IPC:
 """
 
 import re
+from collections.abc import Collection, Iterator
 
 from tree_sitter import Node
 
@@ -11,13 +12,19 @@ from rootfs_builder.needs.importers import syntax
 
 _RUNS = frozenset(("exec", "readpipe", "system"))
 _WITHOUT_SHELL = frozenset(("capturex", "runx", "systemx"))
+_RUNS_ARGUMENT = re.compile(
+    rb"my\s*\(?\s*\$(?P<given>\w+)\b[^;]*=\s*(?:@_|shift)[^}]*?"
+    rb"(?:\b(?:system|exec)\s*\(?\s*\"?|`)\$(?P=given)[\"`);\s]",
+)
 _OF_PROGRAMS = re.compile(r"(?i)bin|cmd|command|exec?|prog|program|tool|util(?:ity)?")
 _LISTS = ("quoted_word_list", "string_literal", "interpolated_string_literal")
 _GIVEN_WORDS = frozenset(("capture", "harness", "run", "run3", "start"))
 
 
-def of(name: str, arguments: list[Node]) -> list[Node]:
+def of(name: str, arguments: list[Node], wrappers: Collection[str] = ()) -> list[Node]:
     """The words of the command that a call of a function runs, none if it runs none."""
+    if name in wrappers:
+        return arguments[:1]
     if name == "open":
         return _opened(arguments)
     if name in _RUNS | _WITHOUT_SHELL:
@@ -25,6 +32,15 @@ def of(name: str, arguments: list[Node]) -> list[Node]:
     if name in _GIVEN_WORDS and arguments and arguments[0].type == "anonymous_array_expression":
         return elements(arguments[0])
     return []
+
+
+def wrappers(root: Node) -> Iterator[str]:
+    """The functions that run what they are given: `sub x { my ($c) = @_; system($c) }`."""
+    for _, one in syntax.captures("perl", "(subroutine_declaration_statement) @function", root):
+        name = one.child_by_field_name("name")
+        found = _RUNS_ARGUMENT.search(one.text or b"")
+        if name is not None and found is not None:
+            yield syntax.text(name)
 
 
 def _opened(arguments: list[Node]) -> list[Node]:

@@ -107,6 +107,7 @@ class _Reader:
         self.found = list[Import]()
         self._values = Values()
         self._within = 0
+        self._runners = set[str]()
         self._ended = -1  # of the outermost constant expression
         self._by_name: dict[str, Callable[[Node, int], None]] = {
             "array": self._array,
@@ -126,6 +127,7 @@ class _Reader:
     def read(self, root: Node, line: int) -> None:
         """Keep what a tree imports; `line` is of the text around it, 0 for none."""
         self._ended = -1
+        self._runners.update(runs.wrappers(root))
         for name, node in syntax.captures("perl", _QUERY, root):
             self._by_name[name](node, line or syntax.line(node))
 
@@ -171,8 +173,7 @@ class _Reader:
         words = [*self._values.words(arguments)]
         self._keep(Kind.MODULE, name, line)
         if name == "lib":
-            for one in self._values.directories(arguments):
-                self._keep(Kind.LIBRARY, one, line)
+            self._libraries(arguments, line)
             return
         inherits = name in ("base", "parent") and "-norequire" not in words
         for one in filter(is_module, words):
@@ -241,12 +242,10 @@ class _Reader:
         """A call that loads modules, that changes @INC, or that is a path."""
         name, arguments = called(node)
         if name in ("push", "unshift") and arguments and syntax.text(arguments[0]) == "@INC":
-            for one in self._values.directories(arguments[1:]):
-                self._keep(Kind.LIBRARY, one, line)
+            self._libraries(arguments[1:], line)
         elif name == "import" and syntax.text(node.children[0]) == "lib":
-            for one in self._values.directories(arguments):
-                self._keep(Kind.LIBRARY, one, line)
-        elif words := runs.of(name, arguments):
+            self._libraries(arguments, line)
+        elif words := runs.of(name, arguments, self._runners):
             self._run(words, line)
         elif name == "require" and node.type == "method_call_expression":
             self._computed(line)
@@ -258,9 +257,14 @@ class _Reader:
         if node.end_byte > self._ended and self._path(node, line):
             self._ended = node.end_byte
 
+    def _libraries(self, nodes: list[Node], line: int) -> None:
+        for one in self._values.directories(nodes):
+            self._keep(Kind.LIBRARY, one, line)
+
     def _run(self, words: list[Node], line: int) -> None:
         """A command: as one text, or as a program and its arguments."""
-        listed = next(self._values.words(words[:1]), "") if _is_list(words[0]) else ""
+        is_list = words[0].type == "quoted_word_list"
+        listed = next(self._values.words(words[:1]), "") if is_list else ""
         if len(words) == 1 and not listed:
             self._command(words[0], line)
             return
@@ -337,10 +341,6 @@ class _Reader:
             return False
         self._keep(Kind.FAMILY, name if name != begin else f"{name}*", line, guarded=True)
         return True
-
-
-def _is_list(node: Node) -> bool:
-    return node.type == "quoted_word_list"
 
 
 def _is_guarded(node: Node) -> bool:

@@ -218,7 +218,7 @@ def called(node: Node) -> tuple[str, list[Node]]:
     arguments = [one for one in children[at + 1 :] if one.is_named]
     if len(arguments) == 1 and arguments[0].type == "list_expression":
         arguments = arguments[0].named_children
-    return syntax.text(children[at]).rpartition("::")[2].strip(), arguments
+    return syntax.text(children[at]).rpartition("::")[2].strip(" &"), arguments
 
 
 def _name(node: Node) -> str:

@@ -87,7 +87,8 @@ class Follower:
 
     def _relative(self, one: Import, module: Module, clue: Clue) -> None:
         directory = parent(module.path)
-        if one.names[:1] == ("*",) and name(module.path) != "__init__.py":
+        is_all = not one.module and one.names[:1] == ("*",)  # the names of __all__
+        if is_all and name(module.path) != "__init__.py":
             return
         for _ in range(one.level - 1):
             directory = parent(directory)
@@ -124,7 +125,10 @@ class Follower:
         if found is None or not found.files or self._modules.is_standard(found):
             return
         if "." in text and len(found.files) == 1 and found.is_package and not found.whole:
-            return  # a package alone, which something else imports, or any words
+            # A package alone, which something else imports, or any words, but for its `a.Name`.
+            imports = self._modules.source(found.files[0]).imports
+            if not any(text.rpartition(".")[2] in one.names for one in imports):
+                return
         clue = Clue(f"{printable(name(module.path))} names {text}")
         self._modules.take(found, text, level, module.scope, clue)
 

@@ -46,6 +46,8 @@ class Answers:
         for use in run.uses:
             if use.kind == "command":
                 yield from self._command(use, asked, lacking)
+            elif use.kind == "sought":
+                yield from self._sought(use, asked)
             elif use.kind == "commands":
                 yield from self._commands(use, asked)
             elif use.kind == "source":
@@ -70,6 +72,22 @@ class Answers:
             yield from self._started(value, use, asked)
         if values and not found and not known:
             yield from self._missing(use, values, asked, lacking)
+
+    def _sought(self, use: Use, asked: _Asked) -> Iterator[Need]:
+        """A program that a script looks for, and may run by a variable: if its package needs it.
+
+        At some distance that counts only for what is no word of every day.
+        """
+        for value in (found for one in use.values for found in self._paths(one)):
+            package = self._package(value.text)
+            if package is None or asked.package is None or name(value.text) in utilities.ALL:
+                continue
+            packages, is_rare = self._context.packages, utilities.is_rare(name(value.text))
+            if packages.requires(asked.package, package) or (
+                is_rare and packages.reaches(asked.package, package)
+            ):
+                clue = self._clue(use, f"looks for {printable(name(value.text))}")
+                yield self._file(value, clue, started=True)
 
     def _commands(self, use: Use, asked: _Asked) -> Iterator[Need]:
         """All programs of a directory."""

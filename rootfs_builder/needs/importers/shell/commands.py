@@ -14,6 +14,7 @@ from rootfs_builder.paths import name
 
 _SAYING = frozenset(("echo", "printf", "print", "[", "test"))  # files are no files to them
 _UNKNOWN = '"$?"'  # a word of an evaluated text
+_ASKING = frozenset(("command", "hash", "type", "which"))  # where a program is
 _RUNNING = ("-exec", "-execdir", "-ok", "-okdir")  # options of find(1)
 
 
@@ -90,6 +91,9 @@ class Commands:
             return self._run.function(called, words[1:], scope, mode)
         if called in self._special:
             return self._special[called](words[1:], scope, mode)
+        if called in _ASKING:
+            for values in words[1:]:
+                self._run.use("sought", values, line, mode)
         if called in WRAPPERS:
             return self._wrapper(called, words, scope, mode)
         self._program(words, scope, mode, last=False)
@@ -210,8 +214,13 @@ def _behind_options(words: list[Values]) -> list[Values] | None:
 
 
 def _may_vanish(words: list[Values]) -> bool:
-    """Whether the first of several words may be none, so that the next one is the command."""
-    return len(words) > 1 and bool(words[0]) and any(not one.text for one in words[0])
+    """Whether the first of several words may be none, so that the next one is the command.
+
+    An option is none.
+    """
+    if len(words) == 1 or any(one.text.startswith("-") for one in words[1]):
+        return False
+    return any(not one.text for one in words[0])
 
 
 def _script(words: list[Values]) -> int:

@@ -27,8 +27,8 @@ class Mode(Struct, frozen=True):
 class Use(Struct, frozen=True):
     """Something that a script uses, at a line of `file`.
 
-    A `command`, a `source`, a `file`, a `script` for an interpreter, or a `setting` for other
-    programs.
+    A `command`, one that is only `sought`, a `source`, a `file`, a `script` for an interpreter, or
+    a `setting` for other programs.
     `last` is a command that takes the place of the shell, `by` the command that runs a script.
     """
 

@@ -162,6 +162,12 @@ OWNERS = {SCRIPT: "own", "/usr/bin/tool": "needed", "/usr/bin/other": "another"}
         ("for my $tool_bin ('tool', qw(none)) { `$tool_bin -x` }", {"/usr/bin/tool"}),
         ("for my $cmd (qw(cat tool)) { find($cmd) }", PLAIN | {"/usr/bin/tool"}),
         ("for my $word ('tool', 'cat') { say $word }", set()),
+        (
+            '&run("(cd $d; cat $f x)"); sub run { my ($c) = @_; warn $c; system("$c") && die }',
+            {"/usr/bin/cat", "/bin/sh"},
+        ),
+        ("sub go { my $c = shift; `$c`; } go('tool x');", {"/usr/bin/tool"}),
+        ("sub show { my ($c) = @_; print $c; system($d) } show('cat x');", set()),
         ('print "other -x $file";', set()),
         ("system('tool . | xargs -n 1 cat');", {"/usr/bin/tool", "/usr/bin/cat", "/bin/sh"}),
         ("system('/usr/bin/xargs -I FILE tool FILE');", {"/usr/bin/tool"}),

@@ -804,6 +804,23 @@ def test_a_program_with_python_in_it_has_the_modules_of_its_source_and_its_own_a
     assert files(found) == {f"{SITE}/yaml", COMPILED}
 
 
+def test_all_of_a_module_beside_is_imported():
+    tree = {
+        f"{SITE}/a/__init__.py": "",
+        f"{SITE}/a/b.py": "from .c import *",
+        f"{SITE}/a/c.py": "from yaml import load",
+        **PACKAGE,
+    }
+    assert files(started("import a.b", tree)) == {f"{SITE}/a", f"{SITE}/yaml"}
+
+
+def test_a_text_may_name_what_a_package_has_from_a_module_of_its_own():
+    """As `jinja2_time.TimeExtension`; a package alone is a word of any kind."""
+    tree = {f"{SITE}/a/__init__.py": "from .b import Name", f"{SITE}/a/b.py": ""}
+    assert files(started("load('a.Name')", tree)) == {f"{SITE}/a"}
+    assert files(started("load('a.Other')", tree)) == set()
+
+
 MINE = "/usr/share/mine"  # of one package, as Packages says
 
 

@@ -353,3 +353,37 @@ def test_a_script_that_it_gives_to_its_interpreter_is_read_in_that_language(tmp_
     assert {"main", "helper.py"} <= there
     assert "other.py" not in there
     assert not [one for one in plan.findings if "none" in one.text]
+
+
+@pytest.mark.parametrize(
+    ("text", "comes"),
+    [
+        ("which jade-open && RUN=jade-open; $RUN -t x", {"jade-open"}),
+        ("command -v tool && RUN=tool", {"tool"}),
+        ("type none tool far", {"tool"}),
+        ("hash zork far-off", {"far-off"}),
+        ("which ls other; command -V lasting", set()),
+    ],
+)
+def test_programs_that_a_script_looks_for_come_if_its_package_needs_them(bench, text, comes):
+    """As docbook-utils' jw does openjade, which it then runs by a variable."""
+    owned = {
+        "tool": ("tool", "jade-open"),
+        "far": ("far", "far-off"),
+        "other": ("other", "lasting"),
+    }
+    files = {one: tuple(f"/usr/bin/{name}" for name in names) for one, names in owned.items()}
+    bench.fill({path: program("frob") for paths in files.values() for path in paths})
+    each = [package_roots.Package(one, "1", paths) for one, paths in files.items()]
+    package_roots.install(bench.root, package_roots.Package("own", "1", ("/usr/bin/run",)), *each)
+    status = bench.root / "var/lib/dpkg/status"
+    made = status.read_text().replace("Package: own\n", "Package: own\nDepends: tool\n")
+    status.write_text(made.replace("Package: tool\n", "Package: tool\nDepends: far\n"))
+    result = packed(bench, text, script="/usr/bin/run")
+    asked = {"/usr/bin/which", "/usr/bin/run"}
+    assert brought(result) - asked == {f"/usr/bin/{one}" for one in comes}
+
+
+def test_an_option_behind_a_variable_that_is_not_known_is_no_command(bench):
+    result = packed(bench, '$1 && RUN=\n[ -n "$2" ] && RUN=ls\n$RUN -t x')
+    assert not [one for one in result.said("warning") + result.said("hint") if " -t" in one]
