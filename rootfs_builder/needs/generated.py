@@ -1,10 +1,12 @@
 """Texts of files that an image has of its own, by what a rule says that it `generates`.
 
+Those of services and protocols are for roots that have none.
+
 Source: services(5), protocols(5); numbers: IANA, Service Name and Transport Protocol Port Number
 Registry. The lines of users and nsswitch.conf depend on what the user asks for, and are not here.
 """
 
-NSSWITCH, USER = "nsswitch", "user"
+NSSWITCH, SERVICES, USER = "nsswitch", "services", "user"
 _PROTOCOLS = """\
 ip 0 IP
 icmp 1 ICMP
@@ -90,5 +92,5 @@ http-alt 8080/tcp webcache
 secure-mqtt 8883/tcp
 git 9418/tcp
 """
-TEXTS = {"services": {"/etc/protocols": _PROTOCOLS, "/etc/services": _SERVICES}}
+TEXTS = {SERVICES: {"/etc/protocols": _PROTOCOLS, "/etc/services": _SERVICES}}
 KINDS = (NSSWITCH, USER, *TEXTS)

@@ -20,12 +20,26 @@ from rootfs_builder.loader import executable
 from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.loader.executable import Script
 from rootfs_builder.needs.closure import Tree
-from rootfs_builder.paths import OpenedPath, SourcePath, ancestors, join, name, parent, printable
+from rootfs_builder.paths import (
+    OpenedPath,
+    SourcePath,
+    ancestors,
+    below,
+    join,
+    name,
+    parent,
+    printable,
+)
 
 _MOST_LINKS = 40  # as the kernel
 MOST_BYTES = 1 << 22  # of a text that somebody wrote
 
 T = TypeVar("T")
+
+
+def _is_of_settings(place: str) -> bool:
+    """Whether a path is one of settings: below /etc, or in a directory such as `conf.d`."""
+    return below(place, "/etc") or parent(place).endswith(".d")
 
 
 class ImageFiles:
@@ -45,17 +59,18 @@ class ImageFiles:
         self._walker = elf_files.walker
         self._is_closed = is_closed
         self._added = dict[str, tuple[SourcePath, NodeKind]]()
-        self._alone = set[str]()  # what is added, and no directory
+        self._alone = set[str]()  # what is added, and no directory, or one of settings
         self._names = dict[str, set[str]]()
         self._commands = dict[tuple[str, ...], dict[str, str]]()
         self._taken = {True: set[str](), False: set[str]()}  # by rules, and by importers too
         self._around = {True: set[str](), False: set[str]()}  # the directories of those
         for tree in added:
-            self._alone |= {tree.destination} if len(tree.nodes) == 1 else set()
             for path, node in tree.nodes:
                 inside = path[len(tree.source) :].strip("/")
                 place = join(tree.destination, inside) if inside else tree.destination
                 self._added[place] = (path, node.kind)
+                if len(tree.nodes) == 1 or (node.kind == "file" and _is_of_settings(place)):
+                    self._alone.add(place)
                 self._names.setdefault(parent(place), set()).add(name(place))
 
     @property
@@ -89,7 +104,7 @@ class ImageFiles:
         return any(one in taken for one in ancestors(path))
 
     def is_added_alone(self, path: str) -> bool:
-        """Whether the user adds a file by itself, and not a directory that it is in."""
+        """Whether the user adds a file by itself, or among settings: it says what is to be done."""
         return path in self._alone
 
     def may_execute(self, path: str) -> bool:

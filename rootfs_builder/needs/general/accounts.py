@@ -46,7 +46,7 @@ _SYSUSERS = re.compile(r"/usr/lib/sysusers\.d/[^/]+\.conf")
 _USER = re.compile(r"(?m)^u!?[ \t]+[^ \t\n]+")
 _WORD = re.compile(r"(?<![\w./-])[A-Za-z_][\w-]*(?![\w./-])")
 _OWNER = re.compile(
-    rb"(?:\bchown\b|\binstall\b|--owner\b)[^\n]*?"
+    rb"(?:\bchown\b|\binstall\b|\bowner\b)[^\n]*?"
     rb"(?<![\w./:-])(?P<user>[a-z_][\w-]*):(?P<group>[a-z_][\w-]*)(?![\w:/-])"
 )
 TOLD = (
@@ -89,10 +89,14 @@ class Accounts:
                 if _PACKAGES <= self._known[one] < _FIRST_PERSON and re.search(word, data):
                     yield Account(one, Clue(f"{shown} names the account {printable(one)}"))
             yield from self._owners(data, shown)
+        elif text.kind is TextKind.ADDED:
+            yield from self._owners(settings.read(text, files), shown)
 
     def _owners(self, data: bytes, shown: str) -> Iterator[Need]:
-        """The owners that a script gives to files: a user and a group that the system has."""
-        users = {one for one, uid in self._known.items() if uid < _FIRST_PERSON}
+        """The owners that a text gives to files: a user and a group that the system has."""
+        users = {one for one, uid in self._known.items() if uid < _FIRST_PERSON} | {
+            *_IN_EVERY_IMAGE
+        }
         groups = {one for one, gid in self._groups_here.items() if gid < _FIRST_PERSON}
         for hit in _OWNER.finditer(data):
             user, group = decode(hit["user"]), decode(hit["group"])

@@ -30,6 +30,9 @@ _BESIDE = (  # the name of a file, or what a variable may have before it
     rb"(?<![\w./+-])(?P<name>\w[\w+-]*(?:\.[\w+-]+)+)(?![\w/+-])",
     rb"\$\{?\w+\}?/(?P<name>\w[\w+.-]*)",
 )
+# A line for a shell, which one of the utilities of every system shows.
+_PIPED = re.compile(rb"(?:[|`]|\$\()[ \t]*(?P<word>[a-z]\w*)(?=[ \t`)]|$)")
+_WORD = re.compile(rb"(?<![\w./-])[a-z]\w*(?![\w./-])")
 
 
 def make(context: Context) -> "Configuration":
@@ -81,6 +84,22 @@ class Configuration:
                 if by_shell:
                     yield File(strings.SHELL, clue, started=True)
 
+    def _piped(self, text: Text) -> Iterator[Need]:
+        """The utilities of every system in the command lines of a configuration of the user's."""
+        files, shown = self._context.files, printable(name(text.path))
+        if text.kind is not TextKind.ADDED or not files.is_added_alone(text.path):
+            return
+        if not self._context.elf_files.imports(self._context.program.real, strings.EXEC):
+            return
+        words, commands = set[str](), files.commands(self._context.search_path)
+        for line in settings.read(text, files, any_name=True).split(b"\n"):
+            piped = {decode(hit["word"]) for hit in _PIPED.finditer(line)}
+            if piped & utilities.ALL:
+                words |= {decode(hit[0]) for hit in _WORD.finditer(line)} & utilities.ALL
+        for word in sorted(words & commands.keys()):
+            for path in (commands[word], strings.SHELL):
+                yield File(path, Clue(f"{shown} runs {word}", (text.path,)), started=True)
+
     def _is_settings(self, text: Text) -> bool:
         """Whether it is in /etc, of the program's source or that of the script which is started."""
         real = self._context.files.real(text.path)
@@ -125,6 +144,7 @@ class Configuration:
         idle = text.kind is TextKind.BROUGHT and (files.read(text.path) or b"").startswith(b"#!")
         places = tuple(one for one in found if not (idle and one.is_program))
         yield from self._started(text, places)
+        yield from self._piped(text)
         yield from self._required(text, spelt, real)
         yield from belongings.needs(places, self._kin, text.path, None)
         places = tuple(one for one in places if not self._kin.has_any(one.real))

@@ -13,7 +13,7 @@ from rootfs_builder.findings import Finding
 from rootfs_builder.loader import locale_archive, nss
 from rootfs_builder.loader.link_map import LinkMap
 from rootfs_builder.loader.resolution import Loaded
-from rootfs_builder.needs import unneeded, users
+from rootfs_builder.needs import generated, unneeded, users
 from rootfs_builder.needs.closure import GeneratedFile, GeneratedLine, Tree
 from rootfs_builder.needs.finder import Directory, File
 from rootfs_builder.needs.image_files import ImageFiles
@@ -133,7 +133,7 @@ class RuleFiles:
         for path, text in rule.texts.items():
             place = expand(path, variables)
             if place is not None:
-                lines = text.lstrip("\n")
+                lines = self._known(rule, path) or text.lstrip("\n")
                 end = "\n" if lines and not lines.endswith("\n") else ""
                 line = GeneratedLine(ImagePath(place), rule.name, lines + end)
                 yield FileOutput(found=True, lines=(line,))
@@ -142,6 +142,12 @@ class RuleFiles:
             if place is not None:
                 made = GeneratedFile(ImagePath(place), rule.name, int(mode, 8))
                 yield FileOutput(found=True, made=(made,))
+
+    def _known(self, rule: Rule, path: str) -> str:
+        """What the root itself says of services and protocols, without comments; "" of others."""
+        data = self.image.read(path) if rule.generates == generated.SERVICES else None
+        lines = (one.partition("#")[0].split() for one in decode(data or b"").split("\n"))
+        return "".join(f"{' '.join(words)}\n" for words in lines if words)
 
     def _has_value(self, rule: Rule, variables: Variables) -> bool:
         """Whether there is no {value}, or the root has any of the paths that depend on it.

@@ -1455,3 +1455,25 @@ def test_the_same_counts_for_words(bench, arguments, comes):
     given = tuple(f"name-{one}" for one in arguments)
     result = bench.plan(rule(f"{CALLS}{find}\ncopy = ['/data/{{value}}']"), command=given)
     assert len({one for one in result.paths if one.startswith("/data")}) == comes
+
+
+def test_services_are_those_of_the_root_else_the_common_ones(bench):
+    text = rule(CALLS + 'generates = "services"')
+    tree = bench.plan(text).tree
+    assert "https 443/tcp\n" in tree["/etc/services"]
+    assert "udp 17 UDP\n" in tree["/etc/protocols"]
+    bench.fill({"/etc/services": "# mine\nloom  22/tcp\tweave # a loom\n\n"})
+    tree = bench.plan(text).tree
+    assert tree["/etc/services"] == "loom 22/tcp weave\n"
+    assert "udp 17 UDP\n" in tree["/etc/protocols"]
+
+
+@pytest.mark.parametrize(("runpath", "times"), [("", 1), ("/opt/one", 2)])
+def test_plugins_are_looked_at_once_for_programs_that_search_alike(bench, runpath, times):
+    """What they need is found in the same places: Samba's two hundred, by forty programs."""
+    other = "/usr/bin/other"
+    bench.fill({other: program("frob", runpath=runpath) if runpath else program("frob")})
+    bench.fill({"/opt/plug/p.so": library("p.so", "twist")})
+    brings = rule(CALLS + f'copy = ["/opt/plug", "{other}"]')
+    trees = bench.plan(brings).closure.supply.trees
+    assert sum(len(one.plugins) for one in trees if one.source == "/opt/plug") == times

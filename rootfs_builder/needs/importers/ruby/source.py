@@ -14,6 +14,7 @@ from rootfs_builder.needs.importers.ruby.values import Values, called
 from rootfs_builder.needs.importers.walk import BELOW, HERE, MARKS
 
 _QUERY = """
+(array) @array
 (assignment) @assign
 (binary operator: "<<") @shift
 (call) @call
@@ -119,6 +120,7 @@ class _Reader:
         self._values = Values()
         self._ended = -1
         self.by_name: dict[str, Callable[[Node, int], None]] = {
+            "array": self._array,
             "assign": self._assign,
             "call": self._call,
             "comment": self._comment,
@@ -253,6 +255,12 @@ class _Reader:
                 self._keep(Kind.PERHAPS, command["word"], line, guarded=True)
             elif value is not None and _is_feature(value):
                 self.maybe.append(Import(Kind.MAYBE, value, line, guarded=True))
+
+    def _array(self, node: Node, line: int) -> None:
+        """A list that may be a command: a word, then an option."""
+        match [self._values.value(one) for one in node.named_children[:2]]:
+            case [str(word), str(option)] if option[:1] == "-" and commands.WORD.fullmatch(word):
+                self._keep(Kind.PERHAPS, word, line, guarded=True)
 
     def _words(self, node: Node, line: int) -> None:
         for one in filter(_is_feature, self._values.listed(node)):

@@ -128,6 +128,14 @@ def test_a_script_gives_files_to_one(bench):
     assert "/etc/passwd" not in tree
 
 
+def test_a_configuration_gives_files_to_one(bench):
+    """As that of update-sysfs, a script."""
+    bench.fill({PROGRAM: program("getpwnam"), "/srv/x.conf": "owner a/b = nobody:disks\n"})
+    bench.fill({"/etc/passwd": LINES, "/etc/group": "disks:x:25:\nothers:x:26:\n"})
+    add = [f"{bench.root}/srv/x.conf:/etc/x.conf"]
+    assert bench.plan(ACCOUNTS, add=add).tree["/etc/group"] == "disks:x:25:\n"
+
+
 @pytest.mark.parametrize(
     "words",
     [

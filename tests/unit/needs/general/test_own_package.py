@@ -822,6 +822,23 @@ def test_programs_that_the_users_configuration_names(bench):
     assert machine.brought(add=added) == {"/etc/tool.conf", "/usr/bin/other", "/bin/sh"}
 
 
+def test_utilities_in_the_command_lines_of_the_users_configuration(bench):
+    """As a monitoring agent runs the pipelines of its modules."""
+    machine = Machine(bench)
+    machine.package("tool", {}, files=(TOOL,))
+    names = ("sort", "tr", "sed", "cut", "date", "tail")
+    bench.fill({f"/usr/bin/{one}": program() for one in names})
+    lines = "run = sort x | tr a-z A-Z\nsay `sed -n p x`\n# x | tail\ndate | other\ncut"
+    bench.fill({"/bin/sh": program(), "/home/c": lines})
+    added = (f"{bench.root}/home/c:/etc/tool.conf",)
+    machine.tool("nothing")
+    assert machine.brought(add=added) == {"/etc/tool.conf"}  # it starts nothing
+    bench.fill({f"{LIB}/libc.so.6": libc("frob", "execv")})
+    bench.fill({TOOL: program("frob", "execv")})
+    found = {"/bin/sh", *(f"/usr/bin/{one}" for one in ("sed", "sort", "tr"))}
+    assert machine.brought(add=added) == {"/etc/tool.conf"} | found
+
+
 def test_programs_that_a_script_quotes(machine):
     machine.tool("nothing", path="/usr/bin/sh2")
     names = ("mate", "dep", "sought", "more", "other")

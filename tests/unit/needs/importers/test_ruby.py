@@ -160,6 +160,8 @@ COMMANDS = {"/usr/bin/cat": "x", "/usr/bin/tool": "x", "/bin/sh": "x"}
         ("exec('tool -x > y')", {"/usr/bin/tool", "/bin/sh"}),
         ("object.system('cat')", set()),
         ("system(given)", set()),
+        ("line = ['tool', '-x', file].shelljoin", {"/usr/bin/tool"}),
+        ("line = ['tool', 'x'] + ['other', '-x']", set()),
     ],
 )
 def test_programs_that_a_script_cannot_do_without_come(text, comes):
