@@ -19,9 +19,11 @@ _LIBRARY = re.compile(r"libgirepository-[\d.]+\.so\.\d+")
 _FIRST = ("GLib-2.0", "GObject-2.0", "GModule-2.0", "Gio-2.0", "GioUnix-2.0", "GLibUnix-2.0")
 _IMPORTING = re.compile(
     rb"\bgi\.repository\b|\bimports\.gi\b|\bgi://|\bgi\.require|\brequire_version\b"
+    rb"|\b\w+_gi\("  # a function of a program's own: import_from_gi('NM', '1.0')
 )
 _VERSIONED = re.compile(
     rb"""require_version\W+(?P<space>\w+)\W+(?P<version>[\d.]+)"""
+    rb"""|_gi\(\W+(?P<space4>\w+)\W+(?P<version4>[\d.]+)"""
     rb"""|\bgi://(?P<space2>\w+)\?version=(?P<version2>[\d.]+)"""
     rb"""|\bimports\.gi\.versions\.(?P<space3>\w+)\s*=\s*["'](?P<version3>[\d.]+)"""
 )

@@ -45,6 +45,7 @@ def imported(bench, text, name="app.py"):
     [
         ("import gi\ngi.require_version('Foo', '2.0')\n", {"Foo-2.0", "Bar-1.0"}),
         ("from gi.repository import Only\n", {"Only-3.0"}),
+        ("foo = import_from_gi('Foo', '1.0')\n", {"Foo-1.0"}),
         ("from gi.repository import Foo\n", set()),  # of which there are two
         ("import Foo from 'gi://Foo?version=1.0'\n", {"Foo-1.0"}),
         ("const { Only } = imports.gi.Only\n", {"Only-3.0"}),
