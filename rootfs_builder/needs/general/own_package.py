@@ -52,7 +52,7 @@ class OwnPackage:
         linked = [one for one in objects if self._is_near(one) and not _is_libc(one)]
         program = SourcePath(self._context.program.real)
         programs = OwnPrograms(self._context)
-        starts = in_system(program) and programs.starts
+        starts = in_system(program) and (programs.starts or any(map(self._starts, linked)))
         loads = in_system(program) and self._loads(self._context.program)
         alike = [*self._called_alike()]
         home = self._home(program)
@@ -189,6 +189,10 @@ class OwnPackage:
     def _loads(self, loaded: Loaded) -> bool:
         """Whether an object loads modules."""
         return bool(self._context.elf_files.imports(loaded.real, strings.DLOPEN))
+
+    def _starts(self, loaded: Loaded) -> bool:
+        """Whether an object starts programs."""
+        return bool(self._context.elf_files.imports(loaded.real, strings.EXEC))
 
     def _unlinked(self, loaded: Loaded) -> Iterator[Need]:
         """The libraries that its package requires, where an object opens some by itself."""

@@ -96,7 +96,8 @@ class OwnPrograms:
     def of_library(self, by: Loaded, kin: Kin) -> Iterator[Need]:
         """The programs of the commands in a library of others, if its package requires theirs.
 
-        As that of libgnustep-base requires dpkg-architecture's.
+        As that of libgnustep-base requires dpkg-architecture's. Also what is called as a package
+        that it requires, as gpg is for libgpgme.
         """
         for one in self._started(by):
             real = self._context.files.real(one.path)
@@ -104,6 +105,15 @@ class OwnPrograms:
                 shown = f"{printable(name(by.opened))} runs {printable(name(one.path))}"
                 for path in (one.path, strings.SHELL):
                     yield File(path, Clue(shown, (one.path,)), started=True)
+        if kin.of is None or not self._context.elf_files.imports(by.real, strings.EXEC):
+            return
+        required = dict(self._commands(kin.required))
+        texts = {encode(f"\0{one}\0"): one for one in required.keys() & kin.required_names}
+        for text in sorted(self._context.elf_files.contained(by.real, texts) if texts else ()):
+            path = required[texts[text]]
+            shown = f"{printable(name(by.opened))} names {printable(texts[text])}"
+            if undeclared.is_small(path, self._context, kin.of):
+                yield File(path, Clue(shown, (path,)), started=True)
 
     def _comes_along(self, one: _Started) -> bool:
         """For the user's program; a shell has some of the utilities itself, others are words."""

@@ -1183,6 +1183,23 @@ def test_a_library_that_its_package_requires_and_nothing_is_linked_to(bench):
     assert not {f"{LIB}/libother.so.1", f"{LIB}/libold.so.1"} & set(machine.result.paths)
 
 
+def test_a_program_that_a_librarys_package_is_about_by_its_name(bench):
+    """As libgpgme starts gpg, of the package gpg; nobody requires `other`."""
+    machine = Machine(bench)
+    bench.fill({f"{LIB}/libc.so.6": libc("frob", "execv")})
+    made = library("libbase.so", "execv", source=spelling("\\0dep\\0", "\\0tool2\\0other\\0"))
+    bench.fill({f"{LIB}/libbase.so": made})
+    bench.fill({f"/usr/bin/{one}": program() for one in ("dep", "tool2", "other")})
+    machine.tool(needed=("libbase.so",))
+    bench.fill({f"{LIB}/libc.so.6": libc("frob", "execv")})
+    machine.package("tool", {}, files=(TOOL,))
+    needs = "Depends: dep\nRecommends: other\n"
+    machine.package("libbase", {}, needs=needs, files=(f"{LIB}/libbase.so",))
+    machine.package("dep", {}, files=("/usr/bin/dep", "/usr/bin/tool2"))
+    machine.package("other", {}, files=("/usr/bin/other",))
+    assert machine.brought(OWN) == {"/usr/bin/dep"}
+
+
 def test_helper_programs_of_a_library_that_starts_them(bench):
     """As libapt-pkg starts apt's methods, which its package recommends."""
     machine = Machine(bench)
