@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from rootfs_builder.filesystem.sources import Sources, in_system
 from rootfs_builder.findings import Code, Finding, hint, warning
-from rootfs_builder.needs import utilities
+from rootfs_builder.needs import undeclared, utilities
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, LeftOut, Need
 from rootfs_builder.needs.importers.shell.names import built_in
@@ -114,7 +114,8 @@ class Answers:
         own = self._is_own(value, asked)
         clue = self._clue(use, f"starts {printable(name(value.text))}")
         expected = own or use.last or self._is_expected(value, asked)
-        if (use.mode.sometimes or guarded) and not expected:
+        given = not guarded and self._comes_along(value, asked)
+        if (use.mode.sometimes or guarded) and not (expected or given):
             yield LeftOut(value.text, clue)
         else:
             yield self._file(value, clue, started=True)
@@ -133,6 +134,11 @@ class Answers:
         if package is None or asked.package is None:
             return False
         return self._context.packages.requires(asked.package, package)
+
+    def _comes_along(self, value: Value, asked: _Asked) -> bool:
+        """Whether what the user's own script may start is small."""
+        is_given = any(one.path == asked.path for one in self._context.given)
+        return is_given and undeclared.is_small(value.text, self._context, asked.package)
 
     def is_kin(self, path: str, script: str) -> bool:
         """Whether a file is of the source that a script is of."""

@@ -8,7 +8,7 @@ import pytest
 from rootfs_builder import recipe
 from rootfs_builder.filesystem.root import DirectoryRoot
 from rootfs_builder.filesystem.sources import Sources
-from rootfs_builder.needs import rules
+from rootfs_builder.needs import rules, undeclared
 from rootfs_builder.pipeline import planning
 from tests import package_roots
 from tests.loader.oracle import GLIBC
@@ -126,16 +126,20 @@ def test_what_is_no_command_stays_away(bench, text):
         "usage() { tool; exit 2; }; [ $# = 1 ] || usage",
     ],
 )
-def test_what_is_run_sometimes_is_a_hint(bench, text):
+def test_what_is_run_sometimes_is_a_hint_unless_it_is_small(bench, text, monkeypatch):
     bench.fill({"/usr/bin/tool": program("frob")})
+    guarded = "-v" in text or "-x" in text  # the script goes on without
+    assert brought(packed(bench, text)) == (set() if guarded else {"/usr/bin/tool"})
+    monkeypatch.setattr(undeclared, "_MOST", 0)
     result = packed(bench, text)
     assert brought(result) == set()
     assert result.said("hint") == [f"{LEFT_OUT}{bench.root}/usr/bin/tool"]
     assert brought(packed(bench, text.replace("tool", "ls"))) == {"/usr/bin/ls"}  # all have it
 
 
-def test_what_is_run_sometimes_comes_if_every_system_has_it(bench):
+def test_what_is_run_sometimes_comes_if_every_system_has_it(bench, monkeypatch):
     """As netconsole-setup's getent, on whose package no other can depend."""
+    monkeypatch.setattr(undeclared, "_MOST", 0)
     bench.fill({"/usr/bin/tool": program("frob"), "/usr/bin/other": program("frob")})
     every = package_roots.Package("every", "1", ("/usr/bin/tool",))
     own = package_roots.Package("own", "1", ("/usr/bin/run",))
