@@ -45,6 +45,7 @@ _RUNS = frozenset(
         "run",
         "spawn",
         "which",
+        "_which",  # of a program's own
     )
 )
 _BY_SHELL = frozenset(

@@ -309,11 +309,11 @@ def _is_for_old_gems(node: Node) -> bool:
 
 def _is_of_others(node: Node) -> bool:
     """Whether a call is done only where something else has been loaded already."""
-    at = node.parent
+    below, at = node, node.parent
     while at is not None:
         condition = at.child_by_field_name("condition")
-        is_if = at.type in ("if", "if_modifier")
+        is_if = at.type in ("if", "if_modifier") and below.type not in ("else", "elsif")
         if is_if and condition is not None and syntax.text(condition).startswith(_DEFINED):
             return True
-        at = at.parent
+        below, at = at, at.parent
     return False

@@ -694,6 +694,7 @@ PROGRAMS = {"/usr/bin/aid": "x", "/usr/bin/cat": "x", "/bin/sh": "x"}
         "subprocess.run(['aid', '-x'])",
         "subprocess.check_output('aid -x', shell=True)",
         "shutil.which('aid')",
+        "_which('aid')",
         "command = ['aid', where]\nPopen(command)",
         "call(f'aid {where}', shell=True)",
         "call('aid %s' % where, shell=True)",

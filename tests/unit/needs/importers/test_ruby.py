@@ -138,6 +138,8 @@ def test_files_by_the_place_of_the_script_come():
 def test_a_library_for_another_that_may_be_there_is_not_followed():
     tree = {f"{VENDOR}/other.rb": ""}
     assert run("require 'other' if defined?(::Rails)", tree)[0] == set()
+    either = "if defined?(X)\n nil\nelsif y\n nil\nelse\n require 'other'\nend"
+    assert run(either, tree)[0] == run("require 'other'", tree)[0] != set()
 
 
 def test_options_require():
