@@ -8,14 +8,6 @@ To add one: write the module, with a function `make`, put its name into `NAMES`,
 """
 
 NAMES = (
-    *(
-        "accounts",
-        "charsets",
-        "configuration",
-        "directories",
-        "own-code",
-        "own-package",
-        "packages",
-    ),
-    *("services", "units"),
+    *("accounts", "charsets", "configuration", "directories", "own-code", "own-package"),
+    *("packages", "services", "units"),
 )

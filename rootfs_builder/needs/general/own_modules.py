@@ -103,6 +103,9 @@ def required(package: Package, context: Context) -> Iterator[tuple[Place, Packag
     """The directories of packages of modules alone that a package cannot do without: back ends.
 
     They have no command and no library, so nothing is linked to them: who requires them loads them.
+
+    Raises:
+        InputError: see Owners.of_all.
     """
     there = Places(context)
     for one in packages.behind(context.packages.related(package).required, context.packages):

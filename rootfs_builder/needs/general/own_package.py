@@ -10,6 +10,7 @@ from posixpath import splitext
 
 from msgspec.structs import replace
 
+from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.loader import dialects
 from rootfs_builder.loader.resolution import Loaded
@@ -249,7 +250,11 @@ class OwnPackage:
 
     def _required(self, package: Package) -> Iterator[Need]:
         """The modules of the packages that its own requires, which have nothing else."""
-        for place, other in own_modules.required(package, self._context):
+        try:
+            found = [*own_modules.required(package, self._context)]
+        except InputError:  # which others say
+            return
+        for place, other in found:
             shown = f"{printable(package.name)} requires {printable(other.name)}"
             kin = Kin(frozenset((other,)), files=self._context.packages.files)
             clue = Clue(f"{shown}, which has only modules", (place.path,))
