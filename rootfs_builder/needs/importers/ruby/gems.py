@@ -26,7 +26,7 @@ _SHARED = (f"{_SHARE}/rubygems-integration/all", f"{_SHARE}/gems", "/usr/local/s
 _SUFFIXES = (".gemspec", ".rake", ".rb", ".ru")
 _NAMES = ("Gemfile", "Rakefile", "config.ru", "gems.rb")
 _SCRIPTS = ("", ".cgi", ".fcgi")
-_FACT = "ruby-imports v10"
+_FACT = "ruby-imports v11"
 
 
 class Gem(Struct, frozen=True):

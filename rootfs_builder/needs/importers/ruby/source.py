@@ -250,7 +250,8 @@ class _Reader:
             return
         if not self._path(node, line):
             value = self._values.value(node)
-            command = commands.TEXT.fullmatch(value) if value and " -" in value else None
+            text = command_calls.line(node) if value is None else value
+            command = commands.TEXT.fullmatch(text) if " -" in text else None
             if command is not None:
                 self._keep(Kind.PERHAPS, command["word"], line, guarded=True)
             elif value is not None and _is_feature(value):

@@ -164,6 +164,8 @@ COMMANDS = {"/usr/bin/cat": "x", "/usr/bin/tool": "x", "/bin/sh": "x"}
         ("system(given)", set()),
         ("line = ['tool', '-x', file].shelljoin", {"/usr/bin/tool"}),
         ("line = ['tool', 'x'] + ['other', '-x']", set()),
+        ('line = %Q(tool --x -o "#{file}")', {"/usr/bin/tool"}),
+        ('line = "#{tool} -x other"', set()),
     ],
 )
 def test_programs_that_a_script_cannot_do_without_come(text, comes):
