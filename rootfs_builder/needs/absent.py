@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 
 from rootfs_builder.errors import InputError
+from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.findings import Code, Finding, hint
 from rootfs_builder.needs.closure import Closure
 from rootfs_builder.needs.general import packages, standards
@@ -29,9 +30,9 @@ def find(
 
     Of some of the others findings have `told` why they are not.
     """
+    programs = [one.real for one in closure.programs if one.by is None and in_system(one.real)]
     known = {path for one in told for path in one.paths if not standards.is_shared(path)} | there
     try:
-        programs = (one.real for one in closure.programs if one.by is None)
         for package in dict.fromkeys(owners.of_all(programs).packages.values()):
             if package is not None:
                 absent = sorted(_absent(package, known, owners))
