@@ -1,4 +1,4 @@
-"""Where the files of packages stand in a root: a package spells a path as it was built."""
+"""The paths that packages record → where these files are in a root, behind its symlinks."""
 
 from collections.abc import Set as AbstractSet
 
@@ -14,7 +14,7 @@ class Spelling:
         self._directories: dict[str, SourcePath | None] = {}
 
     def files(self, spelt: AbstractSet[str]) -> frozenset[SourcePath]:
-        """Where those are that a package lists, less the directories among them."""
+        """Where the files of a package's list are, without the directories in it."""
         inside = dict[str, list[str]]()
         for directory, _, last in (one.rpartition("/") for one in spelt):
             inside.setdefault(directory, []).append(last)
@@ -27,12 +27,12 @@ class Spelling:
         )
 
     def stands(self, spelt: str) -> SourcePath | None:
-        """Where a file is that a package calls so."""
+        """Where the file with this recorded path is; None if its directory does not exist."""
         real = self.real(spelt.rpartition("/")[0])
         return None if real is None else SourcePath(join(real, name(spelt)))
 
     def real(self, directory: str) -> SourcePath | None:
-        """Where a directory is that a package calls so."""
+        """Where the directory with this recorded path is; None if it does not exist."""
         if directory not in self._directories:
             above = self._walker.walk(OpenedPath(directory))
             self._directories[directory] = None if above.errno else SourcePath(above.real)

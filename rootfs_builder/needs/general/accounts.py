@@ -94,9 +94,8 @@ class Accounts:
 
     def _owners(self, data: bytes, shown: str) -> Iterator[Need]:
         """The owners that a text gives to files: a user and a group that the system has."""
-        users = {one for one, uid in self._known.items() if uid < _FIRST_PERSON} | {
-            *_IN_EVERY_IMAGE
-        }
+        system = (one for one, uid in self._known.items() if uid < _FIRST_PERSON)
+        users = {*_IN_EVERY_IMAGE, *system}
         groups = {one for one, gid in self._groups_here.items() if gid < _FIRST_PERSON}
         for hit in _OWNER.finditer(data):
             user, group = decode(hit["user"]), decode(hit["group"])

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from rootfs_builder.needs.importers.shell.names import OF_THE_SHELL, SHELLS, WRAPPERS
+from rootfs_builder.needs.importers.shell.names import ASKING, OF_THE_SHELL, SHELLS, WRAPPERS
 from rootfs_builder.needs.importers.shell.script import Step
 from rootfs_builder.needs.importers.shell.uses import Mode
 from rootfs_builder.needs.importers.shell.values import Scope, Values, located, relative
@@ -14,7 +14,6 @@ from rootfs_builder.paths import name
 
 _SAYING = frozenset(("echo", "printf", "print", "[", "test"))  # files are no files to them
 _UNKNOWN = '"$?"'  # a word of an evaluated text
-_ASKING = frozenset(("command", "hash", "type", "which"))  # where a program is
 _RUNNING = ("-exec", "-execdir", "-ok", "-okdir")  # options of find(1)
 
 
@@ -91,8 +90,8 @@ class Commands:
             return self._run.function(called, words[1:], scope, mode)
         if called in self._special:
             return self._special[called](words[1:], scope, mode)
-        if called in _ASKING:
-            for values in words[1:]:
+        if called in ASKING:
+            for values in () if called == "command" and not _looks_up(words) else words[1:]:
                 self._run.use("sought", values, line, mode)
         if called in WRAPPERS:
             return self._wrapper(called, words, scope, mode)
@@ -242,6 +241,11 @@ def placed(values: Values, scope: Scope) -> Values:
     paths = located(tuple(one for one in values if one.text[:1] in ("/", ".")), scope)
     others = tuple(o for o in values if "/" in o.text and o.text[0] not in ("/", "."))
     return (*plain, *paths, *others)
+
+
+def _looks_up(words: list[Values]) -> bool:
+    """Whether `command` only says where a program is."""
+    return any(one.text in ("-v", "-V") for values in words[1:2] for one in values)
 
 
 def _inner(called: str, words: list[Values]) -> list[Values]:

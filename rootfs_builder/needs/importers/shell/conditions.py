@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 
 from rootfs_builder.needs.image_files import ImageFiles
+from rootfs_builder.needs.importers.shell.names import ASKING
 from rootfs_builder.needs.importers.shell.script import Step, Word
 from rootfs_builder.needs.importers.shell.values import Expander, Scope, Values, located, relative
 from rootfs_builder.paths import join, name, parent
 
-_ASKING = frozenset(("command", "hash", "type", "which"))
 _PRESENT = ("-e", "-f", "-r", "-x")
 _WORKING = frozenset(("case", "for", "if", "loop"))
 _ENDING = frozenset(("exit", "return"))
@@ -101,7 +101,7 @@ def _asked(steps: tuple[Step, ...], scope: Scope, expander: Expander) -> Iterato
             first = plain(step.words[0])
             rest = step.words[1:]
             tests = first in ("test", "[") and plain(rest[0] if rest else ()) in _PRESENT
-            if tests or first in _ASKING:
+            if tests or first in ASKING:
                 each = [expander.word(word, scope) for word in rest]
                 yield from (v.text for values in each for v in values if v.text[:1] != "-")
 
@@ -114,7 +114,7 @@ def tests(steps: tuple[Step, ...]) -> bool:
     if step.kind in ("and", "or", "not"):
         return any(map(tests, step.steps))
     if step.kind == "command" and step.words:
-        return plain(step.words[0]) in ("[", "test", "false", "true", *_ASKING)
+        return plain(step.words[0]) in ("[", "test", "false", "true", *ASKING)
     return step.kind == "test"
 
 

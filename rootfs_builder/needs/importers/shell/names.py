@@ -63,6 +63,7 @@ WRAPPERS = {
     "timeout": Wrapper("-k -s --signal", 1),
     "xargs": Wrapper("-a -d -E -I -L -n -P -s --max-args --max-procs --delimiter"),
 }
+ASKING = frozenset(("command", "hash", "type", "which"))  # where a program is
 OF_THE_SHELL = frozenset(("builtin", "command", "exec", "noglob"))
 SHELLS = frozenset(("ash", "bash", "dash", "ksh", "ksh93", "mksh", "sh", "zsh"))
 
