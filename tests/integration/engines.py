@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import uuid
@@ -48,14 +49,24 @@ class Tool:
         return done
 
 
+OWN_NAME = re.compile("[0-9a-f]{12}")  # in an id, or in what the fixture `name` gives
+
+
 class Engine(Tool):
     """docker or podman."""
 
     def load(self, tar):
-        """Load an archive; the name that the engine gave the image (its id when it gave none)."""
+        """Load an archive; the name that the engine gave the image (its id when it gave none).
+
+        All tests share the engine, and a name such as hello is for the pages and their picture.
+        """
         said = self("load", "-q", "-i", tar).stdout
         # "Loaded image: NAME" a line, or docker's "Loaded image ID: sha256:..."
-        return said.splitlines()[-1].partition(": ")[2]
+        name = said.splitlines()[-1].partition(": ")[2]
+        if not OWN_NAME.search(name):
+            self.remove(name)
+            pytest.fail(f"{name} may be another test's image: give it the fixture `name`", False)
+        return name
 
     def pull(self, name):
         """Pull from a registry on this machine; what the engine calls it is its name."""

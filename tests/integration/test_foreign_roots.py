@@ -19,6 +19,7 @@ import pytest
 
 from tests.integration import services
 from tests.integration.engines import Tool
+from tests.integration.programs import image
 
 pytestmark = [pytest.mark.engines, pytest.mark.xdist_group("foreign")]
 
@@ -318,14 +319,13 @@ NATIVE = {  # what docker runs of i386 without qemu: arguments, and how the outp
 }
 
 
-@pytest.mark.parametrize("name", NATIVE)
+@pytest.mark.parametrize("program", NATIVE)
 @pytest.mark.parametrize("foreign", ["i386"], indirect=True)
-def test_docker_runs_i386(foreign, packed, docker, tmp_path, name):
-    words, said = NATIVE[name]
-    packed(foreign.root / "usr/bin" / name, "-t", f"i386-{name}", "--", *words)
-    docker.load(tmp_path / "x.tar")
-    done = docker.run(f"i386-{name}", extra=("--platform", "linux/386"))
-    docker.remove(f"i386-{name}")
+def test_docker_runs_i386(foreign, packed, docker, name, tmp_path, program):
+    words, said = NATIVE[program]
+    packed(foreign.root / "usr/bin" / program, "-t", name, "--", *words)
+    with image(docker, docker.load(tmp_path / "x.tar")) as loaded:
+        done = docker.run(loaded, extra=("--platform", "linux/386"))
     assert done.stdout.startswith(said), done.stderr
 
 

@@ -111,12 +111,12 @@ CASES = {
 
 
 @pytest.mark.engines
-@pytest.mark.parametrize("name", CASES)
-def test_nothing_that_is_left_can_go(name, packed, minimized, cli, umoci, docker, tmp_path):
-    program, user, command = CASES[name]
+@pytest.mark.parametrize("case", CASES)
+def test_nothing_that_is_left_can_go(case, packed, name, minimized, cli, umoci, docker, tmp_path):
+    program, user, command = CASES[case]
     (tmp_path / "site").write_text("server { listen 127.0.0.1:8080; }\n")
     site = ("--add", f"{tmp_path}/site:/etc/nginx/sites-enabled/default")
-    words = ("-u", str(user), *(site if name == "nginx" else ()))
+    words = ("-u", str(user), "-t", name, *(site if case == "nginx" else ()))
     found, archive = minimized(packed(program, *words), "--", *command)
     assert found["bytes"] <= found["bytes_before"]
     assert list(can_go(unpacked(umoci, archive, tmp_path), command, user)) == []

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import uuid
 
 import pytest
 
@@ -53,7 +54,7 @@ def archive(tmp_path_factory):
     options = ["-e", "C=c", "-e", "P=/proc/sys/net/ipv4", "--", "-c", "echo hello"]
     command = [sys.executable, "-m", "rootfs_builder", "pack", "/bin/sh", *found]
     subprocess.run(
-        [*command, "-o", folder / "sh.tar", "-t", "run-test", *options],
+        [*command, "-o", folder / "sh.tar", "-t", f"run-{uuid.uuid4().hex}", *options],
         check=True,
         capture_output=True,
     )

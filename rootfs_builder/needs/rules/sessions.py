@@ -70,9 +70,9 @@ class Sessions:
         self._seen = {*self._texts}
 
     def open(self, rule: Rule, variables: Variables, maps: Process) -> None:
-        """Make a rule's finder for a process, unless it is there."""
-        bound = frozenset(variables.items())
-        key = (rule.name, bound, maps[0].program)
+        """Make a rule's finder for a process, or for the first if it is about none."""
+        about = maps[0].program if rule.when or rule.find else None
+        key = (rule.name, frozenset(variables.items()), about)
         if key in self._known or self._hands_on(maps[0].program):
             return
         self._known.add(key)

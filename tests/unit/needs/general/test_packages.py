@@ -5,6 +5,7 @@ import os
 import pytest
 
 from rootfs_builder.errors import NotFoundError
+from rootfs_builder.needs.general import packages
 from tests.loader.oracle import GLIBC
 from tests.packaged import OWN, TOOL, Machine, spelling
 from tests.rule_bench import LIB, Bench, Elf, libc, program, rule
@@ -12,6 +13,7 @@ from tests.rule_bench import LIB, Bench, Elf, libc, program, rule
 pytestmark = pytest.mark.skipif(not os.path.exists(GLIBC), reason="needs the glibc of x86-64")
 
 ASKED = rule('finder = "packages"', "packages")
+MAKE = packages.make
 MODULE = "/usr/lib/back/Bundles/cairo.bundle/cairo"
 
 
@@ -37,6 +39,16 @@ def test_a_package_that_is_asked_for_comes_whole(machine):
         "/usr/bin/more-helper",
         "/usr/share/more/data",
     }
+
+
+def test_they_are_looked_for_once_however_many_programs_come(machine, monkeypatch):
+    made = []
+    monkeypatch.setattr(packages, "make", lambda context: made.append(1) or MAKE(context))
+    programs = tuple(f"/usr/bin/more-{one}" for one in "abc")
+    machine.bench.fill({one: program("frob") for one in programs})
+    machine.package("more", {}, files=programs)
+    assert machine.brought(ASKED, with_=("packages=more",)) == {*programs}
+    assert len(made) == 1
 
 
 def test_one_that_only_stands_for_others_brings_those(machine):
