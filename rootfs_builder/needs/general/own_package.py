@@ -27,7 +27,6 @@ from rootfs_builder.packages import Kin, Package
 from rootfs_builder.paths import SourcePath, below, decode, encode, name, parent, printable
 
 _OF_ACCOUNTS = frozenset(("bash", "csh", "false", "ksh", "nologin", "sh", "tcsh", "zsh"))
-_CODE = (".cjs", ".js", ".lua", ".mjs", ".php", ".pl", ".pm", ".py", ".rb", ".tcl")
 
 
 def make(context: Context) -> "OwnPackage":
@@ -64,7 +63,8 @@ class OwnPackage:
         kin = belongings.kin(package)
         linked += [one for one in objects if one not in linked and self._is_linked(one, kin)]
         yield from self._libraries(tuple(self._opened()), kin)
-        own = [one for one in objects if one.real == program or kin.owns(SourcePath(one.real))]
+        speaking = {program, *programs.speaking(objects, kin)}
+        own = [one for one in objects if one.real in speaking]
         yield from programs.needs(own, kin)
         for loaded in {one.real: one for one in (*own, *linked)}.values():
             yield from self._unlinked(loaded)
@@ -78,11 +78,11 @@ class OwnPackage:
             yield from self._required(package) if any(map(self._loads, objects)) else ()
         for loaded in objects:
             real = SourcePath(loaded.real)
-            if real == program or kin.owns(real):
+            if loaded in own:
                 yield from belongings.needs(self._places(loaded), kin, loaded.opened, real)
             if real != program and loaded in linked:
                 yield from self._of_library(loaded)
-                if not kin.owns(real):
+                if loaded not in own:
                     yield from self._modules_of(loaded)
                     yield from programs.of_library(loaded, belongings.kin(belongings.owner(real)))
         yield from (need for one in linked for need in unlinked.filled_in(one, self._context))
@@ -277,7 +277,7 @@ class OwnPackage:
         """
         yield from self._modules.text(text)
         real = self._context.files.real(text.path)
-        if text.kind is TextKind.BROUGHT and text.path.endswith(_CODE):
+        if text.kind is TextKind.BROUGHT:
             yield from self._quoted.in_module(text, real)
         if text.kind is not TextKind.STARTED or real is None or not in_system(real):
             return

@@ -53,6 +53,18 @@ class OwnPrograms:
             yield from self._joined(speaking, kin)
             yield from self._named(kin)
 
+    def speaking(self, objects: Iterable[Loaded], kin: Kin) -> frozenset[str]:
+        """The libraries that speak for the program: those of its own source.
+
+        What a box of tools shares speaks only for one that the user names: libsystemd-shared is
+        about all that systemd starts.
+        """
+        real = frozenset(one.real for one in objects if kin.owns(SourcePath(one.real)))
+        return frozenset() if real and not self._context.is_named and self._is_box(kin) else real
+
+    def _is_box(self, kin: Kin) -> bool:
+        return len(dict(self._commands(kin.own))) > _MOST_OWN
+
     @cached_property
     def starts(self) -> bool:
         """Whether the program starts others."""
@@ -74,7 +86,7 @@ class OwnPrograms:
         are about them.
         """
         started = tuple(self._started(by))
-        is_box = bool(started) and len(dict(self._commands(kin.own))) > _MOST_OWN
+        is_box = bool(started) and self._is_box(kin)
         for one in started:
             shown = f"{printable(name(by.opened))} runs {printable(name(one.path))}"
             clue = Clue(shown, (one.path,))

@@ -13,7 +13,9 @@ from rootfs_builder.needs.general.given import Given
 from rootfs_builder.packages import Kin, Package
 from rootfs_builder.paths import SourcePath, decode, name, printable
 
+_CODE = (".cjs", ".js", ".lua", ".mjs", ".php", ".pl", ".pm", ".py", ".rb", ".tcl")
 _MOST = 20  # names of programs in a module
+_MOST_MODULES = 200  # ansible-core has 1,000
 
 
 class Quoted:
@@ -28,13 +30,26 @@ class Quoted:
         """The packages of the user's scripts."""
         return Given(self._context, self._belongings)
 
+    @cached_property
+    def _small(self) -> frozenset[Package]:
+        """Those of them that have few modules."""
+        files = self._context.packages.files
+        return frozenset(
+            one
+            for one in self.given.packages
+            if sum(path.endswith(_CODE) for path in files(one)) <= _MOST_MODULES
+        )
+
     def in_module(self, text: Text, real: SourcePath | None) -> Iterator[Need]:
         """Programs whose names a module quotes, if its package requires theirs.
 
         What a module of the user's script quotes may be of a package that this needs at any
-        distance; many names are words of every day, which do not count then. A text with very many
-        is a table, and what a program in C has brought is its data.
+        distance; many names are words of every day, which do not count then, and of hundreds of
+        modules each has its own trade. A text with very many is a table, and what a program in C
+        has brought is its data.
         """
+        if not text.path.endswith(_CODE):
+            return
         quoted = strings.QUOTED.finditer(self._context.files.read(text.path) or b"")
         commands = self._context.files.commands(self._context.search_path)
         words = ({decode(hit["word"]) for hit in quoted} & commands.keys()) - utilities.ALL
@@ -53,7 +68,7 @@ class Quoted:
         try:
             if other is None or packages.related(other).essential:
                 return False
-            is_given = owner in self.given.packages and utilities.is_rare(word)
+            is_given = owner in self._small and utilities.is_rare(word)
             required = other != owner and packages.requires(owner, other)
             return required or (is_given and packages.reaches(owner, other))
         except InputError:  # which others say

@@ -73,14 +73,18 @@ class Commands:
         for word in started(text, is_line=is_line):
             yield from self.needs(word, by, script)
 
-    def needs(self, word: str, by: str, script: str) -> Iterator[File | LeftOut]:
-        """What a text needs that starts a program; `script` is the one that has loaded it."""
+    def needs(
+        self, word: str, by: str, script: str, *, perhaps: bool = False
+    ) -> Iterator[File | LeftOut]:
+        """What a text needs that starts a program; `script` has loaded it, or `perhaps` will."""
         path = self._path(word)
         if path is None:
             return
         clue = Clue(f"{printable(name(by or script))} starts {printable(name(word))}")
         own = self.is_own(by, script) and (
-            "/" in word or self._is_needed(path, by) or self.comes_along(path, script)
+            "/" in word
+            or self._is_needed(path, by)
+            or (not perhaps and self.comes_along(path, script))
         )
         certain = own or self._is_required(path, by or script)
         yield File(path, clue, started=True) if certain else LeftOut(path, clue)

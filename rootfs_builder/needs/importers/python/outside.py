@@ -69,7 +69,7 @@ class Outside:
                 if self._is_data(directory):
                     yield File(directory, Clue(f"{shown} reads files of {printable(package)}"))
         if not any(below(path, one) for one in self._python.standard):
-            yield from self._started(source, path)
+            yield from self._started(source, path, perhaps=perhaps)
             yield from self._named(source, path, perhaps=perhaps)
 
     def of_script(self, unit: str, path: str) -> Iterator[str]:
@@ -107,13 +107,16 @@ class Outside:
         names = self._files.names(directory)
         return bool(names) and not any(one.endswith(".py") for one in names)
 
-    def _started(self, source: Source, path: str) -> Iterator[Need]:
-        """Programs that a text starts; a shell, where that runs a line that needs one."""
+    def _started(self, source: Source, path: str, *, perhaps: bool) -> Iterator[Need]:
+        """Programs that a text starts; a shell, where that runs a line that needs one.
+
+        What perhaps nobody imports brings those that a package declares.
+        """
         words = [*source.programs, *(one for line in source.lines for one in commands.words(line))]
         if source.lines:
             words.append(commands.SHELL)
         for one in dict.fromkeys(words):
-            yield from self._commands.needs(one, path, self.script)
+            yield from self._commands.needs(one, path, self.script, perhaps=perhaps)
 
     def _named(self, source: Source, path: str, *, perhaps: bool) -> Iterator[Need]:
         """Programs that a text names; what perhaps nobody imports brings none."""

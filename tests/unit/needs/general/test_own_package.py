@@ -607,6 +607,26 @@ def test_the_texts_of_a_box_of_tools_are_about_them(bench):
     assert machine.brought(OWN) == set()
 
 
+def test_what_a_box_of_tools_shares_speaks_for_the_tool_that_the_user_names(bench):
+    """libsystemd-shared names all that systemd starts, and sshd needs systemd-ssh-proxy alone."""
+    machine = Machine(bench)
+    tools = {f"/usr/bin/tool{at}": "" for at in range(31)}
+    bench.fill({f"{LIB}/libc.so.6": libc("frob", "execv")})
+    bench.fill(
+        {f"{LIB}/libbox.so.1": library("libbox.so.1", source=spelling("/usr/lib/tool/start"))}
+    )
+    bench.fill({"/usr/lib/tool/start": program()})
+    bench.fill({TOOL: program("frob", "execv", needed=["libbox.so.1"])})
+    bench.fill({"/usr/bin/user": program("frob", "execv", source=spelling(TOOL))})
+    machine.package("user", {}, needs="Depends: tool\n", files=("/usr/bin/user",))
+    machine.package("tool", tools, files=(TOOL, f"{LIB}/libbox.so.1", "/usr/lib/tool/start"))
+    machine.brought(OWN)
+    assert "/usr/lib/tool/start" in machine.result.paths
+    machine.brought(OWN, program="/usr/bin/user")
+    assert TOOL in machine.result.paths
+    assert "/usr/lib/tool/start" not in machine.result.paths
+
+
 def test_a_large_program_that_no_package_declares_is_a_hint(bench, monkeypatch):
     machine = Machine(bench)
     monkeypatch.setattr("rootfs_builder.needs.undeclared._MOST", 100)
@@ -886,6 +906,21 @@ def test_programs_that_a_module_of_its_package_quotes(machine):
     brought = machine.brought(OWN)
     programs = {"/usr/bin/sh2", "/usr/bin/pdfmaker", "/usr/bin/dep", "/usr/bin/own-part"}
     assert brought == {"/usr/share/tool/mod.py", *programs}
+
+
+def test_what_one_of_hundreds_of_modules_quotes_comes_if_it_is_required(machine):
+    """As ansible-core's for debconf quotes debconf-show: each of its modules has its own trade."""
+    machine.tool("nothing", path="/usr/bin/sh2")
+    machine.bench.fill({f"/usr/bin/{one}": program("frob") for one in ("pdfmaker", "depmaker")})
+    modules = {f"/usr/share/tool/{one}.py": "" for one in range(200)}
+    quotes = {"/usr/share/tool/mod.py": "'pdfmaker', 'depmaker'\n"}
+    machine.package("tool", {TOOL: "#!/usr/bin/sh2\n", **modules, **quotes}, needs="Depends: dep\n")
+    machine.package("dep", {}, needs="Depends: deep\n", files=("/usr/bin/depmaker",))
+    machine.package("deep", {}, files=("/usr/bin/pdfmaker",))
+    machine.package("sh2", {}, files=("/usr/bin/sh2",))
+    (machine.bench.root / TOOL[1:]).chmod(0o755)
+    programs = {one for one in machine.brought(OWN) if one.startswith("/usr/bin/")}
+    assert programs == {"/usr/bin/sh2", "/usr/bin/depmaker"}
 
 
 MODULES = {
