@@ -21,7 +21,7 @@ def survey(*arguments, **options):
 
 
 def test_a_sample_of_this_machine():
-    done = survey("--sample", "60")
+    done = survey("--sample", "90")
     assert done.returncode == 0, done.stdout + done.stderr
     agreeing, total = re.search(r"^(\d+)/(\d+) agree$", done.stdout, re.MULTILINE).groups()
     assert agreeing == total
@@ -30,7 +30,7 @@ def test_a_sample_of_this_machine():
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="the staged loader runs in a chroot: needs root")
 def test_a_sample_of_this_machine_loads_the_same_when_staged(tmp_path):
-    done = survey("--sample", "60", "--staged", tmp_path, "/usr/bin")
+    done = survey("--sample", "90", "--staged", tmp_path, "/usr/bin")
     assert done.returncode == 0, done.stdout + done.stderr
     said = r"^(\d+)/(\d+) programs load the same when staged$"
     same, total = re.search(said, done.stdout, re.MULTILINE).groups()
