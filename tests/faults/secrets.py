@@ -12,6 +12,7 @@ import random
 import string
 import struct
 import subprocess
+import zlib
 
 from rootfs_builder.filesystem.root import DirectoryRoot, tree
 from rootfs_builder.filesystem.sources import Sources
@@ -26,6 +27,15 @@ PLANTED_AT_LEAST = 93
 def some(count, letters=_WORD):
     """Letters by chance, always the same."""
     return "".join(_CHANCE.choice(letters) for _ in range(count))
+
+
+def of_github(kind):
+    """A token as GitHub makes them: its end is the CRC-32 of what chance gave."""
+    random = some(30)
+    number = zlib.crc32(random.encode())
+    digits = string.digits + string.ascii_uppercase + string.ascii_lowercase
+    check = "".join(digits[number // 62**place % 62] for place in reversed(range(6)))
+    return f"gh{kind}_{random}{check}"
 
 
 def run(*command, given=None, cwd=None):
@@ -193,7 +203,7 @@ def _tokens():
         for part in ({"alg": "HS256", "typ": "JWT"}, {"sub": "1", "name": "me"})
     )
     values = {
-        **{f"GitHub {kind}": f"gh{kind}_" + some(36) for kind in "pousr"},
+        **{f"GitHub {kind}": of_github(kind) for kind in "pousr"},
         "GitHub, fine-grained": "github" + "_pat_" + some(22) + "_" + some(59),
         "GitLab": "gl" + "pat-" + some(20),
         "npm": "np" + "m_" + some(36),

@@ -18,8 +18,10 @@ from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, LeftOut
 from rootfs_builder.needs.importers.shell.names import WRAPPERS
 from rootfs_builder.packages import Package
-from rootfs_builder.paths import SourcePath, name, parent, printable
+from rootfs_builder.paths import SourcePath, below, name, parent, printable
 
+_OF_OTHERS = frozenset(("dist-packages", "gems", "node_modules", "site-packages", "vendor"))
+_OF_PROGRAMS = frozenset(("bin", "libexec", "scripts"))
 UNKNOWN = "\0"  # in a command line: what only the running program knows
 SHELL = "/bin/sh"
 _BETWEEN = re.compile(r"\|\|?|&&?|;|\n|\(|`")
@@ -60,13 +62,25 @@ def started(text: str, *, is_line: bool) -> Iterator[str]:
         yield SHELL
 
 
+def _top(path: str) -> str:
+    """The directory of the code around a text: with others' code that of its package."""
+    parts = path.split("/")
+    others = [at for at, one in enumerate(parts) if one in _OF_OTHERS]
+    if others:
+        is_scoped = "".join(parts[others[-1] + 1 :]).startswith("@")
+        return "/".join(parts[: others[-1] + (3 if is_scoped else 2)])
+    directory = parent(path)
+    return parent(directory) if name(directory) in _OF_PROGRAMS else directory
+
+
 class Commands:
-    """Answers for one process."""
+    """Answers for one process; `own` are directories and texts that are the script's, too."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._files = context.files
         self._owners = dict[str, Package | None]()
+        self.own = set[str]()
 
     def run(self, text: str, by: str, script: str, *, is_line: bool) -> Iterator[File | LeftOut]:
         """What a text needs that runs a program, or a line for a shell."""
@@ -86,7 +100,7 @@ class Commands:
             or self._is_needed(path, by)
             or (not perhaps and self.comes_along(path, script))
         )
-        certain = own or self._is_required(path, by or script)
+        certain = own or self._is_required(path, by or script) or self._is_called_as(path, by)
         yield File(path, clue, started=True) if certain else LeftOut(path, clue)
 
     def named(self, path: str, by: str, script: str) -> Iterator[File | LeftOut]:
@@ -105,10 +119,13 @@ class Commands:
         path = self._path(word)
         if path is not None:
             clue = Clue(f"{printable(name(by))} names {printable(name(word))}")
-            needed = self.is_own(by, script) and (
-                name(path) in utilities.ALL
-                or self._is_required(path, by)
-                or self.comes_along(path, script)
+            needed = self._is_called_as(path, by) or (
+                self.is_own(by, script)
+                and (
+                    name(path) in utilities.ALL
+                    or self._is_required(path, by)
+                    or self.comes_along(path, script)
+                )
             )
             yield File(path, clue, started=True) if needed else LeftOut(path, clue)
 
@@ -131,13 +148,37 @@ class Commands:
         return path if path.startswith("/") and self._files.is_file(path) else None
 
     def is_own(self, by: str, script: str) -> bool:
-        """Whether a text is the script, or of its source; of the user's, whether it is beside."""
+        """Whether a text is the script, or of its source; of the user's, whether it is around it.
+
+        Or in a directory of `own`.
+        """
         if by in ("", script):
             return True
         owner, other = self.owner(script), self.owner(by)
         if owner is not None:
             return other is not None and other.source == owner.source
-        return not in_system(by) and parent(by) == parent(script)
+        return not in_system(by) and (
+            any(below(by, one) for one in self.own) or self._is_around(by, script)
+        )
+
+    def _is_around(self, by: str, script: str) -> bool:
+        """Whether a text of the user's lies beside a script, or below, but not with others' code.
+
+        If the script itself does, its package is around it.
+        """
+        around, path = _top(self._files.real(script) or script), self._files.real(by) or by
+        return below(path, around) and _OF_OTHERS.isdisjoint(path[len(around) :].split("/"))
+
+    def package(self, by: str) -> str:
+        """What the package of others' code is called that has a text, "" if none has.
+
+        What it starts, no package declares; but what is called as it, it needs: GitPython's `git`.
+        """
+        with_others = not (in_system(by) or _OF_OTHERS.isdisjoint(by.split("/")))
+        return name(_top(by)).removesuffix(".py") if with_others else ""
+
+    def _is_called_as(self, path: str, by: str) -> bool:
+        return self.package(by) == name(path) and undeclared.is_small(path, self._context)
 
     def _is_needed(self, path: str, by: str) -> bool:
         if name(path) in utilities.ALL:

@@ -53,16 +53,26 @@ class Evidence(Struct, frozen=True, eq=False):
     def importing(
         self, symbols: tuple[str, ...], *, own: bool, besides: Callable[[str], bool]
     ) -> tuple[str, Loaded] | None:
-        """The first symbol that an object imports and that fits a glob, with that object."""
+        """The first symbol that an object imports and that fits a glob, with that object.
+
+        The `own` ones are of the program, or of the library that is called as it.
+        """
         wanted = elf_symbols.matching(_globs(symbols), self.imported)
         if not wanted:
             return None
-        own_path = self.program.real
-        for path in (own_path,) if own else self.imports:
+        for path in self._own if own else self.imports:
             hits = self.imports.get(path, frozenset()) & wanted
             if hits and not any(map(besides, self.names[path])):
                 return decode(min(hits)), self.found[path]
         return None
+
+    @property
+    def _own(self) -> tuple[Key, ...]:
+        """The program, and libraries that are called as it: librecode does what recode does."""
+        program = self.program.real
+        alike = re.compile(rf"lib{re.escape(name(program).rstrip('0123456789.'))}[\d.-]*\.so\b.*")
+        libraries = (one for one in self.imports if one != program)
+        return (program, *(one for one in libraries if any(map(alike.fullmatch, self.names[one]))))
 
     def named(self, matches: Callable[[str], bool]) -> tuple[Loaded, ...]:
         """The objects whose SONAME, or name as a file, matches."""

@@ -53,7 +53,8 @@ class Secrets:
             if node.kind != "file":
                 continue
             why = paths.get(path) or identities.get(node.identity) or names.why(path)
-            why = why or (self._by_content(path) if node.size else "")
+            if not why and node.size and not names.is_documentation(path):
+                why = self._by_content(path)
             if why and not self._is_published(path, node):
                 secrets.append(Secret(path, why))
         return tuple(secrets)

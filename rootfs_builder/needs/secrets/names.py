@@ -147,6 +147,7 @@ _ASKED_HINTS = (
     *("settings.xml", "gradle.properties", "terraform.rc", "logins.json", "master.key"),
     *("wp-config.php", ".nmconnection", ".psk", "htpasswd"),
 )
+_DOCUMENTATION = r"/(?:node_modules|site-packages)/.+\.(?:md|rst|d\.[cm]?ts)$"
 _ANY_ASKED = "|".join(pattern for pattern, _, _ in ASKED)
 
 
@@ -155,6 +156,11 @@ def why(path: str) -> str:
     if not any(hint in path for hint in _HINTS) or not re.search(_ANY, path):
         return ""
     return next(text for pattern, text in _NAMES if re.search(pattern, path))
+
+
+def is_documentation(path: str) -> bool:
+    """Whether a file explains a package that a registry has: its keys are examples, for all."""
+    return re.search(_DOCUMENTATION, path) is not None
 
 
 def asked(path: str) -> int:

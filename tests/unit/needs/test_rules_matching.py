@@ -78,6 +78,16 @@ def test_a_function_that_a_library_calls_is_evidence_for_imports_alone(bench):
     assert acts(bench, '{ own-imports = ["twist"] }') is None
 
 
+@pytest.mark.parametrize(
+    ("name", "own"), [("libprog.so.1", True), ("libprog-2.0.so.0", True), ("libprogs.so.1", False)]
+)
+def test_the_library_that_is_called_as_the_program_is_its_own(bench, name, own):
+    """As librecode does all that recode does."""
+    called = library(name, "twist")
+    bench.fill({PROGRAM: program("frob", libraries=(called,)), f"{LIB}/{name}": called})
+    assert acts(bench, '{ own-imports = ["twist"] }') == (f"{name} calls twist" if own else None)
+
+
 @pytest.mark.parametrize("name", ["libresolv.so.2", "libm.so.6", "libnss_files.so.2"])
 def test_what_the_libc_itself_calls_is_no_evidence(bench, name):
     part = library(name, "twist")

@@ -20,6 +20,7 @@ from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.needs import secrets as sensitive
 from tests import package_roots
+from tests.faults.secrets import of_github
 
 OF_THE_MACHINE = [
     "/etc/passwd",
@@ -280,6 +281,23 @@ def test_what_holds_no_whole_key_is_none(tmp_path, key):
         b"grep -- '" + lines[first] + b"'\n" + b"every line of a file that has a key in it\n" * 40,
     ):
         assert not is_secret(tmp_path, data), data[:200]
+
+
+@pytest.mark.parametrize("name", ["a/README.md", "a/types.d.ts", "a/b/types.d.mts", "a/use.rst"])
+def test_examples_in_the_documentation_of_packages_are_none(tmp_path, key, name):
+    """As those of @octokit/openapi-types; in the user's own text they are secrets."""
+    path = tmp_path / "app/node_modules" / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(key)
+    assert secrets(sources(tmp_path), f"/{path.relative_to(tmp_path)}") == set()
+    assert is_secret(tmp_path, key, path.name)
+
+
+def test_a_word_with_the_form_of_a_token_of_github_is_none(tmp_path):
+    """As in READMEs; in a token the end is a checksum."""
+    token = of_github("p")
+    assert is_secret(tmp_path, token.encode())
+    assert not is_secret(tmp_path, f"{token[:-1]}{'0' if token[-1] != '0' else '1'}".encode())
 
 
 def test_a_key_in_json_as_a_cloud_gives_it_to_a_service_account(tmp_path):

@@ -57,6 +57,7 @@ class Importer:
         self._modules = Modules(context, python)
         self._follower = Follower(self._modules)
         self._here = Scope(roots=(context.directory,))
+        self._known = set[str | None]()
 
     def process(self) -> Iterator[Need]:
         """What `--with`, the arguments and the environment name."""
@@ -227,10 +228,12 @@ class Importer:
                     todo.append(path)
 
     def _installed(self, path: str) -> None:
-        """A module of an environment: libraries and zones of the system are not there."""
-        if path.endswith(".py") and self._files.fact(
-            path, "python mentions 1", bool, _mentions, False
-        ):
+        """A module of an environment, once: libraries and zones of the system are not there."""
+        real = self._files.real(path)
+        if real in self._known or not path.endswith(".py"):
+            return
+        self._known.add(real)
+        if self._files.fact(path, "python mentions 1", bool, _mentions, False):
             self._modules.installed_text(path)
 
 

@@ -140,7 +140,7 @@ class Modules:
             self._standard(found, name.partition(".")[0], level, clue)
             return
         if self.is_there(found.unit or found.root):
-            if self._python.is_installed(found.root) and not self._python.isolated:
+            if self._python.is_installed(found.root):
                 self._visit_all(found, level, Scope(), name)
             return
         is_site = self._site(found.root) is not None
@@ -321,7 +321,12 @@ class Modules:
         return replace(module.scope, roots=(*module.scope.roots, *found))
 
     def after(self, found: Found, module: Module) -> Scope:
-        """The scope after an import: a program's own module may put directories on sys.path."""
+        """The scope after an import: a program's own module may put directories on sys.path.
+
+        What the command of an environment imports is its own.
+        """
+        if self._python.is_installed(found.unit):
+            self._outside.imported(found.unit, module.path)
         if not self.is_own(module) or found.is_package or self.is_standard(found):
             return module.scope
         return self.with_search(module.scope, found.files[-1], self.source(found.files[-1]))

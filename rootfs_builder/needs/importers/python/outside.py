@@ -17,7 +17,7 @@ from rootfs_builder.needs.importers.python.interpreter import Interpreter, Scope
 from rootfs_builder.needs.importers.python.place import FILE, PREFIX
 from rootfs_builder.needs.importers.python.source import How, Opened, Source
 from rootfs_builder.packages import Package
-from rootfs_builder.paths import below, join, name, parent, printable
+from rootfs_builder.paths import below, encode, join, name, parent, printable
 
 _ZONES = ("/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo")
 _LDCONFIG = "/sbin/ldconfig"  # by its path: ctypes/util.py
@@ -72,6 +72,11 @@ class Outside:
             yield from self._started(source, path, perhaps=perhaps)
             yield from self._named(source, path, perhaps=perhaps)
 
+    def imported(self, unit: str, by: str) -> None:
+        """Take what a script itself imports from its environment as its own."""
+        if by == self.script:
+            self._commands.own.add(unit)
+
     def of_script(self, unit: str, path: str) -> Iterator[str]:
         """The modules of a package, if one of them is of the package that the script is of."""
         owner = self._commands.owner(self.script) if self.script and unit else None
@@ -119,12 +124,23 @@ class Outside:
             yield from self._commands.needs(one, path, self.script, perhaps=perhaps)
 
     def _named(self, source: Source, path: str, *, perhaps: bool) -> Iterator[Need]:
-        """Programs that a text names; what perhaps nobody imports brings none."""
-        for one in source.commands:
+        """Programs that a text names; what perhaps nobody imports brings none.
+
+        A bare name is one where the package that starts others is called so itself.
+        """
+        for one in (*source.commands, *self._alike(source, path)):
             known = self._commands.named if "/" in one else self._commands.perhaps
             for need in known(one, path, self.script):
                 is_doubtful = perhaps and isinstance(need, File)
                 yield LeftOut(need.path, need.clue) if is_doubtful else need
+
+    def _alike(self, source: Source, path: str) -> Iterator[str]:
+        """What a package of others' code is called, if it starts programs and quotes that."""
+        package = self._commands.package(path)
+        if package and any(one.module == "subprocess" for one in source.imports):
+            data = self._files.read(path) or b""
+            if any(encode(f"{quote}{package}{quote}") in data for quote in "'\""):
+                yield package
 
     def zones(self) -> Iterator[Need]:
         """The zones that texts name, once something can read them."""

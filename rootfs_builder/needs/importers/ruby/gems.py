@@ -6,15 +6,17 @@ extensions/PLATFORM/ABI/NAME-VERSION. RubyGems has some of its own, distribution
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cached_property
 
 from msgspec import Struct
 
+from rootfs_builder.errors import ElfError
 from rootfs_builder.needs.finder import Context
 from rootfs_builder.needs.importers.ruby import source
-from rootfs_builder.needs.importers.ruby.source import Imports, Kind
+from rootfs_builder.needs.importers.ruby.source import Import, Imports, Kind
 from rootfs_builder.needs.importers.walk import Surroundings, compiled_in, kind_of
-from rootfs_builder.paths import below, name, parent
+from rootfs_builder.paths import below, decode, name, parent
 
 _DIRECTORY = rb"\x00(?P<directory>/[\w/.+-]*ruby[\w/.+-]*)(?=\x00)"
 _LIBRARY = r"libruby[\w.-]*\.so\."
@@ -26,6 +28,9 @@ _SHARED = (f"{_SHARE}/rubygems-integration/all", f"{_SHARE}/gems", "/usr/local/s
 _SUFFIXES = (".gemspec", ".rake", ".rb", ".ru")
 _NAMES = ("Gemfile", "Rakefile", "config.ru", "gems.rb")
 _SCRIPTS = ("", ".cgi", ".fcgi")
+EXTENSION = ".so"
+_REQUIRES = frozenset((b"rb_require",))
+_FEATURE = rb"\x00(?P<feature>[A-Za-z]\w*(?:/\w+)*(?:\.rb)?)(?=\x00)"
 _FACT = "ruby-imports v11"
 
 
@@ -65,11 +70,24 @@ class RubyTexts(Surroundings):
         return self.is_for(self.files.head(path, 512), b"ruby")
 
     def imports(self, path: str) -> Imports:
-        """What a text requires; nothing of one that cannot be read."""
+        """What a text or an extension requires; nothing of one that cannot be read."""
         if path not in self._known:
             none: Imports = ()
-            self._known[path] = self.files.fact(path, _FACT, Imports, source.read, none)
+            is_text = not path.endswith(EXTENSION)
+            self._known[path] = (
+                self.files.fact(path, _FACT, Imports, source.read, none)
+                if is_text
+                else tuple(self._compiled(path))
+            )
         return self._known[path]
+
+    def _compiled(self, path: str) -> Iterator[Import]:
+        """What an extension may require: whole strings, if it calls rb_require(3)."""
+        elf_files, real = self.context.elf_files, self.files.real(path)
+        with suppress(ElfError):  # for another machine, or damaged
+            if real is not None and elf_files.imports(real, _REQUIRES):
+                for hit in elf_files.search(real, _FEATURE):
+                    yield Import(Kind.MAYBE, decode(hit["feature"]), 0, guarded=True)
 
     @cached_property
     def gems(self) -> dict[str, list[Gem]]:

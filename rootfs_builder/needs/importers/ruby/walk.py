@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.needs.finder import Text
-from rootfs_builder.needs.importers.ruby.gems import Gem, RubyTexts
+from rootfs_builder.needs.importers.ruby.gems import EXTENSION, Gem, RubyTexts
 from rootfs_builder.needs.importers.ruby.source import Import, Imports, Kind
 from rootfs_builder.needs.importers.ruby.values import OWN_NAME
 from rootfs_builder.needs.importers.walk import Library, Walk
@@ -61,7 +61,7 @@ class RubyWalk(Walk):
             self._follow("", one)
 
     def _is_text(self, path: str) -> bool:
-        return self._texts.is_ruby(path)
+        return path.endswith(EXTENSION) or self._texts.is_ruby(path)
 
     def _read(self, path: str) -> None:
         base = name(path)

@@ -76,18 +76,20 @@ class Answers:
     def _sought(self, use: Use, asked: _Asked) -> Iterator[Need]:
         """A program that a script looks for, and may run by a variable: if its package needs it.
 
-        At some distance that counts only for what is no word of every day.
+        At some distance that counts only for what is no word of every day. A utility of every
+        system, which no package declares, comes too.
         """
         for value in (found for one in use.values for found in self._paths(one)):
-            package = self._package(value.text)
-            if package is None or asked.package is None or name(value.text) in utilities.ALL:
-                continue
-            packages, is_rare = self._context.packages, utilities.is_rare(name(value.text))
-            if packages.requires(asked.package, package) or (
-                is_rare and packages.reaches(asked.package, package)
-            ):
+            if name(value.text) in utilities.ALL or self._may_need(value.text, asked.package):
                 clue = self._clue(use, f"looks for {printable(name(value.text))}")
                 yield self._file(value, clue, started=True)
+
+    def _may_need(self, path: str, by: Package | None) -> bool:
+        package, packages = self._package(path), self._context.packages
+        if by is None or package is None:
+            return False
+        is_rare = utilities.is_rare(name(path))
+        return packages.requires(by, package) or (is_rare and packages.reaches(by, package))
 
     def _commands(self, use: Use, asked: _Asked) -> Iterator[Need]:
         """All programs of a directory."""

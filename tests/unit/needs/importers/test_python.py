@@ -50,6 +50,9 @@ class Packages:
     def requires(self, package, other):
         return package == other
 
+    def size(self, _):
+        return 0
+
     def kin(self, _, *, needed):
         assert not needed
         return SimpleNamespace(own={f"{SITE}/yaml/__init__.py", "/usr/share/doc/yaml"})
@@ -760,6 +763,47 @@ def test_what_a_module_of_others_starts_is_a_hint():
     assert files(found) == {f"{SITE}/yaml.py"}
     hints = {one.path for one in found if isinstance(one, LeftOut)}
     assert hints == {"/usr/bin/cat", "/bin/sh"}
+
+
+def test_what_the_modules_of_an_environment_start():
+    """Its own ones what they start; others' only what they are called as: GitPython's git does.
+
+    Each is read once, though it is in the image under one path and here under two.
+    """
+    site = "/venv/lib/python3.11/site-packages"
+    own = "import subprocess, aid, other\nsubprocess.run(['cat', 'x'])"
+    tree = {
+        "/venv/pyvenv.cfg": "home = /usr/bin\n",
+        "/venv/bin/run": "#!/venv/bin/python\nfrom own.cli import main",
+        f"{site}/own/__init__.py": "",
+        f"{site}/own/cli.py": own,
+        f"{site}/aid/__init__.py": "import subprocess\nTOOL = 'aid'\nsubprocess.run([TOOL, x])",
+        f"{site}/other.py": "import os\nos.system('ls x')",
+    }
+    programs = PROGRAMS | {"/usr/bin/ls": "x"}
+    found = needs(tree | programs, script="/venv/bin/run", added=list(tree))
+    assert files(found) == {"/usr/bin/aid", "/usr/bin/cat"}
+    assert {one.path for one in found if isinstance(one, LeftOut)} == {"/usr/bin/ls", "/bin/sh"}
+
+
+@pytest.mark.parametrize(
+    ("by", "script", "own"),
+    [
+        ("/app/lib/x.py", "/app/run", True),
+        ("/app/lib/x.py", "/app/bin/run", True),
+        ("/app/lib/x.py", "/app/tools/run", False),
+        ("/app/node_modules/a/x.js", "/app/run.js", False),
+        ("/app/node_modules/a/lib/x.js", "/app/node_modules/a/bin/run.js", True),
+        ("/app/node_modules/@a/b/x.js", "/app/node_modules/@a/b/run.js", True),
+        ("/app/node_modules/@a/c/x.js", "/app/node_modules/@a/b/run.js", False),
+        ("/app/node_modules/a/node_modules/b/x.js", "/app/node_modules/a/run.js", False),
+        ("/usr/lib/x.py", "/app/run", False),
+    ],
+)
+def test_the_users_code_around_a_script_is_its_own(by, script, own):
+    packages = importing.Packages()
+    context = SimpleNamespace(files=importing.Files({by: "", script: ""}), packages=packages)
+    assert Commands(context).is_own(by, script) is own
 
 
 def test_a_program_that_is_a_parameters_default_is_started():

@@ -51,6 +51,26 @@ def test_a_library_that_is_required_comes_with_its_directory(text):
     assert f"{VENDOR}/a" in run(text)[0]
 
 
+def test_what_an_extension_may_require_comes():
+    """As FigureMaker.so does Dobjects/Dvector; only what is there, and only if it requires."""
+    tree = {
+        f"{VENDOR}/fast.so": "",
+        f"{VENDOR}/a.rb": "",
+        f"{VENDOR}/d/e.rb": "",
+        f"{VENDOR}/f": "",
+    }
+    found = {"directory": (CORE, VENDOR), "feature": ("a", "d/e", "none", "set")}
+    for symbols, comes in ((("rb_require",), {"a.rb", "d", "d/e.rb"}), ((), set())):
+        made = importing.finder(
+            ruby,
+            {f"{CORE}/set.rb": "", SCRIPT: "#!/usr/bin/ruby\nrequire 'fast'", **tree},
+            compiled={**found, "symbols": symbols},
+        )
+        paths, lines = importing.started(made, SCRIPT)
+        assert {one.removeprefix(f"{VENDOR}/") for one in paths} == {"fast.so", *comes}
+        assert not lines
+
+
 @pytest.mark.parametrize("text", ["requires 'a', 'x'", "try_require 'a'", "My.require_if 'a'"])
 def test_a_library_that_a_method_of_its_own_may_require_comes(text):
     """As nanoc's filters do. A missing one is not reported; Rails' params.require loads nothing."""

@@ -366,7 +366,8 @@ def test_a_script_that_it_gives_to_its_interpreter_is_read_in_that_language(tmp_
         ("command -v tool && RUN=tool", {"tool"}),
         ("type none tool far", {"tool"}),
         ("hash zork far-off", {"far-off"}),
-        ("which ls other; command -V lasting", set()),
+        ("which other; command -V lasting", set()),
+        ("RUN=$(type -p greadlink readlink | head -1); $RUN x", {"readlink"}),  # as rbenv does
     ],
 )
 def test_programs_that_a_script_looks_for_come_if_its_package_needs_them(bench, text, comes):
@@ -374,7 +375,7 @@ def test_programs_that_a_script_looks_for_come_if_its_package_needs_them(bench, 
     owned = {
         "tool": ("tool", "jade-open"),
         "far": ("far", "far-off"),
-        "other": ("other", "lasting"),
+        "other": ("other", "lasting", "readlink"),
     }
     files = {one: tuple(f"/usr/bin/{name}" for name in names) for one, names in owned.items()}
     bench.fill({path: program("frob") for paths in files.values() for path in paths})
