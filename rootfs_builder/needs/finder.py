@@ -132,7 +132,7 @@ class Directory(Struct, frozen=True):
 
 
 class LeftOut(Struct, frozen=True):
-    """A program is only sometimes started: it stays away, and one hint names all that do."""
+    """A program is only sometimes started, or a module imported: it stays away, and is a hint."""
 
     path: str
     clue: Clue

@@ -1,4 +1,4 @@
-"""A closure + the files of its image → a hint that lists programs it names but does not contain.
+"""A closure + the files of its image → hints that list what it names but does not contain.
 
 A path in a program's text does not prove that it is ever run, so nothing is added for it. Only the
 user's programs are searched: a library or a helper names much that is meant for other programs.
@@ -17,6 +17,7 @@ from rootfs_builder.paths import OpenedPath, SourcePath, decode, printable
 _PATH = rb"(?:usr/)?(?:local/)?(?:s?bin|lib(?:exec|\d+)?)/[\w./+-]{1,200}"
 _STRING = rb"(?P<path>/(?<![ -~]/)" + _PATH + rb")(?=\x00)"  # "/" first: so it is found fast
 _MOST = 1 << 26  # bytes of a program
+_MODULE = re.compile(r".*/(?:dist|site)-packages/(?P<module>\w+).*\.(?:py|so)$")
 _SHELL = "/bin/sh"  # whose rule knows better who runs it
 
 
@@ -51,6 +52,24 @@ def left_out(
             f"EXECUTABLEs: {' '.join(each)}"
         )
         yield hint(Code.PROGRAMS_LEFT_OUT, text, *named.values())
+    yield from _modules(closure, there, objects)
+
+
+def _modules(
+    closure: Closure, there: Container[SourcePath], objects: ElfFiles
+) -> Iterator[Finding]:
+    """The same for modules of Python."""
+    modules = {
+        found["module"]: path
+        for path in closure.supply.left_out
+        if (found := _MODULE.match(path)) and objects.walker.walk(path).real not in there
+    }
+    if modules:
+        text = (
+            "modules that it imports only at times, and that no package declares, are left out: "
+            f"--with python3-modules={','.join(sorted(modules))}"
+        )
+        yield hint(Code.RULE_HINT, text, *modules.values())
 
 
 def _named(program: Program, objects: ElfFiles) -> Iterator[OpenedPath]:

@@ -1,9 +1,14 @@
 """Programs that a program names, and that are left out: one hint, and no more."""
 
 import os
+from types import SimpleNamespace
 
 import pytest
 
+from rootfs_builder.filesystem.sources import Sources
+from rootfs_builder.plan import PlanRoot
+from rootfs_builder.plan import hints as hints_of
+from tests import trees
 from tests.loader.oracle import GLIBC
 from tests.rule_bench import LIB, PROGRAM, Bench, libc, program, rule
 
@@ -37,6 +42,19 @@ def test_all_that_are_named_and_there_are_one_hint(bench):
     named = [f"{bench.root}/usr/bin/less", f"{bench.root}/usr/libexec/aid"]
     assert hints(bench) == [NAMES + " ".join(named)]
     assert hints(bench, PROGRAM, *(one.removeprefix(str(bench.root)) for one in named)) == []
+
+
+def test_modules_of_python_that_are_left_out_are_one_hint():
+    """Less those that have come in all the same."""
+    site, tree = "/usr/lib/python3/dist-packages", {}
+    for one in ("a/__init__.py", "b.cpython-313-x.so", "c.py"):
+        tree[f"{site}/{one}"] = "file 0644 x"
+    out = tuple(tree)
+    closure = SimpleNamespace(programs=(), supply=SimpleNamespace(left_out=out))
+    sources = Sources(PlanRoot(trees.plan(tree)))
+    (found,) = hints_of.left_out(closure, {f"{site}/c.py"}, sources=sources)
+    assert found.text.endswith(": --with python3-modules=a,b")
+    assert not [*hints_of.left_out(closure, {*out}, sources=sources)]
 
 
 @pytest.mark.parametrize(

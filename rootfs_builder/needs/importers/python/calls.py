@@ -10,7 +10,8 @@ from rootfs_builder.needs.importers.python.place import FILE, PREFIX, Place, cal
 from rootfs_builder.needs.importers.python.source import EntryPoint, How, Import, Opened
 
 _OPENS = frozenset(("CDLL", "PyDLL", "LoadLibrary", "dlopen", "cdll"))
-_IMPORTS = frozenset(("import_module", "__import__", "run_module", "importorskip"))
+_TRIES = "try_import"  # of oslo.utils; many have a function of that name for other things
+_IMPORTS = frozenset(("import_module", "__import__", "run_module", "importorskip", _TRIES))
 _LISTS_MODULES = frozenset(("iter_modules", "walk_packages", "load_all_modules"))
 _METADATA = frozenset(("importlib.metadata", "importlib_metadata", "pkg_resources"))
 _ASKS = frozenset(("distribution", "from_name", "metadata", "requires", "version"))
@@ -77,7 +78,7 @@ class Asked:
 
     def call(self, node: ast.Call, what: str, arguments: Sequence[Place | None], how: How) -> None:
         """Take a call in; `arguments` are what is known of its arguments."""
-        if what in _IMPORTS and node.args:
+        if what in _IMPORTS and node.args and (what != _TRIES or _whole(arguments[0]) is not None):
             self._module(node, arguments, how)
         elif what in _LISTS_MODULES:
             self.dynamic["*"] = None

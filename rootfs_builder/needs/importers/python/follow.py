@@ -1,17 +1,21 @@
 """What a file of Python imports and names → modules and distributions that are reached."""
 
+import re
 from posixpath import dirname
 
 from msgspec.structs import replace
 
 from rootfs_builder.findings import Code, warning
 from rootfs_builder.needs.clues import Clue
-from rootfs_builder.needs.finder import Need
+from rootfs_builder.needs.finder import LeftOut, Need
 from rootfs_builder.needs.importers.python.interpreter import Scope
 from rootfs_builder.needs.importers.python.modules import Module, Modules
 from rootfs_builder.needs.importers.python.source import REMOVED, How, Import, Source
 from rootfs_builder.paths import name, parent, printable
 
+TESTS = re.compile(
+    r"(?:^|/)(?:tests?|docs?|examples?)/|/(?:test_[^/]*|[^/]*_test|conftest|setup)\.py$"
+)
 _NOT_LOADED = frozenset(("console_scripts", "gui_scripts"))  # groups that no program asks for
 
 
@@ -54,8 +58,18 @@ class Follower:
             self._relative(one, replace(module, level=level), clue)
             return scope
         if level <= How.EACH and not self._is_needed(one, module):
+            self._leave_out(one, module)
             return scope
         return self._absolute(one, replace(module, level=level), clue)
+
+    def _leave_out(self, one: Import, module: Module) -> None:
+        """What the script's own modules import at times and no package declares is a hint."""
+        if module.perhaps or TESTS.search(module.path) or not self._modules.is_of_script(module):
+            return
+        found = self._modules.find(one.module, module.scope)
+        if found is not None and found.files and not self._modules.is_standard(found):
+            clue = Clue(f"{printable(name(module.path))} imports {printable(one.module)}")
+            self._modules.need(LeftOut(found.files[0], clue))
 
     def _is_needed(self, one: Import, module: Module) -> bool:
         """Whether what may not be reached needs a module of another package when it is."""

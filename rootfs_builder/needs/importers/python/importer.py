@@ -9,7 +9,7 @@ from rootfs_builder.findings import Code, hint, warning
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, Need, Text, TextKind
 from rootfs_builder.needs.importers.python import interpreter
-from rootfs_builder.needs.importers.python.follow import Follower
+from rootfs_builder.needs.importers.python.follow import TESTS, Follower
 from rootfs_builder.needs.importers.python.interpreter import Interpreter, Scope
 from rootfs_builder.needs.importers.python.modules import Module, Modules
 from rootfs_builder.needs.importers.python.source import How
@@ -19,9 +19,6 @@ _WITH_VALUE = frozenset("WX")  # options of Python whose value may be a word of 
 _TARGET = re.compile(r"([A-Za-z_]\w*(?:\.\w+)*):[A-Za-z_][\w.]*(?:\(.*\))?")
 _MAIN = rb"\bpython[\d.]*[\"']? (?:-[bBdEiIOPqsSuvx]+ ){0,5}-m[ \"']?(?P<module>[A-Za-z_][\w.]*)"
 _DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.\w+)+")
-_TESTS = re.compile(
-    r"(?:^|/)(?:tests?|docs?|examples?)/|/(?:test_[^/]*|[^/]*_test|conftest|setup)\.py$"
-)
 _MENTIONS = (
     b"CDLL",
     b"LoadLibrary",
@@ -181,7 +178,7 @@ class Importer:
         elif text.kind is TextKind.ADDED:
             if not self._python.in_environment(path) and self._is_python(path):
                 self._modules.begin(path)
-                level = How.GUARDED if _TESTS.search(path) else How.MAIN
+                level = How.GUARDED if TESTS.search(path) else How.MAIN
                 self._modules.visit(Module(path, level, self._around(path)))
         elif self._is_new(path) and self._is_python(path):
             scope = Scope((parent(path),), None, None)

@@ -54,6 +54,7 @@ class Modules:
         self._context = context
         self._files = context.files
         self._python = python
+        self._version = int(python.minor.rstrip("t"))
         self._search = Search(context.files, python.minor)
         self._packaged = Packaged(context)
         self._added = frozenset((*context.files.added, *context.files.added_directories))
@@ -96,7 +97,7 @@ class Modules:
         """What a file shows."""
         if path.endswith(".so"):
             return self._compiled(path)
-        fact, none = f"python 22 {self._version}", Source()
+        fact, none = f"python 23 {self._version}", Source()
         return self._files.fact(path, fact, Source, self.read, none)
 
     def _compiled(self, path: str) -> Source:
@@ -116,10 +117,6 @@ class Modules:
     def read(self, data: bytes) -> Source:
         """What a text shows."""
         return reader.read(data, self._version)
-
-    @property
-    def _version(self) -> int:
-        return int(self._python.minor.rstrip("t"))
 
     def find(self, name: str, scope: Scope) -> Found | None:
         """Where a module is, by its dotted name."""
@@ -192,6 +189,10 @@ class Modules:
         """Whether a file is the user's own, or of a program, not an installed module."""
         sites = (*self._python.sites, *self._python.installed, self._python.library)
         return not any(below(module.path, one) for one in sites)
+
+    def is_of_script(self, module: Module) -> bool:
+        """Whether a file is of the source of the script that is read."""
+        return self._outside.is_of_script(module.path)
 
     def is_package(self, directory: str) -> bool:
         """Whether a directory is a package with a module of its own."""

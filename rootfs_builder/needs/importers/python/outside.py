@@ -77,6 +77,10 @@ class Outside:
         if by == self.script:
             self._commands.own.add(unit)
 
+    def is_of_script(self, path: str) -> bool:
+        """Whether a text is the script's own."""
+        return self._commands.is_own(path, self.script)
+
     def of_script(self, unit: str, path: str) -> Iterator[str]:
         """The modules of a package, if one of them is of the package that the script is of."""
         owner = self._commands.owner(self.script) if self.script and unit else None

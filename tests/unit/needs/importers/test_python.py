@@ -372,6 +372,23 @@ def test_a_package_at_times_imports_what_it_may_do_without():
     }
 
 
+@pytest.mark.parametrize("call", ["import extra", "utils.try_import('extra')"])
+@pytest.mark.parametrize(("script", "out"), [("python3-run", {"extra.py"}), ("run", set())])
+def test_what_the_scripts_own_module_imports_at_times_is_a_hint(call, script, out):
+    """If no package declares it: osprofiler's driver for messages tries oslo_messaging."""
+    metadata = "Metadata-Version: 2.1\n"
+    more = {
+        f"/usr/bin/{script}": "#!/usr/bin/python3\nimport a",
+        f"{SITE}/a/__init__.py": f"def f():\n    {call}\n    try_import(name)",
+        f"{SITE}/a-1.dist-info/METADATA": metadata,
+        f"{SITE}/extra.py": "",
+        f"{SITE}/extra-1.dist-info/METADATA": metadata,
+    }
+    found = needs(more, script=f"/usr/bin/{script}")
+    assert files(found) == {f"{SITE}/a", f"{SITE}/a-1.dist-info"}
+    assert {one.path.removeprefix(f"{SITE}/") for one in found if isinstance(one, LeftOut)} == out
+
+
 def test_metadata_of_a_distribution_that_is_not_named_like_its_module():
     more = {
         f"{SITE}/cli/__init__.py": "",
