@@ -72,14 +72,14 @@ class RubyTexts(Surroundings):
     def imports(self, path: str) -> Imports:
         """What a text or an extension requires; nothing of one that cannot be read."""
         if path not in self._known:
-            none: Imports = ()
-            is_text = not path.endswith(EXTENSION)
-            self._known[path] = (
-                self.files.fact(path, _FACT, Imports, source.read, none)
-                if is_text
-                else tuple(self._compiled(path))
-            )
+            self._known[path] = self._read(path)
         return self._known[path]
+
+    def _read(self, path: str) -> Imports:
+        if path.endswith(EXTENSION):
+            return tuple(self._compiled(path))
+        none: Imports = ()
+        return self.files.fact(path, _FACT, Imports, source.read, none)
 
     def _compiled(self, path: str) -> Iterator[Import]:
         """What an extension may require: whole strings, if it calls rb_require(3)."""
