@@ -5,6 +5,7 @@ import os
 import shutil
 import stat
 import sys
+import uuid
 
 import pytest
 
@@ -114,6 +115,7 @@ def importing(folder, _cc):
     return script
 
 
+NAME = f"exercise-{uuid.uuid4().hex}"
 PROGRAMS = {
     **{kind: lambda folder, cc, kind=kind: c_host(folder, cc, kind) for kind in PLUGINS},
     "helpers-in-a-binary-file": helper,
@@ -127,7 +129,7 @@ def test_what_nothing_shows_is_found_by_a_run(cli, cc, tmp_path, docker, kind):
     program = f"./{PROGRAMS[kind](tmp_path, cc).name}"
     outcomes = []
     for words in ([], ["--exercise", program]):
-        cli("pack", program, "-o", "image.tar", "-t", f"exercise-{kind}", *words, check=True)
+        cli("pack", program, "-o", "image.tar", "-t", f"{NAME}-{kind}", *words, check=True)
         name = docker.load(tmp_path / "image.tar")
         outcomes.append(docker.run(name).returncode)
         docker.remove(name)
@@ -308,7 +310,7 @@ int main(int argc, char **argv) {
 def test_a_profile_allows_what_the_exercise_called_and_nothing_else(cli, cc, tmp_path, docker):
     cc(CALLS, name="calls")
     least = ["--seccomp", "calls.json", "--security-context", "pod.yaml"]
-    words = ["-t", "exercise-calls", "--exercise", "./calls", *least]
+    words = ["-t", f"{NAME}-calls", "--exercise", "./calls", *least]
     cli("pack", "./calls", "-o", "image.tar", *words, check=True)
     name = docker.load(tmp_path / "image.tar")
     confined = ["--security-opt", f"seccomp={tmp_path}/calls.json", "--read-only", "--cap-drop=ALL"]

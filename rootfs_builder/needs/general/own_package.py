@@ -63,8 +63,7 @@ class OwnPackage:
         kin = belongings.kin(package)
         linked += [one for one in objects if one not in linked and self._is_linked(one, kin)]
         yield from self._libraries(tuple(self._opened()), kin)
-        speaking = {program, *programs.speaking(objects, kin)}
-        own = [one for one in objects if one.real in speaking]
+        own = programs.speaking(objects, kin)
         yield from programs.needs(own, kin)
         for loaded in {one.real: one for one in (*own, *linked)}.values():
             yield from self._unlinked(loaded)

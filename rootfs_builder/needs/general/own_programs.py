@@ -53,14 +53,19 @@ class OwnPrograms:
             yield from self._joined(speaking, kin)
             yield from self._named(kin)
 
-    def speaking(self, objects: Iterable[Loaded], kin: Kin) -> frozenset[str]:
-        """The libraries that speak for the program: those of its own source.
+    def speaking(self, objects: Iterable[Loaded], kin: Kin) -> list[Loaded]:
+        """The program, if it is among these, and the libraries of its own source.
 
         What a box of tools shares speaks only for one that the user names: libsystemd-shared is
         about all that systemd starts.
         """
-        real = frozenset(one.real for one in objects if kin.owns(SourcePath(one.real)))
-        return frozenset() if real and not self._context.is_named and self._is_box(kin) else real
+        alone = not self._context.is_named and self._is_box(kin)
+        program = self._context.program.real
+        return [
+            one
+            for one in objects
+            if one.real == program or (kin.owns(SourcePath(one.real)) and not alone)
+        ]
 
     def _is_box(self, kin: Kin) -> bool:
         return len(dict(self._commands(kin.own))) > _MOST_OWN
