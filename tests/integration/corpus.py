@@ -157,6 +157,7 @@ class Ready:
                 self._client(run)
             if run.signal:
                 engine("kill", "--signal", run.signal, container)
+                time.sleep(1)  # a busy httpd loses a SIGTERM while it restarts
                 self._client(run)
             if run.stop is not None:
                 began = time.monotonic()
