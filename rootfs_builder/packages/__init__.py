@@ -315,15 +315,14 @@ class Owners:
     ) -> dict[SourcePath, set[Package]]:
         """Those of the paths that a database knows, with the packages that have them."""
         found: dict[SourcePath, set[Package]] = {}
-        for brought in database.named({name(one) for one in paths}):
+        for asked in (database.likely, database.named):
+            left = paths - found.keys()
             owners: dict[SourcePath, set[Package]] = {}
-            for spelt, package in brought:
+            for spelt, package in asked({name(one) for one in left}) if left else ():
                 path = self._spelling.stands(spelt)
-                if path in paths and path not in found:
+                if path in left:
                     owners.setdefault(path, set()).add(package)
             found |= owners
-            if len(found) == len(paths):
-                break
         return found
 
 

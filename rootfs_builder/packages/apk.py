@@ -42,9 +42,13 @@ class Apk:
         self._path = path
         self.states = (path,)
 
-    def named(self, names: AbstractSet[str]) -> Iterator[Iterable[Brought]]:
+    def likely(self, names: AbstractSet[str]) -> Iterable[Brought]:  # noqa: ARG002 - as all do
+        """See Database: there is an index of all."""
+        return ()
+
+    def named(self, names: AbstractSet[str]) -> Iterable[Brought]:
         """See Database."""
-        yield (brought for name in names for brought in self._index.get(name, ()))
+        return (brought for name in names for brought in self._index.get(name, ()))
 
     def installed(self, name: str) -> Iterator[Package]:
         """See Database."""

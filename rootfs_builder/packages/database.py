@@ -3,7 +3,7 @@
 import errno
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
 from typing import Protocol
@@ -73,10 +73,11 @@ class Database(Protocol):
     def states(self) -> tuple[str, ...]:
         """The files and directories of which one changes whenever an answer does."""
 
-    def named(self, names: AbstractSet[str]) -> Iterator[Iterable[Brought]]:
-        """All installed files with these last components, of packages in their own spelling.
+    def likely(self, names: AbstractSet[str]) -> Iterable[Brought]:
+        """Some of what `named` has, where that takes less time; see there for errors."""
 
-        The likeliest come first, and all again after them.
+    def named(self, names: AbstractSet[str]) -> Iterable[Brought]:
+        """All installed files with these last components, of packages in their own spelling.
 
         Raises:
             DamagedError: it is not such a database.

@@ -1,14 +1,14 @@
 """dpkg's database: /var/lib/dpkg → what is installed, and the files of each.
 
 `status` has a stanza for each package (deb-control(5)), `info/NAME[:ARCH].list` its paths, one a
-line. There are a thousand lists and no index of them, so all names are looked for in one pass; a
-few libraries first in the packages that are called like them. A diverted path stands under another
-name, unless its package is the diverter (dpkg-divert(1)). Alternatives are links that no package
-has (update-alternatives(1)).
+line. There are thousands of lists and no index of them, so all are searched as one text, but
+first those of the packages that are called like what is looked for. A diverted path stands under
+another name, unless its package is the diverter (dpkg-divert(1)). Alternatives are links that no
+package has (update-alternatives(1)).
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from functools import cached_property
 
@@ -23,6 +23,7 @@ from rootfs_builder.packages.database import (
     settled,
     unreadable,
 )
+from rootfs_builder.packages.lists import Lists
 from rootfs_builder.paths import SourcePath, decode, encode
 from rootfs_builder.paths import name as last
 
@@ -46,8 +47,6 @@ _OF_EVERY_PROGRAM = (  # what programs and scripts ask for most, as their names 
     "netbase",
 )
 _ALIKE = 6  # letters that the names of a file and of its package share: libssl, libcurl4t64
-_FEW = 12  # files, for which less than all lists is read
-_OFTEN = 4  # questions about all lists, of 80 ms each for 4,500 packages; an index takes 0.4 s
 _NAME = re.compile(rb"^Package:[ \t]*(\S+)", re.MULTILINE)
 _FIELD = re.compile(r"^(Version|Architecture|Source):(.*)$", re.MULTILINE)
 _REQUIRES = re.compile(rb"^(?:Pre-Depends|Depends):(.*(?:\n[ \t].*)*)", re.MULTILINE)
@@ -71,39 +70,31 @@ class Dpkg:
     def __init__(self, walker: Walker) -> None:
         self._walker = walker
         self._packages: dict[str, Package | None] = {}
-        self._questions = 0
-        self._texts: dict[str, bytes] = {}  # all lists of a machine have a few megabytes
         self._fields: dict[str, dict[str, dict[str, str]]] = {}
 
-    def named(self, names: AbstractSet[str]) -> Iterator[Iterable[Brought]]:
-        """See Database."""
-        if len(names) <= _FEW:
-            like = (*_OF_EVERY_PROGRAM, *(one[:_ALIKE].lower() for one in names))
-            yield self._brought(names, (label for label in self._names if label.startswith(like)))
-        self._questions += 1
-        yield self._brought(names, self._names if self._questions <= _OFTEN else self._with(names))
+    def likely(self, names: AbstractSet[str]) -> Iterator[Brought]:
+        """See Database: those of the packages that are called like them."""
+        if "_all" in self.__dict__:
+            return iter(())
+        like = (*_OF_EVERY_PROGRAM, *(one[:_ALIKE].lower() for one in names))
+        return self._brought(names, Lists(self._lists(like)))
 
-    def _with(self, names: AbstractSet[str]) -> set[str]:
-        """The labels of the lists that have files with these names."""
-        return {label for one in self._wanted(names) for label in self._index.get(one, ())}
+    def named(self, names: AbstractSet[str]) -> Iterator[Brought]:
+        """See Database."""
+        return self._brought(names, self._all)
 
     def _wanted(self, names: AbstractSet[str]) -> set[bytes]:
         """The last components of these files as the lists have them."""
         moved = {last(spelt) for spelt, (to, _) in self._diversions.items() if last(to) in names}
         return {encode(one) for one in names | moved}
 
-    def _brought(self, names: AbstractSet[str], labels: Iterable[str]) -> Iterator[Brought]:
+    def _brought(self, names: AbstractSet[str], lists: Lists) -> Iterator[Brought]:
         """Where the files of those lists stand whose names are among these."""
-        wanted = self._wanted(names)
-        few = [b"/" + one for one in wanted] if len(wanted) <= _FEW else []
-        for label, text in self._lists(labels):
-            if few and not any(one in text for one in few):
-                continue
-            for line in text.split(b"\n"):
-                if line[line.rfind(b"/") + 1 :] in wanted and (package := self._package(label)):
-                    spelt = decode(line)
-                    to, by = self._diversions.get(spelt, (spelt, package.name))
-                    yield spelt if by == package.name else to, package
+        for line, label in lists.named(self._wanted(names)):
+            if package := self._package(label):
+                spelt = decode(line)
+                to, by = self._diversions.get(spelt, (spelt, package.name))
+                yield spelt if by == package.name else to, package
 
     @cached_property
     def _diversions(self) -> dict[str, tuple[str, str]]:
@@ -142,19 +133,12 @@ class Dpkg:
         return {one[: -len(_LIST)]: SourcePath(f"{info}/{one}") for one in lists}
 
     @cached_property
-    def _index(self) -> dict[bytes, list[str]]:
-        """The labels by the last components of their files: 40 MB for 4,000 packages."""
-        index: dict[bytes, list[str]] = {}
-        for label, text in self._lists(self._names):
-            for one in {line[line.rfind(b"/") + 1 :] for line in text.split(b"\n")}:
-                index.setdefault(one, []).append(label)
-        return index
+    def _all(self) -> Lists:
+        return Lists(self._lists(("",)))
 
-    def _lists(self, labels: Iterable[str]) -> Iterator[tuple[str, bytes]]:
-        for label in labels:
-            if label not in self._texts:
-                self._texts[label] = self._text(self._names[label])
-            yield label, self._texts[label]
+    def _lists(self, like: tuple[str, ...]) -> Iterator[tuple[str, bytes]]:
+        """The lists whose labels begin like that, and their texts."""
+        return ((one, self._text(at)) for one, at in self._names.items() if one.startswith(like))
 
     def _info(self, package: Package, ending: str) -> str:
         """The text of a package's own file in `info`."""

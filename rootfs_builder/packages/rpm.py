@@ -149,9 +149,13 @@ class Rpm:
                 raise HeaderError(f"it has no table {table} of its own")
         return connection
 
-    def named(self, names: AbstractSet[str]) -> Iterator[Iterable[Brought]]:
+    def likely(self, names: AbstractSet[str]) -> Iterable[Brought]:  # noqa: ARG002 - as all do
+        """See Database: there is an index of all."""
+        return ()
+
+    def named(self, names: AbstractSet[str]) -> Iterable[Brought]:
         """See Database."""
-        yield self._read(lambda: [one for name in names for one in self._named(name)])
+        return self._read(lambda: [one for name in names for one in self._named(name)])
 
     def installed(self, name: str) -> Iterable[Package]:
         """See Database."""
