@@ -11,6 +11,7 @@ from functools import cached_property
 from posixpath import normpath
 from typing import Any, TypeVar
 
+from rootfs_builder.elf.headers import MAGIC
 from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem.content import Source, read
 from rootfs_builder.filesystem.root import NodeKind
@@ -177,12 +178,15 @@ class ImageFiles:
     def read(self, path: str) -> bytes | None:
         """The bytes of a text; None for a missing, closed or too large file."""
         source = self._source(path)
-        if source is None:
-            return None
-        if source.size > MOST_BYTES:
+        return read(source) if source is not None and self._is_read(path, source) else None
+
+    def _is_read(self, path: str, source: Source) -> bool:
+        """Whether a file is as small as texts are; one that is larger, and no program, is told."""
+        if source.size <= MOST_BYTES:
+            return True
+        if self.head(path, len(MAGIC)) != MAGIC:
             self.unread.add(path)
-            return None
-        return read(source)
+        return False
 
     def too_large(self) -> Iterator[Finding]:
         """A hint for each text that was too large to be read."""
@@ -205,10 +209,7 @@ class ImageFiles:
         The name of the `fact` says by which version of `find` it was found; `kind` is its type.
         """
         source = self._source(path)
-        if source is None:
-            return none
-        if source.size > MOST_BYTES:
-            self.unread.add(path)
+        if source is None or not self._is_read(path, source):
             return none
         found: T = self.elf_files.facts.get_or_compute(
             source, fact, kind, lambda: find(read(source))

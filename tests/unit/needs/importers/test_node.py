@@ -245,3 +245,9 @@ def test_a_text_that_is_too_large_to_be_read_is_a_hint(bench, monkeypatch):
     assert brought(result) == {"/app/bin/part.js"}
     (said,) = result.said("hint")
     assert "/app/bin/part.js is too large to be searched" in said.replace(str(bench.root), "")
+
+
+def test_a_program_is_no_text_that_is_too_large(bench, monkeypatch):
+    monkeypatch.setattr("rootfs_builder.needs.image_files.MOST_BYTES", 40)
+    result = packed(bench, "require('./part')", {"/app/bin/part.js": "\x7fELF" + "x" * 41})
+    assert not result.said("hint")
