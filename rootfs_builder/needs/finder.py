@@ -159,6 +159,14 @@ class Watcher(Protocol):
         """What is shown by an object that dlopen(3) has opened, the first, and those it needs."""
 
 
+@runtime_checkable
+class Multicall(Protocol):
+    """A finder for programs that do other things by other names, which are links to them."""
+
+    def called(self, path: str) -> Iterator[Need]:
+        """What is needed if the program is started by a path."""
+
+
 class FinderModule(Protocol):
     """A module of importers/ or general/."""
 

@@ -10,6 +10,7 @@ font maps, and small configuration.
 import posixpath
 import re
 from collections.abc import Iterator
+from functools import cached_property
 
 from rootfs_builder.findings import Code, hint
 from rootfs_builder.needs.clues import Clue
@@ -48,30 +49,46 @@ class Tex:
 
     def process(self) -> Iterator[Need]:
         """See Finder."""
-        trees = dict[str, str]()
-        for path in self._configurations():
+        for path in self._configurations:
             yield File(path, Clue(f"kpathsea names {printable(path)}", (path,)))
-            trees = _trees(decode(self._files.read(path) or b"")) | trees
-        if not trees:
-            return
-        packages = self._packages()
-        files = {one for package in packages for one in self._context.packages.files(package)}
-        for variable, tree in trees.items():
-            clue = Clue(f"{_CONFIGURATION} sets {variable} to {printable(tree)}", (tree,))
-            if tree == _MADE:
-                yield from (File(path, clue, start=tree) for path in self._made(tree, tree))
-                continue
+        for variable, tree in self._trees.items():
             if self._files.is_file(f"{tree}/ls-R"):
-                yield File(f"{tree}/ls-R", clue)
-            yield from (File(path, clue) for path in self._of_packages(tree, files))
-        yield hint(Code.RULE_HINT, _MORE)
+                yield File(f"{tree}/ls-R", self._clue(variable, tree))
+        yield from self.called(self._context.program.opened)
+        if self._trees:
+            yield hint(Code.RULE_HINT, _MORE)
+
+    def called(self, path: str) -> Iterator[Need]:
+        """See Multicall: latex and pdflatex are links to pdftex."""
+        packages = self._packages(path)
+        files = {one for package in packages for one in self._context.packages.files(package)}
+        for variable, tree in self._trees.items():
+            clue = self._clue(variable, tree)
+            if tree == _MADE:
+                each = self._made(tree, tree, name(path))
+                yield from (File(one, clue, start=tree) for one in each)
+            else:
+                yield from (File(one, clue) for one in self._of_packages(tree, files))
 
     def text(self, text: Text) -> Iterator[Need]:
         """Nothing: what a document needs, its author installs as packages."""
         del text
         return iter(())
 
-    def _configurations(self) -> Iterator[str]:
+    @staticmethod
+    def _clue(variable: str, tree: str) -> Clue:
+        return Clue(f"{_CONFIGURATION} sets {variable} to {printable(tree)}", (tree,))
+
+    @cached_property
+    def _trees(self) -> dict[str, str]:
+        """The trees, by their variables."""
+        trees = dict[str, str]()
+        for path in self._configurations:
+            trees = _trees(decode(self._files.read(path) or b"")) | trees
+        return trees
+
+    @cached_property
+    def _configurations(self) -> tuple[str, ...]:
         """The files texmf.cnf; the first that sets a variable counts."""
         each = (
             f"{decode(hit['path'])}/{_CONFIGURATION}"
@@ -79,18 +96,14 @@ class Tex:
             if name(one.opened).startswith("libkpathsea.")
             for hit in self._context.elf_files.search(one.real, _COMPILED_IN)
         )
-        known = set[SourcePath | None]()
-        for path in each:
-            real = self._files.real(path) if self._files.is_file(path) else None
-            if real not in known | {None}:
-                known.add(real)
-                yield path
+        found = {self._files.real(one): one for one in each if self._files.is_file(one)}
+        return tuple(found.values())
 
-    def _packages(self) -> set[Package]:
-        """Those of the program, by all its names, that it needs, and what these require."""
+    def _packages(self, path: str) -> set[Package]:
+        """Those of the program and of this name of it, what they need, and what that requires."""
         belongings, related = Belongings(self._context), self._context.packages.related
-        program = self._context.program
-        owners = {belongings.owner(SourcePath(one)) for one in (program.opened, program.real)}
+        real = self._context.program.real
+        owners = {belongings.owner(SourcePath(one)) for one in (path, real)}
         own = {one for one in owners if one is not None}
         todo = [*own, *(other for one in own for other in related(one).needed)]
         found = set(todo)
@@ -111,15 +124,15 @@ class Tex:
         if top and inside:
             yield from cover.fewest(top, inside, self._files.names, lambda _: False)
 
-    def _made(self, directory: str, tree: str) -> Iterator[str]:
-        """What no package has in a tree and the program may open."""
+    def _made(self, directory: str, tree: str, called: str) -> Iterator[str]:
+        """What no package has in a tree and the program may open if it is called so."""
         for path in (join(directory, one) for one in self._files.names(directory)):
             inside = path[len(tree) + 1 :]
             if self._files.kind(path) == "dir":
-                yield from self._made(path, tree)
+                yield from self._made(path, tree, called)
             elif below(inside, _FORMATS):
-                called, ending = posixpath.splitext(name(path))
-                if called == name(self._context.program.opened) and ending != ".log":
+                first, ending = posixpath.splitext(name(path))
+                if first == called and ending != ".log":
                     yield path
             elif not (below(inside, _MAPS) and "_" in name(path)):
                 yield path

@@ -13,12 +13,22 @@ from msgspec import Struct
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs import general, importers
 from rootfs_builder.needs.closure import Program, Tree
-from rootfs_builder.needs.finder import Context, Finder, FinderModule, Need, Text, TextKind, Watcher
+from rootfs_builder.needs.finder import (
+    Context,
+    File,
+    Finder,
+    FinderModule,
+    Multicall,
+    Need,
+    Text,
+    TextKind,
+    Watcher,
+)
 from rootfs_builder.needs.image_files import ImageFiles
 from rootfs_builder.needs.rules import Rule, Variables
 from rootfs_builder.needs.rules.dlopen_calls import Process
 from rootfs_builder.packages import Owners
-from rootfs_builder.paths import below, name
+from rootfs_builder.paths import Key, below, name
 from rootfs_builder.recipe import Recipe
 
 _STAGES = (importers, general)
@@ -29,8 +39,9 @@ _JARS = (".jar", ".war")
 class Session(Struct, eq=False):
     """A finder at work in one process; `read` counts the texts of all that it was asked about.
 
-    `own` are the texts that the needs of its process brought, which no other process reads, and
-    `opened` what the process has opened since it was asked.
+    `called` are the names of a multi-call program that it was asked about. `own` are the texts that
+    the needs of its process brought, which no other process reads, and `opened` what the process
+    has opened since it was asked.
     """
 
     rule: Rule
@@ -41,6 +52,7 @@ class Session(Struct, eq=False):
     read_own: int = 0
     begun: bool = False
     opened: list[tuple[Loaded, ...]] = []
+    called: frozenset[str] = frozenset()
 
 
 class Sessions:
@@ -63,6 +75,7 @@ class Sessions:
         self._known = set[object]()
         self._watching = dict[Loaded, list[Session]]()  # by the program of the process
         self._named = {one.real for one in programs if one.by is None}
+        self._called = dict[Key | None, set[str]]()  # the paths by which each is started
         self._own = dict[Loaded, list[Text]]()  # by the program of the process
         self._texts = [Text(one.key, TextKind.STARTED) for one in programs if not one.link_maps]
         self._texts += [Text(path, TextKind.ADDED) for path in self._files.added]
@@ -150,7 +163,8 @@ class Sessions:
 
     def _ask(self, session: Session) -> bool:
         texts = [*self._texts[session.read :], *session.own[session.read_own :]]
-        if session.begun and not texts and not session.opened:
+        called = self._new_names(session)
+        if session.begun and not texts and not session.opened and not called:
             return False
         session.read, session.read_own = len(self._texts), len(session.own)
         needs = [] if session.begun else [*session.finder.process()]
@@ -159,8 +173,19 @@ class Sessions:
                 needs += session.finder.text(text)
         if isinstance(session.finder, Watcher):
             needs += (one for each in session.opened for one in session.finder.loaded(each))
+        if isinstance(session.finder, Multicall):
+            needs += (one for path in sorted(called) for one in session.finder.called(path))
         session.opened, session.begun = [], True
+        session.called |= called
         for need in dict.fromkeys(needs):
+            if isinstance(need, File) and need.started:
+                self._called.setdefault(self._files.real(need.path), set()).add(need.path)
             for text in self._answer(need, session.rule, session.maps):
                 self._bring(text, session)
         return True
+
+    def _new_names(self, session: Session) -> frozenset[str]:
+        """The paths by which a multi-call program is started, and was not asked about."""
+        if not isinstance(session.finder, Multicall):
+            return frozenset()
+        return frozenset(self._called.get(session.maps[0].program.real, ())) - session.called

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.packaged import TOOL, Machine
-from tests.rule_bench import LIB, library, rule
+from tests.packaged import OWN, TOOL, Machine, spelling
+from tests.rule_bench import LIB, libc, library, program, rule
 
 TEX = rule('when = { sonames = ["libkpathsea.so.*"] }\nfinder = "tex"', "tex")
 TREE, MADE = "/usr/share/texlive/texmf-dist", "/var/lib/texmf"
@@ -67,3 +67,18 @@ def test_a_tree_that_nobody_made_for_all_is_left_out(tex):
     tex.bench.fill({f"{TREE}/web2c/texmf.cnf": "TEXMFSYSVAR = /home/me/texmf\n"})
     tex.bench.fill({"/home/me/texmf/web2c/tool.fmt": "x"})
     assert tex.brought(TEX) == {f"{TREE}/web2c/texmf.cnf"}
+
+
+def test_a_name_by_which_another_program_starts_it_counts(tex):
+    """latexmk starts pdflatex, a link of another package to pdftex."""
+    maker, link = "/usr/bin/maker", "/usr/bin/latex"
+    tex.bench.fill({f"{LIB}/libc.so.6": libc("frob", "execv")})
+    tex.bench.fill({maker: program("frob", "execv", source=spelling(link))})
+    tex.package("latex", {link: "-> tool", f"{TREE}/tex/latex/book.cls": "b"})
+    tex.package("maker", {}, needs="Depends: latex, tool\n", files=(maker,))
+    tex.bench.fill({f"{MADE}/web2c/pdftex/{one}.fmt": one for one in ("tool", "latex", "other")})
+    found = tex.brought(OWN, TEX, program=maker)
+    assert {f"{TREE}/tex/latex/book.cls", f"{TREE}/tex/plain.tex"} <= found
+    assert {one for one in found if one.startswith(MADE)} == {
+        f"{MADE}/web2c/pdftex/{one}.fmt" for one in ("tool", "latex")
+    }
