@@ -19,6 +19,7 @@ from rootfs_builder.filesystem.depfile import Recorder
 from rootfs_builder.filesystem.root import DirectoryRoot
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.packages import apk, dpkg, rpm
+from rootfs_builder.packages import lists as dpkg_lists
 from rootfs_builder.packages.database import contents, find
 from rootfs_builder.packages.wal import merged
 
@@ -102,9 +103,9 @@ def status(*stanzas):
     return {"/var/lib/dpkg/status": "".join(stanzas)}
 
 
-@pytest.fixture(params=[dpkg._FEW, 0], ids=["likely first", "all at once"])
+@pytest.fixture(params=[dpkg_lists._FEW, 0], ids=["searched", "read"])
 def _both_ways(request, monkeypatch):
-    monkeypatch.setattr(dpkg, "_FEW", request.param)
+    monkeypatch.setattr(dpkg_lists, "_FEW", request.param)
 
 
 def test_what_dpkg_knows_of_a_package(machine):
@@ -809,11 +810,14 @@ class Folders:
     def __init__(self, walker):
         self._walker = walker
 
+    def likely(self, _):
+        return ()
+
     def named(self, _):
         root = self._walker.root
         for name in root.list(find(self._walker, "/db", "dir")):
             (data,) = contents(self._walker, f"/db/{name}/files")
-            yield [(data.decode(), packages.Package(name, "1", "any", name, "1", "folders"))]
+            yield (data.decode(), packages.Package(name, "1", "any", name, "1", "folders"))
 
 
 folders = SimpleNamespace(STATES=("/db",), read=Folders)
