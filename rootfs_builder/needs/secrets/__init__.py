@@ -16,6 +16,7 @@ from rootfs_builder.errors import Mistake, PolicyError
 from rootfs_builder.filesystem.root import Identity, Node
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.needs.secrets import machine, names
+from rootfs_builder.needs.secrets.registries import Registries
 from rootfs_builder.packages import Owners
 from rootfs_builder.paths import SourcePath, ancestors, below, printable
 
@@ -53,8 +54,9 @@ class Secrets:
             if node.kind != "file":
                 continue
             why = paths.get(path) or identities.get(node.identity) or names.why(path)
-            if not why and node.size and not names.is_documentation(path):
+            if not why and node.size and not names.is_example(path):
                 why = self._by_content(path)
+                why = "" if why and self._registries.has_brought(path) else why
             if why and not self._is_published(path, node):
                 secrets.append(Secret(path, why))
         return tuple(secrets)
@@ -64,6 +66,10 @@ class Secrets:
         above = map(self._sources.lstat, ancestors(path)) if below(path, "/usr") else (None,)
         for_all = all(one is not None and one.mode & _EVERYBODY_ENTERS for one in above)
         return bool(for_all and node.mode & _EVERYBODY_READS) and self._owners.is_published(path)
+
+    @cached_property
+    def _registries(self) -> Registries:
+        return Registries(self._sources)
 
     @cached_property
     def _owners(self) -> Owners:

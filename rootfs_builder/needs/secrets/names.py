@@ -147,7 +147,10 @@ _ASKED_HINTS = (
     *("settings.xml", "gradle.properties", "terraform.rc", "logins.json", "master.key"),
     *("wp-config.php", ".nmconnection", ".psk", "htpasswd"),
 )
-_DOCUMENTATION = r"/(?:node_modules|site-packages)/.+\.(?:md|rst|d\.[cm]?ts)$"
+_EXAMPLE = (
+    r"/(?:gems|node_modules|site-packages|vendor)/"
+    r"(?:.+\.(?:md|rst|d\.[cm]?ts)|.+/(?:__tests__|demo|examples?|fixtures|spec|tests?)/.+)$"
+)
 _ANY_ASKED = "|".join(pattern for pattern, _, _ in ASKED)
 
 
@@ -158,9 +161,9 @@ def why(path: str) -> str:
     return next(text for pattern, text in _NAMES if re.search(pattern, path))
 
 
-def is_documentation(path: str) -> bool:
-    """Whether a file explains a package that a registry has: its keys are examples, for all."""
-    return re.search(_DOCUMENTATION, path) is not None
+def is_example(path: str) -> bool:
+    """Whether a file explains or tests a package of a registry: everybody has its keys."""
+    return re.search(_EXAMPLE, path) is not None
 
 
 def asked(path: str) -> int:

@@ -3,7 +3,9 @@
 The keys are made by openssl, ssh-keygen and gpg; what must not be taken for one is this machine's.
 """
 
+import base64
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -283,14 +285,60 @@ def test_what_holds_no_whole_key_is_none(tmp_path, key):
         assert not is_secret(tmp_path, data), data[:200]
 
 
-@pytest.mark.parametrize("name", ["a/README.md", "a/types.d.ts", "a/b/types.d.mts", "a/use.rst"])
-def test_examples_in_the_documentation_of_packages_are_none(tmp_path, key, name):
-    """As those of @octokit/openapi-types; in the user's own text they are secrets."""
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("a/README.md", "a/types.d.ts", "a/b/types.d.mts", "a/use.rst"),
+        *("a/test/snakeoil.key", "a/tests/tls/server.pem", "@a/b/test/fixtures/ec.priv"),
+    ],
+)
+def test_examples_in_the_documentation_and_tests_of_packages_are_none(tmp_path, key, name):
+    """As those of @octokit/openapi-types and agent-base; in the user's own files are secrets."""
     path = tmp_path / "app/node_modules" / name
     path.parent.mkdir(parents=True)
     path.write_bytes(key)
     assert secrets(sources(tmp_path), f"/{path.relative_to(tmp_path)}") == set()
     assert is_secret(tmp_path, key, path.name)
+
+
+def test_what_an_archive_of_npm_has_brought_is_none(tmp_path, key):
+    """As the keys of node-ipc; one beside the packages, or in one that is the user's, stays."""
+    packages = {"node_modules/@a/ipc": {"integrity": "sha512-"}, "node_modules/own": {"link": True}}
+    packages["node_modules/@a/ipc/node_modules/deep"] = {"integrity": "sha512-"}
+    modules = tmp_path / "app/node_modules"
+    modules.mkdir(parents=True)
+    (modules / ".package-lock.json").write_text(json.dumps({"packages": packages}))
+    found = {"@a/ipc/certs/server.key", "@a/ipc/node_modules/deep/k", "own/k", "@a/k", ".cache/k"}
+    for one in found:
+        (modules / one).parent.mkdir(parents=True, exist_ok=True)
+        (modules / one).write_bytes(key)
+    assert secrets(sources(tmp_path), "/app") == {
+        f"/app/node_modules/{one}" for one in ("own/k", "@a/k", ".cache/k")
+    }
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"packages": []}'])
+def test_a_damaged_list_of_npm_excuses_nothing(tmp_path, key, text):
+    modules = tmp_path / "app/node_modules"
+    (modules / "a").mkdir(parents=True)
+    (modules / ".package-lock.json").write_text(text)
+    (modules / "a/k").write_bytes(key)
+    assert secrets(sources(tmp_path), "/app/node_modules/a/k") == {"/app/node_modules/a/k"}
+
+
+def test_what_a_wheel_has_brought_is_none(tmp_path, key):
+    """As its digest in RECORD says."""
+    site = tmp_path / "venv/lib/python3/site-packages"
+    (site / "tls-1.dist-info").mkdir(parents=True)
+    digest = base64.urlsafe_b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")
+    names = ("tls/certs/a.key", "tls/certs/changed.key", "tls/certs/other.key")
+    for one in names:
+        (site / one).parent.mkdir(parents=True, exist_ok=True)
+        (site / one).write_bytes(key if one == names[0] else key + b"\n")
+    record = "".join(f"{one},sha256={digest},{len(key)}\n" for one in names[:2])
+    (site / "tls-1.dist-info/RECORD").write_text(record)
+    left = {f"/{(site / one).relative_to(tmp_path)}" for one in names[1:]}
+    assert secrets(sources(tmp_path), "/venv") == left
 
 
 def test_a_word_with_the_form_of_a_token_of_github_is_none(tmp_path):
