@@ -10,18 +10,20 @@ it is started: one hint names them all.
 
 import re
 from collections.abc import Iterator
+from functools import cached_property
 
 from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.needs import undeclared, utilities
 from rootfs_builder.needs.clues import Clue
-from rootfs_builder.needs.finder import Context, File, LeftOut
+from rootfs_builder.needs.finder import Context, File, LeftOut, TextKind
 from rootfs_builder.needs.importers.shell.names import WRAPPERS
 from rootfs_builder.packages import Package
-from rootfs_builder.paths import SourcePath, below, name, parent, printable
+from rootfs_builder.paths import SourcePath, below, encode, name, parent, printable
 
 _OF_OTHERS = frozenset(("dist-packages", "gems", "node_modules", "site-packages", "vendor"))
 _OF_PROGRAMS = frozenset(("bin", "libexec", "scripts"))
+_WORDS = re.compile(r"[-_.]")
 UNKNOWN = "\0"  # in a command line: what only the running program knows
 SHELL = "/bin/sh"
 _BETWEEN = re.compile(r"\|\|?|&&?|;|\n|\(|`")
@@ -177,8 +179,25 @@ class Commands:
         with_others = not (in_system(by) or _OF_OTHERS.isdisjoint(by.split("/")))
         return name(_top(by)).removesuffix(".py") if with_others else ""
 
+    def namesakes(self, by: str) -> Iterator[str]:
+        """The programs as which a package of others' code is called, that has a text.
+
+        As simple-git after git, in one of its words.
+        """
+        for word in sorted({*_WORDS.split(self.package(by))}):
+            path = self._path(word) if word else None
+            if path is not None and undeclared.is_small(path, self._context):
+                yield path
+
+    def quoted(self, by: str) -> Iterator[str]:
+        """Those of them whose names a text quotes, which starts programs."""
+        data = self._files.read(by) or b""
+        for path in self.namesakes(by):
+            if any(encode(f"{quote}{name(path)}{quote}") in data for quote in "'\"`"):
+                yield name(path)
+
     def _is_called_as(self, path: str, by: str) -> bool:
-        return self.package(by) == name(path) and undeclared.is_small(path, self._context)
+        return path in self.namesakes(by)
 
     def _is_needed(self, path: str, by: str) -> bool:
         if name(path) in utilities.ALL:
@@ -193,9 +212,17 @@ class Commands:
 
     def comes_along(self, path: str, script: str) -> bool:
         """Whether what no package declares comes all the same: for the user's script, if small."""
-        if all(one.path != script for one in self._context.given):
+        if script not in self._given:
             return False
-        return undeclared.is_small(path, self._context, self.owner(script))
+        by = self.owner(script) or self.owner(self._context.program.real)
+        return undeclared.is_small(path, self._context, by)
+
+    @cached_property
+    def _given(self) -> frozenset[str]:
+        """The texts that the user names or adds; npm's commands are links to scripts."""
+        scripts = (one.path for one in self._context.given if one.kind is TextKind.STARTED)
+        real = (self._files.real(one) for one in scripts)
+        return frozenset((*(one.path for one in self._context.given), *filter(None, real)))
 
     def declares(self, by: str, path: str, script: str) -> bool:
         """Whether the package of a text names that of a file as needed, at any distance.

@@ -30,6 +30,7 @@ querystring readline repl stream string_decoder sys timers tls trace_events tty 
 worker_threads zlib
 """
 _OWN = frozenset(_OF_NODE.split())
+_STARTING = ("child_process", "node:child_process", "cross-spawn", "execa")
 _SCRIPTS = (".js", ".cjs", ".mjs", ".ts", ".cts", ".mts")
 _TYPED = (".ts", ".cts", ".mts")
 _MOST_FILES = 20_000  # of one program
@@ -56,11 +57,13 @@ def make(context: Context) -> Finder:
 class _Place(Struct, frozen=True):
     """Who asks: the script that was started, by its resolved path; None for what is added.
 
-    Its `package`, if it is of one, comes whole.
+    `started` is the script, or the module that is added. Its `package`, if it is of one, comes
+    whole.
     """
 
     script: SourcePath | None
     warns: bool
+    started: str
     package: str = ""
 
 
@@ -106,7 +109,7 @@ class _Node:
             and text.path.endswith(_SCRIPTS)
             and "/node_modules/" not in text.path
         ):
-            yield from self._follow(text.path, _Place(None, warns=False))
+            yield from self._follow(text.path, _Place(None, warns=False, started=text.path))
 
     def _started(self, path: str, clue: Clue | None) -> Iterator[Need]:
         real = self._files.real(path)
@@ -114,7 +117,7 @@ class _Node:
             return
         added = self._files.is_added(path)
         at = path if added else real
-        place = _Place(None if added else real, warns=True)
+        place = _Place(None if added else real, warns=True, started=at)
         if clue is not None:
             yield File(path, clue, omit=self._omit)
         package = self._packages.around(at)
@@ -240,7 +243,9 @@ class _Node:
                     known.add(other)
                     why = Clue(f"{printable(name(at))} has a link to a file of it", (at,))
                     todo.append((Package(other, parent(other)), why))
-            asked = self._asked(at, described.main)
+            first = tuple(self._first(at, described.main))
+            yield from self._programs(first, place)
+            asked = (module for path in first for module in self._asked(path))
             for module in dict.fromkeys((*described.needed, *described.optional, *asked)):
                 found = self._packages.find(module, f"{at}/package.json")
                 if found is not None and found.path not in known and self._fits(found):
@@ -255,24 +260,41 @@ class _Node:
             if other is not None:
                 yield other
 
-    def _asked(self, package: str, main: str) -> Iterator[str]:
-        """The packages that the first files of one ask for, whatever its package.json says."""
+    def _first(self, package: str, main: str) -> Iterator[str]:
+        """The first modules of a package, that lead to each other."""
         first = self._packages.beside(main or "index", package)
-        todo = deque([first] if first is not None else [])
+        todo = deque([first] if first is not None and first.endswith(_SCRIPTS) else [])
         known = set(todo)
         while todo:
             here = todo.popleft()
-            for request in self._requests(here) if here.endswith(_SCRIPTS) else ():
-                if request.runs is not None or request.text.endswith("/*"):
+            yield here
+            for request in self._requests(here):
+                found = None if request.runs is not None else self._beside(request, here)
+                if found is None or not (found.endswith(_SCRIPTS) and below(found, package)):
                     continue
-                found = self._beside(request, here)
-                if found is not None:
-                    if found not in known and len(known) < _FIRST_FILES and below(found, package):
-                        known.add(found)
-                        todo.append(found)
-                elif not request.text.startswith((".", "/", "#")) and ":" not in request.text:
-                    parts = request.text.split("/")
-                    yield "/".join(parts[: 2 if request.text.startswith("@") else 1])
+                if found not in known and len(known) < _FIRST_FILES:
+                    known.add(found)
+                    todo.append(found)
+
+    def _asked(self, path: str) -> Iterator[str]:
+        """The packages that a module asks for, whatever the package.json of its own says."""
+        for request in self._requests(path):
+            text = request.text
+            if request.runs is not None or text.endswith("/*") or text.startswith((".", "/", "#")):
+                continue
+            if ":" not in text and self._beside(request, path) is None:
+                yield "/".join(text.split("/")[: 2 if text.startswith("@") else 1])
+
+    def _programs(self, modules: tuple[str, ...], place: _Place) -> Iterator[Need]:
+        """The programs that the first modules of another package start."""
+        requests = [(path, one) for path in modules for one in self._requests(path)]
+        for path, one in requests:
+            if one.runs is not None:
+                yield from self._run(one, path, place.started)
+        if any(one.text in _STARTING for _, one in requests):
+            for path in modules:
+                for word in self._commands.quoted(path):
+                    yield from self._commands.perhaps(word, path, place.started)
 
     def _fits(self, package: Package) -> bool:
         """Whether a package is for this system and machine."""

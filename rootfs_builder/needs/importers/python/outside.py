@@ -17,7 +17,7 @@ from rootfs_builder.needs.importers.python.interpreter import Interpreter, Scope
 from rootfs_builder.needs.importers.python.place import FILE, PREFIX
 from rootfs_builder.needs.importers.python.source import How, Opened, Source
 from rootfs_builder.packages import Package
-from rootfs_builder.paths import below, encode, join, name, parent, printable
+from rootfs_builder.paths import below, join, name, parent, printable
 
 _ZONES = ("/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo")
 _LDCONFIG = "/sbin/ldconfig"  # by its path: ctypes/util.py
@@ -132,19 +132,12 @@ class Outside:
 
         A bare name is one where the package that starts others is called so itself.
         """
-        for one in (*source.commands, *self._alike(source, path)):
+        starts = any(one.module == "subprocess" for one in source.imports)
+        for one in (*source.commands, *(self._commands.quoted(path) if starts else ())):
             known = self._commands.named if "/" in one else self._commands.perhaps
             for need in known(one, path, self.script):
                 is_doubtful = perhaps and isinstance(need, File)
                 yield LeftOut(need.path, need.clue) if is_doubtful else need
-
-    def _alike(self, source: Source, path: str) -> Iterator[str]:
-        """What a package of others' code is called, if it starts programs and quotes that."""
-        package = self._commands.package(path)
-        if package and any(one.module == "subprocess" for one in source.imports):
-            data = self._files.read(path) or b""
-            if any(encode(f"{quote}{package}{quote}") in data for quote in "'\""):
-                yield package
 
     def zones(self) -> Iterator[Need]:
         """The zones that texts name, once something can read them."""

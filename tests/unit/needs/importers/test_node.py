@@ -239,6 +239,36 @@ def test_what_no_package_declares_comes_unless_it_is_large(bench, monkeypatch, m
     assert any("EXECUTABLEs" in one for one in result.said("hint")) is (not comes)
 
 
+@pytest.mark.parametrize(
+    ("package", "text", "comes"),
+    [
+        ("simple-git", "spawn(this.command)", {"/usr/bin/git"}),
+        ("pages", "spawn('cat', [file])", set()),  # a hint
+        ("pages", "spawn(this.command)", set()),
+    ],
+)
+def test_a_package_brings_the_program_that_it_is_called_as(bench, package, text, comes):
+    """simple-git has the name in one module and child_process in another."""
+    top = f"/app/bin/node_modules/{package}"
+    bench.fill({"/usr/bin/git": program("frob"), "/usr/bin/cat": program("frob")})
+    files = {
+        f"{top}/index.js": "require('./start'); exports.command = 'git'",
+        f"{top}/start.js": f"require('child_process'); {text}",
+    }
+    result = packed(bench, f"require('{package}')", files)
+    assert result.paths & {"/usr/bin/git", "/usr/bin/cat"} == comes
+    assert any("/usr/bin/cat" in one for one in result.said("hint")) is ("cat" in text)
+
+
+def test_what_the_script_behind_a_link_starts_comes(bench):
+    """npm's commands are links to the scripts of packages."""
+    bench.fill({"/usr/bin/aid": program("frob")})
+    script = "/app/node_modules/mill/mill.js"
+    bench.fill({script: "#!/usr/bin/node\nspawn('aid')\n", "/app/bin/mill": f"-> {script}"})
+    Path(f"{bench.root}{script}").chmod(0o755)
+    assert "/usr/bin/aid" in bench.plan(RULE, "/app/bin/mill").paths
+
+
 def test_a_text_that_is_too_large_to_be_read_is_a_hint(bench, monkeypatch):
     monkeypatch.setattr("rootfs_builder.needs.image_files.MOST_BYTES", 40)
     result = packed(bench, "require('./part')", {"/app/bin/part.js": "x" * 41})
