@@ -25,7 +25,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--engines",
         action="store_true",
-        help="run the tests marked engines; a test or module that skips then fails",
+        help="run the tests marked engines or long; a test or module that skips then fails",
     )
     parser.addoption(
         "--no-products",
@@ -60,6 +60,8 @@ def pytest_runtest_setup(item):
     # Skipped here, not by a mark: the summary then has one line for all of them.
     if item.get_closest_marker("engines") and not item.config.getoption("engines"):
         pytest.skip("needs container engines: scripts/test --engines")
+    if item.get_closest_marker("long") and not item.config.getoption("engines"):
+        pytest.skip("takes long: scripts/test --engines")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

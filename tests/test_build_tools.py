@@ -174,6 +174,7 @@ def test_the_second_run_does_nothing_and_says_so(project):
     assert "explain" not in done.stdout
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["hello", "second/libdep.so", "data"])
 def test_a_touch_builds_again_and_an_output_with_the_same_bytes_is_kept(project, name):
     before = project.output.stat()
@@ -191,6 +192,7 @@ def test_another_content_gets_into_the_image(project):
     assert project.output.read_bytes() != before
 
 
+@pytest.mark.long
 def test_a_library_that_appears_earlier_in_the_search_path_builds_again(project):
     before = project.output.read_bytes()
     project.library("first", "2")
@@ -201,6 +203,7 @@ def test_a_library_that_appears_earlier_in_the_search_path_builds_again(project)
     assert project.output.read_bytes() == before
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["second/libdep.so", "hello", "data"])
 def test_what_is_removed_is_missed_and_the_old_image_is_kept(project, name):
     before = project.output.read_bytes()

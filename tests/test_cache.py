@@ -310,6 +310,7 @@ while True:
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("options", [(), ("--no-cache",)])
 @pytest.mark.usefixtures("cache", "hello")
 def test_hard_links_that_another_job_makes_all_the_time_are_no_change(tmp_path, cli, options):

@@ -39,6 +39,7 @@ def test_tests_of_a_group_run_in_one_worker(request):
         assert request.node.nodeid.endswith("@fleet")
 
 
+@pytest.mark.long
 def test_layers_of_packages_take_little_more_than_their_files(pushed, plans):
     _, size = fleet.distinct_files(plans)
     print(

@@ -11,6 +11,8 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
+
 ALL = bool(os.environ.get("ROOTFS_BUILDER_ALL_CASES"))
 SAMPLE = 40
 TOLERATED = 5  # disagreements, each printed
@@ -60,6 +62,7 @@ def loaded(path):
     return {os.path.realpath(file) for file in (path, loader, *files)}
 
 
+@pytest.mark.long
 def test_tree_names_the_files_that_the_loader_maps(cli, capsys):
     paths = programs()
     with ThreadPoolExecutor(2) as pool:

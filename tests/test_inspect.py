@@ -182,6 +182,7 @@ def cage(cc, tmp_path):
     return home
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("start", "directory"),
     [("", CANARY), (".", CANARY), (CANARY, "."), (f"../{CANARY}", CANARY), ("{home}", ".")],

@@ -323,6 +323,7 @@ def test_kill_of_a_stage(start, cli, big, tmp_path):
     assert not left.exists()
 
 
+@pytest.mark.long
 def test_two_runs_on_one_output(start, cli, big, out):
     slow = start("pack", PROGRAM, "--add", big, "-o", "out/x.tar")
     temporary = in_the_middle(slow, out)

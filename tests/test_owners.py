@@ -101,6 +101,7 @@ def test_every_file_of_the_system_folders_is_whose_dpkg_says():
     assert len(ours) < len(paths)  # links that alternatives made, and what ldconfig wrote
 
 
+@pytest.mark.long
 @needs_dpkg
 def test_what_programs_need_is_whose_dpkg_says(cli):
     """The sources of plans, links and libraries in any folder."""

@@ -26,6 +26,7 @@ OTHERS = {  # of other programs: pip, docker, our own scripts
 }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", HERE, ids=str)
 def test_the_commands_of_a_page_run_in_a_fresh_folder(page, tmp_path):
     pages.Reader(tmp_path).follow(page, {""})

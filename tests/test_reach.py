@@ -117,6 +117,7 @@ def test_a_program_brings_no_file_of_the_machine(cc, tmp_path, away, monkeypatch
     proved(recipe, tmp_path, monkeypatch, named=str(away))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", SCRIPTS)
 def test_a_script_brings_what_lies_beside_it_alone(cc, tmp_path, away, monkeypatch, case):
     interpreter = cc(INTERPRETER, name="php" if case.startswith("PHP") else "interpreter")

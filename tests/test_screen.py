@@ -122,6 +122,7 @@ def test_a_spinner_counts_after_a_second_of_silence_on_a_terminal_alone(tmp_path
     assert "reading: " not in in_a_pipe(*RIGHT, folder=tmp_path, **slow)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "words",
     [

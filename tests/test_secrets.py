@@ -184,6 +184,7 @@ def test_no_rule_brings_one(cli, tmp_path):
     assert not [one for one in files if one.read_bytes() in secrets]
 
 
+@pytest.mark.long
 def test_many_files_take_no_time_to_check(cli, prog, tmp_path):
     for number in range(FILES):
         write(tmp_path / f"data/{number % 50}/{number}", f"{number}\n" * 500)

@@ -159,6 +159,7 @@ def processes():
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("script", "why"),
     [
@@ -274,6 +275,7 @@ for index, program in enumerate(sys.argv[1:]):
 """
 
 
+@pytest.mark.long
 def test_ordinary_packs_execute_nothing(tmp_path):
     """Nothing is run without one of the words that say so (DESIGN 3)."""
     paths = sorted({one.program for one in corpus.load() if one.program and "*" not in one.program})

@@ -114,6 +114,7 @@ def alterations(path):
                     yield f"{tag.entry.d_tag} {number}", offset
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("program", PROGRAMS.values(), ids=PROGRAMS)
 def test_what_breaks_a_program_is_found(program, cc, tmp_path):
     tree = Tree(program.words(cc, tmp_path), tmp_path)

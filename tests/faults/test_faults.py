@@ -31,18 +31,21 @@ def survived(rows):
     assert any(row.survived for row in rows)
 
 
+@pytest.mark.long
 @needs_strace
 @pytest.mark.parametrize("name", [one.name for one in SCENARIOS if ALL or one.name in USUAL])
 def test_a_fault_at_a_system_call(tmp_path, name):
     survived(system_calls.rows(count=SITES, seed=SEED, only=(name,), folder=tmp_path))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("short", mutations.ALL)
 def test_damaged_input(tmp_path, short):
     count = MUTANTS // 4 if short == "cache" else MUTANTS
     survived(mutations.rows(count=count, seed=SEED, only=(short,), folder=tmp_path, keep=tmp_path))
 
 
+@pytest.mark.long
 def test_hostile_roots(tmp_path):
     survived(roots.rows(count=ROOTS, seed=SEED, folder=tmp_path))
 

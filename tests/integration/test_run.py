@@ -66,6 +66,7 @@ def run(cli, archive, options, arguments, stdin=None, **others):
     return cli("run", *options, archive, *rest, input=stdin, **others)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("case", [one for one, wanted in CASES.items() if wanted[4] is not None])
 @pytest.mark.parametrize("way", WAYS)
 def test_what_is_run(way, case, cli, archive):

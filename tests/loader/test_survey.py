@@ -20,6 +20,7 @@ def survey(*arguments, **options):
     )
 
 
+@pytest.mark.long
 def test_a_sample_of_this_machine():
     done = survey("--sample", "90")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -28,6 +29,7 @@ def test_a_sample_of_this_machine():
     assert int(total) > 50
 
 
+@pytest.mark.long
 @pytest.mark.skipif(os.geteuid() != 0, reason="the staged loader runs in a chroot: needs root")
 def test_a_sample_of_this_machine_loads_the_same_when_staged(tmp_path):
     done = survey("--sample", "90", "--staged", tmp_path, "/usr/bin")

@@ -89,6 +89,7 @@ def run(capsys, words, command=None):
     return code, said.out, said.err
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(24))
 def test_a_recipe_reproduces_the_digest_both_ways_round(seed, cc, tmp_path, capsys, monkeypatch):
     folder = recipe_samples.folder(tmp_path / "here", cc("int main(void) { return 0; }"))

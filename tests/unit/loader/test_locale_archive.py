@@ -78,6 +78,7 @@ def made(tmp_path_factory):
     return folder
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", NAMES)
 def test_a_locale_has_the_files_that_localedef_makes_without_an_archive(made, name):
     expected = files_in(made / "many" / PLACE / name)

@@ -53,6 +53,7 @@ def bench(linker, tmp_path):
     return bench
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", MACHINE)
 def test_programs_of_this_machine(name):
     path = shutil.which(name, path="/usr/bin:/usr/sbin")

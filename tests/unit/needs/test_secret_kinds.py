@@ -74,6 +74,7 @@ def test_the_table_of_known_keys_can_be_read():
 BEGIN = f"-----BEGIN {'PRIVATE'} KEY-----\n".encode()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("text", "path"),
     [
