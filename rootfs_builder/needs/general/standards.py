@@ -46,6 +46,7 @@ _THE_IMAGES_OWN = (
 )
 _CROWDED = rf".*/(?:s?bin|{_TRIPLET})|(?:/usr)?/lib(?:32|64|x32)?"
 _INTERPRETER = re.compile(r".*/(?:lua|node|perl|php|python|ruby|tclsh|wish|(?:ba|da|k|z)?sh)[\d.]*")
+_OF_OTHERS = frozenset(("dist-packages", "gems", "node_modules", "site-packages", "vendor"))
 _DATA = r"/etc/.*|/usr/(?:local/)?share/.*"
 
 OMIT = (  # names within a directory: documentation, what compiles and links, translations, tests
@@ -102,6 +103,11 @@ def is_data(path: str) -> bool:
 def is_interpreter(path: str) -> bool:
     """Whether a program runs the texts of others: which of them it is for, no path tells."""
     return _INTERPRETER.fullmatch(path) is not None
+
+
+def is_of_others(path: str) -> bool:
+    """Whether a text lies with code that others wrote, and a tool installed: not the user's."""
+    return not _OF_OTHERS.isdisjoint(path.split("/"))
 
 
 def most(path: str) -> int:

@@ -24,6 +24,7 @@ from rootfs_builder.needs.finder import (
     TextKind,
     Watcher,
 )
+from rootfs_builder.needs.general import standards
 from rootfs_builder.needs.image_files import ImageFiles
 from rootfs_builder.needs.rules import Rule, Variables
 from rootfs_builder.needs.rules.dlopen_calls import Process
@@ -34,6 +35,11 @@ from rootfs_builder.recipe import Recipe
 _STAGES = (importers, general)
 
 _JARS = (".jar", ".war")
+
+
+def _is_of_others(text: Text) -> bool:
+    """Whether it comes with the user's, but is code of others: importers alone read that."""
+    return text.kind is TextKind.ADDED and standards.is_of_others(text.path)
 
 
 class Session(Struct, eq=False):
@@ -79,7 +85,7 @@ class Sessions:
         self._own = dict[Loaded, list[Text]]()  # by the program of the process
         self._texts = [Text(one.key, TextKind.STARTED) for one in programs if not one.link_maps]
         self._texts += [Text(path, TextKind.ADDED) for path in self._files.added]
-        self._given = tuple(self._texts)
+        self._given = tuple(one for one in self._texts if not _is_of_others(one))
         self._seen = {*self._texts}
 
     def open(self, rule: Rule, variables: Variables, maps: Process) -> None:
@@ -168,7 +174,10 @@ class Sessions:
             return False
         session.read, session.read_own = len(self._texts), len(session.own)
         needs = [] if session.begun else [*session.finder.process()]
+        is_general = session.rule.finder in general.NAMES
         for text in texts:
+            if is_general and _is_of_others(text):
+                continue
             if not text.by or self._files.real(text.by) == session.maps[0].program.real:
                 needs += session.finder.text(text)
         if isinstance(session.finder, Watcher):

@@ -103,9 +103,9 @@ def status(*stanzas):
     return {"/var/lib/dpkg/status": "".join(stanzas)}
 
 
-@pytest.fixture(params=[dpkg_lists._FEW, 0], ids=["searched", "read"])
+@pytest.fixture(params=[dpkg_lists._MOST, 0], ids=["searched", "indexed"])
 def _both_ways(request, monkeypatch):
-    monkeypatch.setattr(dpkg_lists, "_FEW", request.param)
+    monkeypatch.setattr(dpkg_lists, "_MOST", request.param)
 
 
 def test_what_dpkg_knows_of_a_package(machine):

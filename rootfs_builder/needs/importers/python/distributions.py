@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import cache
 
 from msgspec import Struct
 
@@ -38,6 +39,7 @@ class Distribution(Struct, frozen=True):
     groups: dict[str, dict[str, str]]
 
 
+@cache
 def normalized(text: str) -> str:
     """A distribution's name as it is compared."""
     return re.sub(r"[-_.]+", "-", text).lower()

@@ -140,9 +140,10 @@ class Outside:
                 yield LeftOut(need.path, need.clue) if is_doubtful else need
 
     def zones(self) -> Iterator[Need]:
-        """The zones that texts name, once something can read them."""
+        """The zones that texts have named since it was last asked, if something can read them."""
         if self.knows_zones and self._database is not None:
-            for zone, clue in self._zones.items():
+            zones, self._zones = self._zones, {}
+            for zone, clue in zones.items():
                 path = join(self._database, zone)
                 if self._files.is_file(path):
                     yield File(path, clue)
