@@ -21,6 +21,7 @@ from rootfs_builder.loader import executable
 from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.loader.executable import Script
 from rootfs_builder.needs.closure import Tree
+from rootfs_builder.needs.general import standards
 from rootfs_builder.paths import (
     OpenedPath,
     SourcePath,
@@ -189,11 +190,13 @@ class ImageFiles:
         return False
 
     def too_large(self) -> Iterator[Finding]:
-        """A hint for each text that was too large to be read."""
-        for path in sorted(self.unread):
-            shown = printable(Sources.display(path))
-            text = f"{shown} is too large to be searched for its needs; give them with --add, "
-            yield hint(Code.IMPORT_MISSING, f"{text}programs as further EXECUTABLEs", path)
+        """A hint about the texts that were too large to be read, but for code of others."""
+        paths = sorted(one for one in self.unread if not standards.is_of_others(one))
+        if paths:
+            shown = printable(Sources.display(paths[0]))
+            which = f"{shown} is" if len(paths) == 1 else f"{shown} and {len(paths) - 1} more are"
+            text = f"{which} too large to be searched for needs; give these with --add, "
+            yield hint(Code.IMPORT_MISSING, f"{text}programs as further EXECUTABLEs", *paths)
 
     def head(self, path: str, size: int = 4096) -> bytes:
         """How a file begins; empty where there is none."""

@@ -29,7 +29,7 @@ from rootfs_builder.needs.image_files import ImageFiles
 from rootfs_builder.needs.rules import Rule, Variables
 from rootfs_builder.needs.rules.dlopen_calls import Process
 from rootfs_builder.packages import Owners
-from rootfs_builder.paths import Key, below, name
+from rootfs_builder.paths import Key, below, name, parent
 from rootfs_builder.recipe import Recipe
 
 _STAGES = (importers, general)
@@ -40,6 +40,11 @@ _JARS = (".jar", ".war")
 def _is_of_others(text: Text) -> bool:
     """Whether it comes with the user's, but is code of others: importers alone read that."""
     return text.kind is TextKind.ADDED and standards.is_of_others(text.path)
+
+
+def _identity(program: Loaded) -> tuple[str, ...]:
+    """What makes a program another one for a finder: python and python3.13 in one place do not."""
+    return program.real, parent(program.opened), name(program.opened).rstrip(".0123456789")
 
 
 class Session(Struct, eq=False):
@@ -90,7 +95,7 @@ class Sessions:
 
     def open(self, rule: Rule, variables: Variables, maps: Process) -> None:
         """Make a rule's finder for a process, or for the first if it is about none."""
-        about = maps[0].program if rule.when or rule.find else None
+        about = _identity(maps[0].program) if rule.when or rule.find else None
         key = (rule.name, frozenset(variables.items()), about)
         if key in self._known or self._hands_on(maps[0].program):
             return

@@ -165,16 +165,7 @@ class Importer:
         if self._python.is_installed(path):
             self._installed(path)
         elif text.kind is TextKind.STARTED:
-            if text.by or self._is_script(path):
-                self._started(path)
-                script = self._files.script(path)
-                if script is not None and script.argument.startswith("/"):  # it runs that
-                    self._started(script.argument)
-            else:
-                for hit in re.finditer(_MAIN, self._files.read(path) or b""):
-                    module = decode(hit["module"])
-                    where = f"{printable(name(path))} runs python3 -m {printable(module)}"
-                    yield from self._main(module, where)
+            yield from self._run(text)
         elif text.kind is TextKind.ADDED:
             if not self._python.in_environment(path) and self._is_python(path):
                 self._modules.begin(path)
@@ -184,6 +175,20 @@ class Importer:
             scope = Scope((parent(path),), None, None)
             self._modules.visit(Module(path, How.GUARDED, scope))
         yield from self._taken()
+
+    def _run(self, text: Text) -> Iterator[Need]:
+        """Start a script, or the modules that a script of another language runs."""
+        path = text.path
+        if not (text.by or self._is_script(path)):
+            for hit in re.finditer(_MAIN, self._files.read(path) or b""):
+                module = decode(hit["module"])
+                where = f"{printable(name(path))} runs python3 -m {printable(module)}"
+                yield from self._main(module, where)
+        elif text.by or self._is_ours(path):
+            self._started(path)
+            script = self._files.script(path)
+            if script is not None and script.argument.startswith("/"):  # it runs that
+                self._started(script.argument)
 
     def _around(self, path: str) -> Scope:
         """Where an added file finds modules: in every directory around it that is added, too."""
@@ -209,6 +214,13 @@ class Importer:
         lines = (first, second) if second.startswith((b"'", b'"')) else (first,)
         program = encode(name(self._context.program.opened))
         return first.startswith(b"#!") and any(b"python" in one or program in one for one in lines)
+
+    def _is_ours(self, path: str) -> bool:
+        """Whether a script is not for the Python of an environment, while this is another one."""
+        script = self._files.script(path)
+        home = parent(parent((script.second or script.interpreter) if script else ""))
+        is_here = home == parent(parent(self._context.program.opened))
+        return is_here or not self._files.is_file(join(home, interpreter.SETTINGS))
 
     def _environment(self, directory: str) -> None:
         """Read the modules of an environment that are not added, but come with it."""

@@ -511,6 +511,24 @@ def test_an_environment_sees_the_systems_modules_where_it_says_so(system, expect
     assert warnings(found) == []
 
 
+BY_SHELL = "/bin/sh\n'''exec' /venv/bin/python \"$0\" \"$@\"\n' '''"  # as pip writes it
+
+
+@pytest.mark.parametrize("first", ["/venv/bin/python", BY_SHELL])
+@pytest.mark.parametrize(
+    ("opened", "expected"), [("/venv/bin/python3", 1), ("/usr/bin/python3", 0)]
+)
+def test_a_script_of_an_environment_is_for_its_own_python(first, opened, expected):
+    """The system's is in the image, too, as the environment has a link to it."""
+    tree = {
+        "/venv/pyvenv.cfg": "home = /usr/bin\n",
+        "/venv/bin/run": f"#!{first}\nimport a",
+        "/venv/bin/a.py": "",
+        **PACKAGE,
+    }
+    assert len(needs(tree, script="/venv/bin/run", opened=opened)) == expected
+
+
 def test_tests_of_an_added_tree_warn_of_nothing():
     tree = {"/srv/app/test_x.py": "import pytest", "/srv/app/x.py": "import other"}
     (text,) = warnings(needs(tree, script=None, added=list(tree), arguments=["-c", ""]))
@@ -798,7 +816,8 @@ def test_what_the_modules_of_an_environment_start():
         f"{site}/other.py": "import os\nos.system('ls x')",
     }
     programs = PROGRAMS | {"/usr/bin/ls": "x"}
-    found = needs(tree | programs, script="/venv/bin/run", added=list(tree))
+    options = {"script": "/venv/bin/run", "added": list(tree), "opened": "/venv/bin/python"}
+    found = needs(tree | programs, **options)
     assert files(found) == {"/usr/bin/aid", "/usr/bin/cat"}
     assert {one.path for one in found if isinstance(one, LeftOut)} == {"/usr/bin/ls", "/bin/sh"}
 
