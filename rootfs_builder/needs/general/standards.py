@@ -46,7 +46,7 @@ _THE_IMAGES_OWN = (
 )
 _CROWDED = rf".*/(?:s?bin|{_TRIPLET})|(?:/usr)?/lib(?:32|64|x32)?"
 _INTERPRETER = re.compile(r".*/(?:lua|node|perl|php|python|ruby|tclsh|wish|(?:ba|da|k|z)?sh)[\d.]*")
-_OF_OTHERS = frozenset(("dist-packages", "gems", "node_modules", "site-packages", "vendor"))
+_OF_OTHERS = re.compile(r"/(?:dist-packages|gems|node_modules|site-packages|vendor)(?:/|\Z)")
 _DATA = r"/etc/.*|/usr/(?:local/)?share/.*"
 
 OMIT = (  # names within a directory: documentation, what compiles and links, translations, tests
@@ -107,7 +107,7 @@ def is_interpreter(path: str) -> bool:
 
 def is_of_others(path: str) -> bool:
     """Whether a text lies with code that others wrote, and a tool installed: not the user's."""
-    return not _OF_OTHERS.isdisjoint(path.split("/"))
+    return _OF_OTHERS.search(path) is not None
 
 
 def most(path: str) -> int:
