@@ -38,7 +38,7 @@ _TOLD = r"(?<![\w.+%}/-])/[\w.+@/-]{2,250}"
 _MOST_BYTES = 1 << 22  # of a file or a directory that goes in
 _MOST_FILES = 1000  # of a directory
 _SHOWN = 5
-_OF_OTHERS = {".git", "dist-packages", "node_modules", "site-packages", "test", "tests"}
+_NOT_STARTED = {".git", "test", "tests"}
 _LOCAL = "/usr/local"
 _SHARED = (  # FHS 3.0: directories in which everybody has something
     *("/bin", "/boot", "/etc", "/home", "/lib", "/lib32", "/lib64", "/media", "/mnt"),
@@ -125,7 +125,7 @@ class OwnCode:
             clue = Clue(f"{printable(name(text.path))} may be executed", (text.path,))
             if self._files.is_added_alone(text.path):
                 yield File(text.path, clue, started=True)
-            elif _OF_OTHERS.isdisjoint(text.path.split("/")):
+            elif _NOT_STARTED.isdisjoint(text.path.split("/")):
                 commands = self._files.commands(self._context.search_path)
                 yield LeftOut(commands.get(script.looked_up or "", script.interpreter), clue)
 

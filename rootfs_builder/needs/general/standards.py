@@ -46,7 +46,8 @@ _THE_IMAGES_OWN = (
 )
 _CROWDED = rf".*/(?:s?bin|{_TRIPLET})|(?:/usr)?/lib(?:32|64|x32)?"
 _INTERPRETER = re.compile(r".*/(?:lua|node|perl|php|python|ruby|tclsh|wish|(?:ba|da|k|z)?sh)[\d.]*")
-_OF_OTHERS = re.compile(r"/(?:dist-packages|gems|node_modules|site-packages|vendor)(?:/|\Z)")
+OF_OTHERS = frozenset(("dist-packages", "gems", "node_modules", "site-packages", "vendor"))
+_OF_OTHERS = re.compile(rf"/(?:{'|'.join(sorted(OF_OTHERS))})(?:/|\Z)")
 _DATA = r"/etc/.*|/usr/(?:local/)?share/.*"
 
 OMIT = (  # names within a directory: documentation, what compiles and links, translations, tests

@@ -17,11 +17,11 @@ from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.needs import undeclared, utilities
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, LeftOut, TextKind
+from rootfs_builder.needs.general import standards
 from rootfs_builder.needs.importers.shell.names import WRAPPERS
 from rootfs_builder.packages import Package
 from rootfs_builder.paths import SourcePath, below, encode, name, parent, printable
 
-_OF_OTHERS = frozenset(("dist-packages", "gems", "node_modules", "site-packages", "vendor"))
 _OF_PROGRAMS = frozenset(("bin", "libexec", "scripts"))
 _WORDS = re.compile(r"[-_.]")
 UNKNOWN = "\0"  # in a command line: what only the running program knows
@@ -67,7 +67,7 @@ def started(text: str, *, is_line: bool) -> Iterator[str]:
 def _top(path: str) -> str:
     """The directory of the code around a text: with others' code that of its package."""
     parts = path.split("/")
-    others = [at for at, one in enumerate(parts) if one in _OF_OTHERS]
+    others = [at for at, one in enumerate(parts) if one in standards.OF_OTHERS]
     if others:
         is_scoped = "".join(parts[others[-1] + 1 :]).startswith("@")
         return "/".join(parts[: others[-1] + (3 if is_scoped else 2)])
@@ -169,14 +169,14 @@ class Commands:
         If the script itself does, its package is around it.
         """
         around, path = _top(self._files.real(script) or script), self._files.real(by) or by
-        return below(path, around) and _OF_OTHERS.isdisjoint(path[len(around) :].split("/"))
+        return below(path, around) and not standards.is_of_others(path[len(around) :])
 
     def package(self, by: str) -> str:
         """What the package of others' code is called that has a text, "" if none has.
 
         What it starts, no package declares; but what is called as it, it needs: GitPython's `git`.
         """
-        with_others = not (in_system(by) or _OF_OTHERS.isdisjoint(by.split("/")))
+        with_others = not in_system(by) and standards.is_of_others(by)
         return name(_top(by)).removesuffix(".py") if with_others else ""
 
     def namesakes(self, by: str) -> Iterator[str]:
