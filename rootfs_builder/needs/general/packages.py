@@ -33,16 +33,10 @@ class Packages:
             NotFoundError: one is not installed.
             InputError: see Owners.of_all.
         """
-        for one in self._context.values:
-            found = self._context.packages.installed(one)
-            if not found:
-                raise NotFoundError(
-                    Mistake("--with", "no package of that name is installed", f"packages={one}")
-                )
-            clue = Clue(f"--with packages={printable(one)}")
-            for package in behind(found, self._context.packages):
-                for path in sorted(filter(_is_needed, self._context.packages.files(package))):
-                    yield File(path, clue, started=self._context.files.may_execute(path))
+        for package in behind(asked(self._context, "packages"), self._context.packages):
+            clue = Clue(f"--with packages={printable(package.name)}")
+            for path in sorted(filter(_is_needed, self._context.packages.files(package))):
+                yield File(path, clue, started=self._context.files.may_execute(path))
 
     def text(self, text: Text) -> Iterator[Need]:
         """Nothing: no text asks for packages."""
@@ -50,13 +44,28 @@ class Packages:
         return iter(())
 
 
-def behind(asked: Iterable[Package], packages: Owners) -> Iterator[Package]:
+def asked(context: Context, rule: str) -> Iterator[Package]:
+    """The packages that the user asks a rule for.
+
+    Raises:
+        NotFoundError: one is not installed.
+    """
+    for one in context.values:
+        found = context.packages.installed(one)
+        if not found:
+            raise NotFoundError(
+                Mistake("--with", "no package of that name is installed", f"{rule}={one}")
+            )
+        yield from found
+
+
+def behind(named: Iterable[Package], packages: Owners) -> Iterator[Package]:
     """Packages; instead of one that has nothing for a program those that it requires.
 
     Raises:
         InputError: see Owners.of_all.
     """
-    todo = [*asked]
+    todo = [*named]
     for one in todo:
         if any(map(_is_needed, packages.files(one))):
             yield one

@@ -17,6 +17,7 @@ from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need, Text
 from rootfs_builder.needs.general import cover
 from rootfs_builder.needs.general.belongings import Belongings
+from rootfs_builder.needs.general.packages import asked
 from rootfs_builder.packages import Package
 from rootfs_builder.paths import SourcePath, below, decode, join, name, printable
 
@@ -31,7 +32,7 @@ _FORMATS, _MAPS = "web2c", "fonts/map"  # maps are there twice: psfonts_t1.map i
 
 _MORE = (
     "only macros and fonts of the packages that it requires are included; to add a package: "
-    "--with packages=texlive-latex-extra"
+    "--with tex=texlive-latex-extra"
 )
 
 
@@ -105,6 +106,7 @@ class Tex:
         real = self._context.program.real
         owners = {belongings.owner(SourcePath(one)) for one in (path, real)}
         own = {one for one in owners if one is not None}
+        own.update(asked(self._context, "tex"))
         todo = [*own, *(other for one in own for other in related(one).needed)]
         found = set(todo)
         while todo:

@@ -82,3 +82,8 @@ def test_a_name_by_which_another_program_starts_it_counts(tex):
     assert {one for one in found if one.startswith(MADE)} == {
         f"{MADE}/web2c/pdftex/{one}.fmt" for one in ("tool", "latex")
     }
+
+
+def test_the_user_asks_for_macros_of_a_package(tex):
+    added = tex.brought(TEX, with_=("tex=extra",)) - tex.brought(TEX)
+    assert added == {f"{TREE}/tex/extra/tikz.sty"}
