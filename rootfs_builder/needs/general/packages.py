@@ -7,10 +7,9 @@ those that it requires.
 
 from collections.abc import Iterable, Iterator
 
-from rootfs_builder.errors import Mistake, NotFoundError
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need, Text
-from rootfs_builder.needs.general import standards
+from rootfs_builder.needs.general import asked, standards
 from rootfs_builder.packages import Owners, Package
 from rootfs_builder.paths import SourcePath, parent, printable
 
@@ -33,7 +32,7 @@ class Packages:
             NotFoundError: one is not installed.
             InputError: see Owners.of_all.
         """
-        for package in behind(asked(self._context, "packages"), self._context.packages):
+        for package in behind(asked.packages(self._context, "packages"), self._context.packages):
             clue = Clue(f"--with packages={printable(package.name)}")
             for path in sorted(filter(_is_needed, self._context.packages.files(package))):
                 yield File(path, clue, started=self._context.files.may_execute(path))
@@ -42,21 +41,6 @@ class Packages:
         """Nothing: no text asks for packages."""
         del text
         return iter(())
-
-
-def asked(context: Context, rule: str) -> Iterator[Package]:
-    """The packages that the user asks a rule for.
-
-    Raises:
-        NotFoundError: one is not installed.
-    """
-    for one in context.values:
-        found = context.packages.installed(one)
-        if not found:
-            raise NotFoundError(
-                Mistake("--with", "no package of that name is installed", f"{rule}={one}")
-            )
-        yield from found
 
 
 def behind(named: Iterable[Package], packages: Owners) -> Iterator[Package]:

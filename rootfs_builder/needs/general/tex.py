@@ -15,9 +15,8 @@ from functools import cached_property
 from rootfs_builder.findings import Code, hint
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need, Text
-from rootfs_builder.needs.general import cover
+from rootfs_builder.needs.general import asked, cover
 from rootfs_builder.needs.general.belongings import Belongings
-from rootfs_builder.needs.general.packages import asked
 from rootfs_builder.packages import Package
 from rootfs_builder.paths import SourcePath, below, decode, join, name, printable
 
@@ -106,7 +105,7 @@ class Tex:
         real = self._context.program.real
         owners = {belongings.owner(SourcePath(one)) for one in (path, real)}
         own = {one for one in owners if one is not None}
-        own.update(asked(self._context, "tex"))
+        own.update(asked.packages(self._context, "tex"))
         todo = [*own, *(other for one in own for other in related(one).needed)]
         found = set(todo)
         while todo:
