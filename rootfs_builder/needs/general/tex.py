@@ -127,10 +127,12 @@ class Tex:
 
     def _made(self, directory: str, tree: str, called: str) -> Iterator[str]:
         """What no package has in a tree and the program may open if it is called so."""
+        here = self._files.real(directory)
         for path in (join(directory, one) for one in self._files.names(directory)):
             inside = path[len(tree) + 1 :]
             if self._files.kind(path) == "dir":
-                yield from self._made(path, tree, called)
+                if self._files.real(path) == f"{here}/{name(path)}":  # no link, which may go round
+                    yield from self._made(path, tree, called)
             elif below(inside, _FORMATS):
                 first, ending = posixpath.splitext(name(path))
                 if first == called and ending != ".log":

@@ -48,6 +48,7 @@ def test_macros_are_those_of_its_packages(tex):
 def test_of_formats_it_gets_its_own(tex):
     formats = ("pdftex/tool.fmt", "pdftex/tool.log", "xetex/xelatex.fmt")
     tex.bench.fill({f"{MADE}/web2c/{one}": one for one in formats})
+    tex.bench.fill({f"{MADE}/web2c/round": "-> .."})
     found = tex.brought(TEX)
     assert {one for one in found if one.startswith(MADE)} == {f"{MADE}/web2c/pdftex/tool.fmt"}
 
