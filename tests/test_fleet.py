@@ -50,6 +50,7 @@ def test_layers_of_packages_take_little_more_than_their_files(pushed, plans):
 
 @pytest.mark.parametrize("source", ["zlib", "glibc"])
 @pytest.mark.usefixtures("pushed")
+@pytest.mark.long
 def test_an_upgrade_pushes_the_files_of_its_source_alone(registry, plans, source):
     files = {}
     after = [fleet.upgraded(plan, source, files) for plan in plans]

@@ -48,7 +48,7 @@ class Registries:
 
     def _read_locked(self, path: str) -> frozenset[str]:
         """The directories of packages of a registry, from the project's on."""
-        with suppress(ValueError, AttributeError):
+        with suppress(AttributeError, RecursionError, TypeError, ValueError):  # it is no such list
             packages = json.loads(self._text(path) or "{}").get("packages", {})
             return frozenset(one for one, what in packages.items() if "integrity" in what)
         return frozenset()
@@ -63,7 +63,9 @@ class Registries:
 
     def _read_recorded(self, directory: str) -> dict[str, str]:
         """The digests of the files of wheels."""
-        return dict(self._records(directory))
+        with suppress(csv.Error):
+            return dict(self._records(directory))
+        return {}
 
     def _records(self, directory: str) -> Iterator[tuple[str, str]]:
         for one in self._sources.list(SourcePath(directory.rstrip("/"))):

@@ -317,13 +317,28 @@ def test_what_an_archive_of_npm_has_brought_is_none(tmp_path, key):
     }
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"packages": []}'])
+DAMAGED = ["", "{", "[]", '{"packages": []}', '{"packages": {"node_modules/a": 1}}', "[" * 200_000]
+
+
+@pytest.mark.parametrize("text", DAMAGED, ids=range(len(DAMAGED)))
 def test_a_damaged_list_of_npm_excuses_nothing(tmp_path, key, text):
     modules = tmp_path / "app/node_modules"
     (modules / "a").mkdir(parents=True)
     (modules / ".package-lock.json").write_text(text)
     (modules / "a/k").write_bytes(key)
     assert secrets(sources(tmp_path), "/app/node_modules/a/k") == {"/app/node_modules/a/k"}
+
+
+RECORDS = ["", "tls.key", 'tls.key,"', "\0", f'tls.key,"{"x" * 200_000}"']
+
+
+@pytest.mark.parametrize("text", RECORDS, ids=range(len(RECORDS)))
+def test_a_damaged_list_of_a_wheel_excuses_nothing(tmp_path, key, text):
+    site = tmp_path / "venv/lib/python3/site-packages"
+    (site / "tls-1.dist-info").mkdir(parents=True)
+    (site / "tls-1.dist-info/RECORD").write_text(text)
+    (site / "tls.key").write_bytes(key)
+    assert len(secrets(sources(tmp_path), "/venv")) == 1
 
 
 def test_what_a_wheel_has_brought_is_none(tmp_path, key):
