@@ -73,7 +73,7 @@ class Dpkg:
         self._fields: dict[str, dict[str, dict[str, str]]] = {}
 
     def likely(self, names: AbstractSet[str]) -> Iterator[Brought]:
-        """See Database: those of the packages that are called like them."""
+        """See Database: those of packages that are called like them, until all lists are read."""
         if "_all" in self.__dict__:
             return iter(())
         like = (*_OF_EVERY_PROGRAM, *(one[:_ALIKE].lower() for one in names))

@@ -317,28 +317,24 @@ def test_what_an_archive_of_npm_has_brought_is_none(tmp_path, key):
     }
 
 
-DAMAGED = ["", "{", "[]", '{"packages": []}', '{"packages": {"node_modules/a": 1}}', "[" * 200_000]
+NPM, WHEEL = "node_modules/.package-lock.json", "site-packages/a-1.dist-info/RECORD"
+DAMAGED = [
+    *((NPM, one) for one in ("", "{", "[]", '{"packages": []}', "[" * 200_000)),
+    (NPM, '{"packages": {"node_modules/a": 1}}'),
+    *((WHEEL, one) for one in ("", "a/k", 'a/k,"', "\0", f'a/k,"{"x" * 200_000}"')),
+]
 
 
-@pytest.mark.parametrize("text", DAMAGED, ids=range(len(DAMAGED)))
-def test_a_damaged_list_of_npm_excuses_nothing(tmp_path, key, text):
-    modules = tmp_path / "app/node_modules"
-    (modules / "a").mkdir(parents=True)
-    (modules / ".package-lock.json").write_text(text)
-    (modules / "a/k").write_bytes(key)
-    assert secrets(sources(tmp_path), "/app/node_modules/a/k") == {"/app/node_modules/a/k"}
-
-
-RECORDS = ["", "tls.key", 'tls.key,"', "\0", f'tls.key,"{"x" * 200_000}"']
-
-
-@pytest.mark.parametrize("text", RECORDS, ids=range(len(RECORDS)))
-def test_a_damaged_list_of_a_wheel_excuses_nothing(tmp_path, key, text):
-    site = tmp_path / "venv/lib/python3/site-packages"
-    (site / "tls-1.dist-info").mkdir(parents=True)
-    (site / "tls-1.dist-info/RECORD").write_text(text)
-    (site / "tls.key").write_bytes(key)
-    assert len(secrets(sources(tmp_path), "/venv")) == 1
+@pytest.mark.parametrize(("place", "text"), DAMAGED, ids=range(len(DAMAGED)))
+def test_a_damaged_list_of_files_excuses_nothing(tmp_path, key, place, text):
+    listed = tmp_path / place
+    own = tmp_path / place.partition("/")[0] / "a/k"
+    for one in (listed, own):
+        one.parent.mkdir(parents=True, exist_ok=True)
+    listed.write_text(text)
+    own.write_bytes(key)
+    path = f"/{own.relative_to(tmp_path)}"
+    assert secrets(sources(tmp_path), path) == {path}
 
 
 def test_what_a_wheel_has_brought_is_none(tmp_path, key):

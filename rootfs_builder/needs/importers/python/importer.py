@@ -216,7 +216,7 @@ class Importer:
         return first.startswith(b"#!") and any(b"python" in one or program in one for one in lines)
 
     def _is_ours(self, path: str) -> bool:
-        """Whether a script is not for the Python of an environment, while this is another one."""
+        """Whether a script is for this Python: one of an environment is for that one's alone."""
         script = self._files.script(path)
         home = parent(parent((script.second or script.interpreter) if script else ""))
         is_here = home == parent(parent(self._context.program.opened))
