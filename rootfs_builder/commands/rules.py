@@ -83,12 +83,14 @@ def _check(match: str | None, explain: str | None, executable: str | None) -> No
 
 def _match(recipe: "Recipe", read: dict[str, Any], *, as_json: bool) -> None:
     from rootfs_builder import pipeline
+    from rootfs_builder.commands import memory
     from rootfs_builder.commands.spinner import spinning
     from rootfs_builder.findings import Level
     from rootfs_builder.views import summary
 
+    cache = memory.kept()
     with spinning(quiet=False) as spinner:
-        closure, plan, _ = pipeline.plan(recipe, **read, opened=spinner.opened)
+        closure, plan, _ = pipeline.plan(recipe, **read, cache=cache, opened=spinner.opened)
     applied = closure.supply.applied
     if as_json:
         documents.show(_document(applied, plan))
@@ -107,19 +109,22 @@ def _document(applied: "tuple[RuleApplication, ...]", plan: "Plan") -> "Matched"
 
 
 def _explain(name: str, recipe: "Recipe", read: dict[str, Any], *, as_json: bool) -> None:
-    from rootfs_builder.commands import explanation
+    from rootfs_builder import pipeline
+    from rootfs_builder.commands import explanation, memory
     from rootfs_builder.commands.spinner import spinning
     from rootfs_builder.needs import collector
     from rootfs_builder.needs.rules import explain, requests
     from rootfs_builder.pipeline import inputs, reading
 
-    known = inputs.rules(read.pop("rule_files"))
+    rule_files = read.pop("rule_files")
+    facts = pipeline.remembered(memory.kept(), recipe, **read).facts
+    known = inputs.rules(rule_files, facts)
     rule = requests.rule_named(known, name, "--explain")
     with (
         spinning(quiet=False) as spinner,
         reading.opened(recipe, **read, record=spinner.opened) as opened,
     ):
-        closure = collector.collect(opened.recipe, opened.sources, rules=known)
+        closure = collector.collect(opened.recipe, opened.sources, rules=known, facts=facts)
         found = explain.explain(rule, opened.recipe, opened.sources, closure, known)
     if as_json:
         documents.show(found)

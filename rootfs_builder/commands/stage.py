@@ -71,8 +71,10 @@ def _written(
 ) -> "Plan":
     """Write the directory."""
     from rootfs_builder import pipeline
+    from rootfs_builder.commands import memory
     from rootfs_builder.commands.spinner import spinning
 
+    cache = memory.kept()
     with spinning(quiet=quiet) as spinner:
 
         def begin(plan: "Plan") -> None:
@@ -80,4 +82,5 @@ def _written(
             if verbose:
                 terminal.reasons(plan)
 
-        return pipeline.stage(recipe, output, planned=begin, opened=spinner.opened, **how)
+        how |= {"cache": cache, "planned": begin, "opened": spinner.opened}
+        return pipeline.stage(recipe, output, **how)

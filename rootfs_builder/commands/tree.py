@@ -51,20 +51,24 @@ def command(
     """
     options.no_command(cmd, "tree")
     del debug
+    from rootfs_builder import pipeline
+    from rootfs_builder.commands import memory
     from rootfs_builder.commands.spinner import spinning
     from rootfs_builder.needs import additions, collector
     from rootfs_builder.pipeline import inputs, reading
 
     read = options.inputs(given)
-    rules = inputs.rules(read.pop("rule_files"))
+    rule_files = read.pop("rule_files")
     recipe = options.recipe(**given)
+    facts = pipeline.remembered(memory.kept(), recipe, **read).facts
+    rules = inputs.rules(rule_files, facts)
     with (
         spinning(quiet=quiet) as spinner,
         reading.opened(recipe, **read, record=spinner.opened) as opened,
     ):
         sources = opened.sources
         recipe = additions.placed(opened.recipe, sources)
-        closure = collector.collect(recipe, sources, rules=rules)
+        closure = collector.collect(recipe, sources, rules=rules, facts=facts)
     if not quiet:
         terminal.warnings(closure.findings)
     if as_json:

@@ -69,11 +69,12 @@ def find(link_map: LinkMap, *, ignore: Container[str] = ()) -> Iterator[Missing]
 def versions(link_map: LinkMap) -> Iterator[MissingVersion]:
     """Symbol versions that an object needs and the object it names does not define, by hash too.
 
-    An object without any definitions passes, as glibc only warns of it (elf/dl-version.c).
+    An object without any definitions passes, as glibc only warns of it (elf/dl-version.c). What was
+    there before the last call of dlopen is another map's.
     """
     if link_map.loader is None or not link_map.loader.checks_versions:
         return
-    for loaded in link_map.objects:
+    for loaded in link_map.objects[link_map.known :]:
         for need in loaded.elf.version_needs:
             provider = link_map.names.get(decode(need.file))
             if provider is None or provider.elf.defines(need):

@@ -72,9 +72,9 @@ def plan(
         RootfsError: see `rootfs_builder.errors`.
     """
     kept = policies.read(policy_files)
-    facts = _remembered(cache or Cache(), recipe, sysroot, base).facts
+    facts = remembered(cache or Cache(), recipe, sysroot, base).facts
     with reading.opened(recipe, sysroot, base, record=opened) as read:
-        found = _planned(read, rules=inputs.rules(rule_files), facts=facts)
+        found = _planned(read, rules=inputs.rules(rule_files, facts), facts=facts)
         policies.enforce(kept, found.plan, read)
     return found
 
@@ -94,7 +94,8 @@ def make_plan(
     return plan(recipe, sysroot=sysroot, base=base, rule_files=rule_files).plan
 
 
-def _remembered(cache: Cache, recipe: Recipe, sysroot: str | None, base: str | None) -> BuildFacts:
+def remembered(cache: Cache, recipe: Recipe, sysroot: str | None, base: str | None) -> BuildFacts:
+    """What `pack` has kept about the files of such a build."""
     return BuildFacts(cache, (sysroot or "", base or "", *recipe.executables))
 
 
@@ -118,13 +119,14 @@ def stage(
     base: str | None = None,
     rule_files: Iterable[str] = (),
     epoch: int = EPOCH,
+    cache: Cache | None = None,
     planned: Callable[[Plan], None] = lambda _: None,
     opened: Opened = inputs.as_it_is,
 ) -> Plan:
     """Write the files of an image into a new or empty directory: the plan that is there now.
 
-    Of a `base` nothing is written. Every time is `epoch`, in seconds since 1970. `sysroot` and
-    `rule_files` and `opened` are as for `plan`, `planned` as for `pack`.
+    Of a `base` nothing is written. Every time is `epoch`, in seconds since 1970. `sysroot`,
+    `rule_files`, `cache` and `opened` are as for `plan`, `planned` as for `pack`.
 
     Raises:
         OutputError: the directory cannot be written, or is not empty.
@@ -132,8 +134,9 @@ def stage(
     """
     from rootfs_builder.plan import stage as staging
 
+    facts = remembered(cache or Cache(), recipe, sysroot, base).facts
     with reading.opened(recipe, sysroot, base, record=opened) as read:
-        found = _planned(read, rules=inputs.rules(rule_files)).plan
+        found = _planned(read, rules=inputs.rules(rule_files, facts), facts=facts).plan
         planned(found)
         with _scratch(recipe) as scratch, outputs.directory(directory) as staged:
             trimmed = planning.trimmed(recipe, found, scratch)
@@ -193,7 +196,7 @@ def pack(
     recipe, destination = _addressed(recipe, output)
     rules = policies.read(policy_files := tuple(policy_files))
     depends = Dependencies(depfile, destination, policy_files, opened)
-    memory = _remembered(cache := cache or Cache(), recipe, sysroot, base)
+    memory = remembered(cache := cache or Cache(), recipe, sysroot, base)
     files = _beside(iidfile, metadata_file, depfile, seccomp, security_context)
     recipe, check = exercised.of(recipe, sysroot or base, rule_files, memory.facts, files)
     with reading.opened(recipe, sysroot, base, record=depends.opened) as read:

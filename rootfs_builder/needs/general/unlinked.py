@@ -81,8 +81,9 @@ def filled_in(loaded: Loaded, context: Context) -> Iterator[Need]:
     shown, idle, chosen = printable(name(loaded.opened)), set[str](), set[str]()
     for hit in hits:
         template = re.escape(decode(hit["name"])).replace("%s", r"(?P<word>[\w-]+)", 1)
+        takes = re.compile(template).fullmatch
         for one in files.names(parent(loaded.real)):
-            found = re.fullmatch(template, one)
+            found = takes(one)
             path = f"{parent(loaded.real)}/{one}"
             if found is None or files.covers(path) or files.real(path) in loads:
                 continue
