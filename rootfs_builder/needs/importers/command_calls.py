@@ -16,6 +16,7 @@ _CONTENT = ("string_content", "string_fragment", "string_value")
 _TEXTS = ("encapsed_string", "shell_command_expression", "string", "subshell", "template_string")
 _AROUND = ("argument", "parenthesized_expression", "parenthesized_statements")
 _JOINED = ("+", ".", "..")
+_SEVERAL = ("splat_argument",)  # f(*words)
 
 
 class How(StrEnum):
@@ -46,8 +47,9 @@ def of(name: str, arguments: Sequence[Node], functions: Mapping[str, How]) -> tu
     if first.type == "array":
         first, how = next(iter(first.named_children), first), How.PROGRAM
     text = line(first)
-    is_line = how is How.LINE or (how is How.EITHER and len(arguments) == 1)
-    return (Command(text, is_line),) if text.strip(UNKNOWN) or how is How.LINE else ()
+    is_one = len(arguments) == 1 and first.type not in _SEVERAL
+    is_line = how is How.LINE or (how is How.EITHER and is_one)
+    return (Command(text, is_line),) if text.strip(UNKNOWN) or is_line else ()
 
 
 def line(node: Node) -> str:

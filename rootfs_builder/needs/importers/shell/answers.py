@@ -64,7 +64,8 @@ class Answers:
             yield warning(Code.COMMAND_MISSING, text, path)
 
     def _command(self, use: Use, asked: _Asked, lacking: dict[str, Use]) -> Iterator[Need]:
-        own = frozenset[str]() if use.last else self._own | asked.run.functions.keys()
+        apart = use.last or use.mode.apart
+        own = frozenset[str]() if apart else self._own | asked.run.functions.keys()
         known = {one.text for one in use.values} & own
         values = tuple(one for one in use.values if one.text not in known and one.text)
         found = [one for value in values for one in self._paths(value)]

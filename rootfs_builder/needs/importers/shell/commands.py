@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from rootfs_builder.needs.importers.shell.names import ASKING, OF_THE_SHELL, SHELLS, WRAPPERS
 from rootfs_builder.needs.importers.shell.script import Step
 from rootfs_builder.needs.importers.shell.uses import Mode
-from rootfs_builder.needs.importers.shell.values import Scope, Values, located, relative
+from rootfs_builder.needs.importers.shell.values import Scope, Value, Values, located, relative
 from rootfs_builder.paths import name
 
 _SAYING = frozenset(("echo", "printf", "print", "[", "test"))  # files are no files to them
@@ -86,9 +86,9 @@ class Commands:
         if _may_vanish(words):
             self.follow(words[1:], line, scope, replace(mode, branch=True))
         called = words[0][0].text if len(words[0]) == 1 else ""
-        if called in self._run.functions:
+        if called in self._run.functions and not mode.apart:
             return self._run.function(called, words[1:], scope, mode)
-        if called in self._special:
+        if called in self._special and not mode.apart:
             return self._special[called](words[1:], scope, mode)
         if called in ASKING:
             for values in () if called == "command" and not _looks_up(words) else words[1:]:
@@ -111,7 +111,7 @@ class Commands:
         if called == "find":
             for at, values in enumerate(words):
                 if values and values[0].text in _RUNNING:
-                    self.follow(words[at + 1 :], line, scope, mode)
+                    self.follow(words[at + 1 :], line, scope, replace(mode, apart=True))
         if called == "run-parts" and words[1:]:
             self._run.use("commands", placed(words[-1], scope), line, mode)
         if called in SHELLS:
@@ -119,12 +119,13 @@ class Commands:
             each = (n for n, one in enumerate(options) if n and one[:1] == "-" and "c" in one)
             at = next(each, 0)
             if at:
-                self._eval(words[at + 1 : at + 2], scope.copy(), mode)
+                self._eval(words[at + 1 : at + 2], scope.copy(), replace(mode, apart=False))
 
     def _wrapper(self, called: str, words: list[Values], scope: Scope, mode: Mode) -> bool:
         """A command that runs the one that stands after its options."""
-        if called not in OF_THE_SHELL and called != "time":
+        if mode.apart or (called not in OF_THE_SHELL and called != "time"):
             self._run.use("command", words[0], self._line, mode)
+            mode = replace(mode, apart=True)
         rest = _inner(called, words[1:])
         if not rest or not rest[0]:
             self._run.open |= bool(rest)
@@ -264,7 +265,7 @@ def _inner(called: str, words: list[Values]) -> list[Values]:
             rest, before = rest[1:], before - 1
         else:
             break
-    return rest
+    return rest or [(Value(one),) for one in wrapper.default.split()]
 
 
 def hands_on(function: Step) -> bool:

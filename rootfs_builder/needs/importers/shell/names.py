@@ -19,10 +19,14 @@ _SMALL = ("ash", "busybox", "dash", "posh", "sh", "yash")  # shells with no more
 
 
 class Wrapper(Struct, frozen=True):
-    """Which of its options take a word, and how many words stand before the command."""
+    """Which of its options take a word, and how many words stand before the command.
+
+    Where no command follows it runs its `default`, if it has one.
+    """
 
     valued: str = ""
     words: int = 0
+    default: str = ""
 
     def wrapped(self, rest: list[str]) -> list[str]:
         """What follows its options and words: the command that it runs."""
@@ -32,7 +36,7 @@ class Wrapper(Struct, frozen=True):
                 rest, before = rest[1:], before - 1
             else:
                 rest = rest[2:] if rest[0] in self.valued.split() else rest[1:]
-        return rest
+        return rest or self.default.split()
 
 
 WRAPPERS = {
@@ -61,7 +65,7 @@ WRAPPERS = {
     "taskset": Wrapper(words=1),
     "time": Wrapper("-f -o"),
     "timeout": Wrapper("-k -s --signal", 1),
-    "xargs": Wrapper("-a -d -E -I -L -n -P -s --max-args --max-procs --delimiter"),
+    "xargs": Wrapper("-a -d -E -I -L -n -P -s --max-args --max-procs --delimiter", default="echo"),
 }
 ASKING = frozenset(("command", "hash", "type", "which"))  # where a program is
 OF_THE_SHELL = frozenset(("builtin", "command", "exec", "noglob"))

@@ -10,13 +10,15 @@ class Mode(Struct, frozen=True):
 
     `sometimes`: for an option, or when something is wrong. `branch`: if a condition holds that is
     not known here. `guards` are commands of which the script has asked whether they are there,
-    `tolerated` says that it goes on where one is not.
+    `tolerated` says that it goes on where one is not. Another program starts it if it is `apart`:
+    that knows no function, and no command that a shell has itself.
     """
 
     sometimes: bool = False
     branch: bool = False
     tolerated: bool = False
     guards: frozenset[str] = frozenset()
+    apart: bool = False
 
     @property
     def perhaps(self) -> bool:

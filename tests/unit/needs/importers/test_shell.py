@@ -89,10 +89,35 @@ def test_a_command_that_is_run_goes_in(bench, text):
     assert brought(packed(bench, text)) - {"/usr/bin/cat"} == {"/usr/bin/ls"}
 
 
-def test_exec_starts_a_program_even_where_the_shell_has_such_a_command(bench):
-    bench.fill({"/usr/bin/kill": program("frob")})
-    assert brought(packed(bench, "kill 1")) == set()
-    assert brought(packed(bench, "exec kill 1")) == {"/usr/bin/kill"}
+@pytest.mark.parametrize(
+    "text",
+    [
+        "exec kill 1",
+        "exec env kill 1",
+        "find / -exec kill {} +",
+        "xargs nice kill",
+        "kill() { :; }; xargs kill",
+    ],
+)
+def test_a_program_is_started_even_where_the_shell_has_such_a_command(bench, text):
+    others = ("env", "find", "xargs", "nice")
+    bench.fill({f"/usr/bin/{one}": program("frob") for one in ("kill", *others)})
+    assert "/usr/bin/kill" in brought(packed(bench, text))
+
+
+@pytest.mark.parametrize(
+    "text", ["kill 1", "time kill 1", "xargs sh -c 'kill 1'", "command kill 1"]
+)
+def test_a_command_of_the_shell_is_no_program(bench, text):
+    bench.fill({f"/usr/bin/{one}": program("frob") for one in ("kill", "xargs", "time")})
+    assert "/usr/bin/kill" not in brought(packed(bench, text))
+
+
+@pytest.mark.parametrize("text", ["xargs", "xargs -n 1 -d ,"])
+def test_xargs_starts_echo_where_no_command_follows(bench, text):
+    bench.fill({"/usr/bin/xargs": program("frob"), "/usr/bin/echo": program("frob")})
+    assert brought(packed(bench, text)) == {"/usr/bin/xargs", "/usr/bin/echo"}
+    assert brought(packed(bench, f"{text} ls")) == {"/usr/bin/xargs", "/usr/bin/ls"}
 
 
 @pytest.mark.parametrize(
