@@ -37,6 +37,7 @@ class Values:
         self._variables = dict[str, str]()
         self._several = set[str]()  # that are given different constants
         self._lines = dict[str, str]()
+        self._lists = dict[str, str]()
 
     def assign(self, node: Node) -> str:
         """A variable of the file that is given a constant: the first one counts.
@@ -47,6 +48,8 @@ class Values:
         left, right = node.children[0], node.children[-1]
         if left.type == "variable_declaration":
             left = left.named_children[0] if len(left.named_children) == 1 else left
+        if left.type == "array":
+            self._lists.setdefault(_name(left), " ".join(self._elements(right)))
         if left.type == "scalar" and node.children[1].type in ("=", "||=", "//="):
             value = self.value(right)
             if value is not None and self._variables.setdefault(_name(left), value) != value:
@@ -72,6 +75,16 @@ class Values:
                 value = self.value(node)
                 if value is not None:
                     yield value
+
+    def _elements(self, node: Node) -> Iterator[str]:
+        """The elements of a list, each as `line` gives it."""
+        if node.type in _LISTS:
+            for one in node.named_children:
+                yield from self._elements(one)
+        elif node.type == "quoted_word_list":
+            yield from self.words([node])
+        else:
+            yield self.line(node)
 
     def value(self, node: Node) -> str | None:
         """What an expression is, if that is constant."""
@@ -181,7 +194,8 @@ class Values:
             return "".join(one if isinstance(one, str) else self.line(one) for one in each)
         if node.type == "binary_expression" and node.children[1].type == ".":
             return self.line(node.children[0]) + self.line(node.children[-1])
-        return self._lines.get(_name(node), UNKNOWN) if node.type == "scalar" else UNKNOWN
+        known = {"array": self._lists, "scalar": self._lines}.get(node.type, {})
+        return known.get(_name(node), UNKNOWN)
 
     def _interpolated(self, node: Node) -> tuple[str, str | None]:
         """How a text with variables begins, and all of it, if that is constant."""
@@ -222,7 +236,7 @@ def called(node: Node) -> tuple[str, list[Node]]:
 
 
 def _name(node: Node) -> str:
-    return syntax.text(node).lstrip("$").strip("{}")
+    return syntax.text(node).lstrip("$@").strip("{}")
 
 
 def _above(path: str) -> str:
