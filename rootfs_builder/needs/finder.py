@@ -54,7 +54,8 @@ class Context(Struct, frozen=True, eq=False):
     what follows the first word of the image's command line, `entry` is that word where the user
     says so. `environment` are the image's variables, `search_path` the directories of its PATH,
     `directory` is where it starts, and `user` whom it runs as, "" for nobody named. `packages` says
-    who owns a file. `given` are the texts that the user names or adds.
+    who owns a file. `given` are the texts that the user names or adds, `exported` the variables
+    that scripts have set until now.
     """
 
     program: Loaded
@@ -73,6 +74,11 @@ class Context(Struct, frozen=True, eq=False):
     entry: str = ""
     is_named: bool = False
     chosen: frozenset[str] = frozenset()
+    exported: Mapping[str, str] = {}
+
+    def searched(self, variable: str) -> str:
+        """A variable of directories for modules: the image's, or that of a script."""
+        return self.environment.get(variable) or self.exported.get(variable, "")
 
 
 class File(Struct, frozen=True):
@@ -138,7 +144,15 @@ class LeftOut(Struct, frozen=True):
     clue: Clue
 
 
-Need = File | Library | Account | Directory | LeftOut | Finding
+class Exported(Struct, frozen=True):
+    """A script sets a variable for the programs that it starts."""
+
+    name: str
+    value: str
+
+
+Wanted = File | Library | Account | Directory | LeftOut | Finding  # of the image, and of the user
+Need = Wanted | Exported
 
 
 class Finder(Protocol):

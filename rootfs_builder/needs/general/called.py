@@ -1,7 +1,8 @@
 """Files of a program's source that a whole string calls by their names alone.
 
 The program works out where they are, from a variable, a setting or its own place: what it spells
-out is `"shibboleth2.xml"`, or `"%s/shibboleth2.xml"`.
+out is `"shibboleth2.xml"`, or `"%s/shibboleth2.xml"`. Strings of Go and Rust have no end: there any
+part may be one.
 """
 
 from collections import Counter
@@ -10,7 +11,7 @@ from os.path import splitext
 
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.finder import Context
-from rootfs_builder.needs.general import standards
+from rootfs_builder.needs.general import standards, strings
 from rootfs_builder.needs.general.modules import is_module
 from rootfs_builder.packages import Kin
 from rootfs_builder.paths import SourcePath, encode, name, parent
@@ -23,9 +24,14 @@ _PLACES = ("/etc/", "/usr/share/", "/usr/lib/", "/usr/libexec/")
 def of(kin: Kin, own: Iterable[Loaded], context: Context) -> Iterator[str]:
     """The files that `own` objects call, of which the source has one by that name."""
     files = next((one for one in map(_named, (kin.own, kin.mine)) if len(one) <= _MOST), {})
-    texts = {encode(f"{at}{one}\0"): path for one, path in files.items() for at in ("\0", "/")}
-    found = (context.elf_files.contained(one.real, texts) for one in own)
-    yield from sorted({texts[text] for each in found for text in each})
+    whole = {encode(f"{at}{one}\0"): path for one, path in files.items() for at in ("\0", "/")}
+    parts = {encode(one): path for one, path in files.items()}
+    found = set[SourcePath]()
+    for real in (one.real for one in own if files):
+        has_ends = not context.elf_files.contained(real, strings.UNTERMINATED)
+        texts = whole if has_ends else parts
+        found |= {texts[text] for text in context.elf_files.contained(real, texts)}
+    yield from sorted(found)
 
 
 def _named(files: Iterable[SourcePath]) -> dict[str, SourcePath]:

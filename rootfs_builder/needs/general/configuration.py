@@ -14,7 +14,7 @@ from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.needs import utilities
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need, Text, TextKind
-from rootfs_builder.needs.general import settings, standards, strings
+from rootfs_builder.needs.general import assigned, settings, standards, strings
 from rootfs_builder.needs.general.belongings import Belongings
 from rootfs_builder.needs.general.given import Given
 from rootfs_builder.needs.general.modules import Modules
@@ -146,6 +146,9 @@ class Configuration:
         yield from self._started(text, places)
         yield from self._piped(text)
         yield from self._required(text, spelt, real)
+        owner = belongings.owner(real) if text.kind is TextKind.BROUGHT else None
+        if owner is not None and (self._kin.owns(real) or owner in self._speaking):
+            yield from assigned.programs(text, owner, self._context)
         yield from belongings.needs(places, self._kin, text.path, None)
         places = tuple(one for one in places if not self._kin.has_any(one.real))
         if places and not self._kin.owns(real):

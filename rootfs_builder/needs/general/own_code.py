@@ -77,8 +77,23 @@ class OwnCode:
         for one in self._own():
             yield from self._libraries(one)
             yield from self._named_files(one)
-        yield from self._told()
+        given = (one.kind for one in self._context.given)
+        if self._context.is_named or TextKind.STARTED in given:
+            yield from self._told()
+            yield from self._in_path()
         yield from self._modules.told()
+
+    def _in_path(self) -> Iterator[Need]:
+        """What runs the scripts that the user adds to a directory of PATH: they are commands."""
+        files, context = self._files, self._context
+        commands = files.commands(context.search_path)
+        for path in filter(files.is_added, commands.values()):
+            script = files.script(path) if files.may_execute(path) else None
+            if script is not None:
+                clue = Clue(f"{printable(name(path))} is in PATH", (path,))
+                for one in (script.interpreter, commands.get(script.looked_up or "", "")):
+                    if one and not files.is_added(one):
+                        yield File(one, clue, started=True)
 
     def _told(self) -> Iterator[Need]:
         """The files of the system that the user's own words name: arguments, and variables' values.
@@ -86,8 +101,6 @@ class OwnCode:
         What is elsewhere is most often in the container alone, from a volume.
         """
         context = self._context
-        if not context.is_named and all(one.kind is not TextKind.STARTED for one in context.given):
-            return
         each = [(one, f"the argument {printable(one)}") for one in context.arguments]
         variables = {name: one for name, one in context.environment.items() if name != "SHELL"}
         each += [(one, f"-e {name}={printable(one)}") for name, one in variables.items()]

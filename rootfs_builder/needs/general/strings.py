@@ -61,7 +61,7 @@ RUN = frozenset(
     (b"execlp", b"execvp", b"execvpe", b"popen", b"posix_spawnp", b"system", b"g_spawn_async")
 )
 RUST = b"/library/core/src/"  # where the source of its standard library was, in messages
-_UNTERMINATED = (b"\xff Go buildinf:", RUST, b"GNAT")
+UNTERMINATED = (b"\xff Go buildinf:", RUST, b"GNAT")
 GO_EXEC = b"executable file not found in $PATH"  # os/exec, ErrNotFound
 EXEC = RUN | {b"execl", b"execle", b"execv", b"execve", b"posix_spawn"}
 DLOPEN = frozenset(  # and what libraries make of it: GLib, libtool, Qt
@@ -90,7 +90,7 @@ class Strings(Struct, frozen=True):
 
 def of_program(data: bytes) -> Strings:
     """The paths in the data of a program."""
-    return Strings(_paths(data), any(one in data for one in _UNTERMINATED))
+    return Strings(_paths(data), any(one in data for one in UNTERMINATED))
 
 
 def of_text(data: bytes) -> Strings:

@@ -9,7 +9,7 @@ from rootfs_builder.loader.executable import Script
 from rootfs_builder.needs import general, utilities
 from rootfs_builder.needs.closure import Tree
 from rootfs_builder.needs.clues import Clue
-from rootfs_builder.needs.finder import Account, File, LeftOut, Library, Need, Text, TextKind
+from rootfs_builder.needs.finder import Account, File, LeftOut, Library, Text, TextKind, Wanted
 from rootfs_builder.needs.rules import Rule
 from rootfs_builder.needs.rules.dlopen_calls import Process
 from rootfs_builder.needs.rules.files import FileOutput, RuleFiles
@@ -50,7 +50,7 @@ class Answers:
                 kept[one.paths[-1]] = one
         return self._findings - left_out | {*kept.values()}
 
-    def answer(self, need: Need, rule: Rule, maps: Process) -> tuple[Text, ...]:
+    def answer(self, need: Wanted, rule: Rule, maps: Process) -> tuple[Text, ...]:
         """Do what one need asks for, in the process whose finder has it; the texts that come in."""
         texts: list[Text] = []
         if isinstance(need, Finding):

@@ -15,6 +15,7 @@ from rootfs_builder.needs import general, importers
 from rootfs_builder.needs.closure import Program, Tree
 from rootfs_builder.needs.finder import (
     Context,
+    Exported,
     File,
     Finder,
     FinderModule,
@@ -22,6 +23,7 @@ from rootfs_builder.needs.finder import (
     Need,
     Text,
     TextKind,
+    Wanted,
     Watcher,
 )
 from rootfs_builder.needs.general import standards
@@ -76,7 +78,7 @@ class Sessions:
         files: ImageFiles,
         *,
         programs: tuple[Program, ...],
-        answer: Callable[[Need, Rule, Process], Iterable[Text]],
+        answer: Callable[[Wanted, Rule, Process], Iterable[Text]],
     ) -> None:
         self._recipe = recipe
         self._packages = packages
@@ -88,6 +90,7 @@ class Sessions:
         self._named = {one.real for one in programs if one.by is None}
         self._called = dict[Key | None, set[str]]()  # the paths by which each is started
         self._own = dict[Loaded, list[Text]]()  # by the program of the process
+        self._exported = dict[str, str]()
         self._texts = [Text(one.key, TextKind.STARTED) for one in programs if not one.link_maps]
         self._texts += [Text(path, TextKind.ADDED) for path in self._files.added]
         self._given = tuple(one for one in self._texts if not _is_of_others(one))
@@ -138,6 +141,7 @@ class Sessions:
             elf_files=self._files.elf_files,
             packages=self._packages,
             given=self._given,
+            exported=self._exported,
         )
 
     def bring_settings(self, trees: Iterable[Tree], program: Loaded) -> None:
@@ -192,11 +196,18 @@ class Sessions:
         session.opened, session.begun = [], True
         session.called |= called
         for need in dict.fromkeys(needs):
-            if isinstance(need, File) and need.started:
-                self._called.setdefault(self._files.real(need.path), set()).add(need.path)
-            for text in self._answer(need, session.rule, session.maps):
-                self._bring(text, session)
+            self._meet(need, session)
         return True
+
+    def _meet(self, need: Need, session: Session) -> None:
+        """Do what a need asks for."""
+        if isinstance(need, Exported):
+            self._exported.setdefault(need.name, need.value)
+            return
+        if isinstance(need, File) and need.started:
+            self._called.setdefault(self._files.real(need.path), set()).add(need.path)
+        for text in self._answer(need, session.rule, session.maps):
+            self._bring(text, session)
 
     def _new_names(self, session: Session) -> frozenset[str]:
         """The paths by which a multi-call program is started, and was not asked about."""

@@ -38,7 +38,7 @@ class JavaFinder:
         split = ((value, key) for key, _, value in (word.partition("=") for word in words))
         pairs = (*((value, key) for key, value in pairwise(words)), *split)
         told = [(value, key) for value, key in pairs if key in _PATHS]
-        told.append((self._context.environment.get("CLASSPATH", ""), "CLASSPATH"))
+        told.append((self._context.searched("CLASSPATH"), "CLASSPATH"))
         for value, key in told:
             for path in filter(None, value.split(":")):
                 yield from self._jar(normpath(join(self._context.directory, path)), key)

@@ -71,7 +71,7 @@ class _Node:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._files = context.files
-        variable = context.environment.get("NODE_PATH", "")
+        variable = context.searched("NODE_PATH")
         places = (*(one for one in variable.split(":") if one.startswith("/")), *self._compiled())
         self._packages = Packages(context.files, tuple(dict.fromkeys(places)))
         machine = context.program.elf.header.machine

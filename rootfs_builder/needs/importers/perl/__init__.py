@@ -34,7 +34,7 @@ class PerlFinder:
         environment = context.environment
         asked, self._script = source.options(context.arguments)
         more, _ = source.options(environment.get("PERL5OPT", "").split())
-        libraries = (one for one in environment.get("PERL5LIB", "").split(":") if one)
+        libraries = (one for one in context.searched("PERL5LIB").split(":") if one)
         self._options = (*(Import(Kind.LIBRARY, one, 0) for one in libraries), *asked, *more)
 
     def process(self) -> Iterator[Need]:

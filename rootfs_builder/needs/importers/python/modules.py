@@ -65,7 +65,7 @@ class Modules:
         self._groups = dict[str, Clue]()
         self.units = set[str]()
         self._outside = Outside(context, python, self.units)
-        paths = context.environment.get("PYTHONPATH", "").split(":")
+        paths = context.searched("PYTHONPATH").split(":")
         own = (normpath(path_join(context.directory, one)) for one in paths if one)
         self._roots = (*own, *python.standard, *python.installed)
         self._system = () if python.isolated else python.sites
@@ -146,6 +146,7 @@ class Modules:
         self._visit_all(found, level, scope, name)
         for one in self.installed.of_module(name) if is_site else ():
             self.distribution(one, clue)
+        self.need(*(File(one, clue, start=found.root) for one in found.shims))
 
     def beside(
         self, name: str, directory: str, module: Module, clue: Clue, *, whole: bool = False
@@ -273,9 +274,8 @@ class Modules:
         for group in one.groups:
             if group in self._groups:
                 self._load(one, group, How.EACH, self._groups[group])
-        shown = Clue(f"{printable(one.name)} requires it")
         for required in one.requires or ():
-            self.require(required, shown)
+            self.require(required, Clue(f"{printable(one.name)} requires it"))
 
     def ask_group(self, group: str, module: Module, clue: Clue) -> None:
         """Take in what a group of entry points names.

@@ -7,6 +7,7 @@ only where no directory has a module of that name.
 from enum import Enum
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from rootfs_builder.needs.image_files import ImageFiles
 from rootfs_builder.paths import join, name
@@ -28,7 +29,7 @@ class Found(Struct, frozen=True):
 
     `root` is the directory of sys.path, `unit` the file or directory that comes whole for it,
     `files` what is read on the way to it, the last by itself if it is `whole`. `is_package` says
-    whether that is a package, `directories` where its parts are.
+    whether that is a package, `directories` where its parts are. `shims` make it known by its name.
     """
 
     root: str
@@ -37,6 +38,7 @@ class Found(Struct, frozen=True):
     whole: bool
     is_package: bool
     directories: tuple[str, ...] = ()
+    shims: tuple[str, ...] = ()
 
 
 class Search:
@@ -93,8 +95,19 @@ class Search:
         parts = tuple(module.split("."))
         key = (parts, roots)
         if key not in self._known:
-            self._known[key] = self._find(parts, roots)
+            found = self._find(parts, roots)
+            is_lost = found is None and parts[0] == "distutils"
+            self._known[key] = self._of_setuptools(parts, roots) if is_lost else found
         return self._known[key]
+
+    def _of_setuptools(self, parts: tuple[str, ...], roots: tuple[str, ...]) -> Found | None:
+        """A module of distutils, which setuptools has where Python has none (PEP 632)."""
+        found = self._find(("setuptools", "_distutils", *parts[1:]), roots)
+        if found is None or not found.files:
+            return None
+        shims = (f"{found.root}/{one}" for one in ("_distutils_hack", "distutils-precedence.pth"))
+        there = tuple(one for one in shims if self._files.kind(one) is not None)
+        return replace(found, shims=there) if there else None
 
     def _find(self, parts: tuple[str, ...], roots: tuple[str, ...]) -> Found | None:
         portions: list[str] = []

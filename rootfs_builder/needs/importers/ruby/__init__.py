@@ -32,7 +32,7 @@ class RubyFinder:
         environment = context.environment
         asked, self._script = source.options(context.arguments)
         more, _ = source.options(environment.get("RUBYOPT", "").split())
-        libraries = (one for one in environment.get("RUBYLIB", "").split(":") if one)
+        libraries = (one for one in context.searched("RUBYLIB").split(":") if one)
         gems = (Import(Kind.GEM, one, 0) for one in context.values)
         paths = (Import(Kind.LIBRARY, one, 0) for one in libraries)
         start = (Import(Kind.FEATURE, one, 0, guarded=True) for one in _AT_START)

@@ -9,7 +9,7 @@ from rootfs_builder.filesystem.sources import Sources, in_system
 from rootfs_builder.findings import Code, Finding, hint, warning
 from rootfs_builder.needs import undeclared, utilities
 from rootfs_builder.needs.clues import Clue
-from rootfs_builder.needs.finder import Context, File, LeftOut, Need
+from rootfs_builder.needs.finder import Context, Exported, File, LeftOut, Need
 from rootfs_builder.needs.importers.shell.names import built_in
 from rootfs_builder.needs.importers.shell.run import Run
 from rootfs_builder.needs.importers.shell.uses import Mode, Use
@@ -50,6 +50,9 @@ class Answers:
                 yield from self._sought(use, asked)
             elif use.kind == "commands":
                 yield from self._commands(use, asked)
+            elif use.kind == "setting":
+                yield Exported(use.by, ":".join(one.text for one in use.values))
+                yield from self._named(replace(use, by=""), asked)
             elif use.kind == "source":
                 yield from self._source(use)
             else:

@@ -128,7 +128,7 @@ class Run:
         return False
 
     def _do_export(self, step: Step, scope: Scope, mode: Mode) -> bool:
-        self.use("setting", scope.get(step.name), step.line, mode)
+        self.use("setting", scope.get(step.name), step.line, mode, by=step.name)
         return False
 
     def _do_word(self, step: Step, scope: Scope, _mode: Mode) -> bool:

@@ -31,7 +31,8 @@ class Use(Struct, frozen=True):
 
     A `command`, one that is only `sought`, a `source`, a `file`, a `script` for an interpreter, or
     a `setting` for other programs.
-    `last` is a command that takes the place of the shell, `by` the command that runs a script.
+    `last` is a command that takes the place of the shell, `by` the command that runs a script, or
+    the variable that is set.
     """
 
     kind: str

@@ -172,3 +172,17 @@ def test_a_script_that_is_added_by_itself_brings_its_interpreter(bench):
     assert "/bin/sh" not in result.paths
     (hint,) = result.said("hint")
     assert hint.endswith(f"EXECUTABLEs: {bench.root}/bin/sh")
+
+
+@pytest.mark.parametrize("place", ["/usr/local/bin", "/srv/node_modules/.bin"])
+def test_scripts_that_are_added_to_a_directory_of_path_bring_their_interpreters(bench, place):
+    bench.fill(
+        {PROGRAM: program(), "/usr/bin/env": program(), "/usr/bin/node": program()}
+        | {"/home/tool": "#!/usr/bin/env node\n", "/home/plain": "#!/bin/none\n"}
+    )
+    (bench.root / "home/tool").chmod(0o755)
+    added = {"add": (f"{bench.root}/home:{place}",)}
+    assert "/usr/bin/node" not in bench.plan(OWN, **added, env=("PATH=/usr/bin",)).paths
+    result = bench.plan(OWN, **added, env=(f"PATH=/usr/bin:{place}",))
+    assert {"/usr/bin/env", "/usr/bin/node"} <= result.paths
+    assert result.applied == {"own-code": "tool is in PATH"}

@@ -379,6 +379,47 @@ def test_of_texts_without_an_end_the_longest_beginning_that_exists_counts(machin
     assert machine.brought() == {"/etc/tool/conf", "/usr/share/tool.xml"}
 
 
+def test_of_texts_without_an_end_any_part_may_call_a_file_of_its_source(machine):
+    """As arduino-builder's, which works out the directory from its own place."""
+    tree = {"/usr/share/tool/platform.txt": "", "/usr/share/tool/other.txt": ""}
+    machine.package("tool", tree, files=(TOOL,))
+    machine.tool("/usr/bin/x", "foundplatform.txtnot found")
+    assert machine.brought() == set()
+    machine.tool("\\377 Go buildinf:", "executable file not found in $PATH", "xplatform.txtx")
+    assert machine.brought() == {"/usr/share/tool/platform.txt"}
+
+
+@pytest.mark.parametrize("by_script", [True, False])
+@pytest.mark.parametrize(
+    ("line", "comes"),
+    [
+        ("cmd={path}/dep-tool", True),
+        ('  cmd: "dep-tool"', True),
+        ("tool = /usr/bin/dep", True),
+        ("cmd=dep", False),  # a word of every day
+        ("# cmd=dep-tool", False),
+        ("cmd=dep-tool -x", False),
+        ("cmd=other-tool", False),  # nothing says that it is needed
+    ],
+)
+def test_a_program_that_a_setting_of_its_package_is(machine, by_script, line, comes):
+    """As the ctags of arduino-builder's platform.txt, and the python of escript's buildvars."""
+    programs = ("/usr/bin/dep", "/usr/bin/dep-tool", "/usr/bin/other-tool")
+    machine.bench.fill({one: program("frob") for one in programs})
+    machine.package("dep", {}, files=programs[:2])
+    machine.package("other", {}, files=programs[2:])
+    tree = {"/usr/share/tool/settings": f"a=1\n{line}\n"}
+    if by_script:
+        machine.tool("nothing", path="/usr/bin/sh2")
+        machine.package("sh2", {}, files=("/usr/bin/sh2",))
+        machine.package("tool", tree | {TOOL: "#!/usr/bin/sh2\n"}, needs="Depends: dep\n")
+        (machine.bench.root / TOOL[1:]).chmod(0o755)
+    else:
+        machine.tool("/usr/share/tool/settings")
+        machine.package("tool", tree, needs="Depends: dep\n", files=(TOOL,))
+    assert bool(machine.brought() & {*programs}) == comes
+
+
 def test_a_database_that_cannot_be_read_is_one_warning(machine, monkeypatch):
     machine.tool("/usr/share/tool/data")
     machine.package("tool", {"/usr/share/tool/data": "/usr/share/tool/data"}, files=(TOOL,))

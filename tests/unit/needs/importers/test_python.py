@@ -550,6 +550,18 @@ def test_pythonpath_is_searched():
     assert files(found) == {"/opt/mine/a.py"}
 
 
+def test_distutils_is_setuptools_where_python_has_none():
+    shims = {f"{SITE}/_distutils_hack/__init__.py": "", f"{SITE}/distutils-precedence.pth": ""}
+    tree = {f"{SITE}/setuptools/__init__.py": "", f"{SITE}/setuptools/_distutils/version.py": ""}
+    comes = {
+        f"{SITE}/{one}" for one in ("setuptools", "_distutils_hack", "distutils-precedence.pth")
+    }
+    assert files(started("import distutils.version", tree | shims)) == comes
+    assert len(warnings(started("import distutils.version", tree))) == 1  # nothing puts it there
+    own = {f"{LIBRARY}/distutils/__init__.py": "", f"{LIBRARY}/distutils/version.py": ""}
+    assert not comes & files(started("import distutils.version", tree | shims | own))
+
+
 def test_a_value_of_with_brings_what_its_module_imports():
     tree = {**PACKAGE, f"{SITE}/yaml/__init__.py": "import one", f"{SITE}/one.py": ""}
     found = needs(tree, script=None, bound={"value": "yaml"})

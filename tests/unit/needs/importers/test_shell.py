@@ -417,3 +417,19 @@ def test_programs_that_a_script_looks_for_come_if_its_package_needs_them(bench, 
 def test_an_option_behind_a_variable_that_is_not_known_is_no_command(bench):
     result = packed(bench, '$1 && RUN=\n[ -n "$2" ] && RUN=ls\n$RUN -t x')
     assert not [one for one in result.said("warning") + result.said("hint") if " -t" in one]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "export PERL5LIB=/opt/lib; exec perl ${0%/*}/own.pl",
+        "HERE=/opt; PERL5LIB=$HERE/lib:$PERL5LIB; export PERL5LIB; perl ${0%/*}/own.pl",
+    ],
+)
+def test_what_starts_another_program_says_where_that_looks_for_modules(bench, text):
+    perl = program("frob", source='const char *name = "PERL5OPT";')
+    more = {"/opt/lib/Mine.pm": "package Mine;\n1;\n", "/app/bin/own.pl": "use Mine;\n"}
+    rules = RULE + rule('when = { text = ["PERL5OPT"] }\nfinder = "perl"', "perl-imports")
+    bench.fill({SCRIPT: f"#!/usr/bin/dash\n{text}\n", "/usr/bin/perl": perl, **more})
+    Path(f"{bench.root}{SCRIPT}").chmod(0o755)
+    assert "/opt/lib/Mine.pm" in bench.plan(rules, SCRIPT).paths
