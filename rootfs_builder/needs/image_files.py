@@ -181,9 +181,9 @@ class ImageFiles:
         source = self._source(path)
         return read(source) if source is not None and self._is_read(path, source) else None
 
-    def _is_read(self, path: str, source: Source) -> bool:
+    def _is_read(self, path: str, source: Source, most: int = MOST_BYTES) -> bool:
         """Whether a file is as small as texts are; one that is larger, and no program, is told."""
-        if source.size <= MOST_BYTES:
+        if source.size <= most:
             return True
         if self.head(path, len(MAGIC)) != MAGIC:
             self.unread.add(path)
@@ -206,13 +206,23 @@ class ImageFiles:
         with source.open() as content:
             return content[0 : min(size, source.size)]
 
-    def fact(self, path: str, fact: str, kind: Any, find: Callable[[bytes], T], none: T) -> T:
+    def fact(
+        self,
+        path: str,
+        fact: str,
+        kind: Any,
+        find: Callable[[bytes], T],
+        none: T,
+        *,
+        most: int = MOST_BYTES,
+    ) -> T:
         """What `find` makes of a text, remembered by the file for later runs; else `none`.
 
-        The name of the `fact` says by which version of `find` it was found; `kind` is its type.
+        The name of the `fact` says by which version of `find` it was found; `kind` is its type. Of
+        a text of more than `most` bytes it is `none`, too.
         """
         source = self._source(path)
-        if source is None or not self._is_read(path, source):
+        if source is None or not self._is_read(path, source, most):
             return none
         found: T = self.elf_files.facts.get_or_compute(
             source, fact, kind, lambda: find(read(source))

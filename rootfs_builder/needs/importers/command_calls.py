@@ -26,6 +26,7 @@ class How(StrEnum):
     PROGRAM = "program"  # the program alone, its arguments apart
     EITHER = "either"  # a line, unless more follows
     NAMED = "named"  # no call: a text contains its path, and may start it
+    PERHAPS = "perhaps"  # no call: a text looks like a command
 
 
 class Command(Struct, frozen=True, array_like=True):

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from rootfs_builder.filesystem.sources import Sources, in_system
 from rootfs_builder.findings import Code, warning
 from rootfs_builder.needs.clues import Clue
-from rootfs_builder.needs.finder import Context, File, Finder, Need, Text, TextKind
+from rootfs_builder.needs.finder import Context, File, Finder, LeftOut, Need, Text, TextKind
 from rootfs_builder.needs.importers import started
 from rootfs_builder.needs.importers.command_calls import How
 from rootfs_builder.needs.importers.commands import Commands
@@ -34,6 +34,8 @@ _STARTING = ("child_process", "node:child_process", "cross-spawn", "execa")
 _SCRIPTS = (".js", ".cjs", ".mjs", ".ts", ".cts", ".mts")
 _TYPED = (".ts", ".cts", ".mts")
 _MOST_FILES = 20_000  # of one program
+_MOST_BYTES = 1 << 23  # of a script, into which others may have been bundled
+_MOST_COMMANDS = 10  # that a module seems to start: more are a table of all that there may be
 _FIRST_FILES = 50  # of a package, in which it asks for most of what it needs
 _PLACES = rb"(?P<place>/(?<![\w/.+-]/)[\w/.+-]{1,200}/nodejs)(?=[:/\x00])"
 _MACHINES = {
@@ -117,6 +119,10 @@ class _Node:
             return
         added = self._files.is_added(path)
         at = path if added else real
+        if self._files.size(path) > _MOST_BYTES:
+            shown = f"{printable(Sources.display(path))}: too large to be read; what it starts"
+            text = f"{shown} may be missing: name that as further EXECUTABLE"
+            yield warning(Code.IMPORT_MISSING, text, path)
         place = _Place(None if added else real, warns=True, started=at)
         if clue is not None:
             yield File(path, clue, omit=self._omit)
@@ -134,6 +140,7 @@ class _Node:
         while todo:
             here = todo.popleft()
             yield from self._described(here, place)
+            yield from self._seeming(here, path)
             for request in self._each(here):
                 if request.runs is not None:
                     yield from self._run(request, here, path)
@@ -163,9 +170,16 @@ class _Node:
     def _run(self, request: Request, here: str, script: str) -> Iterator[Need]:
         if request.runs is How.NAMED:
             yield from self._commands.named(request.text, here, script)
-            return
-        is_line = request.runs is How.LINE
-        yield from self._commands.run(request.text, here, script, is_line=is_line)
+        elif request.runs is not How.PERHAPS:
+            is_line = request.runs is How.LINE
+            yield from self._commands.run(request.text, here, script, is_line=is_line)
+
+    def _seeming(self, here: str, script: str) -> Iterator[Need]:
+        """The programs that a module seems to start: those of a long list are all left out."""
+        words = [one.text for one in self._requests(here) if one.runs is How.PERHAPS]
+        for need in (one for word in words for one in self._commands.perhaps(word, here, script)):
+            is_one_of_many = isinstance(need, File) and len(words) > _MOST_COMMANDS
+            yield LeftOut(need.path, need.clue) if is_one_of_many else need
 
     def _requests(self, path: str) -> tuple[Request, ...]:
         language = "typescript" if path.endswith(_TYPED) else "javascript"
@@ -175,6 +189,7 @@ class _Node:
             tuple[Request, ...],
             lambda text: imports.find(text, language),
             (),
+            most=_MOST_BYTES,
         )
 
     def _each(self, path: str) -> Iterator[Request]:

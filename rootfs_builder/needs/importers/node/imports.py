@@ -8,9 +8,9 @@ from tree_sitter import Node
 
 from rootfs_builder.needs.importers import command_calls, syntax
 from rootfs_builder.needs.importers.command_calls import How
-from rootfs_builder.needs.importers.commands import UNKNOWN
+from rootfs_builder.needs.importers.commands import TEXT, UNKNOWN
 
-VERSION = 5  # of what is remembered
+VERSION = 6  # of what is remembered
 _JOINING = frozenset(("join", "resolve"))
 _RUNS = dict.fromkeys(("exec", "execSync"), How.LINE) | dict.fromkeys(
     ("execFile", "execFileSync", "spawn", "spawnSync"), How.PROGRAM
@@ -22,8 +22,25 @@ _RUNNER = re.compile(
     r"(?:(?:\w*child_?[pP]rocess\w*|cp|require\(['\"](?:node:)?child_process['\"]\))\.)?"
     r"exec(?:Sync)?\)?"
 )
-_PROGRAM = re.compile(r"/(?:usr/)?s?bin/[\w.+-]+")
 _HERE = frozenset(("__dirname", "import.meta.dirname"))
+_QUERY = r"""
+(import_statement) @import
+(export_statement source: (_)) @import
+(call_expression function: (import)) @call
+(call_expression function: (identifier) @_f (#match? @_f "^(CALLED)$")) @call
+(call_expression function: (member_expression property: (property_identifier) @_f)
+    (#match? @_f "^(CALLED)$")) @call
+(call_expression function: (parenthesized_expression) @_f (#match? @_f "[.](CALLED)[)]$")) @call
+(new_expression constructor: (identifier) @_f (#eq? @_f "URL")) @new
+(binary_expression left: (_) @_f
+    (#any-of? @_f "__dirname" "import.meta.dirname")) @joined
+((string) @program (#match? @program "^.(/usr)?/s?bin/[A-Za-z0-9_.+-]+.$"))
+((string) @command (#match? @command "^.[a-z][a-zA-Z0-9_.+-]+ ([^ ]* )*--?[a-zA-Z0-9]"))
+((template_string) @command (#match? @command "^.[a-z][a-zA-Z0-9_.+-]+ ([^ ]* )*--?[a-zA-Z0-9]"))
+(template_string . (template_substitution) @_f
+    (#match? @_f "^..\\s*(__dirname|import[.]meta[.]dirname)\\s*.$")) @template
+(try_statement body: (_) @tried)
+"""
 
 
 class Request(Struct, frozen=True, array_like=True):
@@ -44,54 +61,53 @@ def find(text: bytes, language: str = "javascript") -> tuple[Request, ...]:
     """The requests of a text, each once."""
     root = syntax.parse(language, text)
     runs = b"child_process" in text
-    requiring = {"require", *_made(root)}
+    made = {*_made(root, language)} if b"createRequire(" in text else set[str]()
+    called = "|".join(("require", *_JOINING, *_RUNS, "fork", *map(re.escape, sorted(made))))
     found: dict[tuple[str, bool, How | None], Request] = {}
-    todo = [(root, False)]
-    while todo:
-        node, guarded = todo.pop()
-        for request in _requests(node, requiring, guarded=guarded):
-            if request.text == UNKNOWN and not runs:
-                continue  # a function of its own that is called exec
+    tried = 0  # where the last block ends that may fail
+    for kind, node in syntax.captures(language, _QUERY.replace("CALLED", called), root):
+        if kind == "tried":
+            tried = max(tried, node.end_byte)
+            continue
+        guarded = node.start_byte < tried
+        for request in _requests(kind, node, {"require", *made}, guarded=guarded):
+            if not runs and (request.text == UNKNOWN or request.runs is How.PERHAPS):
+                continue  # a function of its own that is called exec, or a text about another tool
             key = request.text, request.file, request.runs
             known = found.setdefault(key, request)
             if known.guarded and not request.guarded:
                 found[key] = request
-        inner = node.child_by_field_name("body") if node.type == "try_statement" else None
-        todo.extend(
-            (child, guarded or (inner is not None and child.id == inner.id))
-            for child in reversed(node.children)
-        )
     return tuple(found.values())
 
 
-def _made(root: Node) -> Iterator[str]:
+def _made(root: Node, language: str) -> Iterator[str]:
     """The names of what createRequire(…) gives."""
-    for node in syntax.walk(root):
-        if node.type == "variable_declarator":
-            name, value = node.child_by_field_name("name"), node.child_by_field_name("value")
-            if name is not None and value is not None and "createRequire(" in syntax.text(value):
-                yield syntax.text(name)
+    for _, node in syntax.captures(language, "(variable_declarator) @made", root):
+        name, value = node.child_by_field_name("name"), node.child_by_field_name("value")
+        if name is not None and value is not None and "createRequire(" in syntax.text(value):
+            yield syntax.text(name)
 
 
-def _requests(node: Node, requiring: set[str], *, guarded: bool) -> Iterator[Request]:
+def _requests(kind: str, node: Node, requiring: set[str], *, guarded: bool) -> Iterator[Request]:
     line = syntax.line(node)
-    if node.type in ("import_statement", "export_statement"):
+    if kind == "import":
         yield from _imported(node, line, guarded=guarded)
-    elif node.type == "call_expression":
+    elif kind == "call":
         yield from _call(node, requiring, line, guarded=guarded)
-    elif node.type == "new_expression":
+    elif kind == "new":
         yield from _beside(node, line, guarded=guarded)
-    elif node.type == "binary_expression":
-        left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
-        if left is not None and right is not None and syntax.text(left) in _HERE:
-            text = _literal(right)
-            if text:
-                yield Request(f".{text}", line, file=True, guarded=guarded)
-    elif node.type == "string":
-        text = _literal(node) or ""
-        if _PROGRAM.fullmatch(text):
-            yield Request(text, line, runs=How.NAMED)
-    elif node.type == "template_string":
+    elif kind == "joined":
+        right = node.child_by_field_name("right")
+        text = _literal(right) if right is not None else None
+        if text:
+            yield Request(f".{text}", line, file=True, guarded=guarded)
+    elif kind == "program":
+        yield Request(_literal(node) or "", line, runs=How.NAMED)
+    elif kind == "command":
+        command = TEXT.fullmatch(command_calls.line(node))
+        if command is not None:
+            yield Request(command["word"], line, runs=How.PERHAPS)
+    elif kind == "template":
         yield from _template(node, line, guarded=guarded)
 
 

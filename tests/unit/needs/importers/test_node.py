@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from rootfs_builder.needs.importers import node
 from tests.loader.oracle import GLIBC
 from tests.rule_bench import LIB, Bench, libc, program, rule
 
@@ -270,7 +271,7 @@ def test_what_the_script_behind_a_link_starts_comes(bench):
 
 
 def test_a_text_that_is_too_large_to_be_read_is_a_hint(bench, monkeypatch):
-    monkeypatch.setattr("rootfs_builder.needs.image_files.MOST_BYTES", 40)
+    monkeypatch.setattr(node, "_MOST_BYTES", 40)
     result = packed(bench, "require('./part')", {"/app/bin/part.js": "x" * 41})
     assert brought(result) == {"/app/bin/part.js"}
     (said,) = result.said("hint")
@@ -278,6 +279,34 @@ def test_a_text_that_is_too_large_to_be_read_is_a_hint(bench, monkeypatch):
 
 
 def test_a_program_is_no_text_that_is_too_large(bench, monkeypatch):
-    monkeypatch.setattr("rootfs_builder.needs.image_files.MOST_BYTES", 40)
+    monkeypatch.setattr(node, "_MOST_BYTES", 40)
     result = packed(bench, "require('./part')", {"/app/bin/part.js": "\x7fELF" + "x" * 41})
     assert not result.said("hint")
+
+
+def test_a_started_script_that_is_too_large_to_be_read_is_a_warning(bench, monkeypatch):
+    monkeypatch.setattr(node, "_MOST_BYTES", 40)
+    (said,) = packed(bench, f"require('./part'){' ' * 41}", {}).said("warning")
+    assert "too large to be read; what it starts may be missing" in said
+
+
+@pytest.mark.parametrize(
+    ("text", "comes"),
+    [
+        ("run('aid rev-parse --is-inside')", True),
+        ("run(`aid -C ${place} status`)", True),
+        ("run('aid')", False),
+        ("say('none --of these')", False),
+    ],
+)
+def test_a_text_that_looks_like_a_command_brings_its_program_unless_it_is_one_of_many(
+    bench, text, comes
+):
+    bench.fill({"/usr/bin/aid": program("frob")})
+    starting = f"require('child_process'); {text}"
+    assert brought(packed(bench, starting, {})) == ({"/usr/bin/aid"} if comes else set())
+    assert brought(packed(bench, text, {})) == set()  # it starts nothing
+    table = "".join(f"run('tool{one} --version');" for one in range(10))
+    result = packed(bench, f"{starting}; {table}", {})
+    assert brought(result) == set()
+    assert any("/usr/bin/aid" in one for one in result.said("hint")) is comes
