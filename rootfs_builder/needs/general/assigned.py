@@ -45,6 +45,6 @@ def _values(data: bytes) -> tuple[str, ...]:
 def _is_needed(path: SourcePath, owner: Package, context: Context) -> bool:
     try:
         package = context.packages.of_all((path,)).packages[path]
-        return package is not None and context.packages.reaches(owner, package)
+        return package is not None and context.packages.requires(owner, package)
     except InputError:  # which others say
         return False

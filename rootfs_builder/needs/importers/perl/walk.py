@@ -133,7 +133,10 @@ class PerlWalk(Walk):
             what = f"the Perl module {printable(one.name)}"
             self._lacks(path, one.line, what, remedy, part)
         for library in found:
-            self._load(library, part, path, one.name)
+            if library.core or not self._texts.is_core(path):
+                self._load(library, part, path, one.name)
+            else:  # a class for who has more than Perl: Pod::Perldoc::ToTk
+                self._load_if_declared(library, join(library.path, part), path, one)
         if one.name == "diagnostics":  # it reads the texts of all messages from there
             for library in self._found("pod/perldiag.pod"):
                 self._need(join(library.path, "pod/perldiag.pod"), library, path, one.name)

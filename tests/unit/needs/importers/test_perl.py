@@ -278,6 +278,16 @@ def test_a_list_of_names_in_the_core_library_loads_nothing():
     assert run("use List;", tree)[0] == {f"{CORE}/List.pm"}
 
 
+def test_what_the_core_library_has_for_others_comes_where_somebody_requires_it():
+    """As Pod::Perldoc::ToTk uses Tk."""
+    tree = {f"{CORE}/Pod/ToTk.pm": "use A::B;"}
+    owners = {SCRIPT: "own", f"{CORE}/Pod/ToTk.pm": "perl", f"{VENDOR}/A/B.pm": "more"}
+    for needed, comes in (((), False), (("more",), True)):
+        packages = importing.Packages(owners, {"own": needed})
+        assert (f"{VENDOR}/A/B.pm" in run("use Pod::ToTk;", tree, packages=packages)[0]) is comes
+    assert f"{VENDOR}/A/B.pm" in run("use Pod::ToTk; use A::B;", tree, packages=packages)[0]
+
+
 def test_a_module_of_the_core_library_loads_those_of_its_own_family_by_their_names():
     tree = {
         f"{CORE}/Check/API.pm": """
