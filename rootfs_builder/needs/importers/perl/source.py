@@ -263,11 +263,7 @@ class _Reader:
 
     def _run(self, words: list[Node], line: int) -> None:
         """A command: as one text, or as a program and its arguments."""
-        listed = ""
-        if words[0].type == "quoted_word_list":
-            listed = next(self._values.words(words[:1]), "")
-        elif words[0].type == "array":
-            listed = self._values.line(words[0]).partition(" ")[0]
+        listed = self._values.first(words[0])
         if len(words) == 1 and not listed:
             self._command(words[0], line)
             return

@@ -76,6 +76,12 @@ class Values:
                 if value is not None:
                     yield value
 
+    def first(self, node: Node) -> str:
+        """The first word of a list; empty for anything else."""
+        if node.type == "quoted_word_list":
+            return next(self.words([node]), "")
+        return self.line(node).partition(" ")[0] if node.type == "array" else ""
+
     def _elements(self, node: Node) -> Iterator[str]:
         """The elements of a list, each as `line` gives it."""
         if node.type in _LISTS:
