@@ -112,20 +112,16 @@ def _explain(name: str, recipe: "Recipe", read: dict[str, Any], *, as_json: bool
     from rootfs_builder import pipeline
     from rootfs_builder.commands import explanation, memory
     from rootfs_builder.commands.spinner import spinning
-    from rootfs_builder.needs import collector
     from rootfs_builder.needs.rules import explain, requests
-    from rootfs_builder.pipeline import inputs, reading
+    from rootfs_builder.pipeline import inputs
 
-    rule_files = read.pop("rule_files")
-    facts = pipeline.remembered(memory.kept(), recipe, **read).facts
-    known = inputs.rules(rule_files, facts)
-    rule = requests.rule_named(known, name, "--explain")
+    rule = requests.rule_named(inputs.rules(read["rule_files"]), name, "--explain")
+    cache = memory.kept()
     with (
         spinning(quiet=False) as spinner,
-        reading.opened(recipe, **read, record=spinner.opened) as opened,
+        pipeline.collected(recipe, **read, cache=cache, opened=spinner.opened) as one,
     ):
-        closure = collector.collect(opened.recipe, opened.sources, rules=known, facts=facts)
-        found = explain.explain(rule, opened.recipe, opened.sources, closure, known)
+        found = explain.explain(rule, one.recipe, one.sources, one.closure, one.rules)
     if as_json:
         documents.show(found)
         return

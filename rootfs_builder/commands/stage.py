@@ -82,5 +82,6 @@ def _written(
             if verbose:
                 terminal.reasons(plan)
 
-        how |= {"cache": cache, "planned": begin, "opened": spinner.opened}
-        return pipeline.stage(recipe, output, **how)
+        return pipeline.stage(
+            recipe, output, cache=cache, planned=begin, opened=spinner.opened, **how
+        )

@@ -54,21 +54,14 @@ def command(
     from rootfs_builder import pipeline
     from rootfs_builder.commands import memory
     from rootfs_builder.commands.spinner import spinning
-    from rootfs_builder.needs import additions, collector
-    from rootfs_builder.pipeline import inputs, reading
 
     read = options.inputs(given)
-    rule_files = read.pop("rule_files")
-    recipe = options.recipe(**given)
-    facts = pipeline.remembered(memory.kept(), recipe, **read).facts
-    rules = inputs.rules(rule_files, facts)
+    recipe, cache = options.recipe(**given), memory.kept()
     with (
         spinning(quiet=quiet) as spinner,
-        reading.opened(recipe, **read, record=spinner.opened) as opened,
+        pipeline.collected(recipe, **read, cache=cache, opened=spinner.opened) as found,
     ):
-        sources = opened.sources
-        recipe = additions.placed(opened.recipe, sources)
-        closure = collector.collect(recipe, sources, rules=rules, facts=facts)
+        closure, sources = found.closure, found.sources
     if not quiet:
         terminal.warnings(closure.findings)
     if as_json:

@@ -5,7 +5,7 @@ These are the functions that the command line calls, and that `import rootfs_bui
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from typing import Any, NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -16,8 +16,12 @@ from rootfs_builder.cache import Cache
 from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.cache.memory import BuildFacts
 from rootfs_builder.choices import EPOCH
+from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.image import Image
+from rootfs_builder.needs import additions, collector
+from rootfs_builder.needs.closure import Closure
+from rootfs_builder.needs.rules import Rules
 from rootfs_builder.pipeline import destinations, exercised, inputs, planning, policies, reading
 from rootfs_builder.pipeline.dependencies import Dependencies
 from rootfs_builder.pipeline.destinations import Place, Written
@@ -28,6 +32,16 @@ from rootfs_builder.pipeline.writing import Progress, Writer
 from rootfs_builder.plan import Plan
 from rootfs_builder.recipe import Recipe
 from rootfs_builder.recipe.destination import Destination
+
+
+class Collected(NamedTuple):
+    """A closure, and what it was made from; what the recipe adds is where it was found."""
+
+    recipe: Recipe
+    sources: Sources
+    rules: Rules
+    closure: Closure
+
 
 Fill = Callable[[str, bytes], None]
 Threads = AbstractContextManager[int | None]
@@ -72,11 +86,33 @@ def plan(
         RootfsError: see `rootfs_builder.errors`.
     """
     kept = policies.read(policy_files)
-    facts = remembered(cache or Cache(), recipe, sysroot, base).facts
+    facts = _remembered(cache or Cache(), recipe, sysroot, base).facts
     with reading.opened(recipe, sysroot, base, record=opened) as read:
         found = _planned(read, rules=inputs.rules(rule_files, facts), facts=facts)
         policies.enforce(kept, found.plan, read)
     return found
+
+
+@contextmanager
+def collected(
+    recipe: Recipe,
+    *,
+    sysroot: str | None = None,
+    base: str | None = None,
+    rule_files: Iterable[str] = (),
+    cache: Cache | None = None,
+    opened: Opened = inputs.as_it_is,
+) -> Iterator[Collected]:
+    """What an image of `recipe` needs, before it is laid out; its files can be opened until then.
+
+    Arguments and errors are those of `plan`.
+    """
+    facts = _remembered(cache or Cache(), recipe, sysroot, base).facts
+    rules = inputs.rules(rule_files, facts)
+    with reading.opened(recipe, sysroot, base, record=opened) as read:
+        placed = additions.placed(read.recipe, read.sources)
+        closure = collector.collect(placed, read.sources, rules=rules, facts=facts)
+        yield Collected(placed, read.sources, rules, closure)
 
 
 def make_plan(
@@ -94,8 +130,7 @@ def make_plan(
     return plan(recipe, sysroot=sysroot, base=base, rule_files=rule_files).plan
 
 
-def remembered(cache: Cache, recipe: Recipe, sysroot: str | None, base: str | None) -> BuildFacts:
-    """What `pack` has kept about the files of such a build."""
+def _remembered(cache: Cache, recipe: Recipe, sysroot: str | None, base: str | None) -> BuildFacts:
     return BuildFacts(cache, (sysroot or "", base or "", *recipe.executables))
 
 
@@ -134,7 +169,7 @@ def stage(
     """
     from rootfs_builder.plan import stage as staging
 
-    facts = remembered(cache or Cache(), recipe, sysroot, base).facts
+    facts = _remembered(cache or Cache(), recipe, sysroot, base).facts
     with reading.opened(recipe, sysroot, base, record=opened) as read:
         found = _planned(read, rules=inputs.rules(rule_files, facts), facts=facts).plan
         planned(found)
@@ -196,7 +231,7 @@ def pack(
     recipe, destination = _addressed(recipe, output)
     rules = policies.read(policy_files := tuple(policy_files))
     depends = Dependencies(depfile, destination, policy_files, opened)
-    memory = remembered(cache := cache or Cache(), recipe, sysroot, base)
+    memory = _remembered(cache := cache or Cache(), recipe, sysroot, base)
     files = _beside(iidfile, metadata_file, depfile, seccomp, security_context)
     recipe, check = exercised.of(recipe, sysroot or base, rule_files, memory.facts, files)
     with reading.opened(recipe, sysroot, base, record=depends.opened) as read:

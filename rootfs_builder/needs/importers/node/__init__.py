@@ -140,8 +140,9 @@ class _Node:
         while todo:
             here = todo.popleft()
             yield from self._described(here, place)
-            yield from self._seeming(here, path)
-            for request in self._each(here):
+            requests = tuple(self._each(here))
+            yield from self._seeming(requests, here, path)
+            for request in requests:
                 if request.runs is not None:
                     yield from self._run(request, here, path)
                     continue
@@ -174,9 +175,9 @@ class _Node:
             is_line = request.runs is How.LINE
             yield from self._commands.run(request.text, here, script, is_line=is_line)
 
-    def _seeming(self, here: str, script: str) -> Iterator[Need]:
+    def _seeming(self, requests: tuple[Request, ...], here: str, script: str) -> Iterator[Need]:
         """The programs that a module seems to start: those of a long list are all left out."""
-        words = [one.text for one in self._requests(here) if one.runs is How.PERHAPS]
+        words = [one.text for one in requests if one.runs is How.PERHAPS]
         for need in (one for word in words for one in self._commands.perhaps(word, here, script)):
             is_one_of_many = isinstance(need, File) and len(words) > _MOST_COMMANDS
             yield LeftOut(need.path, need.clue) if is_one_of_many else need
