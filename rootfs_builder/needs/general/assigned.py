@@ -12,6 +12,7 @@ from rootfs_builder.needs import utilities
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need, Text
 from rootfs_builder.needs.general import settings
+from rootfs_builder.needs.image_files import ImageFiles
 from rootfs_builder.packages import Package
 from rootfs_builder.paths import SourcePath, decode, name, printable
 
@@ -22,10 +23,15 @@ _SET = re.compile(
 )
 
 
+def values(text: Text, files: ImageFiles) -> tuple[str, ...]:
+    """The values in a text that may be programs."""
+    return files.fact(text.path, _FACT, tuple[str, ...], _values, tuple[str, ...]())
+
+
 def programs(text: Text, owner: Package, context: Context) -> Iterator[Need]:
     """The programs that a text of the package `owner` sets, and that the package needs."""
     commands, files = context.files.commands(context.search_path), context.files
-    for value in files.fact(text.path, _FACT, tuple[str, ...], _values, tuple[str, ...]()):
+    for value in values(text, files):
         path = value if value.startswith("/") else commands.get(name(SourcePath(value)), "")
         real = files.real(path) if path in commands.values() else None
         if real is not None and files.may_execute(path) and _is_needed(real, owner, context):

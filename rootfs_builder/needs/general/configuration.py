@@ -146,9 +146,10 @@ class Configuration:
         yield from self._started(text, places)
         yield from self._piped(text)
         yield from self._required(text, spelt, real)
-        owner = belongings.owner(real) if text.kind is TextKind.BROUGHT else None
-        if owner is not None and (self._kin.owns(real) or owner in self._speaking):
-            yield from assigned.programs(text, owner, self._context)
+        if text.kind is TextKind.BROUGHT and assigned.values(text, files):
+            owner = belongings.owner(real)
+            if owner is not None and (self._kin.owns(real) or owner in self._speaking):
+                yield from assigned.programs(text, owner, self._context)
         yield from belongings.needs(places, self._kin, text.path, None)
         places = tuple(one for one in places if not self._kin.has_any(one.real))
         if places and not self._kin.owns(real):

@@ -11,6 +11,7 @@ from posixpath import normpath
 from rootfs_builder.findings import Code, hint
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need, Text
+from rootfs_builder.needs.importers.commands import SHELL
 from rootfs_builder.needs.importers.lua import source
 from rootfs_builder.needs.importers.lua.source import Import, Imports, Kind
 from rootfs_builder.needs.importers.walk import Library, Surroundings, Walk, kind_of
@@ -109,6 +110,7 @@ class _LuaWalk(Walk):
             self._family(path, one)
         elif one.kind is Kind.LINE:
             self._run(path, one.name, is_line=True)
+            self._start(path, SHELL)  # popen(3) has one for the plainest line, too
         elif one.kind is Kind.FILE:
             for start, file in self._beside(path, one.name):
                 if self._files.is_file(file):

@@ -17,7 +17,7 @@ from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.findings import Code, warning
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need, Text, TextKind
-from rootfs_builder.needs.importers.commands import Commands
+from rootfs_builder.needs.importers.commands import SHELL, Commands
 from rootfs_builder.needs.importers.php import source
 from rootfs_builder.needs.importers.php.source import FILE, Include, Source
 from rootfs_builder.paths import SourcePath, below, join, name, parent, printable
@@ -71,16 +71,16 @@ class Importer:
     def text(self, text: Text) -> Iterator[Need]:
         """What one text needs."""
         if text.kind is TextKind.STARTED:
-            if text.by or self._is_script(text.path):
+            if text.by or self._is_php(text.path):
                 self._start(text.path)
-        elif text.path.endswith(_SUFFIXES) or self._is_script(text.path):
+        elif self._is_php(text.path):
             certain = text.kind is TextKind.ADDED and "/vendor/" not in text.path
             self._todo.append(_Script(text.path, certain=certain))
         yield from self._taken()
 
-    def _is_script(self, path: str) -> bool:
+    def _is_php(self, path: str) -> bool:
         if "." in name(path):
-            return False
+            return path.endswith(_SUFFIXES)
         line = self._files.head(path, 256).split(b"\n")[0]
         return line.startswith(b"#!") and b"php" in line
 
@@ -107,6 +107,9 @@ class Importer:
             by = str(script.script or script.path)
             needs = self._commands.run(command.text, script.path, by, is_line=command.is_line)
             self._needs.update(dict.fromkeys(needs))
+            if command.is_line:  # popen(3) has a shell for the plainest, too
+                shell = self._commands.needs(SHELL, script.path, by)
+                self._needs.update(dict.fromkeys(shell))
         clue = Clue(f"{printable(name(script.path))} opens it relative to its own location")
         for text in shown.files:
             for path in self._places(text, script):

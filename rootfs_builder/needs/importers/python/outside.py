@@ -175,12 +175,12 @@ class Outside:
             yield File(_LDCONFIG, asks, started=True)
 
     def _linked(self, library: str) -> str | None:
-        """The SONAME that a linker would note for a library's short name."""
-        pattern = re.compile(rf"lib{re.escape(library)}\.so\.\d+")
+        """The SONAME that a linker would note for a library's short name: the shortest one."""
+        pattern = re.compile(rf"lib{re.escape(library)}\.so(?:\.\d+)+")
         for directory in (*opened_directories(self._context), "/usr/lib", "/usr/lib64"):
             found = [one for one in self._files.names(directory) if pattern.fullmatch(one)]
             if found:
-                return max(found)
+                return max(found, key=lambda one: (-one.count("."), one))
         return None
 
     def _bases(self, path: str) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ from tests.importing import Package
 
 LIBRARY = "/usr/lib/python3.11"
 SITE = "/usr/lib/python3/dist-packages"
+LIBRARIES = "/usr/lib/x86_64-linux-gnu"
 SCRIPT = "/home/me/app/run"
 COMPILED = f"{SITE}/fast.cpython-311-x86_64-linux-gnu.so"
 NAMED = {COMPILED: [b"yaml.cyaml", b"an", b"yaml.nothing", b"sys"]}  # texts in a library
@@ -431,13 +432,16 @@ def test_libraries_are_opened_by_the_process():
     more = {
         f"{LIBRARY}/ctypes/__init__.py": "",
         f"{LIBRARY}/ctypes/util.py": "",
-        "/usr/lib/x86_64-linux-gnu/libc.so.3": "",
+        f"{LIBRARIES}/libc.so.3": "",
         "/sbin/ldconfig": "",
     }
     needed = started(text, more)
     found = [one for one in needed if isinstance(one, Library)]
     assert "/sbin/ldconfig" in files(needed)  # by which find_library looks
     assert "/sbin/ldconfig" not in files(started("find_library('none')", more))
+    more[f"{LIBRARIES}/libd.so.4.13"] = more[f"{LIBRARIES}/libd.so.4.13.1"] = ""
+    versioned = started("import ctypes.util\nctypes.util.find_library('d')", more)
+    assert [one.name for one in versioned if isinstance(one, Library)] == ["libd.so.4.13"]
     assert [(one.name, one.optional) for one in found] == [
         ("liba.so.1", False),
         ("libb.so.2", True),
