@@ -19,6 +19,7 @@ from rootfs_builder.needs.finder import Context, File, LeftOut, Library, Need, T
 from rootfs_builder.needs.general import called, own_modules, standards, strings, unlinked
 from rootfs_builder.needs.general.belongings import Belongings
 from rootfs_builder.needs.general.modules import Modules, is_module
+from rootfs_builder.needs.general.own_directories import OwnDirectories
 from rootfs_builder.needs.general.own_programs import OwnPrograms
 from rootfs_builder.needs.general.places import Place
 from rootfs_builder.needs.general.quoted import Quoted
@@ -54,8 +55,9 @@ class OwnPackage:
         programs = OwnPrograms(self._context)
         starts = in_system(program) and (programs.starts or any(map(self._starts, linked)))
         loads = in_system(program) and self._loads(self._context.program)
-        alike = [*self._called_alike()]
-        home = self._home(program)
+        directories = OwnDirectories(self._context, self._belongings)
+        alike = [*directories.alike(self._places(self._context.program))]
+        home = directories.home()
         if not (starts or loads or alike or home or any(map(self._places, linked))):
             return
         belongings = self._belongings
@@ -67,7 +69,7 @@ class OwnPackage:
         yield from programs.needs(own, kin)
         for loaded in {one.real: one for one in (*own, *linked)}.values():
             yield from self._unlinked(loaded)
-        yield from self._around(home, kin)
+        yield from directories.needs(home, kin)
         if package is not None:
             paths = (*self._settings(package), *alike, *called.of(kin, own, self._context))
             places = belongings.there.spelt(Strings(paths), self._context.files.covers)
@@ -82,11 +84,16 @@ class OwnPackage:
             if real != program and loaded in linked:
                 yield from self._of_library(loaded)
                 if loaded not in own:
-                    yield from self._modules_of(loaded)
-                    yield from programs.of_library(loaded, belongings.kin(belongings.owner(real)))
+                    yield from self._of_others(loaded, programs, kin)
         yield from (need for one in linked for need in unlinked.filled_in(one, self._context))
         yield from self._modules.told()
         yield from belongings.findings
+
+    def _of_others(self, loaded: Loaded, programs: OwnPrograms, kin: Kin) -> Iterator[Need]:
+        """The modules and programs of a library of another source; `kin` is the program's."""
+        yield from self._modules_of(loaded)
+        owner = self._belongings.owner(SourcePath(loaded.real))
+        yield from programs.of_library(loaded, self._belongings.kin(owner), kin)
 
     def loaded(self, objects: tuple[Loaded, ...]) -> Iterator[Need]:
         """The files that the libraries of a module spell out, and directories of helpers."""
@@ -199,39 +206,6 @@ class OwnPackage:
         owner = self._belongings.owner(SourcePath(loaded.real)) if self._loads(loaded) else None
         if owner is not None:
             yield from unlinked.of(owner, self._context)
-
-    def _called_alike(self) -> Iterator[str]:
-        """The directory of data that is called as a program which looks where XDG says.
-
-        It puts the path together, unless it spells out some of it.
-        """
-        program, elf_files = self._context.program.real, self._context.elf_files
-        path = f"/usr/share/{name(program)}"
-        looks = elf_files.imports(program, strings.XDG) or elf_files.contained(
-            program, (strings.XDG_VARIABLE,)
-        )
-        if looks and not any(below(one.path, path) for one in self._places(self._context.program)):
-            yield path
-
-    def _home(self, program: SourcePath) -> Place | None:
-        """The program's own directory: one in which no other program is.
-
-        GNUstep's applications find their Resources there.
-        """
-        files, home = self._context.files, parent(program)
-        if not (self._context.is_named and in_system(program)) or standards.is_shared(home):
-            return None
-        others = (f"{home}/{one}" for one in files.names(home) if one != name(program))
-        if any(files.is_file(one) and files.may_execute(one) for one in others):
-            return None
-        return self._belongings.there.place(home)
-
-    def _around(self, home: Place | None, kin: Kin) -> Iterator[Need]:
-        if home is None:
-            return
-        shown, program = self._context.program.opened, SourcePath(self._context.program.real)
-        clue = Clue(f"{printable(shown)} is in {printable(home.path)}", (shown, home.path))
-        yield from self._belongings.directory(home, kin.alone, clue, program)
 
     def _unnamed(self, package: Package, kin: Kin) -> Iterator[Need]:
         """The directories of modules that the package alone has, and that no text spells out.

@@ -110,26 +110,32 @@ class OwnPrograms:
             elif one.certain or kin.has(real):
                 yield LeftOut(one.path, clue)
 
-    def of_library(self, by: Loaded, kin: Kin) -> Iterator[Need]:
+    def of_library(self, by: Loaded, kin: Kin, program: Kin) -> Iterator[Need]:
         """The programs of the commands in a library of others, if its package requires theirs.
 
-        As that of libgnustep-base requires dpkg-architecture's. Also what is called as a package
-        that it requires, as gpg is for libgpgme.
+        As that of libgnustep-base requires dpkg-architecture's. Also what it names that is called
+        as a package that it requires, as gpg is for libgpgme; or that is of its own source, in a
+        package that the program's requires: gdnc for those of GNUstep.
         """
+        files, elf_files = self._context.files, self._context.elf_files
         for one in self._started(by):
-            real = self._context.files.real(one.path)
+            real = files.real(one.path)
             if (one.first or one.certain) and real in kin.declared:
                 shown = f"{printable(name(by.opened))} runs {printable(name(one.path))}"
                 for path in (one.path, strings.SHELL):
                     yield File(path, Clue(shown, (one.path,)), started=True)
-        if kin.of is None or not self._context.elf_files.imports(by.real, strings.EXEC):
+        if kin.of is None:
             return
-        required = dict(self._commands(kin.required))
-        texts = {encode(f"\0{one}\0"): one for one in required.keys() & kin.required_names}
-        for text in sorted(self._context.elf_files.contained(by.real, texts) if texts else ()):
-            path = required[texts[text]]
+        own, required = self._commands(kin.own), self._commands(kin.required)
+        named = {one: path for one, path in own if files.real(path) in program.declared}
+        if elf_files.imports(by.real, strings.EXEC):
+            named |= {one: path for one, path in required if one in kin.required_names}
+        texts = {encode(f"\0{one}\0"): one for one in named}
+        for text in sorted(elf_files.contained(by.real, texts) if texts else ()):
+            path = named[texts[text]]
             shown = f"{printable(name(by.opened))} names {printable(texts[text])}"
-            if undeclared.is_small(path, self._context, kin.of):
+            declared = files.real(path) in program.declared
+            if declared or undeclared.is_small(path, self._context, kin.of):
                 yield File(path, Clue(shown, (path,)), started=True)
 
     def _comes_along(self, one: _Started) -> bool:

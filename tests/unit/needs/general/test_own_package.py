@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from rootfs_builder.needs.general import called, own_modules, standards
+from rootfs_builder.needs.general import called, own_directories, own_modules, standards
 from rootfs_builder.packages import Owners
 from rootfs_builder.packages.database import unreadable
 from tests.loader import objects
@@ -19,6 +19,11 @@ pytestmark = pytest.mark.skipif(not os.path.exists(GLIBC), reason="needs the gli
 @pytest.fixture
 def machine(linker, tmp_path):
     return Machine(Bench(tmp_path / "root", linker))
+
+
+@pytest.fixture(autouse=True)
+def only_what_is_spelt_out(monkeypatch):
+    monkeypatch.setattr(own_directories, "_SMALL", -1)
 
 
 def test_a_file_of_its_own_package_goes_in(machine):
@@ -1065,6 +1070,21 @@ def test_data_that_is_called_as_a_program_which_looks_where_xdg_says(machine):
     assert machine.brought(OWN) == set()
 
 
+@pytest.mark.parametrize(
+    ("most", "called", "comes"), [(9, "tool", True), (1, "tool", False), (9, "t2", False)]
+)
+def test_a_small_directory_of_data_that_is_called_as_the_program(
+    machine, monkeypatch, most, called, comes
+):
+    """As eggdrop's help, which only its settings name; those come when it runs."""
+    monkeypatch.setattr(own_directories, "_SMALL", most)
+    machine.tool("/etc/tool.d")
+    data = {f"/usr/share/{called}/help/one": "text"}
+    machine.package("tool", {"/etc/tool.d/a": ""}, files=(TOOL,), needs="Depends: tool-data\n")
+    machine.package("tool-data", data, "tool")
+    assert machine.brought(OWN) == {"/etc/tool.d/a", *(data if comes else ())}
+
+
 def test_of_a_large_directory_come_the_files_of_packages_that_its_own_requires(
     machine, monkeypatch
 ):
@@ -1274,6 +1294,21 @@ def test_a_program_that_a_librarys_package_is_about_by_its_name(bench):
     machine.package("dep", {}, files=("/usr/bin/dep", "/usr/bin/tool2"))
     machine.package("other", {}, files=("/usr/bin/other",))
     assert machine.brought(OWN) == {"/usr/bin/dep"}
+
+
+def test_a_program_of_a_librarys_source_that_the_programs_package_requires(bench):
+    """As gdnc, which libgnustep-base names, of a package that applications of GNUstep require."""
+    machine = Machine(bench)
+    made = library("libbase.so", source=spelling("\\0helper\\0", "\\0other\\0"))
+    bench.fill({f"{LIB}/libbase.so": made})
+    bench.fill({f"/usr/bin/{one}": program() for one in ("helper", "other")})
+    machine.tool("/etc/tool.d", needed=("libbase.so",))
+    needs = "Depends: base-runtime\n"
+    machine.package("tool", {"/etc/tool.d/a": ""}, needs=needs, files=(TOOL,))
+    machine.package("libbase", {}, "base", files=(f"{LIB}/libbase.so",))
+    machine.package("base-runtime", {}, "base", files=("/usr/bin/helper",))
+    machine.package("base-other", {}, "base", files=("/usr/bin/other",))
+    assert machine.brought(OWN) == {"/etc/tool.d/a", "/usr/bin/helper"}
 
 
 def test_helper_programs_of_a_library_that_starts_them(bench):

@@ -61,6 +61,12 @@ def started(text, more=None):
     return needs({SCRIPT: f"#!/usr/bin/env php\n<?php\n{text}", **(more or {})})
 
 
+def test_a_script_is_php_by_its_first_line_or_its_suffix():
+    for script in (SCRIPT, f"{SCRIPT}.php"):
+        tree = {script: "#!/usr/bin/php\n<?php require 'a.inc';", f"{APP}/bin/a.inc": "<?php"}
+        assert [*files(needs(tree, script=script))] == [f"{APP}/bin/a.inc"]
+
+
 @pytest.mark.parametrize(
     ("text", "more", "expected"),
     [
@@ -148,8 +154,8 @@ def test_added_files_find_each_other_without_being_copied():
 @pytest.mark.parametrize(
     ("text", "comes"),
     [
-        ("$x = `cat $file`;", {"/usr/bin/cat"}),
-        ('exec("cat $file", $out);', {"/usr/bin/cat"}),
+        ("$x = `cat $file`;", {"/usr/bin/cat", "/bin/sh"}),
+        ('exec("cat $file", $out);', {"/usr/bin/cat", "/bin/sh"}),
         ('\\shell_exec("cat " . $file . " | cat");', {"/usr/bin/cat", "/bin/sh"}),
         ("system($given);", {"/bin/sh"}),
     ],

@@ -1,0 +1,77 @@
+"""Directories of a packaged program that no text spells out: around it, or called as it.
+
+Source: Filesystem Hierarchy Standard 3.0, 4.11; XDG Base Directory Specification.
+"""
+
+from collections.abc import Iterator
+
+from rootfs_builder.filesystem.sources import in_system
+from rootfs_builder.needs.clues import Clue
+from rootfs_builder.needs.finder import Context, Need
+from rootfs_builder.needs.general import standards, strings
+from rootfs_builder.needs.general.belongings import Belongings
+from rootfs_builder.needs.general.places import Place
+from rootfs_builder.packages import Kin
+from rootfs_builder.paths import SourcePath, below, name, parent, printable
+
+_SMALL = 1 << 20  # bytes: what no text names is not worth more
+
+
+class OwnDirectories:
+    """Answers for the process of one context."""
+
+    def __init__(self, context: Context, belongings: Belongings) -> None:
+        self._context = context
+        self._belongings = belongings
+
+    def alike(self, spelt: tuple[Place, ...]) -> Iterator[str]:
+        """The directory of data that is called as a program which looks where XDG says.
+
+        It puts the path together, unless it spells out some of it.
+        """
+        program, elf_files = self._context.program.real, self._context.elf_files
+        path = f"/usr/share/{name(program)}"
+        looks = elf_files.imports(program, strings.XDG) or elf_files.contained(
+            program, (strings.XDG_VARIABLE,)
+        )
+        if looks and not any(below(one.path, path) for one in spelt):
+            yield path
+
+    def home(self) -> Place | None:
+        """The program's own directory: one in which no other program is.
+
+        GNUstep's applications find their Resources there.
+        """
+        program, files = SourcePath(self._context.program.real), self._context.files
+        home = parent(program)
+        if not (self._context.is_named and in_system(program)) or standards.is_shared(home):
+            return None
+        others = (f"{home}/{one}" for one in files.names(home) if one != name(program))
+        if any(files.is_file(one) and files.may_execute(one) for one in others):
+            return None
+        return self._belongings.there.place(home)
+
+    def needs(self, home: Place | None, kin: Kin) -> Iterator[Need]:
+        """What is in its own directory, `home`, and in a small one that is called as it."""
+        if home is not None:
+            shown = self._context.program.opened
+            clue = Clue(f"{printable(shown)} is in {printable(home.path)}", (shown, home.path))
+            program = SourcePath(self._context.program.real)
+            yield from self._belongings.directory(home, kin.alone, clue, program)
+        yield from self._small(kin)
+
+    def _small(self, kin: Kin) -> Iterator[Need]:
+        """The directory of data that is called as the user's program and its package, if small.
+
+        Settings that come only when it runs may name what is in it: eggdrop's have its help there.
+        """
+        program, called = SourcePath(self._context.program.real), kin.of.name if kin.of else ""
+        if not (called and self._context.is_named and name(program).startswith(called)):
+            return
+        place = self._belongings.there.place(f"/usr/share/{called}")
+        if place is None or not place.is_directory:
+            return
+        if sum(map(self._context.files.size, kin.within(place.real))) <= _SMALL:
+            shown = printable(self._context.program.opened)
+            clue = Clue(f"{printable(place.path)} is called as {shown}", (place.path,))
+            yield from self._belongings.directory(place, kin, clue, program)
