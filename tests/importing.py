@@ -73,6 +73,10 @@ class Package(str):
     __slots__ = ()
 
     @property
+    def name(self):
+        return str(self)
+
+    @property
     def source(self):
         return self.partition("-")[0]
 

@@ -31,11 +31,13 @@ def find(
     Of some of the others findings have `told` why they are not.
     """
     programs = [one.real for one in closure.programs if one.by is None and in_system(one.real)]
+    called = {name(one) for one in programs}
     known = {path for one in told for path in one.paths if not standards.is_shared(path)} | there
     try:
         for package in dict.fromkeys(owners.of_all(programs).packages.values()):
             if package is not None:
-                absent = sorted(_absent(package, known, owners))
+                is_main = any(one.startswith(package.name) for one in called)
+                absent = sorted(_absent(package, known, owners, of_source=is_main))
                 yield from (_hint(package.name, absent),) if absent else ()
     except InputError:  # which others say
         return
@@ -50,12 +52,18 @@ def _hint(package: str, absent: list[str]) -> Finding:
     return hint(Code.PACKAGES_LEFT_OUT, text)
 
 
-def _absent(package: Package, known: AbstractSet[str], owners: Owners) -> Iterator[str]:
-    """The names of the packages that one requires, of which nothing is known."""
+def _absent(
+    package: Package, known: AbstractSet[str], owners: Owners, *, of_source: bool
+) -> Iterator[str]:
+    """The names of the packages that one requires, of which nothing is known.
+
+    Those of its own source count if the program is what the package is about.
+    """
     scripts = owners.installation(package)
     for other in packages.behind(owners.related(package).required, owners):
         related = owners.related(other)
-        usual = related.essential or related.expected or other.source == package.source
+        usual = related.essential or related.expected
+        usual |= other.source == package.source and not of_source
         if not usual and not any(_accounts(path, known, scripts) for path in owners.files(other)):
             yield other.name
 

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Iterator
 from posixpath import normpath
 
+from msgspec.structs import replace
+
 from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.findings import Code, warning
@@ -82,6 +84,12 @@ class OwnCode:
             yield from self._told()
             yield from self._in_path()
         yield from self._modules.told()
+
+    def loaded(self, objects: tuple[Loaded, ...]) -> Iterator[Need]:
+        """The libraries that a module of the user's names; it may try those of many systems."""
+        if not in_system(objects[0].real) or below(objects[0].real, _LOCAL):
+            for need in self._libraries(objects[0]):
+                yield replace(need, optional=True)
 
     def _in_path(self) -> Iterator[Need]:
         """What runs the scripts that the user adds to a directory of PATH: they are commands."""
@@ -163,7 +171,7 @@ class OwnCode:
             if path not in system or (path in packages and packages[path] is None)
         )
 
-    def _libraries(self, one: Loaded) -> Iterator[Need]:
+    def _libraries(self, one: Loaded) -> Iterator[Library]:
         elf_files = self._context.elf_files
         if not elf_files.imports(one.real, strings.DLOPEN):
             return
@@ -177,6 +185,12 @@ class OwnCode:
         for first, *others in map(sorted, stems.values()):
             clue = Clue(f"{_shown(one)} opens {printable(first)} by its name", (first,))
             yield Library(first, clue, alternatives=tuple(others))
+        for soname in elf_files.fact(
+            one.real, strings.WITHIN_FACT, tuple[str, ...], strings.sonames_within
+        ):
+            if soname not in loaded:
+                clue = Clue(f"{_shown(one)} opens {printable(soname)} by its name", (soname,))
+                yield Library(soname, clue, optional=True)
 
     def _named_files(self, one: Loaded) -> Iterator[Need]:
         paths = {normpath(f"/{decode(hit['path'])}") for hit in self._search(one.real, PATHS)}

@@ -7,24 +7,26 @@ from collections.abc import Iterator
 
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.needs.clues import Clue
-from rootfs_builder.needs.finder import Context, Need
+from rootfs_builder.needs.finder import Context, File, Need
 from rootfs_builder.needs.general import standards, strings
 from rootfs_builder.needs.general.belongings import Belongings
 from rootfs_builder.needs.general.places import Place
 from rootfs_builder.packages import Kin
 from rootfs_builder.paths import SourcePath, below, name, parent, printable
 
+_NEEDLESS = standards.omitted((*standards.OMIT, *standards.HEADERS))
 _SMALL = 1 << 20  # bytes: what no text names is not worth more
 
 
 class OwnDirectories:
-    """Answers for the process of one context."""
+    """Answers for the process of one context, whose program has these places `spelt` out."""
 
-    def __init__(self, context: Context, belongings: Belongings) -> None:
+    def __init__(self, context: Context, belongings: Belongings, spelt: tuple[Place, ...]) -> None:
         self._context = context
         self._belongings = belongings
+        self._spelt = spelt
 
-    def alike(self, spelt: tuple[Place, ...]) -> Iterator[str]:
+    def alike(self) -> Iterator[str]:
         """The directory of data that is called as a program which looks where XDG says.
 
         It puts the path together, unless it spells out some of it.
@@ -34,7 +36,7 @@ class OwnDirectories:
         looks = elf_files.imports(program, strings.XDG) or elf_files.contained(
             program, (strings.XDG_VARIABLE,)
         )
-        if looks and not any(below(one.path, path) for one in spelt):
+        if looks and not any(below(one.path, path) for one in self._spelt):
             yield path
 
     def home(self) -> Place | None:
@@ -61,17 +63,28 @@ class OwnDirectories:
         yield from self._small(kin)
 
     def _small(self, kin: Kin) -> Iterator[Need]:
-        """The directory of data that is called as the user's program and its package, if small.
+        """The data in directories that are called as the user's program and its package, if small.
 
-        Settings that come only when it runs may name what is in it: eggdrop's have its help there.
+        Settings that come only when it runs may name them: eggdrop's help. Or what it starts from
+        says where they are: Ikarus' libraries.
         """
         program, called = SourcePath(self._context.program.real), kin.of.name if kin.of else ""
         if not (called and self._context.is_named and name(program).startswith(called)):
             return
-        place = self._belongings.there.place(f"/usr/share/{called}")
-        if place is None or not place.is_directory:
-            return
-        if sum(map(self._context.files.size, kin.within(place.real))) <= _SMALL:
-            shown = printable(self._context.program.opened)
-            clue = Clue(f"{printable(place.path)} is called as {shown}", (place.path,))
-            yield from self._belongings.directory(place, kin, clue, program)
+        libraries = {parent(one.real) for one in self._context.objects}
+        tops = {"/usr/lib", "/usr/libexec", "/usr/share", *filter(standards.is_crowded, libraries)}
+        places = filter(
+            None, (self._belongings.there.place(f"{one}/{called}") for one in sorted(tops))
+        )
+        spelt = {one.real for one in self._spelt}
+        for place in {one.real: one for one in places}.values():
+            rest = (one for one in kin.within(place.real) if one not in spelt)
+            data = tuple(filter(self._is_data, rest))
+            if sum(map(self._context.files.size, data)) <= _SMALL:
+                shown = printable(self._context.program.opened)
+                clue = Clue(f"{printable(place.path)} is called as {shown}", (place.path,))
+                yield from (File(place.path + one[len(place.real) :], clue) for one in data)
+
+    def _is_data(self, path: SourcePath) -> bool:
+        executable = ".so" in name(path) or self._context.files.may_execute(path)
+        return not (executable or _NEEDLESS.fullmatch(path[1:]))

@@ -55,9 +55,9 @@ class OwnPackage:
         programs = OwnPrograms(self._context)
         starts = in_system(program) and (programs.starts or any(map(self._starts, linked)))
         loads = in_system(program) and self._loads(self._context.program)
-        directories = OwnDirectories(self._context, self._belongings)
-        alike = [*directories.alike(self._places(self._context.program))]
-        home = directories.home()
+        spelt = self._places(self._context.program)
+        directories = OwnDirectories(self._context, self._belongings, spelt)
+        alike, home = [*directories.alike()], directories.home()
         if not (starts or loads or alike or home or any(map(self._places, linked))):
             return
         belongings = self._belongings
@@ -179,9 +179,11 @@ class OwnPackage:
         if in_system(program.real) and elf_files.imports(program.real, strings.DLOPEN):
             needed = set(map(decode, program.elf.needed))
             needed |= {soname for note in elf_files.notes(program.real) for soname in note.sonames}
-            names = (
-                decode(hit["name"]) for hit in elf_files.search(program.real, strings.LIBRARIES)
+            hits = elf_files.search(program.real, strings.LIBRARIES)
+            within = elf_files.fact(
+                program.real, strings.WITHIN_FACT, tuple[str, ...], strings.sonames_within
             )
+            names = dict.fromkeys((*(decode(hit["name"]) for hit in hits), *within))
             yield from (one for one in names if one not in needed)
 
     def _libraries(self, opened: Iterable[str], kin: Kin) -> Iterator[Need]:
@@ -290,20 +292,28 @@ class OwnPackage:
         if loaded.real not in self._found:
             files, elf_files = self._context.files, self._context.elf_files
             spelt = elf_files.fact(loaded.real, strings.FACT, Strings, strings.of_program)
-            top = parent(parent(loaded.real)).rstrip("/")
-            hits = (hit for one in strings.RELATIVE for hit in elf_files.search(loaded.real, one))
-            relative = sorted({decode(hit["path"]).rstrip("/") for hit in hits})
-            more = (f"{top}/{one}" for one in relative if ".." not in one)
+            more = self._relative(loaded, strings.RELATIVE)
             spelt = replace(spelt, paths=(*spelt.paths, *more))
-            places = self._belongings.there.spelt(spelt, files.covers)
+            above = Strings(self._relative(loaded, strings.ABOVE), unterminated=True)
+            there = self._belongings.there
+            places = (one for each in (spelt, above) for one in there.spelt(each, files.covers))
             starts = elf_files.imports(loaded.real, strings.EXEC)
             self._found[loaded.real] = tuple(
-                one for one in places if starts or not (one.is_program and _is_in_path(one.path))
+                one
+                for one in {one.path: one for one in places}.values()
+                if starts or not (one.is_program and _is_in_path(one.path))
             )
             for one in self._found[loaded.real]:
                 if one.is_directory:
                     self._modules.add(one.path)
         return self._found[loaded.real]
+
+    def _relative(self, loaded: Loaded, pattern: bytes) -> tuple[str, ...]:
+        """The paths that an object looks for from the directory above its own on."""
+        top = parent(parent(loaded.real)).rstrip("/")
+        hits = self._context.elf_files.search(loaded.real, pattern)
+        relative = sorted({decode(hit["path"]).rstrip("/") for hit in hits})
+        return tuple(f"{top}/{one}" for one in relative if ".." not in one)
 
 
 def _is_in_path(path: str) -> bool:

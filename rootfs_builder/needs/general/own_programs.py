@@ -173,8 +173,8 @@ class OwnPrograms:
         The name of a function that it calls is none, as pam_getenv(3) is for most that call PAM.
         They are of its own source, but not of a box of tools, which name each other to people:
         `env` has "sha256sum" in it. Or of a package that its own requires, called as that or by no
-        word of every day: `m4`, `ipmi-sel`. One of another package that its own does not require is
-        a hint: psql names a database `postgres`.
+        word of every day: `m4`, `ipmi-sel`. One that its package only recommends comes for the
+        user's program if it is small. Any other is a hint: psql names a database `postgres`.
         """
         program, elf_files = self._context.program, self._context.elf_files
         own, required = dict(self._commands(kin.own)), dict(self._commands(kin.required))
@@ -192,12 +192,21 @@ class OwnPrograms:
         texts |= {encode(f"{at}{one}\0"): one for one in called for at in _BEFORE}
         if self._is_go or elf_files.contained(program.real, (strings.RUST,)):  # no ends
             texts |= bare
-        found = elf_files.contained(program.real, texts) if texts else ()
+        found = frozenset(elf_files.contained(program.real, texts) if texts else ())
+        whole = {texts[text] for text in found if text.endswith(b"\0")}
         for one in sorted({texts[text] for text in found}):
             shown = f"{printable(name(program.opened))} names {printable(one)}"
             clue, real = Clue(shown, (paths[one],)), self._context.files.real(paths[one])
-            declared = real in kin.declared
-            yield File(paths[one], clue, started=True) if declared else LeftOut(paths[one], clue)
+            recommended = one in whole and self._is_recommended(paths[one], kin)
+            comes = real in kin.declared or recommended
+            yield File(paths[one], clue, started=True) if comes else LeftOut(paths[one], clue)
+
+    def _is_recommended(self, path: str, kin: Kin) -> bool:
+        """Whether it is a small program of another source that the user's program would have."""
+        real = self._context.files.real(path)
+        if real is None or not (self._context.is_named and kin.has(real)) or kin.owns(real):
+            return False
+        return undeclared.is_small(path, self._context)
 
     def _joined(self, speaking: Iterable[Loaded], kin: Kin) -> Iterator[Need]:
         """Those of its source that a text joins to a directory: `$(SBIN)/condor_procd`."""

@@ -22,16 +22,16 @@ _SOURCE_CODE = (
     r".*\.(?:ad[abs]|asm|cc?|cpp|cxx|f90|go|hh?|hpp|hs|java|mli?|nim|pas|pyx|rs|S|s|swift|vala|zig)"
 )
 _BINARY = 4096  # bytes at the beginning, of which no text has a NUL
-_RELATIVE = rb"(?P<path>(?:libexec|lib|share)/[\w.+-][\w.+~@=/-]{1,200})(?=[\x00/%$])"
-RELATIVE = (  # a whole string, or what follows the program's directory in one
-    rb"\x00/?" + _RELATIVE,
-    rb"/\.\./" + _RELATIVE,
-)
+_RELATIVE = rb"(?P<path>(?:libexec|lib|share)/[\w.+-][\w.+~@=/-]{1,200})"
+RELATIVE = rb"\x00/?" + _RELATIVE + rb"(?=[\x00/%$])"  # a whole string
+ABOVE = rb"\.\./" + _RELATIVE  # from the program's directory on; C++ lays the next one behind it
 FACT = "paths v5"  # its name among facts of files
 TEMPLATE = "%$*{[?"
 LIBRARIES = (  # as a whole string, for dlopen(3)
     rb"\x00(?P<name>(?:/[\w.+/-]{1,200}/)?lib[\w.+-]{1,100}\.so(?:\.\d+)*)(?=\x00)"
 )
+_WITHIN = re.compile(rb"lib(?:(?!lib)[\w+.-]){1,60}?\.so\.\d+")  # where no text ends
+WITHIN_FACT = "sonames within v1"
 TEMPLATES = rb"(?P<name>lib[\w-]{3,60}%s[\w-]{0,20}\.so(?:\.\d+)?)(?=\x00)"  # of libraries
 COMMANDS = (  # a word with arguments, for system(3): what is filled in, an option, one at once
     rb"\x00(?P<set>[A-Z]+=[^\x00 ]* )?(?P<at>/(?:usr/)?bin/)?(?P<word>[a-z][\w.+-]{1,40})(?= )"
@@ -91,6 +91,13 @@ class Strings(Struct, frozen=True):
 def of_program(data: bytes) -> Strings:
     """The paths in the data of a program."""
     return Strings(_paths(data), any(one in data for one in UNTERMINATED))
+
+
+def sonames_within(data: bytes) -> tuple[str, ...]:
+    """The SONAMEs in the data of a program that lays texts end to end."""
+    if not any(one in data for one in UNTERMINATED):
+        return ()
+    return tuple(sorted({decode(hit[0]) for hit in _WITHIN.finditer(data)}))
 
 
 def of_text(data: bytes) -> Strings:

@@ -197,6 +197,10 @@ class Commands:
                 yield name(path)
 
     def _is_called_as(self, path: str, by: str) -> bool:
+        """Whether a program, or the package that has it, is called as the package of a text."""
+        owner, called = self.owner(path), self.package(by)
+        if called and owner is not None and owner.name == called:  # graphviz starts its `dot`
+            return undeclared.is_small(path, self._context)
         return path in self.namesakes(by)
 
     def _is_needed(self, path: str, by: str) -> bool:

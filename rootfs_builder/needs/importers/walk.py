@@ -187,7 +187,8 @@ class Walk(ABC):
         yield from self._needs.values()
         yield from self._started.values()
         yield from self._findings.values()
-        yield from opened.of([one for one in seen if not self._around.is_core(one)], self._files)
+        texts = [one for one in seen if not self._around.is_core(one)]
+        yield from opened.of(texts, self._around.commands, self._around.context)
 
     def _all(self) -> tuple[Library, ...]:
         return (*self._libraries.values(), *self._around.libraries)

@@ -42,6 +42,15 @@ def test_of_several_versions_one_is_enough(bench):
     assert result.said("warning") == []
 
 
+def test_a_soname_among_texts_without_an_end(bench):
+    """As Rust lays them, of a fontconfig that is not linked; others may not be there."""
+    files = {f"{LIB}/libx.so.1": library("libx.so.1")}.items()
+    rust = "x/library/core/src/valuelibx.so.1Missingliby.so.2Symbol"
+    result = filled(bench, rust, files=files)
+    assert f"{LIB}/libx.so.1" in result.paths
+    assert result.said("warning") == []
+
+
 def test_who_does_not_import_dlopen_opens_none(bench):
     files = {f"{LIB}/libx.so.1": library("libx.so.1")}.items()
     result = filled(bench, "libx.so.1", files=files, symbols=("open",))

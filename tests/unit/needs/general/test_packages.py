@@ -81,10 +81,10 @@ def test_packages_that_are_required_in_vain_are_a_hint(machine):
     machine.brought(OWN)
     (hint,) = hints(machine)
     assert hint == (
-        "the image has no file of some packages that tool requires: data far; "
+        "the image has no file of some packages that tool requires: data far mate; "
         "if the program needs one: --with packages=NAME"
     )
-    machine.brought(OWN + ASKED, with_=("packages=data,far",))
+    machine.brought(OWN + ASKED, with_=("packages=data,far,mate",))
     assert hints(machine) == []
 
 

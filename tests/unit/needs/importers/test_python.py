@@ -96,7 +96,7 @@ def needs(
             search=lambda path, _: [{"name": one} for one in NAMED.get(path, ())],
             contained=lambda _, texts: {b"sys\0", b"time\0"} & set(texts),
         ),
-        packages=Packages(),
+        packages=options.pop("packages", Packages()),
     )
     finder = python.make(context)
     found = [*finder.process()]
@@ -814,6 +814,22 @@ def test_what_a_module_of_others_starts_is_a_hint():
     assert files(found) == {f"{SITE}/yaml.py"}
     hints = {one.path for one in found if isinstance(one, LeftOut)}
     assert hints == {"/usr/bin/cat", "/bin/sh"}
+
+
+def test_an_environment_gets_the_program_of_a_package_that_is_called_as_its_own(monkeypatch):
+    """As graphviz starts `dot`, which Debian's graphviz has."""
+    monkeypatch.setattr("rootfs_builder.needs.undeclared.is_small", lambda *_: True)
+    site = "/venv/lib/python3.11/site-packages"
+    tree = {
+        "/venv/pyvenv.cfg": "home = /usr/bin\n",
+        "/venv/bin/run": "#!/venv/bin/python\nimport own",
+        f"{site}/own.py": "import aid",
+        f"{site}/aid/__init__.py": "import subprocess\nsubprocess.run(['cat', x])",
+    }
+    options = {"script": "/venv/bin/run", "added": list(tree), "opened": "/venv/bin/python"}
+    for owner, comes in (("aid", {"/usr/bin/cat"}), ("other", set())):
+        packages = importing.Packages({"/usr/bin/cat": owner})
+        assert files(needs(tree | PROGRAMS, packages=packages, **options)) == comes
 
 
 def test_what_the_modules_of_an_environment_start():

@@ -3,7 +3,7 @@
 import pytest
 
 from rootfs_builder.needs.finder import Library, Text, TextKind
-from rootfs_builder.needs.importers import ruby
+from rootfs_builder.needs.importers import opened, ruby
 from rootfs_builder.needs.importers.ruby import source
 from tests import importing
 
@@ -238,9 +238,21 @@ def test_libraries_that_a_text_quotes_by_their_sonames_are_opened():
     """As ethon's libcurl, by FFI."""
     text = "#!/usr/bin/ruby\nffi_lib ['libcurl', 'libcurl.so.4']\nputs 'see libx.so.1 there'"
     text += "\n# 'liby.so.1'\nX = '/usr/../opt/libz.so.1'"
+    text += "\nffi_lib(known + %w(libw.dylib libw.so.1))"
     made = importing.finder(ruby, {SCRIPT: text}, compiled={"directory": (CORE,)})
     needs = made.text(Text(SCRIPT, TextKind.STARTED))
-    assert [one.name for one in needs if isinstance(one, Library)] == ["libcurl.so.4"]
+    assert [one.name for one in needs if isinstance(one, Library)] == ["libcurl.so.4", "libw.so.1"]
+
+
+def test_a_library_of_a_computed_name_is_one_that_the_package_requires(monkeypatch):
+    asked = []
+    monkeypatch.setattr(opened.unlinked, "of", lambda owner, *_, **__: asked.append(owner) or [])
+    owners = importing.Packages({SCRIPT: "own"})
+    for text in ("dlopen(name)", "ffi_lib @found", "ffi_lib 'libx.so.1'", "x.diff_lib y"):
+        tree = {SCRIPT: f"#!/usr/bin/ruby\n{text}"}
+        made = importing.finder(ruby, tree, compiled={"directory": (CORE,)}, packages=owners)
+        list(made.text(Text(SCRIPT, TextKind.STARTED)))
+    assert asked == ["own", "own"]
 
 
 def test_a_library_whose_ending_ruby_works_out():
