@@ -18,6 +18,7 @@ _MOST_DOCUMENTS = 2000  # here-documents, for which the parser takes time by the
 _UNBRACED = re.compile(rb"(?<![\\$])\$([A-Za-z_][A-Za-z0-9_]*)")  # in $A/b-$C
 _FOR_ARGUMENTS = re.compile(rb"(\bfor[ \t]+\w+)[ \t]+do\b")
 _DOCUMENT = re.compile(rb"(?<!<)<<-?[ \t]*(?P<end>[A-Za-z_]\w*)")
+_ENDS = re.compile(rb"^\}[ \t]*\n", re.MULTILINE)  # of functions
 _BACKQUOTED = re.compile(rb"(?<!\\)`([^`\\]+)`")
 
 
@@ -28,7 +29,22 @@ def parse(text: bytes) -> Script:
     text = _FOR_ARGUMENTS.sub(rb'\1 in "$@"; do', _UNBRACED.sub(rb"${\1}", text))
     text = _in_documents(text) if b"<<" in text and b"`" in text else text
     root = syntax.parse("bash", text)
-    return Script(tuple(_steps(root, 0)), not root.has_error)
+    if not root.has_error:
+        return Script(tuple(_steps(root, 0)))
+    each = (syntax.parse("bash", one) for one in _apart(text))
+    return Script(tuple(step for one in each for step in _steps(one, 0)), whole=False)
+
+
+def _apart(text: bytes) -> Iterator[bytes]:
+    """A text in pieces that end with a function: what is wrong in one spoils no other.
+
+    Each has empty lines for those before it.
+    """
+    begin = 0
+    for hit in (*_ENDS.finditer(text), None):
+        end = hit.end() if hit is not None else len(text)
+        yield b"\n" * text.count(b"\n", 0, begin) + text[begin:end]
+        begin = end
 
 
 def _in_documents(text: bytes) -> bytes:

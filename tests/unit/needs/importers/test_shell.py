@@ -42,6 +42,18 @@ def packed(bench, text, files=None, *, script=SCRIPT, line="#!/usr/bin/dash"):
     return bench.plan(RULE, script)
 
 
+def test_what_the_grammar_does_not_understand_spoils_one_function_alone(bench):
+    """As jigdo-lite's, whose backquotes hold quotes that backslashes keep."""
+    odd = r"""menu() {
+  case $l in
+    a) b="`echo $l | sed -e 's%[['\\''\"$\\\`|&/]%%g'`";;
+  esac
+}
+"""
+    result = packed(bench, f"{odd}\nshow() {{\n  ls\n}}\nshow")
+    assert "/usr/bin/ls" in brought(result)
+
+
 def brought(result):
     own = (LIB, "/lib64", "/usr/lib")
     return {path for path in result.paths if not path.startswith(own)} - {SH, SCRIPT, "/bin"}
