@@ -14,9 +14,9 @@ from rootfs_builder.paths import decode, name, printable
 
 _INTERFACE = re.compile(rb"dlopen|ffi|fiddle", re.IGNORECASE)
 _COMPUTED = re.compile(rb"\b(?:dlopen|ffi_lib|ffi\.load)[ (]+[@$]?[a-z_]")
-_QUOTED = re.compile(rb"""(?P<quote>["'])(?P<soname>lib[\w.+-]+\.so\.\d[\d.]*)(?P=quote)""")
+_SONAME = rb"lib[\w.+-]+\.so\.\d[\d.]*"
+_QUOTED = re.compile(rb"""(?P<quote>["'])(?P<soname>""" + _SONAME + rb""")(?P=quote)""")
 _LIST = re.compile(rb"(?:%w|\bqw ?)[(\[{|/](?P<words>[^)\]}|/]*)")  # Ruby's, Perl's
-_SONAME = re.compile(rb"lib[\w.+-]+\.so\.\d[\d.]*")
 _FILLED_IN = re.compile(rb"""/(?P<stem>lib[\w+-]+)\.(?:#\{\w+\}|so)["']""")  # Ruby's, by its path
 
 
@@ -28,11 +28,10 @@ def of(paths: Iterable[str], commands: Commands, context: Context) -> Iterator[L
     none: tuple[str, ...] = ()
     for path in sorted(paths):
         for soname in context.files.fact(path, "opened v4", tuple[str, ...], _sonames, none):
-            shown = f"{printable(name(path))} opens {printable(soname)}"
-            owner = None if soname else commands.owner(path)
             if soname:
+                shown = f"{printable(name(path))} opens {printable(soname)}"
                 yield Library(soname, Clue(shown, (path,)), optional=True)
-            elif owner is not None:
+            elif (owner := commands.owner(path)) is not None:
                 yield from unlinked.of(owner, context, of_others=True)
 
 
@@ -44,7 +43,7 @@ def _sonames(data: bytes) -> tuple[str, ...]:
     code = settings.without_comments(data) if _INTERFACE.search(data) else b""
     found = [hit["soname"] for hit in _QUOTED.finditer(code)]
     words = (word for hit in _LIST.finditer(code) for word in hit["words"].split())
-    found += filter(_SONAME.fullmatch, words)
+    found += (word for word in words if re.fullmatch(_SONAME, word))
     found += [b""] if _COMPUTED.search(code) else []
     found += (hit["stem"] + b".so" for hit in _FILLED_IN.finditer(code))
     return tuple(dict.fromkeys(map(decode, found)))
