@@ -81,8 +81,9 @@ class OwnDirectories:
             rest = (one for one in kin.within(place.real) if one not in spelt)
             data = tuple(filter(self._is_data, rest))
             if sum(map(self._context.files.size, data)) <= _SMALL:
-                shown = printable(self._context.program.opened)
-                clue = Clue(f"{printable(place.path)} is called as {shown}", (place.path,))
+                opened = self._context.program.opened
+                text = f"{printable(place.path)} is called as {printable(opened)}"
+                clue = Clue(text, (place.path, opened))
                 yield from (File(place.path + one[len(place.real) :], clue) for one in data)
 
     def _is_data(self, path: SourcePath) -> bool:
