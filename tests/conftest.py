@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests import conformance
+from tests.forked import Server
 from tests.loader.objects import Linker
 
 CHECKED = 50_000_000  # bytes: larger archives take too long
@@ -114,8 +115,19 @@ def linker(tmp_path_factory):
     return Linker(tmp_path_factory.mktemp("objects"))
 
 
+@pytest.fixture(scope="session")
+def forked(request):
+    """What forks a process for a run; None where each is to be a new interpreter."""
+    if request.config.getoption("engines"):
+        yield None
+        return
+    server = Server(Path(__file__).parents[1])
+    yield server
+    server.close()
+
+
 @pytest.fixture
-def cli(tmp_path):
+def cli(tmp_path, forked):
     """Run ``rootfs-builder ARGS...`` in a process of its own, in tmp_path unless told otherwise.
 
     ``env`` is laid over this process's environment; None takes a variable away. Other keywords
@@ -128,13 +140,12 @@ def cli(tmp_path):
         if options["text"]:
             # Not the locale's: a test may set that, and a file's name may be no UTF-8.
             options |= {"encoding": "utf-8", "errors": "surrogateescape"}
-        done = subprocess.run(
-            [sys.executable, "-m", "rootfs_builder", *args],
-            cwd=Path(cwd or tmp_path),
-            env={name: value for name, value in environment.items() if value is not None},
-            check=False,
-            **options,
-        )
+        environment = {name: value for name, value in environment.items() if value is not None}
+        start = subprocess.run
+        if forked is not None and forked.can_run(environment, options):
+            start = forked.run
+        command = [sys.executable, "-m", "rootfs_builder", *args]
+        done = start(command, cwd=Path(cwd or tmp_path), env=environment, check=False, **options)
         assert not check or done.returncode == 0, f"exit code {done.returncode}: {done.stderr}"
         if args[:1] == ("pack",) and "-o" in args and done.returncode == 0:
             _check_archive(Path(cwd or tmp_path), args)

@@ -156,6 +156,7 @@ def test_an_archive_that_is_changed_at_once_is_written_again(tmp_path, cli):
     assert len(digests) == 1
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("cache", "hello")
 def test_runs_with_other_options_at_one_output_do_not_take_each_others_archive_for_theirs(tmp_path):
     expected = {name: run(tmp_path, "-t", name)[1] for name in "ab"}
@@ -178,6 +179,7 @@ def test_an_archive_whose_name_the_locale_cannot_say_stays_too(cli, tmp_path, na
     assert len(inodes) == 1
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("cache", "hello")
 def test_an_archive_of_other_options_is_written(tmp_path):
     options = [
@@ -381,6 +383,7 @@ def test_a_full_disk_under_the_cache_costs_time_only(tmp_path):
         assert hashlib.sha256((tmp_path / "x.tar").read_bytes()).hexdigest() == expected
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("cache", "hello")
 def test_fifty_runs_at_once_with_kills_among_them(tmp_path):
     expected = run(tmp_path, "--no-cache")[1]

@@ -96,7 +96,12 @@ def said(command, folder):
     return f"exit {done.returncode}\n{text}"
 
 
-@pytest.mark.parametrize("golden", GOLDEN, ids=lambda path: path.stem)
+def case(golden):
+    builds = "go build" in golden.read_text()
+    return pytest.param(golden, id=golden.stem, marks=pytest.mark.long if builds else ())
+
+
+@pytest.mark.parametrize("golden", map(case, GOLDEN))
 def test_a_mistake_is_answered_with_what_is_wrong_and_what_to_type(golden, samples):
     command, _, wanted = golden.read_text().partition("\n")
     for used, tool in USES.items():

@@ -18,6 +18,7 @@ import pytest
 
 from rootfs_builder.loader import kinds
 
+LONG = pytest.mark.long
 ELF = b"\x7fELF\2\1\1"
 COOKIE = b"MEI\014\013\012\013\016" + bytes(80)  # PyInstaller, CArchive; before section headers
 
@@ -137,7 +138,7 @@ def test_it_is_an_error_of_the_program_that_was_named(cli, tmp_path, name):
     [
         ("app.sh", "echo hello\n", "sh"),
         ("app.py", "print('hello')\n", "python3"),
-        ("app.pl", 'print "hello\\n";\n', "perl"),
+        pytest.param("app.pl", 'print "hello\\n";\n', "perl", marks=LONG),
         ("with space.sh", "echo hello\n", "sh"),
     ],
 )
@@ -242,7 +243,9 @@ SCRIPTS = {  # in Latin-1, as many old ones are
 }
 
 
-@pytest.mark.parametrize("name", SCRIPTS)
+@pytest.mark.parametrize(
+    "name", ["sh", *(pytest.param(one, marks=LONG) for one in ("perl", "python3"))]
+)
 def test_a_script_in_another_encoding_than_utf_8_is_packed(cli, tmp_path, name):
     if shutil.which(name, path="/bin:/usr/bin") is None:
         pytest.skip(f"no {name} here")

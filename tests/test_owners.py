@@ -92,6 +92,7 @@ def files(folders):
 SAMPLE = 30  # programs, however many there are
 
 
+@pytest.mark.long
 @needs_dpkg
 def test_every_file_of_the_system_folders_is_whose_dpkg_says():
     paths = sorted(set(files(FOLDERS)))
@@ -116,6 +117,7 @@ def test_what_programs_need_is_whose_dpkg_says(cli):
     assert len(ours) > 20
 
 
+@pytest.mark.long
 @needs_dpkg
 def test_what_dpkg_knows_of_each_package():
     fields = r"${Package}\t${Version}\t${Architecture}\t${source:Package}\t${source:Version}\n"

@@ -106,20 +106,28 @@ for owner, name in ((Directory, "lstat"), (DirectoryRoot, "lstat"), (Meter, "cou
 """
 
 
-def test_a_spinner_counts_after_a_second_of_silence_on_a_terminal_alone(tmp_path, cc):
+@pytest.fixture
+def slowly(tmp_path, cc):
+    """The variable for a process in which each look at a file takes its time."""
     cc(ASKS, name="asks")
     (tmp_path / "sitecustomize.py").write_text(SLOWLY)
-    slow = {"PYTHONPATH": str(tmp_path)}
-    quiet = [*RIGHT, "--no-cache", "-q"]
-    for words in (RIGHT, ("tree", "./asks")):
-        shown = on_a_terminal(*words, folder=tmp_path, **slow)
-        counts = [int(one) for one in re.findall(r"reading: (\d+) files", shown)]
-        assert counts == sorted(counts)
-        assert len(set(counts)) > 1
-        after = shown.rpartition("reading: ")[2].partition(" files")[2]
-        assert after.startswith("\n\x1b[?25h\r\x1b[1A\x1b[2K")  # the line is cleared
-    assert on_a_terminal(*quiet, folder=tmp_path, **slow) == ""
-    assert "reading: " not in in_a_pipe(*RIGHT, folder=tmp_path, **slow)
+    return {"PYTHONPATH": str(tmp_path)}
+
+
+@pytest.mark.parametrize("words", [("tree", "./asks"), pytest.param(RIGHT, marks=pytest.mark.long)])
+def test_a_spinner_counts_after_a_second_of_silence(tmp_path, slowly, words):
+    shown = on_a_terminal(*words, folder=tmp_path, **slowly)
+    counts = [int(one) for one in re.findall(r"reading: (\d+) files", shown)]
+    assert counts == sorted(counts)
+    assert len(set(counts)) > 1
+    after = shown.rpartition("reading: ")[2].partition(" files")[2]
+    assert after.startswith("\n\x1b[?25h\r\x1b[1A\x1b[2K")  # the line is cleared
+
+
+@pytest.mark.long
+def test_there_is_no_spinner_in_a_pipe_nor_where_it_is_to_be_quiet(tmp_path, slowly):
+    assert on_a_terminal(*RIGHT, "--no-cache", "-q", folder=tmp_path, **slowly) == ""
+    assert "reading: " not in in_a_pipe(*RIGHT, folder=tmp_path, **slowly)
 
 
 @pytest.mark.long

@@ -191,7 +191,13 @@ def test_a_hostile_program_ends_within_its_limits_and_leaves_nothing(tmp_path, s
     assert left == []
 
 
-@pytest.mark.parametrize("script", ["f() { f | f & }; f; sleep 60", "setsid sleep LONG & wait"])
+@pytest.mark.parametrize(
+    "script",
+    [
+        pytest.param("f() { f | f & }; f; sleep 60", marks=pytest.mark.long),
+        "setsid sleep LONG & wait",
+    ],
+)
 def test_nothing_is_left_by_a_strace_that_does_not_kill_at_its_end(tmp_path, script):
     mark = f"HOSTILE_{os.getpid()}_{time.monotonic_ns()}"
     script = f": {mark}\n{script.replace('LONG', LONG)}"
@@ -203,6 +209,7 @@ def test_nothing_is_left_by_a_strace_that_does_not_kill_at_its_end(tmp_path, scr
     assert left == []
 
 
+@pytest.mark.long
 def test_a_hundred_thousand_opens_are_read_whole(tmp_path):
     script = "import os\nfor n in range(100_000): os.close(os.open('/etc/hostname', 0))"
     found = observed("/usr/bin/python3", "-Sc", script, directory=tmp_path, seconds=60)

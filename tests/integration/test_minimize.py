@@ -171,6 +171,7 @@ def test_an_image_of_others_keeps_its_config(minimized, umoci, docker, name, tmp
     assert {*can_go(root, command)} <= kept
 
 
+@pytest.mark.long
 def test_a_trial_of_hello_is_quick(cc):
     """By CPU time, and against a mere start of it: that is as slow where the machine is."""
     program = cc(HELLO, args=("-static",))

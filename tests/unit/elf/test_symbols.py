@@ -39,6 +39,7 @@ def by_pyelftools(stream):
     return names - {b""}
 
 
+@pytest.mark.long
 def test_this_machines_files_want_what_pyelftools_says():
     compared, wanting, beyond_it, different = 0, 0, 0, []
     for path in machine_files()[::2]:  # pyelftools reads every symbol one by one

@@ -183,6 +183,7 @@ def test_thousands_of_links_are_too_many_and_no_crash(top):
     assert walked(DirectoryRoot(top), ["/1"]) == [(errno.ELOOP, None)]
 
 
+@pytest.mark.long
 def test_thousands_of_directories_are_walked(top):
     command = (
         f"i=0; while [ $i -lt 2000 ]; do mkdir d && cd -P d || exit; i=$((i+1)); done; cd {top}"

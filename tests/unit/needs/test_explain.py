@@ -11,7 +11,9 @@ from rootfs_builder.needs.rules.explain import explain
 RULES = rules.load()
 
 
-@pytest.mark.parametrize("program", ["/usr/bin/env", "/usr/bin/perl"])
+@pytest.mark.parametrize(
+    "program", ["/usr/bin/env", pytest.param("/usr/bin/perl", marks=pytest.mark.long)]
+)
 def test_the_explanations_of_all_rules_agree_with_what_they_did(program):
     wanted = recipe.from_options(directory="/", executables=(program,), user="nonroot")
     sources = Sources(DirectoryRoot())
