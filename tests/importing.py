@@ -91,8 +91,15 @@ class Packages:
     def of_all(self, paths):
         return SimpleNamespace(packages={one: self.owners.get(one) for one in paths})
 
+    def installed(self, name):
+        return tuple({one for one in self.owners.values() if one.name == name})
+
+    def files(self, package):
+        return {path for path, owner in self.owners.items() if owner == package}
+
     def related(self, package):
-        return SimpleNamespace(required=self.needs.get(package, ()), essential=package == "every")
+        required = self.needs.get(package, ())
+        return SimpleNamespace(required=required, least=required, essential=package == "every")
 
     def kin(self, package, *, needed):
         assert not needed

@@ -38,7 +38,7 @@ def is_small(path: str, context: Context, by: Package | None = None) -> bool:
 
 
 def _required(package: Package, packages: Owners, by: Package | None) -> Iterator[Package]:
-    """A package, and those that it requires, at any distance."""
+    """A package, and those that are enough for what it requires, at any distance."""
     todo, seen = [package], {package}
     while todo:
         one = todo.pop()
@@ -46,5 +46,5 @@ def _required(package: Package, packages: Owners, by: Package | None) -> Iterato
         if related.essential or (by is not None and packages.reaches(by, one)):
             continue
         yield one
-        todo += [other for other in related.required if other not in seen]
-        seen.update(related.required)
+        todo += [other for other in related.least if other not in seen]
+        seen.update(related.least)

@@ -66,7 +66,7 @@ class Apk:
             if one.provides & terms:
                 needed.add(one.package)
         others, required = tuple(sorted(needed - same)), tuple(sorted(needed))
-        return Related(tuple(sorted(same)), others, required)
+        return Related(tuple(sorted(same)), others, required, required)
 
     def files(self, package: Package) -> Iterator[str]:
         """See Database."""

@@ -48,13 +48,15 @@ class Related(Struct, frozen=True):
     """The installed packages of one source, and those that one of them names as needed.
 
     `needed` has one level: what it depends on, pre-depends on or recommends, every alternative.
-    `required` are those that it does not only recommend, of its own source, too. Nobody says that
-    they need one that is `essential`: every system has it. Nearly every one has what is `expected`.
+    `required` are those that it does not only recommend, of its own source, too; `least` of these
+    are enough, as only the first of each alternative is there. Nobody says that they need one that
+    is `essential`: every system has it. Nearly every one has what is `expected`.
     """
 
     same: tuple[Package, ...] = ()
     needed: tuple[Package, ...] = ()
     required: tuple[Package, ...] = ()
+    least: tuple[Package, ...] = ()
     essential: bool = False
     expected: bool = False
 

@@ -204,20 +204,31 @@ class Dpkg:
             tuple(sorted(own)),
             tuple(sorted(needed)),
             tuple(sorted(required)),
+            tuple(sorted(self._least(package))),
             essential=any(map(_ESSENTIAL.search, stanzas)),
             expected=any(map(_EXPECTED.search, stanzas)),
         )
 
     def _that_are(self, field: re.Pattern[bytes], package: Package) -> set[Package]:
         """The installed packages that a field of a package names, or that provide what it names."""
-        terms = {
-            decode(term)
-            for stanza in self._stanzas.get(package.name, ())
-            for text in field.findall(stanza)
-            for term in _TERM.findall(text)
-        }
-        provided = {name for term in terms for name in self._provided.get(term, ())}
-        return {one for name in terms | provided for one in self.installed(name)}
+        terms = {decode(one) for text in self._texts(field, package) for one in _TERM.findall(text)}
+        return {one for term in terms for one in self._by_term(term)}
+
+    def _least(self, package: Package) -> Iterator[Package]:
+        """The installed packages that are enough for what a package requires."""
+        for text in self._texts(_REQUIRES, package):
+            for alternatives in text.split(b","):
+                terms = map(decode, _TERM.findall(alternatives))
+                yield from next(filter(None, map(self._by_term, terms)), ())
+
+    def _texts(self, field: re.Pattern[bytes], package: Package) -> Iterator[bytes]:
+        for stanza in self._stanzas.get(package.name, ()):
+            yield from field.findall(stanza)
+
+    def _by_term(self, term: str) -> tuple[Package, ...]:
+        """The installed packages of a name, or that provide it."""
+        names = {term, *self._provided.get(term, ())}
+        return tuple(one for name in names for one in self.installed(name))
 
     def files(self, package: Package) -> Iterator[str]:
         """See Database; with the alternatives that lead to one of them."""

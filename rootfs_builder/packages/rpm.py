@@ -200,7 +200,8 @@ class Rpm:
         same = {one for _, one in self._all if one.source == package.source}
         required = self._that_provide(_REQUIRES, package)
         needed = (self._that_provide(_RECOMMENDS, package) | required) - same
-        return Related(tuple(sorted(same)), tuple(sorted(needed)), tuple(sorted(required)))
+        all_of_them = tuple(sorted(required))
+        return Related(tuple(sorted(same)), tuple(sorted(needed)), all_of_them, all_of_them)
 
     def _that_provide(self, tag: int, package: Package) -> set[Package]:
         """The packages that provide what a tag of a package names: capabilities and files."""

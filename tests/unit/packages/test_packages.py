@@ -829,7 +829,7 @@ folders = SimpleNamespace(STATES=("/db",), read=Folders)
 def kin(machine, path):
     """The names of the packages of a file's source, of what its package needs, and requires."""
     related = machine.owners.related(machine.of(path))
-    return tuple({one.name for one in each} for each in structs.astuple(related)[:3])
+    return tuple({one.name for one in each} for each in structs.astuple(related)[:4])
 
 
 def test_dpkg_knows_the_packages_of_a_source_and_what_one_needs(machine):
@@ -869,10 +869,11 @@ def test_dpkg_knows_the_packages_of_a_source_and_what_one_needs(machine):
             "/lib": "-> usr/lib",
         }
     )
-    same, needed, required = kin(machine, "/usr/bin/tool")
+    same, needed, required, least = kin(machine, "/usr/bin/tool")
     assert same == {"tool", "tool-doc", "tools"}
     assert needed == {"dpkg", "liba", "postfix", "data"}
     assert required == {"dpkg", "liba", "postfix"}
+    assert least == {"dpkg", "liba"}
     files = machine.owners.files(machine.of("/usr/bin/tool"))
     assert files == {"/usr/bin/tool"}  # there is no /opt
 
@@ -974,7 +975,7 @@ def test_apk_knows_the_packages_of_an_origin_and_what_one_needs(machine):
     )
     machine.fill({"/lib/apk/db/installed": text, "/usr/bin/tool": ""})
     needs = {"liba", "postfix", "data"}
-    assert kin(machine, "/usr/bin/tool") == ({"tool", "tools-doc"}, needs, needs)
+    assert kin(machine, "/usr/bin/tool") == ({"tool", "tools-doc"}, needs, needs, needs)
     assert machine.owners.files(machine.of("/usr/bin/tool")) == {"/usr/bin/tool"}
 
 
@@ -992,9 +993,9 @@ def test_rpm_knows_the_packages_of_a_source_and_what_one_needs(machine):
         rpm_package("far", ["/usr/lib/far"], more={1047: (ARRAY, ["far"])}),
     )
     machine.fill({DATABASE: database, "/usr/bin/tool": ""})
-    same, needed, required = kin(machine, "/usr/bin/tool")
+    same, needed, *required = kin(machine, "/usr/bin/tool")
     assert (same, needed) == ({"tool", "tool-libs"}, {"liba", "perl", "data"})
-    assert required == {"liba", "perl"}
+    assert required == [{"liba", "perl"}, {"liba", "perl"}]
     assert machine.owners.files(machine.of("/usr/bin/tool")) == {"/usr/bin/tool"}
 
 
