@@ -84,11 +84,15 @@ class Configuration:
                 if by_shell:
                     yield File(strings.SHELL, clue, started=True)
 
-    def _piped(self, text: Text) -> Iterator[Need]:
-        """The utilities of every system in the command lines of a configuration of the user's."""
+    def _by_user(self, text: Text) -> Iterator[Need]:
+        """The programs that a configuration of the user's sets.
+
+        And the utilities of every system in its command lines.
+        """
         files, shown = self._context.files, printable(name(text.path))
         if text.kind is not TextKind.ADDED or not files.is_added_alone(text.path):
             return
+        yield from assigned.by_user(text, self._context)
         if not self._context.elf_files.imports(self._context.program.real, strings.EXEC):
             return
         words, commands = set[str](), files.commands(self._context.search_path)
@@ -144,7 +148,7 @@ class Configuration:
         idle = text.kind is TextKind.BROUGHT and (files.read(text.path) or b"").startswith(b"#!")
         places = tuple(one for one in found if not (idle and one.is_program))
         yield from self._started(text, places)
-        yield from self._piped(text)
+        yield from self._by_user(text)
         yield from self._required(text, spelt, real)
         if text.kind is TextKind.BROUGHT and assigned.values(text, files):
             owner = belongings.owner(real)

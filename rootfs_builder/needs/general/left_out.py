@@ -17,6 +17,13 @@ def too_large(path: str, count: int, size: int, clue: Clue, got: str = "") -> Fi
     return hint(Code.PACKAGE_FILES_LEFT_OUT, text, *clue.paths)
 
 
+def package(named: str, count: int, size: int, clue: Clue) -> Finding:
+    """A package of `count` files and `size` bytes."""
+    text = f"{clue.text}, and {printable(named)} ({count:,} files, {size / 1e6:,.0f} MB) is left "
+    text += f"out: --with packages={printable(named)}"
+    return hint(Code.PACKAGE_FILES_LEFT_OUT, text, *clue.paths)
+
+
 def held(path: str, count: int, clue: Clue, why: str) -> Finding:
     """One sentence for all files of a directory that may hold passwords, and how that shows."""
     shown = printable(path)

@@ -1,9 +1,11 @@
-"""Settings below /etc that no package brings: whose they are nonetheless.
+"""Files that no package brings: whose they are nonetheless.
 
-A package's scripts make them when it is installed, with ucf(1) or from debconf's answers, or an
-administrator adds them where the package has an empty directory for that. One is the package's if
-it is in such a directory, if it is called as a file that the package has elsewhere, to be copied,
-or if the scripts name it. What else an administrator keeps beside the settings is nobody's.
+What is made in a directory where a source has files is its own, as caches and indexes are. Of
+settings below /etc a package's scripts make some when it is installed, with ucf(1) or from
+debconf's answers, or an administrator adds them where the package has an empty directory for that.
+One is the package's if it is in such a directory, if it is called as a file that the package has
+elsewhere, to be copied, or if the scripts name it. What else an administrator keeps beside the
+settings is nobody's.
 
 Source: ucf(1); Debian Policy, 10.7.3.
 """
@@ -24,22 +26,26 @@ _MOST = 2_000  # entries of one directory, with all below it
 
 
 def within(directory: SourcePath, kin: Kin, context: Context) -> Iterator[SourcePath]:
-    """The files in a directory below /etc, or deeper, that no package has and that are of some."""
-    if not below(directory, "/etc"):
+    """The files in a directory, or deeper, that no package has and that are of some.
+
+    Outside of /etc all are, where its source has files.
+    """
+    of_etc = below(directory, "/etc")
+    if not of_etc and not any(map(kin.owns, kin.within(directory))):
         return
-    known = {name(one) for one in kin.own}
-    if kin.of is not None:
+    known = {name(one) for one in kin.own} if of_etc else set[str]()
+    if kin.of is not None and of_etc:
         known.update(map(name, by(kin.of, context)))
     root, todo, files = context.elf_files.root, [directory], list[SourcePath]()
     for one in todo:
-        is_empty = kin.has(one)
+        all_count = kin.has(one) or not of_etc
         for last in context.files.names(one):
             path = SourcePath(join(one, last))
             node = root.lstat(path)
             if node is not None and node.kind == "dir" and len(todo) < _MOST:
                 todo.append(path)
-            elif node is not None and node.kind == "file" and (is_empty or last in known):
-                files.append(path)
+            elif node is not None and node.kind == "file" and (all_count or last in known):
+                files += () if kin.has(path) else (path,)
     yield from _unowned(files[:_MOST], context)
 
 

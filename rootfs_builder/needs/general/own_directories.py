@@ -14,7 +14,6 @@ from rootfs_builder.needs.general.places import Place
 from rootfs_builder.packages import Kin
 from rootfs_builder.paths import SourcePath, below, name, parent, printable
 
-_NEEDLESS = standards.omitted((*standards.OMIT, *standards.HEADERS))
 _SMALL = 1 << 20  # bytes: what no text names is not worth more
 
 
@@ -88,4 +87,4 @@ class OwnDirectories:
 
     def _is_data(self, path: SourcePath) -> bool:
         executable = ".so" in name(path) or self._context.files.may_execute(path)
-        return not (executable or _NEEDLESS.fullmatch(path[1:]))
+        return not (executable or standards.is_unused(path))

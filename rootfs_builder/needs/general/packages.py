@@ -6,12 +6,13 @@ those that it requires.
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import filterfalse
 
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need, Text
 from rootfs_builder.needs.general import asked, standards
 from rootfs_builder.packages import Owners, Package
-from rootfs_builder.paths import SourcePath, parent, printable
+from rootfs_builder.paths import printable
 
 
 def make(context: Context) -> "Packages":
@@ -34,7 +35,9 @@ class Packages:
         """
         for package in behind(asked.packages(self._context, "packages"), self._context.packages):
             clue = Clue(f"--with packages={printable(package.name)}")
-            for path in sorted(filter(_is_needed, self._context.packages.files(package))):
+            for path in sorted(
+                filterfalse(standards.is_unused, self._context.packages.files(package))
+            ):
                 yield File(path, clue, started=self._context.files.may_execute(path))
 
     def text(self, text: Text) -> Iterator[Need]:
@@ -51,17 +54,7 @@ def behind(named: Iterable[Package], packages: Owners) -> Iterator[Package]:
     """
     todo = [*named]
     for one in todo:
-        if any(map(_is_needed, packages.files(one))):
+        if not all(map(standards.is_unused, packages.files(one))):
             yield one
         else:
             todo += [new for new in packages.related(one).required if new not in todo]
-
-
-_NEEDLESS = standards.omitted((*standards.OMIT, *standards.HEADERS))
-
-
-def _is_needed(path: SourcePath) -> bool:
-    above = parent(path)
-    return not (
-        standards.is_needless(above) or standards.is_needless(path) or _NEEDLESS.fullmatch(path)
-    )

@@ -45,6 +45,9 @@ _THE_IMAGES_OWN = (
     r"|/usr/lib/locale(?:/.*)?|/bin/sh|/usr/bin/env"
 )
 _CROWDED = rf".*/(?:s?bin|{_TRIPLET})|(?:/usr)?/lib(?:32|64|x32)?"
+_READ = re.compile(  # what an importer reads, and env(1), which is given no text of its own
+    r".*/(?:env|java|lua(?:jit)?|node(?:js)?|perl|php|pypy|python|ruby|busybox|(?:ba|da|k|mk|z)?sh)[\d.]*"
+)
 _INTERPRETER = re.compile(r".*/(?:lua|node|perl|php|python|ruby|tclsh|wish|(?:ba|da|k|z)?sh)[\d.]*")
 OF_OTHERS = frozenset(("dist-packages", "gems", "node_modules", "site-packages", "vendor"))
 _OF_OTHERS = re.compile(rf"/(?:{'|'.join(sorted(OF_OTHERS))})(?:/|\Z)")
@@ -81,6 +84,9 @@ def omitted(names: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile(f"(?:.*/)?(?:{each})(?:/.*)?")
 
 
+_UNUSED = omitted((*OMIT, *HEADERS))
+
+
 def is_shared(directory: str) -> bool:
     """Whether a directory has files of many packages by its purpose."""
     return re.fullmatch(_SHARED, directory) is not None
@@ -96,6 +102,12 @@ def is_needless(path: str) -> bool:
     return bool(re.fullmatch(_DOCUMENTATION, path) or re.fullmatch(_THE_IMAGES_OWN, path))
 
 
+def is_unused(path: str) -> bool:
+    """Whether a file of a package is only documentation, a translation or for building."""
+    needless = is_needless(path) or is_needless(path.rpartition("/")[0])
+    return needless or _UNUSED.fullmatch(path[1:]) is not None
+
+
 def is_data(path: str) -> bool:
     """Whether what is there are settings or data for machines of all kinds, no code of one."""
     return re.fullmatch(_DATA, path) is not None
@@ -104,6 +116,11 @@ def is_data(path: str) -> bool:
 def is_interpreter(path: str) -> bool:
     """Whether a program runs the texts of others: which of them it is for, no path tells."""
     return _INTERPRETER.fullmatch(path) is not None
+
+
+def is_read(interpreter: str) -> bool:
+    """Whether there is an importer for the scripts of an interpreter."""
+    return _READ.fullmatch(interpreter) is not None
 
 
 def is_of_others(path: str) -> bool:

@@ -10,6 +10,7 @@ it is started: one hint names them all.
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cached_property
 
 from rootfs_builder.errors import InputError
@@ -82,6 +83,7 @@ class Commands:
         self._context = context
         self._files = context.files
         self._owners = dict[str, Package | None]()
+        self._programs = dict[str, set[str]]()
         self.own = set[str]()
 
     def run(self, text: str, by: str, script: str, *, is_line: bool) -> Iterator[File | LeftOut]:
@@ -189,17 +191,32 @@ class Commands:
             if path is not None and undeclared.is_small(path, self._context):
                 yield path
 
-    def quoted(self, by: str) -> Iterator[str]:
-        """Those of them whose names a text quotes, which starts programs."""
+    def quoted(self, by: str, *, starts: bool) -> Iterator[str]:
+        """Those of them whose names a text quotes, if it `starts` programs.
+
+        Of any text those that the system's package of that name has: `dot` of graphviz.
+        """
         data = self._files.read(by) or b""
-        for path in self.namesakes(by):
-            if any(encode(f"{quote}{name(path)}{quote}") in data for quote in "'\"`"):
-                yield name(path)
+        words = {name(path) for path in (self.namesakes(by) if starts else ())}
+        for one in sorted(words | self._of_system(self.package(by))):
+            if any(encode(f"{quote}{one}{quote}") in data for quote in "'\"`"):
+                yield one
+
+    def _of_system(self, called: str) -> set[str]:
+        """The programs of the system's package of a name, but for one that has that, too."""
+        if called not in self._programs:
+            found, owners = set[str](), self._context.packages
+            commands = {*self._files.commands(self._context.search_path).values()}
+            with suppress(InputError):  # which others say
+                for package in owners.installed(called) if called else ():
+                    programs = commands.intersection(owners.files(package))
+                    found |= {*map(name, map(SourcePath, programs))} - {called}
+            self._programs[called] = found
+        return self._programs[called]
 
     def _is_called_as(self, path: str, by: str) -> bool:
         """Whether a program, or the package that has it, is called as the package of a text."""
-        owner, called = self.owner(path), self.package(by)
-        if called and owner is not None and owner.name == called:  # graphviz starts its `dot`
+        if name(SourcePath(path)) in self._of_system(self.package(by)):
             return undeclared.is_small(path, self._context)
         return path in self.namesakes(by)
 

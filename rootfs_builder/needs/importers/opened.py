@@ -14,7 +14,7 @@ from rootfs_builder.paths import decode, name, printable
 
 _INTERFACE = re.compile(rb"dlopen|ffi|fiddle", re.IGNORECASE)
 _COMPUTED = re.compile(rb"\b(?:dlopen|ffi_lib|ffi\.load)[ (]+[@$]?[a-z_]")
-_SONAME = rb"lib[\w.+-]+\.so\.\d[\d.]*"
+_SONAME = rb"lib[\w.+-]+\.so(?:\.\d[\d.]*)?"
 _QUOTED = re.compile(rb"""(?P<quote>["'])(?P<soname>""" + _SONAME + rb""")(?P=quote)""")
 _LIST = re.compile(rb"(?:%w|\bqw ?)[(\[{|/](?P<words>[^)\]}|/]*)")  # Ruby's, Perl's
 _FILLED_IN = re.compile(rb"""/(?P<stem>lib[\w+-]+)\.(?:#\{\w+\}|so)["']""")  # Ruby's, by its path
@@ -27,7 +27,7 @@ def of(paths: Iterable[str], commands: Commands, context: Context) -> Iterator[L
     """
     none: tuple[str, ...] = ()
     for path in sorted(paths):
-        for soname in context.files.fact(path, "opened v4", tuple[str, ...], _sonames, none):
+        for soname in context.files.fact(path, "opened v5", tuple[str, ...], _sonames, none):
             if soname:
                 shown = f"{printable(name(path))} opens {printable(soname)}"
                 yield Library(soname, Clue(shown, (path,)), optional=True)

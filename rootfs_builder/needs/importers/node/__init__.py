@@ -13,9 +13,9 @@ from msgspec.structs import replace
 
 from rootfs_builder.filesystem.sources import Sources, in_system
 from rootfs_builder.findings import Code, warning
+from rootfs_builder.needs import interpreters
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Finder, LeftOut, Need, Text, TextKind
-from rootfs_builder.needs.importers import started
 from rootfs_builder.needs.importers.command_calls import How
 from rootfs_builder.needs.importers.commands import Commands
 from rootfs_builder.needs.importers.node import imports
@@ -104,7 +104,7 @@ class _Node:
 
     def text(self, text: Text) -> Iterator[Need]:
         """What a script needs that is started, or a module that the user adds."""
-        if text.kind is TextKind.STARTED and (text.by or started.runs(self._context, text.path)):
+        if interpreters.starts(self._context, text):
             yield from self._started(text.path, None)
         elif (
             text.kind is TextKind.ADDED
@@ -307,10 +307,10 @@ class _Node:
         for path, one in requests:
             if one.runs is not None:
                 yield from self._run(one, path, place.started)
-        if any(one.text in _STARTING for _, one in requests):
-            for path in modules:
-                for word in self._commands.quoted(path):
-                    yield from self._commands.perhaps(word, path, place.started)
+        starts = any(one.text in _STARTING for _, one in requests)
+        for path in modules:
+            for word in self._commands.quoted(path, starts=starts):
+                yield from self._commands.perhaps(word, path, place.started)
 
     def _fits(self, package: Package) -> bool:
         """Whether a package is for this system and machine."""

@@ -133,7 +133,7 @@ class Outside:
         A bare name is one where the package that starts others is called so itself.
         """
         starts = any(one.module == "subprocess" for one in source.imports)
-        for one in (*source.commands, *(self._commands.quoted(path) if starts else ())):
+        for one in (*source.commands, *self._commands.quoted(path, starts=starts)):
             known = self._commands.named if "/" in one else self._commands.perhaps
             for need in known(one, path, self.script):
                 is_doubtful = perhaps and isinstance(need, File)

@@ -11,9 +11,9 @@ own source are read as if it did.
 from collections.abc import Iterator
 
 from rootfs_builder.filesystem.sources import in_system
+from rootfs_builder.needs import interpreters
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Finder, Need, Text, TextKind
-from rootfs_builder.needs.importers import started
 from rootfs_builder.needs.importers.shell import steps
 from rootfs_builder.needs.importers.shell.answers import Answers
 from rootfs_builder.needs.importers.shell.names import SHELLS
@@ -108,4 +108,4 @@ class _Shell:
         return self._files.fact(path, _FACT, Script, steps.parse, Script())
 
     def _is_mine(self, path: str) -> bool:
-        return started.runs(self._context, path)
+        return interpreters.runs(self._context, path)

@@ -83,7 +83,7 @@ def test_a_directory_brings_what_its_packages_have_there_and_no_documentation(ma
     machine.package("plugin", {"/usr/share/tool/sub/foreign": ""})
     machine.bench.fill({"/usr/share/tool/made": ""})
     names = {path.removeprefix("/usr/share/tool/") for path in machine.brought()}
-    assert names == {"a.dat", "sub/b", "sub/c"}
+    assert names == {"a.dat", "made", "sub/b", "sub/c"}
 
 
 def test_source_code_is_data_where_it_is_the_same_on_machines_of_all_kinds(machine):
@@ -402,7 +402,9 @@ def test_of_texts_without_an_end_any_part_may_call_a_file_of_its_source(machine)
         ("cmd={path}/dep-tool", True),
         ('  cmd: "dep-tool"', True),
         ("tool = /usr/bin/dep", True),
-        ("cmd=dep", False),  # a word of every day
+        ("cmd=dep", True),
+        ('"remoteShell": "dep",', True),
+        ("mode=dep", False),  # a word of every day
         ("# cmd=dep-tool", False),
         ("cmd=dep-tool -x", False),
         ("cmd=other-tool", False),  # nothing says that it is needed
@@ -424,6 +426,26 @@ def test_a_program_that_a_setting_of_its_package_is(machine, by_script, line, co
         machine.tool("/usr/share/tool/settings")
         machine.package("tool", tree, needs="Depends: dep\n", files=(TOOL,))
     assert bool(machine.brought() & {*programs}) == comes
+
+
+@pytest.mark.parametrize(
+    ("line", "starts", "comes"),
+    [
+        ("remoteshell = dep", True, True),
+        ("remoteshell = dep", False, False),
+        ("mode = dep", True, False),
+        ("remoteshell = dep -x", True, False),
+    ],
+)
+def test_a_program_that_a_setting_of_the_users_is(machine, line, starts, comes):
+    """As the ssh of dsh.conf, which no package declares."""
+    machine.bench.fill({f"{LIB}/libc.so.6": libc("frob", "execvp")})
+    machine.bench.fill({TOOL: program("frob", *(["execvp"] if starts else []))})
+    machine.bench.fill({"/usr/bin/dep": program("frob"), "/home/tool.conf": f"{line}\n"})
+    machine.package("tool", {}, files=(TOOL,))
+    machine.package("dep", {}, files=("/usr/bin/dep",))
+    added = (f"{machine.bench.root}/home/tool.conf:/etc/tool.conf",)
+    assert ("/usr/bin/dep" in machine.brought(add=added)) == comes
 
 
 def test_a_database_that_cannot_be_read_is_one_warning(machine, monkeypatch):
@@ -581,11 +603,14 @@ def test_names_that_are_no_utf8(machine):
     assert machine.brought() == set()
 
 
-def test_a_directory_of_data_brings_nothing_that_no_package_has(machine):
-    machine.tool("/usr/share/tool")
-    machine.package("tool", {"/usr/share/tool/a": ""}, files=(TOOL,))
-    machine.bench.fill({"/usr/share/tool/mine": ""})
-    assert machine.brought() == {"/usr/share/tool/a"}
+def test_what_is_made_in_a_directory_of_its_source_alone_is_its_own(machine):
+    """As an index that a package's scripts make when it is installed."""
+    machine.tool("/usr/share/tool", "/usr/share/need")
+    machine.package("tool", {"/usr/share/tool/a": ""}, needs="Depends: need\n", files=(TOOL,))
+    machine.package("need", {"/usr/share/need/a": ""})
+    machine.bench.fill({"/usr/share/tool/index": "", "/usr/share/need/index": ""})
+    brought = {"/usr/share/tool/a", "/usr/share/tool/index", "/usr/share/need/a"}
+    assert machine.brought() == brought
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,10 @@ class Packages:
     But in `all` each file is of another.
     """
 
+    def installed(self, name):
+        assert name
+        return ()
+
     def of_all(self, paths):
         return SimpleNamespace(
             packages={
@@ -46,7 +50,7 @@ class Packages:
         )
 
     def related(self, _):
-        return SimpleNamespace(needed=(), required=(), essential=False)
+        return SimpleNamespace(needed=(), required=(), least=(), essential=False)
 
     def requires(self, package, other):
         return package == other
@@ -824,7 +828,8 @@ def test_an_environment_gets_the_program_of_a_package_that_is_called_as_its_own(
         "/venv/pyvenv.cfg": "home = /usr/bin\n",
         "/venv/bin/run": "#!/venv/bin/python\nimport own",
         f"{site}/own.py": "import aid",
-        f"{site}/aid/__init__.py": "import subprocess\nsubprocess.run(['cat', x])",
+        f"{site}/aid/__init__.py": "from . import run\nTOOL = Path('cat')",
+        f"{site}/aid/run.py": "import subprocess\ndef run(one): subprocess.run([one])",
     }
     options = {"script": "/venv/bin/run", "added": list(tree), "opened": "/venv/bin/python"}
     for owner, comes in (("aid", {"/usr/bin/cat"}), ("other", set())):

@@ -238,10 +238,14 @@ def test_libraries_that_a_text_quotes_by_their_sonames_are_opened():
     """As ethon's libcurl, by FFI."""
     text = "#!/usr/bin/ruby\nffi_lib ['libcurl', 'libcurl.so.4']\nputs 'see libx.so.1 there'"
     text += "\n# 'liby.so.1'\nX = '/usr/../opt/libz.so.1'"
-    text += "\nffi_lib(known + %w(libw.dylib libw.so.1))"
+    text += "\nffi_lib(known + %w(libw.dylib libw.so.1))\ndlopen('libv.so')"
     made = importing.finder(ruby, {SCRIPT: text}, compiled={"directory": (CORE,)})
     needs = made.text(Text(SCRIPT, TextKind.STARTED))
-    assert [one.name for one in needs if isinstance(one, Library)] == ["libcurl.so.4", "libw.so.1"]
+    assert [one.name for one in needs if isinstance(one, Library)] == [
+        "libcurl.so.4",
+        "libv.so",
+        "libw.so.1",
+    ]
 
 
 def test_a_library_of_a_computed_name_is_one_that_the_package_requires(monkeypatch):

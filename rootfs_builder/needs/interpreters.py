@@ -5,8 +5,14 @@ from contextlib import suppress
 
 from rootfs_builder.errors import InputError
 from rootfs_builder.loader import executable
-from rootfs_builder.needs.finder import Context
+from rootfs_builder.needs.finder import Context, Text, TextKind
 from rootfs_builder.paths import OpenedPath, SourcePath, join
+
+
+def starts(context: Context, text: Text) -> bool:
+    """Whether a process is started to run a text."""
+    given = text.kind is TextKind.STARTED
+    return given and (bool(text.by) or runs(context, text.path))
 
 
 def runs(context: Context, path: str) -> bool:
