@@ -9,7 +9,7 @@ and MIPS has none of the two. Source: System V gABI, chapter 5; binutils bfd/elf
 
 import re
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fnmatch import translate
 from functools import cache
 
@@ -84,11 +84,26 @@ def imports(data: Buffer) -> frozenset[bytes]:
     return _names(data, dynamic, indexes)
 
 
+def among(data: Buffer, names: Iterable[bytes]) -> frozenset[bytes]:
+    """Which names its dynamic symbols have, defined or not.
+
+    Raises:
+        ElfError: see `imports`.
+    """
+    dynamic = elf.dynamic(data)
+    strings = b"" if dynamic is None else _strings(data, dynamic)
+    return frozenset(one for one in names if b"\0%b\0" % one in strings)
+
+
+def _strings(data: Buffer, dynamic: Dynamic) -> bytes:
+    start = _offset(dynamic, _DT_STRTAB)
+    return data[start : start + min(dynamic.tags.get(_DT_STRSZ, _MAX_STRINGS), _MAX_STRINGS)]
+
+
 def _names(data: Buffer, dynamic: Dynamic, indexes: set[int]) -> frozenset[bytes]:
     if not indexes:
         return frozenset()
-    start = _offset(dynamic, _DT_STRTAB)
-    strings = data[start : start + min(dynamic.tags.get(_DT_STRSZ, _MAX_STRINGS), _MAX_STRINGS)]
+    strings = _strings(data, dynamic)
     names = set()
     room = _MAX_NAMES
     for index in indexes:

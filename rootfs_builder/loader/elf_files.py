@@ -162,6 +162,12 @@ class ElfFiles:
             self._symbols = path, found
         return self._symbols[1]
 
+    def symbols(self, path: Key, names: Iterable[bytes]) -> frozenset[bytes]:
+        """Which names the dynamic symbols of an ELF file have; none in a damaged table."""
+        with self.source(path).open() as content, suppress(ElfError):
+            return elf_symbols.among(content, names)
+        return frozenset()
+
     def notes(self, path: Key) -> tuple[Note, ...]:
         """What the file says that it may dlopen."""
         file = self.file(path)

@@ -14,6 +14,7 @@ from rootfs_builder.needs.general.places import Place
 from rootfs_builder.packages import Kin
 from rootfs_builder.paths import SourcePath, below, name, parent, printable
 
+_TOPS = ("/usr/lib", "/usr/libexec", "/usr/share")
 _SMALL = 1 << 20  # bytes: what no text names is not worth more
 
 
@@ -37,6 +38,13 @@ class OwnDirectories:
         )
         if looks and not any(below(one.path, path) for one in self._spelt):
             yield path
+
+    def are_there(self) -> bool:
+        """Whether there is a directory that is called as the user's program."""
+        called, files = name(SourcePath(self._context.program.real)), self._context.files
+        return self._context.is_named and any(
+            files.kind(f"{one}/{called}") == "dir" for one in _TOPS
+        )
 
     def home(self) -> Place | None:
         """The program's own directory: one in which no other program is.
@@ -71,7 +79,7 @@ class OwnDirectories:
         if not (called and self._context.is_named and name(program).startswith(called)):
             return
         libraries = {parent(one.real) for one in self._context.objects}
-        tops = {"/usr/lib", "/usr/libexec", "/usr/share", *filter(standards.is_crowded, libraries)}
+        tops = {*_TOPS, *filter(standards.is_crowded, libraries)}
         places = filter(
             None, (self._belongings.there.place(f"{one}/{called}") for one in sorted(tops))
         )

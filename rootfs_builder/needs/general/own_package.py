@@ -58,10 +58,10 @@ class OwnPackage:
         spelt = self._places(self._context.program)
         directories = OwnDirectories(self._context, self._belongings, spelt)
         alike, home = [*directories.alike()], directories.home()
-        if not (starts or loads or alike or home or any(map(self._places, linked))):
+        own_ones = alike or home or directories.are_there()
+        if not (starts or loads or own_ones or any(map(self._places, linked))):
             return
-        belongings = self._belongings
-        package = belongings.owner(program)
+        belongings, package = self._belongings, self._belongings.owner(program)
         kin = belongings.kin(package)
         linked += [one for one in objects if one not in linked and self._is_linked(one, kin)]
         yield from self._libraries(tuple(self._opened()), kin)

@@ -115,7 +115,8 @@ class OwnPrograms:
 
         As that of libgnustep-base requires dpkg-architecture's. Also what it names that is called
         as a package that it requires, as gpg is for libgpgme; or that is of its own source, in a
-        package that the program's requires: gdnc for those of GNUstep.
+        package that the program's requires: gdnc for those of GNUstep. The name of one of its
+        functions is none, as pam_getenv(3).
         """
         files, elf_files = self._context.files, self._context.elf_files
         for one in self._started(by):
@@ -130,13 +131,18 @@ class OwnPrograms:
         named = {one: path for one, path in own if files.real(path) in program.declared}
         if elf_files.imports(by.real, strings.EXEC):
             named |= {one: path for one, path in required if one in kin.required_names}
-        texts = {encode(f"\0{one}\0"): one for one in named}
-        for text in sorted(elf_files.contained(by.real, texts) if texts else ()):
-            path = named[texts[text]]
-            shown = f"{printable(name(by.opened))} names {printable(texts[text])}"
+        for word in self._spelt(by, named):
+            path, shown = named[word], f"{printable(name(by.opened))} names {printable(word)}"
             declared = files.real(path) in program.declared
             if declared or undeclared.is_small(path, self._context, kin.of):
                 yield File(path, Clue(shown, (path,)), started=True)
+
+    def _spelt(self, by: Loaded, words: Iterable[str]) -> list[str]:
+        """Those that are whole strings of a library, and names of no functions."""
+        elf_files, texts = self._context.elf_files, {encode(f"\0{one}\0"): one for one in words}
+        found = {texts[one] for one in elf_files.contained(by.real, texts)} if texts else set[str]()
+        functions = elf_files.symbols(by.real, map(encode, found)) if found else ()
+        return sorted(found.difference(map(decode, functions)))
 
     def _comes_along(self, one: _Started) -> bool:
         """For the user's program; a shell has some of the utilities itself, others are words."""

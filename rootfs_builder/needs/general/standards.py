@@ -46,7 +46,7 @@ _THE_IMAGES_OWN = (
 )
 _CROWDED = rf".*/(?:s?bin|{_TRIPLET})|(?:/usr)?/lib(?:32|64|x32)?"
 _READ = re.compile(  # what an importer reads, and env(1), which is given no text of its own
-    r".*/(?:env|java|lua(?:jit)?|node(?:js)?|perl|php|pypy|python|ruby|busybox|(?:ba|da|k|mk|z)?sh)[\d.]*"
+    r".*/(?:env|java|Rscript|R|lua(?:jit)?|node(?:js)?|perl|php|pypy|python|ruby|busybox|(?:ba|da|k|mk|z)?sh)[\d.]*"
 )
 _INTERPRETER = re.compile(r".*/(?:lua|node|perl|php|python|ruby|tclsh|wish|(?:ba|da|k|z)?sh)[\d.]*")
 OF_OTHERS = frozenset(("dist-packages", "gems", "node_modules", "site-packages", "vendor"))
@@ -65,7 +65,7 @@ OMIT = (  # names within a directory: documentation, what compiles and links, tr
         "NEWS",
     ),
     *("README*", "doc", "docs", "man", "*.info.gz"),
-    *("*.a", "*.la", "*.pc", "cmake", "pkgconfig"),
+    *("*.a", "*.la", "*.pc", "cmake/*.cmake", "pkgconfig"),
     *("*.gmo", "*.mo", "*.po", "*.pot", "*.qm", "__pycache__"),
     *("*.t", "testsuite"),
 )

@@ -124,12 +124,13 @@ class Follower:
         self._modules.need(warning(Code.IMPORT_MISSING, text, module.path))
 
     def _named(self, source: Source, module: Module) -> None:
-        """Modules whose names are texts."""
-        own = self._modules.is_own(module)
+        """Modules whose names are texts; those of an extension module are any words."""
+        own, is_binary = self._modules.is_own(module), module.path.endswith(".so")
+        needs = self._modules.is_expected if is_binary else self._modules.is_required
         level = How(min(How.GUARDED if own else How.LATER, module.level))
         lists = [names for names in source.lists if self._has_module(names, module.scope)]
         for text in dict.fromkeys((*source.strings, *(one for names in lists for one in names))):
-            if own or self._modules.is_required(text, module):
+            if own or needs(text, module):
                 self._name(text, level, module)
         for beginning in source.dynamic:
             self._dynamic(beginning, level, module)

@@ -25,14 +25,7 @@ from rootfs_builder.needs.importers.python.source import How, Source
 from rootfs_builder.paths import SourcePath, below, decode, parent, printable
 
 _WITHOUT = frozenset(("test", "tests"))  # names of directories that no package comes with
-_IMPORTS = frozenset(  # of an extension module that imports others
-    (
-        b"PyImport_Import",
-        b"PyImport_ImportModule",
-        b"PyImport_ImportModuleLevel",
-        b"PyImport_ImportModuleLevelObject",
-    )
-)
+_IMPORTS = frozenset((b"PyImport_Import*",))  # of an extension module that imports others
 _NAMES = rb"\x00(?P<name>\w+(?:\.\w+)*)(?=\x00)"
 
 
@@ -224,6 +217,11 @@ class Modules:
         """Whether the system package of a module names that of another as needed."""
         found = self.find(target, Scope())
         return found is not None and self._outside.is_declared(found.files[:1], module.path)
+
+    def is_expected(self, target: str, module: Module) -> bool:
+        """The same at any distance; nobody knows it of what no system package has."""
+        files = found.files if (found := self.find(target, Scope())) is not None else ()
+        return bool(files) and self._outside.is_expected(files[0], module.path)
 
     def comes_along(self, target: str, module: Module) -> bool:
         """Whether a module of the script's own source gets it, whoever declares that."""

@@ -87,6 +87,10 @@ class Outside:
         if owner is not None and self._commands.owner(path) == owner:
             yield from (one for one in self._below(unit) if one.endswith(".py"))
 
+    def is_expected(self, file: str, path: str) -> bool:
+        """The same at any distance; nobody knows it of what no system package has."""
+        return self._commands.declares(path, file, self.script)
+
     def is_declared(self, files: Sequence[str], path: str) -> bool:
         """Whether the system package of a module names that of another's file as needed.
 

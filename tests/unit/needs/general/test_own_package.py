@@ -104,7 +104,7 @@ def test_a_path_that_starts_above_the_program_may_be_its_packages(machine):
 
 def test_a_shared_directory_brings_nothing(machine):
     machine.tool("/usr/share", "/usr/share/", "/etc", "/usr/share/icons/hicolor/%s")
-    tree = {"/usr/share/tool/a": "", "/usr/share/icons/hicolor/tool.png": "", "/etc/tool": ""}
+    tree = {"/usr/share/tool/a": "", "/usr/share/icons/hicolor/tool.png": "", "/etc/thing": ""}
     machine.package("tool", tree, files=(TOOL,))
     assert machine.brought() == set()
 
@@ -1102,16 +1102,21 @@ def test_data_that_is_called_as_a_program_which_looks_where_xdg_says(machine):
 @pytest.mark.parametrize(
     ("most", "called", "comes"), [(9, "tool", True), (1, "tool", False), (9, "t2", False)]
 )
+@pytest.mark.parametrize("spelt", ["/etc/tool.d", "nothing"])
 def test_a_small_directory_of_data_that_is_called_as_the_program(
-    machine, monkeypatch, most, called, comes
+    machine, monkeypatch, most, called, comes, spelt
 ):
-    """As eggdrop's help, which only its settings name; those come when it runs."""
+    """As eggdrop's help, which only its settings name; those come when it runs.
+
+    Makebootfat's sectors are named by the user's arguments alone, when it runs.
+    """
     monkeypatch.setattr(own_directories, "_SMALL", most)
-    machine.tool("/etc/tool.d")
+    machine.tool(spelt)
     data = {f"/usr/share/{called}/help/one": "text"}
     machine.package("tool", {"/etc/tool.d/a": ""}, files=(TOOL,), needs="Depends: tool-data\n")
     machine.package("tool-data", data, "tool")
-    assert machine.brought(OWN) == {"/etc/tool.d/a", *(data if comes else ())}
+    brought = {*(("/etc/tool.d/a",) if spelt.startswith("/") else ()), *(data if comes else ())}
+    assert machine.brought(OWN) == brought
 
 
 def test_of_a_large_directory_come_the_files_of_packages_that_its_own_requires(
