@@ -32,7 +32,9 @@ _SET = re.compile(r"\w+=\S*")
 _SHELLS_OWN = re.compile(r"[&*()\[\]{}'\";\\|?<>~`\n$]")  # as perl's do_exec3, which knows best
 _BEFORE = ("!", "do", "else", "exec", "if", "nohup", "sudo", "then", "time", "until", "while", "{")
 # What may be a command, whose words, but for the first, may be known only when it runs.
-TEXT = re.compile(r"(?P<word>[a-z][\w.+-]+) (?:[\0-\x03\w./-]+ )*\0?--?\w.*", re.DOTALL)
+TEXT = re.compile(
+    r"(?P<word>[a-z][\w.+-]+) (?:(?<=which )\0|(?:[\0-\x03\w./-]+ )*\0?--?\w.*)", re.DOTALL
+)
 WORD = re.compile(r"[\x01-\x03A-Za-z_/][\w./+-]*")
 
 

@@ -10,7 +10,7 @@ from rootfs_builder.needs.importers import command_calls, syntax
 from rootfs_builder.needs.importers.command_calls import How
 from rootfs_builder.needs.importers.commands import TEXT, UNKNOWN
 
-VERSION = 6  # of what is remembered
+VERSION = 7  # of what is remembered
 _JOINING = frozenset(("join", "resolve"))
 _RUNS = dict.fromkeys(("exec", "execSync"), How.LINE) | dict.fromkeys(
     ("execFile", "execFileSync", "spawn", "spawnSync"), How.PROGRAM

@@ -31,7 +31,7 @@ _SCRIPTS = ("", ".cgi", ".fcgi")
 EXTENSION = ".so"
 _REQUIRES = frozenset((b"rb_require",))
 _FEATURE = rb"\x00(?P<feature>[A-Za-z]\w*(?:/\w+)*(?:\.rb)?)(?=\x00)"
-_FACT = "ruby-imports v12"
+_FACT = "ruby-imports v13"
 
 
 class Gem(Struct, frozen=True):

@@ -251,7 +251,8 @@ class _Reader:
         if not self._path(node, line):
             value = self._values.value(node)
             text = command_calls.line(node) if value is None else value
-            command = commands.TEXT.fullmatch(text) if " -" in text else None
+            may_run = " -" in text or text.startswith("which ")
+            command = commands.TEXT.fullmatch(text) if may_run else None
             if command is not None:
                 self._keep(Kind.PERHAPS, command["word"], line, guarded=True)
             elif value is not None and _is_feature(value):

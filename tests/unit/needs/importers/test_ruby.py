@@ -198,7 +198,10 @@ def test_programs_that_a_script_cannot_do_without_come(text, comes):
 
 
 def test_a_text_of_its_own_that_seems_to_be_a_command_brings_what_its_package_requires():
-    """As svn2git's `git svn init --prefix=`, which a method runs. A utility is on every system."""
+    """As svn2git's `git svn init --prefix=`, which a method runs. A utility is on every system.
+
+    What looks for any program is which(1), as in license_finder.
+    """
     owners = {SCRIPT: "own", "/usr/bin/tool": "needed", "/usr/bin/far": "far"}
     packages = importing.Packages(owners, {"own": ("needed",)})
     tree = COMMANDS | {"/usr/bin/far": "x"}
@@ -206,6 +209,9 @@ def test_a_text_of_its_own_that_seems_to_be_a_command_brings_what_its_package_re
         "start('tool part --x=1'); start('cat -x'); start('far -x')", tree, packages=packages
     )
     assert found[0] == {"/usr/bin/tool", "/usr/bin/cat"}
+    tree = COMMANDS | {"/usr/bin/which": "x"}
+    found = run('start("which #{it}"); start("cat #{it}")', tree, packages=packages)
+    assert found[0] == {"/usr/bin/which"}
 
 
 def test_a_part_of_the_core_library_that_computes_what_it_loads_comes_whole():
