@@ -78,12 +78,13 @@ def test_of_a_package_that_is_needed_from_afar_only_a_data_file_that_is_spelt_ou
 def test_a_directory_brings_what_its_packages_have_there_and_no_documentation(machine):
     machine.tool("/usr/share/tool/%s.dat", "/usr/lib/tool")
     own = ("a.dat", "sub/b", "sub/c", "README.txt", "lang/de.mo", "man/x.1", "lib.a")
+    own += ("cmake/x.cmake", "syntax/cmake/y")
     tree = {f"/usr/share/tool/{one}": "" for one in own} | {"/usr/lib/tool/x.h": ""}
     machine.package("tool", tree, files=(TOOL,))
     machine.package("plugin", {"/usr/share/tool/sub/foreign": ""})
     machine.bench.fill({"/usr/share/tool/made": ""})
     names = {path.removeprefix("/usr/share/tool/") for path in machine.brought()}
-    assert names == {"a.dat", "made", "sub/b", "sub/c"}
+    assert names == {"a.dat", "made", "sub/b", "sub/c", "syntax/cmake/y"}
 
 
 def test_source_code_is_data_where_it_is_the_same_on_machines_of_all_kinds(machine):
@@ -1331,16 +1332,21 @@ def test_a_program_that_a_librarys_package_is_about_by_its_name(bench):
 
 
 def test_a_program_of_a_librarys_source_that_the_programs_package_requires(bench):
-    """As gdnc, which libgnustep-base names, of a package that applications of GNUstep require."""
+    """As gdnc, which libgnustep-base names, of a package that applications of GNUstep require.
+
+    PAM has a function and a program that are called pam_getenv.
+    """
     machine = Machine(bench)
-    made = library("libbase.so", source=spelling("\\0helper\\0", "\\0other\\0"))
+    texts = spelling("\\0helper\\0", "\\0other\\0", "\\0function\\0")
+    made = library("libbase.so", source=f"{texts} void function(void) {{}}")
     bench.fill({f"{LIB}/libbase.so": made})
-    bench.fill({f"/usr/bin/{one}": program() for one in ("helper", "other")})
+    bench.fill({f"/usr/bin/{one}": program() for one in ("function", "helper", "other")})
     machine.tool("/etc/tool.d", needed=("libbase.so",))
     needs = "Depends: base-runtime\n"
     machine.package("tool", {"/etc/tool.d/a": ""}, needs=needs, files=(TOOL,))
     machine.package("libbase", {}, "base", files=(f"{LIB}/libbase.so",))
-    machine.package("base-runtime", {}, "base", files=("/usr/bin/helper",))
+    files = ("/usr/bin/function", "/usr/bin/helper")
+    machine.package("base-runtime", {}, "base", files=files)
     machine.package("base-other", {}, "base", files=("/usr/bin/other",))
     assert machine.brought(OWN) == {"/etc/tool.d/a", "/usr/bin/helper"}
 
