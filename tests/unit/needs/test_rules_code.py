@@ -1,5 +1,7 @@
 """The names that source code uses, in languages that no importer reads."""
 
+import re
+
 import pytest
 
 from rootfs_builder.needs import rules
@@ -75,3 +77,23 @@ def test_no_rule_has_an_expression_over_source_code_that_a_language_stands_for()
     used |= {one for rule in rules.load() for follow in rule.follow for one in follow.code.values()}
     assert used == {*code.NAMES}
     assert Follow.__struct_fields__[-1] == "code"
+
+
+def test_an_r_package_brings_what_it_imports_and_not_what_it_suggests():
+    """Jsonlite suggests five packages, which suggest others: all 700 of one machine."""
+    (follow,) = next(one for one in rules.load() if one.name == "r-imports").follow
+    description = b"""Package: one
+Authors@R: c(person("A", "B"),
+      person("C", "D"))
+Description: This, that, and more: all of it,
+        others too.
+Depends: R (>= 4.0), methods
+Imports: cli, glue (>= 1.1),
+        lifecycle (> 1.0.1), MASS
+Suggests: covr, dplyr,
+        knitr
+Config/Needs/website: ggtext, tidyr
+"""
+    found = re.finditer(follow.text.encode(), description)
+    packages = [hit["package"].decode() for hit in found if hit["package"]]
+    assert packages == ["R", "methods", "cli", "glue", "lifecycle", "MASS"]

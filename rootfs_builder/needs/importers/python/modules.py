@@ -219,7 +219,7 @@ class Modules:
         return found is not None and self._outside.is_declared(found.files[:1], module.path)
 
     def is_expected(self, target: str, module: Module) -> bool:
-        """The same at any distance; nobody knows it of what no system package has."""
+        """The same, or whether it is the same package; nobody knows it of what none has."""
         files = found.files if (found := self.find(target, Scope())) is not None else ()
         return bool(files) and self._outside.is_expected(files[0], module.path)
 

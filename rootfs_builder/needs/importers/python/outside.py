@@ -88,8 +88,9 @@ class Outside:
             yield from (one for one in self._below(unit) if one.endswith(".py"))
 
     def is_expected(self, file: str, path: str) -> bool:
-        """The same at any distance; nobody knows it of what no system package has."""
-        return self._commands.declares(path, file, self.script)
+        """The same, or whether it is the same package; nobody knows it of what none has."""
+        by, other = self._commands.owner(path), self._commands.owner(file)
+        return by is None or other in (None, by) or self.is_declared((file,), path)
 
     def is_declared(self, files: Sequence[str], path: str) -> bool:
         """Whether the system package of a module names that of another's file as needed.
