@@ -18,6 +18,7 @@ from rootfs_builder.packages import Package
 from rootfs_builder.paths import SourcePath, decode, name, printable
 
 _FACT = "programs that are set v2"
+_MAKEFILE = re.compile(r"(?i)(?:GNU)?makefile.*|.*\.ma?k")
 _SET = re.compile(
     rb"""^[ \t]*["']?(?P<key>[\w.-]+)["']?[ \t]*[=:][ \t]*"""
     rb"""["']?(?P<value>(?:[^\s"'=:]*/)?[a-z][\w.+-]*)["']?[ \t]*,?[ \t]*$""",
@@ -30,7 +31,9 @@ _OF_PROGRAMS = re.compile(  # what a setting is called whose value is a program
 
 
 def values(text: Text, files: ImageFiles) -> tuple[str, ...]:
-    """The values in a text that may be programs."""
+    """The values in a text that may be programs; what make(1) reads is for building."""
+    if _MAKEFILE.fullmatch(name(SourcePath(text.path))):
+        return ()
     return files.fact(text.path, _FACT, tuple[str, ...], _values, tuple[str, ...]())
 
 

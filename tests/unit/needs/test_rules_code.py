@@ -96,4 +96,4 @@ Config/Needs/website: ggtext, tidyr
 """
     found = re.finditer(follow.text.encode(), description)
     packages = [hit["package"].decode() for hit in found if hit["package"]]
-    assert packages == ["R", "methods", "cli", "glue", "lifecycle", "MASS"]
+    assert packages == ["methods", "cli", "glue", "lifecycle", "MASS"]

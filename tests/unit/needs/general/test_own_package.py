@@ -429,6 +429,16 @@ def test_a_program_that_a_setting_of_its_package_is(machine, by_script, line, co
     assert bool(machine.brought() & {*programs}) == comes
 
 
+def test_what_a_makefile_sets_is_for_building(machine):
+    """As the Perl of PostgreSQL's Makefile.global."""
+    machine.bench.fill({"/usr/bin/dep-tool": program("frob")})
+    machine.package("dep", {}, files=("/usr/bin/dep-tool",))
+    machine.tool("/usr/share/tool/Makefile.global")
+    tree = {"/usr/share/tool/Makefile.global": "tool = dep-tool\n"}
+    machine.package("tool", tree, needs="Depends: dep\n", files=(TOOL,))
+    assert machine.brought() == {*tree}
+
+
 @pytest.mark.parametrize(
     ("line", "starts", "comes"),
     [
