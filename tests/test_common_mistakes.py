@@ -101,7 +101,7 @@ def case(golden):
     return pytest.param(golden, id=golden.stem, marks=pytest.mark.long if builds else ())
 
 
-@pytest.mark.parametrize("golden", map(case, GOLDEN))
+@pytest.mark.parametrize("golden", [*map(case, GOLDEN)])
 def test_a_mistake_is_answered_with_what_is_wrong_and_what_to_type(golden, samples):
     command, _, wanted = golden.read_text().partition("\n")
     for used, tool in USES.items():
