@@ -1,4 +1,4 @@
-"""The utilities that every system has, which no package declares, and those that need an init.
+"""The utilities of every system, which no package declares, and what needs an init or a desktop.
 
 Source: POSIX.1-2024, Shell and Utilities; LSB 5.0 Core, Commands and Utilities; GNU coreutils.
 """
@@ -24,7 +24,11 @@ chkconfig deb-systemd-helper deb-systemd-invoke halt hostnamectl init initctl in
 journalctl localectl loginctl poweroff rc-service rc-update reboot service shutdown systemctl
 systemd-run systemd-sysusers systemd-tmpfiles telinit timedatectl udevadm update-rc.d
 """
-OF_INIT = frozenset(_OF_INIT.split())  # which ask the init system: a container has none
+_OF_DESKTOP = """
+open sensible-browser wslview www-browser x-terminal-emulator x-www-browser xdg-email xdg-mime
+xdg-open xdg-settings
+"""
+IN_VAIN = frozenset((_OF_INIT + _OF_DESKTOP).split())  # a container has no init system, no desktop
 _LONG = 8  # letters from which a name is no word of every day; as is one with a hyphen
 
 

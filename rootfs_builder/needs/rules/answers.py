@@ -56,7 +56,7 @@ class Answers:
         if isinstance(need, Finding):
             self._findings.add(need)
             return ()
-        if isinstance(need, LeftOut) or (isinstance(need, File) and _is_of_init(need)):
+        if isinstance(need, LeftOut) or (isinstance(need, File) and _is_in_vain(need)):
             self._outputs.leave_out(need.path)
             return ()
         if isinstance(need, Library):
@@ -158,6 +158,6 @@ def _texts(tree: Tree) -> Iterator[str]:
             yield path
 
 
-def _is_of_init(need: File) -> bool:
+def _is_in_vain(need: File) -> bool:
     """Whether a program is started that has nobody to talk to in a container."""
-    return need.started and name(need.path) in utilities.OF_INIT
+    return need.started and name(need.path) in utilities.IN_VAIN

@@ -195,12 +195,14 @@ def test_a_function_that_hands_its_arguments_on_is_followed_for_each(bench):
     assert "/usr/bin/ls" in brought(packed(bench, text))
 
 
-def test_who_talks_to_the_init_system_is_a_hint(bench):
-    """A container has none; systemctl comes with a whole one."""
-    bench.fill({"/usr/bin/systemctl": program("frob")})
-    result = packed(bench, "systemctl start me\nls")
+@pytest.mark.parametrize("line", ["systemctl start me", "xdg-open http://localhost"])
+def test_who_talks_to_the_init_system_or_a_desktop_is_a_hint(bench, line):
+    """A container has none; systemctl comes with a whole one, xdg-open with Perl at times."""
+    path = f"/usr/bin/{line.split()[0]}"
+    bench.fill({path: program("frob")})
+    result = packed(bench, f"{line}\nls")
     assert brought(result) == {"/usr/bin/ls"}
-    assert result.said("hint") == [f"{LEFT_OUT}{bench.root}/usr/bin/systemctl"]
+    assert result.said("hint") == [f"{LEFT_OUT}{bench.root}{path}"]
 
 
 def test_commands_between_files_become_programs(bench):
