@@ -44,7 +44,8 @@ class Server:
 
     def can_run(self, env, options):
         """Whether a run is the same as in a new interpreter."""
-        return _of_python(env) == self._started and options.keys() <= _KNOWN
+        is_there = self._process.poll() is None  # until a run takes too long
+        return is_there and _of_python(env) == self._started and options.keys() <= _KNOWN
 
     def run(self, command, *, cwd, env, check, input=None, timeout=None, text=False, **codec):  # noqa: A002
         """As subprocess.run, which captures the output."""
