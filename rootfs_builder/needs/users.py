@@ -105,7 +105,7 @@ class _Accounts:
 
     def user(self, name: str) -> User:
         if is_id(name):
-            known, home = ("root", "/root") if int(name) == 0 else (_ANY, "/")
+            known, home = ("root", "/root") if int(name) == 0 else (_ANY, f"/home/{_ANY}")
             return User(int(name), None, known, _ANY, home)
         if name in _USERS:
             uid, gid, group, home = _USERS[name]

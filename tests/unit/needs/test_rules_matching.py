@@ -1237,6 +1237,8 @@ def test_the_user_has_a_line_in_each_file_and_a_home(bench):
     }
     home = result.directories["/home/nonroot"]
     assert (home.mode, home.uid, home.gid) == (0o700, 65532, 65532)
+    home = bench.plan(text, user="1000").directories["/home/user"]
+    assert (home.mode, home.uid, home.gid) == (0o700, 1000, 0)
     assert bench.plan(text).tree == {}
     assert bench.plan(text, user="0").tree == {}
 
