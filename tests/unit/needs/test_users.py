@@ -134,7 +134,7 @@ def test_digits_and_the_names_of_every_image_need_no_file(text, digits, passwd_l
             "postgres:x:105:109::/var/lib/postgresql:/sbin/nologin",
             "postgres:x:109:",
         ),
-        ("1000:ssl-cert", "1000:108", "user:x:1000:108::/home/user:/sbin/nologin", "ssl-cert:x:108:"),
+        ("1000:ssl-cert", "1000:108", "user:x:1000:108::/:/sbin/nologin", "ssl-cert:x:108:"),
     ],
 )
 def test_other_names_are_those_of_the_root(text, digits, passwd_line, group_line):
@@ -150,7 +150,7 @@ def test_other_names_are_those_of_the_root(text, digits, passwd_line, group_line
         ("toor", "0:0", None, None),
         ("nfs", "65534:65534", None, None),
         # nogroup and nobody, its groups there, are 65534 in an image
-        ("old", "99:99", "old:x:99:99::/home/user:/sbin/nologin", "old:x:99:"),
+        ("old", "99:99", "old:x:99:99::/:/sbin/nologin", "old:x:99:"),
     ],
 )
 def test_no_line_contradicts_those_of_every_image(text, digits, passwd_line, group_line):
@@ -160,8 +160,8 @@ def test_no_line_contradicts_those_of_every_image(text, digits, passwd_line, gro
 @pytest.mark.parametrize(
     ("text", "passwd_line", "group_line"),
     [
-        ("short", "short:x:500:501::/home/user:/sbin/nologin", "short:x:501:"),
-        ("machine$", "machine$:x:600:65533::/home/user:/sbin/nologin", "machine$:x:65533:"),
+        ("short", "short:x:500:501::/:/sbin/nologin", "short:x:501:"),
+        ("machine$", "machine$:x:600:65533::/:/sbin/nologin", "machine$:x:65533:"),
         ("windows", "windows:x:601:601::/home/w:/sbin/nologin", "windows:x:601:"),
     ],
 )
