@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 from rootfs_builder import elf
 from rootfs_builder.cache.file_facts import FileFacts
-from rootfs_builder.elf import dlopen_notes, immediates, texts
+from rootfs_builder.elf import dlopen_notes, go_commands, immediates, texts
 from rootfs_builder.elf import symbols as elf_symbols
 from rootfs_builder.elf.dlopen_notes import Note
+from rootfs_builder.elf.go_commands import GoCommands
 from rootfs_builder.errors import ElfError, InputError
 from rootfs_builder.filesystem.content import Source, read
 from rootfs_builder.filesystem.root import Root
@@ -203,6 +204,18 @@ class ElfFiles:
         """What `find` makes of the data of an ELF file, remembered: see `ImageFiles.fact`."""
         source = self.source(path)
         return self.facts.get_or_compute(source, fact, kind, lambda: find(self._data(path)))
+
+    def go_commands(self, path: Key) -> GoCommands:
+        """What a program in Go starts; nothing that another one does."""
+        source = self.source(path)
+
+        def find() -> GoCommands:
+            with source.open() as content:
+                return go_commands.find(content)
+
+        if self.file(path).header.machine != go_commands.MACHINE:
+            return GoCommands()
+        return self.facts.get_or_compute(source, go_commands.FACT, GoCommands, find)
 
     def _strings(self, path: Key) -> bytes:
         """The whole strings of the data, taken out once."""

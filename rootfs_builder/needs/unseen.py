@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from rootfs_builder.findings import Code, Finding, hint
 from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.needs.closure import Closure, Program, ProgramKind
-from rootfs_builder.paths import absolute, name, printable
+from rootfs_builder.paths import absolute, decode, name, printable
 
 _STARTS = frozenset(
     {
@@ -23,11 +23,12 @@ _SHELLS = ("bash", "busybox", "dash", "sh")
 def find(closure: Closure, elf_files: ElfFiles) -> Iterator[Finding]:
     """A hint for the first of the user's programs that calls dlopen or exec, if nothing came of it.
 
-    Whatever was loaded or is there to be started is an answer, whoever asked for it; but a shell
-    is none to a program that starts others itself.
+    Whatever was loaded or is there to be started is an answer, whoever asked for it, and so is what
+    another hint names; but a shell is none to a program that starts others itself.
     """
     there = {name(one.real) for tree in closure.trees for one in tree.programs}
-    if any(tree.plugins for tree in closure.trees) or not there <= {*_SHELLS}:
+    known = any(tree.plugins for tree in closure.trees) or closure.supply.left_out
+    if known or not there <= {*_SHELLS}:
         return
     asked = _STARTS if there else _CALLS
     for program in closure.programs:
@@ -35,9 +36,11 @@ def find(closure: Closure, elf_files: ElfFiles) -> Iterator[Finding]:
             continue
         if any(one.calls for one in program.link_maps):
             continue
-        calls = elf_files.imports(program.real, asked)
+        calls = {*map(decode, elf_files.imports(program.real, asked))}
+        go = elf_files.go_commands(program.real)
+        calls |= {"os/exec"} if go.calls and not go.names else set()
         if calls:
-            yield _hint(program, min(calls).decode())
+            yield _hint(program, min(calls))
             return
 
 

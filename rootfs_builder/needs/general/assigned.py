@@ -49,7 +49,7 @@ def by_user(text: Text, context: Context) -> Iterator[Need]:
 
     They come if they are small.
     """
-    if context.elf_files.imports(context.program.real, strings.EXEC):
+    if strings.starts(context.program.real, context.elf_files):
         for path, _ in _set(text, context):
             clue = _clue(text, path)
             small = undeclared.is_small(path, context)

@@ -13,9 +13,8 @@ from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.findings import Code, Finding, warning
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need
-from rootfs_builder.needs.general import cover, left_out, made, standards
+from rootfs_builder.needs.general import cover, left_out, made, standards, strings
 from rootfs_builder.needs.general.places import Place, Places
-from rootfs_builder.needs.general.strings import EXEC
 from rootfs_builder.packages import Kin, Package
 from rootfs_builder.paths import (
     SourcePath,
@@ -88,7 +87,7 @@ class Belongings:
             if place.is_directory:
                 yield from self.directory(place, kin, clue, data)
             elif place.is_program and not kin.owns(place.real):
-                starts = data is None or self._context.elf_files.imports(data, EXEC)
+                starts = data is None or strings.starts(data, self._context.elf_files)
                 comes = self._is_required(place, kin) if data else kin.has(place.real)
                 if kin.is_own and starts and comes:
                     yield File(place.path, clue, started=True)

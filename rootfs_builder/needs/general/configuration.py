@@ -93,7 +93,7 @@ class Configuration:
         if text.kind is not TextKind.ADDED or not files.is_added_alone(text.path):
             return
         yield from assigned.by_user(text, self._context)
-        if not self._context.elf_files.imports(self._context.program.real, strings.EXEC):
+        if not strings.starts(self._context.program.real, self._context.elf_files):
             return
         words, commands = set[str](), files.commands(self._context.search_path)
         for line in settings.read(text, files, any_name=True).split(b"\n"):

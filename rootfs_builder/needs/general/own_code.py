@@ -21,6 +21,7 @@ from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, LeftOut, Library, Need, Text, TextKind
 from rootfs_builder.needs.general import standards, strings
 from rootfs_builder.needs.general.modules import Modules
+from rootfs_builder.needs.general.own_programs import OwnPrograms
 from rootfs_builder.paths import (
     MOUNTED,
     OpenedPath,
@@ -75,10 +76,12 @@ class OwnCode:
         self._modules = Modules(context)
 
     def process(self) -> Iterator[Need]:
-        """The libraries and files that the user's own objects name."""
+        """The libraries, files and programs that the user's own objects name."""
+        programs = OwnPrograms(self._context)
         for one in self._own():
             yield from self._libraries(one)
             yield from self._named_files(one)
+            yield from programs.of_user(one)
         given = (one.kind for one in self._context.given)
         if self._context.is_named or TextKind.STARTED in given:
             yield from self._told()

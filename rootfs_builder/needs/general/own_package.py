@@ -143,7 +143,7 @@ class OwnPackage:
             for place in data:
                 if not own.has_any(place.real):
                     yield from belongings.named_in(place, kin, loaded.opened, real)
-        if self._context.elf_files.imports(real, strings.EXEC):
+        if strings.starts(real, self._context.elf_files):
             helpers = [one for one in self._places(loaded) if self._is_of_helpers(one)]
             kin = belongings.kin(belongings.owner(real) if helpers else None)
             yield from belongings.needs(helpers, kin.of_others, loaded.opened, real)
@@ -201,7 +201,7 @@ class OwnPackage:
 
     def _starts(self, loaded: Loaded) -> bool:
         """Whether an object starts programs."""
-        return bool(self._context.elf_files.imports(loaded.real, strings.EXEC))
+        return strings.starts(loaded.real, self._context.elf_files)
 
     def _unlinked(self, loaded: Loaded) -> Iterator[Need]:
         """The libraries that its package requires, where an object opens some by itself."""
@@ -297,7 +297,7 @@ class OwnPackage:
             above = Strings(self._relative(loaded, strings.ABOVE), unterminated=True)
             there = self._belongings.there
             places = (one for each in (spelt, above) for one in there.spelt(each, files.covers))
-            starts = elf_files.imports(loaded.real, strings.EXEC)
+            starts = strings.starts(loaded.real, elf_files)
             self._found[loaded.real] = tuple(
                 one
                 for one in {one.path: one for one in places}.values()

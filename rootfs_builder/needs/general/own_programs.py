@@ -50,6 +50,7 @@ class OwnPrograms:
         for loaded in speaking:
             yield from self._in_commands(loaded, kin)
         if self.starts:
+            yield from self._in_go(kin) if self._is_go else ()
             yield from self._joined(speaking, kin)
             yield from self._named(kin)
 
@@ -73,8 +74,7 @@ class OwnPrograms:
     @cached_property
     def starts(self) -> bool:
         """Whether the program starts others."""
-        imports = self._context.elf_files.imports(self._context.program.real, strings.EXEC)
-        return bool(imports) or self._is_go
+        return strings.starts(self._context.program.real, self._context.elf_files)
 
     @cached_property
     def _is_go(self) -> bool:
@@ -110,6 +110,51 @@ class OwnPrograms:
             elif one.certain or kin.has(real):
                 yield LeftOut(one.path, clue)
 
+    def _in_go(self, kin: Kin) -> Iterator[Need]:
+        """The programs that a program in Go calls by constant names.
+
+        They belong to its packages, or to every system; the user's own gets small ones, too.
+        """
+        context, program = self._context, self._context.program
+        commands = context.files.commands(context.search_path)
+        for named in context.elf_files.go_commands(program.real).names:
+            path = named if named.startswith("/") else commands.get(named, "")
+            real = context.files.real(path)
+            if real is None or real == program.real or not context.files.may_execute(path):
+                continue
+            clue = Clue(f"{printable(name(program.opened))} runs {printable(named)}", (path,))
+            comes = kin.has(real) if kin.of else undeclared.is_small(path, context)
+            yield File(path, clue, started=True) if comes else LeftOut(path, clue)
+
+    def of_user(self, by: Loaded) -> Iterator[Need]:
+        """The programs of the commands in an object of the user's own, if they are small.
+
+        A name alone is a hint: nobody knows whether it is started.
+        """
+        elf_files, files = self._context.elf_files, self._context.files
+        if not strings.starts(by.real, elf_files):
+            return
+        if by.real == self._context.program.real and self._is_go:
+            yield from self._in_go(Kin())
+            return  # its texts have no ends
+        shown, come = printable(name(by.opened)), set[str]()
+        for one in self._started(by):
+            if one.certain or one.first or one.is_utility:
+                come.add(name(one.path))
+                clue = Clue(f"{shown} runs {printable(name(one.path))}", (one.path,))
+                if undeclared.is_small(one.path, self._context):
+                    yield File(one.path, clue, started=True)
+                    yield File(strings.SHELL, clue, started=True)
+                else:
+                    yield LeftOut(one.path, clue)
+        commands = files.commands(self._context.search_path)
+        words = {decode(hit["word"]) for hit in elf_files.search(by.real, strings.WORDS)}
+        words = words & commands.keys() - utilities.ALL - come
+        words -= {*map(decode, elf_files.symbols(by.real, map(encode, words)))}
+        for word in sorted(words):
+            clue = Clue(f"{shown} names {printable(word)}", (commands[word],))
+            yield LeftOut(commands[word], clue)
+
     def of_library(self, by: Loaded, kin: Kin, program: Kin) -> Iterator[Need]:
         """The programs of the commands in a library of others, if its package requires theirs.
 
@@ -129,7 +174,7 @@ class OwnPrograms:
             return
         own, required = self._commands(kin.own), self._commands(kin.required)
         named = {one: path for one, path in own if files.real(path) in program.declared}
-        if elf_files.imports(by.real, strings.EXEC):
+        if strings.starts(by.real, elf_files):
             named |= {one: path for one, path in required if one in kin.required_names}
         for word in self._spelt(by, named):
             path, shown = named[word], f"{printable(name(by.opened))} names {printable(word)}"

@@ -12,8 +12,9 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.needs.general import settings
-from rootfs_builder.paths import decode
+from rootfs_builder.paths import Key, decode
 
 _TOPS = rb"usr|etc|opt|lib(?:32|64|x32)?|nix|s?bin|var|run|srv|home|root|tmp|dev|proc|sys"
 _PATH = rb"/(?:" + _TOPS + rb")/[\w.+~@=/-]{1,400}[%$*{\[?]?"
@@ -55,6 +56,7 @@ SOUGHT = re.compile(  # what a function looks for in PATH, by its name
     rb"""(?P<quote>["'])[\w.+-]{1,40}(?P=quote)(?:,\s?(?P=quote)[\w.+-]{1,40}(?P=quote)){0,9}"""
 )
 PROGRAMS = rb"\x00(?P<path>/(?:usr/)?s?bin/[\w.+-]{1,40})(?=\x00)"
+WORDS = rb"\x00(?P<word>[a-z][\w.+-]{1,40})(?=\x00)"
 SHELL = "/bin/sh"  # of system(3) and popen(3)
 BY_SHELL = frozenset((b"popen", b"system"))
 RUN = frozenset(
@@ -63,13 +65,22 @@ RUN = frozenset(
 RUST = b"/library/core/src/"  # where the source of its standard library was, in messages
 UNTERMINATED = (b"\xff Go buildinf:", RUST, b"GNAT")
 GO_EXEC = b"executable file not found in $PATH"  # os/exec, ErrNotFound
-EXEC = RUN | {b"execl", b"execle", b"execv", b"execve", b"posix_spawn"}
+_EXEC = RUN | {
+    *(b"execl", b"execle", b"execv", b"execve", b"posix_spawn", b"apr_proc_create", b"uv_spawn"),
+    *(b"g_spawn_*sync*", b"g_subprocess_*new*", b"g_subprocess_launcher_spawn*"),
+    *(b"_ZN8QProcess5start*", b"_ZN8QProcess7execute*"),
+}
 DLOPEN = frozenset(  # and what libraries make of it: GLib, libtool, Qt
     (
         *(b"dlmopen", b"dlopen", b"g_module_open", b"lt_dlopen", b"lt_dlopenext"),
         *(b"_ZN13QPluginLoaderC1ERK7QStringP7QObject", b"_ZN13QPluginLoader8instanceEv"),
     )
 )
+
+
+def starts(path: Key, elf_files: ElfFiles) -> bool:
+    """Whether a program or a library starts other programs."""
+    return bool(elf_files.imports(path, _EXEC) or elf_files.contained(path, (GO_EXEC,)))
 
 
 class Strings(Struct, frozen=True):

@@ -96,7 +96,12 @@ def resolve(text, where=None):
             "nonroot:x:65532:0::/home/nonroot:/sbin/nologin",
             None,
         ),
-        ("1000:nonroot", "1000:65532", "user:x:1000:65532::/home/user:/sbin/nologin", "nonroot:x:65532:"),
+        (
+            "1000:nonroot",
+            "1000:65532",
+            "user:x:1000:65532::/home/user:/sbin/nologin",
+            "nonroot:x:65532:",
+        ),
     ],
 )
 def test_digits_and_the_names_of_every_image_need_no_file(text, digits, passwd_line, group_line):
@@ -134,7 +139,12 @@ def test_digits_and_the_names_of_every_image_need_no_file(text, digits, passwd_l
             "postgres:x:105:109::/var/lib/postgresql:/sbin/nologin",
             "postgres:x:109:",
         ),
-        ("1000:ssl-cert", "1000:108", "user:x:1000:108::/home/user:/sbin/nologin", "ssl-cert:x:108:"),
+        (
+            "1000:ssl-cert",
+            "1000:108",
+            "user:x:1000:108::/home/user:/sbin/nologin",
+            "ssl-cert:x:108:",
+        ),
     ],
 )
 def test_other_names_are_those_of_the_root(text, digits, passwd_line, group_line):

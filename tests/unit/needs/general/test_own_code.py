@@ -3,7 +3,7 @@
 import pytest
 
 from rootfs_builder.needs.rules import read
-from tests.rule_bench import LIB, PROGRAM, library, program, rule
+from tests.rule_bench import LIB, PROGRAM, libc, library, program, rule
 
 OWN = rule('when = { libc = ["glibc", "musl", "static"] }\nfinder = "own-code"', "own-code")
 DPKG = """Package: tool
@@ -195,3 +195,31 @@ def test_scripts_that_are_added_to_a_directory_of_path_bring_their_interpreters(
     result = bench.plan(OWN, **added, env=(f"PATH=/usr/bin:{place}",))
     assert {"/usr/bin/env", "/usr/bin/node"} <= result.paths
     assert result.applied == {"own-code": "tool is in PATH"}
+
+
+@pytest.fixture
+def starting(bench):
+    """A plan for a program with texts that imports functions which start programs."""
+
+    def plan(*texts, symbols=("execlp", "system"), **options):
+        bench.fill({f"{LIB}/libc.so.6": libc(*symbols), "/bin/sh": program()})
+        bench.fill({f"/usr/bin/{one}": program() for one in ("jq", "rsync", "sort", "system")})
+        return filled(bench, *texts, symbols=symbols, **options)
+
+    return plan
+
+
+def test_commands_that_are_spelt_out_bring_their_programs(starting):
+    result = starting("rsync -a %s x", "sort -u", "jq of many")
+    assert {"/usr/bin/rsync", "/usr/bin/sort", "/bin/sh"} <= result.paths
+    assert "/usr/bin/jq" not in result.paths
+    assert starting("rsync -a %s x", symbols=("open",)).paths.isdisjoint({"/usr/bin/rsync"})
+
+
+def test_a_program_that_is_named_is_a_hint(starting):
+    """But none that every system has, which is a word as well, nor a function."""
+    result = starting("jq", "sort", "system", "rsync of many")
+    assert result.paths.isdisjoint({"/usr/bin/jq", "/usr/bin/sort", "/usr/bin/rsync"})
+    (hint,) = result.said("hint")
+    assert hint.endswith("/usr/bin/jq")
+    assert starting("jq", symbols=("open",)).said("hint") == []
