@@ -19,4 +19,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    if sys.path[0] == os.getcwd() != os.path.dirname(os.path.dirname(os.path.abspath(__file__))):
+        del sys.path[0]  # of `python -m`: a signal.py of the user's there is none of Python's
     main()

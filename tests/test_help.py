@@ -164,3 +164,9 @@ def test_the_man_page_has_every_verb_and_no_warning(check):
         pytest.skip(f"no {check[0]}")
     said = subprocess.run(check, input=done.stdout, capture_output=True, text=True, check=False)
     assert said.stdout + said.stderr == ""
+
+
+def test_a_module_in_the_users_directory_is_none_of_pythons(tmp_path):
+    (tmp_path / "signal.py").write_text("raise SystemExit('of the user')")
+    command = [sys.executable, "-m", "rootfs_builder", "tree", "/bin/true"]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)

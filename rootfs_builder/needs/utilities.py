@@ -18,6 +18,12 @@ awk egrep fgrep gunzip gzip md5sum mkfifo mktemp sed sha1sum sha224sum sha256sum
 sha512sum xargs zcat
 """
 PLAIN = frozenset(_PLAIN.split())  # not also a word, a function or an option
+_WORDS = """
+comm cut date echo env expand false find fold getconf head hostname id install join kill link locale
+logger look nice paste pathchk printf pwd sleep sort split stat sync tail tee test timeout touch
+true truncate who which yes
+"""
+WORDS = frozenset(_WORDS.split())  # of every day, or names of settings
 BUILT_IN = frozenset(("echo", "false", "kill", "printf", "pwd", "test", "true"))  # of each shell
 _OF_INIT = """
 chkconfig deb-systemd-helper deb-systemd-invoke halt hostnamectl init initctl insserv invoke-rc.d

@@ -19,7 +19,7 @@ from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs import undeclared
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, LeftOut, Library, Need, Text, TextKind
-from rootfs_builder.needs.general import standards, strings
+from rootfs_builder.needs.general import settings, standards, strings
 from rootfs_builder.needs.general.modules import Modules
 from rootfs_builder.needs.general.own_programs import OwnPrograms
 from rootfs_builder.paths import (
@@ -117,14 +117,19 @@ class OwnCode:
         each += [(one, f"-e {name}={printable(one)}") for name, one in variables.items()]
         for text, where in each:
             yield from self._program_told(text, where)
-            for path in map(normpath, re.findall(_TOLD, text)):
-                known = in_system(path) and not standards.is_shared(path)
-                if known and self._is_file_of_its_own(path):
-                    clue = Clue(f"{where} names {printable(path)}", (path,))
-                    if self._size(path) <= _MOST_BYTES:
-                        yield File(path, clue)
-                    else:
-                        yield _left_out(where, [path])
+            yield from self._files_told(text, where)
+
+    def _files_told(self, text: str, where: str, *, by: str = "") -> Iterator[Need]:
+        """The files of the system in a text of the user's; a configuration has modules, too."""
+        for path in dict.fromkeys(map(normpath, re.findall(_TOLD, text))):
+            is_module = by and re.search(_LIBRARY, path) and self._files.real(path) is not None
+            known = in_system(path) and not standards.is_shared(path)
+            if known and (is_module or self._is_file_of_its_own(path)):
+                clue = Clue(f"{where} names {printable(path)}", (by, path) if by else (path,))
+                if self._size(path) <= _MOST_BYTES:
+                    yield File(path, clue)
+                else:
+                    yield _left_out(where, [path])
 
     def _program_told(self, text: str, where: str) -> Iterator[Need]:
         """A program whose path is the whole of a word, or of its value, unless it is large."""
@@ -139,10 +144,16 @@ class OwnCode:
     def text(self, text: Text) -> Iterator[Need]:
         """A script that the user adds by itself, and may execute: somebody will start it.
 
-        Of a directory's own scripts nobody knows, so their interpreters are a hint.
+        Of a directory's own scripts nobody knows, so their interpreters are a hint. A text that may
+        not be executed is a configuration.
         """
         yield from self._modules.text(text)
-        if text.kind is not TextKind.ADDED or not self._files.may_execute(text.path):
+        if text.kind is not TextKind.ADDED:
+            return
+        if not self._files.may_execute(text.path):
+            if self._files.is_added_alone(text.path):
+                told = decode(settings.read(text, self._files, any_name=True))
+                yield from self._files_told(told, printable(name(text.path)), by=text.path)
             return
         script = self._files.script(text.path)
         if script is not None:

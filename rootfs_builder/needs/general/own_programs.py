@@ -149,7 +149,7 @@ class OwnPrograms:
                     yield LeftOut(one.path, clue)
         commands = files.commands(self._context.search_path)
         words = {decode(hit["word"]) for hit in elf_files.search(by.real, strings.WORDS)}
-        words = words & commands.keys() - utilities.ALL - come
+        words = words & commands.keys() - utilities.WORDS - come
         words -= {*map(decode, elf_files.symbols(by.real, map(encode, words)))}
         for word in sorted(words):
             clue = Clue(f"{shown} names {printable(word)}", (commands[word],))

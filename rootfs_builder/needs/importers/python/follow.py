@@ -77,10 +77,10 @@ class Follower:
             return True
         if module.perhaps:
             return self._modules.is_declared(one.module, module)
-        if module.level is How.EACH and one.how is How.GUARDED:
-            return True
         if self._modules.is_required(one.module, module):
             return True
+        if module.level is How.EACH and one.how is How.GUARDED:
+            return self._modules.is_of_script(module)
         at_once = module.level is How.LATER and one.how is How.ALWAYS
         return at_once and self._modules.comes_along(one.module, module)
 

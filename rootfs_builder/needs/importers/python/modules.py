@@ -22,7 +22,7 @@ from rootfs_builder.needs.importers.python.interpreter import LEFT_OUT, Interpre
 from rootfs_builder.needs.importers.python.outside import Outside
 from rootfs_builder.needs.importers.python.search import Found, Search
 from rootfs_builder.needs.importers.python.source import How, Source
-from rootfs_builder.paths import SourcePath, below, decode, parent, printable
+from rootfs_builder.paths import SourcePath, below, decode, name, parent, printable
 
 _WITHOUT = frozenset(("test", "tests"))  # names of directories that no package comes with
 _IMPORTS = frozenset((b"PyImport_Import*",))  # of an extension module that imports others
@@ -206,7 +206,9 @@ class Modules:
 
         Without metadata it does.
         """
-        own = self.installed.of_module(module.name) if module.name else ()
+        # The module of a shim has a name that is not that of its package: setuptools' distutils.
+        names = (module.name, name(module.unit).partition(".")[0])
+        own = next(filter(None, (self.installed.of_module(one) for one in names if one)), ())
         others = {one.name for one in self.installed.of_module(target)}
         if not own or not others or any(one.requires is None for one in own):
             return True

@@ -76,6 +76,19 @@ def test_what_others_look_after_does_not(bench, path):
     assert result.said("warning") == []
 
 
+def test_a_configuration_of_the_users_brings_the_files_that_it_names(bench):
+    module = "/opt/my/mod.so"
+    lines = f"load {module}\n# /etc/other\nread /etc/my.conf /etc/shadow /etc/none\n"
+    bench.fill({PROGRAM: program(), module: library("mod.so"), "/home/c": lines})
+    bench.fill({"/etc/my.conf": "", "/etc/shadow": "", "/etc/other": ""})
+    result = bench.plan(OWN, add=(f"{bench.root}/home/c:/srv/c",))
+    assert {module, "/etc/my.conf"} <= result.paths
+    assert result.paths.isdisjoint({"/etc/shadow", "/etc/other"})
+    assert result.applied == {"own-code": "c names /etc/my.conf"}
+    directory = bench.plan(OWN, add=(f"{bench.root}/home:/srv",))
+    assert module not in directory.paths
+
+
 def test_a_file_outside_the_system_is_a_warning_with_the_flag(bench):
     result = filled(bench, "/srv/data/my.db", files={"/srv/data/my.db": "x"}.items())
     assert "/srv/data/my.db" not in result.paths
@@ -217,7 +230,7 @@ def test_commands_that_are_spelt_out_bring_their_programs(starting):
 
 
 def test_a_program_that_is_named_is_a_hint(starting):
-    """But none that every system has, which is a word as well, nor a function."""
+    """But no utility of every system that is a word of every day, nor a function."""
     result = starting("jq", "sort", "system", "rsync of many")
     assert result.paths.isdisjoint({"/usr/bin/jq", "/usr/bin/sort", "/usr/bin/rsync"})
     (hint,) = result.said("hint")

@@ -633,8 +633,12 @@ def modules(found):
     return {path[len(SITE) + 1 :] for path in files(found) if not path.endswith(".dist-info")}
 
 
-def test_of_modules_that_are_loaded_in_a_loop_comes_what_they_can_do_without():
-    more = {
+@pytest.mark.parametrize(("package", "comes"), [("run", {"a", "one.py"}), ("other", {"a"})])
+def test_of_the_scripts_own_plugins_comes_what_they_can_do_without(monkeypatch, package, comes):
+    packages = importing.Packages({"/usr/bin/run": "run", f"{SITE}/a/plugins/p.py": package})
+    monkeypatch.setattr(Packages, "of_all", lambda _, paths: packages.of_all(paths))
+    tree = {
+        "/usr/bin/run": "#!/usr/bin/python3\nimport a",
         f"{LIBRARY}/importlib/__init__.py": "",
         f"{SITE}/a/__init__.py": (
             "import importlib\nfor one in names:\n    importlib.import_module('a.plugins.' + one)"
@@ -647,7 +651,7 @@ def test_of_modules_that_are_loaded_in_a_loop_comes_what_they_can_do_without():
         **distribution("one"),
         **distribution("two"),
     }
-    assert modules(started("import a", more)) == {"a", "one.py"}
+    assert modules(needs(tree, script="/usr/bin/run")) == comes
 
 
 def test_what_the_system_package_needs_is_no_less_than_what_the_metadata_say(monkeypatch):
