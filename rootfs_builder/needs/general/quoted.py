@@ -52,16 +52,30 @@ class Quoted:
             return
         quoted = strings.QUOTED.finditer(self._context.files.read(text.path) or b"")
         commands = self._context.files.commands(self._context.search_path)
-        words = ({decode(hit["word"]) for hit in quoted} & commands.keys()) - utilities.ALL
+        listed = self._listed(text)
+        words = listed.union(decode(hit["word"]) for hit in quoted) & commands.keys()
+        words -= utilities.ALL
         is_script = any(one.kind is TextKind.STARTED for one in self._context.given)
         owner = self._belongings.owner(real) if words and real is not None else None
         if owner is None or not is_script or len(words) > _MOST:
             return
         for word in sorted(words):
             path = self._context.files.real(commands[word])
+            clue = Clue(f"{printable(name(text.path))} names {printable(word)}", (text.path,))
             if path is not None and self._starts(word, owner, self._belongings.owner(path)):
-                clue = Clue(f"{printable(name(text.path))} names {printable(word)}", (text.path,))
                 yield File(commands[word], clue, started=True)
+            elif word in listed and owner in self.given.packages:
+                yield LeftOut(commands[word], clue)
+
+    def _listed(self, text: Text) -> frozenset[str]:
+        """The words of lists in which all are programs, and one is no word of every day."""
+        data = settings.without_comments(self._context.files.read(text.path) or b"")
+        commands, found = self._context.files.commands(self._context.search_path), set[str]()
+        for hit in strings.LISTS.finditer(data):
+            words = {*map(decode, strings.LISTED.findall(hit[hit.lastgroup or 0]))}
+            if words <= commands.keys() and words - utilities.WORDS:
+                found |= words
+        return frozenset(found)
 
     def _starts(self, word: str, owner: Package, other: Package | None) -> bool:
         packages = self._context.packages
@@ -87,7 +101,8 @@ class Quoted:
             for word in hit[0].split(hit["quote"])[1::2]
         }
         code = settings.without_comments(data)
-        words = {decode(hit["word"]) for hit in strings.QUOTED.finditer(code)}
+        sought |= self._listed(text)
+        words = sought.union(decode(hit["word"]) for hit in strings.QUOTED.finditer(code))
         commands = files.commands(self._context.search_path) if words else {}
         for word in sorted(words & commands.keys()):
             path, clue = commands[word], Clue(f"{shown} names {printable(word)}", (text.path,))

@@ -55,6 +55,12 @@ SOUGHT = re.compile(  # what a function looks for in PATH, by its name
     rb"""(?:which|can_run|find_?(?:exec?|executable|program|command))\(\s?"""
     rb"""(?P<quote>["'])[\w.+-]{1,40}(?P=quote)(?:,\s?(?P=quote)[\w.+-]{1,40}(?P=quote)){0,9}"""
 )
+_LISTED = rb"""(?:'[\w.+-]{1,40}'|"[\w.+-]{1,40}")"""
+LISTS = re.compile(  # of words: `['lsblk', 'udevadm']`, `qw(dig host)`
+    rb"[\[({]\s*(?P<quoted>%b(?:\s*,\s*%b){1,30}),?\s*[\])}]" % (_LISTED, _LISTED)
+    + rb"|(?:qw|%w)[\[({/](?P<bare>\s*[\w.+-]{1,40}(?:\s+[\w.+-]{1,40}){1,30}\s*)[\])}/]"
+)
+LISTED = re.compile(rb"[\w.+-]+")
 PROGRAMS = rb"\x00(?P<path>/(?:usr/)?s?bin/[\w.+-]{1,40})(?=\x00)"
 WORDS = rb"\x00(?P<word>[a-z][\w.+-]{1,40})(?=\x00)"
 SHELL = "/bin/sh"  # of system(3) and popen(3)

@@ -947,11 +947,10 @@ def test_utilities_in_the_command_lines_of_the_users_configuration(bench):
 
 def test_programs_that_a_script_quotes(machine):
     machine.tool("nothing", path="/usr/bin/sh2")
-    names = ("mate", "dep", "sought", "more", "other")
+    names = ("mate", "dep", "sought", "more", "other", "date", "probe1", "probe2")
     machine.bench.fill({f"/usr/bin/{one}": program("frob") for one in names})
-    text = (
-        """#!/usr/bin/sh2\nA => find_it('mate'), "dep", which("more", "sought"), "other", 'no'\n"""
-    )
+    text = """#!/usr/bin/sh2\nA => find_it('mate'), "dep", which("more", "sought"), "other", 'no'
+        all(qw(probe1 date)); one(["probe2", "other", "no"]); two("date", "other")\n"""
     machine.package("tool", {TOOL: text}, needs="Depends: dep\n", files=("/usr/bin/mate",))
     machine.package("dep", {}, files=("/usr/bin/dep",))
     machine.package("sh2", {}, files=("/usr/bin/sh2",))
@@ -959,7 +958,8 @@ def test_programs_that_a_script_quotes(machine):
     assert machine.brought(OWN) == {"/usr/bin/sh2", "/usr/bin/mate", "/usr/bin/dep"}
     (hint,) = machine.result.said("hint")
     assert hint.split("EXECUTABLEs: ")[1].split() == [
-        f"{machine.bench.root}/usr/bin/{one}" for one in ("more", "sought")
+        f"{machine.bench.root}/usr/bin/{one}"
+        for one in ("date", "more", "other", "probe1", "sought")
     ]
 
 
