@@ -27,6 +27,7 @@ class How(StrEnum):
     EITHER = "either"  # a line, unless more follows
     NAMED = "named"  # no call: a text contains its path, and may start it
     PERHAPS = "perhaps"  # no call: a text looks like a command
+    PASSED = "passed"  # a function of its own is called as if it ran programs, with a name and more
 
 
 class Command(Struct, frozen=True, array_like=True):

@@ -31,6 +31,7 @@ worker_threads zlib
 """
 _OWN = frozenset(_OF_NODE.split())
 _STARTING = ("child_process", "node:child_process", "cross-spawn", "execa")
+_SEEMING = (How.PERHAPS, How.PASSED)
 _SCRIPTS = (".js", ".cjs", ".mjs", ".ts", ".cts", ".mts")
 _TYPED = (".ts", ".cts", ".mts")
 _MOST_FILES = 20_000  # of one program
@@ -171,13 +172,13 @@ class _Node:
     def _run(self, request: Request, here: str, script: str) -> Iterator[Need]:
         if request.runs is How.NAMED:
             yield from self._commands.named(request.text, here, script)
-        elif request.runs is not How.PERHAPS:
+        elif request.runs not in _SEEMING:
             is_line = request.runs is How.LINE
             yield from self._commands.run(request.text, here, script, is_line=is_line)
 
     def _seeming(self, requests: tuple[Request, ...], here: str, script: str) -> Iterator[Need]:
         """The programs that a module seems to start: those of a long list are all left out."""
-        words = [one.text for one in requests if one.runs is How.PERHAPS]
+        words = [one.text for one in requests if one.runs in _SEEMING]
         for need in (one for word in words for one in self._commands.perhaps(word, here, script)):
             is_one_of_many = isinstance(need, File) and len(words) > _MOST_COMMANDS
             yield LeftOut(need.path, need.clue) if is_one_of_many else need

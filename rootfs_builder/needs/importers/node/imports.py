@@ -10,7 +10,7 @@ from rootfs_builder.needs.importers import command_calls, syntax
 from rootfs_builder.needs.importers.command_calls import How
 from rootfs_builder.needs.importers.commands import TEXT, UNKNOWN
 
-VERSION = 7  # of what is remembered
+VERSION = 8  # of what is remembered
 _JOINING = frozenset(("join", "resolve"))
 _RUNS = dict.fromkeys(("exec", "execSync"), How.LINE) | dict.fromkeys(
     ("execFile", "execFileSync", "spawn", "spawnSync"), How.PROGRAM
@@ -22,6 +22,7 @@ _RUNNER = re.compile(
     r"(?:(?:\w*child_?[pP]rocess\w*|cp|require\(['\"](?:node:)?child_process['\"]\))\.)?"
     r"exec(?:Sync)?\)?"
 )
+_PROGRAM = re.compile(r"[a-z][\w.+-]{1,40}")
 _HERE = frozenset(("__dirname", "import.meta.dirname"))
 _QUERY = r"""
 (import_statement) @import
@@ -31,6 +32,9 @@ _QUERY = r"""
 (call_expression function: (member_expression property: (property_identifier) @_f)
     (#match? @_f "^(CALLED)$")) @call
 (call_expression function: (parenthesized_expression) @_f (#match? @_f "[.](CALLED)[)]$")) @call
+(call_expression function: [(identifier) (member_expression)] @_f
+    (#match? @_f "([cC]md|[cC]ommand|[eE]xec|[rR]un|[sS]hell|[sS]pawn)[A-Za-z]*$")
+    arguments: (arguments . (string) . [(array) (identifier)])) @passed
 (new_expression constructor: (identifier) @_f (#eq? @_f "URL")) @new
 (binary_expression left: (_) @_f
     (#any-of? @_f "__dirname" "import.meta.dirname")) @joined
@@ -94,6 +98,8 @@ def _requests(kind: str, node: Node, requiring: set[str], *, guarded: bool) -> I
         yield from _imported(node, line, guarded=guarded)
     elif kind == "call":
         yield from _call(node, requiring, line, guarded=guarded)
+    elif kind == "passed":
+        yield from _passed(node, line)
     elif kind == "new":
         yield from _beside(node, line, guarded=guarded)
     elif kind == "joined":
@@ -161,6 +167,14 @@ def _commands(called: str, words: list[Node], line: int) -> Iterator[Request]:
         if command.text.strip(UNKNOWN) or _RUNNER.fullmatch(called):
             runs = How.LINE if command.is_line else How.PROGRAM
             yield Request(command.text, line, runs=runs)
+
+
+def _passed(node: Node, line: int) -> Iterator[Request]:
+    """`utils.execute('git', words)`."""
+    function, text = node.child_by_field_name("function"), _literal(_arguments(node)[0])
+    known = function is not None and syntax.text(function).rpartition(".")[2] in _RUNS
+    if not known and text and _PROGRAM.fullmatch(text):
+        yield Request(text, line, runs=How.PASSED)
 
 
 def _template(node: Node, line: int, *, guarded: bool) -> Iterator[Request]:

@@ -213,6 +213,9 @@ def test_what_may_be_nowhere_is_no_warning(bench, text):
         ("exec('cat a | cat', done)", {"/usr/bin/cat", "/bin/sh"}),
         ("spawn('cat', [file])", {"/usr/bin/cat"}),
         ("spawn(process.execPath, [file])", set()),
+        ("utils.execute('cat', words)", {"/usr/bin/cat"}),  # a function of its own
+        ("runCommand('cat', ['file'])", {"/usr/bin/cat"}),
+        ("utils.execute('cat', 1); draw('cat', words); execute('cat')", set()),
         ("require('./part').exec(given)", set()),
         ("child_process.execSync(given, {shell: true})", {"/bin/sh"}),
         ("(0, child_process_1.exec)(given)", {"/bin/sh"}),
