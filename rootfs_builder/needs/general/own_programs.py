@@ -129,7 +129,8 @@ class OwnPrograms:
     def of_user(self, by: Loaded) -> Iterator[Need]:
         """The programs of the commands in an object of the user's own, if they are small.
 
-        A name alone is a hint: nobody knows whether it is started.
+        Of names alone the utilities of every system come. Any other is a hint: nobody knows whether
+        it is started.
         """
         elf_files, files = self._context.elf_files, self._context.files
         if not strings.starts(by.real, elf_files):
@@ -149,11 +150,12 @@ class OwnPrograms:
                     yield LeftOut(one.path, clue)
         commands = files.commands(self._context.search_path)
         words = {decode(hit["word"]) for hit in elf_files.search(by.real, strings.WORDS)}
-        words = words & commands.keys() - utilities.WORDS - come
+        words = words & commands.keys() - utilities.WORDS - come - {name(by.real)}
         words -= {*map(decode, elf_files.symbols(by.real, map(encode, words)))}
         for word in sorted(words):
             clue = Clue(f"{shown} names {printable(word)}", (commands[word],))
-            yield LeftOut(commands[word], clue)
+            path, is_utility = commands[word], word in utilities.ALL
+            yield File(path, clue, started=True) if is_utility else LeftOut(path, clue)
 
     def of_library(self, by: Loaded, kin: Kin, program: Kin) -> Iterator[Need]:
         """The programs of the commands in a library of others, if its package requires theirs.

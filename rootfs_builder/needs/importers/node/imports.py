@@ -98,8 +98,6 @@ def _requests(kind: str, node: Node, requiring: set[str], *, guarded: bool) -> I
         yield from _imported(node, line, guarded=guarded)
     elif kind == "call":
         yield from _call(node, requiring, line, guarded=guarded)
-    elif kind == "passed":
-        yield from _passed(node, line)
     elif kind == "new":
         yield from _beside(node, line, guarded=guarded)
     elif kind == "joined":
@@ -107,14 +105,10 @@ def _requests(kind: str, node: Node, requiring: set[str], *, guarded: bool) -> I
         text = _literal(right) if right is not None else None
         if text:
             yield Request(f".{text}", line, file=True, guarded=guarded)
-    elif kind == "program":
-        yield Request(_literal(node) or "", line, runs=How.NAMED)
-    elif kind == "command":
-        command = TEXT.fullmatch(command_calls.line(node))
-        if command is not None:
-            yield Request(command["word"], line, runs=How.PERHAPS)
     elif kind == "template":
         yield from _template(node, line, guarded=guarded)
+    else:
+        yield from _programs(kind, node, line)
 
 
 def _imported(node: Node, line: int, *, guarded: bool) -> Iterator[Request]:
@@ -169,12 +163,19 @@ def _commands(called: str, words: list[Node], line: int) -> Iterator[Request]:
             yield Request(command.text, line, runs=runs)
 
 
-def _passed(node: Node, line: int) -> Iterator[Request]:
-    """`utils.execute('git', words)`."""
-    function, text = node.child_by_field_name("function"), _literal(_arguments(node)[0])
-    known = function is not None and syntax.text(function).rpartition(".")[2] in _RUNS
-    if not known and text and _PROGRAM.fullmatch(text):
-        yield Request(text, line, runs=How.PASSED)
+def _programs(kind: str, node: Node, line: int) -> Iterator[Request]:
+    """A path, a command, or a name in a call of another function: `utils.execute('git', words)`."""
+    if kind == "program":
+        yield Request(_literal(node) or "", line, runs=How.NAMED)
+    elif kind == "command":
+        command = TEXT.fullmatch(command_calls.line(node))
+        if command is not None:
+            yield Request(command["word"], line, runs=How.PERHAPS)
+    elif kind == "passed":
+        function, text = node.child_by_field_name("function"), _literal(_arguments(node)[0])
+        known = function is not None and syntax.text(function).rpartition(".")[2] in _RUNS
+        if not known and text and _PROGRAM.fullmatch(text):
+            yield Request(text, line, runs=How.PASSED)
 
 
 def _template(node: Node, line: int, *, guarded: bool) -> Iterator[Request]:

@@ -216,7 +216,9 @@ def starting(bench):
 
     def plan(*texts, symbols=("execlp", "system"), **options):
         bench.fill({f"{LIB}/libc.so.6": libc(*symbols), "/bin/sh": program()})
-        bench.fill({f"/usr/bin/{one}": program() for one in ("jq", "rsync", "sort", "system")})
+        bench.fill(
+            {f"/usr/bin/{one}": program() for one in ("diff", "jq", "rsync", "sort", "system")}
+        )
         return filled(bench, *texts, symbols=symbols, **options)
 
     return plan
@@ -230,8 +232,9 @@ def test_commands_that_are_spelt_out_bring_their_programs(starting):
 
 
 def test_a_program_that_is_named_is_a_hint(starting):
-    """But no utility of every system that is a word of every day, nor a function."""
-    result = starting("jq", "sort", "system", "rsync of many")
+    """A utility of every system comes, unless it is a word of every day or a function."""
+    result = starting("diff", "jq", "sort", "system", "rsync of many")
+    assert "/usr/bin/diff" in result.paths
     assert result.paths.isdisjoint({"/usr/bin/jq", "/usr/bin/sort", "/usr/bin/rsync"})
     (hint,) = result.said("hint")
     assert hint.endswith("/usr/bin/jq")
