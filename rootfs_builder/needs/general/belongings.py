@@ -21,6 +21,7 @@ from rootfs_builder.paths import (
     below,
     join,
     name,
+    parent,
     printable,
 )
 
@@ -137,11 +138,9 @@ class Belongings:
     ) -> Iterator[Need]:
         """The files of a directory that belong, or of a large one those that `data` names.
 
-        A link to another directory, of `above` none, is one more that is named. Source code is data
-        where it is the same for machines of all kinds: skeletons, templates.
+        A link to another directory, of `above` none, is one more that is named.
         """
-        is_data = standards.is_data(place.path) or name(place.path) == "include"
-        omit = (*standards.OMIT, *(() if is_data else standards.HEADERS))
+        omit = standards.OMIT
         needless = standards.omitted(omit)
         whole = tuple(self._whole(place, kin, needless))
         spared = self._spared(place.path) if whole and not self._lifted(place) else frozenset[str]()
@@ -185,12 +184,25 @@ class Belongings:
         return pieces, (), "it gets what it names" if pieces else ""
 
     def _whole(self, place: Place, kin: Kin, needless: re.Pattern[str]) -> Iterator[SourcePath]:
-        """All files of a directory that belong, less what nobody needs."""
-        made_later = made.within(place.real, kin, self._context)
-        for path in (*kin.within(place.real), *made_later):
-            for one in self._filled(path, kin):
-                if not needless.fullmatch(one[len(place.real) + 1 :]):
-                    yield one
+        """All files of a directory that belong, less what nobody needs.
+
+        Source code is data where it is the same for machines of all kinds: skeletons, templates. It
+        is also where other files are beside it: interpreters such as Pike's read headers.
+        """
+        paths = (*kin.within(place.real), *made.within(place.real, kin, self._context))
+        found = [
+            one
+            for path in paths
+            for one in self._filled(path, kin)
+            if not needless.fullmatch(one[len(place.real) + 1 :])
+        ]
+        if standards.is_data(place.path) or name(place.path) == "include":
+            yield from found
+            return
+        mixed = {parent(one) for one in found if not standards.is_source(one)}
+        for one in found:
+            if parent(one) in mixed or not standards.is_source(one):
+                yield one
 
     def _is_too_large(self, place: Place, files: Collection[SourcePath], kin: Kin) -> bool:
         """Whether nobody wants a place without being asked: what is a program's own counts less."""

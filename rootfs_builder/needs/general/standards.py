@@ -85,6 +85,7 @@ def omitted(names: tuple[str, ...]) -> re.Pattern[str]:
 
 
 _UNUSED = omitted((*OMIT, *HEADERS))
+_SOURCE = omitted(HEADERS)
 
 
 def is_shared(directory: str) -> bool:
@@ -100,6 +101,11 @@ def is_crowded(directory: str) -> bool:
 def is_needless(path: str) -> bool:
     """Whether no program needs what is there, or the image has its own."""
     return bool(re.fullmatch(_DOCUMENTATION, path) or re.fullmatch(_THE_IMAGES_OWN, path))
+
+
+def is_source(path: str) -> bool:
+    """Whether a file is source code or a header."""
+    return _SOURCE.fullmatch(path.rpartition("/")[2]) is not None
 
 
 def is_unused(path: str) -> bool:
