@@ -41,6 +41,8 @@ _TOLD = r"(?<![\w.+%}/-])/[\w.+@/-]{2,250}"
 _MOST_BYTES = 1 << 22  # of a file or a directory that goes in
 _MOST_FILES = 1000  # of a directory
 _SHOWN = 5
+_PROGRAMS = ("bin", "sbin")
+_DATA = ("etc", "lib", "libexec", "share")  # GNU coding standards, Directory Variables
 _NOT_STARTED = {".git", "test", "tests"}
 _LOCAL = "/usr/local"
 _SHARED = (  # FHS 3.0: directories in which everybody has something
@@ -79,6 +81,8 @@ class OwnCode:
         """The libraries, files and programs that the user's own objects name."""
         programs = OwnPrograms(self._context)
         for one in self._own():
+            if one.real == self._context.program.real:
+                yield from self._installed()
             yield from self._libraries(one)
             yield from self._named_files(one)
             yield from programs.of_user(one)
@@ -205,6 +209,21 @@ class OwnCode:
             if soname not in loaded:
                 clue = Clue(f"{_shown(one)} opens {printable(soname)} by its name", (soname,))
                 yield Library(soname, clue, optional=True)
+
+    def _installed(self) -> Iterator[Need]:
+        """What was installed with the program, in directories that are called as it."""
+        program = SourcePath(self._context.program.real)
+        directory, called = parent(program), name(program)
+        if not in_system(program) or name(directory) not in _PROGRAMS:
+            return
+        for one in _DATA:
+            path = f"{parent(directory)}/{one}/{called}"
+            if self._files.kind(path) != "dir" or not self._is_file_of_its_own(path):
+                continue
+            if self._size(path) <= _MOST_BYTES:
+                yield File(path, Clue(f"{printable(path)} is called as the program", (path,)))
+            else:
+                yield _left_out(printable(called), [path])
 
     def _named_files(self, one: Loaded) -> Iterator[Need]:
         paths = {normpath(f"/{decode(hit['path'])}") for hit in self._search(one.real, PATHS)}

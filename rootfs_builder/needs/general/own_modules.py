@@ -1,8 +1,8 @@
 """Modules that packages install for their own libraries or programs.
 
-A library's modules come if they need no library that the process and their package lack; a hint
-names the directory of the others. A program's own plugins may lie in a shared plugin directory,
-such as Qt's, whose path no text contains.
+A library's modules come if they need no library that the process and their package lack, but for
+small ones of packages that theirs requires; a hint names the directory of the others. A program's
+own plugins may lie in a shared plugin directory, such as Qt's, whose path no text contains.
 """
 
 import re
@@ -48,28 +48,41 @@ def is_much_idle(directory: str, context: Context) -> bool:
 def _idle(context: Context, directory: str) -> frozenset[str]:
     """The modules of a directory that need a library which the process and their package lack.
 
-    What a library of their package needs counts, too.
+    What a library of their package needs counts, too. Small libraries of packages that theirs
+    requires are no reason to leave a module out: tdb.so of libldb2 needs libtdb.
     """
     known = {one.soname or name(one.opened) for one in context.objects}
     modules = (f"{directory}/{one}" for one in context.files.names(directory) if is_module(one))
-    libraries = dict[Package | None, dict[str, str]]()
+    libraries = dict[Package | None, tuple[dict[str, SourcePath], dict[str, SourcePath]]]()
 
     def lacks(module: str) -> bool:
         owner = _owner(module, context)
         if owner not in libraries:
-            files = context.packages.files(owner) if owner else ()
-            each = sorted(files, key=lambda one: (standards.is_crowded(parent(one)), one))
-            libraries[owner] = {name(one): one for one in each}  # last: where the loader looks
-        todo, seen = [module], set(known)
+            libraries[owner] = _libraries(owner, context)
+        own, others = libraries[owner]
+        todo, seen, size = [module], set(known), 0
         while todo:
             more = needed(todo.pop(), context) - seen
-            if not more <= libraries[owner].keys():
+            if not more <= own.keys() | others.keys():
                 return True
+            size += sum(context.files.size(others[one]) for one in more - own.keys())
             seen |= more
-            todo += (libraries[owner][one] for one in more)
-        return False
+            todo += (own.get(one) or others[one] for one in more)
+        return size > _MUCH
 
     return frozenset(filter(lacks, modules))
+
+
+def _libraries(
+    package: Package | None, context: Context
+) -> tuple[dict[str, SourcePath], dict[str, SourcePath]]:
+    """The files of a package by name, and the libraries of those that it requires."""
+    if package is None:
+        return {}, {}
+    files, related = context.packages.files, context.packages.related(package)
+    each = sorted(files(package), key=lambda one: (standards.is_crowded(parent(one)), one))
+    others = (one for other in related.required for one in files(other) if ".so" in name(one))
+    return {name(one): one for one in each}, {name(one): one for one in others}
 
 
 def _owner(path: str, context: Context) -> Package | None:

@@ -91,7 +91,7 @@ class OwnPackage:
 
     def _of_others(self, loaded: Loaded, programs: OwnPrograms, kin: Kin) -> Iterator[Need]:
         """The modules and programs of a library of another source; `kin` is the program's."""
-        yield from self._modules_of(loaded)
+        yield from self._modules_of(loaded, kin)
         owner = self._belongings.owner(SourcePath(loaded.real))
         yield from programs.of_library(loaded, self._belongings.kin(owner), kin)
 
@@ -112,8 +112,11 @@ class OwnPackage:
         program = self._context.program
         return loaded.real == program.real or loaded.by is program
 
-    def _modules_of(self, loaded: Loaded) -> Iterator[Need]:
-        """The modules in the directories that a library spells out, of its own source."""
+    def _modules_of(self, loaded: Loaded, program: Kin) -> Iterator[Need]:
+        """The modules in the directories that a library spells out, of its own source.
+
+        And those that the program's own packages have there, as sssd has one for libldb.
+        """
         real, shown = SourcePath(loaded.real), printable(name(loaded.opened))
         if not (self._loads(loaded) and own_modules.may_have(name(real))):
             return
@@ -127,6 +130,10 @@ class OwnPackage:
                 for need in self._for_modules.directory(place, kin, clue, None):
                     if told or isinstance(need, File):
                         yield need
+                each = (f"{place.path}/{one}" for one in filter(is_module, names))
+                yield from (
+                    File(one, clue) for one in each if self._context.files.real(one) in program.mine
+                )
 
     def _of_library(self, loaded: Loaded, *, whole: bool = True) -> Iterator[Need]:
         """The data of a library's own package, and files of those that this needs.

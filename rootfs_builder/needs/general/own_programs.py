@@ -13,6 +13,7 @@ from rootfs_builder.needs.general import strings
 from rootfs_builder.packages import Kin
 from rootfs_builder.paths import SourcePath, decode, encode, name, parent, printable
 
+_MOST_NAMED = 5  # programs in a program of the user's
 _MOST_OWN = 30  # programs of one source: coreutils has 100, samba 40, git 5
 # What stands before the name of a program. Linkers keep a text once that is the end of another:
 # `tar` in `control.tar`.
@@ -152,6 +153,8 @@ class OwnPrograms:
         words = {decode(hit["word"]) for hit in elf_files.search(by.real, strings.WORDS)}
         words = words & commands.keys() - utilities.WORDS - come - {name(by.real)}
         words -= {*map(decode, elf_files.symbols(by.real, map(encode, words)))}
+        if len(words) > _MOST_NAMED:  # a vocabulary
+            words = {word for word in words if word in utilities.ALL or utilities.is_rare(word)}
         for word in sorted(words):
             clue = Clue(f"{shown} names {printable(word)}", (commands[word],))
             path, is_utility = commands[word], word in utilities.ALL

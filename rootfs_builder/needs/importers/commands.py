@@ -271,6 +271,13 @@ class Commands:
             self._owners[path] = self._asked(SourcePath(real)) if known and real else None
         return self._owners[path]
 
+    def beside(self, path: str) -> frozenset[SourcePath]:
+        """The files of the package that a file is of; none where nobody knows."""
+        package = self.owner(path)
+        with suppress(InputError):  # which others say
+            return self._context.packages.files(package) if package else frozenset()
+        return frozenset()
+
     def _asked(self, real: SourcePath) -> Package | None:
         try:
             return self._context.packages.of_all((real,)).packages[real]

@@ -132,8 +132,8 @@ class _Reader:
             self._by_name[name](node, line or syntax.line(node))
 
     def _keep(self, kind: Kind, name: str, line: int, *, guarded: bool = False) -> None:
-        if kind in (Kind.FAMILY, Kind.PLUGINS) and name == "main":
-            return  # a script: what it loads by a computed name is below none of its own
+        if kind is Kind.PLUGINS and name == "main":
+            return  # a script, below which there are no modules
         self.found.append(Import(kind, name, line, guarded or self._within > 0))
 
     def _assign(self, node: Node, line: int) -> None:

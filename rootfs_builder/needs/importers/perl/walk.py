@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from functools import cached_property
 from posixpath import normpath
 
 from rootfs_builder.needs.finder import Text
@@ -14,6 +13,8 @@ from rootfs_builder.paths import ancestors, below, decode, join, parent, printab
 _IN_ITSELF = re.compile(rb"search_path[\s=>\[]+__PACKAGE__")
 _FINDERS = frozenset(("Module::Find", "Module::Pluggable", "Module::Pluggable::Object"))
 _WORD = re.compile(rb"""(?<=['"])\w{2,}(?=['"])""")
+_SCRIPT = "main"  # the package of what is no module
+_MOST_OWN = 100  # modules: of more a script loads few
 _CODE = (".pm", ".pl", ".pod", ".al", ".h", ".a", ".ix", ".t", ".PL", ".pmc")
 
 
@@ -44,6 +45,7 @@ class PerlWalk(Walk):
         self._named, self._by = named, by
         self._texts = texts
         self._options = options
+        self._quoted = dict[str, frozenset[str]]()
         self._perhaps = dict[str, tuple[Library, str, str, str]]()
         self._loaded = set[tuple[str, str]]()
         self._required = set[str]()  # files that are Perl, whatever they are called
@@ -178,20 +180,22 @@ class PerlWalk(Walk):
                     yield library, join(above, part)
 
     def _chosen(self, path: str, one: Import) -> None:
-        """The modules of a family that a module names, of which the script quotes the last part.
+        """The modules of a family that a module names, and it or the script quotes the last part.
 
         So `Plack::Handler` in Plack::Loader, and 'FCGI' in the script, are Plack::Handler::FCGI.
         """
         part = one.name.replace("::", "/")
         for library in self._found(part, "dir") if path != self._path else ():
-            for last in self._quoted.intersection(self._files.names(join(library.path, part))):
+            quoted = self._last_parts(self._path) | self._last_parts(path)
+            for last in quoted.intersection(self._files.names(join(library.path, part))):
                 self._load_if_declared(library, f"{join(library.path, part)}/{last}", path, one)
 
-    @cached_property
-    def _quoted(self) -> frozenset[str]:
-        """The files of modules of which the script quotes the last part."""
-        text = (self._files.read(self._path) or b"") if self._path else b""
-        return frozenset(f"{decode(one)}.pm" for one in _WORD.findall(text))
+    def _last_parts(self, path: str) -> frozenset[str]:
+        """The files of modules of which a text quotes the last part."""
+        if path not in self._quoted:
+            text = (self._files.read(path) or b"") if path else b""
+            self._quoted[path] = frozenset(f"{decode(one)}.pm" for one in _WORD.findall(text))
+        return self._quoted[path]
 
     def _is_family(self, path: str, module: str) -> bool:
         """Whether a module has the first name of the one that a text of the core library is."""
@@ -243,6 +247,9 @@ class PerlWalk(Walk):
         is_core = self._texts.is_core(path)
         if is_core and not self._is_family(path, one.name):
             return
+        if one.name == _SCRIPT:
+            self._any(path, one)
+            return
         part = one.name.replace("::", "/")
         part, begin = (parent(part), part[:-1]) if part.endswith("*") else (part, part)
         found = [(one, join(one.path, begin)) for one in self._found(part, "dir")]
@@ -252,6 +259,16 @@ class PerlWalk(Walk):
             for file in self._below(at if part == begin else parent(at)):
                 if file.endswith(".pm") and file.startswith(at):
                     self._load_if_declared(library, file, path, one)
+
+    def _any(self, path: str, one: Import) -> None:
+        """The modules of the package that a script is of, which loads one that it is told."""
+        files = sorted(file for file in self._around.commands.beside(path) if file.endswith(".pm"))
+        for library in (
+            self._all() if len(files) <= _MOST_OWN and not self._texts.is_core(path) else ()
+        ):
+            for file in files:
+                if below(file, library.path) and not library.core:
+                    self._load(library, file[len(library.path) + 1 :], path, one.name)
 
     def _load_if_declared(self, library: Library, file: str, path: str, one: Import) -> None:
         """Take a plugin, or a module that the text's package needs; others perhaps later."""

@@ -89,6 +89,17 @@ def test_a_configuration_of_the_users_brings_the_files_that_it_names(bench):
     assert module not in directory.paths
 
 
+def test_what_was_installed_with_the_program_and_is_called_as_it(bench):
+    each = ("etc/tool/a.conf", "share/tool/data/b", "share/other/c", "lib/tool/large")
+    bench.fill({"/opt/x/bin/tool": program(), **{f"/opt/x/{one}": "x" for one in each}})
+    bench.fill({"/var/lib/dpkg/status": DPKG})
+    (bench.root / "opt/x/lib/tool/large").write_bytes(bytes(5 << 20))
+    result = bench.plan(OWN, "/opt/x/bin/tool")
+    assert result.tree.keys() == {"/opt/x/etc/tool/a.conf", "/opt/x/share/tool/data/b"}
+    (said,) = result.said("warning")
+    assert said.endswith("--add /opt/x/lib/tool:/opt/x/lib/tool")
+
+
 def test_a_file_outside_the_system_is_a_warning_with_the_flag(bench):
     result = filled(bench, "/srv/data/my.db", files={"/srv/data/my.db": "x"}.items())
     assert "/srv/data/my.db" not in result.paths

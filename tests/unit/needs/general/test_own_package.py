@@ -93,6 +93,9 @@ def test_source_code_is_data_where_it_is_the_same_on_machines_of_all_kinds(machi
     tree = {f"/usr/{top}/tool/{one}": "" for top in ("share", "lib") for one in ("a.cc", "b.hh")}
     machine.package("tool", tree, files=(TOOL,))
     assert machine.brought() == {"/usr/share/tool/a.cc", "/usr/share/tool/b.hh"}
+    more = {"/usr/lib/tool/m/a.pike": "", "/usr/lib/tool/m/a.h": "", "/usr/lib/tool/h/b.h": ""}
+    machine.package("tool", tree | more, files=(TOOL,))
+    assert {*more} & machine.brought() == {*more} - {"/usr/lib/tool/h/b.h"}
 
 
 def test_a_path_that_starts_above_the_program_may_be_its_packages(machine):
@@ -1071,6 +1074,27 @@ def test_modules_that_a_library_has_in_its_own_package_come_if_they_need_no_othe
     assert "it gets those that need no other library: --with own-package=/usr/lib/x" in line
     whole = machine.brought(OWN, with_=("own-package=/usr/lib/x",))
     assert whole == {*tree} - {"/usr/lib/x/libnet.a"}
+
+
+@pytest.mark.parametrize("most", [1 << 20, 1])
+def test_small_libraries_that_its_package_requires_are_no_reason_to_leave_a_module_out(
+    machine, monkeypatch, most
+):
+    """As libtdb for libldb's tdb.so; and sssd has a module of its own there."""
+    monkeypatch.setattr(own_modules, "_MUCH", most)
+    machine.bench.fill({f"{LIB}/libc.so.6": libc("frob", "dlopen")})
+    lib = library("libx.so.1", "dlopen", source=spelling("/usr/lib/x"))
+    machine.bench.fill({f"{LIB}/libx.so.1": lib, TOOL: program("frob", libraries=(lib,))})
+    machine.bench.fill({f"{LIB}/libdb.so.1": library("libdb.so.1")})
+    tree = {"/usr/lib/x/db.so": objects.library("libdb.so.1")}
+    machine.package("libx1", tree, files=(f"{LIB}/libx.so.1",), needs="Depends: libdb1\n")
+    machine.package("libdb1", {}, files=(f"{LIB}/libdb.so.1",))
+    machine.package("tool", {"/usr/lib/x/tool.so": library("tool.so")}, files=(TOOL,))
+    machine.package("other", {"/usr/lib/x/other.so": library("other.so")})
+    found = machine.brought(OWN)
+    assert ("/usr/lib/x/db.so" in found) is (most > 1)
+    assert "/usr/lib/x/tool.so" in found
+    assert "/usr/lib/x/other.so" not in found
 
 
 def test_modules_of_a_directory_that_is_too_large_to_come_whole(machine, monkeypatch):

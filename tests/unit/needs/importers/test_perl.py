@@ -343,6 +343,23 @@ def test_of_a_family_that_a_module_names_comes_what_the_script_calls():
     }
 
 
+def test_of_a_family_that_a_module_names_comes_what_it_calls_itself():
+    """As Plack::Runner applies 'Lint', which is Plack::Middleware::Lint."""
+    tree = {f"{VENDOR}/P/M/{one}.pm": "1;" for one in ("Lint", "Other")}
+    tree |= {f"{VENDOR}/P/R.pm": "wrap('Lint'); sub wrap { my $s = shift; load_class($s, 'P::M') }"}
+    assert run("use P::R;", tree)[0] == tree.keys() - {f"{VENDOR}/P/M/Other.pm"}
+
+
+@pytest.mark.parametrize("package", ["own", "another"])
+@pytest.mark.parametrize("text", ["require_module($m)", 'eval "require $m"'])
+def test_a_script_that_loads_what_it_is_told_has_the_modules_of_its_package(package, text):
+    """As mrest, whose argument is Web::MREST::Dispatch."""
+    tree = {f"{VENDOR}/Own/Dispatch.pm": "use Deep;", f"{VENDOR}/Deep.pm": "1;"}
+    owners = {SCRIPT: "own", f"{VENDOR}/Own/Dispatch.pm": package, f"{VENDOR}/Deep.pm": "deep"}
+    needs, _ = run(f"my $m = shift; {text};", tree, packages=importing.Packages(owners))
+    assert needs == (tree.keys() if package == "own" else set())
+
+
 @pytest.mark.parametrize("text", ["'Part::One'", "'Other::Part::One'", '"Part::$x"', "'Own::Part'"])
 def test_a_module_that_a_name_stands_for_behind_that_of_the_text(text):
     """As Win32::Exe::PE::Header is `PE::Header` in Win32::Exe::PE, and Win32::Exe::Resource::Icon
