@@ -114,7 +114,8 @@ class OwnPrograms:
     def _in_go(self, kin: Kin) -> Iterator[Need]:
         """The programs that a program in Go calls by constant names.
 
-        They belong to its packages, or to every system; the user's own gets small ones, too.
+        They come if they are of its packages, or utilities of every system; for the user's own
+        program if they are small.
         """
         context, program = self._context, self._context.program
         commands = context.files.commands(context.search_path)
@@ -124,7 +125,8 @@ class OwnPrograms:
             if real is None or real == program.real or not context.files.may_execute(path):
                 continue
             clue = Clue(f"{printable(name(program.opened))} runs {printable(named)}", (path,))
-            comes = kin.has(real) if kin.of else undeclared.is_small(path, context)
+            has = kin.has(real) or name(path) in utilities.ALL
+            comes = has if kin.of else undeclared.is_small(path, context)
             yield File(path, clue, started=True) if comes else LeftOut(path, clue)
 
     def of_user(self, by: Loaded) -> Iterator[Need]:
