@@ -19,6 +19,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.path[0] == os.getcwd() != os.path.dirname(os.path.dirname(os.path.abspath(__file__))):
-        del sys.path[0]  # of `python -m`: a signal.py of the user's there is none of Python's
+    # `python -m` looks in the working directory first, where a signal.py is none of Python's.
+    if not sys.flags.safe_path and sys.path[0] != os.path.dirname(os.path.dirname(__file__)):
+        del sys.path[0]
     main()

@@ -17,9 +17,10 @@ from tests.loader.objects import Linker
 
 CHECKED = 50_000_000  # bytes: larger archives take too long
 
-# How long an example takes says how busy the machine is.
-settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("busy")
+# How long an example takes says how busy the machine is. With --engines there are more examples.
+BUSY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("few", BUSY, max_examples=30)
+settings.register_profile("many", BUSY, max_examples=100)
 
 
 def pytest_addoption(parser):
@@ -50,6 +51,7 @@ def pytest_configure(config):
     """A cache of this run's own: what a user has must neither help a test nor grow by it."""
     cache = tempfile.TemporaryDirectory(prefix="rootfs-builder-cache-")
     config.add_cleanup(cache.cleanup)
+    settings.load_profile("many" if config.getoption("engines") else "few")
     os.environ["XDG_CACHE_HOME"] = cache.name
     for number in (signal.SIGINT, signal.SIGHUP):  # nohup(1) and a shell's & leave them ignored
         if signal.getsignal(number) is signal.SIG_IGN:

@@ -222,9 +222,10 @@ def test_pyinstaller_in_a_folder(cli, frozen):
     assert not warned(cli("pack", "dist/app", "-o", "o.tar", *added))
 
 
-def test_no_program_of_this_machine_is_taken_for_another_kind():
+def test_no_program_of_this_machine_is_taken_for_another_kind(request):
+    each = 1 if request.config.getoption("engines") else 8
     wrong = []
-    for path in Path("/usr/bin").iterdir():
+    for path in sorted(Path("/usr/bin").iterdir())[::each]:
         if not path.is_file() or path.stat().st_size < 4:
             continue
         with path.open("rb") as file:

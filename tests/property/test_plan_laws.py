@@ -116,7 +116,6 @@ def tar(plan):
     return store.file.getvalue()[blob.offset : blob.offset + blob.size]
 
 
-@settings(max_examples=40)
 @given(plan=trees.plans(), data=st.data())
 def test_a_layer_depends_on_the_plans_tree_alone(plan, data):
     other = replace(

@@ -3,7 +3,7 @@
 import tempfile
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rootfs_builder.filesystem.content import read
@@ -38,13 +38,11 @@ def read_back(codec, *plans):
 @pytest.mark.parametrize(
     "codec", [Codec(name, level) for name, level in DEFAULT_LEVELS.items()], ids=DEFAULT_LEVELS
 )
-@settings(max_examples=60)
 @given(plan=trees.plans(anything=True))
 def test_reading_back_gives_the_plan_less_its_reasons(codec, plan):
     assert read_back(codec, plan) == facts(plan)
 
 
-@settings(max_examples=60)
 @given(plan=trees.plans(anything=True), data=st.data())
 def test_layers_hold_their_files_whole_wherever_the_links_are(plan, data):
     """Files of one source are one file of a layer; in two layers, each has all bytes."""

@@ -8,7 +8,7 @@ import subprocess
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from rootfs_builder.errors import RootfsError
@@ -24,7 +24,6 @@ pytestmark = pytest.mark.skipif(not os.path.exists(GLIBC), reason="needs the gli
 CALLS = ("f0", "f1", "f2", "f3")
 PROGRAMS = ("/app/first", "/app/second", "/app/static")
 OPTIONS = {"env": ("TZ=a",), "user": "nonroot"}
-MANY = settings(max_examples=80)
 NOTE = json.dumps(json.dumps([{"soname": ["liby.so.1"]}]))
 NOTING = f"""
 static const struct {{ unsigned a, b, c; char owner[4]; char text[sizeof {NOTE}]; }} note
@@ -196,7 +195,6 @@ def _is_wanted(directory):
     return any(why.kind != "directory" or why.asked for why in directory.reasons)
 
 
-@MANY
 @given(rules=ANY, data=st.data())
 def test_the_order_of_rules_does_not_matter(bench, rules, data):
     shuffled = data.draw(st.permutations(rules))
@@ -204,14 +202,12 @@ def test_the_order_of_rules_does_not_matter(bench, rules, data):
     assert all_but_reasons(first) == all_but_reasons(second)
 
 
-@MANY
 @given(rules=ANY, programs=ORDERS)
 def test_the_order_of_programs_does_not_matter(bench, rules, programs):
     first, second = planned(bench, rules), planned(bench, rules, programs)
     assert all_but_reasons(first) == all_but_reasons(second)
 
 
-@MANY
 @given(rules=ANY, data=st.data())
 def test_a_rule_only_adds(bench, rules, data):
     fewer = tuple(rule for rule in rules if data.draw(st.booleans()))
@@ -236,7 +232,6 @@ def test_a_rule_only_adds(bench, rules, data):
     assert less.applied.keys() <= more.applied.keys()
 
 
-@MANY
 @given(rules=ANY, data=st.data())
 def test_without_a_rule_is_as_if_it_did_not_exist(bench, rules, data):
     names = [rule.name for rule in rules]
@@ -254,7 +249,6 @@ def test_without_a_rule_is_as_if_it_did_not_exist(bench, rules, data):
         assert first.closure.supply.applied == second.closure.supply.applied
 
 
-@MANY
 @given(rules=ANY, programs=ORDERS)
 def test_what_rules_bring_leads_back_to_a_program(bench, rules, programs):
     result = planned(bench, rules, programs)
@@ -269,7 +263,6 @@ def test_what_rules_bring_leads_back_to_a_program(bench, rules, programs):
         assert any(below(one, last) for one in result.plan.programs), (entry.path, last)
 
 
-@MANY
 @given(rules=ANY)
 def test_no_rule_brings_a_secret(bench, rules):
     result = planned(bench, rules)

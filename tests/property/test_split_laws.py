@@ -1,6 +1,6 @@
 """Laws of layers: together they are the plan, and each depends on its own files alone."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -19,7 +19,6 @@ PACKAGES = [
 ]
 WHOSE = st.sampled_from([None, "own", *PACKAGES])
 BUDGETS = st.sampled_from([1, 2, 3, 4, 60])
-MANY = settings(max_examples=80)
 
 
 @st.composite
@@ -39,7 +38,6 @@ def union(parts):
     return replace(parts[0], entries=order(entries.values()))
 
 
-@MANY
 @given(plan=owned(), budget=BUDGETS)
 def test_the_union_of_the_layers_is_the_plan(plan, budget):
     parts = split.by_change(plan, budget=budget)
@@ -51,14 +49,12 @@ def test_the_union_of_the_layers_is_the_plan(plan, budget):
         assert sum(one.path in leaves for part in parts for one in part.entries) == len(leaves)
 
 
-@MANY
 @given(plan=owned(), budget=BUDGETS)
 def test_reading_the_layers_back_gives_the_plan_and_its_hard_links(plan, budget):
     parts = split.by_change(plan, budget=budget)
     assert read_back(GZIP, *parts) == facts(plan)
 
 
-@MANY
 @given(plan=owned(), data=st.data())
 def test_a_layer_does_not_depend_on_what_else_is_in_the_image(plan, data):
     """An image of some layers' files has these layers."""
@@ -77,7 +73,6 @@ def test_directories_alone_never_are_a_layer_beside_own_files():
     assert split.by_change(parts[1], budget=60) == parts[1:]
 
 
-@MANY
 @given(plan=owned(), budget=BUDGETS)
 def test_reasons_do_not_matter(plan, budget):
     bare = tuple(replace(entry, reasons=()) for entry in plan.entries)
