@@ -1,10 +1,12 @@
 """The programs that a packaged program, or a library of its own source, spells out and starts."""
 
+import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 from msgspec import Struct
 
+from rootfs_builder.findings import Code, hint
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs import undeclared, utilities
 from rootfs_builder.needs.clues import Clue
@@ -18,6 +20,7 @@ _MOST_OWN = 30  # programs of one source: coreutils has 100, samba 40, git 5
 # What stands before the name of a program. Linkers keep a text once that is the end of another:
 # `tar` in `control.tar`.
 _BEFORE = ("\0", "\0/", ".", "bin/")
+_BARE = re.compile(r"[a-z][\w.+-]*")
 _JOINED = ("%s/", ")/", "}/", "%s")  # to a directory that only the running program knows
 
 
@@ -119,7 +122,8 @@ class OwnPrograms:
         """
         context, program = self._context, self._context.program
         commands = context.files.commands(context.search_path)
-        for named in context.elf_files.go_commands(program.real).names:
+        names = context.elf_files.go_commands(program.real).names
+        for named in names:
             path = named if named.startswith("/") else commands.get(named, "")
             real = context.files.real(path)
             if real is None or real == program.real or not context.files.may_execute(path):
@@ -128,6 +132,12 @@ class OwnPrograms:
             has = kin.has(real) or name(path) in utilities.ALL
             comes = has if kin.of else undeclared.is_small(path, context)
             yield File(path, clue, started=True) if comes else LeftOut(path, clue)
+        bare = {one for one in names if _BARE.fullmatch(one)} - utilities.IN_VAIN
+        absent = sorted(bare - commands.keys())
+        if absent and not kin.of:
+            text = f"{printable(program.opened)} may start what is not in the image's PATH: "
+            text += f"{', '.join(absent)}; install what it is to do"
+            yield hint(Code.COMMAND_MISSING, text, program.opened)
 
     def of_user(self, by: Loaded) -> Iterator[Need]:
         """The programs of the commands in an object of the user's own, if they are small.

@@ -263,9 +263,9 @@ class PerlWalk(Walk):
     def _any(self, path: str, one: Import) -> None:
         """The modules of the package that a script is of, which loads one that it is told."""
         files = sorted(file for file in self._around.commands.beside(path) if file.endswith(".pm"))
-        for library in (
-            self._all() if len(files) <= _MOST_OWN and not self._texts.is_core(path) else ()
-        ):
+        if len(files) > _MOST_OWN or self._texts.is_core(path):
+            return
+        for library in self._all():
             for file in files:
                 if below(file, library.path) and not library.core:
                     self._load(library, file[len(library.path) + 1 :], path, one.name)

@@ -2,6 +2,8 @@
 
 import pytest
 
+from rootfs_builder.elf.go_commands import GoCommands
+from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.needs.rules import read
 from tests.rule_bench import LIB, PROGRAM, libc, library, program, rule
 
@@ -240,6 +242,19 @@ def test_commands_that_are_spelt_out_bring_their_programs(starting):
     assert {"/usr/bin/rsync", "/usr/bin/sort", "/bin/sh"} <= result.paths
     assert "/usr/bin/jq" not in result.paths
     assert starting("rsync -a %s x", symbols=("open",)).paths.isdisjoint({"/usr/bin/rsync"})
+
+
+def test_what_a_program_in_go_calls_comes_or_is_a_hint(starting, monkeypatch):
+    monkeypatch.setattr("rootfs_builder.needs.undeclared._MOST", 1 << 20)
+    calls = GoCommands(calls=True, names=("/bin/sh", "CC", "jq", "nowhere", "xdg-open"))
+    monkeypatch.setattr(ElfFiles, "go_commands", lambda *_: calls)
+    result = starting("executable file not found in $PATH", "sort", symbols=())
+    assert {"/usr/bin/jq", "/bin/sh"} <= result.paths
+    assert "/usr/bin/sort" not in result.paths
+    (hint,) = result.said("hint")
+    assert hint.endswith(
+        "may start what is not in the image's PATH: nowhere; install what it is to do"
+    )
 
 
 def test_a_program_that_is_named_is_a_hint(starting):
