@@ -1,8 +1,8 @@
 """A program in Go for x86-64 → the programs that it starts, as its calls of os/exec name them.
 
-Texts in Go have no end, so a name that stands in the data may be a part of another. The code of a
-call is exact: it puts the address and the length of a constant name into two registers. Where the
-functions begin, Go's own table says, which a program keeps when it is stripped.
+Go does not terminate its strings, so a name found in the data may be part of a longer string. The
+code of a call is exact: it loads the address and the length of a constant name into two registers.
+Go's function table, which stripping does not remove, says where each function begins.
 
 Source: Go's runtime/symtab.go, pcHeader; Go internal ABI specification, amd64; Intel 64 and IA-32
 Architectures Software Developer's Manual, volume 2, CALL, LEA, MOV.
@@ -19,7 +19,6 @@ from rootfs_builder.elf.headers import Buffer, header
 from rootfs_builder.elf.segments import Segment, segments_of
 
 FACT = "commands of Go v1"  # its name among facts of files
-MACHINE = 62  # EM_X86_64
 _Way = tuple[re.Pattern[bytes], re.Pattern[bytes]]
 # How a name comes to a function: LEA of its address, and MOV of its length, of one byte.
 _FIRST: _Way = re.compile(rb"(?s)\x48\x8d\x05(.{4})"), re.compile(rb"(?s)\xbb(.)\0\0\0")
@@ -47,7 +46,7 @@ class GoCommands(Struct, frozen=True):
 
 
 def find(data: Buffer) -> GoCommands:
-    """What a file says; nothing where there is no table, or that of a Go before 1.18.
+    """Read the calls from an ELF file; there are none without a function table of Go 1.18 or later.
 
     Raises:
         ElfError: the file is not an ELF file, or its program headers are cut short.
@@ -100,15 +99,7 @@ def _named(
         )
         if by and length:
             address = code.address + by[0].end() + int.from_bytes(by[0][1], "little", signed=True)
-            name = _at(data, loads, address, length[0][1][0])
+            offset = next((at for at in (one.at(address) for one in loads) if at is not None), None)
+            name = b"" if offset is None else data[offset : offset + length[0][1][0]]
             if _NAME.fullmatch(name):
                 yield name.decode()
-
-
-def _at(data: Buffer, loads: list[Segment], address: int, length: int) -> bytes:
-    """The bytes at an address; none where the file has none."""
-    for one in loads:
-        if one.address <= address < one.address + one.size:
-            offset = one.offset + address - one.address
-            return bytes(data[offset : offset + length])
-    return b""

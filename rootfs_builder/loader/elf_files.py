@@ -213,7 +213,7 @@ class ElfFiles:
             with source.open() as content:
                 return go_commands.find(content)
 
-        if self.file(path).header.machine != go_commands.MACHINE:
+        if self.file(path).header.machine != immediates.MACHINE:
             return GoCommands()
         return self.facts.get_or_compute(source, go_commands.FACT, GoCommands, find)
 
