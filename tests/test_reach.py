@@ -26,7 +26,7 @@ KEPT = "hunter2"
 INTERPRETER = """
 #include <dlfcn.h>
 const char texts[] = "\\0Py_BytesMain\\0NODE_OPTIONS\\0OPTIND\\0PERL5LIB\\0RUBYLIB\\0"
-    "PHP_INI_SCAN_DIR\\0.:/usr/share/php\\0/usr/share/perl5\\0.cpython-311-x86_64-linux-gnu.so\\0";
+    "PHP_INI_SCAN_DIR\\0.:/usr/share/php\\0/etc/perl\\0.cpython-311-x86_64-linux-gnu.so\\0";
 int main(void) { return dlopen(texts, 0) != 0; }
 """
 
