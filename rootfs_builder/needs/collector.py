@@ -48,6 +48,7 @@ from rootfs_builder.paths import (
 )
 from rootfs_builder.recipe import Recipe
 
+_BINS = ("/bin", "/venv/bin", "/.venv/bin", "/node_modules/.bin")  # of what is added
 _MAX_SCRIPTS = 5  # a script whose interpreter is a script whose …
 
 
@@ -276,17 +277,30 @@ class _Collector:
                 f"  needed by {printable(program.display_name)}, as its interpreter"
             )
             return None
-        for directory in self._recipe.search_path:
+        path, _ = self._found(command, self._recipe.search_path)
+        if path is None:
+            searched = ":".join(self._recipe.search_path)
+            added = [
+                f"{one.destination.rstrip('/')}{bin_}"
+                for one in self._recipe.added
+                for bin_ in _BINS
+            ]
+            _, place = self._found(command, added)
+            advice = f"\n  {printable(place)} has one: -e PATH={place}:{searched}" if place else ""
+            self._missing.append(
+                f"{printable(command)}: no such file in the image's PATH, {searched}\n"
+                f"  needed by {printable(program.display_name)}, as its interpreter{advice}"
+            )
+        return path
+
+    def _found(self, command: str, directories: Iterable[str]) -> tuple[OpenedPath | None, str]:
+        """The first program of this name, and the directory of the image that has it."""
+        for directory in directories:
             for path in self._sources_of(f"{directory.rstrip('/')}/{command}"):
                 node = self._elf_files.walker.walk(path).node
                 if node is not None and node.kind == "file" and node.mode & 0o111:
-                    return path
-        self._missing.append(
-            f"{printable(command)}: no such file in the image's PATH, "
-            f"{':'.join(self._recipe.search_path)}\n"
-            f"  needed by {printable(program.display_name)}, as its interpreter"
-        )
-        return None
+                    return path, directory
+        return None, ""
 
     def _sources_of(self, path: str) -> Iterator[OpenedPath]:
         """Where what the image has at a path may be: in what is added there, else in the root."""

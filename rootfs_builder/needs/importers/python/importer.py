@@ -72,7 +72,7 @@ class Importer:
         for variable, text in self._context.environment.items():
             if _DOTTED.fullmatch(text):
                 self._name(text, How.GUARDED, f"-e {variable}={text}")
-        for directory in self._python.installed:
+        for directory in () if self._python.is_beside else self._python.installed:
             if directory not in self._files.added_directories:
                 self._environment(directory)
         yield from self._taken()
@@ -162,6 +162,8 @@ class Importer:
         path = text.path
         if self._context.variables.get("value") is not None:
             return
+        if self._python.is_beside and text.kind is TextKind.ADDED:
+            return
         if self._python.is_installed(path):
             self._installed(path)
         elif text.kind is TextKind.STARTED:
@@ -217,8 +219,7 @@ class Importer:
 
     def _is_ours(self, path: str) -> bool:
         """Whether a script is for this Python: one of an environment is for that one's alone."""
-        script = self._files.script(path)
-        home = parent(parent((script.second or script.interpreter) if script else ""))
+        home = interpreter.home(self._context, path)
         is_here = home == parent(parent(self._context.program.opened))
         return is_here or not self._files.is_file(join(home, interpreter.SETTINGS))
 

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem.sources import in_system
-from rootfs_builder.needs.finder import Context
+from rootfs_builder.needs.finder import Context, TextKind
 from rootfs_builder.needs.image_files import ImageFiles
 from rootfs_builder.paths import SourcePath, below, join, name, parent
 
@@ -60,6 +60,8 @@ class Interpreter(Struct, frozen=True):
     `library` has its standard library, `sites` the directories with modules of packages, those of
     .pth files too: `links` says which file names such a directory. `environments` are directories,
     `installed` those in them with modules; `isolated` says whether the system's are out of sight.
+    `is_beside` says that the user's script runs in an environment and this Python does not: none of
+    what is added is for it.
     """
 
     minor: str
@@ -69,6 +71,7 @@ class Interpreter(Struct, frozen=True):
     environments: tuple[str, ...]
     installed: tuple[str, ...]
     isolated: bool
+    is_beside: bool
 
     @property
     def standard(self) -> tuple[str, ...]:
@@ -116,6 +119,7 @@ def find(context: Context) -> Interpreter | None:
         tuple(settings),
         tuple(dict.fromkeys((*own, *sorted(alike)))),
         _is_isolated(context, settings, bool(here)),
+        not here and _is_beside(context),
     )
 
 
@@ -124,6 +128,22 @@ def _is_isolated(context: Context, settings: dict[str, dict[str, str]], called: 
     inside = called or any(below(context.entry, one) for one in settings)
     system = "include-system-site-packages"
     return inside and not any(one.get(system) == "true" for one in settings.values())
+
+
+def _is_beside(context: Context) -> bool:
+    """Whether something starts this Python for a program that is a script of an environment."""
+    started = () if context.is_named else context.given
+    scripts = (one.path for one in started if one.kind is TextKind.STARTED)
+    return any(context.files.is_file(join(home(context, one), SETTINGS)) for one in scripts)
+
+
+def home(context: Context, path: str) -> str:
+    """The directory whose bin has the Python that a script's first line names; "" for none."""
+    script = context.files.script(path)
+    program = (script.second or script.interpreter) if script else ""
+    if "/" not in program:
+        program = context.files.commands(context.search_path).get(program, "")
+    return parent(parent(program))
 
 
 def _libraries(files: ImageFiles, prefixes: Iterable[str], minor: str) -> Iterator[str]:

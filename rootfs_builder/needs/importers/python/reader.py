@@ -21,7 +21,11 @@ _PROGRAM = re.compile(r"/(?:usr/)?s?bin/[\w.+-]+")
 _MOST_NAMED = 2000  # strings of one text
 _LONGEST = 200  # characters of a name
 _LATER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.For, ast.AsyncFor, ast.While, ast.Match)
-_PATHS = (ast.Call, ast.BinOp, ast.JoinedStr, ast.Attribute, ast.Subscript)
+_PATHS = (ast.Attribute, ast.Call, ast.BinOp, ast.Subscript, ast.JoinedStr)
+_LISTS = (ast.Tuple, ast.List, ast.Set)
+_LEAVES = (ast.Name, ast.expr_context)
+_ASSIGNS = (ast.Assign, ast.AnnAssign, ast.AugAssign)
+_LOOPS = (ast.For, ast.AsyncFor, ast.While)
 _PLACE_WORDS = (b"__file__", b"sys.argv", b"sys.path", b"prefix")
 
 
@@ -44,6 +48,7 @@ class _Reader:
         self._looks_for_files = any(word in data for word in _PLACE_WORDS)
         self._names = dict[str, Place]()
         self._values = dict[str, ast.expr]()  # what names were given, which may be a command
+        self._sure = dict[str, How]()  # how surely names were given that
         self._imports = list[Import]()
         self._libraries = dict[str, Opened]()
         self._files = dict[str, None]()
@@ -93,15 +98,15 @@ class _Reader:
             self._imports.append(Import(module, names, node.level, node.lineno, how, unless))
         elif isinstance(node, ast.If):
             self._if(node, how, unless)
-        elif isinstance(node, ast.Try | ast.TryStar):
+        elif isinstance(node, (ast.Try, ast.TryStar)):
             self._try(node, how)
-        elif isinstance(node, ast.With | ast.AsyncWith):
+        elif isinstance(node, (ast.With, ast.AsyncWith)):
             self._with(node, how)
-        elif isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
+        elif isinstance(node, _ASSIGNS):
             self._assign(node, how)
         else:
             around = self._asked.in_loop
-            self._asked.in_loop |= isinstance(node, ast.For | ast.AsyncFor | ast.While)
+            self._asked.in_loop |= isinstance(node, _LOOPS)
             self._children(node, how, self._inside(node, how))
             self._asked.in_loop = around
 
@@ -173,6 +178,7 @@ class _Reader:
                 if found is not None:
                     self._names[target.id] = found
                 self._values[target.id] = node.value
+                self._sure[target.id] = how
             else:
                 self._expression(target, how)
 
@@ -192,21 +198,24 @@ class _Reader:
         todo = [node]
         while todo:
             node = todo.pop()
+            if isinstance(node, _LEAVES):
+                continue
             if isinstance(node, ast.Constant):
-                if isinstance(node.value, str):
-                    self._string(node.value, node.lineno)
-            elif isinstance(node, ast.List | ast.Tuple | ast.Set):
+                self._constant(node.value, node.lineno)
+            elif isinstance(node, _PATHS):
+                if self._looks_for_files and self._is_beside(node):
+                    continue
+                if isinstance(node, ast.Call):
+                    self._call(node, how)
+                todo += _parts(node)
+            elif isinstance(node, _LISTS):
                 self._list(node)
                 todo += node.elts
             elif isinstance(node, ast.Dict):
                 todo += (*filter(None, node.keys), *node.values)
             elif isinstance(node, ast.Lambda):
                 self._expression(node.body, How.LATER)
-            elif not isinstance(node, ast.Name | ast.expr_context | ast.operator):
-                if self._looks_for_files and isinstance(node, _PATHS) and self._is_beside(node):
-                    continue
-                if isinstance(node, ast.Call):
-                    self._call(node, how)
+            else:
                 todo += ast.iter_child_nodes(node)
 
     def _is_beside(self, node: ast.expr) -> bool:
@@ -217,7 +226,9 @@ class _Reader:
         self._files[found.text] = None
         return True
 
-    def _string(self, text: str, line: int) -> None:
+    def _constant(self, text: object, line: int) -> None:
+        if not isinstance(text, str):
+            return
         if " -" in text:
             self._asked.text(text)
         if len(text) > _LONGEST or ("." not in text and "/" not in text):
@@ -248,12 +259,28 @@ class _Reader:
             for one in node.args:
                 self._searched(one)
             return
-        opened = calls.opened(what, arguments, node, how)
+        opened = calls.opened(what, arguments, node, self._surely(node.args[:1], how))
         if opened is not None:
             self._libraries[opened.name or f"\0{opened.linked}"] = opened
         self._asked.call(node, what, arguments, how)
         for one in node.args[:1]:
             self._asked.run(node, what, one, self._values)
+
+    def _surely(self, arguments: list[ast.expr], how: How) -> How:
+        """How surely an argument is what its name was given, as in `if not x: x = "…"`."""
+        names = (one.id for one in arguments if isinstance(one, ast.Name))
+        return How.GUARDED if any(self._sure.get(one, how) < how for one in names) else how
+
+
+def _parts(node: ast.expr) -> Iterable[ast.AST]:
+    """What the most frequent expressions are made of, without operators."""
+    if isinstance(node, ast.Attribute):
+        return (node.value,)
+    if isinstance(node, ast.Call):
+        return (node.func, *node.args, *node.keywords)
+    if isinstance(node, ast.BinOp):
+        return (node.left, node.right)
+    return ast.iter_child_nodes(node)
 
 
 def _called_at_once(tree: ast.Module) -> frozenset[str]:

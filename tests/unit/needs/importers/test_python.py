@@ -104,6 +104,7 @@ def needs(
             contained=lambda _, texts: {b"sys\0", b"time\0"} & set(texts),
         ),
         packages=options.pop("packages", Packages()),
+        given=options.pop("given", ()),
     )
     finder = python.make(context)
     found = [*finder.process()]
@@ -540,6 +541,24 @@ def test_a_script_of_an_environment_is_for_its_own_python(first, opened, expecte
     assert len(needs(tree, script="/venv/bin/run", opened=opened)) == expected
 
 
+@pytest.mark.parametrize("first", ["/venv/bin/python", "/usr/bin/python3"])
+def test_what_is_added_is_not_for_a_python_beside_that_of_the_environment(first):
+    """As the system's is, which comes with /usr/bin/pip where a module starts pip."""
+    tree = {
+        "/venv/pyvenv.cfg": "home = /usr/bin\n",
+        "/venv/lib/python3.11/site-packages/a.py": "import yaml",
+        "/srv/app.py": f"#!{first}\nimport a",
+        "/srv/more.py": "import yaml",
+        **PACKAGE,
+    }
+    added, given = (
+        [one for one in tree if one not in PACKAGE],
+        [Text("/srv/app.py", TextKind.STARTED)],
+    )
+    found = needs(tree, script="/srv/app.py", added=added, given=given)
+    assert files(found) == (set() if "venv" in first else {f"{SITE}/yaml"})
+
+
 def test_tests_of_an_added_tree_warn_of_nothing():
     tree = {"/srv/app/test_x.py": "import pytest", "/srv/app/x.py": "import other"}
     (text,) = warnings(needs(tree, script=None, added=list(tree), arguments=["-c", ""]))
@@ -701,6 +720,18 @@ def test_what_the_scripts_package_requires_comes_where_another_may_use_it(monkey
         **distribution("two"),
     }
     assert modules(needs(tree, script="/usr/bin/run")) == {"a.py", "one.py"}
+
+
+@pytest.mark.parametrize(
+    ("given", "optional"),
+    [
+        ("name = 'libnone.so'", False),
+        ("if not (name := find_library('none')):\n    name = 'libnone.so'", True),
+    ],
+)
+def test_a_library_whose_name_is_another_in_most_runs_is_optional(given, optional):
+    found = started(f"import ctypes\n{given}\nctypes.CDLL(name)", {f"{SITE}/a.py": ""})
+    assert [one.optional for one in found if isinstance(one, Library)] == [optional]
 
 
 @pytest.mark.parametrize(
