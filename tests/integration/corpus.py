@@ -4,10 +4,12 @@ A case is read, made ready in a fresh folder (`Case.ready`), packed by whoever a
 are checked in an engine that has the image (`Ready.check`). What a key means stands beside it.
 """
 
+import os
 import re
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 import tomllib
 from dataclasses import dataclass, field, replace
@@ -150,9 +152,10 @@ class Ready:
         if isinstance(run.ready, int):
             assert not answers(run.ready), f"port {run.ready} is in use before the daemon starts"
         network = () if "--network" in docker else ("--network", "host")
-        container = engine("run", "-d", *network, *docker, image, *arguments).stdout.strip()
+        container = engine("create", *network, *docker, image, *arguments).stdout.strip()
+        said = Said(engine, container)
         try:
-            self._await(engine, container, run)
+            self._await(engine, container, run, said)
             if run.client:
                 self._client(run)
             if run.signal:
@@ -166,22 +169,23 @@ class Ready:
                 state = engine("inspect", "-f", "{{.State.ExitCode}}", container).stdout.strip()
                 assert state == str(run.stop), f"stopped with {state}, not {run.stop}"
                 assert spent < STOP, f"stopped after {spent:.1f} s"
-            said = logs(engine, container)
-            assert run.matches is None or re.search(filled(run.matches, self.values), said), said
+            wanted = filled(run.matches or "", self.values)
+            assert re.search(wanted, said.all()), f"no {wanted}"
         except AssertionError as error:
-            raise AssertionError(f"{error}\nits logs:\n{logs(engine, container)}") from error
+            raise AssertionError(f"{error}\nits logs:\n{said.all()}") from error
         finally:
             engine("rm", "-f", "-v", container)
+            said.end()
 
-    def _await(self, engine, container, run):
+    def _await(self, engine, container, run, said):
         deadline = time.monotonic() + READY
         while time.monotonic() < deadline:
             if isinstance(run.ready, int):
                 is_ready = answers(run.ready)
             else:
-                is_ready = re.search(run.ready or "", logs(engine, container))
-            running = engine("inspect", "-f", "{{.State.Running}}", container).stdout.strip()
-            assert running == "true", "the daemon ended"
+                is_ready = re.search(run.ready or "", said.all())
+            state = engine("inspect", "-f", "{{.State.Status}}", container).stdout.strip()
+            assert state in ("created", "initialized", "running"), "the daemon ended"
             if is_ready:
                 return
             time.sleep(0.05)
@@ -270,7 +274,26 @@ def answers(port):
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
-def logs(engine, container):
-    """All that a container said."""
-    done = engine("logs", container)
-    return done.stdout + done.stderr
+class Said:
+    """Starts a container; all that it says, also a line that it has not ended.
+
+    The engine's logs hold such a line back, and what is read at once may be lost under load.
+    """
+
+    def __init__(self, engine, container):
+        self._logs = lambda: engine("logs", container)
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - until the end
+        command = (*engine.command, "start", "--attach", container)
+        options = {"stdin": subprocess.DEVNULL, "stdout": self._file, "stderr": subprocess.STDOUT}
+        self._attached = subprocess.Popen(command, env=engine.env, **options)
+
+    def all(self):
+        """Whichever has more of it."""
+        logged = self._logs()
+        attached = os.pread(self._file.fileno(), 1 << 24, 0).decode("utf-8", "surrogateescape")
+        return max(logged.stdout + logged.stderr, attached, key=len)
+
+    def end(self):
+        """When the container is gone."""
+        self._attached.wait(PATIENCE)
+        self._file.close()

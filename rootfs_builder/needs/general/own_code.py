@@ -80,12 +80,13 @@ class OwnCode:
     def process(self) -> Iterator[Need]:
         """The libraries, files and programs that the user's own objects name."""
         programs = OwnPrograms(self._context)
-        for one in self._own():
+        for one in self._own((self._context.program, *self._context.objects)):
             if one.real == self._context.program.real:
                 yield from self._installed()
             yield from self._libraries(one)
             yield from self._named_files(one)
             yield from programs.of_user(one)
+            yield from programs.of_paths(one)
         given = (one.kind for one in self._context.given)
         if self._context.is_named or TextKind.STARTED in given:
             yield from self._told()
@@ -93,10 +94,11 @@ class OwnCode:
         yield from self._modules.told()
 
     def loaded(self, objects: tuple[Loaded, ...]) -> Iterator[Need]:
-        """The libraries that a module of the user's names; it may try those of many systems."""
-        if not in_system(objects[0].real) or below(objects[0].real, _LOCAL):
-            for need in self._libraries(objects[0]):
-                yield replace(need, optional=True)
+        """What a module of the user's names: libraries, where it may try many, and programs."""
+        programs = OwnPrograms(self._context)
+        for one in self._own(objects):
+            yield from (replace(need, optional=True) for need in self._libraries(one))
+            yield from programs.of_paths(one)
 
     def _in_path(self) -> Iterator[Need]:
         """What runs the scripts that the user adds to a directory of PATH: they are commands."""
@@ -168,13 +170,12 @@ class OwnCode:
                 commands = self._files.commands(self._context.search_path)
                 yield LeftOut(commands.get(script.looked_up or "", script.interpreter), clue)
 
-    def _own(self) -> tuple[Loaded, ...]:
-        """The objects of the process that neither a package nor a base image has brought.
+    def _own(self, objects: Iterable[Loaded]) -> tuple[Loaded, ...]:
+        """The objects of a process that neither a package nor a base image has brought.
 
         Where nobody knows what packages have brought, what lies in the system is none of them.
         """
         context, base = self._context, self._context.elf_files.base
-        objects = (context.program, *context.objects)
         paths = {SourcePath(one.real): one for one in objects if not (base and base.has(one.real))}
         system = [path for path in paths if in_system(path) and not below(path, _LOCAL)]
         if not system:

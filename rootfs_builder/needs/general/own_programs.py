@@ -6,6 +6,7 @@ from functools import cached_property
 
 from msgspec import Struct
 
+from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.findings import Code, hint
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs import undeclared, utilities
@@ -171,6 +172,22 @@ class OwnPrograms:
             clue = Clue(f"{shown} names {printable(word)}", (commands[word],))
             path, is_utility = commands[word], word in utilities.ALL
             yield File(path, clue, started=True) if is_utility else LeftOut(path, clue)
+
+    def of_paths(self, by: Loaded) -> Iterator[Need]:
+        """The programs whose paths are whole strings of an object of the user's own that starts any.
+
+        Large ones are a hint; `/etc/x/up.sh` comes with what it starts itself.
+        """
+        files, elf_files = self._context.files, self._context.elf_files
+        if not strings.starts(by.real, elf_files):
+            return
+        for path in sorted({decode(hit["path"]) for hit in elf_files.search(by.real, strings.WHOLE)}):
+            real = files.real(path)
+            if real in {None, by.real} or not (in_system(path) and files.may_execute(path)):
+                continue
+            clue = Clue(f"{printable(name(by.opened))} names {printable(path)}", (path,))
+            small = undeclared.is_small(path, self._context)
+            yield File(path, clue, started=True) if small else LeftOut(path, clue)
 
     def of_library(self, by: Loaded, kin: Kin, program: Kin) -> Iterator[Need]:
         """The programs of the commands in a library of others, if its package requires theirs.

@@ -62,6 +62,7 @@ LISTS = re.compile(  # of words: `['lsblk', 'udevadm']`, `qw(dig host)`
 )
 LISTED = re.compile(rb"[\w.+-]+")
 PROGRAMS = rb"\x00(?P<path>/(?:usr/)?s?bin/[\w.+-]{1,40})(?=\x00)"
+WHOLE = rb"\x00(?P<path>/[\w.+@/-]{2,250})(?=\x00)"
 WORDS = rb"\x00(?P<word>[a-z][\w.+-]{1,40})(?=\x00)"
 SHELL = "/bin/sh"  # of system(3) and popen(3)
 BY_SHELL = frozenset((b"popen", b"system"))
