@@ -56,6 +56,7 @@ _MAY_RUN = re.compile(r"exec|run|spawn|cmd|command")  # as `execute("grep", "-F"
 _METHODS = ("popen", "system")  # names that others have, too
 _PROGRAM = re.compile(r"[\w/.+-]+")
 _OF_PROGRAM = re.compile(r"(?:binary|\bbin|_bin|cmd|command|exe|executable|prog|program)$")
+_PROGRAMS = re.compile(r"(?:_bin|binar(?:y|ies)|executables?|exes?|progs?|programs?)$")
 _FILLED_IN = re.compile(r"%\w|\{[^{}]*\}")
 _OWN_NAMES = frozenset(("__name__", "__package__"))
 
@@ -129,6 +130,14 @@ class Asked:
             text = value if isinstance(value, str) else ""
             if _OF_PROGRAM.search(parameter.arg) and _PROGRAM.fullmatch(text):
                 self.programs[text] = None
+
+    def given(self, target: ast.expr, value: ast.expr) -> None:
+        """Take in the programs that a variable is called as, as in `self.executables = ["dot"]`."""
+        called = target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
+        if _PROGRAMS.search(called):
+            each = value.elts if isinstance(value, (ast.List, ast.Tuple)) else [value]
+            words = filter(None, map(_literal, each))
+            self.programs |= dict.fromkeys(filter(_PROGRAM.fullmatch, words))
 
     def text(self, text: str) -> None:
         """Take in a text that may be a command."""

@@ -174,6 +174,7 @@ class _Reader:
         self._expression(node.value, how)
         found = place.evaluate(node.value, self._names)
         for target in targets:
+            self._asked.given(target, node.value)
             if isinstance(target, ast.Name) and not isinstance(node, ast.AugAssign):
                 if found is not None:
                     self._names[target.id] = found

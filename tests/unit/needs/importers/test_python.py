@@ -798,6 +798,8 @@ PROGRAMS = {"/usr/bin/aid": "x", "/usr/bin/cat": "x", "/bin/sh": "x"}
         "self.aid(['aid', '--list'])",
         "putils.execute('aid', '-F', 'text', path)",
         "_run_and_get_stdout(['aid'])",
+        "self.single_executables = ['other', 'aid']",
+        "sorter_program = 'aid'",
     ],
 )
 def test_a_program_that_is_started_is_a_hint(text):
