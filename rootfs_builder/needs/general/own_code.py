@@ -76,13 +76,14 @@ class OwnCode:
         self._files = context.files
         self._search = context.elf_files.search
         self._modules = Modules(context)
+        self._data = list[str]()  # the directories that were installed with the user's program
 
     def process(self) -> Iterator[Need]:
         """The libraries, files and programs that the user's own objects name."""
         programs = OwnPrograms(self._context)
         for one in self._own((self._context.program, *self._context.objects)):
             if one.real == self._context.program.real:
-                yield from self._installed()
+                yield from self._installed(SourcePath(one.real))
             yield from self._libraries(one)
             yield from self._named_files(one)
             yield from programs.of_user(one)
@@ -154,6 +155,13 @@ class OwnCode:
         not be executed is a configuration.
         """
         yield from self._modules.text(text)
+        real = self._files.real(text.path)
+        if text.kind is TextKind.STARTED and real is not None and not self._brought((real,)):
+            yield from self._installed(real)
+        is_data = any(below(text.path, one) for one in self._data)
+        if is_data and self._files.may_execute(text.path):
+            clue = Clue(f"{printable(text.path)} was installed with the program", (text.path,))
+            yield File(text.path, clue, started=True)
         if text.kind is not TextKind.ADDED:
             return
         if not self._files.may_execute(text.path):
@@ -175,20 +183,20 @@ class OwnCode:
 
         Where nobody knows what packages have brought, what lies in the system is none of them.
         """
-        context, base = self._context, self._context.elf_files.base
+        base = self._context.elf_files.base
         paths = {SourcePath(one.real): one for one in objects if not (base and base.has(one.real))}
-        system = [path for path in paths if in_system(path) and not below(path, _LOCAL)]
-        if not system:
-            return tuple(paths.values())
+        brought = self._brought(paths)
+        return tuple(one for path, one in paths.items() if path not in brought)
+
+    def _brought(self, paths: Iterable[SourcePath]) -> set[SourcePath]:
+        """Those of the system that a package has brought, or of which nobody knows."""
+        system = [one for one in paths if in_system(one) and not below(one, _LOCAL)]
+        packages = self._context.packages
         try:
-            packages = context.packages.of_all(system).packages if context.packages.known else {}
+            owners = packages.of_all(system).packages if packages.known else {}
         except InputError:
-            packages = {}
-        return tuple(
-            one
-            for path, one in paths.items()
-            if path not in system or (path in packages and packages[path] is None)
-        )
+            owners = {}
+        return {one for one in system if owners.get(one, one) is not None}
 
     def _libraries(self, one: Loaded) -> Iterator[Library]:
         elf_files = self._context.elf_files
@@ -211,9 +219,8 @@ class OwnCode:
                 clue = Clue(f"{_shown(one)} opens {printable(soname)} by its name", (soname,))
                 yield Library(soname, clue, optional=True)
 
-    def _installed(self) -> Iterator[Need]:
+    def _installed(self, program: SourcePath) -> Iterator[Need]:
         """What was installed with the program, in directories that are called as it."""
-        program = SourcePath(self._context.program.real)
         directory, called = parent(program), name(program)
         if not in_system(program) or name(directory) not in _PROGRAMS:
             return
@@ -222,6 +229,7 @@ class OwnCode:
             if self._files.kind(path) != "dir" or not self._is_file_of_its_own(path):
                 continue
             if self._size(path) <= _MOST_BYTES:
+                self._data.append(path)
                 yield File(path, Clue(f"{printable(path)} is called as the program", (path,)))
             else:
                 yield _left_out(printable(called), [path])

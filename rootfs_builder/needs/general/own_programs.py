@@ -174,14 +174,16 @@ class OwnPrograms:
             yield File(path, clue, started=True) if is_utility else LeftOut(path, clue)
 
     def of_paths(self, by: Loaded) -> Iterator[Need]:
-        """The programs whose paths are whole strings of an object of the user's own that starts any.
+        """The programs whose paths are whole strings of the user's object, if it starts any.
 
         Large ones are a hint; `/etc/x/up.sh` comes with what it starts itself.
         """
         files, elf_files = self._context.files, self._context.elf_files
         if not strings.starts(by.real, elf_files):
             return
-        for path in sorted({decode(hit["path"]) for hit in elf_files.search(by.real, strings.WHOLE)}):
+        for path in sorted(
+            {decode(hit["path"]) for hit in elf_files.search(by.real, strings.WHOLE)}
+        ):
             real = files.real(path)
             if real in {None, by.real} or not (in_system(path) and files.may_execute(path)):
                 continue

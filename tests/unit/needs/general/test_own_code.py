@@ -102,6 +102,15 @@ def test_what_was_installed_with_the_program_and_is_called_as_it(bench):
     assert said.endswith("--add /opt/x/lib/tool:/opt/x/lib/tool")
 
 
+def test_what_was_installed_with_a_script_and_the_interpreters_of_that(bench):
+    bench.fill({"/var/lib/dpkg/status": DPKG, "/bin/sh": program(), "/bin/awk": program()})
+    bench.fill({"/usr/local/bin/tool": "#!/bin/sh\n", "/usr/local/share/tool/one": "#!/bin/awk\n"})
+    for one in ("bin/tool", "share/tool/one"):
+        (bench.root / "usr/local" / one).chmod(0o755)
+    result = bench.plan(OWN, "/usr/local/bin/tool")
+    assert {"/usr/local/share/tool/one", "/bin/awk"} <= result.paths
+
+
 def test_a_file_outside_the_system_is_a_warning_with_the_flag(bench):
     result = filled(bench, "/srv/data/my.db", files={"/srv/data/my.db": "x"}.items())
     assert "/srv/data/my.db" not in result.paths
@@ -242,6 +251,21 @@ def test_commands_that_are_spelt_out_bring_their_programs(starting):
     assert {"/usr/bin/rsync", "/usr/bin/sort", "/bin/sh"} <= result.paths
     assert "/usr/bin/jq" not in result.paths
     assert starting("rsync -a %s x", symbols=("open",)).paths.isdisjoint({"/usr/bin/rsync"})
+
+
+def test_programs_whose_paths_are_whole_strings_come(starting, bench, monkeypatch):
+    bench.fill({"/etc/x/up": "#!/bin/sh\n", "/srv/x/up": "#!/bin/sh\n"})
+    for one in ("etc/x/up", "srv/x/up"):
+        (bench.root / one).chmod(0o755)
+    texts = ("/etc/x/up", "/srv/x/up", "/usr/bin/jq", "/usr/bin/sort of")
+    result = starting(*texts)
+    assert {"/etc/x/up", "/bin/sh", "/usr/bin/jq"} <= result.paths
+    assert result.paths.isdisjoint({"/srv/x/up", "/usr/bin/sort"})
+    assert "/etc/x/up" not in starting(*texts, symbols=("open",)).paths
+    monkeypatch.setattr("rootfs_builder.needs.undeclared._MOST", 1)
+    result = starting("/usr/bin/jq")
+    assert "/usr/bin/jq" not in result.paths
+    assert any(one.endswith("/usr/bin/jq") for one in result.said("hint"))
 
 
 def test_what_a_program_in_go_calls_comes_or_is_a_hint(starting, monkeypatch):
