@@ -9,6 +9,7 @@ import base64
 import csv
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import lru_cache
@@ -20,6 +21,7 @@ from rootfs_builder.paths import SourcePath, decode
 _NODE, _SITE = "/node_modules/", "/site-packages/"
 _MOST = 64 << 20  # bytes of a list of packages
 _METADATA = ".dist-info"
+_COMPILED = re.compile(r"__pycache__/([^/.]+)\.[\w.-]+\.pyc$")  # PEP 3147
 
 
 class Registries:
@@ -54,9 +56,12 @@ class Registries:
         return frozenset()
 
     def _is_of_wheel(self, path: SourcePath) -> bool:
+        """Whether it, or the source that it was compiled from, has the digest of a wheel's list."""
+        path = SourcePath(_COMPILED.sub(r"\1.py", path))
         before, mark, inside = path.rpartition(_SITE)
         expected = self._recorded(f"{before}{mark}").get(inside)
-        if expected is None:
+        node = self._sources.lstat(path)
+        if expected is None or node is None or node.kind != "file":
             return False
         digest = hashlib.sha256(read(self._sources.open(path))).digest()
         return expected == f"sha256={decode(base64.urlsafe_b64encode(digest)).rstrip('=')}"

@@ -343,12 +343,14 @@ def test_what_a_wheel_has_brought_is_none(tmp_path, key):
     (site / "tls-1.dist-info").mkdir(parents=True)
     digest = base64.urlsafe_b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")
     names = ("tls/certs/a.key", "tls/certs/changed.key", "tls/certs/other.key")
-    for one in names:
+    code = ("tls/self.py", "tls/own.py", "tls/__pycache__/self.cpython-313.pyc")
+    for one in (*names, *code, "tls/__pycache__/own.cpython-313.pyc"):
         (site / one).parent.mkdir(parents=True, exist_ok=True)
-        (site / one).write_bytes(key if one == names[0] else key + b"\n")
-    record = "".join(f"{one},sha256={digest},{len(key)}\n" for one in names[:2])
+        (site / one).write_bytes(key if one in (names[0], *code) else key + b"\n")
+    record = "".join(f"{one},sha256={digest},{len(key)}\n" for one in (*names[:2], code[0]))
     (site / "tls-1.dist-info/RECORD").write_text(record)
-    left = {f"/{(site / one).relative_to(tmp_path)}" for one in names[1:]}
+    own = (*names[1:], "tls/own.py", "tls/__pycache__/own.cpython-313.pyc")
+    left = {f"/{(site / one).relative_to(tmp_path)}" for one in own}
     assert secrets(sources(tmp_path), "/venv") == left
 
 

@@ -1,9 +1,14 @@
 """What an added tree brings is resolved again in the image too: a difference is a warning."""
 
+from types import SimpleNamespace
+
+import pytest
+
 from rootfs_builder import recipe
 from rootfs_builder.filesystem.root import DirectoryRoot
 from rootfs_builder.filesystem.sources import Sources
 from rootfs_builder.pipeline import planning
+from rootfs_builder.plan import replay
 
 MAIN = "int main(void) { return 0; }"
 LIBRARY = "int f(void) { return 1; }"
@@ -79,3 +84,25 @@ def test_what_lies_in_the_same_tree_is_loaded_before_where_no_path_leads_there(c
     (tmp_path / "plug/lib").rename(tmp_path / "lib")
     (text,) = findings(tmp_path, "plug:/usr/lib/plug")
     assert "libf.so: not found" in text
+
+
+@pytest.mark.parametrize(
+    ("more", "found", "differs"),
+    [(True, "abxc", False), (True, "acb", True), (True, "ab", True), (False, "abxc", True)],
+)
+def test_what_is_added_may_find_more_in_the_image(monkeypatch, more, found, differs):
+    """A library of a wheel lacks what lies beside it, which a module's RPATH finds."""
+
+    def trace(names):
+        return [SimpleNamespace(requested=one, opened=one, source=one) for one in names]
+
+    methods = {
+        "_expected": lambda _, __, one: (one.requested, one.opened, one.source),
+        "_placed": lambda _, one: one,
+        "_again": lambda *_: SimpleNamespace(objects=trace(found)),
+    }
+    for name, method in methods.items():
+        monkeypatch.setattr(replay._Replay, name, method)
+    one = replay._Replay(None, DirectoryRoot(), (), None, more=more)
+    program = SimpleNamespace(display_name="/p", real="/p")
+    assert bool([*one.compare(program, SimpleNamespace(objects=trace("abc")))]) == differs
