@@ -72,7 +72,7 @@ class Importer:
         for variable, text in self._context.environment.items():
             if _DOTTED.fullmatch(text):
                 self._name(text, How.GUARDED, f"-e {variable}={text}")
-        for directory in () if self._python.is_beside else self._python.installed:
+        for directory in self._python.installed:
             if directory not in self._files.added_directories:
                 self._environment(directory)
         yield from self._taken()

@@ -107,7 +107,7 @@ def find(context: Context) -> Interpreter | None:
     own = (f"{one}/{lib}/python3.{minor}/site-packages" for one in settings for lib in _LIBS)
     marks = ((one, mark) for one in files.added for mark in _MARKS if mark in one)
     alike = {one[: one.index(mark) + len(mark)] for one, mark in marks}
-    prefix = parent(parent(library))
+    beside, prefix = not here and _is_beside(context), parent(parent(library))
     sites = [f"{prefix}/{one.format(f'3.{minor}')}" for one in _MODULES]
     sites = [one for one in dict.fromkeys(sites) if files.kind(one) == "dir"]
     links = dict(_links(files, sites))
@@ -117,9 +117,9 @@ def find(context: Context) -> Interpreter | None:
         (*sites, *links),
         links,
         tuple(settings),
-        tuple(dict.fromkeys((*own, *sorted(alike)))),
+        () if beside else tuple(dict.fromkeys((*own, *sorted(alike)))),
         _is_isolated(context, settings, bool(here)),
-        not here and _is_beside(context),
+        beside,
     )
 
 
