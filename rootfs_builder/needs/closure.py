@@ -108,7 +108,8 @@ class RuleApplication(Struct, frozen=True, order=True):
 class RuleOutput(Struct, frozen=True):
     """What rules supply besides libraries; `environment` is (variable, value).
 
-    `left_out` are programs that are named and stay away. `published` are files of the system that
+    `left_out` are programs that are named and stay away, `too_large` those that are started, and
+    stay away by their size. `published` are files of the system that
     not everybody may read here: these may go in because packages have published them.
     """
 
@@ -118,6 +119,7 @@ class RuleOutput(Struct, frozen=True):
     environment: tuple[tuple[str, str], ...] = ()
     applied: tuple[RuleApplication, ...] = ()
     left_out: tuple[OpenedPath, ...] = ()
+    too_large: tuple[OpenedPath, ...] = ()
     published: frozenset[SourcePath] = frozenset()
 
 

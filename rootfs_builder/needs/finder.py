@@ -138,10 +138,14 @@ class Directory(Struct, frozen=True):
 
 
 class LeftOut(Struct, frozen=True):
-    """A program is only sometimes started, or a module imported: it stays away, and is a hint."""
+    """A program is only sometimes started, or a module imported: it stays away, and is a hint.
+
+    Or it is started for certain, and is too `large` to come unasked: then it is a warning.
+    """
 
     path: str
     clue: Clue
+    large: bool = False
 
 
 class Exported(Struct, frozen=True):

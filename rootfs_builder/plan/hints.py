@@ -5,11 +5,11 @@ user's programs are searched: a library or a helper names much that is meant for
 """
 
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 
 from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.filesystem.sources import Sources
-from rootfs_builder.findings import Code, Finding, hint
+from rootfs_builder.findings import Code, Finding, hint, warning
 from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.needs.closure import Closure, Program
 from rootfs_builder.paths import OpenedPath, SourcePath, decode, printable
@@ -30,8 +30,8 @@ def left_out(
 ) -> Iterator[Finding]:
     """One hint for all programs in the root that the user's programs name, less those `there`.
 
-    What finders leave out is named as well. A further EXECUTABLE brings what each of them needs:
-    the interpreter of a script, too.
+    Those that they start for certain are a warning. What finders leave out is named as well. A
+    further EXECUTABLE brings what each of them needs: the interpreter of a script, too.
     """
     objects = ElfFiles(sources, facts)
     named: dict[SourcePath, OpenedPath] = {}
@@ -41,18 +41,25 @@ def left_out(
                 real = _executable(path, objects)
                 if path != _SHELL and real is not None and real not in there:
                     named.setdefault(real, path)
-    for path in closure.supply.left_out:
-        real = _executable(path, objects)
-        if real is not None and real not in there:
-            named.setdefault(real, path)
+    large: dict[SourcePath, OpenedPath] = {}
+    for paths, into in ((closure.supply.too_large, large), (closure.supply.left_out, named)):
+        for path in paths:
+            real = _executable(path, objects)
+            if real is not None and real not in there:
+                into.setdefault(real, path)
+    which = "name those you need as further EXECUTABLEs"
+    if large:
+        text = f"programs that it starts are too large to come unasked; {which}: "
+        yield warning(Code.PROGRAMS_LEFT_OUT, text + _shown(large, sources), *large.values())
+    named = {real: path for real, path in named.items() if real not in large}
     if named:
-        each = sorted(printable(sources.machine_path(path)) for path in named.values())
-        text = (
-            "programs that are named in it are left out; name those you need as further "
-            f"EXECUTABLEs: {' '.join(each)}"
-        )
+        text = f"programs that are named in it are left out; {which}: {_shown(named, sources)}"
         yield hint(Code.PROGRAMS_LEFT_OUT, text, *named.values())
     yield from _modules(closure, there, objects)
+
+
+def _shown(programs: Mapping[SourcePath, OpenedPath], sources: Sources) -> str:
+    return " ".join(sorted(printable(sources.machine_path(one)) for one in programs.values()))
 
 
 def _modules(

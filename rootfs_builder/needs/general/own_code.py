@@ -146,7 +146,7 @@ class OwnCode:
         if self._is_program(path) and not (self._files.is_added(path) or self._files.covers(path)):
             clue = Clue(f"{where} names {printable(path)}", (path,))
             small = undeclared.is_small(path, self._context)
-            yield File(path, clue, started=True) if small else LeftOut(path, clue)
+            yield File(path, clue, started=True) if small else LeftOut(path, clue, large=True)
 
     def text(self, text: Text) -> Iterator[Need]:
         """A script that the user adds by itself, and may execute: somebody will start it.

@@ -132,7 +132,8 @@ class OwnPrograms:
             clue = Clue(f"{printable(name(program.opened))} runs {printable(named)}", (path,))
             has = kin.has(real) or name(path) in utilities.ALL
             comes = has if kin.of else undeclared.is_small(path, context)
-            yield File(path, clue, started=True) if comes else LeftOut(path, clue)
+            stays = LeftOut(path, clue, large=kin.of is None)
+            yield File(path, clue, started=True) if comes else stays
         bare = {one for one in names if _BARE.fullmatch(one)} - utilities.IN_VAIN
         absent = sorted(bare - commands.keys())
         if absent and not kin.of:
@@ -143,8 +144,8 @@ class OwnPrograms:
     def of_user(self, by: Loaded) -> Iterator[Need]:
         """The programs of the commands in an object of the user's own, if they are small.
 
-        Of names alone the utilities of every system come. Any other is a hint: nobody knows whether
-        it is started.
+        Large ones are a warning. Of names alone the utilities of every system come. Any other is a
+        hint: nobody knows whether it is started.
         """
         elf_files, files = self._context.elf_files, self._context.files
         if not strings.starts(by.real, elf_files):
@@ -161,7 +162,7 @@ class OwnPrograms:
                     yield File(one.path, clue, started=True)
                     yield File(strings.SHELL, clue, started=True)
                 else:
-                    yield LeftOut(one.path, clue)
+                    yield LeftOut(one.path, clue, large=True)
         commands = files.commands(self._context.search_path)
         words = {decode(hit["word"]) for hit in elf_files.search(by.real, strings.WORDS)}
         words = words & commands.keys() - utilities.WORDS - come - {name(by.real)}
@@ -176,7 +177,7 @@ class OwnPrograms:
     def of_paths(self, by: Loaded) -> Iterator[Need]:
         """The programs whose paths are whole strings of the user's object, if it starts any.
 
-        Large ones are a hint; `/etc/x/up.sh` comes with what it starts itself.
+        Large ones are a warning; `/etc/x/up.sh` comes with what it starts itself.
         """
         files, elf_files = self._context.files, self._context.elf_files
         if not strings.starts(by.real, elf_files):
@@ -189,7 +190,7 @@ class OwnPrograms:
                 continue
             clue = Clue(f"{printable(name(by.opened))} names {printable(path)}", (path,))
             small = undeclared.is_small(path, self._context)
-            yield File(path, clue, started=True) if small else LeftOut(path, clue)
+            yield File(path, clue, started=True) if small else LeftOut(path, clue, large=True)
 
     def of_library(self, by: Loaded, kin: Kin, program: Kin) -> Iterator[Need]:
         """The programs of the commands in a library of others, if its package requires theirs.

@@ -107,7 +107,11 @@ class Commands:
             or (not perhaps and self.comes_along(path, script))
         )
         certain = own or self._is_required(path, by or script) or self._is_called_as(path, by)
-        yield File(path, clue, started=True) if certain else LeftOut(path, clue)
+        if certain:
+            yield File(path, clue, started=True)
+        else:
+            large = not perhaps and self.is_own(by, script) and script in self._given
+            yield LeftOut(path, clue, large=large)
 
     def named(self, path: str, by: str, script: str) -> Iterator[File | LeftOut]:
         """A program whose path a text spells out, which may start it."""

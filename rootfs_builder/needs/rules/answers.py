@@ -57,7 +57,7 @@ class Answers:
             self._findings.add(need)
             return ()
         if isinstance(need, LeftOut) or (isinstance(need, File) and _is_in_vain(need)):
-            self._outputs.leave_out(need.path)
+            self._outputs.leave_out(need.path, large=isinstance(need, LeftOut) and need.large)
             return ()
         if isinstance(need, Library):
             added = self._library(need, rule, maps)

@@ -27,6 +27,7 @@ class Outputs:
         self._made = set[GeneratedFile]()
         self._environment = dict[str, set[tuple[str, str]]]()
         self._left_out = set[OpenedPath]()
+        self._too_large = set[OpenedPath]()
         self._acted = dict[tuple[str, Loaded], tuple[int, Clue, str]]()
 
     def add(self, output: FileOutput) -> None:
@@ -36,9 +37,9 @@ class Outputs:
         self._lines.update(output.lines)
         self._made.update(output.made)
 
-    def leave_out(self, path: str) -> None:
-        """Remember a program that is named and stays away."""
-        self._left_out.add(OpenedPath(path))
+    def leave_out(self, path: str, *, large: bool = False) -> None:
+        """Remember a program that is named and stays away, or that is started and too large."""
+        (self._too_large if large else self._left_out).add(OpenedPath(path))
 
     def set(self, variable: str, value: str, rule: str) -> None:
         """Set a variable of the image; of several rules the first by name counts."""
@@ -67,6 +68,7 @@ class Outputs:
             tuple(environment.items()),
             tuple(applied),
             tuple(sorted(self._left_out)),
+            tuple(sorted(self._too_large)),
         )
 
 

@@ -50,11 +50,23 @@ def test_modules_of_python_that_are_left_out_are_one_hint():
     for one in ("a/__init__.py", "b.cpython-313-x.so", "c.py"):
         tree[f"{site}/{one}"] = "file 0644 x"
     out = tuple(tree)
-    closure = SimpleNamespace(programs=(), supply=SimpleNamespace(left_out=out))
+    closure = SimpleNamespace(programs=(), supply=SimpleNamespace(left_out=out, too_large=()))
     sources = Sources(PlanRoot(trees.plan(tree)))
     (found,) = hints_of.left_out(closure, {f"{site}/c.py"}, sources=sources)
     assert found.text.endswith(": --with python3-modules=a,b")
     assert not [*hints_of.left_out(closure, {*out}, sources=sources)]
+
+
+def test_what_is_started_and_too_large_is_a_warning_and_no_hint_beside():
+    tree = {f"/usr/bin/{one}": "file 0755 x" for one in ("big", "here", "less")}
+    out, large = ("/usr/bin/big", "/usr/bin/less"), ("/usr/bin/big", "/usr/bin/here")
+    closure = SimpleNamespace(programs=(), supply=SimpleNamespace(left_out=out, too_large=large))
+    sources = Sources(PlanRoot(trees.plan(tree)))
+    found = [*hints_of.left_out(closure, {"/usr/bin/here"}, sources=sources)]
+    assert [(one.level, one.text.rpartition(": ")[2]) for one in found] == [
+        ("warning", "/usr/bin/big"),
+        ("hint", "/usr/bin/less"),
+    ]
 
 
 @pytest.mark.parametrize(

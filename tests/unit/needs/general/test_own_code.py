@@ -174,7 +174,7 @@ def test_but_no_libraries_prose_or_large_programs(bench, monkeypatch, name, valu
     result = bench.plan(OWN, env=(f"{name}={value}",))
     assert "own-code" not in result.applied
     large = value == "/usr/bin/big"
-    assert any("EXECUTABLEs" in one for one in result.said("hint")) is large
+    assert any("EXECUTABLEs" in one for one in result.said("warning")) is large
 
 
 def test_a_large_directory_that_a_variable_names_is_a_warning_with_the_flag(bench, monkeypatch):
@@ -265,7 +265,7 @@ def test_programs_whose_paths_are_whole_strings_come(starting, bench, monkeypatc
     monkeypatch.setattr("rootfs_builder.needs.undeclared._MOST", 1)
     result = starting("/usr/bin/jq")
     assert "/usr/bin/jq" not in result.paths
-    assert any(one.endswith("/usr/bin/jq") for one in result.said("hint"))
+    assert any(one.endswith("/usr/bin/jq") for one in result.said("warning"))
 
 
 def test_what_a_program_in_go_calls_comes_or_is_a_hint(starting, monkeypatch):
