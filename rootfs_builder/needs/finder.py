@@ -140,7 +140,7 @@ class Directory(Struct, frozen=True):
 class LeftOut(Struct, frozen=True):
     """A program is only sometimes started, or a module imported: it stays away, and is a hint.
 
-    Or it is started for certain, and is too `large` to come unasked: then it is a warning.
+    Or it is started for certain, and is too `large` to be included by itself: then it is a warning.
     """
 
     path: str

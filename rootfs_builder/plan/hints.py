@@ -49,7 +49,7 @@ def left_out(
                 into.setdefault(real, path)
     which = "name those you need as further EXECUTABLEs"
     if large:
-        text = f"programs that it starts are too large to come unasked; {which}: "
+        text = f"large programs that it starts are left out; {which}: "
         yield warning(Code.PROGRAMS_LEFT_OUT, text + _shown(large, sources), *large.values())
     named = {real: path for real, path in named.items() if real not in large}
     if named:

@@ -240,7 +240,7 @@ def test_what_no_package_declares_comes_unless_it_is_large(bench, monkeypatch, m
     bench.fill({"/usr/bin/aid": program("frob")})
     result = packed(bench, "spawn('aid', [file])", BESIDE)
     assert result.paths & {"/usr/bin/aid"} == comes
-    assert any("too large" in one for one in result.said("warning")) is (not comes)
+    assert any("large programs" in one for one in result.said("warning")) is (not comes)
     assert not any("EXECUTABLEs" in one for one in result.said("hint"))
 
 
