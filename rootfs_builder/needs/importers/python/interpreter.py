@@ -14,6 +14,7 @@ from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.needs.finder import Context, TextKind
 from rootfs_builder.needs.image_files import ImageFiles
+from rootfs_builder.needs.importers.python import reader
 from rootfs_builder.paths import SourcePath, below, join, name, parent
 
 SETTINGS = "pyvenv.cfg"
@@ -171,11 +172,19 @@ def _links(files: ImageFiles, sites: Iterable[str]) -> Iterator[tuple[str, str]]
             if not one.endswith(".pth"):
                 continue
             text = (files.read(join(site, one)) or b"").decode("utf-8", "replace")
-            for line in map(str.strip, text.splitlines()):
-                if line and not line.startswith(("#", "import ", "import\t")):
-                    directory = normpath(join(site, line) if line[0] != "/" else line)
-                    if files.kind(directory) == "dir":
-                        yield directory, join(site, one)
+            for directory in _listed(text, site):
+                if files.kind(directory) == "dir":
+                    yield directory, join(site, one)
+
+
+def _listed(text: str, site: str) -> Iterator[str]:
+    """What the lines of a .pth file name, or add to sys.path where they are code."""
+    for line in map(str.strip, text.splitlines()):
+        if line.startswith(("import ", "import\t")):
+            found = reader.read(line.encode("utf-8", "replace"), 0).search
+            yield from (normpath(one) for one in found if one.startswith("/"))
+        elif line and not line.startswith("#"):
+            yield normpath(join(site, line) if line[0] != "/" else line)
 
 
 def embeds(context: Context) -> bool:

@@ -48,6 +48,8 @@ def evaluate(node: ast.AST | None, names: Mapping[str, Place]) -> Place | None:
         return _subscript(node, names)
     if isinstance(node, ast.BinOp):
         return _operation(node, names)
+    if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.Or):  # the default is the last
+        return evaluate(node.values[-1], names)
     if isinstance(node, ast.JoinedStr):
         return _text(node, names)
     return _call(node, names) if isinstance(node, ast.Call) else None

@@ -293,6 +293,17 @@ IMPORTS = {
         {"/home/me/app/lib/inside.py": ""},
         {"/home/me/app/lib", "/home/me/app/lib/inside.py"},
     ),
+    "a directory that the code of a .pth file adds": (
+        "import inside",
+        {
+            f"{SITE}/tool.pth": (
+                "import os; d = '/usr/lib/tool'; d = os.path.join(os.getenv('T') or d, 'lib'); "
+                "d in sys.path or sys.path.append(d)\n"
+            ),
+            "/usr/lib/tool/lib/inside.py": "",
+        },
+        {f"{SITE}/tool.pth", "/usr/lib/tool/lib/inside.py"},
+    ),
     "a directory of a .pth file": (
         "import inside",
         {f"{SITE}/tool.pth": "# a\n../../tool\nimport os\n", "/usr/lib/tool/inside.py": ""},
