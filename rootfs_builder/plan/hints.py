@@ -5,7 +5,7 @@ user's programs are searched: a library or a helper names much that is meant for
 """
 
 import re
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 
 from rootfs_builder.cache.file_facts import FileFacts
 from rootfs_builder.filesystem.sources import Sources
@@ -34,28 +34,31 @@ def left_out(
     further EXECUTABLE brings what each of them needs: the interpreter of a script, too.
     """
     objects = ElfFiles(sources, facts)
-    named: dict[SourcePath, OpenedPath] = {}
-    for program in closure.programs:
-        if program.by is None:
-            for path in _named(program, objects):
-                real = _executable(path, objects)
-                if path != _SHELL and real is not None and real not in there:
-                    named.setdefault(real, path)
-    large: dict[SourcePath, OpenedPath] = {}
-    for paths, into in ((closure.supply.too_large, large), (closure.supply.left_out, named)):
-        for path in paths:
-            real = _executable(path, objects)
-            if real is not None and real not in there:
-                into.setdefault(real, path)
+    users = (program for program in closure.programs if program.by is None)
+    paths = [path for program in users for path in _named(program, objects) if path != _SHELL]
+    large = _absent(closure.supply.too_large, there, objects)
+    named = _absent((*paths, *closure.supply.left_out), there, objects)
+    named = {real: path for real, path in named.items() if real not in large}
     which = "name those you need as further EXECUTABLEs"
     if large:
         text = f"large programs that it starts are left out; {which}: "
         yield warning(Code.PROGRAMS_LEFT_OUT, text + _shown(large, sources), *large.values())
-    named = {real: path for real, path in named.items() if real not in large}
     if named:
         text = f"programs that are named in it are left out; {which}: {_shown(named, sources)}"
         yield hint(Code.PROGRAMS_LEFT_OUT, text, *named.values())
     yield from _modules(closure, there, objects)
+
+
+def _absent(
+    paths: Iterable[OpenedPath], there: Container[SourcePath], objects: ElfFiles
+) -> dict[SourcePath, OpenedPath]:
+    """Programs that are not `there`, each by the first path that leads to it."""
+    found: dict[SourcePath, OpenedPath] = {}
+    for path in paths:
+        real = _executable(path, objects)
+        if real is not None and real not in there:
+            found.setdefault(real, path)
+    return found
 
 
 def _shown(programs: Mapping[SourcePath, OpenedPath], sources: Sources) -> str:

@@ -186,7 +186,7 @@ class Ready:
                 is_ready = re.search(run.ready or "", said.all())
             state = engine("inspect", "-f", "{{.State.Status}}", container).stdout.strip()
             assert state in ("created", "initialized", "running"), "the daemon ended"
-            if is_ready:
+            if is_ready and state == "running":
                 return
             time.sleep(0.05)
         raise AssertionError(f"the daemon is not ready after {READY} s")

@@ -55,8 +55,9 @@ _BY_SHELL = frozenset(
 _MAY_RUN = re.compile(r"exec|run|spawn|cmd|command")  # as `execute("grep", "-F", …)` does
 _METHODS = ("popen", "system")  # names that others have, too
 _PROGRAM = re.compile(r"[\w/.+-]+")
-_OF_PROGRAM = re.compile(r"(?:binary|\bbin|_bin|cmd|command|exe|executable|prog|program)$")
-_PROGRAMS = re.compile(r"(?:_bin|binar(?:y|ies)|executables?|exes?|progs?|programs?)$")
+# What is called so has programs; a variable `command` has most often a word of the script itself.
+_PARAMETER = re.compile(r"(?:binary|\bbin|_bin|cmd|command|exe|executable|prog|program)$")
+_VARIABLE = re.compile(r"(?:_bin|binar(?:y|ies)|executables?|exes?|progs?|programs?)$")
 _FILLED_IN = re.compile(r"%\w|\{[^{}]*\}")
 _OWN_NAMES = frozenset(("__name__", "__package__"))
 
@@ -128,13 +129,13 @@ class Asked:
         for parameter, default in pairs:
             value = default.value if isinstance(default, ast.Constant) else None
             text = value if isinstance(value, str) else ""
-            if _OF_PROGRAM.search(parameter.arg) and _PROGRAM.fullmatch(text):
+            if _PARAMETER.search(parameter.arg) and _PROGRAM.fullmatch(text):
                 self.programs[text] = None
 
     def given(self, target: ast.expr, value: ast.expr) -> None:
         """Take in the programs that a variable is called as, as in `self.executables = ["dot"]`."""
         called = target.attr if isinstance(target, ast.Attribute) else getattr(target, "id", "")
-        if _PROGRAMS.search(called):
+        if _VARIABLE.search(called):
             each = value.elts if isinstance(value, (ast.List, ast.Tuple)) else [value]
             words = filter(None, map(_literal, each))
             self.programs |= dict.fromkeys(filter(_PROGRAM.fullmatch, words))

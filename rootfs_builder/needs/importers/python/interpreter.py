@@ -111,7 +111,7 @@ def find(context: Context) -> Interpreter | None:
     beside, prefix = not here and _is_beside(context), parent(parent(library))
     sites = [f"{prefix}/{one.format(f'3.{minor}')}" for one in _MODULES]
     sites = [one for one in dict.fromkeys(sites) if files.kind(one) == "dir"]
-    links = dict(_links(files, sites))
+    links = dict(_links(files, sites, int(minor.rstrip("t"))))
     return Interpreter(
         minor,
         library,
@@ -165,23 +165,23 @@ def _settings(files: ImageFiles, path: str) -> dict[str, str]:
     return found
 
 
-def _links(files: ImageFiles, sites: Iterable[str]) -> Iterator[tuple[str, str]]:
+def _links(files: ImageFiles, sites: Iterable[str], minor: int) -> Iterator[tuple[str, str]]:
     """The directories that .pth files put on sys.path, each with the file."""
     for site in sites:
         for one in files.names(site):
             if not one.endswith(".pth"):
                 continue
             text = (files.read(join(site, one)) or b"").decode("utf-8", "replace")
-            for directory in _listed(text, site):
+            for directory in _listed(text, site, minor):
                 if files.kind(directory) == "dir":
                     yield directory, join(site, one)
 
 
-def _listed(text: str, site: str) -> Iterator[str]:
+def _listed(text: str, site: str, minor: int) -> Iterator[str]:
     """What the lines of a .pth file name, or add to sys.path where they are code."""
     for line in map(str.strip, text.splitlines()):
         if line.startswith(("import ", "import\t")):
-            found = reader.read(line.encode("utf-8", "replace"), 0).search
+            found = reader.read(line.encode("utf-8", "replace"), minor).search
             yield from (normpath(one) for one in found if one.startswith("/"))
         elif line and not line.startswith("#"):
             yield normpath(join(site, line) if line[0] != "/" else line)
