@@ -283,9 +283,7 @@ class Said:
     def __init__(self, engine, container):
         self._logs = lambda: engine("logs", container)
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - until the end
-        command = (*engine.command, "start", "--attach", container)
-        options = {"stdin": subprocess.DEVNULL, "stdout": self._file, "stderr": subprocess.STDOUT}
-        self._attached = subprocess.Popen(command, env=engine.env, **options)
+        self._attached = engine.start(container, self._file)
 
     def all(self):
         """Whichever has more of it."""

@@ -97,6 +97,13 @@ class Engine(Tool):
                 break
         return done
 
+    def start(self, container, output):
+        """Start a container that was created; what it says goes to an open file, by a process."""
+        options = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT}
+        return subprocess.Popen(
+            (*self.command, "start", "--attach", container), env=self.env, **options
+        )
+
     def inspect(self, name):
         """What the engine knows about an image."""
         return json.loads(self("image", "inspect", name).stdout)[0]

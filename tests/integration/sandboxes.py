@@ -1,6 +1,5 @@
 """`rootfs-builder run` as an engine, so that what is tried with docker is tried with it too."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -24,7 +23,7 @@ class Sandbox:
         as_user = [f"--reuid={user}", f"--regid={user}", "--clear-groups"]
         words = [python, "-m", "rootfs_builder", "run", "-q", "--way", way]
         self._words = ["setpriv", *as_user, *words] if user else words
-        self._daemons = {}
+        self._created, self._daemons = {}, {}
 
     def run(self, archive, *args, extra=(), silent=False, **options):
         """See Engine.run."""
@@ -40,26 +39,27 @@ class Sandbox:
         del check
         return getattr(self, f"_{verb}")(*map(str, words))
 
-    def _run(self, _detached, *words):
+    def _create(self, *words):
         at = next(i for i, word in enumerate(words) if word.endswith("image.tar"))
-        log = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the daemon
-        process = subprocess.Popen(
-            [*self._words, *options_of(words[:at]), words[at], *_arguments(words[at + 1 :])],
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
         name = uuid.uuid4().hex
-        self._daemons[name] = process, log
+        self._created[name] = [
+            *(*self._words, *options_of(words[:at]), words[at]),
+            *_arguments(words[at + 1 :]),
+        ]
         return _done(name)
 
+    def start(self, name, output):
+        """See Engine.start."""
+        options = {"stdin": subprocess.DEVNULL, "stdout": output, "stderr": subprocess.STDOUT}
+        self._daemons[name] = subprocess.Popen(self._created.pop(name), cwd="/", **options)
+        return self._daemons[name]
+
     def _kill(self, _option, which, name):
-        self._daemons[name][0].send_signal(int(which) if which.isdigit() else _number(which))
+        self._daemons[name].send_signal(int(which) if which.isdigit() else _number(which))
         return _done()
 
     def _stop(self, _option, seconds, name):
-        process, _ = self._daemons[name]
+        process = self._daemons[name]
         process.terminate()
         deadline = time.monotonic() + int(seconds)
         while process.poll() is None and time.monotonic() < deadline:
@@ -67,19 +67,17 @@ class Sandbox:
         return _done()
 
     def _inspect(self, _option, what, name):
-        code = self._daemons[name][0].poll()
-        return _done({"{{.State.Running}}": str(code is None).lower()}.get(what, str(code)))
+        code = self._daemons[name].poll()
+        return _done(str(code) if "ExitCode" in what else "running" if code is None else "exited")
 
-    def _logs(self, name):
-        log = self._daemons[name][1]
-        return _done(os.pread(log.fileno(), 1 << 20, 0).decode(errors="replace"))
+    def _logs(self, _name):
+        return _done()  # all of it is in the file that `start` was given
 
     def _rm(self, *words):
-        process, log = self._daemons.pop(words[-1])
+        process = self._daemons.pop(words[-1])
         while process.poll() is None:  # the third signal ends it, and then nothing is left
             process.terminate()
             time.sleep(0.05)
-        log.close()
         return _done()
 
 

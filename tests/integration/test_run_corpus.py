@@ -142,5 +142,8 @@ class Both:
             assert not stable, f"docker: {pairs[0]}\n{wanted.stderr}\nrun: {pairs[1]}\n{got.stderr}"
         return got
 
+    def start(self, container, output):
+        return self._sandbox.start(container, output)
+
     def __call__(self, *words, **options):
         return self._sandbox(*words, **options)
