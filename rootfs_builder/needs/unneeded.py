@@ -77,7 +77,7 @@ def find(trees: Sequence[Tree], sources: Sources, facts: FileFacts) -> Iterator[
         for one in _named(trees, "__pycache__".__eq__)
         if not any(below(one.path, other.path) for other in installers)
     ]
-    why = "bytecode, which Python makes again: files have other times in an image"
+    why = "bytecode, without which Python compiles each module at every start"
     yield from _line(bytecode, sources, hint, why)
     why = "what installs packages, and nothing of Python that is added imports"
     yield from _line(installers, sources, hint, why, anywhere="**/*-packages")

@@ -174,7 +174,7 @@ def stage(
         found = _planned(read, rules=inputs.rules(rule_files, facts), facts=facts).plan
         planned(found)
         with _scratch(recipe) as scratch, outputs.directory(directory) as staged:
-            trimmed = planning.trimmed(recipe, found, scratch)
+            trimmed = planning.trimmed(recipe, found, scratch, epoch=epoch)
             staging.write(trimmed, staged, epoch=epoch)
     return trimmed
 

@@ -27,6 +27,7 @@ from rootfs_builder.plan import (
     Plan,
     PlanRoot,
     budget,
+    bytecode,
     duplicates,
     inheritance,
     planner,
@@ -86,25 +87,27 @@ def plan(
     return Planned(closure, replace(result, findings=(*findings, *lacking, *unknown)), platform)
 
 
-def trimmed(recipe: Recipe, plan: Plan, scratch: str) -> Plan:
+def trimmed(recipe: Recipe, plan: Plan, scratch: str, *, epoch: int) -> Plan:
     """What is new in the plan, stripped where the recipe says so, and no larger than it says.
 
-    `scratch` is a directory for stripped files, that must last as long as the plan is used.
+    `scratch` is a directory for stripped files, that must last as long as the plan is used; `epoch`
+    is every file's time, in seconds since 1970.
 
     Raises:
-        RootfsError: see strip.plan and budget.check.
+        RootfsError: see bytecode.plan, strip.plan and budget.check.
     """
-    return _in_budget(recipe, _stripped(recipe, inheritance.own(plan), scratch))
+    own = bytecode.plan(inheritance.own(plan), epoch)
+    return _in_budget(recipe, _stripped(recipe, own, scratch))
 
 
 def layered(
-    recipe: Recipe, plan: Plan, scratch: str, *, facts: FileFacts
+    recipe: Recipe, plan: Plan, scratch: str, *, epoch: int, facts: FileFacts
 ) -> tuple[Plan, tuple[Plan, ...]]:
     """The plan as it is packed, and its layers, the lowest first: what a base has is in none.
 
-    `scratch` is as for `trimmed`, and so are the errors; files are read to see which are equal.
+    The rest is as for `trimmed`, and so are the errors; files are read to see which are equal.
     """
-    own = _stripped(recipe, inheritance.own(plan), scratch)
+    own = _stripped(recipe, bytecode.plan(inheritance.own(plan), epoch), scratch)
     parts = split.by_change(own, budget=recipe.layers) if own.entries else ()
     own, parts = duplicates.linked(own, parts, unit=layers.UNIT, facts=facts)
     return inheritance.rejoined(plan, _in_budget(recipe, own)), parts

@@ -34,7 +34,8 @@ class Writer(Struct, frozen=True):
 
     def layered(self, plan: Plan, room: str) -> tuple[Plan, tuple[Plan, ...]]:
         """The plan as it is written, and what of it is in each layer."""
-        return planning.layered(self.read.recipe, plan, room, facts=self.facts)
+        recipe = self.read.recipe
+        return planning.layered(recipe, plan, room, epoch=self.epoch, facts=self.facts)
 
     def write(
         self, plan: Plan, parts: tuple[Plan, ...], place: Place, threads: int | None
