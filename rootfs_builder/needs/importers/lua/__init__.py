@@ -14,7 +14,8 @@ from rootfs_builder.needs.finder import Context, File, Need, Text
 from rootfs_builder.needs.importers.commands import SHELL
 from rootfs_builder.needs.importers.lua import source
 from rootfs_builder.needs.importers.lua.source import Import, Imports, Kind
-from rootfs_builder.needs.importers.walk import Library, Surroundings, Walk, kind_of
+from rootfs_builder.needs.importers.surroundings import Library, Surroundings, kind_of
+from rootfs_builder.needs.importers.walk import Walk
 from rootfs_builder.paths import decode, name, parent, printable
 
 _TEMPLATE = rb"(?P<template>/(?<![\w/.+-]/)[\w/.+-]*\?[\w/.+-]*)"

@@ -4,7 +4,7 @@ from rootfs_builder.errors import ElfError
 from rootfs_builder.needs.finder import Context
 from rootfs_builder.needs.importers.perl import source
 from rootfs_builder.needs.importers.perl.imports import Imports
-from rootfs_builder.needs.importers.walk import Surroundings, compiled_in, kind_of
+from rootfs_builder.needs.importers.surroundings import Surroundings, compiled_in, kind_of
 from rootfs_builder.paths import decode, name
 
 _INC = rb"\x00(?P<inc>/(?=[\w/.+-]*perl)[\w/.+-]+)(?=\x00)"  # in perl or libperl

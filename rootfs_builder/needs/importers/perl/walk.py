@@ -7,7 +7,8 @@ from posixpath import normpath
 from rootfs_builder.needs.finder import Text
 from rootfs_builder.needs.importers.perl.imports import Import, Imports, Kind
 from rootfs_builder.needs.importers.perl.texts import PerlTexts
-from rootfs_builder.needs.importers.walk import MARKS, Library, Walk
+from rootfs_builder.needs.importers.surroundings import Library
+from rootfs_builder.needs.importers.walk import MARKS, Walk
 from rootfs_builder.paths import ancestors, below, decode, join, parent, printable
 
 _IN_ITSELF = re.compile(rb"search_path[\s=>\[]+__PACKAGE__")

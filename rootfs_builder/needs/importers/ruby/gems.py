@@ -15,7 +15,7 @@ from rootfs_builder.errors import ElfError
 from rootfs_builder.needs.finder import Context
 from rootfs_builder.needs.importers.ruby import source
 from rootfs_builder.needs.importers.ruby.source import Import, Imports, Kind
-from rootfs_builder.needs.importers.walk import Surroundings, compiled_in, kind_of
+from rootfs_builder.needs.importers.surroundings import Surroundings, compiled_in, kind_of
 from rootfs_builder.paths import below, decode, name, parent
 
 _DIRECTORY = rb"\x00(?P<directory>/[\w/.+-]*ruby[\w/.+-]*)(?=\x00)"

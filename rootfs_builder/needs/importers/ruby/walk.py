@@ -9,7 +9,8 @@ from rootfs_builder.needs.finder import Text
 from rootfs_builder.needs.importers.ruby.gems import EXTENSION, Gem, RubyTexts
 from rootfs_builder.needs.importers.ruby.source import Import, Imports, Kind
 from rootfs_builder.needs.importers.ruby.values import OWN_NAME
-from rootfs_builder.needs.importers.walk import Library, Walk
+from rootfs_builder.needs.importers.surroundings import Library
+from rootfs_builder.needs.importers.walk import Walk
 from rootfs_builder.paths import ancestors, below, join, name, parent, printable
 
 _ENDS = ("", ".rb", ".so")  # what `require` puts behind a name
