@@ -156,11 +156,15 @@ class Sessions:
         """Have a text read that has come in: a script by all finders, as any may be its language's.
 
         So is a jar, which a script may name and java reads. Another text is read in the process
-        that needs it: its words are about that.
+        that needs it: its words are about that. But the settings of a script are for what runs it,
+        whoever was asked first.
         """
         if text.kind is not TextKind.STARTED and not text.path.endswith(_JARS):
-            if text not in self._known:
-                self._known.add(text)
+            program = session.maps[0].program
+            is_general = session.rule.finder in general.NAMES
+            may_run_it = is_general and standards.is_interpreter(program.real)
+            if text not in self._known or (may_run_it and (text, program) not in self._known):
+                self._known |= {text, (text, program)}
                 session.own.append(text)
         elif text not in self._seen:
             self._seen.add(text)
