@@ -43,7 +43,6 @@ _MOST_FILES = 1000  # of a directory
 _SHOWN = 5
 _PROGRAMS = ("bin", "sbin")
 _DATA = ("etc", "lib", "libexec", "share")  # GNU coding standards, Directory Variables
-_NOT_STARTED = {".git", "test", "tests"}
 _LOCAL = "/usr/local"
 _SHARED = (  # FHS 3.0: directories in which everybody has something
     *("/bin", "/boot", "/etc", "/home", "/lib", "/lib32", "/lib64", "/media", "/mnt"),
@@ -174,7 +173,7 @@ class OwnCode:
             clue = Clue(f"{printable(name(text.path))} may be executed", (text.path,))
             if self._files.is_added_alone(text.path):
                 yield File(text.path, clue, started=True)
-            elif _NOT_STARTED.isdisjoint(text.path.split("/")):
+            elif standards.may_be_started(text.path):
                 commands = self._files.commands(self._context.search_path)
                 yield LeftOut(commands.get(script.looked_up or "", script.interpreter), clue)
 
@@ -236,6 +235,10 @@ class OwnCode:
 
     def _named_files(self, one: Loaded) -> Iterator[Need]:
         paths = {normpath(f"/{decode(hit['path'])}") for hit in self._search(one.real, PATHS)}
+        searched = f"{decode(one.elf.rpath or b'')}:{decode(one.elf.runpath or b'')}"
+        paths -= {
+            *map(normpath, filter(None, searched.split(":")))
+        }  # for its libraries, which come
         built = {
             above for path in paths if re.fullmatch(_SOURCE, path) for above in ancestors(path)
         }

@@ -51,6 +51,7 @@ _READ = re.compile(  # what an importer reads, and env(1), which is given no tex
 _INTERPRETER = re.compile(r".*/(?:lua|node|perl|php|python|ruby|tclsh|wish|(?:ba|da|k|z)?sh)[\d.]*")
 OF_OTHERS = frozenset(("dist-packages", "gems", "node_modules", "site-packages", "vendor"))
 _OF_OTHERS = re.compile(rf"/(?:{'|'.join(sorted(OF_OTHERS))})(?:/|\Z)")
+_NOT_STARTED = frozenset((".git", "test", "tests"))
 _DATA = r"/etc/.*|/usr/(?:local/)?share/.*"
 
 OMIT = (  # names within a directory: documentation, what compiles and links, translations, tests
@@ -132,6 +133,11 @@ def is_read(interpreter: str) -> bool:
 def is_of_others(path: str) -> bool:
     """Whether a text lies with code that others wrote, and a tool installed: not the user's."""
     return _OF_OTHERS.search(path) is not None
+
+
+def may_be_started(path: str) -> bool:
+    """Whether a script of the user's is at a place where somebody may start it."""
+    return not is_of_others(path) and _NOT_STARTED.isdisjoint(path.split("/"))
 
 
 def most(path: str) -> int:

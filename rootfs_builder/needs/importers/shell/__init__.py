@@ -11,9 +11,10 @@ own source are read as if it did.
 from collections.abc import Iterator
 
 from rootfs_builder.filesystem.sources import in_system
-from rootfs_builder.needs import interpreters
+from rootfs_builder.needs import interpreters, utilities
 from rootfs_builder.needs.clues import Clue
-from rootfs_builder.needs.finder import Context, File, Finder, Need, Text, TextKind
+from rootfs_builder.needs.finder import Context, File, Finder, LeftOut, Need, Text, TextKind
+from rootfs_builder.needs.general import standards
 from rootfs_builder.needs.importers.shell import steps
 from rootfs_builder.needs.importers.shell.answers import Answers
 from rootfs_builder.needs.importers.shell.names import SHELLS
@@ -61,11 +62,27 @@ class _Shell:
         """What a script needs that this shell runs."""
         if text.kind is TextKind.STARTED and (text.by or self._is_mine(text.path)):
             yield from self._script(text.path)
+        elif text.kind is TextKind.ADDED:
+            yield from self._perhaps(text.path)
         elif text.kind is TextKind.BROUGHT and self._lost and self._is_shells(text.path):
             for path, sourced in self._lost.items():
                 if self._answers.is_kin(text.path, path) and len(sourced) < _MOST_SOURCED:
                     sourced.append(text.path)
                     yield from self._again(path, sourced)
+
+    def _perhaps(self, path: str) -> Iterator[Need]:
+        """The utilities of a script in a directory that the user adds, as the shell is there.
+
+        Whether somebody starts it is not known: any other program is a hint.
+        """
+        if not (self._files.may_execute(path) and standards.may_be_started(path)):
+            return
+        for need in self._script(path) if self._is_mine(path) else ():
+            if isinstance(need, File) and not self._files.is_added(need.path):
+                is_utility = name(need.path) in utilities.ALL
+                yield need if is_utility else LeftOut(need.path, need.clue)
+            elif isinstance(need, LeftOut):
+                yield need
 
     def _again(self, path: str, sourced: list[str]) -> Iterator[Need]:
         """What a script needs that has sourced these files before it began."""
