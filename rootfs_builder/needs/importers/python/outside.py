@@ -51,6 +51,7 @@ class Outside:
     ) -> Iterator[Need]:
         """What one text names besides modules, where it is imported or only `perhaps`."""
         shown = printable(name(path))
+        yield from self._compiled(source, path)
         for one in source.libraries:
             yield from self._library(one, path)
         if len(source.zones) <= _MOST_ZONES:
@@ -71,6 +72,13 @@ class Outside:
         if not any(below(path, one) for one in self._python.standard):
             yield from self._started(source, path, perhaps=perhaps)
             yield from self._named(source, path, perhaps=perhaps)
+
+    def _compiled(self, source: Source, path: str) -> Iterator[Need]:
+        """A module's bytecode if Python says something when it compiles it: else at each start."""
+        module, shown = name(path).removesuffix(".py"), printable(name(path))
+        compiled = f"{parent(path)}/__pycache__/{module}.cpython-3{self._python.minor}.pyc"
+        if source.warns and in_system(path) and self._files.is_file(compiled):
+            yield File(compiled, Clue(f"Python warns of {shown} when it compiles it", (path,)))
 
     def imported(self, unit: str, by: str) -> None:
         """Take what a script itself imports from its environment as its own."""

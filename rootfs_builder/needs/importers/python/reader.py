@@ -18,6 +18,7 @@ _MODULE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 _NAME = re.compile(r"[A-Za-z_]\w*")
 _ZONE = re.compile(r"[A-Z][A-Za-z_+-]+(?:/[A-Z][\w+-]+)+|/[\w./-]*/zoneinfo/?")
 _PROGRAM = re.compile(r"/(?:usr/)?s?bin/[\w.+-]+")
+_WARNS = 12  # from 3.12 on `"\d"` is a warning that everybody sees: What's New In Python 3.12
 _MOST_NAMED = 2000  # strings of one text
 _LONGEST = 200  # characters of a name
 _LATER = (ast.FunctionDef, ast.AsyncFunctionDef, ast.For, ast.AsyncFor, ast.While, ast.Match)
@@ -32,10 +33,10 @@ _PLACE_WORDS = (b"__file__", b"sys.argv", b"sys.path", b"prefix")
 def read(data: bytes, minor: int) -> Source:
     """What a text shows to Python 3.`minor`."""
     try:
-        with warnings.catch_warnings():  # about the text, which is not ours
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(record=True) as told:  # about the text, which is not ours
+            warnings.simplefilter("always")
             tree = ast.parse(data)
-        return _Reader(minor, data).read(tree)
+        return _Reader(minor, data).read(tree, warns=bool(told) and minor >= _WARNS)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return Source(readable=False)
 
@@ -59,7 +60,7 @@ class _Reader:
         self._asked = calls.Asked()
         self._called = frozenset[str]()  # functions that run when the module is imported
 
-    def read(self, tree: ast.Module) -> Source:
+    def read(self, tree: ast.Module, *, warns: bool) -> Source:
         """All that it shows."""
         self._called = _called_at_once(tree)
         self._block(tree.body, How.ALWAYS)
@@ -82,6 +83,7 @@ class _Reader:
             lines=tuple(asked.lines),
             commands=tuple(asked.commands),
             cut=len(self._strings) > _MOST_NAMED,
+            warns=warns,
         )
 
     def _block(self, body: Iterable[ast.stmt], how: How, unless: tuple[str, ...] = ()) -> None:
