@@ -20,7 +20,7 @@ from rootfs_builder.needs.importers.command_calls import How
 from rootfs_builder.needs.importers.commands import Commands
 from rootfs_builder.needs.importers.node import imports
 from rootfs_builder.needs.importers.node.imports import Request
-from rootfs_builder.needs.importers.node.packages import Package, Packages
+from rootfs_builder.needs.importers.node.packages import SCRIPTS, Package, Packages
 from rootfs_builder.paths import SourcePath, below, decode, join, name, parent, printable
 
 _OF_NODE = """
@@ -32,7 +32,6 @@ worker_threads zlib
 _OWN = frozenset(_OF_NODE.split())
 _STARTING = ("child_process", "node:child_process", "cross-spawn", "execa")
 _SEEMING = (How.PERHAPS, How.PASSED)
-_SCRIPTS = (".js", ".cjs", ".mjs", ".ts", ".cts", ".mts")
 _TYPED = (".ts", ".cts", ".mts")
 _MOST_FILES = 20_000  # of one program
 _MOST_BYTES = 1 << 23  # of a script, into which others may have been bundled
@@ -109,7 +108,7 @@ class _Node:
             yield from self._started(text.path, None)
         elif (
             text.kind is TextKind.ADDED
-            and text.path.endswith(_SCRIPTS)
+            and text.path.endswith(SCRIPTS)
             and "/node_modules/" not in text.path
         ):
             yield from self._follow(text.path, _Place(None, warns=False, started=text.path))
@@ -134,6 +133,15 @@ class _Node:
         why = Clue(f"{printable(name(path))} is of {printable(name(package))}", (path,))
         yield from self._whole(Package(package, parent(package)), why, place)
         yield from self._follow(at, replace(place, warns=False, package=package))
+        yield from self._others(package, at)
+
+    def _others(self, package: str, script: str) -> Iterator[Need]:
+        """The programs that modules of a script's package start: it may load any by its name."""
+        for path in self._packages.modules(package):
+            requests = self._requests(path)
+            yield from self._seeming(requests, path, script)
+            for request in requests:
+                yield from self._run(request, path, script)
 
     def _follow(self, path: str, place: _Place) -> Iterator[Need]:
         """A file, and those beside it that it leads to."""
@@ -156,7 +164,7 @@ class _Node:
                     yield File(found, clue, started=True)
                 elif not below(path, found) and not _is_inside(found, place):
                     yield self._file(found, clue, place)
-                if found not in known and found.endswith(_SCRIPTS):
+                if found not in known and found.endswith(SCRIPTS):
                     known.add(found)
                     todo.append(found)
             if len(known) > _MOST_FILES:
@@ -166,10 +174,12 @@ class _Node:
 
     def _is_other_script(self, path: str) -> bool:
         """Whether a file that a module names by its place is a script for another interpreter."""
-        is_own = path.endswith(_SCRIPTS) or b"node" in self._files.head(path, 128)
+        is_own = path.endswith(SCRIPTS) or b"node" in self._files.head(path, 128)
         return not is_own and self._files.head(path, 2) == b"#!"
 
     def _run(self, request: Request, here: str, script: str) -> Iterator[Need]:
+        if request.runs is None:
+            return
         if request.runs is How.NAMED:
             yield from self._commands.named(request.text, here, script)
         elif request.runs not in _SEEMING:
@@ -202,7 +212,7 @@ class _Node:
                 continue
             directory = request.text.removesuffix("*")
             for one in self._files.names(normpath(join(parent(path), directory))):
-                if one.endswith(_SCRIPTS):
+                if one.endswith(SCRIPTS):
                     yield replace(request, text=f"{directory}{one}")
 
     def _described(self, path: str, place: _Place) -> Iterator[Need]:
@@ -272,7 +282,7 @@ class _Node:
     def _linked(self, package: str) -> Iterator[str]:
         """The packages to whose files a package has links: Node.js looks beside the real file."""
         for one in self._files.names(package):
-            real = self._files.real(f"{package}/{one}") if one.endswith(_SCRIPTS) else None
+            real = self._files.real(f"{package}/{one}") if one.endswith(SCRIPTS) else None
             other = None if real is None or below(real, package) else self._packages.around(real)
             if other is not None:
                 yield other
@@ -280,14 +290,14 @@ class _Node:
     def _first(self, package: str, main: str) -> Iterator[str]:
         """The first modules of a package, that lead to each other."""
         first = self._packages.beside(main or "index", package)
-        todo = deque([first] if first is not None and first.endswith(_SCRIPTS) else [])
+        todo = deque([first] if first is not None and first.endswith(SCRIPTS) else [])
         known = set(todo)
         while todo:
             here = todo.popleft()
             yield here
             for request in self._requests(here):
                 found = None if request.runs is not None else self._beside(request, here)
-                if found is None or not (found.endswith(_SCRIPTS) and below(found, package)):
+                if found is None or not (found.endswith(SCRIPTS) and below(found, package)):
                     continue
                 if found not in known and len(known) < _FIRST_FILES:
                     known.add(found)

@@ -1,6 +1,7 @@
 """Where Node.js finds what a module asks for: files beside it, packages of node_modules."""
 
 import json
+from collections import deque
 from collections.abc import Iterator
 from posixpath import normpath
 from typing import Any
@@ -11,6 +12,9 @@ from rootfs_builder.needs.image_files import ImageFiles
 from rootfs_builder.paths import ancestors, join, name
 
 _ENDINGS = ("", ".js", ".json", ".node", ".mjs", ".cjs", ".ts", ".mts", ".cts")
+SCRIPTS = (".js", ".cjs", ".mjs", ".ts", ".cts", ".mts")
+_MOST_MODULES = 500  # of a package
+_NOT_LOADED = frozenset(("__tests__", "docs", "examples", "node_modules", "test", "tests"))
 _INDEX = ("index.js", "index.json", "index.node", "index.mjs", "index.cjs", "index.ts")
 _FOLDERS = frozenset(("node_modules", "nodejs"))  # directories of packages
 
@@ -137,6 +141,19 @@ class Packages:
                 size = 3 if parts[at + 1].startswith("@") else 2
                 return "/".join(parts[: at + size]) if len(parts) > at + size - 1 else None
         return None
+
+    def modules(self, directory: str) -> list[str]:
+        """The modules of the package in a directory, but for its tests."""
+        todo, found = deque([directory]), list[str]()
+        while todo and len(found) < _MOST_MODULES:
+            here = todo.popleft()
+            for base in self._files.names(here):
+                path = join(here, base)
+                if self._files.kind(path) == "dir":
+                    todo += [] if base in _NOT_LOADED else [path]
+                elif path.endswith(SCRIPTS) and not path.endswith(".d.ts"):
+                    found.append(path)
+        return found
 
     def above(self, real: str) -> str | None:
         """The nearest directory around a path that has a package.json."""
