@@ -47,3 +47,9 @@ def _is_called(path: SourcePath) -> bool:
         return False
     shared = standards.is_shared(parent(path)) or standards.is_needless(path)
     return path.startswith(_PLACES) and not shared and not standards.is_needless(parent(path))
+
+
+def as_library(path: SourcePath) -> tuple[str, str]:
+    """Where a library may have modules and data, in directories called as it."""
+    stem = name(path).partition(".so")[0].removeprefix("lib")
+    return f"{parent(path)}/{stem}", f"/usr/share/{stem}"

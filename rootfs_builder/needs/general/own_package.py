@@ -44,8 +44,7 @@ class OwnPackage:
         self._belongings = Belongings(context, self._modules.spared)
         self._for_modules = own_modules.belongings(context)
         self._quoted = Quoted(context, self._belongings)
-        self._found: dict[str, tuple[Place, ...]] = {}
-        self._asked = set[Package]()
+        self._found, self._asked = dict[str, tuple[Place, ...]](), set[Package]()
 
     def process(self) -> Iterator[Need]:
         """See Finder."""
@@ -96,11 +95,28 @@ class OwnPackage:
         yield from programs.of_library(loaded, self._belongings.kin(owner), kin)
 
     def loaded(self, objects: tuple[Loaded, ...]) -> Iterator[Need]:
-        """The files that the libraries of a module spell out, and directories of helpers."""
+        """The files that the libraries of a module spell out, and directories of helpers.
+
+        A library that is opened by its name speaks for its data and modules, too.
+        """
+        first, needs = objects[0], list[Need]()
         for one in objects[1:]:
-            if one.by is objects[0] and in_system(one.real) and not _is_libc(one):
-                needs = self._of_library(one, whole=False)
-                yield from (need for need in needs if isinstance(need, File))
+            if one.by is first and in_system(one.real) and not _is_libc(one):
+                needs += self._of_library(one, whole=False)
+        if in_system(first.real) and ".so." in name(first.real) and not _is_libc(first):
+            needs += self._of_opened(first)
+        yield from (need for need in needs if isinstance(need, File))
+
+    def _of_opened(self, library: Loaded) -> Iterator[Need]:
+        """What a library needs that is opened by its name; directories may be called as it."""
+        belongings, real = self._belongings, SourcePath(library.real)
+        yield from self._of_library(library)
+        user = belongings.owner(SourcePath(self._context.program.real))
+        yield from self._modules_of(library, belongings.kin(user))
+        alike = Strings(called.as_library(real))
+        places = belongings.there.spelt(alike, self._context.files.covers)
+        kin = belongings.kin(belongings.owner(real))
+        yield from belongings.needs(places, kin, library.opened, real)
 
     def _is_linked(self, loaded: Loaded, kin: Kin) -> bool:
         """Whether a library of its own source is linked to it, as nco's are to udunits."""

@@ -12,6 +12,7 @@ from functools import cache
 from msgspec import Struct
 
 from rootfs_builder.elf import symbols as elf_symbols
+from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.loader import dialects
 from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.loader.link_map import LinkMap
@@ -22,6 +23,8 @@ from rootfs_builder.needs.general.strings import Strings
 from rootfs_builder.needs.rules.schema import STATIC, Find
 from rootfs_builder.needs.rules.user_input import UserInput, UserInputSearch
 from rootfs_builder.paths import Key, decode, encode, name, named_in, printable
+
+_LOCAL = ("/opt/", "/usr/local/")  # FHS 3.0: for add-on packages, and for what is made here
 
 
 class Evidence(Struct, frozen=True, eq=False):
@@ -55,7 +58,7 @@ class Evidence(Struct, frozen=True, eq=False):
     ) -> tuple[str, Loaded] | None:
         """The first symbol that an object imports and that fits a glob, with that object.
 
-        The `own` ones are of the program, or of the library that is called as it.
+        The `own` ones are of the program, or of libraries that are its own.
         """
         wanted = elf_symbols.matching(_globs(symbols), self.imported)
         if not wanted:
@@ -68,11 +71,19 @@ class Evidence(Struct, frozen=True, eq=False):
 
     @property
     def _own(self) -> tuple[Key, ...]:
-        """The program, and libraries that are called as it: librecode does what recode does."""
+        """The program, and libraries that are called as it: librecode does what recode does.
+
+        And those that it, or one of them, is linked to, at places where no distribution puts any.
+        """
         program = self.program.real
         alike = re.compile(rf"lib{re.escape(name(program).rstrip('0123456789.'))}[\d.-]*\.so\b.*")
-        libraries = (one for one in self.imports if one != program)
-        return (program, *(one for one in libraries if any(map(alike.fullmatch, self.names[one]))))
+        own = {program}
+        for path in self.imports:  # in the order in which they are loaded
+            by = self.found[path].by
+            linked = by is not None and by.real in own and _is_local(path)
+            if linked or any(map(alike.fullmatch, self.names[path])):
+                own.add(path)
+        return (program, *(one for one in self.imports if one in own and one != program))
 
     def named(self, matches: Callable[[str], bool]) -> tuple[Loaded, ...]:
         """The objects whose SONAME, or name as a file, matches."""
@@ -129,6 +140,10 @@ def _globs(symbols: tuple[str, ...]) -> frozenset[bytes]:
 def _fitting(globs: tuple[str, ...]) -> Callable[[str], object]:
     """Whether a path fits one of the globs."""
     return re.compile("|".join(map(translate, globs))).match
+
+
+def _is_local(path: str) -> bool:
+    return not in_system(path) or path.startswith(_LOCAL)
 
 
 def _names_text(where: str, text: str) -> Clue:
