@@ -88,6 +88,18 @@ def test_the_library_that_is_called_as_the_program_is_its_own(bench, name, own):
     assert acts(bench, '{ own-imports = ["twist"] }') == (f"{name} calls twist" if own else None)
 
 
+@pytest.mark.parametrize(
+    ("place", "own"), [("/opt/mill/lib", True), ("/usr/local/lib", True), ("/usr/lib/mill", False)]
+)
+def test_a_library_that_was_built_here_is_the_programs_own(bench, place, own):
+    deep = library("libdeep.so.1", "twist")
+    mid = library("libmid.so.1", links=(deep,), runpath=place)
+    bench.fill({PROGRAM: program("frob", libraries=(mid,), runpath=place)})
+    bench.fill({f"{place}/libmid.so.1": mid, f"{place}/libdeep.so.1": deep})
+    assert acts(bench, '{ imports = ["twist"] }') == "libdeep.so.1 calls twist"
+    assert (acts(bench, '{ own-imports = ["twist"] }') is not None) is own
+
+
 @pytest.mark.parametrize("name", ["libresolv.so.2", "libm.so.6", "libnss_files.so.2"])
 def test_what_the_libc_itself_calls_is_no_evidence(bench, name):
     part = library(name, "twist")

@@ -218,6 +218,13 @@ def test_a_script_that_is_added_by_itself_brings_its_interpreter(bench):
     assert hint.endswith(f"EXECUTABLEs: {bench.root}/bin/sh")
 
 
+def test_the_directories_of_a_runpath_are_no_files_of_the_host(bench):
+    used = library("libused.so.1")
+    bench.fill({"/opt/mill/lib/libused.so.1": used, "/opt/mill/lib/more": "x" * (5 << 20)})
+    bench.fill({PROGRAM: program(libraries=(used,), runpath="/opt/mill/lib")})
+    assert bench.plan(OWN).said("warning") == []
+
+
 @pytest.mark.parametrize("place", ["/usr/local/bin", "/srv/node_modules/.bin"])
 def test_scripts_that_are_added_to_a_directory_of_path_bring_their_interpreters(bench, place):
     bench.fill(

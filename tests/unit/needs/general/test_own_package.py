@@ -846,6 +846,20 @@ def test_the_name_of_a_function_that_it_calls_is_no_program(bench):
     assert machine.brought(OWN) == {"/usr/bin/setenv_of"}
 
 
+def test_the_settings_of_a_script_are_for_what_runs_it(machine):
+    """As SpamAssassin's for Perl, though a program in Python starts it."""
+    script, shell, data = "/usr/bin/aid", "/usr/bin/sh2", "/usr/lib/sh2/fast.conf"
+    machine.bench.fill({f"{LIB}/libc.so.6": libc("frob", "system"), "/bin/sh": program("frob")})
+    machine.bench.fill({TOOL: program("frob", "system", source=spelling("aid -x %s"))})
+    machine.bench.fill({shell: program("frob")})
+    machine.package("sh2", {data: ""}, files=(shell,))
+    tree = {script: f"#!{shell}\n# /etc/aid.conf\n", "/etc/aid.conf": f"use {data}\n"}
+    machine.package("aid", tree)
+    machine.package("tool", {}, needs="Depends: aid\n", files=(TOOL,))
+    (machine.bench.root / script[1:]).chmod(0o755)
+    assert {script, "/etc/aid.conf", data} <= machine.brought()
+
+
 @pytest.mark.parametrize("by_script", [True, False])
 def test_utilities_that_the_settings_of_its_package_name(machine, by_script):
     """As psad's psCmd: /bin/ps, which no package declares."""
@@ -1112,6 +1126,24 @@ def linked_to_more(machine, *names):
     more = {f"{LIB}/lib{one}.so.1": library(f"lib{one}.so.1") for one in names}
     machine.bench.fill(more)
     return {f"/usr/lib/tool/tool_{one}.so": objects.library(f"lib{one}.so.1") for one in names}
+
+
+@pytest.mark.parametrize("opened", [True, False])
+def test_a_library_that_is_opened_by_its_name_has_its_data_and_modules(machine, opened):
+    """As udunits2's tables for who opens it by ctypes, and the devices of pocl."""
+    machine.tool("nothing")
+    lib = library("libunits.so.2", source=spelling("/usr/share/xml/units/all.xml"))
+    machine.bench.fill({f"{LIB}/libunits.so.2": lib})
+    tree = {
+        "/usr/share/xml/units/all.xml": "",
+        "/usr/share/units/more": "",
+        f"{LIB}/units/dozen.so": library("dozen.so"),
+    }
+    machine.package("libunits2", tree, files=(f"{LIB}/libunits.so.2",))
+    load = "libunits.so.2" if opened else "libother.so.1"
+    machine.bench.fill({f"{LIB}/libother.so.1": library("libother.so.1")})
+    machine.brought(OWN, rule(f"when = {{ imports = ['frob'] }}\nload = ['{load}']", "loading"))
+    assert machine.result.paths & tree.keys() == (tree.keys() if opened else set())
 
 
 def test_modules_of_its_source_among_those_of_others_come(machine):

@@ -274,6 +274,25 @@ def test_what_the_script_behind_a_link_starts_comes(bench):
     assert "/usr/bin/aid" in bench.plan(RULE, "/app/bin/mill").paths
 
 
+@pytest.mark.parametrize(
+    ("directory", "comes"), [("lib/commands", True), ("test", False), ("node_modules/other", False)]
+)
+def test_what_modules_of_a_commands_package_start_that_nothing_names_comes(bench, directory, comes):
+    """As a framework loads commands from a directory that package.json names."""
+    bench.fill({"/usr/bin/aid": program("frob")})
+    top = "/app/node_modules/mill"
+    bench.fill(
+        {
+            f"{top}/package.json": "{}",
+            f"{top}/cli.js": "#!/usr/bin/node\nrequire(process.argv[2])\n",
+            f"{top}/{directory}/grind.js": "require('child_process').spawn('aid', [])\n",
+        }
+    )
+    Path(f"{bench.root}{top}/cli.js").chmod(0o755)
+    result = bench.plan(RULE, f"{top}/cli.js")
+    assert ("/usr/bin/aid" in result.paths) is comes
+
+
 def test_a_text_that_is_too_large_to_be_read_is_a_hint(bench, monkeypatch):
     monkeypatch.setattr(node, "_MOST_BYTES", 40)
     result = packed(bench, "require('./part')", {"/app/bin/part.js": "x" * 41})

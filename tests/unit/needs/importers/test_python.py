@@ -863,6 +863,18 @@ def test_a_module_that_lies_beside_all_packages_does_not_load_all_of_them():
     assert files(started("import alone", tree)) == {f"{SITE}/alone.py"}
 
 
+@pytest.mark.parametrize(("text", "comes"), [(r"x = '\d'", True), (r"x = r'\d'", False)])
+def test_a_module_that_python_warns_of_comes_with_its_bytecode(monkeypatch, text, comes):
+    monkeypatch.setattr(reader, "_WARNS", 11)
+    compiled = f"{SITE}/__pycache__/odd.cpython-311.pyc"
+    tree = {f"{SITE}/odd.py": text, compiled: "bytecode"}
+    assert (compiled in files(started("import odd", tree))) is comes
+
+
+def test_python_warns_of_escapes_since_3_12():
+    assert [reader.read(rb"x = '\d'", minor).warns for minor in (11, 12)] == [False, True]
+
+
 def test_what_a_module_of_others_starts_is_a_hint():
     module = {f"{SITE}/yaml.py": "import os\nos.system('cat x')"}
     found = started("import yaml", PROGRAMS | module)

@@ -322,6 +322,21 @@ def test_an_argument_is_a_script_and_a_text_after_c_is_one(bench):
     assert "/usr/bin/sed" not in bench.plan(RULE, SH, command=("/srv/run",)).paths
 
 
+@pytest.mark.parametrize("place", ["scripts", "tests", "node_modules/x"])
+@pytest.mark.parametrize("mode", [0o755, 0o644])
+def test_scripts_of_a_directory_bring_their_utilities_if_the_shell_is_there(bench, place, mode):
+    bench.fill({f"/home/{place}/hook": "#!/bin/sh\nsed -e x | tool\n", "/bin/sh": "-> dash"})
+    bench.fill({"/usr/bin/tool": program("frob")})
+    Path(f"{bench.root}/home/{place}/hook").chmod(mode)
+    result = packed(bench, "ls")
+    assert "/usr/bin/sed" not in result.paths
+    result = bench.plan(RULE, SCRIPT, add=(f"{bench.root}/home:/srv",))
+    comes = (place, mode) == ("scripts", 0o755)
+    assert ("/usr/bin/sed" in result.paths) is comes
+    assert "/usr/bin/tool" not in result.paths
+    assert any(one.endswith("/usr/bin/tool") for one in result.said("hint")) is comes
+
+
 def test_what_the_user_adds_is_there(bench):
     text = '"${0%/*}/step"; . "${0%/*}/part"'
     bench.fill({"/srv/run": f"#!/usr/bin/dash\n{text}\n", "/srv/step": "#!/usr/bin/dash\nls\n"})
