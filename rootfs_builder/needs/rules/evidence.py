@@ -18,7 +18,7 @@ from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.loader.link_map import LinkMap
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.clues import Clue
-from rootfs_builder.needs.general import strings
+from rootfs_builder.needs.general import standards, strings
 from rootfs_builder.needs.general.strings import Strings
 from rootfs_builder.needs.rules.schema import STATIC, Find
 from rootfs_builder.needs.rules.user_input import UserInput, UserInputSearch
@@ -73,15 +73,16 @@ class Evidence(Struct, frozen=True, eq=False):
     def _own(self) -> tuple[Key, ...]:
         """The program, and libraries that are called as it: librecode does what recode does.
 
-        And those that it, or one of them, is linked to, at places where no distribution puts any.
+        And those at places where no distribution puts any: what it, or one of them, is linked to,
+        and modules that were installed there.
         """
         program = self.program.real
         alike = re.compile(rf"lib{re.escape(name(program).rstrip('0123456789.'))}[\d.-]*\.so\b.*")
         own = {program}
         for path in self.imports:  # in the order in which they are loaded
             by = self.found[path].by
-            linked = by is not None and by.real in own and _is_local(path)
-            if linked or any(map(alike.fullmatch, self.names[path])):
+            linked = by is not None and by.real in own and not in_system(path)
+            if linked or _is_local(path) or any(map(alike.fullmatch, self.names[path])):
                 own.add(path)
         return (program, *(one for one in self.imports if one in own and one != program))
 
@@ -143,7 +144,7 @@ def _fitting(globs: tuple[str, ...]) -> Callable[[str], object]:
 
 
 def _is_local(path: str) -> bool:
-    return not in_system(path) or path.startswith(_LOCAL)
+    return path.startswith(_LOCAL) and not standards.is_of_others(path)
 
 
 def _names_text(where: str, text: str) -> Clue:
