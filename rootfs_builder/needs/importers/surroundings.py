@@ -73,7 +73,7 @@ class Surroundings:
 
     @cached_property
     def has_core(self) -> bool:
-        """Whether the core library is there: without, all that is missing is no news."""
+        """Whether the core library is there; without it, missing modules are not reported."""
         return any(one.core for one in self.libraries)
 
     @cached_property
