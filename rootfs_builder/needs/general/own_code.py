@@ -235,10 +235,8 @@ class OwnCode:
 
     def _named_files(self, one: Loaded) -> Iterator[Need]:
         paths = {normpath(f"/{decode(hit['path'])}") for hit in self._search(one.real, PATHS)}
-        searched = f"{decode(one.elf.rpath or b'')}:{decode(one.elf.runpath or b'')}"
-        paths -= {
-            *map(normpath, filter(None, searched.split(":")))
-        }  # for its libraries, which come
+        searched = (decode(one.elf.rpath or b""), decode(one.elf.runpath or b""))
+        paths -= {normpath(each) for text in searched for each in text.split(":") if each}
         built = {
             above for path in paths if re.fullmatch(_SOURCE, path) for above in ancestors(path)
         }

@@ -99,13 +99,13 @@ class OwnPackage:
 
         A library that is opened by its name speaks for its data and modules, too.
         """
-        first, needs = objects[0], list[Need]()
+        first = objects[0]
         for one in objects[1:]:
             if one.by is first and in_system(one.real) and not _is_libc(one):
-                needs += self._of_library(one, whole=False)
+                needs = self._of_library(one, whole=False)
+                yield from (need for need in needs if isinstance(need, File))
         if in_system(first.real) and ".so." in name(first.real) and not _is_libc(first):
-            needs += self._of_opened(first)
-        yield from (need for need in needs if isinstance(need, File))
+            yield from self._of_opened(first)
 
     def _of_opened(self, library: Loaded) -> Iterator[Need]:
         """What a library needs that is opened by its name; directories may be called as it."""

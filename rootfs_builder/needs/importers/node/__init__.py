@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from rootfs_builder.filesystem.sources import Sources, in_system
-from rootfs_builder.findings import Code, warning
+from rootfs_builder.findings import Code, hint, warning
 from rootfs_builder.needs import interpreters
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Finder, LeftOut, Need, Text, TextKind
@@ -20,7 +20,7 @@ from rootfs_builder.needs.importers.command_calls import How
 from rootfs_builder.needs.importers.commands import Commands
 from rootfs_builder.needs.importers.node import imports
 from rootfs_builder.needs.importers.node.imports import Request
-from rootfs_builder.needs.importers.node.packages import SCRIPTS, Package, Packages
+from rootfs_builder.needs.importers.node.packages import MOST_MODULES, SCRIPTS, Package, Packages
 from rootfs_builder.paths import SourcePath, below, decode, join, name, parent, printable
 
 _OF_NODE = """
@@ -38,15 +38,8 @@ _MOST_BYTES = 1 << 23  # of a script, into which others may have been bundled
 _MOST_COMMANDS = 10  # that a module seems to start: more are a table of all that there may be
 _FIRST_FILES = 50  # of a package, in which it asks for most of what it needs
 _PLACES = rb"(?P<place>/(?<![\w/.+-]/)[\w/.+-]{1,200}/nodejs)(?=[:/\x00])"
-_MACHINES = {
-    3: "ia32",
-    21: "ppc64",
-    22: "s390x",
-    40: "arm",
-    62: "x64",
-    183: "arm64",
-    243: "riscv64",
-}
+_MACHINES = {3: "ia32", 21: "ppc64", 22: "s390x", 40: "arm", 62: "x64", 183: "arm64"}
+_MACHINES[243] = "riscv64"
 _OTHER_SYSTEMS = ("android", "darwin", "freebsd", "openbsd", "sunos", "win32")
 _OMIT = (".bin", ".cache", ".github", "__tests__", "*.js.map")
 
@@ -137,7 +130,11 @@ class _Node:
 
     def _others(self, package: str, script: str) -> Iterator[Need]:
         """The programs that modules of a script's package start: it may load any by its name."""
-        for path in self._packages.modules(package):
+        modules = self._packages.modules(package)
+        if len(modules) > MOST_MODULES:
+            text = f"{printable(package)} has over {MOST_MODULES} modules; what others start may be"
+            yield hint(Code.COMMAND_MISSING, f"{text} missing: name it as EXECUTABLE", package)
+        for path in modules[:MOST_MODULES]:
             requests = self._requests(path)
             yield from self._seeming(requests, path, script)
             for request in requests:

@@ -13,7 +13,7 @@ from rootfs_builder.paths import ancestors, join, name
 
 _ENDINGS = ("", ".js", ".json", ".node", ".mjs", ".cjs", ".ts", ".mts", ".cts")
 SCRIPTS = (".js", ".cjs", ".mjs", ".ts", ".cts", ".mts")
-_MOST_MODULES = 500  # of a package
+MOST_MODULES = 1000  # of a package
 _NOT_LOADED = frozenset(("__tests__", "docs", "examples", "node_modules", "test", "tests"))
 _INDEX = ("index.js", "index.json", "index.node", "index.mjs", "index.cjs", "index.ts")
 _FOLDERS = frozenset(("node_modules", "nodejs"))  # directories of packages
@@ -143,9 +143,12 @@ class Packages:
         return None
 
     def modules(self, directory: str) -> list[str]:
-        """The modules of the package in a directory, but for its tests."""
+        """The modules of the package in a directory, but for its tests; the first 1,000 and more.
+
+        No more directories are looked at then.
+        """
         todo, found = deque([directory]), list[str]()
-        while todo and len(found) < _MOST_MODULES:
+        while todo and len(found) <= MOST_MODULES:
             here = todo.popleft()
             for base in self._files.names(here):
                 path = join(here, base)
