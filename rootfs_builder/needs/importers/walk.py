@@ -68,7 +68,7 @@ class Walk(ABC):
     def needs(self) -> Iterator[Need]:
         """All that it loads, and what it cannot: until no directory of the search path is new.
 
-        What is loaded for others was followed by theirs.
+        Without a text of its own it does not follow again what other walks have followed.
         """
         known, seen = -1, set[str]()
         followed = frozenset[str]() if self._path else frozenset(self._around.done)

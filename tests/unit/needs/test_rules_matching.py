@@ -89,7 +89,14 @@ def test_the_library_that_is_called_as_the_program_is_its_own(bench, name, own):
 
 
 @pytest.mark.parametrize(
-    ("place", "own"), [("/opt/mill/lib", True), ("/usr/local/lib", True), ("/usr/lib/mill", False)]
+    ("place", "own"),
+    [
+        ("/opt/mill/lib", True),
+        ("/usr/local/lib", True),
+        ("/home/me/lib", True),
+        ("/usr/lib/mill", False),
+        ("/opt/venv/lib/site-packages", False),
+    ],
 )
 def test_a_library_that_was_built_here_is_the_programs_own(bench, place, own):
     deep = library("libdeep.so.1", "twist")

@@ -20,7 +20,13 @@ from rootfs_builder.needs.importers.command_calls import How
 from rootfs_builder.needs.importers.commands import Commands
 from rootfs_builder.needs.importers.node import imports
 from rootfs_builder.needs.importers.node.imports import Request
-from rootfs_builder.needs.importers.node.packages import MOST_MODULES, SCRIPTS, Package, Packages
+from rootfs_builder.needs.importers.node.packages import (
+    MACHINES,
+    MOST_MODULES,
+    SCRIPTS,
+    Package,
+    Packages,
+)
 from rootfs_builder.paths import SourcePath, below, decode, join, name, parent, printable
 
 _OF_NODE = """
@@ -38,8 +44,6 @@ _MOST_BYTES = 1 << 23  # of a script, into which others may have been bundled
 _MOST_COMMANDS = 10  # that a module seems to start: more are a table of all that there may be
 _FIRST_FILES = 50  # of a package, in which it asks for most of what it needs
 _PLACES = rb"(?P<place>/(?<![\w/.+-]/)[\w/.+-]{1,200}/nodejs)(?=[:/\x00])"
-_MACHINES = {3: "ia32", 21: "ppc64", 22: "s390x", 40: "arm", 62: "x64", 183: "arm64"}
-_MACHINES[243] = "riscv64"
 _OTHER_SYSTEMS = ("android", "darwin", "freebsd", "openbsd", "sunos", "win32")
 _OMIT = (".bin", ".cache", ".github", "__tests__", "*.js.map")
 
@@ -70,9 +74,9 @@ class _Node:
         places = (*(one for one in variable.split(":") if one.startswith("/")), *self._compiled())
         self._packages = Packages(context.files, tuple(dict.fromkeys(places)))
         machine = context.program.elf.header.machine
-        self._machine = _MACHINES.get(machine, "")
+        self._machine = MACHINES.get(machine, "")
         foreign = [f"prebuilds/{one}-*" for one in _OTHER_SYSTEMS]
-        foreign += [f"prebuilds/linux-{m}*" for m in _MACHINES.values() if m != self._machine]
+        foreign += [f"prebuilds/linux-{m}*" for m in MACHINES.values() if m != self._machine]
         self._omit = (*_OMIT, *foreign)
         self._commands = Commands(context)
 

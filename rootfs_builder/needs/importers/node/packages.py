@@ -15,6 +15,15 @@ _ENDINGS = ("", ".js", ".json", ".node", ".mjs", ".cjs", ".ts", ".mts", ".cts")
 SCRIPTS = (".js", ".cjs", ".mjs", ".ts", ".cts", ".mts")
 MOST_MODULES = 1000  # of a package
 _NOT_LOADED = frozenset(("__tests__", "docs", "examples", "node_modules", "test", "tests"))
+MACHINES = {  # what npm calls them, by e_machine
+    3: "ia32",
+    21: "ppc64",
+    22: "s390x",
+    40: "arm",
+    62: "x64",
+    183: "arm64",
+    243: "riscv64",
+}
 _INDEX = ("index.js", "index.json", "index.node", "index.mjs", "index.cjs", "index.ts")
 _FOLDERS = frozenset(("node_modules", "nodejs"))  # directories of packages
 

@@ -74,7 +74,7 @@ class Outside:
             yield from self._named(source, path, perhaps=perhaps)
 
     def _compiled(self, source: Source, path: str) -> Iterator[Need]:
-        """A module's bytecode if Python says something when it compiles it: else at each start."""
+        """A module's bytecode, if Python warns when it compiles it: it would at each start."""
         module, shown = name(path).removesuffix(".py"), printable(name(path))
         compiled = f"{parent(path)}/__pycache__/{module}.cpython-3{self._python.minor}.pyc"
         if source.warns and in_system(path) and self._files.is_file(compiled):

@@ -69,7 +69,7 @@ class Source(Struct, frozen=True, array_like=True):
     and directories of them. Of the packages `resources` files are read. `programs` are started, by
     their names or paths, `lines` are run by a shell, and `commands` are names with an option, or
     paths of programs, which something else may start. It is `cut` where there were more strings
-    than are kept, and Python `warns` of what it says when it compiles it.
+    than are kept; `warns` says whether Python warns when it compiles it.
     """
 
     readable: bool = True
