@@ -46,6 +46,7 @@ class Code(StrEnum):
     NOTHING_EXCLUDED = "nothing-excluded"
     NOT_STRIPPED = "not-stripped"
     CLOSED_TO_USER = "closed-to-user"
+    NOT_WRITABLE = "not-writable"
     PUBLISHED = "published"
     SET_ID_DROPPED = "set-id-dropped"
     CAPABILITIES_KEPT = "capabilities-kept"

@@ -115,7 +115,7 @@ def _add(blobs, data, media_type):
 
 def _compressed(data, compression):
     if compression == "gzip":
-        return gzip.compress(data, mtime=0)
+        return gzip.compress(data, 1, mtime=0)
     if compression == "zstd":
         return subprocess.run(["zstd", "-c"], input=data, capture_output=True, check=True).stdout
     return data

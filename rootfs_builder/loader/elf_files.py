@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from rootfs_builder import elf
 from rootfs_builder.cache.file_facts import FileFacts
-from rootfs_builder.elf import dlopen_notes, go_commands, immediates, texts
+from rootfs_builder.elf import counted, dlopen_notes, go_commands, immediates, texts
 from rootfs_builder.elf import symbols as elf_symbols
 from rootfs_builder.elf.dlopen_notes import Note
 from rootfs_builder.elf.go_commands import GoCommands
@@ -20,7 +20,7 @@ from rootfs_builder.filesystem.sources import BaseSearch
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.loader import dialects
 from rootfs_builder.loader.protocol import Loader
-from rootfs_builder.paths import Key, OpenedPath, decode, printable
+from rootfs_builder.paths import Key, OpenedPath, decode, encode, printable
 
 _MOST_READ = 16 << 20  # bytes: a loader, its cache, a text that somebody wrote
 T = TypeVar("T")
@@ -182,12 +182,12 @@ class ElfFiles:
 
     def contained(self, path: Key, wanted: Iterable[bytes]) -> frozenset[bytes]:
         """Which of the texts stand in the data of an ELF file; each is looked for once."""
-        known = self.facts.get(self.source(path), "texts 3", dict[bytes, bool]) or {}
+        known = self.facts.get(self.source(path), "texts 4", dict[bytes, bool]) or {}
         wanted = frozenset(wanted)
         if new := wanted - known.keys():
             found = {*texts.contained(self._data(path), self._strings(path), new)}
             known |= {text: text in found for text in new}
-            self.facts.put(self.source(path), "texts 3", known)
+            self.facts.put(self.source(path), "texts 4", known)
         return frozenset(text for text in wanted if known[text])
 
     def search(self, path: Key, pattern: bytes) -> list[dict[str, bytes]]:
@@ -195,7 +195,7 @@ class ElfFiles:
         where = self._strings if texts.is_of_whole_strings(pattern) else self._data
         return self.facts.get_or_compute(
             self.source(path),
-            f"matches 3 {decode(pattern)}",
+            f"matches 4 {decode(pattern)}",
             list[dict[str, bytes]],
             lambda: groups(re.finditer(pattern, where(path))),
         )
@@ -226,15 +226,30 @@ class ElfFiles:
     def _data(self, path: Key) -> bytes:
         """The bytes that are data when it runs: neither code nor debug information.
 
-        Behind them stand the paths that the code has in pieces, each after a dot: nobody takes one
-        for a name that begins there, as some are none.
+        Behind them stand the names that a program in Rust has, which its data do not end, and the
+        paths that the code has in pieces, each after a dot: nobody takes one for a name that begins
+        there, as some are none.
         """
         if self._latest[0] != path:
             with self.source(path).open() as content:
-                data = [content[at : at + size] for at, size in self.file(path).data]
-            data += (b"\0.%b\0" % one for one in self._in_code(path))
-            self._latest = path, b"".join(data)
+                data = b"".join(content[at : at + size] for at, size in self.file(path).data)
+            names = self._counted(path) if counted.RUST in data else ()
+            data += b"".join(b"\0%b\0" % encode(one) for one in names)
+            data += b"".join(b"\0.%b\0" % one for one in self._in_code(path))
+            self._latest = path, data
         return self._latest[1]
+
+    def _counted(self, path: Key) -> tuple[str, ...]:
+        """The names that the code of a program in Rust gives with their lengths."""
+        source = self.source(path)
+
+        def find() -> tuple[str, ...]:
+            with source.open() as content:
+                return counted.names(content)
+
+        if self.file(path).header.machine != immediates.MACHINE:
+            return ()
+        return self.facts.get_or_compute(source, counted.FACT, tuple[str, ...], find)
 
     def _in_code(self, path: Key) -> tuple[bytes, ...]:
         """The paths that an ELF file has in its code."""

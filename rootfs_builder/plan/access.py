@@ -1,11 +1,11 @@
-"""Plan + the image's user → a warning about the files that this user can neither read nor start.
+"""Plan + the image's user → what this user can neither read nor start, nor write any more.
 
 Modes are taken over as they are, so a key that only its owner may read is for root alone in the
 image, too. Wider are those of what packages have published. Source: path_resolution(7),
 "Permissions".
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 from msgspec.structs import replace
 
@@ -15,7 +15,7 @@ from rootfs_builder.needs.users import User
 from rootfs_builder.paths import ImagePath, SourcePath, ancestors, printable
 from rootfs_builder.plan import Entry, Plan, ReasonKind
 
-_READ, _EXECUTE = 4, 1  # of one class's three bits
+_READ, _WRITE, _EXECUTE = 4, 2, 1  # of one class's three bits
 _GROUP_READS, _OTHERS_ENTER = 0o040, 0o011
 _MOST_SHOWN = 3
 
@@ -74,10 +74,34 @@ def _for_all(mode: int) -> int:
     return mode | owners << 3 | owners
 
 
-def missing(plan: Plan, user: User) -> Iterator[Finding]:
-    """One warning for all such files; root reads everything."""
-    if user.uid == 0:
-        return
+def lost(plan: Plan, user: User, open_: Container[ImagePath]) -> Iterator[Finding]:
+    """What the image's user can do on the host, and not in the image; root can do everything.
+
+    One warning for all files that it can neither read nor start, and one for the directories that
+    are `open_` to everybody's writing on the host: the image has no such mode, which a umask gives.
+    """
+    if user.uid != 0:
+        yield from _closed(plan, user)
+        yield from _not_writable(plan, user, open_)
+
+
+def _not_writable(plan: Plan, user: User, open_: Container[ImagePath]) -> Iterator[Finding]:
+    shut = [
+        one.path
+        for one in plan.entries
+        if one.kind == "dir" and one.path in open_ and not _can(_WRITE, one, user)
+    ]
+    if shut:
+        shown = printable(shut[0])
+        more = f" (and {len(shut) - 1} more)" if len(shut) > 1 else ""
+        text = (
+            f"everyone may write in {shown}{more} on this machine, but in the image user "
+            f"{user.digits} may not; --owner {shown}={user.digits} changes that"
+        )
+        yield hint(Code.NOT_WRITABLE, text, *shut)
+
+
+def _closed(plan: Plan, user: User) -> Iterator[Finding]:
     closed = {one.path: one for one in plan.entries if not _usable(one, user)}
     obstacles: dict[ImagePath, Entry] = {}
     for path in (one.path for one in plan.entries if one.kind == "file"):
@@ -100,8 +124,11 @@ def missing(plan: Plan, user: User) -> Iterator[Finding]:
 def _usable(entry: Entry, user: User) -> bool:
     """Whether the user may read or start a file, or enter a directory."""
     wanted = {"file": _READ | _EXECUTE, "dir": _EXECUTE}.get(entry.kind, 0)
-    if not wanted:
-        return True
+    return not wanted or _can(wanted, entry, user)
+
+
+def _can(wanted: int, entry: Entry, user: User) -> bool:
+    """Whether the user has one of the rights."""
     if entry.uid == user.uid:
         rights = entry.mode >> 6
     elif entry.gid == (user.gid or 0):

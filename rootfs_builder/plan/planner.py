@@ -90,8 +90,8 @@ def plan(
     final = overrides.apply(above, closure, layout, recipe, sources)
     final = inheritance.settled(final, base)
     more = access.published(final, wide)
-    missing = access.missing(final, closure.user) if closure.user else ()
-    return replace(final, findings=(*final.findings, *more, *missing))
+    for_user = access.lost(final, closure.user, planner.open) if closure.user else ()
+    return replace(final, findings=(*final.findings, *more, *for_user))
 
 
 _KINDS = {kind: ReasonKind(kind) for kind in RequestKind}
@@ -112,6 +112,7 @@ class _Planner:
         self.entries: dict[ImagePath, Entry] = {}
         self.origins: dict[ImagePath, SourcePath] = {}  # of what is not generated
         self.loaders: set[ImagePath] = set()
+        self.open: set[ImagePath] = set()  # directories in which everybody may write on the host
         self._ways: set[ImagePath] = set()  # directories that only what the user adds is in
         self._contents: dict[SourcePath, Source] = {}
         self._findings = list(closure.findings)
@@ -342,6 +343,7 @@ class _Planner:
                 self._put(Entry(place, "symlink", 0o777, (reason,), target=target), path)
             elif node.kind == "dir":
                 mode = node.mode & (0o755 if outside else 0o1777)
+                self.open.update((place,) if outside and node.mode & 0o002 else ())
                 if place != "/":
                     self._put(Entry(place, "dir", mode, (reason,)), path)
             else:

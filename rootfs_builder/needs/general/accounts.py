@@ -140,7 +140,7 @@ class Accounts:
         """Those of some accounts that are whole strings of the program."""
         texts = {encode(f"\0{one}\0"): one for one in known}
         # A linker lets a string share the end of another one, as of the name of its directory.
-        texts |= {encode(f"/{one}\0"): one for one in known if known[one] >= _PACKAGES}
+        texts |= {encode(f"/{one}\0"): one for one in known}
         found = self._context.elf_files.contained(self._context.program.real, texts)
         return {texts[text] for text in found}
 

@@ -40,10 +40,10 @@ class OwnDirectories:
             yield path
 
     def are_there(self) -> bool:
-        """Whether there is a directory that is called as the user's program."""
+        """Whether there is a directory that is called as the user's program, or longer."""
         called, files = name(SourcePath(self._context.program.real)), self._context.files
         return self._context.is_named and any(
-            files.kind(f"{one}/{called}") == "dir" for one in _TOPS
+            one.startswith(called) for top in _TOPS for one in files.names(top)
         )
 
     def home(self) -> Place | None:
@@ -70,13 +70,16 @@ class OwnDirectories:
         yield from self._small(kin)
 
     def _small(self, kin: Kin) -> Iterator[Need]:
-        """The data in directories that are called as the user's program and its package, if small.
+        """The data in directories that are called as the program's package, if small.
 
-        Settings that come only when it runs may name them: eggdrop's help. Or what it starts from
-        says where they are: Ikarus' libraries.
+        The user's program is called so, too, but for an end of one of both: `transterm` is of
+        `transtermhp`. Settings that come only when it runs may name them: eggdrop's help. Or what
+        it starts from says where they are: Ikarus' libraries.
         """
         program, called = SourcePath(self._context.program.real), kin.of.name if kin.of else ""
-        if not (called and self._context.is_named and name(program).startswith(called)):
+        own = name(program)
+        alike = own.startswith(called) or called.startswith(own)
+        if not (called and self._context.is_named and alike):
             return
         libraries = {parent(one.real) for one in self._context.objects}
         tops = {*_TOPS, *filter(standards.is_crowded, libraries)}

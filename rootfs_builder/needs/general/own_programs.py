@@ -6,6 +6,7 @@ from functools import cached_property
 
 from msgspec import Struct
 
+from rootfs_builder.elf import counted
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.findings import Code, hint
 from rootfs_builder.loader.resolution import Loaded
@@ -16,7 +17,7 @@ from rootfs_builder.needs.general import strings
 from rootfs_builder.packages import Kin
 from rootfs_builder.paths import SourcePath, decode, encode, name, parent, printable
 
-_MOST_NAMED = 5  # programs in a program of the user's
+_MOST_NAMED = 5  # programs in a program of the user's, besides utilities
 _MOST_OWN = 30  # programs of one source: coreutils has 100, samba 40, git 5
 # What stands before the name of a program. Linkers keep a text once that is the end of another:
 # `tar` in `control.tar`.
@@ -167,8 +168,9 @@ class OwnPrograms:
         words = {decode(hit["word"]) for hit in elf_files.search(by.real, strings.WORDS)}
         words = words & commands.keys() - utilities.WORDS - come - {name(by.real)}
         words -= {*map(decode, elf_files.symbols(by.real, map(encode, words)))}
-        if len(words) > _MOST_NAMED:  # a vocabulary
-            words = {word for word in words if word in utilities.ALL or utilities.is_rare(word)}
+        others = words - utilities.ALL
+        if len(others) > _MOST_NAMED:  # a vocabulary
+            words -= {word for word in others if not utilities.is_rare(word)}
         for word in sorted(words):
             clue = Clue(f"{shown} names {printable(word)}", (commands[word],))
             path, is_utility = commands[word], word in utilities.ALL
@@ -278,7 +280,7 @@ class OwnPrograms:
         bare = {encode(one): one for one in words & (called.keys() | rare)}
         texts = {encode(f"\0{one}\0"): one for one in words}
         texts |= {encode(f"{at}{one}\0"): one for one in called for at in _BEFORE}
-        if self._is_go or elf_files.contained(program.real, (strings.RUST,)):  # no ends
+        if self._is_go or elf_files.contained(program.real, (counted.RUST,)):  # no ends
             texts |= bare
         found = frozenset(elf_files.contained(program.real, texts) if texts else ())
         whole = {texts[text] for text in found if text.endswith(b"\0")}

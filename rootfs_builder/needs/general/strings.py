@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
+from rootfs_builder.elf import counted
 from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.needs.general import settings
 from rootfs_builder.paths import Key, decode
@@ -69,8 +70,7 @@ BY_SHELL = frozenset((b"popen", b"system"))
 RUN = frozenset(
     (b"execlp", b"execvp", b"execvpe", b"popen", b"posix_spawnp", b"system", b"g_spawn_async")
 )
-RUST = b"/library/core/src/"  # where the source of its standard library was, in messages
-UNTERMINATED = (b"\xff Go buildinf:", RUST, b"GNAT")
+UNTERMINATED = (b"\xff Go buildinf:", counted.RUST, b"GNAT")
 GO_EXEC = b"executable file not found in $PATH"  # os/exec, ErrNotFound
 _EXEC = RUN | {
     *(b"execl", b"execle", b"execv", b"execve", b"posix_spawn", b"apr_proc_create", b"uv_spawn"),

@@ -52,6 +52,8 @@ def test_a_hint_has_evidence_of_use(cc, source, expected):
         ('popen("sort words", "r")', True),
         ('execl("/bin/sh", "sh", "-c", argv[1], (char *)0)', True),
         ("execvp(argv[1], argv + 1)", False),
+        ('confstr(_CS_PATH, *argv, 9) + execv("%s/sh", argv)', True),
+        ("confstr(_CS_PATH, *argv, 9) + execv(argv[1], argv)", False),
     ],
 )
 def test_who_asks_for_a_shell_gets_one(cc, source, expected):
@@ -66,5 +68,26 @@ def test_what_an_interpreter_can_do_is_no_evidence_but_for_its_script(tmp_path, 
     script.write_text(f"#!/usr/bin/perl\n{text}\n")
     script.chmod(0o755)
     assert has_shell(script) is expected
-    assert not has_shell("/usr/bin/perl")
     assert ZONE not in hints(script)
+
+
+def test_an_interpreter_alone_has_no_shell():
+    assert not has_shell("/usr/bin/perl")
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="reads the code of x86-64")
+def test_a_name_that_a_program_in_rust_counts_is_a_hint(cc):
+    """Its texts have no ends: `gcc` may be the beginning of any other."""
+    source = """
+    #include <unistd.h>
+    const char texts[] = "/library/core/src/gccotherwise";
+    int main(int count, char **argv)
+    {
+        __asm__("lea 18+texts(%%rip), %%rdi; mov $%c0, %%esi" : : "i"(LENGTH) : "rdi", "rsi");
+        return execvp(argv[1], argv + 1);
+    }
+    """
+    for length, expected in ((3, True), (4, False)):
+        built = cc(source, name=f"rust{length}", args=[f"-DLENGTH={length}", "-fPIE", "-pie"])
+        left_out = collected(built).supply.left_out
+        assert any(one.endswith("/gcc") for one in left_out) is expected

@@ -14,12 +14,12 @@ mkdir:x:108:78::/:/bin/sh
 LINE = "Debian-my:x:107:78::/var/lib/my:/sbin/nologin\n"
 
 
-def passwd(bench, *texts, symbols=("getpwnam", "initgroups"), **options):
+def passwd(bench, *texts, symbols=("getpwnam", "initgroups"), known=LINES, **options):
     each = "".join(f'"\\0{text}"' for text in texts)
     bench.fill(
         {
             PROGRAM: program(*symbols, source=f"const char texts[] = {each};"),
-            "/etc/passwd": LINES,
+            "/etc/passwd": known,
             "/etc/group": "my:x:78:\n",
         }
     )
@@ -29,6 +29,13 @@ def passwd(bench, *texts, symbols=("getpwnam", "initgroups"), **options):
 @pytest.mark.parametrize("text", ["Debian-my", "/var/run/Debian-my"])
 def test_a_system_account_that_is_compiled_in(bench, text):
     assert passwd(bench, text) == LINE
+
+
+@pytest.mark.parametrize(("text", "is_one"), [("/var/spool/news", True), ("/usr/bin", False)])
+def test_one_of_every_system_may_be_the_end_of_a_path(bench, text, is_one):
+    """A linker lets `news` be the end of another text; `bin` is a word."""
+    every = "news:x:9:13::/var/spool/news:/bin/sh\nbin:x:2:2:bin:/bin:/usr/sbin/nologin\n"
+    assert bool(passwd(bench, text, known=every)) is is_one
 
 
 @pytest.mark.parametrize("text", ["me", "my", "xDebian-my", "Debian-my2", "/usr/bin", "bin"])

@@ -1186,6 +1186,14 @@ def test_a_small_directory_of_data_that_is_called_as_the_program(
     assert machine.brought(OWN) == brought
 
 
+def test_a_package_may_have_a_longer_name_than_its_program(machine, monkeypatch):
+    """As transtermhp, the program of which is transterm."""
+    monkeypatch.setattr(own_directories, "_SMALL", 9)
+    machine.tool("nothing")
+    machine.package("toolhp", {"/usr/share/toolhp/one": "text"}, files=(TOOL,))
+    assert machine.brought(OWN) == {"/usr/share/toolhp/one"}
+
+
 def test_of_a_large_directory_come_the_files_of_packages_that_its_own_requires(
     machine, monkeypatch
 ):
