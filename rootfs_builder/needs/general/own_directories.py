@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need
-from rootfs_builder.needs.general import standards, strings
+from rootfs_builder.needs.general import left_out, made, standards, strings
 from rootfs_builder.needs.general.belongings import Belongings
 from rootfs_builder.needs.general.places import Place
 from rootfs_builder.packages import Kin
-from rootfs_builder.paths import SourcePath, below, name, parent, printable
+from rootfs_builder.paths import SourcePath, ancestors, below, name, parent, printable
 
 _TOPS = ("/usr/lib", "/usr/libexec", "/usr/share")
 _SMALL = 1 << 20  # bytes: what no text names is not worth more
@@ -68,6 +68,7 @@ class OwnDirectories:
             program = SourcePath(self._context.program.real)
             yield from self._belongings.directory(home, kin.alone, clue, program)
         yield from self._small(kin)
+        yield from self._installed(kin) if self._context.is_named else ()
 
     def _small(self, kin: Kin) -> Iterator[Need]:
         """The data in directories that are called as the program's package, if small.
@@ -77,9 +78,7 @@ class OwnDirectories:
         it starts from says where they are: Ikarus' libraries.
         """
         program, called = SourcePath(self._context.program.real), kin.of.name if kin.of else ""
-        own = name(program)
-        alike = own.startswith(called) or called.startswith(own)
-        if not (called and self._context.is_named and alike):
+        if not (self._context.is_named and _is_alike(called, name(program))):
             return
         libraries = {parent(one.real) for one in self._context.objects}
         tops = {*_TOPS, *filter(standards.is_crowded, libraries)}
@@ -96,6 +95,32 @@ class OwnDirectories:
                 clue = Clue(text, (place.path, opened))
                 yield from (File(place.path + one[len(place.real) :], clue) for one in data)
 
+    def _installed(self, kin: Kin) -> Iterator[Need]:
+        """The files that somebody has put beside those of the program's source, if small.
+
+        As `make install` does with extensions for a database server. A directory of it is called
+        as the source, but for an end of one of both: `/usr/share/postgresql/17`.
+        """
+        source = kin.of.source if kin.of else ""
+        each = {parent(one) for one in kin.alone.own if below(one, "/usr")}
+        own = {one for one in each if any(_is_alike(part, source) for part in one.split("/")[3:])}
+        for directory in sorted(one for one in own if own.isdisjoint(ancestors(one))):
+            found = made.within(directory, kin, self._context)
+            files = [one for one in found if not standards.is_unused(one)]
+            size = sum(map(self._context.files.size, files))
+            shown = printable(self._context.program.opened)
+            text = f"{printable(directory)} has files of {shown}'s package, and others"
+            clue = Clue(text, (directory, self._context.program.opened))
+            if size <= standards.MOST_DATA:
+                yield from (File(one, clue) for one in files)
+            else:
+                yield left_out.too_large(directory, len(files), size, clue)
+
     def _is_data(self, path: SourcePath) -> bool:
         executable = ".so" in name(path) or self._context.files.may_execute(path)
         return not (executable or standards.is_unused(path))
+
+
+def _is_alike(one: str, other: str) -> bool:
+    """Whether one of two names is the beginning of the other."""
+    return bool(one and other) and (one.startswith(other) or other.startswith(one))

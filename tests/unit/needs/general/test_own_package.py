@@ -1194,6 +1194,24 @@ def test_a_package_may_have_a_longer_name_than_its_program(machine, monkeypatch)
     assert machine.brought(OWN) == {"/usr/share/toolhp/one"}
 
 
+@pytest.mark.parametrize(("most", "comes"), [(9, True), (1, False)])
+def test_what_was_installed_beside_the_files_of_its_source(machine, monkeypatch, most, comes):
+    """As an extension that was built for PostgreSQL; shared directories have files of anybody."""
+    monkeypatch.setattr(standards, "MOST_DATA", most)
+    machine.tool("nothing")
+    files = {"/usr/lib/tool/17/lib/own.so": "", "/usr/share/aclocal/own": ""}
+    machine.package("tool-17", files, files=(TOOL,), source="tool-17")
+    machine.bench.fill({"/usr/lib/tool/17/lib/x/more": "1", "/usr/share/aclocal/other": "1"})
+    machine.bench.fill({"/usr/lib/tool/17/lib/__pycache__/x.pyc": "1"})
+    machine.bench.fill({"/usr/lib/tool/17/lib/more": "1"})
+    new = {"/usr/lib/tool/17/lib/more", "/usr/lib/tool/17/lib/x/more"}
+    assert machine.brought(OWN) == (new if comes else set())
+    said = machine.result.said("hint")
+    assert [one for one in said if "--with own-package=/usr/lib/tool/17/lib" in one] == (
+        [] if comes else said
+    )
+
+
 def test_of_a_large_directory_come_the_files_of_packages_that_its_own_requires(
     machine, monkeypatch
 ):
