@@ -136,6 +136,7 @@ def test_a_cluster_gives_the_digests_of_this_machine(cli, cluster, recipes):
         assert f"r{n} compile | made {n}\n" in there.stderr
 
 
+@pytest.mark.long
 def test_one_failure_on_a_cluster_stops_no_other_image(cli, cluster, recipes):
     names = recipes(4, "test {n} != 2 && cp ../hello made")
     done = cli("build", *names, "--scheduler", cluster.address)
@@ -159,6 +160,7 @@ def test_a_worker_that_is_killed_costs_a_retry(cluster, recipes, start, tmp_path
     assert all(pids[-1] == str(cluster.workers[1].pid) for pids in again)
 
 
+@pytest.mark.long
 def test_a_scheduler_that_is_gone_loses_no_image_that_is_done(cli, cluster, recipes, start):
     names = recipes(6, "sleep 0.5; cp ../hello made")
     build = start(*names, "--scheduler", cluster.address)

@@ -133,8 +133,8 @@ class _Collector:
 
     def _supplied(self, programs: tuple[Program, ...], added: tuple[Tree, ...]) -> Closure:
         """The closure, with what the rules bring."""
-        user = self._recipe.user
-        known = users.resolve(user, self._sources) if user else None
+        user, home = self._recipe.user, dict(self._recipe.env).get("HOME", "")
+        known = users.resolve(user, self._sources, home=home) if user else None
         result = worklist.run(
             self._recipe,
             self._sources,

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from rootfs_builder.errors import InputError, Mistake, NotFoundError
 from rootfs_builder.filesystem.content import read
@@ -64,10 +65,13 @@ class User(Struct, frozen=True):
         return f"{self.group}:x:{self.gid}:"
 
 
-def resolve(text: str, root: Root, *, option: str = "--user", prefix: str = "") -> User:
+def resolve(
+    text: str, root: Root, *, option: str = "--user", prefix: str = "", home: str = ""
+) -> User:
     """The user of a text that `values.user` took, by the accounts of `root`.
 
-    `option` is the one whose value has the text, after `prefix`.
+    `option` is the one whose value has the text, after `prefix`. Digits have the `home` that HOME
+    says, for programs that ask getpwuid(3).
 
     Raises:
         NotFoundError: `root` knows no such name; which is nearest to it.
@@ -76,6 +80,8 @@ def resolve(text: str, root: Root, *, option: str = "--user", prefix: str = "") 
     accounts = _Accounts(option, prefix, text, root)
     first, _, second = text.partition(":")
     user = accounts.user(first)
+    if is_id(first) and user.uid != 0 and _HOME.fullmatch(home):
+        user = replace(user, home=home)
     if not second:
         return user
     gid, group = (int(second), _ANY) if is_id(second) else (accounts.gid(second), second)

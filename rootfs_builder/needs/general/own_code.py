@@ -138,12 +138,19 @@ class OwnCode:
                     yield _left_out(where, [path])
 
     def _program_told(self, text: str, where: str) -> Iterator[Need]:
-        """A program whose path is the whole of a word, or of its value, unless it is large."""
+        """A program whose path is the whole of a word, or of its value, unless it is large.
+
+        So is a script in a directory that the user adds.
+        """
         path = normpath(text.rpartition("=")[2])
+        clue = Clue(f"{where} names {printable(path)}", (path,))
+        if path.startswith("/") and self._files.is_added(path):
+            if self._files.may_execute(path) and self._files.script(path):
+                yield File(path, clue, started=True)
+            return
         if not path.startswith("/") or not in_system(path) or re.search(_LIBRARY, path):
             return
-        if self._is_program(path) and not (self._files.is_added(path) or self._files.covers(path)):
-            clue = Clue(f"{where} names {printable(path)}", (path,))
+        if self._is_program(path) and not self._files.covers(path):
             small = undeclared.is_small(path, self._context)
             yield File(path, clue, started=True) if small else LeftOut(path, clue, large=True)
 

@@ -113,6 +113,22 @@ def test_digits_and_the_names_of_every_image_need_no_file(text, digits, passwd_l
 
 
 @pytest.mark.parametrize(
+    ("text", "home", "expected"),
+    [
+        ("1000", "/srv/home", "/srv/home"),
+        ("1000", "", "/home/user"),
+        ("1000", "relative", "/home/user"),
+        ("1000", "/a:b", "/home/user"),
+        ("0", "/srv/home", "/root"),
+        ("postgres", "/srv/home", "/var/lib/postgresql"),
+    ],
+)
+def test_digits_have_the_home_that_a_variable_says(text, home, expected):
+    """Stubby looks its settings up where getpwuid(3) says, before HOME."""
+    assert users.resolve(text, root(), home=home).home == expected
+
+
+@pytest.mark.parametrize(
     ("text", "digits", "passwd_line", "group_line"),
     [
         (

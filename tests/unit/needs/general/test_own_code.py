@@ -239,6 +239,23 @@ def test_scripts_that_are_added_to_a_directory_of_path_bring_their_interpreters(
     assert result.applied == {"own-code": "tool is in PATH"}
 
 
+@pytest.mark.parametrize(
+    ("options", "comes"),
+    [
+        ({"env": ("ASK=/srv/bin/ask",)}, True),
+        ({"command": ("--ask=/srv/bin/ask",)}, True),
+        ({"env": ("ASK=/srv/bin/data",)}, False),
+        ({"env": ("ASK=/srv/bin/none",)}, False),
+    ],
+)
+def test_scripts_of_an_added_directory_that_variables_and_arguments_name(bench, options, comes):
+    bench.fill({PROGRAM: program(), "/bin/sh": program()})
+    bench.fill({"/home/bin/ask": "#!/bin/sh\n", "/home/bin/data": "#!/bin/sh\n"})
+    (bench.root / "home/bin/ask").chmod(0o755)
+    result = bench.plan(OWN, add=(f"{bench.root}/home/bin:/srv/bin",), **options)
+    assert ("/bin/sh" in result.paths) is comes
+
+
 @pytest.fixture
 def starting(bench):
     """A plan for a program with texts that imports functions which start programs."""
