@@ -86,19 +86,21 @@ def lost(plan: Plan, user: User, open_: Container[ImagePath]) -> Iterator[Findin
 
 
 def _not_writable(plan: Plan, user: User, open_: Container[ImagePath]) -> Iterator[Finding]:
-    shut = [
+    shut = {
         one.path
         for one in plan.entries
         if one.kind == "dir" and one.path in open_ and not _can(_WRITE, one, user)
-    ]
-    if shut:
-        shown = printable(shut[0])
-        more = f" (and {len(shut) - 1} more)" if len(shut) > 1 else ""
+    }
+    tops = sorted(one for one in shut if shut.isdisjoint(ancestors(one)))
+    if tops:
+        shown = ", ".join(map(printable, tops[:_MOST_SHOWN]))
+        more = f" and {len(tops) - _MOST_SHOWN} more" if len(tops) > _MOST_SHOWN else ""
+        flags = " ".join(f"--owner {printable(one)}={user.digits}" for one in tops[:_MOST_SHOWN])
         text = (
-            f"everyone may write in {shown}{more} on this machine, but in the image user "
-            f"{user.digits} may not; --owner {shown}={user.digits} changes that"
+            f"everyone may write in {shown}{more} on this machine, but user {user.digits} may not "
+            f"in the image; {flags} changes that"
         )
-        yield hint(Code.NOT_WRITABLE, text, *shut)
+        yield hint(Code.NOT_WRITABLE, text, *tops)
 
 
 def _closed(plan: Plan, user: User) -> Iterator[Finding]:

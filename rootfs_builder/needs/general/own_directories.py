@@ -16,6 +16,7 @@ from rootfs_builder.paths import SourcePath, ancestors, below, name, parent, pri
 
 _TOPS = ("/usr/lib", "/usr/libexec", "/usr/share")
 _SMALL = 1 << 20  # bytes: what no text names is not worth more
+_LEAST = 3  # letters that two names share
 
 
 class OwnDirectories:
@@ -122,5 +123,6 @@ class OwnDirectories:
 
 
 def _is_alike(one: str, other: str) -> bool:
-    """Whether one of two names is the beginning of the other."""
-    return bool(one and other) and (one.startswith(other) or other.startswith(one))
+    """Whether two names are equal, or one is the beginning of the other, of some letters."""
+    short, long = sorted((one, other), key=len)
+    return one == other or (len(short) >= _LEAST and long.startswith(short))

@@ -676,7 +676,8 @@ def test_what_the_user_of_the_image_cannot_read_is_said(machine):
 def test_a_directory_in_which_the_user_of_the_image_may_write_no_more_is_said(machine):
     machine.file(f"{HOME}/data/own/file", "x", 0o666)
     machine.file(f"{HOME}/data/shut/file", "x", 0o666)
-    for one, mode in (("own", 0o777), ("shut", 0o755), ("", 0o755)):
+    machine.file(f"{HOME}/data/own/more/file", "x", 0o666)
+    for one, mode in (("own/more", 0o777), ("own", 0o777), ("shut", 0o755), ("", 0o755)):
         os.chmod(machine.real(f"{HOME}/data/{one}"), mode)
     program, add = machine.program(f"{HOME}/prog"), ("data:/srv/data",)
     for options in ({}, {"user": "1000", "owner": ("/srv/data/own=1000",)}):
