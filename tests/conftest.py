@@ -19,7 +19,7 @@ CHECKED = 50_000_000  # bytes: larger archives take too long
 
 # How long an example takes says how busy the machine is. With --engines there are more examples.
 BUSY = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("few", BUSY, max_examples=30)
+settings.register_profile("few", BUSY, max_examples=20)
 settings.register_profile("many", BUSY, max_examples=100)
 
 

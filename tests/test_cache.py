@@ -45,6 +45,11 @@ def hello(cc, tmp_path):
     return program
 
 
+LIKE_THEM = (
+    "why hello /usr/local/bin/hello",
+    "rules --match hello",
+    "rules --explain locale hello",
+)
 PACK = ("pack", "hello", "--add", "data", "-q", "-o")
 
 
@@ -202,10 +207,8 @@ def test_an_archive_of_other_options_is_written(tmp_path):
     "words",
     [
         "pack hello --dry-run",
-        "why hello /usr/local/bin/hello",
         "tree hello",
-        "rules --match hello",
-        "rules --explain locale hello",
+        *(pytest.param(one, marks=pytest.mark.long) for one in LIKE_THEM),
         "stage hello -o rootfs",
     ],
 )

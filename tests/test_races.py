@@ -40,7 +40,9 @@ class Late:
         return end
 
 
-@pytest.mark.parametrize("case", ["directory", "above", "tree"])
+@pytest.mark.parametrize(
+    "case", ["directory", "above", pytest.param("tree", marks=pytest.mark.long)]
+)
 def test_a_swap_before_any_call_leads_nowhere_outside(case, tmp_path, monkeypatch):
     race = Race(tmp_path, case)
     late = Late(monkeypatch, race)

@@ -145,7 +145,10 @@ HIDDEN = {  # what a script names of its own folder
 }
 
 
-@pytest.mark.parametrize("case", HIDDEN)
+_LONG = {"a package with a hidden name": pytest.mark.long}  # it packs Python
+
+
+@pytest.mark.parametrize("case", [pytest.param(one, marks=_LONG.get(one, ())) for one in HIDDEN])
 def test_hidden_files_beside_a_script_stay(cc, tmp_path, monkeypatch, case):
     interpreter = cc(INTERPRETER, name="interpreter")
     job = tmp_path / "job"

@@ -61,7 +61,11 @@ def test_who_asks_for_a_shell_gets_one(cc, source, expected):
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [('system("true | true");', True), ("print localtime;", False)]
+    ("text", "expected"),
+    [
+        ('system("true | true");', True),
+        pytest.param("print localtime;", False, marks=pytest.mark.long),
+    ],
 )
 def test_what_an_interpreter_can_do_is_no_evidence_but_for_its_script(tmp_path, text, expected):
     script = tmp_path / "script"
