@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from rootfs_builder import elf
 from rootfs_builder.cache.file_facts import FileFacts
@@ -13,6 +13,7 @@ from rootfs_builder.elf import counted, dlopen_notes, go_commands, immediates, t
 from rootfs_builder.elf import symbols as elf_symbols
 from rootfs_builder.elf.dlopen_notes import Note
 from rootfs_builder.elf.go_commands import GoCommands
+from rootfs_builder.elf.headers import Buffer
 from rootfs_builder.errors import ElfError, InputError
 from rootfs_builder.filesystem.content import Source, read
 from rootfs_builder.filesystem.root import Root
@@ -207,15 +208,7 @@ class ElfFiles:
 
     def go_commands(self, path: Key) -> GoCommands:
         """What a program in Go starts; nothing that another one does."""
-        source = self.source(path)
-
-        def find() -> GoCommands:
-            with source.open() as content:
-                return go_commands.find(content)
-
-        if self.file(path).header.machine != immediates.MACHINE:
-            return GoCommands()
-        return self.facts.get_or_compute(source, go_commands.FACT, GoCommands, find)
+        return self._in_x86_64(path, go_commands.FACT, GoCommands, go_commands.find)
 
     def _strings(self, path: Key) -> bytes:
         """The whole strings of the data, taken out once."""
@@ -233,36 +226,35 @@ class ElfFiles:
         if self._latest[0] != path:
             with self.source(path).open() as content:
                 data = b"".join(content[at : at + size] for at, size in self.file(path).data)
-            names = self._counted(path) if counted.RUST in data else ()
+            names = tuple[str, ...]()
+            if counted.RUST in data:
+                names = self._in_x86_64(path, counted.FACT, tuple[str, ...], counted.names)
             data += b"".join(b"\0%b\0" % encode(one) for one in names)
             data += b"".join(b"\0.%b\0" % one for one in self._in_code(path))
             self._latest = path, data
         return self._latest[1]
 
-    def _counted(self, path: Key) -> tuple[str, ...]:
-        """The names that the code of a program in Rust gives with their lengths."""
-        source = self.source(path)
-
-        def find() -> tuple[str, ...]:
-            with source.open() as content:
-                return counted.names(content)
-
-        if self.file(path).header.machine != immediates.MACHINE:
-            return ()
-        return self.facts.get_or_compute(source, counted.FACT, tuple[str, ...], find)
-
     def _in_code(self, path: Key) -> tuple[bytes, ...]:
         """The paths that an ELF file has in its code."""
-        file, source = self.file(path), self.source(path)
-        if file.header.machine != immediates.MACHINE:
-            return ()
+        code = self.file(path).code
 
-        def find() -> tuple[bytes, ...]:
+        def find(content: Buffer) -> tuple[bytes, ...]:
+            each = [content[at : at + size] for at, size in code]
+            return tuple(sorted({one for some in each for one in immediates.paths(some)}))
+
+        return self._in_x86_64(path, "immediates", tuple[bytes, ...], find)
+
+    def _in_x86_64(self, path: Key, fact: str, kind: Any, find: Callable[[Buffer], T]) -> T:
+        """What `find` makes of an ELF file for x86-64, remembered; an empty `kind` for others."""
+        source = self.source(path)
+
+        def compute() -> T:
             with source.open() as content:
-                each = [content[at : at + size] for at, size in file.code]
-            return tuple(sorted({one for code in each for one in immediates.paths(code)}))
+                return find(content)
 
-        return self.facts.get_or_compute(source, "immediates", tuple[bytes, ...], find)
+        if self.file(path).header.machine != immediates.MACHINE:
+            return cast("T", kind())
+        return self.facts.get_or_compute(source, fact, kind, compute)
 
 
 def _content(path: OpenedPath, walker: Walker) -> bytes | None:

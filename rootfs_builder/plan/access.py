@@ -77,8 +77,8 @@ def _for_all(mode: int) -> int:
 def lost(plan: Plan, user: User, open_: Container[ImagePath]) -> Iterator[Finding]:
     """What the image's user can do on the host, and not in the image; root can do everything.
 
-    One warning for all files that it can neither read nor start, and one for the directories that
-    are `open_` to everybody's writing on the host: the image has no such mode, which a umask gives.
+    One warning for files, and one hint for the directories that are `open_` to everybody's writing
+    on the host: a umask may give that mode, so the image does not have it.
     """
     if user.uid != 0:
         yield from _closed(plan, user)
@@ -97,13 +97,14 @@ def _not_writable(plan: Plan, user: User, open_: Container[ImagePath]) -> Iterat
         more = f" and {len(tops) - _MOST_SHOWN} more" if len(tops) > _MOST_SHOWN else ""
         flags = " ".join(f"--owner {printable(one)}={user.digits}" for one in tops[:_MOST_SHOWN])
         text = (
-            f"everyone may write in {shown}{more} on this machine, but user {user.digits} may not "
-            f"in the image; {flags} changes that"
+            f"everyone can write to {shown}{more} on this machine, but user {user.digits} "
+            f"cannot in the image; use {flags}"
         )
         yield hint(Code.NOT_WRITABLE, text, *tops)
 
 
 def _closed(plan: Plan, user: User) -> Iterator[Finding]:
+    """One warning for all files that the user can neither read nor start."""
     closed = {one.path: one for one in plan.entries if not _usable(one, user)}
     obstacles: dict[ImagePath, Entry] = {}
     for path in (one.path for one in plan.entries if one.kind == "file"):
