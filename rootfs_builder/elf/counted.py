@@ -5,19 +5,19 @@ is exact, for it loads the address and the length into two registers, or stores 
 texts are not read: most are vocabularies, such as all entities of HTML.
 
 Source: System V ABI, AMD64, 3.2.3, the order of registers; Intel 64 and IA-32 Architectures
-Software Developer's Manual, volume 2, LEA, MOV, PUSH.
+Software Developer's Manual, volume 2, MOV, PUSH.
 """
 
 import re
 from collections.abc import Iterator
 
-from rootfs_builder.elf.headers import Buffer, header
-from rootfs_builder.elf.segments import Segment, segments_of
+from rootfs_builder.elf import addresses
+from rootfs_builder.elf.headers import Buffer
+from rootfs_builder.elf.segments import Segment
 
 FACT = "counted names v1"  # its name among facts of files
 RUST = b"/library/core/src/"  # where the source of its standard library was, in messages
 _NAME = re.compile(rb"[a-z][\w.+-]{1,60}")
-_LEA = re.compile(rb"(?s)[\x48\x4c]\x8d[\x05\x0d\x15\x1d\x25\x2d\x35\x3d](?=(.{4}))")
 _BEFORE, _BEHIND = 24, 32  # bytes of code around an address in which its length is
 # Of a register with an address, that with the length: of two arguments side by side, or results.
 _RAX, _RCX, _RDX, _RSI, _RDI, _R8, _R9 = 0, 1, 2, 6, 7, 8, 9
@@ -25,7 +25,6 @@ _PAIRS = {_RDI: _RSI, _RSI: _RDX, _RDX: _RCX, _RCX: _R8, _R8: _R9, _RAX: _RDX}
 _STORED = re.compile(  # MOV of a length to [register + displacement]
     rb"(?s)\x48\xc7(?:[\x40-\x7f]\x24?.|[\x80-\xbf]\x24?.{4})(.)\0\0\0"
 )
-_LOADED, _EXECUTED = 1, 1  # PT_LOAD, PF_X
 
 
 def _length_in(register: int) -> re.Pattern[bytes]:
@@ -44,22 +43,20 @@ def names(data: Buffer) -> tuple[str, ...]:
     Raises:
         ElfError: the file is not an ELF file, or its program headers are cut short.
     """
-    loads = [one for one in segments_of(data, header(data)) if one.type == _LOADED]
-    texts = [one for one in loads if not one.flags & _EXECUTED]
+    code, loads = addresses.segments(data)
     found = set[bytes]()
-    for address, length in _in_code(data, loads):
-        at = next((at for at in (one.at(address) for one in texts) if at is not None), None)
+    for address, length in _in_code(data, code):
+        at = next((at for at in (one.at(address) for one in loads) if at is not None), None)
         found.add(b"" if at is None else data[at : at + length])
     return tuple(sorted(one.decode() for one in found if _NAME.fullmatch(one)))
 
 
-def _in_code(data: Buffer, loads: list[Segment]) -> Iterator[tuple[int, int]]:
+def _in_code(data: Buffer, segments: list[Segment]) -> Iterator[tuple[int, int]]:
     """Addresses in the code, each with each length that is near."""
-    for one in loads:
-        code = data[one.offset : one.offset + one.size] if one.flags & _EXECUTED else b""
-        for hit in _LEA.finditer(code):
+    for one in segments:
+        code = data[one.offset : one.offset + one.size]
+        for hit, address in addresses.taken(code, one.address):
             end = hit.end() + 4
-            address = one.address + end + int.from_bytes(hit[1], "little", signed=True)
             register = code[hit.end() - 1] >> 3 | (code[hit.start()] & 4) << 1
             lengths = [_STORED.search(code, end, end + _BEHIND)]
             if register in _LENGTHS:

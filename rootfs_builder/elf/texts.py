@@ -7,6 +7,10 @@ tenth of the data, and most of what is asked is asked of them alone: they are ta
 import re
 from collections.abc import Iterator
 
+from rootfs_builder.elf import counted
+
+# What programs have whose texts have no ends: those in Go, Rust and Ada.
+UNTERMINATED = (b"\xff Go buildinf:", counted.RUST, b"GNAT")
 _WHOLE = re.compile(rb"\x00([\t\n\r\x20-\x7e]{2,})(?=\x00)")
 _OF_STRINGS = re.compile(  # the pattern of a NUL, and behind it none but in a last (?=...)
     rb"\\x00(?:(?!\\x00).)+\(\?=(?:\\x00|\[\\x00[^]^\\]*\])\)"

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast
 
 from rootfs_builder import elf
 from rootfs_builder.cache.file_facts import FileFacts
-from rootfs_builder.elf import counted, dlopen_notes, go_commands, immediates, texts
+from rootfs_builder.elf import counted, dlopen_notes, go_commands, immediates, tails, texts
 from rootfs_builder.elf import symbols as elf_symbols
 from rootfs_builder.elf.dlopen_notes import Note
 from rootfs_builder.elf.go_commands import GoCommands
@@ -183,12 +183,12 @@ class ElfFiles:
 
     def contained(self, path: Key, wanted: Iterable[bytes]) -> frozenset[bytes]:
         """Which of the texts stand in the data of an ELF file; each is looked for once."""
-        known = self.facts.get(self.source(path), "texts 4", dict[bytes, bool]) or {}
+        known = self.facts.get(self.source(path), "texts 5", dict[bytes, bool]) or {}
         wanted = frozenset(wanted)
         if new := wanted - known.keys():
             found = {*texts.contained(self._data(path), self._strings(path), new)}
             known |= {text: text in found for text in new}
-            self.facts.put(self.source(path), "texts 4", known)
+            self.facts.put(self.source(path), "texts 5", known)
         return frozenset(text for text in wanted if known[text])
 
     def search(self, path: Key, pattern: bytes) -> list[dict[str, bytes]]:
@@ -196,7 +196,7 @@ class ElfFiles:
         where = self._strings if texts.is_of_whole_strings(pattern) else self._data
         return self.facts.get_or_compute(
             self.source(path),
-            f"matches 4 {decode(pattern)}",
+            f"matches 5 {decode(pattern)}",
             list[dict[str, bytes]],
             lambda: groups(re.finditer(pattern, where(path))),
         )
@@ -219,9 +219,9 @@ class ElfFiles:
     def _data(self, path: Key) -> bytes:
         """The bytes that are data when it runs: neither code nor debug information.
 
-        Behind them stand the names that a program in Rust has, which its data do not end, and the
+        Behind them stand the names that a program in Rust has, which its data do not end, the
         paths that the code has in pieces, each after a dot: nobody takes one for a name that begins
-        there, as some are none.
+        there, as some are none; and the texts of a program that begin in others.
         """
         if self._latest[0] != path:
             with self.source(path).open() as content:
@@ -231,8 +231,17 @@ class ElfFiles:
                 names = self._in_x86_64(path, counted.FACT, tuple[str, ...], counted.names)
             data += b"".join(b"\0%b\0" % encode(one) for one in names)
             data += b"".join(b"\0.%b\0" % one for one in self._in_code(path))
+            data += b"".join(b"\0%b\0" % one for one in self._ends(path, data))
             self._latest = path, data
         return self._latest[1]
+
+    def _ends(self, path: Key, data: bytes) -> tuple[bytes, ...]:
+        """The texts of a program that are the ends of others; those of libraries are not read."""
+        file = self.file(path)
+        is_program = file.interpreter is not None or not file.dependencies
+        if not is_program or any(one in data for one in texts.UNTERMINATED):
+            return ()
+        return self._in_x86_64(path, tails.FACT, tuple[bytes, ...], tails.texts)
 
     def _in_code(self, path: Key) -> tuple[bytes, ...]:
         """The paths that an ELF file has in its code."""

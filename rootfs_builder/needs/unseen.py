@@ -24,9 +24,12 @@ def find(closure: Closure, elf_files: ElfFiles) -> Iterator[Finding]:
     """A hint for the first of the user's programs that calls dlopen or exec, if nothing came of it.
 
     Whatever was loaded or is there to be started is an answer, whoever asked for it, and so is what
-    another hint names; but a shell is none to a program that starts others itself.
+    another hint names. A shell is none to a program that starts others itself, nor is the
+    program to itself.
     """
-    there = {name(one.real) for tree in closure.trees for one in tree.programs}
+    own = {one.real for one in closure.programs}
+    started = (one.real for tree in closure.trees for one in tree.programs)
+    there = {name(one) for one in started if one not in own}
     known = any(tree.plugins for tree in closure.trees) or closure.supply.left_out
     if known or not there <= {*_SHELLS}:
         return

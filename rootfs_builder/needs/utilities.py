@@ -24,6 +24,8 @@ logger look nice paste pathchk printf pwd sleep sort split stat sync tail tee te
 true truncate who which yes
 """
 WORDS = frozenset(_WORDS.split())  # of every day, or names of settings
+# Of packages that no other declares, and neither words nor names of formats, as gzip is.
+TOOLS = frozenset(("awk", "cmp", "diff", "egrep", "fgrep", "grep", "sed", "tar", "xargs"))
 BUILT_IN = frozenset(("echo", "false", "kill", "printf", "pwd", "test", "true"))  # of each shell
 _OF_INIT = """
 chkconfig deb-systemd-helper deb-systemd-invoke halt hostnamectl init initctl insserv invoke-rc.d

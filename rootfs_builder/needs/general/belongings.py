@@ -11,9 +11,11 @@ from contextlib import suppress
 from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.findings import Code, Finding, warning
+from rootfs_builder.needs import undeclared, utilities
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need
 from rootfs_builder.needs.general import cover, left_out, made, standards, strings
+from rootfs_builder.needs.general.modules import is_module
 from rootfs_builder.needs.general.places import Place, Places
 from rootfs_builder.packages import Kin, Package
 from rootfs_builder.paths import (
@@ -90,7 +92,7 @@ class Belongings:
             elif place.is_program and not kin.owns(place.real):
                 starts = data is None or strings.starts(data, self._context.elf_files)
                 comes = self._is_required(place, kin) if data else kin.has(place.real)
-                if kin.is_own and starts and comes:
+                if kin.is_own and starts and (comes or self._comes_along(place, kin, data)):
                     yield File(place.path, clue, started=True)
             elif kin.has(place.real) or self._is_needed(place, kin):
                 yield from self._file(place, kin, clue)
@@ -106,6 +108,19 @@ class Belongings:
             return True
         owner = self.owner(place.real)
         return owner is not None and self._context.packages.related(owner).essential
+
+    def _comes_along(self, place: Place, kin: Kin, data: SourcePath | None) -> bool:
+        """Whether the user's program spells out a small one that its package does not declare."""
+        program, last = self._context.program, name(place.path)
+        if (
+            not self._context.is_named
+            or data != program.real
+            or standards.is_interpreter(place.real)
+        ):
+            return False
+        if last in utilities.IN_VAIN or is_module(last):
+            return False
+        return undeclared.is_small(place.path, self._context, kin.of)
 
     def _is_needed(self, place: Place, kin: Kin) -> bool:
         """Whether it is data of a package that the asking one needs at some distance, or made."""

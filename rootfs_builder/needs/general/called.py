@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from os.path import splitext
 
+from rootfs_builder.elf.texts import UNTERMINATED
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.finder import Context
-from rootfs_builder.needs.general import standards, strings
+from rootfs_builder.needs.general import standards
 from rootfs_builder.needs.general.modules import is_module
 from rootfs_builder.packages import Kin
 from rootfs_builder.paths import SourcePath, encode, name, parent
@@ -28,7 +29,7 @@ def of(kin: Kin, own: Iterable[Loaded], context: Context) -> Iterator[str]:
     parts = {encode(one): path for one, path in files.items()}
     found = set[SourcePath]()
     for real in (one.real for one in own if files):
-        has_ends = not context.elf_files.contained(real, strings.UNTERMINATED)
+        has_ends = not context.elf_files.contained(real, UNTERMINATED)
         texts = whole if has_ends else parts
         found |= {texts[text] for text in context.elf_files.contained(real, texts)}
     yield from sorted(found)

@@ -59,6 +59,7 @@ class OwnPrograms:
             yield from self._in_go(kin) if self._is_go else ()
             yield from self._joined(speaking, kin)
             yield from self._named(kin)
+            yield from self._utilities(kin) if self._context.is_named else ()
 
     def speaking(self, objects: Iterable[Loaded], kin: Kin) -> list[Loaded]:
         """The program, if it is among these, and the libraries of its own source.
@@ -290,6 +291,16 @@ class OwnPrograms:
             recommended = one in whole and self._is_recommended(paths[one], kin)
             comes = real in kin.declared or recommended
             yield File(paths[one], clue, started=True) if comes else LeftOut(paths[one], clue)
+
+    def _utilities(self, kin: Kin) -> Iterator[Need]:
+        """Those of every system, which no package declares: `diff` in wdiff."""
+        program, elf_files = self._context.program, self._context.elf_files
+        if self._is_box(kin) or not elf_files.imports(program.real, strings.RUN):
+            return
+        commands = self._context.files.commands(self._context.search_path)
+        for one in self._spelt(program, utilities.TOOLS & commands.keys() - {name(program.real)}):
+            shown = f"{printable(name(program.opened))} names {one}"
+            yield File(commands[one], Clue(shown, (commands[one],)), started=True)
 
     def _is_recommended(self, path: str, kin: Kin) -> bool:
         """Whether it is a small program of another source that the user's program would have."""

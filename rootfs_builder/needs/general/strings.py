@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from rootfs_builder.elf import counted
+from rootfs_builder.elf.texts import UNTERMINATED
 from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.needs.general import settings
 from rootfs_builder.paths import Key, decode
@@ -27,13 +27,13 @@ _BINARY = 4096  # bytes at the beginning, of which no text has a NUL
 _RELATIVE = rb"(?P<path>(?:libexec|lib|share)/[\w.+-][\w.+~@=/-]{1,200})"
 RELATIVE = rb"\x00/?" + _RELATIVE + rb"(?=[\x00/%$])"  # a whole string
 ABOVE = rb"\.\./" + _RELATIVE  # from the program's directory on; C++ lays the next one behind it
-FACT = "paths v5"  # its name among facts of files
+FACT = "paths v6"  # its name among facts of files
 TEMPLATE = "%$*{[?"
 LIBRARIES = (  # as a whole string, for dlopen(3)
     rb"\x00(?P<name>(?:/[\w.+/-]{1,200}/)?lib[\w.+-]{1,100}\.so(?:\.\d+)*)(?=\x00)"
 )
 _WITHIN = re.compile(rb"lib(?:(?!lib)[\w+.-]){1,60}?\.so\.\d+")  # where no text ends
-WITHIN_FACT = "sonames within v1"
+WITHIN_FACT = "sonames within v2"
 TEMPLATES = rb"(?P<name>lib[\w-]{3,60}%s[\w-]{0,20}\.so(?:\.\d+)?)(?=\x00)"  # of libraries
 COMMANDS = (  # a word with arguments, for system(3): what is filled in, an option, one at once
     rb"\x00(?P<set>[A-Z]+=[^\x00 ]* )?(?P<at>/(?:usr/)?bin/)?(?P<word>[a-z][\w.+-]{1,40})(?= )"
@@ -70,7 +70,6 @@ BY_SHELL = frozenset((b"popen", b"system"))
 RUN = frozenset(
     (b"execlp", b"execvp", b"execvpe", b"popen", b"posix_spawnp", b"system", b"g_spawn_async")
 )
-UNTERMINATED = (b"\xff Go buildinf:", counted.RUST, b"GNAT")
 GO_EXEC = b"executable file not found in $PATH"  # os/exec, ErrNotFound
 _EXEC = RUN | {
     *(b"execl", b"execle", b"execv", b"execve", b"posix_spawn", b"apr_proc_create", b"uv_spawn"),

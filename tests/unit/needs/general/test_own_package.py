@@ -725,8 +725,9 @@ def test_a_large_program_that_no_package_declares_is_a_hint(bench, monkeypatch):
     assert hint.endswith(f"EXECUTABLEs: {bench.root}/usr/bin/pan")
 
 
-def test_programs_of_packages_that_it_requires_by_their_paths(bench):
+def test_programs_of_packages_that_it_requires_by_their_paths(bench, monkeypatch):
     """As pptpd's pppd; Perl may be for a part of it that nobody uses."""
+    monkeypatch.setattr("rootfs_builder.needs.undeclared._MOST", -1)
     machine = Machine(bench)
     paths = ("/usr/sbin/pppd", "/usr/bin/perl", "/usr/bin/other")
     bench.fill({f"{LIB}/libc.so.6": libc("frob", "execv")})
@@ -1465,6 +1466,18 @@ def test_data_of_a_package_that_every_system_has(machine):
     assert machine.brought(OWN) == {"/usr/share/every/table"}
 
 
+@pytest.mark.parametrize("names", [("diff", "gzip"), ("ldiff",)])
+def test_a_tool_of_every_system(machine, names):
+    """As wdiff's `diff`, which is the end of another text; `gzip` is also what HTTP calls a format."""
+    machine.bench.fill(dict.fromkeys(("/usr/bin/diff", "/usr/bin/gzip"), program()))
+    machine.bench.fill({f"{LIB}/libc.so.6": libc("frob", "execvp")})
+    used = "const char *volatile each; void use(void) { each = \"sdiff\"; each = \"diff\"; }"
+    source = spelling(*names) if "diff" in names else used
+    machine.bench.fill({TOOL: program("frob", "execvp", source=source)})
+    machine.package("tool", {}, files=(TOOL,))
+    assert machine.brought(OWN) == {"/usr/bin/diff"}
+
+
 def test_a_program_of_utilities_that_its_package_requires(bench):
     machine = Machine(bench)
     bench.fill({"/usr/bin/zz": program(), "/usr/bin/zznew": program()})
@@ -1488,8 +1501,15 @@ def test_a_utility_of_its_own_source_comes_as_any_other_program_of_it(bench):
     assert machine.brought(OWN) == {"/usr/bin/diff"}
 
 
-def test_a_program_of_every_system_by_its_path(bench):
-    """As memlockd runs /usr/bin/ldd, on which no package can depend."""
+@pytest.mark.parametrize(
+    ("most", "others"), [(-1, set()), (1 << 20, {"/usr/bin/other", "/usr/bin/handmade"})]
+)
+def test_a_program_of_every_system_by_its_path(bench, monkeypatch, most, others):
+    """As memlockd runs /usr/bin/ldd, on which no package can depend.
+
+    A small one of others comes, too: anu-pq's /usr/bin/gap.
+    """
+    monkeypatch.setattr("rootfs_builder.needs.undeclared._MOST", most)
     machine = Machine(bench)
     paths = ("/usr/bin/ldd", "/usr/bin/dash", "/usr/bin/other", "/usr/bin/handmade")
     bench.fill(dict.fromkeys(paths, program()))
@@ -1499,7 +1519,7 @@ def test_a_program_of_every_system_by_its_path(bench):
     machine.package("tool", {}, files=(TOOL,))
     machine.package("every", {}, needs="Essential: yes\n", files=paths[:2])
     machine.package("other", {}, files=paths[2:3])
-    assert machine.brought(OWN) == {"/usr/bin/ldd"}
+    assert machine.brought(OWN) == {"/usr/bin/ldd", *others}
 
 
 def test_what_lies_around_a_program_in_a_directory_of_its_own(machine):
