@@ -300,7 +300,7 @@ class _Reader:
                 self._maybe(one, line)
             return
         value, text = self._values.value(node), self._values.line(node)
-        command = TEXT.fullmatch(text)
+        command = TEXT.fullmatch(text.lstrip(" |"))
         if text.rstrip().endswith(" |"):  # as `open` takes it, or <>
             self._command(node, line)
         elif command is not None:

@@ -130,10 +130,21 @@ class Follower:
         level = How(min(How.GUARDED if own else How.LATER, module.level))
         lists = [names for names in source.lists if self._has_module(names, module.scope)]
         for text in dict.fromkeys((*source.strings, *(one for names in lists for one in names))):
-            if own or needs(text, module):
+            if own and text.endswith(".py"):
+                self._run(text.removesuffix(".py"), source, level, module)
+            elif own or needs(text, module):
                 self._name(text, level, module)
         for beginning in source.dynamic:
             self._dynamic(beginning, level, module)
+
+    def _run(self, stem: str, source: Source, level: How, module: Module) -> None:
+        """A file that is run by its name, beside this one or in a package that this imports."""
+        clue = Clue(f"{printable(name(module.path))} names {stem}.py")
+        self._modules.beside(stem, parent(module.path), replace(module, level=level), clue)
+        for package in dict.fromkeys(one.module for one in source.imports if not one.level):
+            found = self._modules.find(f"{package}.{stem}", module.scope)
+            if found is not None and found.whole:
+                self._modules.take(found, f"{package}.{stem}", level, module.scope, clue)
 
     def _name(self, text: str, level: How, module: Module) -> None:
         found = self._modules.find(text, module.scope)

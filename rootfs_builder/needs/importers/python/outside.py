@@ -103,16 +103,20 @@ class Outside:
     def is_declared(self, files: Sequence[str], path: str) -> bool:
         """Whether the system package of a module names that of another's file as needed.
 
-        Or whether that of the script requires it: which toolkit, which database is its choice.
+        Or whether that of the script requires it: which toolkit, which database is its choice. Who
+        names a part of one names what this requires of its own source: PyQt5.QtSvg's PyQt5.
         """
         packages, owner = self._context.packages, self._commands.owner
         by, asked, other = owner(path), owner(self.script), owner(files[0]) if files else None
+        if other is None:
+            return False
         try:
             needed = packages.related(by).needed if by is not None else ()
             required = packages.related(asked).required if asked is not None else ()
+            parts = (one for one in (*needed, *required) if one.source == other.source)
+            return any(one == other or other in packages.related(one).required for one in parts)
         except InputError:
             return False  # which others say
-        return other is not None and other in (*needed, *required)
 
     def comes_along(self, files: Sequence[str], path: str) -> bool:
         """Whether what a module of the script's own source imports comes, whoever declares it."""

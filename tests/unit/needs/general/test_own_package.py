@@ -1471,7 +1471,7 @@ def test_a_tool_of_every_system(machine, names):
     """As wdiff's `diff`, which is the end of another text; `gzip` is also what HTTP calls a format."""
     machine.bench.fill(dict.fromkeys(("/usr/bin/diff", "/usr/bin/gzip"), program()))
     machine.bench.fill({f"{LIB}/libc.so.6": libc("frob", "execvp")})
-    used = "const char *volatile each; void use(void) { each = \"sdiff\"; each = \"diff\"; }"
+    used = 'const char *volatile each; void use(void) { each = "sdiff"; each = "diff"; }'
     source = spelling(*names) if "diff" in names else used
     machine.bench.fill({TOOL: program("frob", "execvp", source=source)})
     machine.package("tool", {}, files=(TOOL,))
