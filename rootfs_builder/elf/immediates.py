@@ -1,8 +1,9 @@
-"""Code for x86-64 → paths that a compiler has put into it, in pieces.
+"""Code for x86-64 → paths and commands that a compiler has put into it, in pieces.
 
 A short text that is copied, as into a std::string, is often no text of the data: instructions carry
 it, eight bytes in a `movabs` and the rest in those after it, the pieces of which may overlap. What
-of them belongs together is not known, so each way is a text: those that are no paths are nowhere.
+of them belongs together is not known, so each way is a text: those that are no paths are nowhere. A
+command is a word with an option, such as `gunzip -`.
 
 Source: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, MOV.
 """
@@ -12,7 +13,10 @@ from collections.abc import Iterator
 from itertools import islice
 
 MACHINE = 62  # EM_X86_64
-_TOP = re.compile(rb"/(?=(?:etc|run|usr|var|opt|srv|bin|lib)/|sbin)")  # of a path, in eight bytes
+FACT = "immediates v2"  # its name among facts of files
+_TOP = re.compile(  # of a path or a command, in eight bytes
+    rb"/(?=(?:etc|run|usr|var|opt|srv|bin|lib)/|sbin)|(?<=[\xb8-\xbf])[a-z](?=[a-z0-9]{1,5} --?)"
+)
 _MOVABS = re.compile(rb"[\x48\x49][\xb8-\xbf]")  # REX.W B8+r, and eight bytes
 _NEXT = re.compile(
     rb"[\x48\x49][\xb8-\xbf](?P<eight>[ -~]{1,8}\x00{0,7})"
@@ -27,8 +31,8 @@ _MOST_PIECES = 3  # behind the first
 _MOST = 5000  # such texts of one file; the most of all programs here is 17, of podman
 
 
-def paths(code: bytes) -> Iterator[bytes]:
-    """The texts that begin as paths do, each once for each way to put them together.
+def texts(code: bytes) -> Iterator[bytes]:
+    """The texts that begin as paths or commands do, one for each way to put them together.
 
     Of code with more places than any compiler makes, the first 5,000 are looked at.
     """
@@ -37,7 +41,7 @@ def paths(code: bytes) -> Iterator[bytes]:
 
 
 def _places(code: bytes) -> Iterator[int]:
-    """Where eight bytes of a `movabs` begin as a path does."""
+    """Where eight bytes of a `movabs` begin so."""
     for hit in _TOP.finditer(code):
         at = hit.start()
         if _MOVABS.fullmatch(code, max(at - 2, 0), at):

@@ -183,12 +183,12 @@ class ElfFiles:
 
     def contained(self, path: Key, wanted: Iterable[bytes]) -> frozenset[bytes]:
         """Which of the texts stand in the data of an ELF file; each is looked for once."""
-        known = self.facts.get(self.source(path), "texts 5", dict[bytes, bool]) or {}
+        known = self.facts.get(self.source(path), "texts 6", dict[bytes, bool]) or {}
         wanted = frozenset(wanted)
         if new := wanted - known.keys():
             found = {*texts.contained(self._data(path), self._strings(path), new)}
             known |= {text: text in found for text in new}
-            self.facts.put(self.source(path), "texts 5", known)
+            self.facts.put(self.source(path), "texts 6", known)
         return frozenset(text for text in wanted if known[text])
 
     def search(self, path: Key, pattern: bytes) -> list[dict[str, bytes]]:
@@ -196,7 +196,7 @@ class ElfFiles:
         where = self._strings if texts.is_of_whole_strings(pattern) else self._data
         return self.facts.get_or_compute(
             self.source(path),
-            f"matches 5 {decode(pattern)}",
+            f"matches 6 {decode(pattern)}",
             list[dict[str, bytes]],
             lambda: groups(re.finditer(pattern, where(path))),
         )
@@ -220,8 +220,8 @@ class ElfFiles:
         """The bytes that are data when it runs: neither code nor debug information.
 
         Behind them stand the names that a program in Rust has, which its data do not end, the
-        paths that the code has in pieces, each after a dot: nobody takes one for a name that begins
-        there, as some are none; and the texts of a program that begin in others.
+        paths and commands that the code has in pieces, a path after a dot: nobody takes one for a
+        name that begins there, as some are none; and the texts of a program that begin in others.
         """
         if self._latest[0] != path:
             with self.source(path).open() as content:
@@ -230,7 +230,8 @@ class ElfFiles:
             if counted.RUST in data:
                 names = self._in_x86_64(path, counted.FACT, tuple[str, ...], counted.names)
             data += b"".join(b"\0%b\0" % encode(one) for one in names)
-            data += b"".join(b"\0.%b\0" % one for one in self._in_code(path))
+            for one in self._in_code(path):
+                data += (b"\0.%b\0" if one.startswith(b"/") else b"\0%b\0") % one
             data += b"".join(b"\0%b\0" % one for one in self._ends(path, data))
             self._latest = path, data
         return self._latest[1]
@@ -244,14 +245,14 @@ class ElfFiles:
         return self._in_x86_64(path, tails.FACT, tuple[bytes, ...], tails.texts)
 
     def _in_code(self, path: Key) -> tuple[bytes, ...]:
-        """The paths that an ELF file has in its code."""
+        """The paths and commands that an ELF file has in its code."""
         code = self.file(path).code
 
         def find(content: Buffer) -> tuple[bytes, ...]:
             each = [content[at : at + size] for at, size in code]
-            return tuple(sorted({one for some in each for one in immediates.paths(some)}))
+            return tuple(sorted({one for some in each for one in immediates.texts(some)}))
 
-        return self._in_x86_64(path, "immediates", tuple[bytes, ...], find)
+        return self._in_x86_64(path, immediates.FACT, tuple[bytes, ...], find)
 
     def _in_x86_64(self, path: Key, fact: str, kind: Any, find: Callable[[Buffer], T]) -> T:
         """What `find` makes of an ELF file for x86-64, remembered; an empty `kind` for others."""

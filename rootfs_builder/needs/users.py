@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from rootfs_builder.errors import InputError, Mistake, NotFoundError
 from rootfs_builder.filesystem.content import read
 from rootfs_builder.filesystem.root import Root
+from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.filesystem.walk import Walker
 from rootfs_builder.paths import OpenedPath, decode, printable
 from rootfs_builder.recipe.values import is_account, is_id
@@ -31,6 +32,7 @@ _GROUPS = {"root": 0, "nogroup": 65534, "nobody": 65534, "nonroot": 65532}
 _IN_EVERY_IMAGE = (0, 65534)  # ids whose lines stand in every /etc/passwd and /etc/group
 _ANY = "user"  # the name of digits
 _HOME = re.compile(r"/[^\0-\x1f\x7f:]*")
+_OF_ALL = ("/", "/root", "/tmp", "/var/tmp")  # noqa: S108 - no file is made there
 _UID, _GID, _HOME_FIELD = 2, 3, 5  # passwd(5), from 0; in group(5) the gid is at 2
 
 
@@ -38,7 +40,8 @@ class User(Struct, frozen=True):
     """Who the program runs as.
 
     `gid` None means that nobody said which: a runtime takes the one of the image's /etc/passwd, and
-    0 where that has no line. `name`, `group` and `home` are for that file.
+    0 where that has no line. `name`, `group` and `home` are for that file. `is_told` says that the
+    home is what the user sets HOME to.
     """
 
     uid: int
@@ -46,6 +49,13 @@ class User(Struct, frozen=True):
     name: str
     group: str
     home: str
+    is_told: bool = False
+
+    @property
+    def has_home(self) -> bool:
+        """Whether the image gets the directory."""
+        told = self.is_told and not in_system(self.home) and self.home not in _OF_ALL
+        return told or self.home.startswith("/home/")
 
     @property
     def digits(self) -> str:
@@ -81,13 +91,13 @@ def resolve(
     first, _, second = text.partition(":")
     user = accounts.user(first)
     if is_id(first) and user.uid != 0 and _HOME.fullmatch(home):
-        user = replace(user, home=home)
+        user = replace(user, home=home, is_told=True)
     if not second:
         return user
     gid, group = (int(second), _ANY) if is_id(second) else (accounts.gid(second), second)
     if gid == user.gid:
         return user
-    return User(user.uid, gid, user.name, group, user.home)
+    return replace(user, gid=gid, group=group)
 
 
 def gid(name: str, root: Root) -> int:

@@ -100,14 +100,19 @@ class OwnDirectories:
         """The files that somebody has put beside those of the program's source, if small.
 
         As `make install` does with extensions for a database server. A directory of it is called
-        as the source, but for an end of one of both: `/usr/share/postgresql/17`.
+        as the source, but for an end of one of both: `/usr/share/postgresql/17`. One that others
+        share is none: `/usr/share/emacs/site-lisp`.
         """
         source = kin.of.source if kin.of else ""
         each = {parent(one) for one in kin.alone.own if below(one, "/usr")}
         own = {one for one in each if any(_is_alike(part, source) for part in one.split("/")[3:])}
         for directory in sorted(one for one in own if own.isdisjoint(ancestors(one))):
             found = made.within(directory, kin, self._context)
-            files = [one for one in found if not standards.is_unused(one)]
+            files = [
+                one
+                for one in found
+                if not (standards.is_unused(one) or standards.is_shared(parent(one)))
+            ]
             size = sum(map(self._context.files.size, files))
             shown = printable(self._context.program.opened)
             text = f"{printable(directory)} has files of {shown}'s package, and others"

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import partial
+from os.path import splitext
 
 from rootfs_builder.errors import InputError
 from rootfs_builder.loader.resolution import Loaded
@@ -26,6 +27,7 @@ _PLUGINS = "plugins"  # a part of the paths of directories that many packages sh
 _OF_LANGUAGES = re.compile(
     r"/(?:erlang|jvm|lua|node_modules|nodejs|ocaml|perl5?|php|python3?|R|ruby|tcltk)[\d.]*/"
 )
+_OF_CODE = ("/usr/lib/", "/usr/libexec/")
 _CHOSEN = ("libcrypto.so.",)  # by name, in settings: the rules of OpenSSL read those
 
 
@@ -129,10 +131,26 @@ def required(package: Package, context: Context) -> Iterator[tuple[Place, Packag
         yield from ((place, one) for place in there.private(modules))
 
 
+def among(files: Iterable[SourcePath], context: Context) -> Iterator[SourcePath]:
+    """The modules among files: as their names say, or the first with that suffix, as `.eln`."""
+    kinds = dict[str, bool]()
+    for one in sorted(files):
+        suffix = splitext(name(one))[1]
+        in_lib = one.startswith(_OF_CODE) and not standards.is_crowded(parent(one))
+        if suffix and in_lib and suffix not in kinds:
+            kinds[suffix] = not _OF_LANGUAGES.search(one) and _is_shared_object(one, context)
+        if is_module(name(one)) or (in_lib and kinds.get(suffix)):
+            yield one
+
+
 def _is_loaded(path: SourcePath, context: Context) -> bool:
     """Whether it is a module, by whatever name, that is not of a language: importers know those."""
     if _OF_LANGUAGES.search(path) or not (is_module(name(path)) or "." not in name(path)):
         return False
+    return _is_shared_object(path, context)
+
+
+def _is_shared_object(path: SourcePath, context: Context) -> bool:
     real = context.files.real(path) if context.files.is_file(path) else None
     with suppress(InputError):  # a script, a text
         return real is not None and context.elf_files.file(real).interpreter is None

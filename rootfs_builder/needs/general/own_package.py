@@ -239,7 +239,7 @@ class OwnPackage:
         """
         program, files = self._context.program, self._context.packages.files(package)
         spelt = [one.path for one in self._places(program)]
-        for place in self._belongings.there.private(one for one in files if is_module(name(one))):
+        for place in self._belongings.there.private(own_modules.among(files, self._context)):
             if not any(below(one, place.path) or below(place.path, one) for one in spelt):
                 shown = f"{printable(program.opened)} calls dlopen, and its package has modules in"
                 clue = Clue(f"{shown} {printable(place.path)}", (program.opened, place.path))

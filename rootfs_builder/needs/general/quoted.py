@@ -102,7 +102,8 @@ class Quoted:
         }
         code = settings.without_comments(data)
         sought |= self._listed(text)
-        words = sought.union(decode(hit["word"]) for hit in strings.QUOTED.finditer(code))
+        hits = (*strings.QUOTED.finditer(code), *strings.RUN_BY.finditer(code))
+        words = sought.union(decode(hit["word"]) for hit in hits)
         commands = files.commands(self._context.search_path) if words else {}
         for word in sorted(words & commands.keys()):
             path, clue = commands[word], Clue(f"{shown} names {printable(word)}", (text.path,))

@@ -9,6 +9,8 @@ service without a file. Source: pam.d(5).
 import re
 from collections.abc import Iterator
 from functools import cached_property
+from posixpath import join as path_join
+from posixpath import normpath
 
 from rootfs_builder.findings import Code, hint, warning
 from rootfs_builder.loader.resolution import Loaded
@@ -108,6 +110,12 @@ class Services:
                 yield File(path, clue if name(path) == service else Clue("PAM uses it", (path,)))
                 yield from self._lines(path)
 
+    def _module(self, called: str) -> str:
+        """Where a module is; Debian's libpam also looks where those without multiarch lie."""
+        first = self._context.variables.get("modules", "")
+        each = [normpath(path_join(one, called)) for one in (first, "/usr/lib/security")]
+        return next(filter(self._context.files.is_file, each), each[0])
+
     def _lines(self, path: str) -> Iterator[Need]:
         if parent(path) != _SETTINGS:
             return
@@ -117,7 +125,6 @@ class Services:
             if hit["file"] or control in ("include", "substack"):
                 yield from self._service(hit["file"] or hit["module"], clue)
             else:
-                module = f"{self._context.variables.get('modules', '')}/{hit['module']}"
-                library = hit["module"] if hit["module"].startswith("/") else module
+                library = self._module(hit["module"])
                 yield Library(library, clue, optional=bool(hit["quiet"]) or control == "optional")
                 yield from (File(one, clue) for one in _READ.get(name(library), ()))

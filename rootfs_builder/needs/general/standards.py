@@ -16,7 +16,7 @@ _OF_ETC = (
 )
 _OF_SHARE = (
     r"applications|apport(?:/.*)?|backgrounds|bash-completion(?:/.*)?|dbus-1(?:/.*)?|debhelper(?:/.*)?"
-    r"|desktop-directories|dict|emacs(?:/.*)?|fish(?:/.*)?|fonts(?:/\w+)?|GConf|glib-2\.0(?:/schemas)?"
+    r"|desktop-directories|dict|emacs(?:/(?:[\d.]+/)?site-lisp.*)?|fish(?:/.*)?|fonts(?:/\w+)?|GConf|glib-2\.0(?:/schemas)?"
     r"|gir-1\.0|gnome|help|icons(?:/.*)?|java(?:script)?|keyrings|lua(?:/[\d.]+)?|menu|mime(?:/\w+)?"
     r"|misc|nodejs|perl5?(?:/[\d.]+)?|php|pixmaps|pkgconfig|polkit-1(?:/.*)?|python3?|sounds|system-services"
     r"|systemd(?:/.*)?|tcltk|themes|thumbnailers|vim|wayland-sessions|X11|xml|xsessions|zsh(?:/.*)?"

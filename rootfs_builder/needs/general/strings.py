@@ -27,7 +27,7 @@ _BINARY = 4096  # bytes at the beginning, of which no text has a NUL
 _RELATIVE = rb"(?P<path>(?:libexec|lib|share)/[\w.+-][\w.+~@=/-]{1,200})"
 RELATIVE = rb"\x00/?" + _RELATIVE + rb"(?=[\x00/%$])"  # a whole string
 ABOVE = rb"\.\./" + _RELATIVE  # from the program's directory on; C++ lays the next one behind it
-FACT = "paths v6"  # its name among facts of files
+FACT = "paths v7"  # its name among facts of files
 TEMPLATE = "%$*{[?"
 LIBRARIES = (  # as a whole string, for dlopen(3)
     rb"\x00(?P<name>(?:/[\w.+/-]{1,200}/)?lib[\w.+-]{1,100}\.so(?:\.\d+)*)(?=\x00)"
@@ -60,6 +60,9 @@ _LISTED = rb"""(?:'[\w.+-]{1,40}'|"[\w.+-]{1,40}")"""
 LISTS = re.compile(  # of words: `['lsblk', 'udevadm']`, `qw(dig host)`
     rb"[\[({]\s*(?P<quoted>%b(?:\s*,\s*%b){1,30}),?\s*[\])}]" % (_LISTED, _LISTED)
     + rb"|(?:qw|%w)[\[({/](?P<bare>\s*[\w.+-]{1,40}(?:\s+[\w.+-]{1,40}){1,30}\s*)[\])}/]"
+)
+RUN_BY = re.compile(  # Tcl's `exec NAME` and `open "|NAME ..."`
+    rb"""(?:["']\|[ ]*|\bexec[ ]+(?:-\w+[ ]+)*)(?P<word>[a-z][\w.+-]+)(?=[\s"'])"""
 )
 LISTED = re.compile(rb"[\w.+-]+")
 PROGRAMS = rb"\x00(?P<path>/(?:usr/)?s?bin/[\w.+-]{1,40})(?=\x00)"

@@ -232,7 +232,7 @@ class RuleFiles:
             for path, text in texts
             if text is not None
         )
-        if not user.home.startswith("/home/"):
+        if not user.has_home:
             return FileOutput(found=bool(lines), lines=lines)
         home = GeneratedFile(
             ImagePath(user.home), rule.name, 0o700, uid=user.uid, gid=user.gid or 0

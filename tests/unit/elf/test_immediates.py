@@ -1,4 +1,4 @@
-"""Paths in code: what gcc and clang make of short texts that are copied."""
+"""Paths and commands in code: what gcc and clang make of short texts that are copied."""
 
 import subprocess
 
@@ -20,12 +20,16 @@ void into(struct holder *to) { memcpy(to->text, "%s", sizeof "%s"); to->size = 1
 def found(path):
     with DirectoryRoot().open(SourcePath(str(path))).open() as content:
         code = elf.read(content).code
-        return {text for at, size in code for text in immediates.paths(content[at : at + size])}
+        return {text for at, size in code for text in immediates.texts(content[at : at + size])}
 
 
 @pytest.mark.parametrize("level", ["-O1", "-O2", "-O3"])
 @pytest.mark.parametrize(
-    "text", ["/run/kea", "/bin/mount", "/etc/passwd", "/etc/mime.types", "/usr/lib/x", "/var/spool"]
+    "text",
+    [
+        *("/run/kea", "/bin/mount", "/etc/passwd", "/etc/mime.types", "/usr/lib/x", "/var/spool"),
+        *("gunzip -c %s", "tar -xf %s.t"),
+    ],
 )
 def test_a_text_that_is_copied(tmp_path, text, level):
     source, library = tmp_path / "a.c", tmp_path / "a.so"
@@ -37,9 +41,9 @@ def test_a_text_that_is_copied(tmp_path, text, level):
 
 
 def test_code_without_such_texts():
-    assert not [*immediates.paths(b"/etc/passwd\0" + b"\x48\xb8" + b"x" * 8)]
+    assert not [*immediates.texts(b"/etc/passwd\0" + b"\x48\xb8" + b"x" * 8)]
 
 
 @pytest.mark.parametrize("unit", [b"\x48\xb8/etc/abc", b"/etc/", b"\x48\xb8/usr/lib\xc6\x45\x00a"])
 def test_it_takes_time_in_proportion(unit):
-    assert is_linear(lambda size: lambda: [*immediates.paths(unit * (size // len(unit)))], 1 << 16)
+    assert is_linear(lambda size: lambda: [*immediates.texts(unit * (size // len(unit)))], 1 << 16)

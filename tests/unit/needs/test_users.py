@@ -125,7 +125,14 @@ def test_digits_and_the_names_of_every_image_need_no_file(text, digits, passwd_l
 )
 def test_digits_have_the_home_that_a_variable_says(text, home, expected):
     """Stubby looks its settings up where getpwuid(3) says, before HOME."""
-    assert users.resolve(text, root(), home=home).home == expected
+    user = users.resolve(text, root(), home=home)
+    assert user.home == expected
+    assert user.has_home is (expected.startswith(("/srv", "/home")))
+
+
+@pytest.mark.parametrize("home", ["/", "/tmp", "/usr/games", "/root"])  # noqa: S108
+def test_a_directory_of_everybody_is_not_made_as_a_home(home):
+    assert not users.resolve("1000", root(), home=home).has_home
 
 
 @pytest.mark.parametrize(

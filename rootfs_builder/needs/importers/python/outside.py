@@ -103,8 +103,8 @@ class Outside:
     def is_declared(self, files: Sequence[str], path: str) -> bool:
         """Whether the system package of a module names that of another's file as needed.
 
-        Or whether that of the script requires it: which toolkit, which database is its choice. Who
-        names a part of one names what this requires of its own source: PyQt5.QtSvg's PyQt5.
+        Or whether that of the script requires it: which toolkit, which database is its choice.
+        Required is also what a required part of it cannot do without: PyQt5 of PyQt5.QtSvg.
         """
         packages, owner = self._context.packages, self._commands.owner
         by, asked, other = owner(path), owner(self.script), owner(files[0]) if files else None
@@ -112,9 +112,8 @@ class Outside:
             return False
         try:
             needed = packages.related(by).needed if by is not None else ()
-            required = packages.related(asked).required if asked is not None else ()
-            parts = (one for one in (*needed, *required) if one.source == other.source)
-            return any(one == other or other in packages.related(one).required for one in parts)
+            asking = (one for one in (by, asked) if one not in {None, other})
+            return other in needed or any(packages.requires(one, other) for one in asking)
         except InputError:
             return False  # which others say
 

@@ -965,15 +965,17 @@ def test_utilities_in_the_command_lines_of_the_users_configuration(bench):
 
 def test_programs_that_a_script_quotes(machine):
     machine.tool("nothing", path="/usr/bin/sh2")
-    names = ("mate", "dep", "sought", "more", "other", "date", "probe1", "probe2")
+    names = ("mate", "dep", "tcl", "sought", "more", "other", "date", "probe1", "probe2")
     machine.bench.fill({f"/usr/bin/{one}": program("frob") for one in names})
     text = """#!/usr/bin/sh2\nA => find_it('mate'), "dep", which("more", "sought"), "other", 'no'
-        all(qw(probe1 date)); one(["probe2", "other", "no"]); two("date", "other")\n"""
-    machine.package("tool", {TOOL: text}, needs="Depends: dep\n", files=("/usr/bin/mate",))
+        all(qw(probe1 date)); one(["probe2", "other", "no"]); two("date", "other")
+        open "|tcl -w $x"; exec other -x\n"""
+    own = ("/usr/bin/mate", "/usr/bin/tcl")
+    machine.package("tool", {TOOL: text}, needs="Depends: dep\n", files=own)
     machine.package("dep", {}, files=("/usr/bin/dep",))
     machine.package("sh2", {}, files=("/usr/bin/sh2",))
     (machine.bench.root / TOOL[1:]).chmod(0o755)
-    assert machine.brought(OWN) == {"/usr/bin/sh2", "/usr/bin/mate", "/usr/bin/dep"}
+    assert machine.brought(OWN) == {"/usr/bin/sh2", "/usr/bin/dep", *own}
     (hint,) = machine.result.said("hint")
     assert hint.split("EXECUTABLEs: ")[1].split() == [
         f"{machine.bench.root}/usr/bin/{one}"
@@ -1273,6 +1275,14 @@ def test_a_module_that_is_chosen_by_its_libtool_file(machine):
     assert brought == {"/etc/x.conf", *tree} - {"/usr/lib/tool/tool_usb.so"}
 
 
+def test_modules_by_the_suffix_of_its_own(machine, bench):
+    """As Emacs' `.eln`, which its dumped memory names."""
+    bench.fill({TOOL: program("dlopen", source=spelling("x"))})
+    tree = {f"/usr/lib/tool/native/{one}.mod": library(one) for one in ("one", "two")}
+    machine.package("tool", tree | {"/usr/lib/tool-data/a.txt": "t"}, files=(TOOL,))
+    assert machine.brought(OWN) == tree.keys()
+
+
 def test_modules_of_its_package_that_no_text_spells_out(machine, bench):
     """A compiler puts a short path into the code in pieces."""
     bench.fill({TOOL: program("dlopen", source=spelling("x"))})
@@ -1468,7 +1478,7 @@ def test_data_of_a_package_that_every_system_has(machine):
 
 @pytest.mark.parametrize("names", [("diff", "gzip"), ("ldiff",)])
 def test_a_tool_of_every_system(machine, names):
-    """As wdiff's `diff`, which is the end of another text; `gzip` is also what HTTP calls a format."""
+    """As wdiff's `diff`, the end of another text; `gzip` is also what HTTP calls a format."""
     machine.bench.fill(dict.fromkeys(("/usr/bin/diff", "/usr/bin/gzip"), program()))
     machine.bench.fill({f"{LIB}/libc.so.6": libc("frob", "execvp")})
     used = 'const char *volatile each; void use(void) { each = "sdiff"; each = "diff"; }'

@@ -48,6 +48,13 @@ def test_a_service_of_its_own_package_comes(root, text):
     assert not result.said("hint")
 
 
+def test_a_module_where_those_without_multiarch_lie(root):
+    bench = root("tool")
+    (bench.root / f"{LIB[1:]}/security/pam_b.so").unlink()
+    bench.fill({"/usr/lib/security/pam_b.so": Elf()})
+    assert modules(bench.plan_of(PAM, TOOL)) == {"a.so", "b.so", "permit.so"}
+
+
 @pytest.mark.parametrize(
     ("text", "owned", "calls"),
     [

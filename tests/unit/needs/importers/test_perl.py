@@ -149,6 +149,7 @@ OWNERS = {SCRIPT: "own", "/usr/bin/tool": "needed", "/usr/bin/other": "another"}
         ('my $tool = "tool"; my $run = "$tool -f"; `$run $x`;', {"/usr/bin/tool"}),
         ('open(F, "cat.txt"); open(F, "<", "tool");', set()),
         ('foreach (@ARGV) { $_ = "tool -c $_ |" } while (<>) { }', {"/usr/bin/tool"}),
+        ('my $pager = "| tool -rF"; $out->open($pager);', {"/usr/bin/tool"}),
         ('my $table = "tool | cat";', set()),
         ("system($given);", set()),
         ("my @x = qw{tool -x}; push @x, $f; my $y = qx{@x $z};", {"/usr/bin/tool"}),

@@ -697,6 +697,7 @@ def test_what_the_system_package_needs_is_no_less_than_what_the_metadata_say(mon
     monkeypatch.setattr(
         Packages, "related", lambda *_: SimpleNamespace(needed=("one",), required=())
     )
+    monkeypatch.setattr(Packages, "requires", lambda *_: False)
     more = {
         f"{SITE}/a/__init__.py": "names = ['a.late']",
         f"{SITE}/a/late.py": "import one\nimport two",
@@ -716,6 +717,7 @@ def test_what_the_scripts_package_requires_comes_where_another_may_use_it(monkey
         {"run": ("a", "one")},
     )
     monkeypatch.setattr(Packages, "of_all", lambda _, paths: packages.of_all(paths))
+    monkeypatch.setattr(Packages, "requires", lambda _, one, other: packages.requires(one, other))
     monkeypatch.setattr(
         Packages,
         "related",
@@ -731,6 +733,41 @@ def test_what_the_scripts_package_requires_comes_where_another_may_use_it(monkey
         **distribution("two"),
     }
     assert modules(needs(tree, script="/usr/bin/run")) == {"a.py", "one.py"}
+
+
+def test_a_part_of_a_toolkit_requires_the_toolkit(monkeypatch):
+    """As PyMca requires PyQt5.QtSvg, whose package requires that of PyQt5, and tries others."""
+    packages = importing.Packages(
+        {f"{SITE}/a.py": "a", f"{SITE}/qt.py": "qt", f"{SITE}/other.py": "other"},
+        {"a": ("qt-svg", "another"), "qt-svg": ("qt",), "another": ("other",)},
+    )
+    monkeypatch.setattr(Packages, "of_all", lambda _, paths: packages.of_all(paths))
+    monkeypatch.setattr(Packages, "related", lambda *_: SimpleNamespace(needed=(), required=()))
+    monkeypatch.setattr(Packages, "requires", lambda _, one, other: packages.requires(one, other))
+    tries = "try:\n    import qt\nexcept ImportError:\n    import other"
+    more = {
+        f"{SITE}/a.py": f"def f():\n    {tries.replace(chr(10), chr(10) + '    ')}",
+        f"{SITE}/qt.py": "",
+        f"{SITE}/other.py": "",
+        **distribution("a"),
+        **distribution("qt"),
+        **distribution("other"),
+    }
+    assert modules(started("import a", more)) == {"a.py", "qt.py"}
+
+
+def test_a_file_that_is_run_by_its_name():
+    """As PyMca's commands run the text of one in a package that they import."""
+    script = "import a.b as target\nexec(open(join(dirname(target.__file__), 'run.py')).read())"
+    more = {
+        f"{SITE}/a/__init__.py": "",
+        f"{SITE}/a/b/__init__.py": "",
+        f"{SITE}/a/b/run.py": "import one",
+        f"{SITE}/one.py": "",
+        f"{SITE}/run.py": "import two",
+        f"{SITE}/two.py": "",
+    }
+    assert modules(started(script, more)) == {"a", "one.py"}
 
 
 @pytest.mark.parametrize(
