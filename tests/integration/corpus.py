@@ -144,7 +144,7 @@ class Ready:
             done = engine.run(image, *arguments, extra=docker, silent=silent, **options)
             if done.stdout or done.returncode != run.exit or not (run.output or run.matches):
                 break
-            if run.output is None and self._matches(run.matches, done):
+            if not run.output and self._matches(run.matches, done):
                 break  # else all that it said may be lost: see Engine.run, which --dns makes speak
         self._compare("", done, run.exit, run.output, run.matches)
 

@@ -113,3 +113,18 @@ def test_what_is_named_comes_from_where_the_host_looks(linker, tmp_path, host):
     own = (LIB, "/lib64/", "/app/", "/etc/passwd", "/etc/group", "/etc/nsswitch")
     assert {path for path in result.paths if not path.startswith(own)} == wanted
     assert ("apache:x:48" in result.tree.get("/etc/passwd", "")) == (host == "Apache of Fedora")
+
+
+@pytest.mark.parametrize("text", ['"OpenSSL 3.5.5"', 'u"OpenSSL 3.5.5"'])
+def test_qts_network_opens_openssl_by_the_version_that_it_was_built_with(linker, tmp_path, text):
+    """Qt 5 has the text in UTF-16, Qt 6 its plugin in UTF-8; neither is linked to OpenSSL."""
+    bench = Bench(tmp_path / "root", linker)
+    source = f"const {'unsigned short' if text[0] == 'u' else 'char'} text[] = {text};"
+    network = library("libQt5Network.so.5", source=source)
+    names = ("libssl.so.3", "libcrypto.so.3", "libssl.so.1.1")
+    bench.fill({f"{LIB}/{one}": library(one) for one in names})
+    bench.fill({f"{LIB}/libQt5Network.so.5": network, f"{LIB}/libc.so.6": libc("frob")})
+    bench.fill({PROGRAM: program("frob", libraries=(network,))})
+    own = tuple(one for one in rules.load() if one.name == "library-directories")
+    result = bench.plan_of(own, PROGRAM)
+    assert {one for one in names if f"{LIB}/{one}" in result.paths} == {*names[:2]}
