@@ -187,8 +187,10 @@ class Answers:
             yield warning(Code.COMMAND_MISSING, text, use.file)
 
     def _named(self, use: Use, asked: _Asked) -> Iterator[Need]:
-        """The files that a command has as arguments."""
+        """The files that a command has as arguments, and the programs that the user gives it."""
         for value in use.values:
+            if "/" not in value.text:
+                yield from self._given(value, use, asked)
             if use.kind == "setting" and self._files.kind(value.text) == "dir":
                 continue  # a program's home, in which it looks for itself
             for path in _split(value.text):
@@ -199,6 +201,14 @@ class Answers:
                     by = next(self._paths(Value(use.by)), None) if runs else None
                     need = self._file(one, clue)
                     yield need if by is None else replace(need, by=by.text)
+
+    def _given(self, value: Value, use: Use, asked: _Asked) -> Iterator[Need]:
+        """A program whose name is an argument, if it is no word of every day: `-p hunspell`."""
+        is_given = any(one.path == asked.path for one in self._context.given)
+        if not is_given or asked.package is not None:
+            return
+        for one in self._paths(value) if utilities.is_rare(value.text) else ():
+            yield LeftOut(one.text, self._clue(use, f"names {printable(value.text)}"))
 
     def _is_data(self, value: Value, asked: _Asked) -> bool:
         path = value.text

@@ -42,6 +42,14 @@ def packed(bench, text, files=None, *, script=SCRIPT, line="#!/usr/bin/dash"):
     return bench.plan(RULE, script)
 
 
+@pytest.mark.parametrize("name", ["checker-of", "word"])
+def test_a_program_that_is_an_argument_is_a_hint_if_it_is_no_word(bench, name):
+    """As `pospell -p hunspell` starts hunspell."""
+    bench.fill({f"/usr/bin/{name}": program("frob")})
+    hints = packed(bench, f"ls -p {name} x").said("hint")
+    assert hints == ([f"{LEFT_OUT}{bench.root}/usr/bin/{name}"] if "-" in name else [])
+
+
 def test_what_the_grammar_does_not_understand_spoils_one_function_alone(bench):
     """As jigdo-lite's, whose backquotes hold quotes that backslashes keep."""
     odd = r"""menu() {
