@@ -1,4 +1,4 @@
-"""Code for x86-64 → the addresses of data that it computes from its own, and where.
+"""Code for x86-64 → the addresses that it computes from its own, as those of its data.
 
 Source: Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, LEA.
 """
@@ -14,7 +14,7 @@ _LOADED, _EXECUTED = 1, 1  # PT_LOAD, PF_X
 
 
 def segments(data: Buffer) -> tuple[list[Segment], list[Segment]]:
-    """What a loader maps: the segments that have code, and all; old linkers make one of both.
+    """What a loader maps: the segments with code, and all; texts may lie in those with code, too.
 
     Raises:
         ElfError: the file is not an ELF file, or its program headers are cut short.
@@ -24,6 +24,6 @@ def segments(data: Buffer) -> tuple[list[Segment], list[Segment]]:
 
 
 def taken(code: bytes, at: int) -> Iterator[tuple[re.Match[bytes], int]]:
-    """Each LEA that is relative to the code, which is mapped at an address, and what it loads."""
+    """Each LEA in code that is mapped at an address, and the address that it computes."""
     for hit in _LEA.finditer(code):
         yield hit, at + hit.end() + 4 + int.from_bytes(hit[1], "little", signed=True)

@@ -41,7 +41,7 @@ def texts(code: bytes) -> Iterator[bytes]:
 
 
 def _places(code: bytes) -> Iterator[int]:
-    """Where eight bytes of a `movabs` begin so."""
+    """Where eight bytes of a `movabs` begin as a path or a command does."""
     for hit in _TOP.finditer(code):
         at = hit.start()
         if _MOVABS.fullmatch(code, max(at - 2, 0), at):

@@ -112,13 +112,8 @@ class Belongings:
     def _comes_along(self, place: Place, kin: Kin, data: SourcePath | None) -> bool:
         """Whether the user's program spells out a small one that its package does not declare."""
         program, last = self._context.program, name(place.path)
-        if (
-            not self._context.is_named
-            or data != program.real
-            or standards.is_interpreter(place.real)
-        ):
-            return False
-        if last in utilities.IN_VAIN or is_module(last):
+        is_idle = standards.is_interpreter(place.real) or last in utilities.IN_VAIN
+        if is_idle or is_module(last) or not self._context.is_named or data != program.real:
             return False
         return undeclared.is_small(place.path, self._context, kin.of)
 
