@@ -257,8 +257,9 @@ class PerlWalk(Walk):
         for library, at in found or self._relative(path, begin):
             if library.core and not is_core:
                 continue
+            kinds = (".pm",) if library.core else (".pm", ".pl")  # ExifTool's Writer.pl
             for file in self._below(at if part == begin else parent(at)):
-                if file.endswith(".pm") and file.startswith(at):
+                if file.endswith(kinds) and file.startswith(at):
                     self._load_if_declared(library, file, path, one)
 
     def _any(self, path: str, one: Import) -> None:
