@@ -49,6 +49,7 @@ _DT_AUXILIARY, _DT_FILTER = 0x7FFFFFFD, 0x7FFFFFFF
 _MAX_DYNAMIC = _MAX_STRING = _MAX_VERSIONS = 1 << 16
 _MAX_STRINGS = 1 << 20  # of one file, together
 _WINDOW = 4096
+_MOST_TIMES = 4  # a byte of the file in segments: linkers put each into one
 
 
 class VersionNeed(Struct, frozen=True, array_like=True):
@@ -137,6 +138,8 @@ def read(data: Buffer) -> ElfFile:
         end = load.offset + load.size
         if end > len(data):
             raise ElfError(f"file too short: a segment ends at byte {end}, file at {len(data)}")
+    if sum(load.size for load in loads) > _MOST_TIMES * len(data):
+        raise ElfError("its segments have the same bytes of the file many times")
     interpreter = next((_interpreter(data, s) for s in segments if s.type == PT_INTERP), None)
     notes = tuple((s.offset, s.size) for s in segments if s.type == PT_NOTE)
     found = _dynamic(data, head, segments, loads)

@@ -301,6 +301,17 @@ def test_a_damaged_file_is_an_elf_error_at_worst(data):
     read_any(data)
 
 
+def test_segments_that_have_the_same_bytes_many_times_are_refused():
+    """Each would be read: 1,000 of 4 MB took two minutes, and 8 GB of memory."""
+    count = 9
+    size = 64 + 56 * count
+    head = struct.pack("<HHIQQQIHHHHHH", 3, 62, 1, 4096, 64, 0, 0, 64, 56, count, 64, 0, 0)
+    rows = (struct.pack("<IIQQQQQQ", 1, 5, 0, 4096 * i, 0, size, size, 4096) for i in range(count))
+    data = b"\x7fELF\2\1\1" + bytes(9) + head + b"".join(rows)
+    with pytest.raises(ElfError, match="the same bytes of the file many times"):
+        elf.read(data)
+
+
 def test_many_names_of_one_long_string_cost_no_memory():
     strings = STRINGS + b"x" * 60000 + b"\0"
     tags = [(1, len(STRINGS) + index) for index in range(20000)]
