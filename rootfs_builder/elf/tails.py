@@ -5,9 +5,11 @@ first, and only the code knows that the second begins in it. Tables of texts are
 """
 
 import re
+from collections.abc import Iterator
 
 from rootfs_builder.elf import addresses
 from rootfs_builder.elf.headers import Buffer
+from rootfs_builder.elf.segments import Segment
 
 FACT = "ends of texts v1"  # its name among facts of files
 _TEXT = re.compile(rb"[\t\n\r\x20-\x7e]{2,250}(?=\0)")
@@ -22,14 +24,20 @@ def texts(data: Buffer) -> tuple[bytes, ...]:
         ElfError: the file is not an ELF file, or its program headers are cut short.
     """
     code, loads = addresses.segments(data)
-    parts = ((data[one.offset : one.offset + one.size], one.address) for one in code)
-    wanted = {address for part in parts for _, address in addresses.taken(*part)}
+    held = {one: data[one.offset : one.offset + one.size] for one in loads}
     found = set[bytes]()
-    for one in loads:
-        held = data[one.offset : one.offset + one.size]
-        for at in (address - one.address for address in wanted):
-            if 0 < at < len(held) and held[at - 1] in _BEFORE and (text := _TEXT.match(held, at)):
-                found.add(text[0])
-                if len(found) == _MOST:
-                    break
+    for text in (text for one in code for text in _in_code(one, held)):
+        found.add(text)
+        if len(found) == _MOST:
+            break
     return tuple(sorted(found))
+
+
+def _in_code(code: Segment, held: dict[Segment, bytes]) -> Iterator[bytes]:
+    """What begins within a text, at an address that the code computes."""
+    for _, address in addresses.taken(held[code], code.address):
+        for segment, content in held.items():
+            at = address - segment.address
+            begins = 0 < at < len(content) and content[at - 1] in _BEFORE
+            if begins and (text := _TEXT.match(content, at)):
+                yield text[0]
