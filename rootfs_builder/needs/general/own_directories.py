@@ -108,11 +108,8 @@ class OwnDirectories:
         own = {one for one in each if any(_is_alike(part, source) for part in one.split("/")[3:])}
         for directory in sorted(one for one in own if own.isdisjoint(ancestors(one))):
             found = made.within(directory, kin, self._context)
-            files = [
-                one
-                for one in found
-                if not (standards.is_unused(one) or standards.is_shared(parent(one)))
-            ]
+            kept = (one for one in found if not standards.is_shared(parent(one)))
+            files = [one for one in kept if not standards.is_unused(one)]
             size = sum(map(self._context.files.size, files))
             shown = printable(self._context.program.opened)
             text = f"{printable(directory)} has files of {shown}'s package, and others"

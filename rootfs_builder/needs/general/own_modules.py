@@ -132,7 +132,7 @@ def required(package: Package, context: Context) -> Iterator[tuple[Place, Packag
 
 
 def among(files: Iterable[SourcePath], context: Context) -> Iterator[SourcePath]:
-    """The modules among files: as their names say, or the first with that suffix, as `.eln`."""
+    """The modules among files, by their names, or as the first file with their suffix is one."""
     kinds = dict[str, bool]()
     for one in sorted(files):
         suffix = splitext(name(one))[1]

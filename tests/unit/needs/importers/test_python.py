@@ -744,9 +744,8 @@ def test_a_part_of_a_toolkit_requires_the_toolkit(monkeypatch):
     monkeypatch.setattr(Packages, "of_all", lambda _, paths: packages.of_all(paths))
     monkeypatch.setattr(Packages, "related", lambda *_: SimpleNamespace(needed=(), required=()))
     monkeypatch.setattr(Packages, "requires", lambda _, one, other: packages.requires(one, other))
-    tries = "try:\n    import qt\nexcept ImportError:\n    import other"
     more = {
-        f"{SITE}/a.py": f"def f():\n    {tries.replace(chr(10), chr(10) + '    ')}",
+        f"{SITE}/a.py": "def f():\n    try: import qt\n    except ImportError: import other",
         f"{SITE}/qt.py": "",
         f"{SITE}/other.py": "",
         **distribution("a"),
