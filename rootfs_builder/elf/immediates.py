@@ -14,10 +14,10 @@ from itertools import islice
 
 MACHINE = 62  # EM_X86_64
 FACT = "immediates v2"  # its name among facts of files
-_TOP = re.compile(  # of a path or a command, in eight bytes
-    rb"/(?=(?:etc|run|usr|var|opt|srv|bin|lib)/|sbin)|(?<=[\xb8-\xbf])[a-z](?=[a-z0-9]{1,5} --?)"
-)
+_TOP = re.compile(rb"/(?=(?:etc|run|usr|var|opt|srv|bin|lib)/|sbin)")  # of a path
+_OPTION = re.compile(rb" (?=-)")  # behind a word, in the same eight bytes
 _MOVABS = re.compile(rb"[\x48\x49][\xb8-\xbf]")  # REX.W B8+r, and eight bytes
+_WORD = re.compile(_MOVABS.pattern + rb"(?P<word>[a-z][a-z0-9]{1,5})\Z")
 _NEXT = re.compile(
     rb"[\x48\x49][\xb8-\xbf](?P<eight>[ -~]{1,8}\x00{0,7})"
     rb"|\xc7[\x00-\xff]{1,6}?(?P<four>[ -~]{4}|[ -~]{3}\x00)"  # C7 /0, and four bytes
@@ -46,6 +46,10 @@ def _places(code: bytes) -> Iterator[int]:
         at = hit.start()
         if _MOVABS.fullmatch(code, max(at - 2, 0), at):
             yield at
+    for hit in _OPTION.finditer(code):
+        at = hit.start()
+        if word := _WORD.search(code, max(at - _EIGHT, 0), at):
+            yield word.start("word")
 
 
 def _ways(first: bytes, after: bytes) -> Iterator[bytes]:
