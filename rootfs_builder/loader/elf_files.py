@@ -23,6 +23,7 @@ from rootfs_builder.loader import dialects
 from rootfs_builder.loader.protocol import Loader
 from rootfs_builder.paths import Key, OpenedPath, decode, encode, printable
 
+_MOST_KEPT = 128 << 20  # bytes of data, which many search one after the other
 _MOST_READ = 16 << 20  # bytes: a loader, its cache, a text that somebody wrote
 T = TypeVar("T")
 _TOO_LARGE = f"larger than {_MOST_READ >> 20} MiB"
@@ -48,7 +49,7 @@ class ElfFiles:
         self._read: dict[Key, elf.ElfFile | elf.Header | ElfError] = {}
         self._sources: dict[Key, Source] = {}
         self._whole_strings: dict[Key, bytes] = {}
-        self._latest: tuple[Key | None, bytes] = (None, b"")  # data: the same file is asked on
+        self._kept: dict[Key, bytes] = {}  # data of the files that were asked last
         self._symbols: tuple[Key | None, frozenset[bytes]] = (None, frozenset())  # imports, too
         self._loaders: dict[OpenedPath, Loader | None] = {}
         self._import_facts: dict[frozenset[bytes], str] = {}  # by the symbols that are looked for
@@ -223,18 +224,25 @@ class ElfFiles:
         paths and commands that the code has in pieces, a path after a dot: nobody takes one for a
         name that begins there, as some are none; and the texts of a program that begin in others.
         """
-        if self._latest[0] != path:
-            with self.source(path).open() as content:
-                data = b"".join(content[at : at + size] for at, size in self.file(path).data)
-            names = tuple[str, ...]()
-            if counted.RUST in data:
-                names = self._in_x86_64(path, counted.FACT, tuple[str, ...], counted.names)
-            data += b"".join(b"\0%b\0" % encode(one) for one in names)
-            for one in self._in_code(path):
-                data += (b"\0.%b\0" if one.startswith(b"/") else b"\0%b\0") % one
-            data += b"".join(b"\0%b\0" % one for one in self._ends(path, data))
-            self._latest = path, data
-        return self._latest[1]
+        data = self._kept.pop(path, None)
+        if data is None:
+            data = self._data_read(path)
+        self._kept[path] = data
+        while len(self._kept) > 1 and sum(map(len, self._kept.values())) > _MOST_KEPT:
+            del self._kept[next(iter(self._kept))]
+        return data
+
+    def _data_read(self, path: Key) -> bytes:
+        with self.source(path).open() as content:
+            data = b"".join(content[at : at + size] for at, size in self.file(path).data)
+        names = tuple[str, ...]()
+        if counted.RUST in data:
+            names = self._in_x86_64(path, counted.FACT, tuple[str, ...], counted.names)
+        more = [b"\0%b\0" % encode(one) for one in names]
+        for one in self._in_code(path):
+            more.append((b"\0.%b\0" if one.startswith(b"/") else b"\0%b\0") % one)
+        more += (b"\0%b\0" % one for one in self._ends(path, data))
+        return b"".join((data, *more))
 
     def _ends(self, path: Key, data: bytes) -> tuple[bytes, ...]:
         """The texts of a program that are the ends of others; those of libraries are not read."""
