@@ -7,6 +7,7 @@ gives or that comes in. It only adds, and sees neither other finders' answers no
 """
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
@@ -183,6 +184,14 @@ class Multicall(Protocol):
 
     def called(self, path: str) -> Iterator[Need]:
         """What is needed if the program is started by a path."""
+
+
+@runtime_checkable
+class Last(Protocol):
+    """A finder that is asked when no other has anything more to say."""
+
+    def last(self, there: AbstractSet[str], told: AbstractSet[Finding]) -> Iterator[Need]:
+        """What is needed besides the paths that are `there`, or of which findings have `told`."""
 
 
 class FinderModule(Protocol):

@@ -9,5 +9,5 @@ To add one: write the module, with a function `make`, put its name into `NAMES`,
 
 NAMES = (
     *("accounts", "charsets", "configuration", "directories", "own-code", "own-package"),
-    *("packages", "services", "tex", "translations", "units", "unread"),
+    *("packages", "required", "services", "tex", "translations", "units", "unread"),
 )

@@ -15,7 +15,7 @@ from rootfs_builder.errors import InputError
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need
-from rootfs_builder.needs.general import left_out, packages, standards
+from rootfs_builder.needs.general import asked, left_out, standards
 from rootfs_builder.needs.general.belongings import Belongings
 from rootfs_builder.needs.general.modules import is_module, needed
 from rootfs_builder.needs.general.places import Place, Places
@@ -123,7 +123,7 @@ def required(package: Package, context: Context) -> Iterator[tuple[Place, Packag
         InputError: see Owners.of_all.
     """
     there = Places(context)
-    for one in packages.behind(context.packages.related(package).required, context.packages):
+    for one in asked.behind(context.packages.related(package).required, context.packages):
         files = context.packages.files(one)
         if any(standards.is_crowded(parent(path)) for path in files):
             continue

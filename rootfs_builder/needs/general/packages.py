@@ -5,13 +5,12 @@ it looks for when it runs. One that only stands for others, as Debian's metapack
 those that it requires.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from itertools import filterfalse
 
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need, Text
 from rootfs_builder.needs.general import asked, standards
-from rootfs_builder.packages import Owners, Package
 from rootfs_builder.paths import printable
 
 
@@ -33,7 +32,9 @@ class Packages:
             NotFoundError: one is not installed.
             InputError: see Owners.of_all.
         """
-        for package in behind(asked.packages(self._context, "packages"), self._context.packages):
+        for package in asked.behind(
+            asked.packages(self._context, "packages"), self._context.packages
+        ):
             clue = Clue(f"--with packages={printable(package.name)}")
             for path in sorted(
                 filterfalse(standards.is_unused, self._context.packages.files(package))
@@ -44,17 +45,3 @@ class Packages:
         """Nothing: no text asks for packages."""
         del text
         return iter(())
-
-
-def behind(named: Iterable[Package], packages: Owners) -> Iterator[Package]:
-    """Packages; instead of one that has nothing for a program those that it requires.
-
-    Raises:
-        InputError: see Owners.of_all.
-    """
-    todo = [*named]
-    for one in todo:
-        if not all(map(standards.is_unused, packages.files(one))):
-            yield one
-        else:
-            todo += [new for new in packages.related(one).required if new not in todo]

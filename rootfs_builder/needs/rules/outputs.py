@@ -1,6 +1,7 @@
 """What all rules add, one application after another → the `RuleOutput` of a closure, sorted."""
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 
 from rootfs_builder.findings import Finding
 from rootfs_builder.loader.resolution import Loaded
@@ -40,6 +41,11 @@ class Outputs:
     def leave_out(self, path: str, *, large: bool = False) -> None:
         """Remember a program that is named and stays away, or that is started and too large."""
         (self._too_large if large else self._left_out).add(OpenedPath(path))
+
+    @property
+    def left_out(self) -> AbstractSet[str]:
+        """The programs that are named and stay away."""
+        return self._left_out | self._too_large
 
     def set(self, variable: str, value: str, rule: str) -> None:
         """Set a variable of the image; of several rules the first by name counts."""

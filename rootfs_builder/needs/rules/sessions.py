@@ -5,11 +5,13 @@ come first; general evidence is asked when they, and the rules, have nothing mor
 """
 
 from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 from importlib import import_module
 from typing import cast
 
 from msgspec import Struct
 
+from rootfs_builder.findings import Finding
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs import general, importers
 from rootfs_builder.needs.closure import Program, Tree
@@ -19,6 +21,7 @@ from rootfs_builder.needs.finder import (
     File,
     Finder,
     FinderModule,
+    Last,
     Multicall,
     Need,
     Text,
@@ -86,6 +89,7 @@ class Sessions:
         self._answer = answer
         self._sessions: list[list[Session]] = [[] for _ in _STAGES]
         self._known = set[object]()
+        self._met = set[Need]()  # of those who are asked last
         self._watching = dict[Loaded, list[Session]]()  # by the program of the process
         self._named = {one.real for one in programs if one.by is None}
         self._called = dict[Key | None, set[str]]()  # the paths by which each is started
@@ -179,6 +183,18 @@ class Sessions:
             if asked:
                 return True
         return False
+
+    def last(self, there: AbstractSet[str], told: AbstractSet[Finding]) -> bool:
+        """Ask the finders that are asked last, see `Last`; whether they had anything to say."""
+        asked = False
+        for session in (one for sessions in self._sessions for one in sessions):
+            if isinstance(session.finder, Last):
+                needs = {*session.finder.last(there, told)} - self._met
+                self._met |= needs
+                for need in sorted(needs, key=repr):
+                    self._meet(need, session)
+                asked |= bool(needs)
+        return asked
 
     def _ask(self, session: Session) -> bool:
         texts = [*self._texts[session.read :], *session.own[session.read_own :]]

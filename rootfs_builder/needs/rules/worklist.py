@@ -165,7 +165,10 @@ class _RuleWorklist:
         while True:
             for maps in self._calls.new():
                 self._process(maps)
-            if not self._sessions.step():
+            if self._sessions.step():
+                continue
+            told = {*self._answers.findings(), *self._hinted()}
+            if not self._sessions.last(self._there() | self._outputs.left_out, told):
                 break
         found = {*self._findings, *self.loads.findings, *self._answers.findings()}
         found |= {*self._hinted(), *self._files.left_out(self._there())}

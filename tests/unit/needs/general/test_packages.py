@@ -5,15 +5,16 @@ import os
 import pytest
 
 from rootfs_builder.errors import NotFoundError
-from rootfs_builder.needs.general import packages
+from rootfs_builder.needs.general import packages, standards
 from tests.loader.oracle import GLIBC
-from tests.packaged import OWN, TOOL, Machine, spelling
+from tests.packaged import ANY, OWN, TOOL, Machine, spelling
 from tests.rule_bench import LIB, Bench, Elf, libc, program, rule
 
 pytestmark = pytest.mark.skipif(not os.path.exists(GLIBC), reason="needs the glibc of x86-64")
 
 ASKED = rule('finder = "packages"', "packages")
 MAKE = packages.make
+REQUIRED = rule(ANY + 'finder = "required"', "required-packages")
 MODULE = "/usr/lib/back/Bundles/cairo.bundle/cairo"
 
 
@@ -86,6 +87,53 @@ def test_packages_that_are_required_in_vain_are_a_hint(machine):
     )
     machine.brought(OWN + ASKED, with_=("packages=data,far,mate",))
     assert hints(machine) == []
+    assert machine.brought(OWN + REQUIRED) == {
+        f"/usr/share/{one}/a" for one in ("data", "far", "mate")
+    }
+    assert hints(machine) == []
+
+
+def test_of_two_packages_one_of_which_is_required_the_first_comes(machine):
+    machine.package("tool", {}, needs="Depends: one | two\n", files=(TOOL,))
+    machine.package("one", {"/usr/share/one/a": ""})
+    machine.package("two", {"/usr/share/two/a": ""})
+    assert machine.brought(REQUIRED) == {"/usr/share/one/a"}
+    assert hints(machine) == []
+
+
+def test_commands_of_a_required_package_come_where_a_file_names_them(machine):
+    """Those that are named need their data, and show it; else the data may be what is needed."""
+    machine.tool("rsh, helper, and so on")
+    machine.package("tool", {}, needs="Depends: helper, lone\n", files=(TOOL,))
+    machine.bench.fill({"/usr/bin/helper": program("frob"), "/usr/bin/lone": program("frob")})
+    machine.bench.fill({"/usr/bin/help": program("frob")})
+    commands = ("/usr/bin/help", "/usr/bin/helper")
+    machine.package("helper", {"/usr/share/helper/a": ""}, files=commands)
+    machine.package("lone", {"/usr/share/lone/a": ""}, files=("/usr/bin/lone",))
+    assert machine.brought(REQUIRED) == {"/usr/bin/helper", "/usr/share/lone/a"}
+    evidence = machine.result.applied["required-packages"]
+    assert evidence == "/usr/bin/tool names helper, and tool requires helper"
+
+
+def test_a_large_package_that_is_required_is_a_hint(machine, monkeypatch):
+    monkeypatch.setattr(standards, "MOST_DATA", 3)
+    machine.package("tool", {}, needs="Depends: data\n", files=(TOOL,))
+    machine.package("data", {"/usr/share/data/a": "aaaa"})
+    assert machine.brought(REQUIRED) == set()
+    assert hints(machine) == [
+        "tool requires data, and data (1 files, 0 MB) is left out: --with packages=data"
+    ]
+
+
+def test_what_a_script_of_the_user_requires_comes(machine):
+    machine.bench.fill({"/bin/sh": program("frob"), "/usr/bin/script": "#!/bin/sh\nx=$(helper)\n"})
+    machine.package("tool", {}, needs="Depends: helper, data\n", files=("/usr/bin/script",))
+    machine.bench.fill({"/usr/bin/helper": program("frob")})
+    machine.package("helper", {}, files=("/usr/bin/helper",))
+    machine.package("data", {"/usr/share/data/a": ""})
+    (machine.bench.root / "usr/bin/script").chmod(0o755)
+    found = machine.brought(REQUIRED, program="/usr/bin/script")
+    assert {"/usr/bin/helper", "/usr/share/data/a"} <= found
 
 
 def test_modules_of_a_package_that_has_nothing_else_come_if_it_is_required(bench):

@@ -1,0 +1,153 @@
+"""The packages that the user's program requires and that nothing has shown a use of.
+
+Whoever built a package wrote down what it cannot do without. Where nothing of such a package came,
+no file has shown what it is for: a back end that is loaded by a computed name, a program that is
+looked for at run time, modules that a text names. Much is required by the scripts that run when a
+package is installed, by other programs of the package, or of every system; that is left out as far
+as it shows.
+
+Source: Debian Policy, 2.5 and 7.2.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from itertools import filterfalse
+
+from rootfs_builder.errors import InputError
+from rootfs_builder.filesystem.sources import in_system
+from rootfs_builder.findings import Finding
+from rootfs_builder.needs.clues import Clue
+from rootfs_builder.needs.finder import Context, File, Need, Text, TextKind
+from rootfs_builder.needs.general import asked, left_out, standards
+from rootfs_builder.packages import Owners, Package
+from rootfs_builder.paths import SourcePath, ancestors, encode, name, parent, printable
+
+_BINS = ("bin", "sbin", "games")  # where commands are
+_LIBRARY = re.compile(r"lib.+\.so\.[\d.]+")  # the loader knows who needs it
+
+
+def make(context: Context) -> "Required":
+    """The finder for one process."""
+    return Required(context)
+
+
+class Required:
+    """Brings what the packages of the user's programs require, when all else is known."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    def process(self) -> Iterator[Need]:
+        """Nothing: all else comes first."""
+        return iter(())
+
+    def text(self, text: Text) -> Iterator[Need]:
+        """Nothing: a text shows what it needs."""
+        del text
+        return iter(())
+
+    def last(self, there: AbstractSet[str], told: AbstractSet[Finding]) -> Iterator[Need]:
+        """Their files, all but documentation; of commands those that a file of the image names."""
+        owners, paths = self._context.packages, known(there, told)
+        try:
+            for package, other in absent(self._programs(), paths, owners):
+                yield from self._brought(package, other, there)
+        except InputError:
+            return  # which others say
+
+    def _brought(self, package: Package, other: Package, there: AbstractSet[str]) -> Iterator[Need]:
+        """A package that another requires; a large one is a hint."""
+        owners, files = self._context.packages, self._context.files
+        clue = Clue(f"{printable(package.name)} requires {printable(other.name)}")
+        paths = sorted(filterfalse(standards.is_unused, owners.files(other)))
+        commands = {one for one in paths if name(parent(one)) in _BINS}
+        named = [*self._named(sorted(commands), package, there, clue)] if commands else []
+        if named:
+            yield from named  # what else these need, they show themselves
+            return
+        paths = [one for one in paths if one not in commands]
+        size = sum(map(files.size, paths))
+        if size > standards.MOST_DATA:
+            clue = Clue(clue.text, (paths[0],))
+            yield left_out.package(other.name, len(paths), size, clue)
+        else:
+            for path in paths:
+                started = files.may_execute(path) and not standards.is_data(path)
+                yield File(path, clue, started=started)
+
+    def _named(
+        self, commands: list[SourcePath], package: Package, there: AbstractSet[str], clue: Clue
+    ) -> Iterator[Need]:
+        """Those commands that a file of the package in the image names."""
+        texts = sorted(there & self._context.packages.files(package))
+        for path in commands:
+            by = next((one for one in texts if self._names(SourcePath(one), name(path))), None)
+            if by is not None:
+                shown = f"{printable(by)} names {printable(name(path))}, and {clue.text}"
+                yield File(path, Clue(shown, (by, path)), started=True)
+
+    def _names(self, path: SourcePath, command: str) -> bool:
+        """Whether a file has the name of a command as a word."""
+        word = re.compile(rb"(?<![\w.-])%b(?![\w.-])" % re.escape(encode(command)))
+        return self._context.files.fact(
+            path,
+            f"word {command}",
+            bool,
+            lambda content: word.search(content) is not None,
+            none=False,
+        )
+
+    def _programs(self) -> list[SourcePath]:
+        """The user's program, or the scripts of the user's that it may run."""
+        context, program = self._context, self._context.program.real
+        if context.is_named:
+            return [SourcePath(program)]
+        scripts = (one.path for one in context.given if one.kind is TextKind.STARTED)
+        found = map(context.files.real, scripts) if standards.is_interpreter(program) else ()
+        return [one for one in found if one is not None]
+
+
+def absent(
+    programs: list[SourcePath], known: AbstractSet[str], owners: Owners
+) -> Iterator[tuple[Package, Package]]:
+    """The packages of programs, each with one that it requires and of which nothing is `known`.
+
+    Those of its own source count if the program is what the package is about.
+
+    Raises:
+        InputError: see Owners.of_all.
+    """
+    programs = [*filter(in_system, programs)]
+    called = {*map(name, programs)}
+    for package in dict.fromkeys(owners.of_all(programs).packages.values()):
+        if package is not None:
+            is_main = any(one.startswith(package.name) for one in called)
+            each = _absent(package, known, owners, of_source=is_main)
+            yield from ((package, other) for other in each)
+
+
+def known(there: AbstractSet[str], told: Iterable[Finding]) -> AbstractSet[str]:
+    """The paths that are there, and those that findings are about: these say why they are not."""
+    return there | {path for one in told for path in one.paths if not standards.is_shared(path)}
+
+
+def _absent(
+    package: Package, known: AbstractSet[str], owners: Owners, *, of_source: bool
+) -> Iterator[Package]:
+    scripts = owners.installation(package)
+    for other in asked.behind(owners.related(package).least, owners):
+        related = owners.related(other)
+        usual = related.essential or related.expected
+        usual |= other.source == package.source and not of_source
+        if not usual and not any(_accounts(path, known, scripts) for path in owners.files(other)):
+            yield other
+
+
+def _accounts(path: SourcePath, known: AbstractSet[str], scripts: str) -> bool:
+    """Whether a file of a package says what it is there for, or why it is not."""
+    if _LIBRARY.fullmatch(name(path)) or standards.is_interpreter(path):
+        return True
+    word = rf"(?<![\w/.-]){re.escape(name(path))}(?![\w.-])"
+    is_installer = standards.is_crowded(parent(path)) and re.search(word, scripts)
+    return bool(is_installer) or not known.isdisjoint((path, *ancestors(path)))
