@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 
 from rootfs_builder.errors import InputError
+from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.findings import Code, Finding, hint
 from rootfs_builder.needs.closure import Closure
 from rootfs_builder.needs.general import required
@@ -21,7 +22,9 @@ def find(
 
     Of some of the others findings have `told` why they are not.
     """
-    programs = [SourcePath(one.real) for one in closure.programs if one.by is None]
+    programs = [
+        SourcePath(one.real) for one in closure.programs if one.by is None and in_system(one.real)
+    ]
     named = dict[str, list[str]]()
     try:
         for package, other in required.absent(programs, required.known(there, told), owners):

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from rootfs_builder.filesystem.sources import in_system
-from rootfs_builder.needs import utilities
+from rootfs_builder.needs import undeclared, utilities
 from rootfs_builder.needs.clues import Clue
-from rootfs_builder.needs.finder import Context, File, Need, Text, TextKind
+from rootfs_builder.needs.finder import Context, File, LeftOut, Need, Text, TextKind
 from rootfs_builder.needs.general import assigned, settings, standards, strings
 from rootfs_builder.needs.general.belongings import Belongings
 from rootfs_builder.needs.general.given import Given
@@ -30,6 +30,7 @@ _BESIDE = (  # the name of a file, or what a variable may have before it
     rb"(?<![\w./+-])(?P<name>\w[\w+-]*(?:\.[\w+-]+)+)(?![\w/+-])",
     rb"\$\{?\w+\}?/(?P<name>\w[\w+.-]*)",
 )
+_MOST_NAMED = 5  # programs in a configuration, besides utilities
 # A line for a shell, which one of the utilities of every system shows.
 _PIPED = re.compile(rb"(?:[|`]|\$\()[ \t]*(?P<word>[a-z]\w*)(?=[ \t`)]|$)")
 _WORD = re.compile(rb"(?<![\w./-])[a-z]\w*(?![\w./-])")
@@ -69,20 +70,25 @@ class Configuration:
     def _started(self, text: Text, places: Iterable[Place]) -> Iterator[Need]:
         """The programs that a configuration of the user's names, whosever they are.
 
-        Of those in one of a package the utilities of every system.
+        Of those in one of a package the utilities of every system, and small ones if they are few.
         """
         files, program = self._context.files, self._context.program.real
         added = text.kind is TextKind.ADDED and files.is_added_alone(text.path)
         if not (added or self._is_settings(text)):
             return
         by_shell = added and self._context.elf_files.imports(program, strings.BY_SHELL)
-        for place in places:
-            if place.is_program and (added or name(place.path) in utilities.ALL):
-                shown = f"{printable(name(text.path))} names {printable(place.path)}"
-                clue = Clue(shown, (text.path, place.path))
-                yield File(place.path, clue, started=True)
+        paths = [place.path for place in places if place.is_program]
+        others = {one for one in paths if name(one) not in utilities.ALL}
+        few = len(others) <= _MOST_NAMED  # else it is a list of what there may be
+        for path in paths:
+            shown = f"{printable(name(text.path))} names {printable(path)}"
+            clue = Clue(shown, (text.path, path))
+            if added or path not in others or (few and undeclared.is_small(path, self._context)):
+                yield File(path, clue, started=True)
                 if by_shell:
                     yield File(strings.SHELL, clue, started=True)
+            else:
+                yield LeftOut(path, clue)
 
     def _by_user(self, text: Text) -> Iterator[Need]:
         """The programs that a configuration of the user's sets.

@@ -23,7 +23,7 @@ from rootfs_builder.needs.general import asked, left_out, standards
 from rootfs_builder.packages import Owners, Package
 from rootfs_builder.paths import SourcePath, ancestors, encode, name, parent, printable
 
-_BINS = ("bin", "sbin", "games")  # where commands are
+_COMMANDS = ("/bin", "/sbin", "/usr/bin", "/usr/games", "/usr/sbin")
 _LIBRARY = re.compile(r"lib.+\.so\.[\d.]+")  # the loader knows who needs it
 
 
@@ -50,31 +50,44 @@ class Required:
     def last(self, there: AbstractSet[str], told: AbstractSet[Finding]) -> Iterator[Need]:
         """Their files, all but documentation; of commands those that a file of the image names."""
         owners, paths = self._context.packages, known(there, told)
+        programs = [*filter(in_system, self._programs())]
         try:
-            for package, other in absent(self._programs(), paths, owners):
+            for package in dict.fromkeys(owners.of_all(programs).packages.values()):
+                yield from () if package is None else self._own(package, paths)
+            for package, other in absent(programs, paths, owners):
                 yield from self._brought(package, other, there)
         except InputError:
             return  # which others say
 
+    def _own(self, package: Package, paths: AbstractSet[str]) -> Iterator[Need]:
+        """The files of the package itself in directories of its own, if none of them has come."""
+        own = self._context.packages.files(package)
+        used = filterfalse(standards.is_unused, own)
+        files = sorted(one for one in used if not _is_for_all(parent(one)))
+        if paths.isdisjoint(files):
+            clue = f"no file shows what {printable(package.name)} has in directories of its own for"
+            yield from self._whole(package, files, Clue(clue))
+
     def _brought(self, package: Package, other: Package, there: AbstractSet[str]) -> Iterator[Need]:
-        """A package that another requires; a large one is a hint."""
-        owners, files = self._context.packages, self._context.files
+        """A package that another requires."""
         clue = Clue(f"{printable(package.name)} requires {printable(other.name)}")
-        paths = sorted(filterfalse(standards.is_unused, owners.files(other)))
-        commands = {one for one in paths if name(parent(one)) in _BINS}
+        files = sorted(filterfalse(standards.is_unused, self._context.packages.files(other)))
+        commands = {one for one in files if parent(one) in _COMMANDS}
         named = [*self._named(sorted(commands), package, there, clue)] if commands else []
-        if named:
-            yield from named  # what else these need, they show themselves
-            return
-        paths = [one for one in paths if one not in commands]
+        others = [one for one in files if one not in commands]
+        # What else commands that are named need, they show themselves.
+        yield from named or self._whole(other, others, clue)
+
+    def _whole(self, package: Package, paths: list[SourcePath], clue: Clue) -> Iterator[Need]:
+        """Files of a package; many bytes are a hint."""
+        files = self._context.files
         size = sum(map(files.size, paths))
         if size > standards.MOST_DATA:
-            clue = Clue(clue.text, (paths[0],))
-            yield left_out.package(other.name, len(paths), size, clue)
-        else:
-            for path in paths:
-                started = files.may_execute(path) and not standards.is_data(path)
-                yield File(path, clue, started=started)
+            yield left_out.package(package.name, len(paths), size, Clue(clue.text, (paths[0],)))
+            return
+        for path in paths:
+            started = files.may_execute(path) and not standards.is_data(path)
+            yield File(path, clue, started=started)
 
     def _named(
         self, commands: list[SourcePath], package: Package, there: AbstractSet[str], clue: Clue
@@ -108,6 +121,11 @@ class Required:
         return [one for one in found if one is not None]
 
 
+def _is_for_all(directory: str) -> bool:
+    """Whether other programs look into a directory, too, or it is made for a shell or a desktop."""
+    return standards.is_shared(directory) or standards.is_crowded(directory)
+
+
 def absent(
     programs: list[SourcePath], known: AbstractSet[str], owners: Owners
 ) -> Iterator[tuple[Package, Package]]:
@@ -118,7 +136,6 @@ def absent(
     Raises:
         InputError: see Owners.of_all.
     """
-    programs = [*filter(in_system, programs)]
     called = {*map(name, programs)}
     for package in dict.fromkeys(owners.of_all(programs).packages.values()):
         if package is not None:

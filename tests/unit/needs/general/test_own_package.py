@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from rootfs_builder.needs import undeclared
 from rootfs_builder.needs.general import called, own_directories, own_modules, standards
 from rootfs_builder.packages import Owners
 from rootfs_builder.packages.database import unreadable
@@ -305,6 +306,20 @@ def test_a_script_that_nobody_starts_starts_no_other(machine):
     for path in ("/usr/lib/tool/idle", "/usr/lib/tool2/more"):
         (machine.bench.root / path[1:]).chmod(0o755)
     assert machine.brought() == {"/usr/lib/tool/idle", "/usr/share/tool/data"}
+
+
+def test_small_programs_that_settings_of_its_package_name_come_unless_they_are_a_list(machine):
+    machine.tool("/etc/tool.conf")
+    many = [f"/usr/bin/viewer{one}" for one in "abcdef"]
+    machine.bench.fill({one: program("frob") for one in ("/usr/bin/viewer", *many)})
+    tree = {"/etc/tool.conf": "viewer = /usr/bin/viewer\n"}
+    machine.package("tool", tree, files=(TOOL,))
+    machine.package("viewers", {}, files=("/usr/bin/viewer", *many))
+    assert machine.brought() == {"/etc/tool.conf", "/usr/bin/viewer"}
+    machine.bench.fill({"/etc/tool.conf": "\n".join(many)})
+    assert machine.brought() == {"/etc/tool.conf"}
+    (hint,) = machine.result.said("hint")
+    assert all(one in hint for one in many)
 
 
 def test_texts_that_come_in_are_read_in_their_turn(machine):
@@ -862,8 +877,8 @@ def test_the_settings_of_a_script_are_for_what_runs_it(machine):
 
 
 @pytest.mark.parametrize("by_script", [True, False])
-def test_utilities_that_the_settings_of_its_package_name(machine, by_script):
-    """As psad's psCmd: /bin/ps, which no package declares."""
+def test_programs_that_the_settings_of_its_package_name(machine, by_script, monkeypatch):
+    """As psad's psCmd: /bin/ps, which no package declares. Utilities, and others if small."""
     both = {one: program("frob") for one in ("/usr/bin/ps", "/usr/bin/other")}
     machine.bench.fill(both)
     machine.package("others", {}, files=tuple(both))
@@ -876,7 +891,12 @@ def test_utilities_that_the_settings_of_its_package_name(machine, by_script):
     else:
         machine.tool("/etc/tool.conf")
         machine.package("tool", tree, files=(TOOL,))
-    assert machine.brought() - {"/usr/bin/sh2"} == {"/etc/tool.conf", "/usr/bin/ps"}
+    comes = {"/etc/tool.conf", "/usr/bin/ps"}
+    assert machine.brought() - {"/usr/bin/sh2"} == comes | {"/usr/bin/other"}
+    monkeypatch.setattr(undeclared, "_MOST", -1)
+    assert machine.brought() - {"/usr/bin/sh2"} == comes
+    (hint,) = machine.result.said("hint")
+    assert "/usr/bin/other" in hint
 
 
 def test_data_of_which_a_rule_decides_come_where_a_modules_package_requires_them(machine):
@@ -929,7 +949,8 @@ def test_a_program_that_the_configuration_of_a_scripts_package_spells_out_comes(
     for one in ("dep", "other", "sh2"):
         machine.package(one, {}, files=(f"/usr/bin/{one}",))
     (machine.bench.root / TOOL[1:]).chmod(0o755)
-    assert machine.brought() == {"/usr/bin/sh2", "/usr/bin/dep", "/etc/tool.conf"}
+    comes = {"/usr/bin/sh2", "/usr/bin/dep", "/usr/bin/other", "/etc/tool.conf"}
+    assert machine.brought() == comes
 
 
 def test_programs_that_the_users_configuration_names(bench):

@@ -115,6 +115,19 @@ def test_commands_of_a_required_package_come_where_a_file_names_them(machine):
     assert evidence == "/usr/bin/tool names helper, and tool requires helper"
 
 
+def test_what_a_package_has_in_directories_of_its_own_comes_if_nothing_shows_what_it_is_for(
+    machine,
+):
+    machine.tool("nothing")
+    own = {"/usr/lib/odd-1.0/tool.boot": "", "/usr/lib/odd-1.0/README": ""}
+    shared = {"/usr/share/applications/tool.desktop": "", "/etc/cron.d/tool": ""}
+    machine.package("tool", own | shared, files=(TOOL,))
+    assert machine.brought(OWN + REQUIRED) == {"/usr/lib/odd-1.0/tool.boot"}
+    machine.package("tool", own | shared | {"/usr/share/tool/a": ""}, files=(TOOL,))
+    machine.tool("/usr/share/tool/a")
+    assert machine.brought(OWN + REQUIRED) == {"/usr/share/tool/a"}
+
+
 def test_a_large_package_that_is_required_is_a_hint(machine, monkeypatch):
     monkeypatch.setattr(standards, "MOST_DATA", 3)
     machine.package("tool", {}, needs="Depends: data\n", files=(TOOL,))
