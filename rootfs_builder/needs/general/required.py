@@ -52,15 +52,16 @@ class Required:
         owners, paths = self._context.packages, known(there, told)
         programs = [*filter(in_system, self._programs())]
         try:
-            for package in dict.fromkeys(owners.of_all(programs).packages.values()):
-                yield from () if package is None else self._own(package, paths)
+            for path, package in owners.of_all(programs).packages.items():
+                if package is not None and name(path).startswith(package.name):
+                    yield from self._own(package, paths)
             for package, other in absent(programs, paths, owners):
                 yield from self._brought(package, other, there)
         except InputError:
             return  # which others say
 
     def _own(self, package: Package, paths: AbstractSet[str]) -> Iterator[Need]:
-        """The files of the package itself in directories of its own, if none of them has come."""
+        """What a package about the program has in directories of its own, if nothing came of it."""
         own = self._context.packages.files(package)
         used = filterfalse(standards.is_unused, own)
         files = sorted(one for one in used if not _is_for_all(parent(one)))
