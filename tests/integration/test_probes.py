@@ -2,7 +2,8 @@
 
 Without the rule it fails in the way that its file says, with the rule it passes. What acts by
 itself is left out by --without. What is only a hint is asked for by the flag that the hint names,
-read from what pack printed. What acts on request alone is asked for by --with.
+read from what pack printed. What acts on request alone is asked for by --with. The rule that
+comes when all others are done, and may find what one of them would have, is left out as well.
 """
 
 import re
@@ -22,6 +23,7 @@ RULES = {rule.name: rule for rule in rules.load()}
 FLAG = re.compile(
     r"(?<![\w-])(--(?:with|without|dlopen) [\w-]+(?:=[\w-]+)?|-e \w+=[\w/+-]+|-u \w+)"
 )
+LAST = "required-packages"  # the rule that is asked when no other has more to say
 AUTOMATIC = ("required", "recommended")  # dlopen notes whose libraries go in by themselves
 
 folder, services = test_corpus.folder, test_corpus.services  # its fixtures
@@ -155,8 +157,8 @@ def fails_as_it_says(probe, attempt, ready, *options):
 @test_corpus.each(PROBES, every=16)
 def test_fails_without_its_rule_and_passes_with_it(case, attempt, folder, services):
     ready = case.ready(folder, {**services, "python": sys.executable})
-    left_out = (case.rule, *case.also) if case.acts else case.also
-    options = [word for one in left_out for word in ("--without", one)]
+    left_out = {*case.also, LAST, *([case.rule] if case.acts else [])}
+    options = [word for one in sorted(left_out) for word in ("--without", one)]
     bare = fails_as_it_says(case, attempt, ready, *options)
     said, error = attempt(ready, *asked(case, bare))
     assert error is None, f"{error}\n{said}"
