@@ -21,6 +21,7 @@ from rootfs_builder.needs.startup import NoLoader, Started, Startup
 from rootfs_builder.paths import Key, SourcePath, decode, name, parent, printable
 
 _MANY = 3  # times that modules of one tree lack a library
+_NO_MACHINE = 0  # EM_NONE of elf(5)
 
 Nodes = tuple[tuple[SourcePath, Node], ...]
 
@@ -113,7 +114,10 @@ def with_closures(
 
 
 def _elf_files(added: Tree, startup: Startup) -> Iterator[tuple[SourcePath, elf.ElfFile]]:
-    """The ELF files of a tree that a loader reads; others are data: object files, damaged ones."""
+    """The ELF files of a tree that a loader reads; others are data: object files, damaged ones.
+
+    So is what is for no machine: the bytecode of Guile.
+    """
     for path, node in added.nodes:
         if node.kind != "file":
             continue
@@ -121,7 +125,9 @@ def _elf_files(added: Tree, startup: Startup) -> Iterator[tuple[SourcePath, elf.
             if content[0:4] != elf.MAGIC:
                 continue
         with suppress(ElfError):
-            yield path, startup.elf_files.file(path)
+            file = startup.elf_files.file(path)
+            if file.header.machine != _NO_MACHINE:
+                yield path, file
 
 
 def _program(path: SourcePath, startup: Startup, sources: Sources) -> Program:

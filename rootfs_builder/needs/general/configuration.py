@@ -14,7 +14,7 @@ from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.needs import undeclared, utilities
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, LeftOut, Need, Text, TextKind
-from rootfs_builder.needs.general import assigned, settings, standards, strings
+from rootfs_builder.needs.general import assigned, settings, standards, strings, unlinked
 from rootfs_builder.needs.general.belongings import Belongings
 from rootfs_builder.needs.general.given import Given
 from rootfs_builder.needs.general.modules import Modules
@@ -155,6 +155,7 @@ class Configuration:
         places = tuple(one for one in found if not (idle and one.is_program))
         yield from self._started(text, places)
         yield from self._by_user(text)
+        yield from unlinked.of_lisp(text.path, self._context)
         yield from self._required(text, spelt, real)
         if text.kind is TextKind.BROUGHT and assigned.values(text, files):
             owner = belongings.owner(real)

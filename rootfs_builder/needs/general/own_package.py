@@ -27,6 +27,7 @@ from rootfs_builder.needs.general.strings import Strings
 from rootfs_builder.packages import Kin, Package
 from rootfs_builder.paths import SourcePath, below, decode, encode, name, parent, printable
 
+_ETC = (b"\0/etc\0", b"\0/etc/\0")
 _OF_ACCOUNTS = frozenset(("bash", "csh", "false", "ksh", "nologin", "sh", "tcsh", "zsh"))
 
 
@@ -70,7 +71,7 @@ class OwnPackage:
             yield from self._unlinked(loaded)
         yield from directories.needs(home, kin)
         if package is not None:
-            paths = (*self._settings(package), *alike, *called.of(kin, own, self._context))
+            paths = (*alike, *called.of(kin, own, self._context))
             places = belongings.there.spelt(Strings(paths), self._context.files.covers)
             yield from belongings.needs(places, kin, self._context.program.opened, program)
             yield from self._unnamed(package, kin) if loads else ()
@@ -301,13 +302,15 @@ class OwnPackage:
         every = self._context.packages.files(package) | self._belongings.made(package)
         return Strings(tuple(sorted(one for one in every if parent(one) == "/etc")))
 
-    def _settings(self, package: Package) -> list[str]:
-        """Those that are called as the program, or by a whole string of it."""
-        program = self._context.program
-        paths = self._in_etc(package).paths
+    def _settings(self, loaded: Loaded) -> list[str]:
+        """Those called as the program, or by a string of it or of a library that joins paths."""
+        real, contained = SourcePath(loaded.real), self._context.elf_files.contained
+        is_program = loaded is self._context.program
+        package = self._belongings.owner(real) if is_program or contained(real, _ETC) else None
+        paths = self._in_etc(package).paths if package is not None else ()
         texts = {encode(f"\0{name(one)}\0"): one for one in paths}
-        found = {texts[one] for one in self._context.elf_files.contained(program.real, texts)}
-        alike = {one for one in paths if splitext(name(one))[0] == name(program.opened)}
+        found = {texts[one] for one in contained(real, texts)}
+        alike = {one for one in paths if splitext(name(one))[0] == name(loaded.opened)}
         return sorted(found | alike)
 
     def _places(self, loaded: Loaded) -> tuple[Place, ...]:
@@ -316,7 +319,7 @@ class OwnPackage:
             files, elf_files = self._context.files, self._context.elf_files
             spelt = elf_files.fact(loaded.real, strings.FACT, Strings, strings.of_program)
             more = self._relative(loaded, strings.RELATIVE)
-            spelt = replace(spelt, paths=(*spelt.paths, *more))
+            spelt = replace(spelt, paths=(*spelt.paths, *more, *self._settings(loaded)))
             above = Strings(self._relative(loaded, strings.ABOVE), unterminated=True)
             there = self._belongings.there
             places = (one for each in (spelt, above) for one in there.spelt(each, files.covers))
@@ -324,7 +327,8 @@ class OwnPackage:
             self._found[loaded.real] = tuple(
                 one
                 for one in {one.path: one for one in places}.values()
-                if starts or not (one.is_program and _is_in_path(one.path))
+                # Help texts mention programs in PATH as examples.
+                if starts or not (one.is_program and standards.is_crowded(parent(one.path)))
             )
             for one in self._found[loaded.real]:
                 if one.is_directory:
@@ -337,11 +341,6 @@ class OwnPackage:
         hits = self._context.elf_files.search(loaded.real, pattern)
         relative = sorted({decode(hit["path"]).rstrip("/") for hit in hits})
         return tuple(f"{top}/{one}" for one in relative if ".." not in one)
-
-
-def _is_in_path(path: str) -> bool:
-    """Whether it is a program in PATH, which help texts mention as examples."""
-    return standards.is_crowded(parent(path))
 
 
 def _is_libc(loaded: Loaded) -> bool:

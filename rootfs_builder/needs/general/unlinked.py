@@ -5,7 +5,8 @@ is not was written down because the program, or the library, loads it with dlope
 it puts together. Of other sources some such dependencies are older than the program: they count
 where a text is seen to do that.
 
-Source: Debian Policy, 8.6; dpkg-shlibdeps(1).
+Source: Debian Policy, 8.6; dpkg-shlibdeps(1); Guile Reference Manual, Foreign Libraries; Racket's
+`ffi-lib`.
 """
 
 import re
@@ -16,11 +17,13 @@ from rootfs_builder.findings import Code, hint
 from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, Library, Need
-from rootfs_builder.needs.general import standards, strings
+from rootfs_builder.needs.general import settings, standards, strings
 from rootfs_builder.packages import Package
 from rootfs_builder.paths import SourcePath, decode, name, parent, printable
 
 _LIBRARY = re.compile(r"lib[\w.+-]+\.so\.\d+")
+_LISP = re.compile(rb"\((?:dynamic-link|ffi-lib|load-extension|load-foreign-library)[ \n]")
+_STEM = re.compile(rb'"(?:/[^"\s]*/)?(?P<stem>lib[\w.+-]+?)(?:\.so)?"')
 _MOST = 40  # files of a package that may be linked
 
 
@@ -94,3 +97,16 @@ def filled_in(loaded: Loaded, context: Context) -> Iterator[Need]:
         text = f"{shown} opens libraries as {decode(hits[0]['name'])}, and these are left out: "
         each = " ".join(f"--include-lib {printable(one)}" for one in sorted(idle))
         yield hint(Code.DLOPEN_LEFT_OUT, f"{text}{each}", loaded.opened)
+
+
+def of_lisp(path: str, context: Context) -> Iterator[Library]:
+    """The libraries that a text opens by names without `.so`, as Guile's modules do."""
+    none: tuple[str, ...] = ()
+    for stem in context.files.fact(path, "opened by Lisp", tuple[str, ...], _stems, none):
+        shown = f"{printable(name(path))} opens {printable(stem)}"
+        yield Library(f"{stem}.so", Clue(shown, (path,)), optional=True)
+
+
+def _stems(data: bytes) -> tuple[str, ...]:
+    code = settings.without_comments(data) if _LISP.search(data) else b""
+    return tuple(dict.fromkeys(decode(hit["stem"]) for hit in _STEM.finditer(code)))

@@ -74,6 +74,14 @@ def test_what_is_for_another_machine_or_libc_is_data_with_one_hint(cc, tmp_path)
     assert text.endswith("arm64.so and 2 more")
 
 
+def test_what_is_for_no_machine_is_data(cc, tmp_path):
+    """As the bytecode of Guile, which is in the form of a library."""
+    plugin(cc, tmp_path)
+    compiled = tmp_path / "plug/code.go"
+    compiled.write_bytes(changed((tmp_path / "plug/p.so").read_bytes(), 18, b"\0"))
+    assert findings(tmp_path, "plug:/usr/lib/plug") == []
+
+
 def changed(data, offset, byte):
     return data[:offset] + byte + data[offset + 1 :]
 

@@ -256,6 +256,28 @@ def test_a_library_speaks_for_its_own_data_and_not_for_its_modules(machine):
     assert machine.brought() == {"/usr/share/x/d"}
 
 
+@pytest.mark.parametrize(("texts", "comes"), [(("/etc", "specs"), True), (("specs",), False)])
+def test_a_library_that_joins_a_path_in_etc_speaks_for_its_settings(machine, texts, comes):
+    lib = library("libx.so.1", source=spelling(*texts))
+    machine.bench.fill({f"{LIB}/libx.so.1": lib})
+    machine.tool("nothing", libraries=(lib,))
+    machine.package("tool", {}, files=(TOOL,))
+    machine.package("libx1", {"/etc/specs": "", "/etc/other": ""}, files=(f"{LIB}/libx.so.1",))
+    assert machine.brought() == ({"/etc/specs"} if comes else set())
+
+
+@pytest.mark.parametrize("call", ["(load-extension (string-append at", '(display "load-extension"'])
+def test_a_text_of_lisp_opens_libraries_by_their_names_without_an_ending(machine, call):
+    machine.bench.fill({f"{LIB}/lib{one}.so": library(f"lib{one}.so") for one in ("x-1.2", "y")})
+    text = f'; "liby"\n(define at "{LIB}/")\n{call} "libx-1.2") "init" "libnone")\n'
+    machine.tool("/usr/share/tool")
+    machine.package("tool", {"/usr/share/tool/a.scm": text}, files=(TOOL,))
+    machine.brought()
+    found = {path for path in machine.result.paths if path.startswith(f"{LIB}/lib")}
+    opened = {f"{LIB}/libx-1.2.so"} if call.startswith("(load") else set()
+    assert found - {f"{LIB}/libc.so.6"} == opened
+
+
 def test_so_does_one_that_a_library_of_the_programs_source_is_linked_to(bench):
     """As nco's library is to udunits, whose units are a file."""
     machine = Machine(bench)
