@@ -18,6 +18,7 @@ awk egrep fgrep gunzip gzip md5sum mkfifo mktemp sed sha1sum sha224sum sha256sum
 sha512sum xargs zcat
 """
 PLAIN = frozenset(_PLAIN.split())  # not also a word, a function or an option
+FOR_FILES = PLAIN | {"cat", "cp", "ln", "ls", "mv", "rm"}  # what is done to a file by its name
 _WORDS = """
 comm cut date echo env expand false find fold getconf head hostname id install join kill link locale
 logger look nice paste pathchk printf pwd sleep sort split stat sync tail tee test timeout touch

@@ -252,8 +252,9 @@ class OwnPrograms:
                 each = (f"{one}/{word}" for one in places if one.startswith("/"))
                 path = next(filter(files.is_file, each), path)
             if path is not None and files.is_file(path) and files.real(path) != program.real:
-                for_shell = bool(by_shell) and "first" in hit
-                is_utility = for_shell and word in utilities.ALL - utilities.BUILT_IN
+                usual = utilities.ALL - utilities.BUILT_IN if "first" in hit else frozenset[str]()
+                usual |= utilities.FOR_FILES if "filled" in hit else frozenset()
+                is_utility = bool(by_shell) and word in usual
                 plain = bool({"at", "first"} & hit.keys()) or utilities.is_rare(word)
                 certain = len(known) > 1 or not {"at", "set"}.isdisjoint(hit)
                 yield _Started(path, certain, "option" in hit, "first" in hit, is_utility, plain)

@@ -777,7 +777,7 @@ def test_programs_of_packages_that_it_requires_by_their_paths(bench, monkeypatch
 
 
 def test_a_utility_that_it_has_a_shell_start(bench):
-    """As varnishd runs `rm -rf`: no package declares what every system has."""
+    """As varnishd runs `rm -rf`, renum `mv`: no package declares what every system has."""
     machine = Machine(bench)
     texts = ("rm -rf %s", "sort of %s", "test -x %s", "cp %s", "other -x")
     names = ("cp", "other", "rm", "sort", "test")
@@ -786,7 +786,7 @@ def test_a_utility_that_it_has_a_shell_start(bench):
     bench.fill({f"/usr/bin/{one}": program() for one in names})
     bench.fill({"/bin/sh": program()})
     machine.package("tool", {}, files=(TOOL,))
-    assert machine.brought(OWN) == {"/usr/bin/rm", "/bin/sh"}
+    assert machine.brought(OWN) == {"/usr/bin/cp", "/usr/bin/rm", "/bin/sh"}
 
 
 def test_who_starts_the_scripts_in_its_directories_is_a_hint(bench):
