@@ -219,6 +219,14 @@ def test_one_secret_is_allowed_by_its_path_and_no_other(cli, refused, machine, t
     cli("tree", "--allow-sensitive", machine, "--sysroot", "root", *arguments, check=True)
 
 
+def test_a_secret_is_allowed_by_its_place_in_the_image_too(cli, refused, machine, tmp_path):
+    write(tmp_path / "home/a.pem", KEY)
+    added = ["--add", "home:/srv/keys"]
+    for place in ("/srv/keys/a.pem", "/srv/keys"):
+        cli("tree", machine, "--sysroot", "root", *added, f"--allow-sensitive={place}", check=True)
+    refused(*added, "--allow-sensitive=/srv/key", words=["a.pem"])
+
+
 def test_what_a_refusal_offers_allows_what_it_refused(cli, refused, machine):
     for added in ("root/etc/shadow", "root/etc/ssl"):
         flags = allowed(refused("--add", added, words=[]))

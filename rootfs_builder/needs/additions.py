@@ -232,7 +232,7 @@ def _refuse_secrets(
     walker: Walker,
     facts: FileFacts | None,
 ) -> None:
-    """Stop at secrets that are not allowed, with the paths that allow them."""
+    """Stop at secrets that are not allowed, here or by their place in the image."""
     if "/" in recipe.allow_sensitive:
         return
     allowed = [walker.walk(sources.locate(path)).real for path in recipe.allow_sensitive]
@@ -244,6 +244,7 @@ def _refuse_secrets(
             replace(secret, added=source.rstrip("/") + secret.path[len(top) :])
             for secret in search.among(one.tree.nodes)
             if not any(below(secret.path, path) for path in allowed)
+            and not any(below(_place(one.tree, secret.path), to) for to in recipe.allow_sensitive)
         )
         refused[source] = tuple(dict.fromkeys((*refused.get(source, ()), *of_tree)))
     secrets.refuse(refused)

@@ -10,10 +10,12 @@ Source: Debian Policy, 2.5 and 7.2.
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from itertools import filterfalse
 
+from rootfs_builder.elf.headers import MAGIC
 from rootfs_builder.errors import InputError
 from rootfs_builder.filesystem.sources import in_system
 from rootfs_builder.findings import Finding
@@ -21,7 +23,7 @@ from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need, Text, TextKind
 from rootfs_builder.needs.general import asked, left_out, standards
 from rootfs_builder.packages import Owners, Package
-from rootfs_builder.paths import SourcePath, ancestors, encode, name, parent, printable
+from rootfs_builder.paths import SourcePath, ancestors, below, encode, name, parent, printable
 
 _COMMANDS = ("/bin", "/sbin", "/usr/bin", "/usr/games", "/usr/sbin")
 _LIBRARY = re.compile(r"lib.+\.so\.[\d.]+")  # the loader knows who needs it
@@ -53,27 +55,47 @@ class Required:
         programs = [*filter(in_system, self._programs())]
         try:
             for path, package in owners.of_all(programs).packages.items():
-                if package is not None and name(path).startswith(package.name):
+                if package is not None and self._is_about(path, package):
                     yield from self._own(package, paths)
             for package, other in absent(programs, paths, owners):
                 yield from self._brought(package, other, there)
         except InputError:
             return  # which others say
 
+    def _is_about(self, program: SourcePath, package: Package) -> bool:
+        """Whether a program is what a package is there for: by its name, or as its only command."""
+        files = self._context.packages.files(package)
+        return name(program).startswith(package.name) or len([*filter(_is_command, files)]) == 1
+
     def _own(self, package: Package, paths: AbstractSet[str]) -> Iterator[Need]:
-        """What a package about the program has in directories of its own, if nothing came of it."""
-        own = self._context.packages.files(package)
-        used = filterfalse(standards.is_unused, own)
+        """What a package about the program has in directories of its own, if nothing came of it.
+
+        Else in each of which nothing came, and where there is code: who brings that has it loaded.
+        """
+        used = filterfalse(standards.is_unused, self._context.packages.files(package))
         files = sorted(one for one in used if not _is_for_all(parent(one)))
-        if paths.isdisjoint(files):
-            clue = f"no file shows what {printable(package.name)} has in directories of its own for"
-            yield from self._whole(package, files, Clue(clue))
+        reached = {above for one in paths for above in ancestors(one)}
+        groups = defaultdict[str, list[SourcePath]](list)
+        for one in files:
+            if top := next((up for up in reversed([*ancestors(one)]) if up not in reached), ""):
+                groups[top].append(one)
+        idle = paths.isdisjoint(files)
+        for top, inside in groups.items():
+            if idle or any(self._context.files.head(one, 4) == MAGIC for one in inside):
+                shown = f"no file shows what {printable(package.name)} has {printable(top)} for"
+                each = [one for one in inside if not self._leads_out(one, top)]
+                yield from self._whole(package, each, Clue(shown))
+
+    def _leads_out(self, path: SourcePath, directory: str) -> bool:
+        """Whether it is a link to a directory elsewhere, as a framework's to its headers."""
+        files = self._context.files
+        return files.kind(path) == "dir" and not below(files.real(path) or "/", directory)
 
     def _brought(self, package: Package, other: Package, there: AbstractSet[str]) -> Iterator[Need]:
         """A package that another requires."""
         clue = Clue(f"{printable(package.name)} requires {printable(other.name)}")
         files = sorted(filterfalse(standards.is_unused, self._context.packages.files(other)))
-        commands = {one for one in files if parent(one) in _COMMANDS}
+        commands = {*filter(_is_command, files)}
         named = [*self._named(sorted(commands), package, there, clue)] if commands else []
         others = [one for one in files if one not in commands]
         # What else commands that are named need, they show themselves.
@@ -120,6 +142,10 @@ class Required:
         scripts = (one.path for one in context.given if one.kind is TextKind.STARTED)
         found = map(context.files.real, scripts) if standards.is_interpreter(program) else ()
         return [one for one in found if one is not None]
+
+
+def _is_command(path: str) -> bool:
+    return parent(path) in _COMMANDS
 
 
 def _is_for_all(directory: str) -> bool:

@@ -72,6 +72,7 @@ class Answers:
         known = {one.text for one in use.values} & own
         values = tuple(one for one in use.values if one.text not in known and one.text)
         found = [one for value in values for one in self._paths(value)]
+        found = found or [*self._of_package(values, asked)]
         for value in found:
             yield from self._started(value, use, asked)
         if values and not found and not known:
@@ -111,6 +112,17 @@ class Answers:
             return
         each = (f"{top.rstrip('/')}/{value.text}" for top in self._context.search_path)
         yield from [Value(path, value.place) for path in each if self._is_program(path)][:1]
+
+    def _of_package(self, values: Values, asked: _Asked) -> Iterator[Value]:
+        """The programs of the script's package outside PATH, into which whoever starts it puts them.
+
+        As plasmidID does with the directory of its parts.
+        """
+        wanted = {one.text for one in values}
+        if asked.package is not None and not any("/" in one for one in wanted):
+            files = sorted(self._context.packages.files(asked.package))
+            each = [one for one in files if name(one) in wanted and self._files.may_execute(one)]
+            yield from map(Value, filter(self._is_program, each))
 
     def _is_program(self, path: str) -> bool:
         return self._files.is_file(path)

@@ -8,7 +8,7 @@ from rootfs_builder.errors import NotFoundError
 from rootfs_builder.needs.general import packages, standards
 from tests.loader.oracle import GLIBC
 from tests.packaged import ANY, OWN, TOOL, Machine, spelling
-from tests.rule_bench import LIB, Bench, Elf, libc, program, rule
+from tests.rule_bench import LIB, Bench, Elf, libc, library, program, rule
 
 pytestmark = pytest.mark.skipif(not os.path.exists(GLIBC), reason="needs the glibc of x86-64")
 
@@ -125,6 +125,19 @@ def test_what_a_package_has_in_directories_of_its_own_comes_if_nothing_shows_wha
     assert machine.brought(OWN + REQUIRED) == {"/usr/lib/odd-1.0/tool.boot"}
     machine.package("tool", own | shared | {"/usr/share/tool/a": ""}, files=(TOOL,))
     machine.tool("/usr/share/tool/a")
+    assert machine.brought(OWN + REQUIRED) == {"/usr/share/tool/a"}
+
+
+def test_code_in_a_directory_of_which_nothing_came_is_loaded_by_what_its_package_is_about(machine):
+    """As the filters of Paje are, by a library that puts their paths together."""
+    machine.tool("/usr/share/tool/a")
+    code = {"/usr/lib/odd/Tool/x.bundle/x": library("libx.so"), "/usr/lib/odd/Tool/x.bundle/i": ""}
+    idle = {"/usr/share/odd/a": "", "/usr/lib/odd/Tool/x.bundle/Headers": "-> /usr/share/odd"}
+    machine.package("tool-4", code | idle | {"/usr/share/tool/a": ""}, files=(TOOL,))
+    assert machine.brought(OWN + REQUIRED) == {*code, "/usr/share/tool/a"}
+    machine.bench.fill({"/usr/bin/other": program()})
+    files = ("/usr/share/tool/a", TOOL, "/usr/bin/other", *code, *idle)
+    machine.package("tool-4", {}, files=files)
     assert machine.brought(OWN + REQUIRED) == {"/usr/share/tool/a"}
 
 

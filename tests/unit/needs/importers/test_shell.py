@@ -390,6 +390,20 @@ def test_a_script_that_sources_what_it_works_out_has_sourced_the_texts_of_its_so
     }
 
 
+def test_a_program_of_its_package_outside_path_is_what_it_starts(bench):
+    """As plasmidID's wrapper has put the directory of its parts into PATH."""
+    part = "/usr/share/tool/bin/part.sh"
+    files = ("/usr/bin/tool", part)
+    package_roots.install(bench.root, package_roots.Package("tool", "1", files))
+    bench.fill({"/usr/bin/tool": "#!/usr/bin/dash\nif $1; then part.sh; fi\n"})
+    bench.fill({part: "#!/usr/bin/dash\nsed\n"})
+    for one in files:
+        Path(f"{bench.root}{one}").chmod(0o755)
+    found = bench.plan(RULE, "/usr/bin/tool")
+    assert brought(found) == {"/usr/bin/tool", part, "/usr/bin/sed"}
+    assert not found.said("hint")
+
+
 def test_run_parts_starts_all_that_is_in_a_directory(bench):
     files = {
         "/usr/bin/run-parts": program("frob"),
