@@ -97,6 +97,12 @@ class Belongings:
             elif kin.has(place.real) or self._is_needed(place, kin):
                 yield from self._file(place, kin, clue)
 
+    def is_data(self, place: Place, kin: Kin) -> bool:
+        """Whether a place has settings or data: by its path, or because none of it is code."""
+        inside = kin.within(place.real) if place.is_directory else ()
+        code = (one for one in inside if is_module(name(one)) or self._files.may_execute(one))
+        return standards.is_data(place.path) or (bool(inside) and next(code, None) is None)
+
     def _is_required(self, place: Place, kin: Kin) -> bool:
         """Whether it is a program that the asking package cannot do without.
 

@@ -158,18 +158,17 @@ class OwnPackage:
         Unless `whole`, no directories of data.
         """
         real, belongings = SourcePath(loaded.real), self._belongings
-        data = tuple(one for one in self._places(loaded) if standards.is_data(one.path))
-        if data:
-            owner = belongings.owner(real)
-            own, kin = belongings.kin(owner, needed=False), belongings.kin(owner)
+        places = self._places(loaded)
+        owner = belongings.owner(real) if places else None
+        own, kin = belongings.kin(owner, needed=False), belongings.kin(owner)
+        if data := tuple(one for one in places if belongings.is_data(one, kin)):
             each = (one for one in data if whole or not one.is_directory)
             yield from belongings.needs(each, own, loaded.opened, real)
             for place in data:
                 if not own.has_any(place.real):
                     yield from belongings.named_in(place, kin, loaded.opened, real)
         if strings.starts(real, self._context.elf_files):
-            helpers = [one for one in self._places(loaded) if self._is_of_helpers(one)]
-            kin = belongings.kin(belongings.owner(real) if helpers else None)
+            helpers = [one for one in places if self._is_of_helpers(one)]
             yield from belongings.needs(helpers, kin.of_others, loaded.opened, real)
             yield from self._started_by(loaded)
 
@@ -318,9 +317,12 @@ class OwnPackage:
         if loaded.real not in self._found:
             files, elf_files = self._context.files, self._context.elf_files
             spelt = elf_files.fact(loaded.real, strings.FACT, Strings, strings.of_program)
-            more = self._relative(loaded, strings.RELATIVE)
-            spelt = replace(spelt, paths=(*spelt.paths, *more, *self._settings(loaded)))
-            above = Strings(self._relative(loaded, strings.ABOVE), unterminated=True)
+            beside = parent(loaded.real)
+            more = self._relative(loaded, strings.RELATIVE, parent(beside))
+            more += (*self._relative(loaded, strings.BESIDE, beside), *self._settings(loaded))
+            spelt = replace(spelt, paths=(*spelt.paths, *more))
+            higher = self._relative(loaded, strings.ABOVE, parent(beside))
+            above = Strings(higher, unterminated=True)
             there = self._belongings.there
             places = (one for each in (spelt, above) for one in there.spelt(each, files.covers))
             starts = strings.starts(loaded.real, elf_files)
@@ -335,12 +337,11 @@ class OwnPackage:
                     self._modules.add(one.path)
         return self._found[loaded.real]
 
-    def _relative(self, loaded: Loaded, pattern: bytes) -> tuple[str, ...]:
-        """The paths that an object looks for from the directory above its own on."""
-        top = parent(parent(loaded.real)).rstrip("/")
+    def _relative(self, loaded: Loaded, pattern: bytes, directory: str) -> tuple[str, ...]:
+        """The paths that an object looks for from a directory on, above its own or that."""
         hits = self._context.elf_files.search(loaded.real, pattern)
         relative = sorted({decode(hit["path"]).rstrip("/") for hit in hits})
-        return tuple(f"{top}/{one}" for one in relative if ".." not in one)
+        return tuple(f"{directory.rstrip('/')}/{one}" for one in relative if ".." not in one)
 
 
 def _is_libc(loaded: Loaded) -> bool:

@@ -27,6 +27,7 @@ _BINARY = 4096  # bytes at the beginning, of which no text has a NUL
 _RELATIVE = rb"(?P<path>(?:libexec|lib|share)/[\w.+-][\w.+~@=/-]{1,200})"
 RELATIVE = rb"\x00/?" + _RELATIVE + rb"(?=[\x00/%$])"  # a whole string
 ABOVE = rb"\.\./" + _RELATIVE  # from the program's directory on; C++ lays the next one behind it
+BESIDE = rb"\x00%s/(?P<path>[\w.+-]{3,100})(?=[\x00/])"  # joined to what it was built for
 FACT = "paths v7"  # its name among facts of files
 TEMPLATE = "%$*{[?"
 LIBRARIES = (  # as a whole string, for dlopen(3)

@@ -114,7 +114,7 @@ class Answers:
         yield from [Value(path, value.place) for path in each if self._is_program(path)][:1]
 
     def _of_package(self, values: Values, asked: _Asked) -> Iterator[Value]:
-        """The programs of the script's package outside PATH, into which whoever starts it puts them.
+        """The programs of the script's package that only whoever starts it puts into PATH.
 
         As plasmidID does with the directory of its parts.
         """

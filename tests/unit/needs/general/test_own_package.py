@@ -256,6 +256,22 @@ def test_a_library_speaks_for_its_own_data_and_not_for_its_modules(machine):
     assert machine.brought() == {"/usr/share/x/d"}
 
 
+@pytest.mark.parametrize("code", ["", "/usr/lib/x/m.so", "/usr/lib/x/sub/helper"])
+def test_a_library_speaks_for_a_directory_without_code_beside_it(machine, code):
+    """As libespeak does for espeak-data, which it joins to where libraries are."""
+    lib = library("libx.so.1", source=spelling("%s/x-data", "/usr/lib/x", "%s/y/"))
+    machine.bench.fill({f"{LIB}/libx.so.1": lib})
+    machine.tool("nothing", libraries=(lib,))
+    machine.package("tool", {}, files=(TOOL,))
+    tree = dict.fromkeys((f"{LIB}/x-data/voice", "/usr/lib/x/table", *filter(None, [code])), "")
+    machine.package("libx1", tree, files=(f"{LIB}/libx.so.1",))
+    if code:
+        (machine.bench.root / code[1:]).chmod(0o755)
+    machine.brought()
+    found = {one for one in tree if one in machine.result.paths}
+    assert found == (set(tree) if not code else {f"{LIB}/x-data/voice"})
+
+
 @pytest.mark.parametrize(("texts", "comes"), [(("/etc", "specs"), True), (("specs",), False)])
 def test_a_library_that_joins_a_path_in_etc_speaks_for_its_settings(machine, texts, comes):
     lib = library("libx.so.1", source=spelling(*texts))
