@@ -55,31 +55,33 @@ class Required:
         programs = [*filter(in_system, self._programs())]
         try:
             for path, package in owners.of_all(programs).packages.items():
-                if package is not None and self._is_about(path, package):
-                    yield from self._own(package, paths)
+                if package is not None:
+                    yield from self._own(path, package, paths)
             for package, other in absent(programs, paths, owners):
                 yield from self._brought(package, other, there)
         except InputError:
             return  # which others say
 
-    def _is_about(self, program: SourcePath, package: Package) -> bool:
-        """Whether a program is what a package is there for: by its name, or as its only command."""
-        files = self._context.packages.files(package)
-        return name(program).startswith(package.name) or len([*filter(_is_command, files)]) == 1
+    def _own(
+        self, program: SourcePath, package: Package, paths: AbstractSet[str]
+    ) -> Iterator[Need]:
+        """What a package has in directories of its own, if it is about the program and none came.
 
-    def _own(self, package: Package, paths: AbstractSet[str]) -> Iterator[Need]:
-        """What a package about the program has in directories of its own, if nothing came of it.
-
-        Else in each of which nothing came, and where there is code: who brings that has it loaded.
+        Else in each of which none came, and where there is code: what the package is about, or its
+        only command, has it loaded.
         """
-        used = filterfalse(standards.is_unused, self._context.packages.files(package))
+        every = self._context.packages.files(package)
+        is_about = name(program).startswith(package.name)
+        if not is_about and len([*filter(_is_command, every)]) != 1:
+            return
+        used = filterfalse(standards.is_unused, every)
         files = sorted(one for one in used if not _is_for_all(parent(one)))
         reached = {above for one in paths for above in ancestors(one)}
         groups = defaultdict[str, list[SourcePath]](list)
         for one in files:
             if top := next((up for up in reversed([*ancestors(one)]) if up not in reached), ""):
                 groups[top].append(one)
-        idle = paths.isdisjoint(files)
+        idle = is_about and paths.isdisjoint(files)
         for top, inside in groups.items():
             if idle or any(self._context.files.head(one, 4) == MAGIC for one in inside):
                 shown = f"no file shows what {printable(package.name)} has {printable(top)} for"
