@@ -126,8 +126,14 @@ class OwnCode:
             yield from self._files_told(text, where)
 
     def _files_told(self, text: str, where: str, *, by: str = "") -> Iterator[Need]:
-        """The files of the system in a text of the user's; a configuration has modules, too."""
+        """The files of the system in a text of the user's; a configuration has modules, too.
+
+        And the scripts in directories that the user adds: `AuthExternal pipe /srv/auth/members.pl`.
+        """
         for path in dict.fromkeys(map(normpath, re.findall(_TOLD, text))):
+            if by and self._is_added_script(path):
+                clue = Clue(f"{where} names {printable(path)}", (by, path))
+                yield File(path, clue, started=True)
             is_module = by and re.search(_LIBRARY, path) and self._files.real(path) is not None
             known = in_system(path) and not standards.is_shared(path)
             if known and (is_module or self._is_file_of_its_own(path)):
@@ -145,7 +151,7 @@ class OwnCode:
         path = normpath(text.rpartition("=")[2])
         clue = Clue(f"{where} names {printable(path)}", (path,))
         if path.startswith("/") and self._files.is_added(path):
-            if self._files.may_execute(path) and self._files.script(path):
+            if self._is_added_script(path):
                 yield File(path, clue, started=True)
             return
         if not path.startswith("/") or not in_system(path) or re.search(_LIBRARY, path):
@@ -153,6 +159,10 @@ class OwnCode:
         if self._is_program(path) and not self._files.covers(path):
             small = undeclared.is_small(path, self._context)
             yield File(path, clue, started=True) if small else LeftOut(path, clue, large=True)
+
+    def _is_added_script(self, path: str) -> bool:
+        files = self._files
+        return files.is_added(path) and files.may_execute(path) and files.script(path) is not None
 
     def text(self, text: Text) -> Iterator[Need]:
         """A script that the user adds by itself, and may execute: somebody will start it.

@@ -256,6 +256,18 @@ def test_scripts_of_an_added_directory_that_variables_and_arguments_name(bench, 
     assert ("/bin/sh" in result.paths) is comes
 
 
+def test_scripts_of_an_added_directory_that_a_configuration_names(bench):
+    """As Apache's does those that ask for passwords."""
+    bench.fill({PROGRAM: program(), "/bin/sh": program(), "/home/auth/ask": "#!/bin/sh\n"})
+    bench.fill({"/home/conf": 'Auth members "/srv/auth/ask /srv/auth/list"\n'})
+    (bench.root / "home/auth/ask").chmod(0o755)
+    directory = f"{bench.root}/home/auth:/srv/auth"
+    assert "/bin/sh" not in bench.plan(OWN, add=(directory,)).paths
+    result = bench.plan(OWN, add=(directory, f"{bench.root}/home/conf:/srv/conf"))
+    assert "/bin/sh" in result.paths
+    assert result.applied == {"own-code": "conf names /srv/auth/ask"}
+
+
 @pytest.fixture
 def starting(bench):
     """A plan for a program with texts that imports functions which start programs."""
