@@ -1,6 +1,7 @@
 """The character sets that a program, its arguments or settings name as whole strings.
 
-So does a library that calls g_convert: gdk-pixbuf's PNG is in Latin-1.
+So does a library that calls g_convert: gdk-pixbuf's PNG is in Latin-1. And one that the program
+itself is linked to, which calls iconv_open and names few: Guile's texts are in Latin-1.
 
 gconv-modules lists the modules that convert them (iconv(1), glibc iconv/gconv_conf.c): a `module`
 line has the character set, INTERNAL, and the file; an `alias` line gives another name.
@@ -9,6 +10,7 @@ line has the character set, INTERNAL, and the file; an `alias` line gives anothe
 import re
 from collections.abc import Iterable, Iterator
 
+from rootfs_builder.loader.resolution import Loaded
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, File, Need, Text
 from rootfs_builder.needs.general import settings
@@ -25,6 +27,8 @@ IN_TEXT = (
     rb"(?![\w./-])"
 )
 _CALLS = frozenset((b"g_convert",))
+_ITSELF = frozenset((b"iconv_open",))
+_FEW = 10  # that a library names for itself
 _MOST = 40  # that is a table of all it knows, not what it uses
 
 
@@ -46,14 +50,21 @@ class CharacterSets:
         program, arguments = self._context.program, self._context.arguments
         belongings = Belongings(self._context)
         kin = belongings.kin(belongings.owner(SourcePath(program.real)), needed=False)
+        imports = self._context.elf_files.imports
         for one in self._context.objects:
             is_own = one is program or kin.owns(SourcePath(one.real))
-            if is_own or self._context.elf_files.imports(one.real, _CALLS):
-                names = (hit["name"] for hit in self._context.elf_files.search(one.real, NAMED))
-                each = (text for text in names if is_own or re.search(rb"\d", text))  # no country
-                yield from self._named(each, printable(name(one.opened)))
+            speaks = is_own or bool(imports(one.real, _CALLS))
+            if speaks or (one.by is program and imports(one.real, _ITSELF)):
+                names = self._names(one, is_own=is_own)
+                if speaks or len(names) <= _FEW:
+                    yield from self._named(names, printable(name(one.opened)))
         words = "\n".join((*arguments, *self._context.environment.values()))
         yield from self._in_text(encode(words), "an argument or variable")
+
+    def _names(self, one: Loaded, *, is_own: bool) -> list[bytes]:
+        """Those in an object; in one of others they have digits, or are words."""
+        names = (hit["name"] for hit in self._context.elf_files.search(one.real, NAMED))
+        return [text for text in names if is_own or re.search(rb"\d", text)]
 
     def text(self, text: Text) -> Iterator[Need]:
         """Those that a configuration names."""

@@ -60,6 +60,7 @@ def test_a_setting(bench):
         ((), ("/usr/bin/tool", f"{LIB}/libnames.so"), {"ISO8859-2.so", "EUC-JP.so"}),
         ((), ("/usr/bin/tool",), set()),
         (("g_convert",), ("/usr/bin/tool",), {"ISO8859-2.so"}),
+        (("iconv_open",), ("/usr/bin/tool",), {"ISO8859-2.so"}),
     ],
 )
 def test_a_name_in_a_library(bench, symbols, owned, expected):
@@ -67,7 +68,7 @@ def test_a_name_in_a_library(bench, symbols, owned, expected):
     source = 'const char t[] = "\\0ISO-8859-2\\0EUCJP";'
     names = library("libnames.so", *symbols, source=source)
     tool = program("iconv_open", source=f'const char g[] = "{GCONV}";', libraries=(names,))
-    calls = libc("iconv_open", *symbols)
+    calls = libc(*{"iconv_open", *symbols})
     bench.fill({"/usr/bin/tool": tool, f"{LIB}/libnames.so": names, f"{LIB}/libc.so.6": calls})
     bench.fill({f"{GCONV}/gconv-modules": MODULES, f"{GCONV}/gconv-modules.d/x.conf": EXTRA})
     bench.fill({f"{GCONV}/{one}.so": library(one) for one in ("ISO8859-2", "EUC-JP")})
