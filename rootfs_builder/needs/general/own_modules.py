@@ -159,7 +159,8 @@ def _is_shared_object(path: SourcePath, context: Context) -> bool:
 
 def shared(kin: Kin, context: Context) -> Iterator[Need]:
     """The modules of a program's packages in plugin directories in which others have theirs."""
-    modules = (one for one in kin.mine if is_module(name(one)))
+    covers = context.files.covers
+    modules = (one for one in kin.mine if is_module(name(one)) and not covers(one))
     files = [one for one in modules if _is_shared(parent(one), kin, context)]
     shown = f"a package of {printable(context.program.opened)} has"
     if sum(_size(one, context) for one in files) <= standards.MOST_BYTES:
@@ -173,8 +174,8 @@ def shared(kin: Kin, context: Context) -> Iterator[Need]:
 
 
 def _is_shared(directory: str, kin: Kin, context: Context) -> bool:
-    """Whether it is a directory of plugins, of which no rule decides, that others share."""
-    if _PLUGINS not in directory.split("/") or context.files.covers(directory):
+    """Whether it is a directory of plugins that others share."""
+    if _PLUGINS not in directory.split("/"):
         return False
     each = (SourcePath(f"{directory}/{one}") for one in context.files.names(directory))
     return any(one not in kin.own for one in each)

@@ -1216,6 +1216,10 @@ def test_modules_of_its_source_among_those_of_others_come(machine):
     machine.package("tool", {own: library("own.so")}, files=(TOOL,))
     machine.package("other", {others: library("others.so")})
     assert machine.brought(OWN) == {own}
+    platform = "/usr/lib/qt/plugins/platforms/xcb.so"
+    machine.package("qt", {platform: library("xcb.so")})
+    copying = rule(ANY + f"copy = ['{platform}']", "copying")
+    assert machine.brought(OWN, copying) == {own, platform}
 
 
 def test_data_that_is_called_as_a_program_which_looks_where_xdg_says(machine):
