@@ -99,9 +99,11 @@ class Belongings:
 
     def is_data(self, place: Place, kin: Kin) -> bool:
         """Whether a place has settings or data: by its path, or because none of it is code."""
+        if standards.is_data(place.path):
+            return True
         inside = kin.within(place.real) if place.is_directory else ()
-        code = (one for one in inside if is_module(name(one)) or self._files.may_execute(one))
-        return standards.is_data(place.path) or (bool(inside) and next(code, None) is None)
+        code = (is_module(name(one)) or self._files.may_execute(one) for one in inside)
+        return bool(inside) and not any(code)
 
     def _is_required(self, place: Place, kin: Kin) -> bool:
         """Whether it is a program that the asking package cannot do without.

@@ -1,7 +1,7 @@
 """The character sets that a program, its arguments or settings name as whole strings.
 
-So does a library that calls g_convert: gdk-pixbuf's PNG is in Latin-1. And one that the program
-itself is linked to, which calls iconv_open and names few: Guile's texts are in Latin-1.
+So does a library that calls g_convert: gdk-pixbuf's PNG is in Latin-1. A library that the program
+itself is linked to counts if it calls iconv_open and names few: Guile's texts are in Latin-1.
 
 gconv-modules lists the modules that convert them (iconv(1), glibc iconv/gconv_conf.c): a `module`
 line has the character set, INTERNAL, and the file; an `alias` line gives another name.
@@ -62,7 +62,7 @@ class CharacterSets:
         yield from self._in_text(encode(words), "an argument or variable")
 
     def _names(self, one: Loaded, *, is_own: bool) -> list[bytes]:
-        """Those in an object; in one of others they have digits, or are words."""
+        """Those in an object; unless `is_own`, only those with digits: others may be words."""
         names = (hit["name"] for hit in self._context.elf_files.search(one.real, NAMED))
         return [text for text in names if is_own or re.search(rb"\d", text)]
 
