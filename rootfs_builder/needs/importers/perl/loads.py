@@ -26,7 +26,7 @@ LOADERS = frozenset(  # functions of Module::Runtime and its like: their argumen
         "use_package_optimistically",
     )
 )
-INHERITING = frozenset(("extends", "load", "with"))  # the same, if it is a constant
+INHERITING = frozenset(("apply", "extends", "inherit", "load", "with"))  # the same, if constant
 FINDERS = frozenset(("findallmod", "findsubmod", "useall", "usesub"))  # all modules below a name
 SHARES = frozenset(
     ("class_dir", "class_file", "dist_dir", "dist_file", "module_dir", "module_file")

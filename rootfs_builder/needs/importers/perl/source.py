@@ -9,7 +9,7 @@ from rootfs_builder.needs.importers import syntax
 from rootfs_builder.needs.importers.commands import TEXT, UNKNOWN, WORD
 from rootfs_builder.needs.importers.perl import loads, runs
 from rootfs_builder.needs.importers.perl.imports import Import, Imports, Kind, is_module
-from rootfs_builder.needs.importers.perl.values import STRINGS, Values, called, here
+from rootfs_builder.needs.importers.perl.values import STRINGS, Values, bare, called, here
 from rootfs_builder.needs.importers.walk import MARKS
 
 _QUERY = """
@@ -278,7 +278,7 @@ class _Reader:
 
     def _loaded(self, name: str, arguments: list[Node], line: int) -> None:
         known = loads.LOADERS | loads.INHERITING | loads.FINDERS | loads.SHARES
-        words = [*self._values.words(arguments)] if name in known else []
+        words = [*self._values.words(arguments), *bare(arguments)] if name in known else []
         modules = [*filter(is_module, words)]
         if name in loads.SHARES:
             share = words[0] if words else self._values.package

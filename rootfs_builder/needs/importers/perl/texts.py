@@ -13,7 +13,7 @@ _CORE = ("strict.pm", "Config.pm")  # what only the core library has
 _MODULES = (".pm", ".al", ".t")
 _SUFFIXES = (*_MODULES, ".pl", ".ph", ".psgi", ".PL")
 _SCRIPTS = ("", ".cgi", ".fcgi")
-_FACT = "perl-imports v26"
+_FACT = "perl-imports v27"
 _LOADS = frozenset((b"Perl_load_module", b"Perl_load_module_nocontext", b"Perl_require_pv"))
 _NAMES = rb"\x00(?P<module>[A-Za-z_]\w*(?:::\w+)+)(?=\x00)"
 

@@ -226,6 +226,14 @@ def _pieces(node: Node) -> Iterator[str | Node]:
         yield _decoded(data, at, len(data))
 
 
+def bare(nodes: Iterable[Node]) -> Iterator[str]:
+    """The names among arguments that are written without quotes: `inherit Base::Class 0.1`."""
+    for one in nodes:
+        if one.type in ("bareword", "ambiguous_function_call_expression"):
+            text = syntax.text(one.children[0] if one.children else one)
+            yield from [text] if "::" in text else []
+
+
 def called(node: Node) -> tuple[str, list[Node]]:
     """The name of the function or method that is called, without its package, and the arguments."""
     children = node.children

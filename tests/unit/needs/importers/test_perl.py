@@ -31,6 +31,8 @@ def run(text, tree=None, script=SCRIPT, **options):
         "use base 'A::B';",
         "class My :isa(A::B 1.2);",
         "use Object::Pad; class My :does(A::B) { method m { 1 } }",
+        "use Object::Pad; class My; inherit A::B;",
+        "use Object::Pad; class My { apply A::B 0.1; }",
         "eval { require A::B };",
         'eval "require A::B" or die;',
         "eval <<END;\nmy \\$x = 1;\nuse A::B;\nEND\nprint 1;",
