@@ -225,6 +225,9 @@ def test_a_secret_is_allowed_by_its_place_in_the_image_too(cli, refused, machine
     for place in ("/srv/keys/a.pem", "/srv/keys"):
         cli("tree", machine, "--sysroot", "root", *added, f"--allow-sensitive={place}", check=True)
     refused(*added, "--allow-sensitive=/srv/key", words=["a.pem"])
+    own = tmp_path / "own"  # exists here, so it is not the directory of that name in the image
+    own.mkdir()
+    refused("--add", f"home:{own}", f"--allow-sensitive={own}", words=["a.pem"])
 
 
 def test_what_a_refusal_offers_allows_what_it_refused(cli, refused, machine):

@@ -232,10 +232,15 @@ def _refuse_secrets(
     walker: Walker,
     facts: FileFacts | None,
 ) -> None:
-    """Stop at secrets that are not allowed, here or by their place in the image."""
+    """Stop at secrets that are not allowed, with the paths that allow them.
+
+    A path that does not exist on this machine is one of the image.
+    """
     if "/" in recipe.allow_sensitive:
         return
-    allowed = [walker.walk(sources.locate(path)).real for path in recipe.allow_sensitive]
+    walks = {path: walker.walk(sources.locate(path)) for path in recipe.allow_sensitive}
+    allowed = [walk.real for walk in walks.values()]
+    places = [path for path, walk in walks.items() if walk.errno]
     search = secrets.Secrets(sources, facts)
     refused: dict[str, tuple[secrets.Secret, ...]] = {}
     for one in found:
@@ -244,7 +249,7 @@ def _refuse_secrets(
             replace(secret, added=source.rstrip("/") + secret.path[len(top) :])
             for secret in search.among(one.tree.nodes)
             if not any(below(secret.path, path) for path in allowed)
-            and not any(below(_place(one.tree, secret.path), to) for to in recipe.allow_sensitive)
+            and not any(below(_place(one.tree, secret.path), place) for place in places)
         )
         refused[source] = tuple(dict.fromkeys((*refused.get(source, ()), *of_tree)))
     secrets.refuse(refused)
