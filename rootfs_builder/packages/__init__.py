@@ -126,7 +126,7 @@ class Owners:
 
     def _remembered_related(self, package: Package) -> Related:
         states = self._states
-        fact = f"related v6 {self._state} {package.name} {package.architecture}"
+        fact = f"related v7 {self._state} {package.name} {package.architecture}"
         known = self._facts.get(states[0], fact, Related) if states else None
         if known is None:
             known = self._asked(package, lambda one: one.related(package)) or Related()

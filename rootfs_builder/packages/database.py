@@ -49,14 +49,16 @@ class Related(Struct, frozen=True):
 
     `needed` has one level: what it depends on, pre-depends on or recommends, every alternative.
     `required` are those that it does not only recommend, of its own source, too; `least` of these
-    are enough, as only the first of each alternative is there. Nobody says that they need one that
-    is `essential`: every system has it. Nearly every one has what is `expected`.
+    are enough, as only the first of each alternative is there. What it only recommends or suggests
+    is `optional`. Nobody says that they need one that is `essential`: every system has it. Nearly
+    every one has what is `expected`.
     """
 
     same: tuple[Package, ...] = ()
     needed: tuple[Package, ...] = ()
     required: tuple[Package, ...] = ()
     least: tuple[Package, ...] = ()
+    optional: tuple[Package, ...] = ()
     essential: bool = False
     expected: bool = False
 

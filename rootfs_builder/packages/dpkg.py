@@ -55,6 +55,7 @@ _CONFFILE = re.compile(r"^ (\S.*?) ([0-9a-f]{32})(?: [\w-]+)?$", re.MULTILINE)
 _ESSENTIAL = re.compile(rb"^Essential: yes$", re.MULTILINE)
 _EXPECTED = re.compile(rb"^Priority: (?:required|important)$", re.MULTILINE)
 _RECOMMENDS = re.compile(rb"^Recommends:(.*(?:\n[ \t].*)*)", re.MULTILINE)
+_SUGGESTS = re.compile(rb"^Suggests:(.*(?:\n[ \t].*)*)", re.MULTILINE)
 _PROVIDES = re.compile(rb"^Provides:(.*(?:\n[ \t].*)*)", re.MULTILINE)
 _TERM = re.compile(rb"(?:^|[,|])\s*([^\s,|:(]+)")  # NAME:ARCH (>= VERSION) [ARCH…]
 _SOURCE_FIELD = re.compile(rb"^Source:[ \t]*(\S+)", re.MULTILINE)
@@ -198,13 +199,15 @@ class Dpkg:
         same = {one for name in names for one in self.installed(name)}
         own = {one for one in same if one.source == package.source}
         required = self._that_are(_REQUIRES, package)
-        needed = (self._that_are(_RECOMMENDS, package) | required) - own
+        recommended = self._that_are(_RECOMMENDS, package)
+        optional = (recommended | self._that_are(_SUGGESTS, package)) - required - {package}
         stanzas = self._stanzas.get(package.name, ())
         return Related(
             tuple(sorted(own)),
-            tuple(sorted(needed)),
+            tuple(sorted((recommended | required) - own)),
             tuple(sorted(required)),
             tuple(sorted(self._least(package))),
+            tuple(sorted(optional)),
             essential=any(map(_ESSENTIAL.search, stanzas)),
             expected=any(map(_EXPECTED.search, stanzas)),
         )

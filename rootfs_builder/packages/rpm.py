@@ -46,7 +46,7 @@ _OLD = {
 _NAME, _VERSION, _RELEASE, _EPOCH, _ARCH, _SOURCERPM = 1000, 1001, 1002, 1003, 1022, 1044
 _LICENSE = 1014
 _INSTALLS = (1023, 1024)  # PREIN, POSTIN
-_PROVIDES, _REQUIRES, _RECOMMENDS = 1047, 1049, 5046
+_PROVIDES, _REQUIRES, _RECOMMENDS, _SUGGESTS = 1047, 1049, 5046, 5049
 _FILESTATES, _DIRINDEXES, _BASENAMES, _DIRNAMES = 1029, 1116, 1117, 1118
 _COUNTS = struct.Struct(">2I")  # of a header: its entries, the bytes of their values
 _INSTALLED = 0  # of the states of a file; others: replaced, not installed, of another colour
@@ -199,9 +199,16 @@ class Rpm:
     def _related(self, package: Package) -> Related:
         same = {one for _, one in self._all if one.source == package.source}
         required = self._that_provide(_REQUIRES, package)
-        needed = (self._that_provide(_RECOMMENDS, package) | required) - same
+        recommended = self._that_provide(_RECOMMENDS, package)
+        optional = (recommended | self._that_provide(_SUGGESTS, package)) - required - {package}
         all_of_them = tuple(sorted(required))
-        return Related(tuple(sorted(same)), tuple(sorted(needed)), all_of_them, all_of_them)
+        return Related(
+            tuple(sorted(same)),
+            tuple(sorted((recommended | required) - same)),
+            all_of_them,
+            all_of_them,
+            tuple(sorted(optional)),
+        )
 
     def _that_provide(self, tag: int, package: Package) -> set[Package]:
         """The packages that provide what a tag of a package names: capabilities and files."""

@@ -147,7 +147,7 @@ class Configuration:
             return  # no configuration: whose language it is says that it is not read
         if text.kind is TextKind.STARTED:
             self._speaking.add(belongings.owner(real))
-        spelt = files.fact(text.path, "paths of text v3", Strings, strings.of_text, Strings())
+        spelt = strings.in_text(text.path, files)
         is_covered = partial(files.covers, by_rule=True)
         spelt = replace(spelt, paths=(*spelt.paths, *self._beside(text)))
         found = belongings.there.spelt(spelt, is_covered) if spelt.paths else ()

@@ -76,6 +76,7 @@ class OwnCode:
         self._search = context.elf_files.search
         self._modules = Modules(context)
         self._data = list[str]()  # the directories that were installed with the user's program
+        self._named = list[str]()  # what the user's objects name and may be settings
 
     def process(self) -> Iterator[Need]:
         """The libraries, files and programs that the user's own objects name."""
@@ -174,6 +175,9 @@ class OwnCode:
         real = self._files.real(text.path)
         if text.kind is TextKind.STARTED and real is not None and not self._brought((real,)):
             yield from self._installed(real)
+            yield from self._spelt(text)
+        elif text.kind is TextKind.BROUGHT and any(below(text.path, one) for one in self._named):
+            yield from self._spelt(text)
         is_data = any(below(text.path, one) for one in self._data)
         if is_data and self._files.may_execute(text.path):
             clue = Clue(f"{printable(text.path)} was installed with the program", (text.path,))
@@ -250,6 +254,22 @@ class OwnCode:
             else:
                 yield _left_out(printable(called), [path])
 
+    def _spelt(self, text: Text) -> Iterator[Need]:
+        """What a script of the user's names, or settings that his program names.
+
+        Also the programs that were installed with it, as a script finds them by variables. A
+        directory above another one, or around the text, is what others are put together from.
+        """
+        shown = printable(name(text.path))
+        paths = {*map(normpath, strings.in_text(text.path, self._files).whole)}
+        directories = [one for one in paths if self._files.kind(one) == "dir"]
+        prefixes = {above for one in (*directories, text.path) for above in ancestors(one)}
+        yield from self._files_of(paths - prefixes, shown)
+        others = [one for one in map(SourcePath, paths) if in_system(one) and self._is_program(one)]
+        for path in sorted({*others} - self._brought(others)):
+            clue = Clue(f"{shown} names {printable(path)}", (text.path, path))
+            yield File(path, clue, started=True)
+
     def _named_files(self, one: Loaded) -> Iterator[Need]:
         paths = {normpath(f"/{decode(hit['path'])}") for hit in self._search(one.real, PATHS)}
         searched = (decode(one.elf.rpath or b""), decode(one.elf.runpath or b""))
@@ -257,23 +277,27 @@ class OwnCode:
         built = {
             above for path in paths if re.fullmatch(_SOURCE, path) for above in ancestors(path)
         }
-        left_out: list[tuple[str, int]] = []
         for path in sorted(paths - built):
-            if (
-                in_system(path)
-                and not standards.is_shared(path)
-                and self._files.kind(path) == "dir"
-            ):
+            is_own = in_system(path) and not standards.is_shared(path)
+            if is_own and self._files.kind(path) == "dir":
                 self._modules.add(path)
+        for need in self._files_of(paths - built, _shown(one)):
+            if isinstance(need, File):
+                self._named.append(need.path)
+            yield need
+
+    def _files_of(self, paths: Iterable[str], shown: str) -> Iterator[Need]:
+        """Those that are files of their own; of large ones and others the flags."""
+        left_out = list[str]()
+        for path in sorted({*paths}):
             if not self._is_file_of_its_own(path):
                 continue
-            size = self._size(path)
-            if in_system(path) and size <= _MOST_BYTES:
-                yield File(path, Clue(f"{_shown(one)} names {printable(path)}", (path,)))
-            else:
-                left_out.append((path, size))
+            if in_system(path) and self._size(path) <= _MOST_BYTES:
+                yield File(path, Clue(f"{shown} names {printable(path)}", (path,)))
+            elif not any(below(path, one) for one in left_out):
+                left_out.append(path)
         if left_out:
-            yield _left_out(_shown(one), [path for path, _ in left_out])
+            yield _left_out(shown, left_out)
 
     def _is_file_of_its_own(self, path: str) -> bool:
         """Whether there is a file or directory of which nobody else decides."""
@@ -290,11 +314,7 @@ class OwnCode:
             or any(below(path, one) for one in others)
         ):
             return True
-        if re.search(_LIBRARY, path) or parent(path) in (
-            "/usr/lib",
-            "/lib",
-            "/",
-        ):
+        if re.search(_LIBRARY, path) or parent(path) in ("/usr/lib", "/lib", "/"):
             return True
         return self._files.real(path) is None or self._is_program(path)
 

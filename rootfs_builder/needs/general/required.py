@@ -72,7 +72,7 @@ class Required:
         """
         every = self._context.packages.files(package)
         is_about = name(program).startswith(package.name)
-        if not is_about and len([*filter(_is_command, every)]) != 1:
+        if not is_about and not _has_one_command(every):
             return
         used = filterfalse(standards.is_unused, every)
         files = sorted(one for one in used if not _is_for_all(parent(one)))
@@ -150,17 +150,22 @@ def _is_command(path: str) -> bool:
     return parent(path) in _COMMANDS
 
 
+def _has_one_command(paths: Iterable[str]) -> bool:
+    return len([*filter(_is_command, paths)]) == 1
+
+
 def _is_for_all(directory: str) -> bool:
     """Whether other programs look into a directory, too, or it is made for a shell or a desktop."""
     return standards.is_shared(directory) or standards.is_crowded(directory)
 
 
 def absent(
-    programs: list[SourcePath], known: AbstractSet[str], owners: Owners
+    programs: list[SourcePath], known: AbstractSet[str], owners: Owners, *, optional: bool = False
 ) -> Iterator[tuple[Package, Package]]:
     """The packages of programs, each with one that it requires and of which nothing is `known`.
 
-    Those of its own source count if the program is what the package is about.
+    Those of its own source count if the program is what the package is about. `optional`: with
+    one that it only recommends or suggests, if a program is the package's main one or only one.
 
     Raises:
         InputError: see Owners.of_all.
@@ -169,7 +174,11 @@ def absent(
     for package in dict.fromkeys(owners.of_all(programs).packages.values()):
         if package is not None:
             is_main = any(one.startswith(package.name) for one in called)
-            each = _absent(package, known, owners, of_source=is_main)
+            related = owners.related(package)
+            others = related.optional if optional else related.least
+            if optional and not (is_main or _has_one_command(owners.files(package))):
+                continue
+            each = _absent(package, others, known, owners, of_source=is_main)
             yield from ((package, other) for other in each)
 
 
@@ -179,10 +188,15 @@ def known(there: AbstractSet[str], told: Iterable[Finding]) -> AbstractSet[str]:
 
 
 def _absent(
-    package: Package, known: AbstractSet[str], owners: Owners, *, of_source: bool
+    package: Package,
+    others: tuple[Package, ...],
+    known: AbstractSet[str],
+    owners: Owners,
+    *,
+    of_source: bool,
 ) -> Iterator[Package]:
     scripts = owners.installation(package)
-    for other in asked.behind(owners.related(package).least, owners):
+    for other in asked.behind(others, owners):
         related = owners.related(other)
         usual = related.essential or related.expected
         usual |= other.source == package.source and not of_source

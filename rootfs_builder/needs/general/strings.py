@@ -15,6 +15,7 @@ from msgspec import Struct
 from rootfs_builder.elf.texts import UNTERMINATED
 from rootfs_builder.loader.elf_files import ElfFiles
 from rootfs_builder.needs.general import settings
+from rootfs_builder.needs.image_files import ImageFiles
 from rootfs_builder.paths import Key, decode
 
 _TOPS = rb"usr|etc|opt|lib(?:32|64|x32)?|nix|s?bin|var|run|srv|home|root|tmp|dev|proc|sys"
@@ -41,10 +42,11 @@ COMMANDS = (  # a word with arguments, for system(3): what is filled in, an opti
     rb"(?=(?P<filled> [^\x00]{0,100}%s)?)"
     rb"(?=(?P<option>(?: [^\x00]{0,100})? --?\w)?)(?=(?P<first> --?[a-zA-Z])?)"
 )
-# A variable of a configuration or a script: `prefix = /usr`, `DIR="$prefix/lib"`.
+# A variable of a configuration or a script: `prefix = /usr`, `prefix /usr`, `DIR="$prefix/lib"`.
 _SET = re.compile(
     rb"""(?m)^[ \t]*(?:(?:export|local|my|our|readonly|set)[ \t]+)*[$]?(?P<name>[A-Za-z_]\w*)"""
-    rb"""[ \t]*:?=[ \t]*["']?(?P<value>[/$][\w.+~@=/{}()$-]{1,200})["']?;?[ \t]*$"""
+    rb"""(?:[ \t]*[:=]{1,2}[ \t]*|[ \t]+)"""
+    rb"""["']?(?P<value>[/$][\w.+~@=/{}()$-]{1,200})["']?;?[ \t]*$"""
 )
 _USED = re.compile(rb"\$(?:\{(?P<braces>\w+)\}|\((?P<brackets>\w+)\)|(?P<name>\w+))")
 _JOINED = re.compile(_USED.pattern + rb"(?:/[\w.+~@=-]+)+[/%$*{\[?]*")
@@ -119,6 +121,11 @@ def sonames_within(data: bytes) -> tuple[str, ...]:
     if not any(one in data for one in UNTERMINATED):
         return ()
     return tuple(sorted({decode(hit[0]) for hit in _WITHIN.finditer(data)}))
+
+
+def in_text(path: str, files: ImageFiles) -> Strings:
+    """The same for a file, remembered."""
+    return files.fact(path, "paths of text v4", Strings, of_text, Strings())
 
 
 def of_text(data: bytes) -> Strings:

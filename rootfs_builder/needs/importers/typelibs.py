@@ -3,7 +3,8 @@
 PyGObject, GJS and their like find what a script imports in typelibs, and open the libraries that
 are written there. A text says which version of a namespace it requires, or takes the only one.
 
-Source: g_irepository_require(3); PyGObject, gi.require_version; GJS, imports.gi.
+Source: g_irepository_require(3); PyGObject, gi.require_version; GJS, imports.gi;
+Glib::Object::Introspection(3pm), setup.
 """
 
 import re
@@ -27,10 +28,16 @@ _VERSIONED = re.compile(
     rb"""|\bgi://(?P<space2>\w+)\?version=(?P<version2>[\d.]+)"""
     rb"""|\bimports\.gi\.versions\.(?P<space3>\w+)\s*=\s*["'](?P<version3>[\d.]+)"""
 )
+_BINDING = b"Glib::Object::Introspection"  # of a module of Perl, which is read to use a namespace
+_OF_BINDING = re.compile(  # setup(basename => 'Gtk', version => '3.0'), or variables called so
+    rb"""(?i:basename)\s*=>?\s*["'](?P<space>\w+)["'][^=]{0,80}(?i:version)\s*=>?\s*"""
+    rb"""["'](?P<version>[\d.]+)["']"""
+)
 _ANY = re.compile(rb"(?:\bimport|,|\bgi\.|gi://)\s*(?P<space>[A-Z]\w+)")
 _IN_TYPELIB = re.compile(
     rb"\b(?P<space>[A-Za-z]\w*-\d+\.\d+)(?=[|\x00])|(?P<library>lib[\w.+-]{1,100}\.so\.\d+)"
 )
+_PERL = ".pm"
 _SUFFIXES = (".js", ".lua", ".mjs", ".py")
 
 
@@ -58,9 +65,12 @@ class Typelibs:
 
     def text(self, text: Text) -> Iterator[Need]:
         """What a script imports, or a module of its own: others are ready for none."""
-        if text.kind is TextKind.BROUGHT and not text.path.endswith(_SUFFIXES):
+        if text.kind is TextKind.BROUGHT and not text.path.endswith((*_SUFFIXES, _PERL)):
             return
         data = self._files.read(text.path) or b""
+        if text.path.endswith(_PERL):
+            yield from self._bound(text, data)
+            return
         if _IMPORTING.search(data) is None:
             return
         if text.kind is TextKind.BROUGHT and not self._is_own(text.path):
@@ -78,6 +88,13 @@ class Typelibs:
             if len(versions) == 1 and text.kind is not TextKind.SETTINGS:
                 only = versions[0].removesuffix(".typelib")
                 yield from self._typelib(only, Clue(f"{shown} imports {space}"))
+
+    def _bound(self, text: Text, data: bytes) -> Iterator[Need]:
+        """The namespaces that a module of Perl binds."""
+        for hit in _OF_BINDING.finditer(data) if _BINDING in data else ():
+            space, version = map(decode, hit.groups())
+            clue = Clue(f"{printable(name(text.path))} binds {space}")
+            yield from self._typelib(f"{space}-{version}", clue)
 
     def _is_own(self, path: str) -> bool:
         """Whether a module is of the package of a script that is given, or the user's."""

@@ -53,6 +53,7 @@ _BY_SHELL = frozenset(
     ("create_subprocess_shell", "getoutput", "getstatusoutput", "popen", "system")
 )
 _MAY_RUN = re.compile(r"exec|run|spawn|cmd|command")  # as `execute("grep", "-F", …)` does
+_FINDS = re.compile(r"(?:^|_)(?:binary|executable|program)(?:_path)?$")  # a path, by its name
 _METHODS = ("popen", "system")  # names that others have, too
 _PROGRAM = re.compile(r"[\w/.+-]+")
 # What is called so has programs; a variable `command` has most often a word of the script itself.
@@ -110,13 +111,13 @@ class Asked:
             word = _line(command, names)
             if _PROGRAM.fullmatch(word):
                 self.programs[word] = None
-            elif " " in word and any(one.arg is None for one in node.keywords):
-                self.lines[word] = None  # shell=True is among them, or there is no such program
-        elif _MAY_RUN.search(what):
+            elif " " in word and _may_be_line(node):
+                self.lines[word] = None
+        elif _MAY_RUN.search(what) or _FINDS.search(what):
             listed = isinstance(command, ast.List | ast.Tuple) and command.elts
             word = _literal(listed[0] if listed else command) or ""
-            word = word if listed or _is_option(node.args[1:2]) else ""
-            if _PROGRAM.fullmatch(word):
+            known = listed or _FINDS.search(what) or _is_option(node.args[1:2])
+            if known and _PROGRAM.fullmatch(word):
                 self.programs[word] = None
 
     def defaults(self, node: ast.arguments) -> None:
@@ -260,6 +261,17 @@ def _beginning(node: ast.expr) -> str:
         node = node.func.value  # "a.{}".format(b)
     text = _literal(node) or ""
     return text.partition("{")[0].partition("%")[0]
+
+
+def _may_be_line(call: ast.Call) -> bool:
+    """Whether a text with spaces is for a shell, as no program is called so.
+
+    `shell=True` may be among keywords that are passed on, or in a function that another module has.
+    """
+    function = call.func
+    of = function.value if isinstance(function, ast.Attribute) else None
+    is_other = isinstance(of, ast.Name) and of.id not in ("asyncio", "os", "self", "subprocess")
+    return is_other or any(one.arg is None for one in call.keywords)
 
 
 def _is_of_os(function: ast.expr) -> bool:

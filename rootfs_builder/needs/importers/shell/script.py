@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-VERSION = 5  # of what is remembered
+VERSION = 6  # of what is remembered
 
 
 class Part(Struct, frozen=True, array_like=True):

@@ -1,7 +1,7 @@
 """The text of a shell script → its steps: commands, assignments, conditions, with their words."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from tree_sitter import Node
 
@@ -19,6 +19,8 @@ _UNBRACED = re.compile(rb"(?<![\\$])\$([A-Za-z_][A-Za-z0-9_]*)")  # in $A/b-$C
 _FOR_ARGUMENTS = re.compile(rb"(\bfor[ \t]+\w+)[ \t]+do\b")
 _DOCUMENT = re.compile(rb"(?<!<)<<-?[ \t]*(?P<end>[A-Za-z_]\w*)")
 _ENDS = re.compile(rb"^\}[ \t]*\n", re.MULTILINE)  # of functions
+_SCRIPT = re.compile(rb"#![ \t]*/[\w/]*(?:/|[ \t])(?:ba|da|k|z)?sh\b")  # in a here-document
+_FOLLOWING = ("command", "list", "negated_command", "pipeline", "redirected_statement", "subshell")
 _BACKQUOTED = re.compile(rb"(?<!\\)`([^`\\]+)`")
 
 
@@ -119,22 +121,39 @@ def _declaration(node: Node, depth: int) -> Iterator[Step]:
 
 
 def _redirected(node: Node, depth: int) -> Iterator[Step]:
-    for child in node.named_children:
-        if child.type.endswith("_redirect"):
-            yield from _redirect(child, depth)
-    for child in node.named_children:
-        if not child.type.endswith("_redirect"):
-            yield from _steps(child, depth)
+    """A command after what its redirections run, and before what follows on the line of `<<`."""
+    redirections = [one for one in node.named_children if one.type.endswith("_redirect")]
+    commands = [one for one in node.named_children if one not in redirections]
+    steps, later = _body(commands, depth), list[tuple[str, Node]]()
+    for child in redirections:
+        operator = next((one.type for one in child.children if one.type in ("&&", "||")), "")
+        if operator:
+            later += ((operator, one) for one in child.named_children if one.type in _FOLLOWING)
+        yield from _redirect(child, depth, {one.id for _, one in later})
+    for operator, one in later:
+        kind = "and" if operator == "&&" else "or"
+        steps = (Step(kind, syntax.line(node), steps=(steps, _body([one], depth))),)
+    yield from steps
 
 
-def _redirect(node: Node, depth: int) -> Iterator[Step]:
+def _redirect(node: Node, depth: int, later: Container[int] = ()) -> Iterator[Step]:
     reads = any(child.type == "<" for child in node.children)
     for child in node.named_children:
         if child.type in pieces.KINDS:
             kind = "read" if reads else "word"
             yield Step(kind, syntax.line(node), words=(_word(child, depth),))
-        else:
+        elif child.id not in later:
             yield from _steps(child, depth)
+
+
+def _document(node: Node, depth: int) -> Iterator[Step]:
+    """A here-document: a script, as far as it is one for a shell, or what runs in it."""
+    if _SCRIPT.match(node.text or b""):
+        line = b"\n" * (syntax.line(node) - 1)
+        yield Step("subshell", syntax.line(node), steps=(parse(line + (node.text or b"")).steps,))
+        return
+    for child in node.named_children:
+        yield from _steps(child, depth)
 
 
 def _function(node: Node, depth: int) -> Iterator[Step]:
@@ -275,6 +294,7 @@ _READERS = {
     "declaration_command": _declaration,
     "redirected_statement": _redirected,
     "function_definition": _function,
+    "heredoc_body": _document,
     "if_statement": _if,
     "case_statement": _case,
     "while_statement": _loop,

@@ -185,6 +185,36 @@ def test_a_large_directory_that_a_variable_names_is_a_warning_with_the_flag(benc
     assert "--add /usr/share/my:/usr/share/my" in said.replace(str(bench.root), "")
 
 
+def test_settings_that_the_program_names_name_files_by_their_own_variables(bench, monkeypatch):
+    """Of directories the innermost, as the others are what it is put together from."""
+    files = {
+        "/opt/app/etc/app-conf": "prefix /opt/app\nshare ${prefix}/share\nDICT ${share}/dict\n",
+        "/opt/app/share/dict/a": "bb",
+        "/opt/app/include/app.h": "",
+        "/var/lib/dpkg/status": DPKG,
+    }
+    bench.fill({"/opt/app/bin/app": naming("/opt/app/etc/app-conf"), **files})
+    paths = bench.plan(OWN, "/opt/app/bin/app").paths
+    assert {"/opt/app/etc/app-conf", "/opt/app/share/dict/a"} <= {*paths}
+    assert "/opt/app/include/app.h" not in paths
+    monkeypatch.setattr("rootfs_builder.needs.general.own_code._MOST_BYTES", 80)
+    bench.fill({"/opt/app/share/dict/a": "b" * 100})
+    (said,) = bench.plan(OWN, "/opt/app/bin/app").said("warning")
+    assert said.endswith("not included: --add /opt/app/share/dict:/opt/app/share/dict")
+
+
+def test_a_script_of_the_user_s_brings_files_and_programs_that_it_finds_by_variables(bench):
+    text = '#!/usr/bin/run\nmy $HOME_DIR = "/opt/app";\nuse("$HOME_DIR/aid", "$HOME_DIR/data");\n'
+    bench.fill({"/opt/app/app": text, "/opt/app/data": "x", "/opt/app/other": "x"})
+    bench.fill({"/var/lib/dpkg/status": DPKG})
+    bench.fill({"/usr/bin/run": program("frob"), "/opt/app/aid": program("frob")})
+    for one in ("app", "aid"):
+        (bench.root / f"opt/app/{one}").chmod(0o755)
+    paths = bench.plan(OWN, "/opt/app/app").paths
+    assert {"/opt/app/aid", "/opt/app/data"} <= {*paths}
+    assert "/opt/app/other" not in paths
+
+
 def test_what_is_packaged_is_not_the_user_s_own(bench):
     bench.fill(
         {

@@ -67,7 +67,7 @@ def test_one_that_is_not_installed_is_an_error(machine):
 
 def test_packages_that_are_required_in_vain_are_a_hint(machine):
     """What a library, an installer, an interpreter or every system is for is known."""
-    needs = "Depends: data, empty, libx, installer, usual, perl, mate\nRecommends: other\n"
+    needs = "Depends: data, empty, libx, installer, usual, perl, mate\n"
     machine.package("tool", {}, needs=needs, files=(TOOL,))
     machine.package("data", {"/usr/share/data/a": ""})
     machine.package("empty", {"/usr/share/doc/empty/copyright": ""}, needs="Depends: far\n")
@@ -77,7 +77,6 @@ def test_packages_that_are_required_in_vain_are_a_hint(machine):
     machine.package("usual", {"/usr/bin/usual": ""}, needs="Priority: important\n")
     machine.package("perl", {"/usr/bin/perl": ""})
     machine.package("mate", {"/usr/share/mate/a": ""}, source="tool")
-    machine.package("other", {"/usr/share/other/a": ""})
     machine.bench.fill({"/var/lib/dpkg/info/tool.postinst": "#!/bin/sh\nadd-one x\n"})
     machine.brought(OWN)
     (hint,) = hints(machine)
@@ -91,6 +90,42 @@ def test_packages_that_are_required_in_vain_are_a_hint(machine):
         f"/usr/share/{one}/a" for one in ("data", "far", "mate")
     }
     assert hints(machine) == []
+
+
+def test_packages_that_are_recommended_or_suggested_are_a_hint_of_their_own(machine):
+    needs = "Depends: data\nRecommends: data, more, tool\nSuggests: style, none, tool-doc\n"
+    machine.package("tool", {}, needs=needs, files=(TOOL,))
+    for one in ("data", "more", "style"):
+        machine.package(one, {f"/usr/share/{one}/a": ""})
+    machine.package("tool-doc", {"/usr/share/doc/tool-doc/a": ""})
+    assert machine.brought(OWN + REQUIRED) == {"/usr/share/data/a"}
+    (hint,) = hints(machine)
+    assert hint == (
+        "the image has no file of some packages that tool recommends or suggests: more style; "
+        "if the program needs one: --with packages=NAME"
+    )
+    machine.brought(OWN + REQUIRED + ASKED, with_=("packages=more", "packages=style"))
+    assert hints(machine) == []
+
+
+def test_what_a_package_of_many_commands_recommends_is_for_any_of_them(machine):
+    machine.bench.fill({"/usr/bin/other": program("frob")})
+    files = (TOOL, "/usr/bin/other")
+    machine.package("kit", {}, needs="Recommends: more\n", files=files)
+    machine.package("more", {"/usr/share/more/a": ""})
+    machine.brought(OWN)
+    assert hints(machine) == []
+
+
+def test_only_some_names_of_many_packages_are_in_a_line(machine):
+    names = [f"more-{one:02}" for one in range(14)]
+    machine.package("tool", {}, needs=f"Suggests: {', '.join(names)}\n", files=(TOOL,))
+    for one in names:
+        machine.package(one, {f"/usr/share/{one}/a": ""})
+    machine.brought(OWN)
+    (hint,) = hints(machine)
+    assert "suggests: more-00" in hint
+    assert "more-11 and 2 more;" in hint
 
 
 def test_of_two_packages_one_of_which_is_required_the_first_comes(machine):

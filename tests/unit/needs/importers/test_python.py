@@ -837,6 +837,8 @@ PROGRAMS = {"/usr/bin/aid": "x", "/usr/bin/cat": "x", "/bin/sh": "x"}
         "subprocess.run(['aid', '-x'])",
         "subprocess.check_output('aid -x', shell=True)",
         "shutil.which('aid')",
+        "other.program_path('aid')",
+        "syscall.run('aid ' + given, verbose=True)",
         "_which('aid')",
         "command = ['aid', where]\nPopen(command)",
         "call(f'aid {where}', shell=True)",

@@ -102,6 +102,9 @@ def brought(result):
         "cd /usr/bin; ./ls",
         "cat <<END\n$(ls)\nEND\ncat() { :; }",
         "cat <<-END\nUsage: `ls /` x\n\tEND\ncat() { :; }",
+        "put() { cat; }; put x <<'END'\n#!/bin/sh\nexec ls $1\nEND\n",
+        "put() { cat; }\nall() {\nput <<'END' || return 1\nx\nEND\nls\n}\nall",
+        "put() { cat; }; put x <<END && ls\nx\nEND\n",
         "x=$((1 << bits))\necho '`' \"'\"; now=`ls`",
     ],
 )

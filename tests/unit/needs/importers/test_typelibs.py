@@ -56,6 +56,18 @@ def test_namespaces_that_a_text_imports(bench, text, expected):
     assert imported(bench, text) == expected
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Glib::Object::Introspection->setup(basename => 'Foo', version => '1.0');\n",
+        "my $BASENAME = 'Foo';\nmy $_FOO_VERSION = '1.0';\nGlib::Object::Introspection->setup;",
+    ],
+)
+def test_namespaces_that_a_module_of_perl_binds(bench, text):
+    assert imported(bench, text, "Foo.pm") == {"Foo-1.0"}
+    assert imported(bench, text.replace("Introspection", "None"), "Foo.pm") == set()
+
+
 def test_the_libraries_of_a_typelib_come_with_it(bench):
     imported(bench, "gi.require_version('Foo', '2.0')\n")
     result = bench.plan(RULE, add=(f"{bench.root}/home/app.py:/srv/app.py",))
