@@ -28,9 +28,9 @@ def find(
     programs = [
         SourcePath(one.real) for one in closure.programs if one.by is None and in_system(one.real)
     ]
+    known = required.known(there, told)
     for optional in (False, True):
         named = dict[str, list[str]]()
-        known = required.known(there, told)
         try:
             for package, other in required.absent(programs, known, owners, optional=optional):
                 named.setdefault(package.name, []).append(other.name)

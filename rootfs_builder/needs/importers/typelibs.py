@@ -28,7 +28,7 @@ _VERSIONED = re.compile(
     rb"""|\bgi://(?P<space2>\w+)\?version=(?P<version2>[\d.]+)"""
     rb"""|\bimports\.gi\.versions\.(?P<space3>\w+)\s*=\s*["'](?P<version3>[\d.]+)"""
 )
-_BINDING = b"Glib::Object::Introspection"  # of a module of Perl, which is read to use a namespace
+_BINDING = b"Glib::Object::Introspection"  # of Perl; who loads a module that calls it needs all
 _OF_BINDING = re.compile(  # setup(basename => 'Gtk', version => '3.0'), or variables called so
     rb"""(?i:basename)\s*=>?\s*["'](?P<space>\w+)["'][^=]{0,80}(?i:version)\s*=>?\s*"""
     rb"""["'](?P<version>[\d.]+)["']"""
@@ -37,8 +37,7 @@ _ANY = re.compile(rb"(?:\bimport|,|\bgi\.|gi://)\s*(?P<space>[A-Z]\w+)")
 _IN_TYPELIB = re.compile(
     rb"\b(?P<space>[A-Za-z]\w*-\d+\.\d+)(?=[|\x00])|(?P<library>lib[\w.+-]{1,100}\.so\.\d+)"
 )
-_PERL = ".pm"
-_SUFFIXES = (".js", ".lua", ".mjs", ".py")
+_SUFFIXES = (".js", ".lua", ".mjs", ".pm", ".py")
 
 
 def make(context: Context) -> "Typelibs":
@@ -65,12 +64,10 @@ class Typelibs:
 
     def text(self, text: Text) -> Iterator[Need]:
         """What a script imports, or a module of its own: others are ready for none."""
-        if text.kind is TextKind.BROUGHT and not text.path.endswith((*_SUFFIXES, _PERL)):
+        if text.kind is TextKind.BROUGHT and not text.path.endswith(_SUFFIXES):
             return
         data = self._files.read(text.path) or b""
-        if text.path.endswith(_PERL):
-            yield from self._bound(text, data)
-            return
+        yield from self._bound(text, data)
         if _IMPORTING.search(data) is None:
             return
         if text.kind is TextKind.BROUGHT and not self._is_own(text.path):
@@ -90,7 +87,7 @@ class Typelibs:
                 yield from self._typelib(only, Clue(f"{shown} imports {space}"))
 
     def _bound(self, text: Text, data: bytes) -> Iterator[Need]:
-        """The namespaces that a module of Perl binds."""
+        """The namespaces that a text in Perl binds, whosever it is."""
         for hit in _OF_BINDING.finditer(data) if _BINDING in data else ():
             space, version = map(decode, hit.groups())
             clue = Clue(f"{printable(name(text.path))} binds {space}")

@@ -24,17 +24,17 @@ _FOLLOWING = ("command", "list", "negated_command", "pipeline", "redirected_stat
 _BACKQUOTED = re.compile(rb"(?<!\\)`([^`\\]+)`")
 
 
-def parse(text: bytes) -> Script:
-    """The steps of a script."""
+def parse(text: bytes, depth: int = 0) -> Script:
+    """The steps of a script, which may be within another one."""
     if text.count(b"<<") > _MOST_DOCUMENTS:
         return Script((Step("cut"),), whole=False)
     text = _FOR_ARGUMENTS.sub(rb'\1 in "$@"; do', _UNBRACED.sub(rb"${\1}", text))
     text = _in_documents(text) if b"<<" in text and b"`" in text else text
     root = syntax.parse("bash", text)
     if not root.has_error:
-        return Script(tuple(_steps(root, 0)))
+        return Script(tuple(_steps(root, depth)))
     each = (syntax.parse("bash", one) for one in _apart(text))
-    return Script(tuple(step for one in each for step in _steps(one, 0)), whole=False)
+    return Script(tuple(step for one in each for step in _steps(one, depth)), whole=False)
 
 
 def _apart(text: bytes) -> Iterator[bytes]:
@@ -149,8 +149,9 @@ def _redirect(node: Node, depth: int, later: Container[int] = ()) -> Iterator[St
 def _document(node: Node, depth: int) -> Iterator[Step]:
     """A here-document: a script, as far as it is one for a shell, or what runs in it."""
     if _SCRIPT.match(node.text or b""):
-        line = b"\n" * (syntax.line(node) - 1)
-        yield Step("subshell", syntax.line(node), steps=(parse(line + (node.text or b"")).steps,))
+        before = b"\n" * (syntax.line(node) - 1)
+        inner = parse(before + (node.text or b""), depth)
+        yield Step("subshell", syntax.line(node), steps=(inner.steps,))
         return
     for child in node.named_children:
         yield from _steps(child, depth)

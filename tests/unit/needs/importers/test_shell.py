@@ -112,6 +112,13 @@ def test_a_command_that_is_run_goes_in(bench, text):
     assert brought(packed(bench, text)) - {"/usr/bin/cat"} == {"/usr/bin/ls"}
 
 
+def test_scripts_in_scripts_end_somewhere(bench):
+    count = 300
+    begins = "".join(f"cat <<'E{one}'\n#!/bin/sh\n" for one in range(count))
+    ends = "".join(f"\nE{one}" for one in reversed(range(count)))
+    assert "/usr/bin/ls" not in brought(packed(bench, f"cat() {{ :; }}\n{begins}ls{ends}\n"))
+
+
 @pytest.mark.parametrize(
     "text",
     [
