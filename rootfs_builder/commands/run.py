@@ -89,6 +89,7 @@ def command(
     del debug
     from rootfs_builder.proof import sandbox
     from rootfs_builder.proof.sandbox import ways
+    from rootfs_builder.proof.sandbox.signals import PassedOn
 
     if image == "-" and given["interactive"]:
         raise UsageError("-i: stdin is the image already; name a file")
@@ -97,9 +98,10 @@ def command(
         if not quiet:
             click.echo(f"{image}: {chosen.sentence(wanted)}", err=True)
         with (
+            PassedOn() as signals,
             sandbox.start(rootfs, wanted, chosen=chosen) as running,
-            running.passing_signals_on(),
         ):
+            signals.to(running)
             outcome = running.wait()
     if outcome.message:
         click.echo(f"rootfs-builder: {outcome.message}", err=True)

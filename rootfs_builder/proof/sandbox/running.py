@@ -6,8 +6,8 @@ import os
 import resource
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn
 
 from rootfs_builder.paths import decode
@@ -17,11 +17,6 @@ from rootfs_builder.proof.sandbox.streams import Streams
 
 _INSIST = 1.0  # seconds that SIGKILL may take
 _GRACE = 2.0  # seconds between the stop signal and the end by force
-_PASSED_ON = (
-    *(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT),
-    *(signal.SIGUSR1, signal.SIGUSR2, signal.SIGCONT, signal.SIGWINCH),
-)
-_PATIENCE = 3  # signals to end it that a command may ignore, as with docker
 _NOT_FOUND, _NOT_EXECUTABLE, _FAILED = 127, 126, 125
 Start = Callable[[int, str], NoReturn]
 
@@ -40,7 +35,6 @@ class Running:
         self._told = b""
         self._outcome: Outcome | None = None
         self._ended = False
-        self._impatience = 0
         limit = command.seconds
         self._deadline = None if limit is None else time.monotonic() + limit
         self._streams = Streams(command, owner)
@@ -88,8 +82,10 @@ class Running:
         return found if isinstance(found, int) else 0
 
     def signal(self, number: int) -> None:
-        """Send it a signal; nothing happens if it has ended."""
-        if self.pid and not self._ended:
+        """Send it a signal, of a resized window by its terminal; nothing if it has ended."""
+        if number == signal.SIGWINCH and self._command.terminal:
+            self._streams.resize()
+        elif self.pid and not self._ended:
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
 
@@ -158,22 +154,3 @@ class Running:
         self._streams.close()
         os.close(self._status)
         os.waitpid(self._process, 0)
-
-    @contextmanager
-    def passing_signals_on(self) -> Iterator[None]:
-        """Signals to this process are for the command; the third that should end it does."""
-
-        def pass_on(number: int, _frame: object) -> None:
-            if number == signal.SIGWINCH and self._command.terminal:
-                self._streams.resize()
-                return
-            if number in _PASSED_ON[:4]:
-                self._impatience += 1
-            self.signal(signal.SIGKILL if self._impatience >= _PATIENCE else number)
-
-        before = {number: signal.signal(number, pass_on) for number in _PASSED_ON}
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
