@@ -51,6 +51,7 @@ _READ = re.compile(  # what an importer reads, and env(1), which is given no tex
 _INTERPRETER = re.compile(r".*/(?:lua|node|perl|php|python|ruby|tclsh|wish|(?:ba|da|k|z)?sh)[\d.]*")
 OF_OTHERS = frozenset(("dist-packages", "gems", "node_modules", "site-packages", "vendor"))
 _OF_OTHERS = re.compile(rf"/(?:{'|'.join(sorted(OF_OTHERS))})(?:/|\Z)")
+_LOCAL = ("/opt/", "/usr/local/")  # FHS 3.0: for add-on packages, and for what is made here
 _NOT_STARTED = frozenset((".git", "test", "tests"))
 _DATA = r"/etc/.*|/usr/(?:local/)?share/.*"
 
@@ -92,6 +93,11 @@ _SOURCE = omitted(HEADERS)
 def is_shared(directory: str) -> bool:
     """Whether a directory has files of many packages by its purpose."""
     return re.fullmatch(_SHARED, directory) is not None
+
+
+def is_local(path: str) -> bool:
+    """Whether a path is below a directory for what is installed here, by nobody's package."""
+    return path.startswith(_LOCAL)
 
 
 def is_crowded(directory: str) -> bool:

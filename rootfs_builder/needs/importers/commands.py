@@ -129,13 +129,10 @@ class Commands:
         path = self._path(word)
         if path is not None:
             clue = Clue(f"{printable(name(by))} names {printable(name(word))}")
-            needed = self._is_called_as(path, by) or (
+            certain = self._is_required(path, by) or self._is_called_as(path, by)
+            needed = certain or (
                 self.is_own(by, script)
-                and (
-                    name(path) in utilities.ALL
-                    or self._is_required(path, by)
-                    or self.comes_along(path, script)
-                )
+                and (name(path) in utilities.ALL or self.comes_along(path, script))
             )
             yield File(path, clue, started=True) if needed else LeftOut(path, clue)
 
@@ -167,9 +164,13 @@ class Commands:
         owner, other = self.owner(script), self.owner(by)
         if owner is not None:
             return other is not None and other.source == owner.source
-        return not in_system(by) and (
+        return self._is_users(by) and (
             any(below(by, one) for one in self.own) or self._is_around(by, script)
         )
+
+    def _is_users(self, path: str) -> bool:
+        """Whether nobody has a file; what is in the system's own directories somebody has."""
+        return not in_system(path) or (standards.is_local(path) and self.owner(path) is None)
 
     def _is_around(self, by: str, script: str) -> bool:
         """Whether a text of the user's lies beside a script, or below, but not with others' code.
@@ -177,14 +178,16 @@ class Commands:
         If the script itself does, its package is around it.
         """
         around, path = _top(self._files.real(script) or script), self._files.real(by) or by
-        return below(path, around) and not standards.is_of_others(path[len(around) :])
+        if standards.is_shared(around) or not below(path, around):
+            return False
+        return not standards.is_of_others(path[len(around) :])
 
     def package(self, by: str) -> str:
         """What the package of others' code is called that has a text, "" if none has.
 
         What it starts, no package declares; but what is called as it, it needs: GitPython's `git`.
         """
-        with_others = not in_system(by) and standards.is_of_others(by)
+        with_others = standards.is_of_others(by) and self._is_users(by)
         return name(_top(by)).removesuffix(".py") if with_others else ""
 
     def namesakes(self, by: str) -> Iterator[str]:

@@ -24,8 +24,6 @@ from rootfs_builder.needs.rules.schema import STATIC, Find
 from rootfs_builder.needs.rules.user_input import UserInput, UserInputSearch
 from rootfs_builder.paths import Key, decode, encode, name, named_in, printable
 
-_LOCAL = ("/opt/", "/usr/local/")  # FHS 3.0: for add-on packages, and for what is made here
-
 
 class Evidence(Struct, frozen=True, eq=False):
     """What one process shows.
@@ -144,7 +142,7 @@ def _fitting(globs: tuple[str, ...]) -> Callable[[str], object]:
 
 
 def _is_local(path: str) -> bool:
-    return path.startswith(_LOCAL) and not standards.is_of_others(path)
+    return standards.is_local(path) and not standards.is_of_others(path)
 
 
 def _names_text(where: str, text: str) -> Clue:

@@ -12,6 +12,7 @@ from rootfs_builder.needs.importers.python.source import EntryPoint, How, Import
 _OPENS = frozenset(("CDLL", "PyDLL", "LoadLibrary", "dlopen", "cdll"))
 _TRIES = "try_import"  # of oslo.utils; many have a function of that name for other things
 _IMPORTS = frozenset(("import_module", "__import__", "run_module", "importorskip", _TRIES))
+_READS_MODULES = frozenset(("SourceFileLoader", "load_source", "spec_from_file_location"))
 _LISTS_MODULES = frozenset(("iter_modules", "walk_packages", "load_all_modules"))
 _METADATA = frozenset(("importlib.metadata", "importlib_metadata", "pkg_resources"))
 _ASKS = frozenset(("distribution", "from_name", "metadata", "requires", "version"))
@@ -83,6 +84,8 @@ class Asked:
         """Take a call in; `arguments` are what is known of its arguments."""
         if what in _IMPORTS and node.args and (what != _TRIES or _whole(arguments[0]) is not None):
             self._module(node, arguments, how)
+        elif what in _READS_MODULES and node.args and arguments[0] is None:
+            self._some(node)
         elif what in _LISTS_MODULES:
             self.dynamic["*"] = None
         elif what in _ASKS or what in _REQUIRES:
@@ -157,15 +160,19 @@ class Asked:
     def _module(self, node: ast.Call, arguments: Sequence[Place | None], how: How) -> None:
         name = _whole(arguments[0])
         if name is None:
-            beginning = _beginning(node.args[0])
-            known = beginning if beginning.endswith(".") else ""
-            self.dynamic[f"{known}*" if self.in_loop else known] = None
+            self._some(node)
             return
         module = name.lstrip(".")
         # A module that is not there raises an ImportError wherever its name is text.
         certain = min(how, How.GUARDED) if how is not How.MAIN else How.GUARDED
         level = len(name) - len(module)
         self.imports.append(Import(module, (), level, node.lineno, certain))
+
+    def _some(self, node: ast.Call) -> None:
+        """One whose name is put together."""
+        beginning = _beginning(node.args[0])
+        known = beginning if beginning.endswith(".") else ""
+        self.dynamic[f"{known}*" if self.in_loop else known] = None
 
     def _metadata(self, node: ast.Call, what: str, arguments: Sequence[Place | None]) -> None:
         first = node.args[0] if node.args else None

@@ -90,7 +90,7 @@ class Modules:
         """What a file shows."""
         if path.endswith(".so"):
             return self._compiled(path)
-        fact, none = f"python 28 {self._version}", Source()
+        fact, none = f"python 29 {self._version}", Source()
         return self._files.fact(path, fact, Source, self.read, none)
 
     def _compiled(self, path: str) -> Source:

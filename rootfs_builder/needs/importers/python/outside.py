@@ -231,7 +231,7 @@ class Outside:
         return added or any(below(directory, one) or below(one, directory) for one in around)
 
     def _is_shared(self, directory: str) -> bool:
-        sites = (*self._python.sites, *self._python.standard)
+        sites = (*self._python.sites, *self._python.installed, *self._python.standard)
         return any(below(one, directory) for one in sites)
 
     def _is_small(self, directory: str) -> bool:

@@ -938,23 +938,25 @@ def test_an_environment_gets_the_program_of_a_package_that_is_called_as_its_own(
         assert files(needs(tree | PROGRAMS, packages=packages, **options)) == comes
 
 
-def test_what_the_modules_of_an_environment_start():
+@pytest.mark.parametrize("home", ["/venv", "/opt/venv"])
+def test_what_the_modules_of_an_environment_start(home):
     """Its own ones what they start; others' only what they are called as: GitPython's git does.
 
     Each is read once, though it is in the image under one path and here under two.
     """
-    site = "/venv/lib/python3.11/site-packages"
+    site = f"{home}/lib/python3.11/site-packages"
     own = "import subprocess, aid, other\nsubprocess.run(['cat', 'x'])"
     tree = {
-        "/venv/pyvenv.cfg": "home = /usr/bin\n",
-        "/venv/bin/run": "#!/venv/bin/python\nfrom own.cli import main",
+        f"{home}/pyvenv.cfg": "home = /usr/bin\n",
+        f"{home}/bin/run": f"#!{home}/bin/python\nfrom own.cli import main",
         f"{site}/own/__init__.py": "",
         f"{site}/own/cli.py": own,
         f"{site}/aid/__init__.py": "import subprocess\nTOOL = 'aid'\nsubprocess.run([TOOL, x])",
         f"{site}/other.py": "import os\nos.system('ls x')",
     }
     programs = PROGRAMS | {"/usr/bin/ls": "x"}
-    options = {"script": "/venv/bin/run", "added": list(tree), "opened": "/venv/bin/python"}
+    options = {"script": f"{home}/bin/run", "added": list(tree), "opened": f"{home}/bin/python"}
+    options["packages"] = importing.Packages()
     found = needs(tree | programs, **options)
     assert files(found) == {"/usr/bin/aid", "/usr/bin/cat"}
     assert {one.path for one in found if isinstance(one, LeftOut)} == {"/usr/bin/ls", "/bin/sh"}
@@ -972,6 +974,9 @@ def test_what_the_modules_of_an_environment_start():
         ("/app/node_modules/@a/c/x.js", "/app/node_modules/@a/b/run.js", False),
         ("/app/node_modules/a/node_modules/b/x.js", "/app/node_modules/a/run.js", False),
         ("/usr/lib/x.py", "/app/run", False),
+        ("/opt/app/lib/x.py", "/opt/app/bin/run", True),
+        ("/usr/local/lib/node_modules/a/x.js", "/usr/local/lib/node_modules/a/bin/run.js", True),
+        ("/usr/local/lib/python3.13/os.py", "/usr/local/bin/run", False),
     ],
 )
 def test_the_users_code_around_a_script_is_its_own(by, script, own):
@@ -1077,6 +1082,10 @@ def test_where_names_are_made_any_module_of_the_scripts_package_may_be_imported(
     assert f"{SITE}/nntplib.py" in files(found)
     assert "/usr/bin/cat" not in files(found)
     assert {one.path for one in found if isinstance(one, LeftOut)} == {"/usr/bin/cat"}
+    tree[f"{package}/a/load.py"] = "SourceFileLoader(f'a.commands.{x}', f'{y}/{x}.py').load()"
+    assert f"{SITE}/nntplib.py" in files(
+        needs(tree, script="/usr/share/python3/run", variables={"PYTHONPATH": package})
+    )
     tree[f"{package}/a/load.py"] += "\nimport a.commands.one"  # now it is imported, surely
     found = needs(tree, script="/usr/share/python3/run", variables={"PYTHONPATH": package})
     assert "/usr/bin/cat" in files(found)
