@@ -139,7 +139,7 @@ class Ready:
         options = {"encoding": "utf-8", "errors": "surrogateescape", "timeout": 120}
         if stdin is not None:
             docker, options = ("-i", *docker), {**options, "input": stdin}
-        silent = run.output == "" and run.matches is None
+        silent = not run.output and run.matches is None
         for _ in range(SILENCE):
             done = engine.run(image, *arguments, extra=docker, silent=silent, **options)
             if done.stdout or done.returncode != run.exit or not (run.output or run.matches):

@@ -1,11 +1,17 @@
 """What one process of perl sees: its @INC, and the Perl texts of the image with their imports."""
 
+import re
+from functools import cached_property
+
+from msgspec.structs import replace
+
 from rootfs_builder.errors import ElfError
 from rootfs_builder.needs.finder import Context
 from rootfs_builder.needs.importers.perl import source
-from rootfs_builder.needs.importers.perl.imports import Imports
+from rootfs_builder.needs.importers.perl.imports import Import, Imports
+from rootfs_builder.needs.importers.perl.values import CONFIG
 from rootfs_builder.needs.importers.surroundings import Surroundings, compiled_in, kind_of
-from rootfs_builder.paths import decode, name
+from rootfs_builder.paths import decode, join, name
 
 _INC = rb"\x00(?P<inc>/(?=[\w/.+-]*perl)[\w/.+-]+)(?=\x00)"  # in perl or libperl
 _LIBRARY = r"libperl\.so\."
@@ -13,7 +19,9 @@ _CORE = ("strict.pm", "Config.pm")  # what only the core library has
 _MODULES = (".pm", ".al", ".t")
 _SUFFIXES = (*_MODULES, ".pl", ".ph", ".psgi", ".PL")
 _SCRIPTS = ("", ".cgi", ".fcgi")
-_FACT = "perl-imports v27"
+_FACT = "perl-imports v28"
+_CONFIG = "Config_heavy.pl"
+_VALUE = re.compile(rb"(?m)^(\w+)='([^'\n]+)'$")
 _LOADS = frozenset((b"Perl_load_module", b"Perl_load_module_nocontext", b"Perl_require_pv"))
 _NAMES = rb"\x00(?P<module>[A-Za-z_]\w*(?:::\w+)+)(?=\x00)"
 
@@ -45,6 +53,21 @@ class PerlTexts(Surroundings):
             none: Imports = ()
             self._known[path] = self.files.fact(path, _FACT, Imports, source.read, none)
         return self._known[path]
+
+    def configured(self, one: Import) -> Import:
+        """An import with the values of Config.pm in its name; of an unknown one nothing."""
+        if CONFIG not in one.name:
+            return one
+        start, *rest = one.name.split(CONFIG)
+        each = zip(rest[::2], rest[1::2], strict=True)
+        text = start + "".join(self._config.get(key, "") + after for key, after in each)
+        return replace(one, name=text)
+
+    @cached_property
+    def _config(self) -> dict[str, str]:
+        paths = (join(one.path, _CONFIG) for one in self.found(_CONFIG, "file"))
+        texts = (self.files.read(one) or b"" for one in paths)
+        return {decode(one): decode(value) for text in texts for one, value in _VALUE.findall(text)}
 
     def loaded_by(self, path: str) -> tuple[str, ...]:
         """The names in a module's library in C, if that loads modules."""

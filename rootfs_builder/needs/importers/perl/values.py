@@ -23,6 +23,9 @@ _CALLS = (
     "function_call_expression",
     "method_call_expression",
 )
+_CONFIG = ("Config", "Config::Config")
+_QUOTES = "'\""
+CONFIG = "\4"  # on both sides of the name of a value of Config.pm
 _LISTS = ("list_expression", "parenthesized_expression", "filename")
 _BIN = ("Bin", "RealBin", "FindBin::Bin", "FindBin::RealBin")
 _SAME = ("abs_path", "canonpath", "fast_abs_path", "realpath", "rel2abs", "file", "dir", "path")
@@ -101,6 +104,8 @@ class Values:
             return self._interpolated(node)[1]
         if kind == "scalar":
             return self._variable(_name(node))
+        if kind == "hash_element_expression":
+            return self._configured(node)
         if kind == "func0op_call_expression":
             words = {"__FILE__": f"{HERE}/_", "__PACKAGE__": self.package}
             return words.get(syntax.text(node).removesuffix("()"))
@@ -120,6 +125,13 @@ class Values:
         if name in _BIN:
             return SCRIPT
         return f"{SCRIPT}/_" if name == "0" else self._variables.get(name)
+
+    def _configured(self, node: Node) -> str | None:
+        """A value of Config.pm, as perl was built."""
+        of, key = (node.child_by_field_name(one) for one in ("hash", "key"))
+        if of is None or key is None or _name(of) not in _CONFIG:
+            return None
+        return f"{CONFIG}{syntax.text(key).strip(_QUOTES)}{CONFIG}"
 
     def _computed(self, node: Node) -> str | None:
         """What a function of paths gives."""

@@ -99,6 +99,7 @@ class PerlWalk(Walk):
 
     def _follow(self, path: str, one: Import) -> None:
         """Take what one import means."""
+        one = self._texts.configured(one)
         if one.kind is Kind.MODULE:
             self._module(path, one)
         elif one.kind is Kind.MAYBE:

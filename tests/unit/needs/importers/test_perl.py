@@ -475,3 +475,18 @@ def test_what_one_tool_loads_of_another_comes():
     harness = f"{CORE}/Test/Harness.pm"
     assert harness in run("use ExtUtils::Command::MM;", tree)[0]
     assert harness not in run("use Mod;", tree)[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "comes"),
+    [
+        ("$p = $Config{'pager'}; system $p, $path", "/usr/bin/pager"),
+        ('system "cat $path | $Config::Config{pager}"', "/usr/bin/pager"),
+        ("system $Config{unknown}", None),
+    ],
+)
+def test_a_value_of_perls_own_configuration(text, comes):
+    heavy = "local *_ = \\my $a;\n$_ = <<'!END!';\npager='/usr/bin/pager'\n"
+    tree = {f"{CORE}/Config_heavy.pl": heavy, "/usr/bin/pager": ""}
+    found = run(f"use Config;\n{text};", tree, packages=importing.Packages())[0]
+    assert found - {"/bin/sh"} == ({comes} if comes else set())
