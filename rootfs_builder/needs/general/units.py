@@ -1,4 +1,4 @@
-"""What a program's systemd unit passes to it or expects: configuration files and directories.
+"""What a program's systemd unit passes to it or expects: arguments, configuration, directories.
 
 A unit of the source of the user's program names it where it says what is started, and with what
 (systemd.service(5)). A container has nobody who makes the directories that the unit asks for
@@ -6,17 +6,22 @@ A unit of the source of the user's program names it where it says what is starte
 """
 
 import re
+import shlex
 from collections.abc import Iterator
 
+from rootfs_builder.findings import Code, hint
 from rootfs_builder.needs.clues import Clue
 from rootfs_builder.needs.finder import Context, Directory, Need, Text, TextKind
 from rootfs_builder.needs.general import settings, tmpfiles
 from rootfs_builder.needs.general.belongings import Belongings
 from rootfs_builder.needs.general.strings import Strings
-from rootfs_builder.paths import SourcePath, below, decode, name
+from rootfs_builder.paths import SourcePath, below, decode, name, printable
 
 _UNIT = re.compile(r"(?:/usr)?/lib/systemd/system/[^/]+\.service")
 _STARTS = re.compile(r"(?m)^ExecStart(?:Pre)?=(?P<command>(?:[^\n]*\\\n)*[^\n]*)")
+_COMMAND = re.compile(r"(?m)^ExecStart=[-+@:!|]*(?P<words>(?:[^\n]*\\\n)*[^\n]*)")
+_FORKS = re.compile(r"(?m)^Type=forking")  # which ends a container
+_FILLED_IN = ("$", "%")
 _PATH = re.compile(r"/[\w.+@/-]+")
 _DIRECTORIES = re.compile(r"(?m)^(?P<kind>Cache|Logs|Runtime|State)Directory=(?P<names>[^\n]*)")
 _ABOVE = {"Cache": "/var/cache", "Logs": "/var/log", "Runtime": "/run", "State": "/var/lib"}
@@ -55,6 +60,7 @@ class Units:
         found = [
             (str(one), path, False) for one, text in units.items() for path in _directories(text)
         ]
+        yield from self._hint(units, program)
         for made in tmpfiles.of(own, self._context) if units else ():
             found.append((made.file, made.path, made.roots and not self._context.user))
         for one, text in units.items():
@@ -66,6 +72,19 @@ class Units:
                 yield Directory(path, clue, fixed=fixed)
                 if below(path, "/run") and files.real("/var/run") == "/run":
                     yield Directory(f"/var{path}", clue, fixed=fixed)  # its link's name for it
+
+    def _hint(self, units: dict[SourcePath, str], program: str) -> Iterator[Need]:
+        """The arguments with which its only unit starts it, if the image passes none."""
+        found = dict[tuple[str, ...], str]()
+        for one, text in units.items():
+            for hit in () if "@" in one or _FORKS.search(text) else _COMMAND.finditer(text):
+                first, *rest = _words(hit["words"]) or ("",)
+                if self._context.files.real(first) == program:
+                    found[tuple(rest)] = f"{printable(name(one))} starts {printable(first)}"
+        if len(found) == 1 and any(found) and not self._context.arguments:
+            ((words, started),) = found.items()
+            text = f"{started} with arguments, the image without; to pass them, end the line with"
+            yield hint(Code.RULE_HINT, f"{text} -- {shlex.join(words)}")
 
     def _read(self, path: str) -> str:
         return decode(settings.without_comments(self._context.files.read(path) or b""))
@@ -87,6 +106,15 @@ class Units:
             words = _PATH.findall(hit["command"])
             if any(self._context.files.real(one) == program for one in words):
                 yield hit["command"]
+
+
+def _words(command: str) -> list[str]:
+    """The words of a command, up to what systemd fills in; none of what is no command line."""
+    try:
+        words = shlex.split(command.replace("\\\n", " "))
+    except ValueError:
+        return []
+    return [one for one in words if not any(mark in one for mark in _FILLED_IN)]
 
 
 def _directories(unit: str) -> Iterator[str]:

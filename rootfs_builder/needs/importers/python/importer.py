@@ -174,7 +174,7 @@ class Importer:
                 level = How.GUARDED if TESTS.search(path) else How.MAIN
                 self._modules.visit(Module(path, level, self._around(path)))
         elif self._is_new(path) and self._is_python(path):
-            scope = Scope((parent(path),), None, None)
+            scope = Scope((parent(path), self._above(path)), None, None)
             self._modules.visit(Module(path, How.GUARDED, scope))
         yield from self._taken()
 
@@ -197,6 +197,13 @@ class Importer:
         added = self._files.added_directories
         above = tuple(one for one in ancestors(path) if one in added)
         return Scope((*above, *self._here.roots))
+
+    def _above(self, path: str) -> str:
+        """The directory above the packages that a file is in, which is on the path if they work."""
+        directory = parent(path)
+        while self._modules.is_package(directory):
+            directory = parent(directory)
+        return directory
 
     def _is_new(self, path: str) -> bool:
         """Whether a text that comes in is no module of those that are read when imported."""

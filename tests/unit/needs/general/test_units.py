@@ -91,3 +91,21 @@ def test_a_script_has_those_of_its_own_package(bench):
     (bench.root / "usr/bin/run").chmod(0o755)
     unit = "[Service]\nExecStart=/usr/bin/run\nRuntimeDirectory=run\n"
     assert made(bench, unit, start="/usr/bin/run", owned=("/usr/bin/run", UNIT))[0] == {"/run/run"}
+
+
+@pytest.mark.parametrize(
+    ("unit", "passed"),
+    [
+        (f"ExecStart=-{TOOL} -f \\\n  -c '/etc/a b' $OPTIONS", "-f -c '/etc/a b'"),
+        (f"ExecStartPre={TOOL} --check\nExecStart={TOOL}", None),
+        (f"ExecStart={TOOL} -f\nType=forking", None),
+        (f"ExecStart={TOOL} $OPTIONS", None),
+        (f"ExecStart={TOOL} 'one", None),
+        (f"ExecStart={TOOL} one\nExecStart={TOOL} two", None),
+        (f"ExecStart=/bin/sh -c '{TOOL} -f'", None),
+    ],
+)
+def test_arguments_that_only_the_unit_passes_are_a_hint(bench, unit, passed):
+    said = made(bench, f"[Service]\n{unit}\n")[1].said("hint")
+    expected = f"tool.service starts {TOOL} with arguments, the image without; to pass them, "
+    assert said == ([f"{expected}end the line with -- {passed}"] if passed else [])

@@ -67,7 +67,16 @@ class Packages:
 
 
 def needs(
-    files, *, script=SCRIPT, added=(), arguments=(), variables=(), entry="", embeds=False, **options
+    files,
+    *,
+    script=SCRIPT,
+    added=(),
+    brought=(),
+    arguments=(),
+    variables=(),
+    entry="",
+    embeds=False,
+    **options,
 ):
     """What is needed where a script is started, or the interpreter itself with arguments."""
     tree = {f"{LIBRARY}/os.py": "", f"{LIBRARY}/lib-dynload/": "dir 0755", f"{SITE}/": "dir 0755"}
@@ -112,6 +121,8 @@ def needs(
         found += finder.text(Text(script, TextKind.STARTED))
     for path in added:
         found += finder.text(Text(path, TextKind.ADDED))
+    for path in brought:
+        found += finder.text(Text(path, TextKind.BROUGHT))
     return found
 
 
@@ -889,6 +900,18 @@ def test_a_space_before_the_interpreter_changes_nothing():
     tree = PROGRAMS | {"/usr/bin/python3": "x", SCRIPT: "#! /usr/bin/python3\nimport os\n"}
     tree[SCRIPT] += "os.system('cat x')"
     assert files(needs(tree)) == {"/usr/bin/cat", "/bin/sh"}
+
+
+def test_a_module_that_comes_as_data_finds_its_own_package():
+    """As those that bup, a program in C with Python in it, has in a directory of its own."""
+    tree = {
+        "/usr/lib/own/own/__init__.py": "",
+        "/usr/lib/own/own/part/__init__.py": "",
+        "/usr/lib/own/own/part/one.py": "from own import fast",
+        "/usr/lib/own/own/fast.cpython-311-x86_64-linux-gnu.so": "",
+    }
+    found = files(needs(tree, script=None, brought=["/usr/lib/own/own/part/one.py"]))
+    assert "/usr/lib/own/own" in found
 
 
 def test_a_module_that_lies_beside_all_packages_does_not_load_all_of_them():
