@@ -83,8 +83,8 @@ class Units:
                     found[tuple(rest)] = f"{printable(name(one))} starts {printable(first)}"
         if len(found) == 1 and any(found) and not self._context.arguments:
             ((words, started),) = found.items()
-            text = f"{started} with arguments, the image without; to pass them, end the line with"
-            yield hint(Code.RULE_HINT, f"{text} -- {shlex.join(words)}")
+            text = f"{started} with arguments that the image does not pass; to pass them, "
+            yield hint(Code.RULE_HINT, f"{text}end the command with -- {shlex.join(words)}")
 
     def _read(self, path: str) -> str:
         return decode(settings.without_comments(self._context.files.read(path) or b""))

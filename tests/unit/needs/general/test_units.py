@@ -107,5 +107,5 @@ def test_a_script_has_those_of_its_own_package(bench):
 )
 def test_arguments_that_only_the_unit_passes_are_a_hint(bench, unit, passed):
     said = made(bench, f"[Service]\n{unit}\n")[1].said("hint")
-    expected = f"tool.service starts {TOOL} with arguments, the image without; to pass them, "
-    assert said == ([f"{expected}end the line with -- {passed}"] if passed else [])
+    expected = f"tool.service starts {TOOL} with arguments that the image does not pass; to "
+    assert said == ([f"{expected}pass them, end the command with -- {passed}"] if passed else [])
