@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,16 @@ class Cluster:
         folders = [("--local-directory", str(folder / f"worker{n}")) for n in range(2)]
         self.workers = [self._start("worker", *words, *one) for one in folders]
 
+    def listens(self):
+        """Wait until the scheduler does: on a busy machine a client may give up before."""
+        host, _, port = self.address.removeprefix("tcp://").partition(":")
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            with suppress(OSError), socket.create_connection((host, int(port))):
+                return
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
     def _start(self, what, *words):
         with (self._folder / f"{what}.log").open("a") as log:
             return subprocess.Popen(
@@ -76,6 +87,7 @@ def cluster(tmp_path, request):
     folder = tmp_path / "cluster"
     folder.mkdir()
     found = Cluster(folder, **getattr(request, "param", {}))
+    found.listens()
     yield found
     found.end()
 
