@@ -21,6 +21,7 @@ _SUFFIXES = (*_MODULES, ".pl", ".ph", ".psgi", ".PL")
 _SCRIPTS = ("", ".cgi", ".fcgi")
 _FACT = "perl-imports v28"
 _CONFIG = "Config_heavy.pl"
+_CONFIGURED = re.compile(rf"{CONFIG}(\w+){CONFIG}")
 _VALUE = re.compile(rb"(?m)^(\w+)='([^'\n]+)'$")
 _LOADS = frozenset((b"Perl_load_module", b"Perl_load_module_nocontext", b"Perl_require_pv"))
 _NAMES = rb"\x00(?P<module>[A-Za-z_]\w*(?:::\w+)+)(?=\x00)"
@@ -58,9 +59,7 @@ class PerlTexts(Surroundings):
         """An import with the values of Config.pm in its name; of an unknown one nothing."""
         if CONFIG not in one.name:
             return one
-        start, *rest = one.name.split(CONFIG)
-        each = zip(rest[::2], rest[1::2], strict=True)
-        text = start + "".join(self._config.get(key, "") + after for key, after in each)
+        text = _CONFIGURED.sub(lambda hit: self._config.get(hit[1], ""), one.name)
         return replace(one, name=text)
 
     @cached_property

@@ -483,6 +483,7 @@ def test_what_one_tool_loads_of_another_comes():
         ("$p = $Config{'pager'}; system $p, $path", "/usr/bin/pager"),
         ('system "cat $path | $Config::Config{pager}"', "/usr/bin/pager"),
         ("system $Config{unknown}", None),
+        ("system '/usr/bin/pager \4'", "/usr/bin/pager"),
     ],
 )
 def test_a_value_of_perls_own_configuration(text, comes):
