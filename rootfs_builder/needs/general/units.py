@@ -21,7 +21,8 @@ _UNIT = re.compile(r"(?:/usr)?/lib/systemd/system/[^/]+\.service")
 _STARTS = re.compile(r"(?m)^ExecStart(?:Pre)?=(?P<command>(?:[^\n]*\\\n)*[^\n]*)")
 _COMMAND = re.compile(r"(?m)^ExecStart=[-+@:!|]*(?P<words>(?:[^\n]*\\\n)*[^\n]*)")
 _FORKS = re.compile(r"(?m)^Type=forking")  # which ends a container
-_FILLED_IN = ("$", "%")
+_LIST = re.compile(r"\$\w+")  # of any number of arguments, most often none
+_FILLED_IN = frozenset("$%")
 _PATH = re.compile(r"/[\w.+@/-]+")
 _DIRECTORIES = re.compile(r"(?m)^(?P<kind>Cache|Logs|Runtime|State)Directory=(?P<names>[^\n]*)")
 _ABOVE = {"Cache": "/var/cache", "Logs": "/var/log", "Runtime": "/run", "State": "/var/lib"}
@@ -57,10 +58,10 @@ class Units:
         own = kin.own
         units = {one: self._read(one) for one in sorted(own) if _UNIT.fullmatch(one)}
         units = {one: text for one, text in units.items() if self._starts(text, program)}
+        yield from self._hint(units, program)
         found = [
             (str(one), path, False) for one, text in units.items() for path in _directories(text)
         ]
-        yield from self._hint(units, program)
         for made in tmpfiles.of(own, self._context) if units else ():
             found.append((made.file, made.path, made.roots and not self._context.user))
         for one, text in units.items():
@@ -84,7 +85,8 @@ class Units:
         if len(found) == 1 and any(found) and not self._context.arguments:
             ((words, started),) = found.items()
             text = f"{started} with arguments that the image does not pass; to pass them, "
-            yield hint(Code.RULE_HINT, f"{text}end the command with -- {shlex.join(words)}")
+            text += f"end the command with -- {shlex.join(words)}"
+            yield hint(Code.RULE_HINT, text)
 
     def _read(self, path: str) -> str:
         return decode(settings.without_comments(self._context.files.read(path) or b""))
@@ -109,12 +111,17 @@ class Units:
 
 
 def _words(command: str) -> list[str]:
-    """The words of a command, up to what systemd fills in; none of what is no command line."""
+    """The words of a command without optional ones; none if nobody could type them.
+
+    As systemd fills others in, or they have control characters.
+    """
     try:
         words = shlex.split(command.replace("\\\n", " "))
-    except ValueError:
+    except ValueError:  # no command line
         return []
-    return [one for one in words if not any(mark in one for mark in _FILLED_IN)]
+    words = [one for one in words if not _LIST.fullmatch(one)]
+    typed = (one.isprintable() and _FILLED_IN.isdisjoint(one) for one in words)
+    return words if all(typed) else []
 
 
 def _directories(unit: str) -> Iterator[str]:

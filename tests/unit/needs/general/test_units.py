@@ -100,6 +100,9 @@ def test_a_script_has_those_of_its_own_package(bench):
         (f"ExecStartPre={TOOL} --check\nExecStart={TOOL}", None),
         (f"ExecStart={TOOL} -f\nType=forking", None),
         (f"ExecStart={TOOL} $OPTIONS", None),
+        (f"ExecStart={TOOL} -f --pid %t/tool.pid", None),  # an option alone would be wrong
+        (f"ExecStart={TOOL} -f -u ${{USER}}", None),
+        (f"ExecStart={TOOL} 'a\x1b[2Jb'", None),
         (f"ExecStart={TOOL} 'one", None),
         (f"ExecStart={TOOL} one\nExecStart={TOOL} two", None),
         (f"ExecStart=/bin/sh -c '{TOOL} -f'", None),

@@ -839,6 +839,7 @@ def test_what_a_module_calls_when_it_is_imported_is_no_later_import():
     assert modules(started("import a", more)) == {"a.py", "one.py"}
 
 
+NEEDS = {"yaml": ("aid",)}
 PROGRAMS = {"/usr/bin/aid": "x", "/usr/bin/cat": "x", "/bin/sh": "x"}
 
 
@@ -942,6 +943,30 @@ def test_what_a_module_of_others_starts_is_a_hint():
     assert files(found) == {f"{SITE}/yaml.py"}
     hints = {one.path for one in found if isinstance(one, LeftOut)}
     assert hints == {"/usr/bin/cat", "/bin/sh"}
+
+
+def test_a_command_of_a_module_whose_package_requires_the_program_comes():
+    """As python3-pymummer's `show-snps -T`; nobody else's text is one."""
+    tree = PROGRAMS | {f"{SITE}/yaml.py": "LINE = 'aid -x ' + given"}
+    for owner, comes in (("aid", {"/usr/bin/aid"}), ("other", set())):
+        packages = importing.Packages({f"{SITE}/yaml.py": "yaml", "/usr/bin/aid": owner}, NEEDS)
+        found = started("import yaml", tree, packages=packages)
+        assert files(found) == {f"{SITE}/yaml.py"} | comes
+
+
+def test_a_directory_of_all_modules_on_the_path_brings_none():
+    site = "/opt/venv/lib/python3.11/site-packages"
+    text = "import os, sys\nsys.path.insert(0, os.path.dirname(os.path.dirname(__file__)))"
+    tree = {
+        "/opt/venv/pyvenv.cfg": "home = /usr/bin\n",
+        "/opt/venv/bin/run": "#!/opt/venv/bin/python\nimport own.cli",
+        f"{site}/own/__init__.py": "",
+        f"{site}/own/cli.py": text,
+        f"{site}/pip/__init__.py": "",
+    }
+    options = {"script": "/opt/venv/bin/run", "opened": "/opt/venv/bin/python"}
+    found = files(needs(tree, packages=importing.Packages(), **options))
+    assert not [one for one in found if one == site or "pip" in one]
 
 
 def test_an_environment_gets_the_program_of_a_package_that_is_called_as_its_own(monkeypatch):
